@@ -1,0 +1,52 @@
+# On a fresh machine with Python 3.11+, git and pip, each of these sets up what it needs.
+SHELL := /bin/sh
+ARGS ?=
+# Targets below say RUN (Airflow 3.3) or RUN34 (Airflow 3.4 beta).
+RUN = $$(scripts/bootstrap --uv) run --frozen --no-sync
+RUN34 = UV_PROJECT_ENVIRONMENT=.venv-34 $$(scripts/bootstrap --uv) run --frozen --no-sync --no-default-groups
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-34 demo test test-unit test-integration test-34 lint format bench clean
+
+help: ## Show these targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install uv (when absent) and the locked dependencies into .venv
+	@scripts/bootstrap
+
+setup-34: ## The same on the Airflow 3.4 beta, into .venv-34
+	@scripts/bootstrap --sync-34
+
+demo: setup ## A complete local Airflow with Pinwheel, and its story; ARGS=--once ends after the story
+	@exec $(RUN) python -m pinwheel.demo $(ARGS)
+
+test: lint ## Everything: lint, then all tests on Airflow 3.3, then on the 3.4 beta
+	@status=0; \
+	$(RUN) pytest $(ARGS) || status=1; \
+	$(MAKE) --no-print-directory test-34 || status=1; \
+	exit $$status
+
+test-unit: setup ## Unit and property tests: no Airflow processes, seconds
+	@$(RUN) pytest tests/unit tests/property $(ARGS)
+
+test-integration: setup ## Tests with real Airflow, PostgreSQL and SQLite
+	@$(RUN) pytest tests/migration tests/integration tests/acceptance tests/faults $(ARGS)
+
+test-34: setup-34 ## All but the slow tests on the Airflow 3.4 beta
+	@$(RUN34) pytest -m "not slow" $(ARGS)
+
+lint: setup ## ruff, import-linter, mypy
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) lint-imports
+	@$(RUN) mypy
+
+format: setup ## Rewrite the sources in the project's format
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+
+bench: setup ## Stock Airflow and Pinwheel side by side; prints a table, writes bench-results/
+	@$(RUN) python -m bench $(ARGS)
+
+clean: ## Remove environments, caches and results
+	rm -rf .venv .venv-34 .venv-uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist bench-results

@@ -1,0 +1,163 @@
+"""Fixtures for all tests. Start at ``harness/__init__.py``."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.processes import SESSION_ID, SESSION_VARIABLE, Reaper, kill_all, processes_with
+
+# A folder with short path that another user (PostgreSQL's, when we are root) can enter; pytest's own is closed to others.
+_ROOT = Path(tempfile.mkdtemp(prefix="pinwheel-test-"))
+_ROOT.chmod(0o755)
+
+# Before anything imports Airflow: no test may touch the user's own AIRFLOW_HOME, database or configuration.
+for _name in [name for name in os.environ if name.startswith("AIRFLOW")]:
+    del os.environ[_name]
+os.environ["AIRFLOW_HOME"] = str(_ROOT / "inprocess")
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{_ROOT / 'inprocess.db'}"
+
+_ORDER = ("unit", "property", "contract", "migration", "integration", "acceptance", "faults")
+_counter = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick tests first."""
+
+    def place(item: pytest.Item) -> int:
+        folder = Path(item.path).relative_to(Path(__file__).parent).parts[0]
+        return _ORDER.index(folder) if folder in _ORDER else len(_ORDER)
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Add the ends of the component logs to a failed test's report."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.failed:
+        from harness.airflow_env import AirflowEnv
+
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, AirflowEnv):
+                report.sections.append((f"components of {name}", value.tails()))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def reaper() -> Iterator[Reaper]:
+    """Ends what tests leave behind, however pytest ends."""
+    watcher = Reaper()
+    watcher.remove(_ROOT)
+    yield watcher
+    kill_all(processes_with(SESSION_VARIABLE, SESSION_ID))
+    watcher.close()
+
+
+@pytest.fixture(scope="session")
+def session_root(reaper: Reaper) -> Path:
+    """A folder for this session; short, and readable by other users."""
+    return _ROOT
+
+
+@pytest.fixture(scope="session")
+def postgres(session_root: Path, reaper: Reaper) -> Iterator[Any]:
+    """The session's PostgreSQL server: harness.postgres.PostgresServer. Do not stop it in a test; see ``own_postgres``."""
+    from harness.postgres import PostgresServer
+
+    root = session_root / "postgres"
+    root.mkdir(mode=0o755)
+    server = PostgresServer(root, reaper)
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite(session_root: Path) -> Any:
+    """SQLite files: harness.sqlite.SqliteFiles."""
+    from harness.sqlite import SqliteFiles
+
+    root = session_root / "sqlite"
+    root.mkdir()
+    return SqliteFiles(root)
+
+
+@pytest.fixture
+def own_postgres(session_root: Path, reaper: Reaper) -> Iterator[Any]:
+    """A PostgreSQL server for one test that stops and restarts it."""
+    if os.environ.get("PINWHEEL_TEST_POSTGRES_URL"):
+        pytest.skip("needs a PostgreSQL server of its own")
+    from harness.postgres import PostgresServer
+
+    root = session_root / f"postgres-{next(_counter)}"
+    root.mkdir(mode=0o755)
+    server = PostgresServer(root, reaper)
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def redis_server(session_root: Path, reaper: Reaper) -> Iterator[Any]:
+    """A Redis server: harness.redis.RedisServer."""
+    from harness.redis import RedisServer, redis_server_executable
+
+    if redis_server_executable() is None:
+        pytest.skip("no redis-server for this Python: neither a wheel nor on PATH")
+    root = session_root / "redis"
+    root.mkdir()
+    server = RedisServer(root)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def database_source(request: pytest.FixtureRequest) -> Any:
+    """Each database in turn; ``database_source.create()`` gives a migrated database."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def make_airflow(request: pytest.FixtureRequest, session_root: Path) -> Iterator[Callable[..., Any]]:
+    """Makes deployments for a module: ``make_airflow(bundles=[...], backend="postgres", **AirflowEnv arguments)``."""
+    from harness.airflow_env import AirflowEnv
+
+    made: list[AirflowEnv] = []
+
+    def make(*, backend: str = "postgres", database: Any = None, **kwargs: Any) -> AirflowEnv:
+        source = None if database else request.getfixturevalue(backend)
+        env = AirflowEnv(session_root / f"env{next(_counter)}", database or source.create(), **kwargs)
+        made.append(env)
+        return env
+
+    yield make
+    for env in made:
+        env.close()
+        env.database.drop()
+
+
+@pytest.fixture
+def git_repo(tmp_path: Path) -> Any:
+    """An empty git repository: harness.gitrepo.GitRepo."""
+    from harness.gitrepo import GitRepo
+
+    return GitRepo(tmp_path / "repo")
+
+
+@pytest.fixture(scope="session")
+def shared_airflow(session_root: Path, postgres: Any) -> Iterator[Any]:
+    """One running deployment with Pinwheel for all tests that only need Dags of their own: harness.shared.SharedAirflow."""
+    from harness.shared import SharedAirflow
+
+    with SharedAirflow(session_root / "shared", postgres.create("shared")) as shared:
+        shared.start()
+        yield shared

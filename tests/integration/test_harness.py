@@ -1,0 +1,176 @@
+"""The harness really runs stock Airflow, and leaves nothing running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+import sqlalchemy as sa
+
+from harness import bundles, dags
+from harness.airflow_env import AIRFLOW_VERSION
+from harness.gitrepo import GitRepo
+from harness.processes import processes_with, wait_for
+
+pytestmark = pytest.mark.airflow
+
+
+@pytest.mark.postgres
+def test_a_run_triggered_over_rest_succeeds_on_stock_airflow(make_airflow, tmp_path, record_property):
+    dags.write(tmp_path, dags.dag("harness_one", "m1", tasks=("a", "b")))
+    env = make_airflow(bundles=[bundles.local("local", tmp_path)], processor="stock")
+    env.start("api-server", "scheduler", "dag-processor", "triggerer")
+    print(f"Airflow {AIRFLOW_VERSION} ready after {env.start_seconds}")
+    record_property("start_seconds", str(env.start_seconds))
+
+    env.wait_dag("harness_one")
+    began = time.monotonic()
+    run = env.trigger_and_wait("harness_one")
+    print(f"run took {time.monotonic() - began:.1f} s")
+
+    assert [task["state"] for task in env.tasks("harness_one", run["dag_run_id"])] == ["success", "success"]
+    marks = env.marks("harness_one", run["dag_run_id"], "b")
+    assert marks == {"EXEC_MARK": "m1", "EXEC_FILE": str(tmp_path / "harness_one.py"), "EXEC_TRY": "1"}
+    assert env.scalar("SELECT count(*) FROM dag_run WHERE dag_id = 'harness_one'") == 1
+    assert env.api("viewer").get("/api/v2/dags/harness_one").status_code == 200
+    assert (
+        env.api("viewer").post("/api/v2/dags/harness_one/dagRuns", json={"logical_date": None}).status_code
+        == 403
+    )
+    assert env.api(None).get("/api/v2/dags/harness_one").status_code == 401
+    assert "harness_one" in env.cli("airflow", "dags", "list", "--output", "plain", check=True).stdout
+
+    env.kill("scheduler", signal.SIGKILL)
+    assert not env.is_running("scheduler")
+    env.start("scheduler")
+    env.trigger_and_wait("harness_one")
+
+    env.close()
+    assert env.leftovers() == []
+
+
+def test_sqlite_and_git_bundle(make_airflow, git_repo):
+    sha = git_repo.commit(dags.dag_with_helper("harness_git", "m1", "h1"))
+    env = make_airflow(
+        backend="sqlite", bundles=[bundles.stock_git("git", git_repo.url)], processor="stock"
+    ).start()
+    env.wait_dag("harness_git", lambda dag: dag["bundle_version"] == sha)
+    run = env.trigger_and_wait("harness_git")
+    marks = env.marks("harness_git", run["dag_run_id"], "t")
+    assert (marks["EXEC_MARK"], marks["EXEC_HELPER"]) == ("m1", "h1")
+    assert sha in marks["EXEC_FILE"]
+
+    second = git_repo.commit(dags.dag_with_helper("harness_git", "m2", "h2"))
+    env.wait_dag("harness_git", lambda dag: dag["bundle_version"] == second)
+    run = env.trigger_and_wait("harness_git")
+    assert env.marks("harness_git", run["dag_run_id"], "t")["EXEC_HELPER"] == "h2"
+    env.close()
+    assert env.leftovers() == []
+
+
+@pytest.mark.postgres
+def test_postgres_serves_both_drivers_and_survives_a_restart(own_postgres):
+    import asyncio
+
+    import asyncpg
+
+    database = own_postgres.create("plain", migrated=False)
+    with database.engine().begin() as connection:
+        connection.execute(sa.text("CREATE TABLE kept (n int)"))
+        connection.execute(sa.text("INSERT INTO kept VALUES (7)"))
+    own_postgres.restart()
+    own_postgres.restart("immediate")
+
+    async def read() -> int:
+        connection = await asyncpg.connect(own_postgres.url(database.name, "asyncpg").replace("+asyncpg", ""))
+        try:
+            return await connection.fetchval("SELECT n FROM kept")
+        finally:
+            await connection.close()
+
+    assert asyncio.run(read()) == 7
+
+
+def test_a_database_is_a_migrated_copy(database_source):
+    first, second = database_source.create(), database_source.create()
+    began = time.monotonic()
+    third = database_source.create()
+    print(f"{third.backend}: copy in {time.monotonic() - began:.2f} s")
+    with first.engine().begin() as connection:
+        connection.execute(sa.text("DELETE FROM alembic_version"))
+    with second.engine().connect() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM alembic_version")).scalar() == 1
+    for database in (first, second, third):
+        database.drop()
+
+
+_INTERRUPTED = dedent(
+    """
+    import time
+    from pathlib import Path
+    import pytest
+    from harness import bundles
+    from harness.processes import SESSION_ID
+
+    pytestmark = pytest.mark.airflow
+
+    def test_hangs(make_airflow, tmp_path):
+        env = make_airflow(bundles=[bundles.local("local", tmp_path)], processor="stock")
+        env.start("api-server", "scheduler", "dag-processor")
+        Path({ready!r}).write_text(SESSION_ID)
+        time.sleep(300)
+    """
+)
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_when_pytest_is_interrupted(tmp_path, signum):
+    ready = tmp_path / "ready"
+    here = Path(__file__).parents[1]
+    test = here / "integration" / f"test_interrupted_{os.getpid()}.py"
+    test.write_text(_INTERRUPTED.format(ready=str(ready)))
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)],
+            cwd=here.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        wait_for(
+            lambda: (ready.exists() and ready.read_text()) or process.poll() is not None,
+            120,
+            "components to start",
+        )
+        assert process.poll() is None, process.communicate()[0]
+        session = ready.read_text()
+        assert len(processes_with("PINWHEEL_TEST_SESSION", session)) >= 3
+        process.send_signal(signum)
+        process.communicate(timeout=60)
+    finally:
+        test.unlink()
+    wait_for(lambda: not processes_with("PINWHEEL_TEST_SESSION", session), 20, "all processes to end")
+
+
+def test_git_repo_moves(tmp_path):
+    repo = GitRepo(tmp_path / "r")
+    first = repo.commit({"a.py": "1"}, message="One", author="Eve Editor <eve@example.org>")
+    second = repo.commit({"a.py": None, "b/c.py": "2"})
+    replaced = repo.force_push({"d.py": "3"})
+    assert len({first, second, replaced}) == 3
+    assert repo._git("rev-parse", "main", cwd=repo.bare) == replaced
+    assert repo.git("log", "-1", "--format=%an <%ae> %s", first) == "Eve Editor <eve@example.org> One"
+    repo.branch("feature", first)
+    assert repo._git("rev-parse", "feature", cwd=repo.bare) == first
+    repo.delete_branch("feature")
+    repo.prune()
+    with pytest.raises(RuntimeError):
+        repo._git("cat-file", "-e", second, cwd=repo.bare)
