@@ -1,0 +1,244 @@
+"""A bare git repository of our own: every version of a bundle that was seen here, whatever its source does later.
+
+Refs: ``refs/upstream/{heads,tags}/…`` as the source has them, ``refs/pinwheel/head/<key>`` the version last
+refreshed to, ``refs/pinwheel/keep/<sha>`` the protected versions, ``refs/pinwheel/pushed/<key>/<sha>`` those
+that the shared mirror at ``mirror_url`` already has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pinwheel.airflow3.bundles.git_command import Git, GitFailed
+from pinwheel.airflow3.bundles.locks import file_lock
+from pinwheel.airflow3.bundles.tree import TreeEntry, parse_tree
+from pinwheel.core.bundle_version import VersionInfo
+from pinwheel.core.version_alias import is_commit_id
+
+log = logging.getLogger(__name__)
+
+KEEP = "refs/pinwheel/keep/"
+_STALE_LOCK_SECONDS = 5.0
+_GC_CONFIG = ("gc.auto=6700", "gc.autoPackLimit=50", "gc.autoDetach=false", "gc.pruneExpire=90.days.ago")
+
+
+def key_of(*parts: str | None) -> str:
+    """A short ref-safe name for a URL, path or ref; different inputs, different names."""
+    return hashlib.sha256(
+        "\0".join(part or "" for part in parts).encode("utf-8", "surrogateescape")
+    ).hexdigest()[:16]
+
+
+class Mirror:
+    """One bundle's mirror at *path*; *locks* is the folder of its lock files.
+
+    Safe for threads and processes. Only :meth:`fetching` waits for another's fetch.
+    """
+
+    def __init__(self, path: Path, locks: Path) -> None:
+        self.path = path
+        self.git = Git(path)
+        self._lock_path = locks / f"{path.name}.fetch"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the mirror was created; a half-made one never has this name."""
+        return (self.path / "HEAD").exists()
+
+    @contextmanager
+    def fetching(self) -> Iterator[None]:
+        """Exclusive right to bring objects in. Creates the mirror if it is missing."""
+        self.create()
+        with file_lock(self._lock_path):
+            yield
+
+    def create(self) -> None:
+        """Make the empty mirror if there is none. Never waits for a fetch."""
+        if not self.exists:
+            with file_lock(self._lock_path.with_suffix(".create")):
+                if not self.exists:
+                    self._create()
+
+    def _create(self) -> None:
+        # Under the lock, so what lies there is of a process that died
+        making = self.path.with_name(self.path.name + ".making")
+        shutil.rmtree(making, ignore_errors=True)
+        making.parent.mkdir(parents=True, exist_ok=True)
+        Git(making).run("init", "--quiet", "--bare", "--template=", str(making))
+        if self.path.exists():
+            shutil.rmtree(self.path)
+        os.rename(making, self.path)
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    def has(self, sha: str) -> bool:
+        """Whether the commit and its whole tree are here. No network."""
+        if not self.exists or not is_commit_id(sha):
+            return False
+        try:
+            if self.git.run("cat-file", "-t", sha).strip() != b"commit":
+                return False
+            self.git.run("rev-list", "--objects", "--no-walk", "--quiet", sha)
+        except GitFailed:
+            return False
+        return True
+
+    def resolve(self, name: str) -> str | None:
+        """The commit that a ref or abbreviated id names, or None."""
+        if not self.exists or name.startswith("-"):
+            return None
+        out = self.git.run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", check=False)
+        sha = out.decode().strip()
+        return sha if is_commit_id(sha) else None
+
+    def entries(self, sha: str) -> dict[str, TreeEntry]:
+        """All files of a commit by path. Raises GitFailed when the commit is not here."""
+        return parse_tree(self.git.run("ls-tree", "-r", "-z", "--full-tree", f"{sha}^{{tree}}"))
+
+    def read(self, oid: str) -> bytes:
+        """The raw bytes of one blob."""
+        return self.git.run("cat-file", "blob", oid)
+
+    def refs(self, prefix: str) -> dict[str, str]:
+        """Object ids by ref name without *prefix* (which ends in ``/``)."""
+        if not self.exists:
+            return {}
+        out = self.git.run("for-each-ref", "--format=%(objectname) %(refname)", prefix.rstrip("/")).decode(
+            "utf-8", "surrogateescape"
+        )
+        pairs = (line.split(" ", 1) for line in out.splitlines())
+        return {name.removeprefix(prefix): oid for oid, name in pairs}
+
+    def info(self, sha: str) -> VersionInfo:
+        """Author, message, time and git tag of a commit."""
+        out = self.git.run("show", "--no-patch", "--no-show-signature", "--encoding=UTF-8",
+                           "--format=%an <%ae>%x00%ct%x00%B", sha).decode("utf-8", "replace")  # fmt: skip
+        author, seconds, message = out.split("\0", 2)
+        tags = self.git.run(
+            "for-each-ref", "--sort=-version:refname", "--count=1", f"--points-at={sha}",
+            "--format=%(refname:strip=3)", "refs/upstream/tags",
+        ).decode("utf-8", "replace")  # fmt: skip
+        return VersionInfo(
+            author=author,
+            message=message.rstrip("\n"),
+            committed_at=datetime.fromtimestamp(int(seconds), UTC),
+            label=tags.strip() or None,
+        )
+
+    # -- writing ------------------------------------------------------------------------------------------
+
+    def update_refs(self, *, create: Mapping[str, str] | None = None, delete: Collection[str] = ()) -> None:
+        """Set and delete refs in one transaction. Safe to repeat."""
+        lines = [f"update {name}\0{oid}\0\0" for name, oid in (create or {}).items()]
+        lines += [f"delete {name}\0\0" for name in delete]
+        if lines:
+            self._retrying("update-ref", "--stdin", "-z", stdin="".join(lines).encode())
+
+    def fetch_all(self, url: str, network: Mapping[str, str]) -> None:
+        """Take over all branches and tags of *url*; force-pushed and deleted ones too. Inside :meth:`fetching`."""
+        self._fetch(
+            url, network, "--prune", "+refs/heads/*:refs/upstream/heads/*", "+refs/tags/*:refs/upstream/tags/*"
+        )  # fmt: skip
+
+    def fetch_one(self, url: str, network: Mapping[str, str], sha: str) -> None:
+        """Fetch exactly one commit, if *url* gives out commits by id. Touches no ref, so it needs no lock."""
+        self._fetch(url, network, sha)
+
+    def fetch_kept(self, url: str, network: Mapping[str, str], sha: str) -> None:
+        """Fetch a protected version from a shared mirror. Touches no ref, so it needs no lock."""
+        self._fetch(url, network, f"{KEEP}{sha}")
+
+    def push_kept(self, url: str, network: Mapping[str, str], shas: Collection[str]) -> set[str]:
+        """Push protected versions to the shared mirror; those it is known to have cost nothing.
+
+        Returns the versions that it refused or that could not be sent; the reason is logged.
+        """
+        done_prefix = f"refs/pinwheel/pushed/{key_of(url)}/"
+        done = self.refs(done_prefix)
+        missing = sorted(set(shas) - done.keys())
+        if not missing:
+            return set()
+        failed: set[str] = set()
+        try:
+            self._push(url, network, missing)
+        except GitFailed as error:
+            log.error("Can not push protected bundle versions to the mirror: %s", error)
+            for sha in missing if len(missing) > 1 else ():
+                try:
+                    self._push(url, network, [sha])
+                except GitFailed:
+                    failed.add(sha)
+            if len(missing) == 1:
+                failed = set(missing)
+        self.update_refs(create={done_prefix + sha: sha for sha in missing if sha not in failed})
+        return failed
+
+    def _push(self, url: str, network: Mapping[str, str], shas: list[str]) -> None:
+        refspecs = "".join(f"{KEEP}{sha}:{KEEP}{sha}\n" for sha in shas).splitlines()
+        for start in range(0, len(refspecs), 500):
+            self.git.run("push", "--quiet", "--no-verify", "--force", "--", url,
+                         *refspecs[start : start + 500], network=network)  # fmt: skip
+
+    def tidy(self) -> None:
+        """Repack when many packs have come together; unreachable versions are kept for 90 days.
+
+        Inside :meth:`fetching`.
+        """
+        try:
+            self.git.run("gc", "--auto", "--quiet", config=_GC_CONFIG)
+        except GitFailed as error:
+            log.warning("Can not tidy the mirror %s: %s", self.path, error)
+
+    def _fetch(self, url: str, network: Mapping[str, str], *what: str) -> None:
+        options = [part for part in what if part.startswith("--")]
+        refspecs = [part for part in what if not part.startswith("--")]
+        self._retrying(
+            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
+            *options, "--", url, *refspecs, network=network,
+        )  # fmt: skip
+
+    def _retrying(
+        self, *arguments: str, stdin: bytes | None = None, network: Mapping[str, str] | None = None
+    ) -> None:
+        try:
+            self.git.run(*arguments, stdin=stdin, network=network)
+        except GitFailed as error:
+            if ".lock'" not in error.stderr or not self._drop_dead_locks():
+                raise
+            self.git.run(*arguments, stdin=stdin, network=network)
+
+    def _drop_dead_locks(self) -> bool:
+        """Remove lock files that a killed git left: git holds one for moments, so one that stays is dead."""
+        before = self._lock_files()
+        if not before:
+            return True
+        time.sleep(_STALE_LOCK_SECONDS)
+        after = self._lock_files()
+        for path, stamp in before.items():
+            if after.get(path) == stamp:
+                log.warning("Removing a lock that a killed git left behind: %s", path)
+                path.unlink(missing_ok=True)
+        return True
+
+    def _lock_files(self) -> dict[Path, tuple[int, int]]:
+        found: dict[Path, tuple[int, int]] = {}
+        for folder, _, names in os.walk(self.path):
+            if os.path.basename(folder) == "objects":
+                continue
+            for name in names:
+                if name.endswith(".lock"):
+                    path = Path(folder, name)
+                    try:
+                        facts = path.stat()
+                    except FileNotFoundError:
+                        continue
+                    found[path] = (facts.st_ino, facts.st_mtime_ns)
+        return found

@@ -1,0 +1,126 @@
+"""Real git repositories, folders and bundle storage below ``tmp_path``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DAG = """\
+from datetime import datetime
+from pathlib import Path
+from airflow.sdk import DAG, task
+
+with DAG("{dag_id}", schedule=None, start_date=datetime(2024, 1, 1)):
+
+    @task
+    def show():
+        return {value!r}
+
+    show()
+
+BESIDE = Path(__file__).with_name("beside.txt")
+"""
+
+_GIT_ENVIRONMENT = {
+    **{key: value for key, value in os.environ.items() if not key.startswith("GIT_")},
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_AUTHOR_NAME": "Ada",
+    "GIT_AUTHOR_EMAIL": "ada@example.com",
+    "GIT_COMMITTER_NAME": "Ada",
+    "GIT_COMMITTER_EMAIL": "ada@example.com",
+}
+
+
+class Repository:
+    """A work tree with a ``main`` branch."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True)
+        self.git("init", "-q", "-b", "main")
+
+    def git(self, *arguments: str, stdin: bytes | None = None) -> str:
+        """What git prints."""
+        command = ["git", "-C", str(self.path), "-c", "protocol.file.allow=always", *arguments]
+        done = subprocess.run(command, env=_GIT_ENVIRONMENT, input=stdin, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode("utf-8", "surrogateescape").strip()
+
+    def write(self, files: dict[str, str | bytes | None]) -> None:
+        """Write files; None removes one."""
+        for name, content in files.items():
+            path = os.fsencode(self.path) + b"/" + name.encode("utf-8", "surrogateescape")
+            if content is None:
+                os.unlink(path)
+                continue
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+
+    def commit(self, files: dict[str, str | bytes | None] | None = None, message: str = "Change") -> str:
+        """Write *files* and commit everything; the commit id."""
+        self.write(files or {})
+        self.git("add", "-A", "--force")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Airflow's bundle storage, for this test only (base.py reads the tracking folder at import)."""
+    from airflow.dag_processing.bundles import base
+
+    root = tmp_path / "storage"
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH", str(root))
+    monkeypatch.setattr(base, "STALE_BUNDLE_TRACKING_FOLDER", root / "_tracking")
+    return root
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repository:
+    """A repository with one commit: two files, in two folders."""
+    repository = Repository(tmp_path / "repo")
+    repository.commit({"dags/a.py": "A = 1\n", "lib/helper.py": "H = 1\n", "README": "read me\n"})
+    return repository
+
+
+@contextmanager
+def configured(monkeypatch: pytest.MonkeyPatch, *bundles: tuple[str, str, dict[str, Any]]) -> Iterator[None]:
+    """Airflow's configuration with these (name, class, kwargs) bundles."""
+    items = [{"name": name, "classpath": path, "kwargs": kwargs} for name, path, kwargs in bundles]
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps(items))
+    monkeypatch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+    yield
+
+
+def files_below(root: Path) -> dict[str, bytes]:
+    """Content of every regular file below *root*, links left out."""
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def start_python(code: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """A Python process with this one's environment and import path."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+Make = Callable[..., Any]
