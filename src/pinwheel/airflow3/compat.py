@@ -1,0 +1,112 @@
+"""Every place where Airflow's versions differ, each with the version at which it may go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from attrs import frozen
+from packaging.version import Version
+
+from pinwheel import MINIMUM_AIRFLOW
+
+
+@cache
+def airflow_version() -> Version:
+    from importlib.metadata import PackageNotFoundError, version
+
+    for name in ("apache-airflow-core", "apache-airflow"):
+        try:
+            return Version(version(name))
+        except PackageNotFoundError:
+            continue
+    return Version("0")
+
+
+def airflow_is_supported() -> bool:
+    """True on Airflow 3.3 and newer. On older ones Pinwheel installs, does nothing and says so."""
+    return airflow_version().release[:2] >= MINIMUM_AIRFLOW
+
+
+def airflow_34_plus() -> bool:
+    return airflow_version().release[:2] >= (3, 4)
+
+
+def unsupported_message() -> str:
+    minimum = ".".join(map(str, MINIMUM_AIRFLOW))
+    return (
+        f"Pinwheel needs Airflow {minimum} or newer; this is {airflow_version()}. "
+        f"It is installed but switched off. Upgrade Airflow, or uninstall airflow-pinwheel."
+    )
+
+
+def sync_dag_permissions(session: Any, dag_id: str, access_control: Mapping[str, Any] | None) -> None:
+    """Hand a Dag's access control to the auth manager, as Airflow's own write of a parsed Dag does.
+
+    3.3 knows only FAB and calls it by name; from 3.4 on each auth manager may offer ``sync_dag_perms``.
+    Remove the first branch when the minimum is 3.4.
+    """
+    from airflow.configuration import conf
+
+    if not airflow_34_plus():
+        if "FabAuthManager" in conf.get("core", "auth_manager"):
+            from airflow.providers.fab.www.security_appless import ApplessAirflowSecurityManager
+
+            ApplessAirflowSecurityManager(session=session).sync_perm_for_dag(dag_id, access_control)
+        return
+    from airflow.api_fastapi.app import get_auth_manager_cls
+
+    sync = getattr(get_auth_manager_cls(), "sync_dag_perms", None)
+    if sync is not None:
+        sync(_Accessible(dag_id, access_control), session=session)
+
+
+@frozen
+class _Accessible:
+    """The two attributes of a Dag that an auth manager reads to set its permissions."""
+
+    dag_id: str
+    access_control: Mapping[str, Any] | None
+
+
+def versions_of_earlier_tries(session: Any, ids: Sequence[Any]) -> set[Any]:
+    """Those of the version ids that an earlier try of a task instance refers to.
+
+    3.3 keeps earlier tries in a table of their own; from 3.4 on they are rows of ``task_instance`` that
+    ordinary queries leave out (``working_set`` is NULL). Remove the first branch when the minimum is 3.4.
+    """
+    from sqlalchemy import select
+
+    if not airflow_34_plus():
+        from airflow.models.taskinstancehistory import TaskInstanceHistory
+
+        column = TaskInstanceHistory.dag_version_id
+        return set(session.scalars(select(column).where(column.in_(ids))))
+    from airflow.models.taskinstance import TaskInstance
+
+    table = TaskInstance.__table__
+    return set(session.scalars(select(table.c.dag_version_id).where(table.c.dag_version_id.in_(ids))))
+
+
+def create_dagrun(dag: Any, version: Any, **arguments: Any) -> Any:
+    """Create a run of *dag*, as loaded from *version*.
+
+    From 3.4 on Airflow binds it to the version itself; on 3.3 the run comes out bound to the newest
+    version and the caller binds it anew. Remove the first branch when the minimum is 3.4.
+    """
+    if not airflow_34_plus():
+        return dag.create_dagrun(**arguments)
+    return dag.create_dagrun(bundle_version=version.bundle_version, dag_version=version, **arguments)
+
+
+def redo_deadlines(session: Any, run: Any, dag: Any, version: Any) -> None:
+    """Make a new run's deadlines those of *version*: Airflow 3.3 took them from the newest one."""
+    from airflow.models.deadline import Deadline
+    from sqlalchemy import delete
+
+    if airflow_34_plus():
+        return
+    session.execute(delete(Deadline).where(Deadline.dagrun_id == run.id))
+    if dag.deadline:
+        dag._process_dagrun_deadline_alerts(run, session)

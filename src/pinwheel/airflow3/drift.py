@@ -1,0 +1,170 @@
+"""Comparing Airflow's rows with the active releases, and finding Dags that wait for a parse to heal them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from airflow.models.asset import DagScheduleAssetReference
+from airflow.models.dag import DagModel
+from airflow.models.dag_version import DagVersion
+from airflow.models.dagcode import DagCode
+from airflow.models.dagrun import DagRun
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.utils.state import DagRunState
+from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from pinwheel.core.drift import Drift
+from pinwheel.store import tables as t
+
+
+def drifted(session: Session, dag_ids: Collection[str] | None = None) -> list[Drift]:
+    """The Dags whose rows differ from what was released. Retired Dags are left alone."""
+    p = t.dag.c
+    newest = (
+        select(func.max(DagVersion.version_number))
+        .where(DagVersion.dag_id == p.dag_id)
+        .correlate(t.dag)
+        .scalar_subquery()
+    )
+    compared = {
+        "dag.bundle_name": (DagModel.bundle_name, p.stable_bundle),
+        "dag.bundle_version": (DagModel.bundle_version, p.projected_version),
+        "dag.relative_fileloc": (DagModel.relative_fileloc, p.stable_fileloc),
+        "dag_version.bundle_version": (DagVersion.bundle_version, p.projected_version),
+        "dag_version.bundle_name": (DagVersion.bundle_name, p.stable_bundle),
+        "serialized_dag.dag_hash": (SerializedDagModel.dag_hash, p.projected_hash),
+        "dag_code.source_code_hash": (DagCode.source_code_hash, p.projected_code_hash),
+    }
+    differs = [
+        and_(wanted.is_not(None), actual.is_distinct_from(wanted)) for actual, wanted in compared.values()
+    ]
+    flags = {"dag.is_stale": DagModel.is_stale, "dag.has_import_errors": DagModel.has_import_errors}
+    query = (
+        select(
+            t.dag,
+            DagModel.dag_id.label("dag_row"),
+            DagVersion.id.label("version_row"),
+            newest.label("highest"),
+            *(actual.label(name) for name, (actual, _) in compared.items()),
+            *(flag.label(name) for name, flag in flags.items()),
+        )
+        .select_from(t.dag)
+        .outerjoin(DagModel, DagModel.dag_id == p.dag_id)
+        .outerjoin(DagVersion, DagVersion.id == p.dag_version_id)
+        .outerjoin(SerializedDagModel, SerializedDagModel.dag_version_id == DagVersion.id)
+        .outerjoin(DagCode, DagCode.dag_version_id == DagVersion.id)
+        .where(
+            p.active_release.is_not(None),
+            p.retired.is_(False),
+            or_(
+                DagModel.dag_id.is_(None),
+                DagVersion.id.is_(None),
+                newest > p.active_release,
+                *differs,
+                *(flag.is_(True) for flag in flags.values()),
+            ),
+        )
+    )
+    if dag_ids is not None:
+        query = query.where(p.dag_id.in_(list(dag_ids)))
+    found = []
+    for row in session.execute(query).mappings():
+        values = {}
+        for name, (_, wanted) in compared.items():
+            if row[wanted.name] is not None and row[name] != row[wanted.name]:
+                values[name] = row[name]
+        values |= {name: True for name in flags if row[name]}
+        missing = row["dag_row"] is None
+        found.append(
+            Drift(
+                dag_id=row["dag_id"],
+                found={} if missing else values,
+                dag_missing=missing,
+                version_missing=not missing and row["version_row"] is None,
+                foreign_versions=_foreign(session, row) if (row["highest"] or 0) > row["active_release"] else (),
+            )
+        )
+    return found
+
+
+def _foreign(session: Session, row: Any) -> tuple[UUID, ...]:
+    return tuple(
+        session.scalars(
+            select(DagVersion.id).where(
+                DagVersion.dag_id == row["dag_id"], DagVersion.version_number > row["active_release"]
+            )
+        )
+    )
+
+
+def waiting_for_a_parse(session: Session) -> list[str]:
+    """Dags at their run limit by a flag that only a parse takes back (`dag.exceeds_max_non_backfill`)."""
+    return list(
+        session.scalars(
+            select(t.dag.c.dag_id)
+            .join(DagModel, DagModel.dag_id == t.dag.c.dag_id)
+            .where(DagModel.exceeds_max_non_backfill.is_(True), t.dag.c.retired.is_(False))
+        )
+    )
+
+
+def paused_asset_consumers(session: Session) -> dict[str, bool]:
+    """Whether each Dag that is scheduled by assets is paused: a parse attaches its watchers when it is not."""
+    rows = session.execute(
+        select(DagModel.dag_id, DagModel.is_paused)
+        .join(t.dag, t.dag.c.dag_id == DagModel.dag_id)
+        .where(exists().where(DagScheduleAssetReference.dag_id == DagModel.dag_id))
+    )
+    return {row.dag_id: bool(row.is_paused) for row in rows}
+
+
+def due_for_assertion(session: Session, before: datetime, limit: int) -> list[str]:
+    """Managed Dags whose rows were last written before this instant, the longest waiting first."""
+    return list(
+        session.scalars(
+            select(t.dag.c.dag_id)
+            .where(
+                t.dag.c.active_release.is_not(None),
+                t.dag.c.retired.is_(False),
+                or_(t.dag.c.asserted_at.is_(None), t.dag.c.asserted_at < before),
+            )
+            .order_by(t.dag.c.asserted_at)
+            .limit(limit)
+        )
+    )
+
+
+def unrecorded_runs(session: Session, limit: int) -> list[Any]:
+    """Running runs of managed Dags without a binding for their present clear number."""
+    return list(
+        session.execute(
+            select(
+                DagRun.dag_id,
+                DagRun.run_id,
+                DagRun.clear_number,
+                DagRun.created_dag_version_id,
+                DagRun.bundle_version,
+            )
+            .join(t.dag, t.dag.c.dag_id == DagRun.dag_id)
+            .where(
+                DagRun.state == DagRunState.RUNNING,
+                ~exists().where(
+                    t.binding.c.dag_id == DagRun.dag_id,
+                    t.binding.c.run_id == DagRun.run_id,
+                    t.binding.c.seq == DagRun.clear_number,
+                ),
+            )
+            .limit(limit)
+        )
+    )
+
+
+def inactive_bundles(session: Session) -> list[str]:
+    """Bundles that are no longer configured."""
+    from airflow.models.dagbundle import DagBundleModel
+
+    return list(session.scalars(select(DagBundleModel.name).where(DagBundleModel.active.is_(False))))

@@ -1,0 +1,244 @@
+"""The services' view of Airflow: its database, its rows, its configured bundles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.models.dag import DagModel, DagTag
+from airflow.models.dag_version import DagVersion
+from airflow.models.dagcode import DagCode
+from airflow.models.dagrun import DagRun
+from airflow.models.log import Log
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.taskinstance import TaskInstance
+from airflow.serialization.definitions.deadline import DeadlineAlertFields
+from airflow.serialization.enums import DagAttributeTypes, Encoding
+from airflow.sdk import timezone
+from airflow.utils.retries import run_with_db_retries
+from airflow.utils.session import create_session
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from pinwheel.airflow3 import compat, drift, import_errors, projection, runs
+from pinwheel.core.drift import Drift
+from pinwheel.core.errors import HostError
+from pinwheel.core.projection import Projected, Projection
+from pinwheel.services.ports import AirflowDag
+from pinwheel.store import tables as t
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class AirflowHost:
+    """Implements :class:`pinwheel.services.ports.Host` on Airflow's own models and session."""
+
+    def __init__(self, session: Session | None = None) -> None:
+        self._session = session
+        self._versioned: dict[str, bool] | None = None
+
+    def run(self, work: Callable[[Any], T]) -> T:
+        """See the port. With a session given at construction, *work* joins its transaction instead."""
+        if self._session is not None:
+            return work(self._session)
+        for attempt in run_with_db_retries():
+            with attempt, _transaction() as session:
+                return work(session)
+        raise HostError("Cannot reach the metadata database", remedy="See the log and try again")
+
+    def now(self) -> datetime:
+        return timezone.utcnow()
+
+    def announce(self, events: Sequence[Mapping[str, Any]]) -> None:
+        for event in events:
+            log.info("pinwheel change", **event)
+
+    def project(self, session: Session, projections: Sequence[Projection]) -> dict[str, Projected]:
+        return projection.project(session, projections) if projections else {}
+
+    def reassert(self, session: Session, projections: Sequence[Projection]) -> None:
+        projection.reassert(session, projections)
+
+    def restore(self, session: Session, projections: Sequence[Projection]) -> dict[str, Projected]:
+        return projection.restore(session, projections) if projections else {}
+
+    def retire(self, session: Session, dag_ids: Collection[str]) -> None:
+        projection.retire(session, dag_ids)
+
+    def write_trial(self, session: Session, p: Projection) -> UUID:
+        return projection.write_trial(session, p)
+
+    def create_run(
+        self, session: Session, dag_id: str, dag_version_id: UUID, **arguments: Any
+    ) -> tuple[str, int]:
+        return runs.create_run(session, dag_id, dag_version_id, **arguments)
+
+    def clear_run(
+        self, session: Session, dag_id: str, run_id: str, **arguments: Any
+    ) -> tuple[int, int, UUID | None, str | None]:
+        return runs.clear(session, dag_id, run_id, **arguments)
+
+    def failed_runs(self, session: Session, dag_id: str, dag_version_ids: Collection[UUID]) -> list[str]:
+        return runs.failed_runs(session, dag_id, dag_version_ids)
+
+    def existing_version_ids(self, session: Session, ids: Collection[UUID]) -> set[UUID]:
+        return set(session.scalars(select(DagVersion.id).where(DagVersion.id.in_(list(ids)))))
+
+    def next_version_number(self, session: Session, dag_id: str) -> int:
+        highest = session.scalar(select(func.max(DagVersion.version_number)).where(DagVersion.dag_id == dag_id))
+        return max(highest or 0, 0) + 1
+
+    def unused(self, session: Session, dag_version_ids: Collection[UUID]) -> set[UUID]:
+        ids = list(dag_version_ids)
+        used = set(session.scalars(select(DagRun.created_dag_version_id).where(DagRun.created_dag_version_id.in_(ids))))
+        used |= set(session.scalars(select(TaskInstance.dag_version_id).where(TaskInstance.dag_version_id.in_(ids))))
+        return set(ids) - used - compat.versions_of_earlier_tries(session, ids)
+
+    def drifted(self, session: Session, dag_ids: Collection[str] | None = None) -> list[Drift]:
+        return drift.drifted(session, dag_ids)
+
+    def delete_unused_versions(self, session: Session, ids: Collection[UUID]) -> set[UUID]:
+        unused = self.unused(session, ids) if ids else set()
+        projection.delete_versions(session, unused)
+        return unused
+
+    def unrecorded_runs(self, session: Session, limit: int) -> list[Any]:
+        return drift.unrecorded_runs(session, limit)
+
+    def has_runs(self, session: Session, dag_id: str) -> bool:
+        return session.scalar(select(DagRun.id).where(DagRun.dag_id == dag_id).limit(1)) is not None
+
+    def airflow_dags(self, session: Session, dag_ids: Collection[str] | None = None) -> list[AirflowDag]:
+        newest = (
+            select(DagVersion.dag_id, func.max(DagVersion.version_number).label("number"))
+            .group_by(DagVersion.dag_id)
+            .subquery()
+        )
+        query = (
+            select(DagModel, DagVersion, SerializedDagModel, DagCode)
+            .outerjoin(newest, newest.c.dag_id == DagModel.dag_id)
+            .outerjoin(
+                DagVersion,
+                (DagVersion.dag_id == DagModel.dag_id) & (DagVersion.version_number == newest.c.number),
+            )
+            .outerjoin(SerializedDagModel, SerializedDagModel.dag_version_id == DagVersion.id)
+            .outerjoin(DagCode, DagCode.dag_version_id == DagVersion.id)
+            .order_by(DagModel.dag_id)
+        )
+        if dag_ids is not None:
+            query = query.where(DagModel.dag_id.in_(list(dag_ids)))
+        found = []
+        for dag, version, serialized, code in session.execute(query).unique():
+            found.append(
+                AirflowDag(
+                    dag_id=dag.dag_id,
+                    bundle_name=dag.bundle_name,
+                    bundle_version=dag.bundle_version,
+                    relative_fileloc=dag.relative_fileloc,
+                    is_stale=bool(dag.is_stale),
+                    version_number=version.version_number if version else None,
+                    dag_version_id=version.id if version else None,
+                    dag_version_bundle=version.bundle_name if version else None,
+                    dag_version_bundle_version=version.bundle_version if version else None,
+                    serialized=_with_deadlines(serialized) if serialized else None,
+                    serialized_hash=serialized.dag_hash if serialized else None,
+                    code_hash=code.source_code_hash if code else None,
+                    source_code=code.source_code if code else None,
+                    version_data=version.version_data if version else None,
+                    created_at=version.created_at if version else None,
+                )
+            )
+        return found
+
+    def audit(
+        self, session: Session, *, event: str, dag_id: str | None, actor: str, details: Mapping[str, Any]
+    ) -> None:
+        session.add(
+            Log(event=event, dag_id=dag_id, owner=actor, owner_display_name=actor, extra=_as_json(details))
+        )
+
+    def show_errors(self, session: Session, bundle_name: str, path: str, errors: Mapping[str, str]) -> None:
+        import_errors.show(session, bundle_name, path, errors)
+
+    def show_warnings(
+        self, session: Session, dag_ids: Collection[str], warnings: Sequence[Mapping[str, str]]
+    ) -> None:
+        import_errors.show_warnings(session, dag_ids, warnings)
+
+    def select(
+        self,
+        session: Session,
+        *,
+        ids: Collection[str] = (),
+        globs: Collection[str] = (),
+        tags: Collection[str] = (),
+        bundle: str | None = None,
+    ) -> list[str]:
+        query = select(t.dag.c.dag_id).order_by(t.dag.c.dag_id)
+        if bundle is not None:
+            query = query.where(t.dag.c.bundle_name == bundle)
+        if tags:
+            tagged = select(DagTag.dag_id).where(DagTag.name.in_(list(tags)))
+            query = query.where(t.dag.c.dag_id.in_(tagged))
+        found = list(session.scalars(query))
+        if ids or globs:
+            wanted = set(ids)
+            found = [d for d in found if d in wanted or any(fnmatchcase(d, pattern) for pattern in globs)]
+        return found
+
+    def is_versioned(self, bundle_name: str) -> bool:
+        if self._versioned is None:
+            self._versioned = {}
+        if bundle_name not in self._versioned:
+            self._versioned[bundle_name] = _bundle_is_versioned(bundle_name)
+        return self._versioned[bundle_name]
+
+
+def _with_deadlines(row: SerializedDagModel) -> dict[str, Any]:
+    """The serialized Dag with its deadlines as the Dag wrote them, where Airflow keeps only references."""
+    data = dict(row.data or {})
+    references = data.get("dag", {}).get("deadline")
+    if not references or not isinstance(references[0], str):
+        return data
+    alerts = {str(alert.id): alert for alert in row.deadline_alerts}
+    written = [
+        {
+            Encoding.TYPE.value: DagAttributeTypes.DEADLINE_ALERT.value,
+            Encoding.VAR.value: {
+                DeadlineAlertFields.NAME: alert.name,
+                DeadlineAlertFields.REFERENCE: alert.reference,
+                DeadlineAlertFields.INTERVAL: alert.interval,
+                DeadlineAlertFields.CALLBACK: alert.callback_def,
+            },
+        }
+        for reference in references
+        if (alert := alerts.get(reference)) is not None
+    ]
+    return {**data, "dag": {**data["dag"], "deadline": written}}
+
+
+@contextmanager
+def _transaction() -> Iterator[Session]:
+    with create_session() as session:
+        yield session
+
+
+def _bundle_is_versioned(bundle_name: str) -> bool:
+    try:
+        bundle = DagBundlesManager().get_bundle(bundle_name)
+    except ValueError:
+        return False
+    return bundle.supports_versioning
+
+
+def _as_json(details: Mapping[str, Any]) -> str:
+    return json.dumps(details, default=str, sort_keys=True)
+

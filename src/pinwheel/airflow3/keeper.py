@@ -1,0 +1,102 @@
+"""What the Dag processor does between parses so that a held Dag stays as healthy as a parsed one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from airflow.configuration import conf
+from airflow.dag_processing.bundles.base import BaseDagBundle
+
+from pinwheel.airflow3 import drift
+from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
+from pinwheel.airflow3.host import AirflowHost
+from pinwheel.services import presence, upkeep
+from pinwheel.store import bundles
+
+log = structlog.get_logger(__name__)
+
+BATCH = 25
+"""Dags whose rows are written anew in one turn of the loop, so that a turn stays short."""
+
+
+class Keeper:
+    """Timers over the upkeep services. One per processor; several may run, the services lock what they change."""
+
+    def __init__(self, host: AirflowHost) -> None:
+        self.host = host
+        self._drift_interval = conf.getfloat("pinwheel", "drift_check_interval", fallback=3.0)
+        self._assert_interval = conf.getint("pinwheel", "assert_interval", fallback=300)
+        self._parse_interval = float(conf.getint("dag_processor", "min_file_process_interval", fallback=30))
+        self._last: dict[str, float] = {}
+        self._settled: dict[str, tuple[int, float | None]] = {}
+        self._paused: dict[str, bool] = {}
+        self._protected: dict[str, set[str]] = {}
+
+    def bundle_advanced(self, bundle_name: str) -> None:
+        self._settled.pop(bundle_name, None)
+        self._last.pop("protect", None)
+
+    def unsettled(self, bundle_name: str, seq: int) -> bool:
+        """Whether the bundle version still has to be compared with the Dags that came from the bundle."""
+        settled, again_at = self._settled.get(bundle_name, (0, None))
+        return settled != seq or (again_at is not None and time.monotonic() >= again_at)
+
+    def settled(self, bundle_name: str, seq: int, *, has_impure: bool) -> None:
+        # Files that read from outside the bundle gain and lose Dags without a new version.
+        again_at = time.monotonic() + self._parse_interval if has_impure else None
+        self._settled[bundle_name] = (seq, again_at)
+
+    def turn(self, dag_bundles: Sequence[BaseDagBundle], only: list[str] | None) -> None:
+        """One turn: each duty whose time has come."""
+        self._every("drift", self._drift_interval, lambda: upkeep.repair_drift(self.host))
+        self._every("bindings", 1.0, lambda: upkeep.record_bindings(self.host))
+        self._every("health", self._parse_interval, self._heal)
+        self._every("assert", 1.0, self._assert_some)
+        self._every("protect", 30.0, lambda: self._protect(dag_bundles))
+        if not only:
+            self._every("inactive", 60.0, self._retire_unconfigured)
+
+    def _every(self, duty: str, interval: float, work: Callable[[], Any]) -> None:
+        now = time.monotonic()
+        if now - self._last.get(duty, float("-inf")) < interval:
+            return
+        self._last[duty] = now
+        try:
+            work()
+        except Exception:
+            log.exception("A check of Pinwheel failed; it is tried again", duty=duty)
+
+    def _heal(self) -> None:
+        waiting = set(self.host.run(drift.waiting_for_a_parse))
+        paused = self.host.run(drift.paused_asset_consumers)
+        waiting |= {dag_id for dag_id, is_paused in paused.items() if self._paused.get(dag_id, is_paused) != is_paused}
+        self._paused = paused
+        upkeep.reassert(self.host, sorted(waiting))
+
+    def _assert_some(self) -> None:
+        before = self.host.now() - timedelta(seconds=self._assert_interval)
+        due = self.host.run(lambda session: drift.due_for_assertion(session, before, BATCH))
+        upkeep.reassert(self.host, due)
+
+    def _protect(self, dag_bundles: Sequence[BaseDagBundle]) -> None:
+        for bundle in dag_bundles:
+            if not isinstance(bundle, SnapshotBundle) or not bundle.is_initialized:
+                continue
+            wanted = self.host.run(lambda session, name=bundle.name: bundles.protected_versions(session, name))
+            if wanted != self._protected.get(bundle.name):
+                bundle.protect(wanted)
+                self._protected[bundle.name] = wanted
+
+    def _retire_unconfigured(self) -> None:
+        def work(session: Any) -> Any:
+            from pinwheel.store import dags
+
+            for name in drift.inactive_bundles(session):
+                gone = [d for d, row in dags.rows(session, dags.ids_of_bundle(session, name)).items() if not row.retired]
+                presence.retire(self.host, session, gone, reason=f"bundle {name} is no longer configured")
+
+        self.host.run(work)

@@ -1,0 +1,196 @@
+"""Writing a build to Airflow's rows: the Dag row, the newest version, its serialized form and its code.
+
+Airflow's own bulk write makes the Dag row (`SerializedDAG.bulk_write_to_db`); the version rows are made
+here, because Airflow's function for them opens the Dag's file on local disk and takes the Dag off the air
+when it is not there, as on an API server. No function of this module reads a file.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from airflow.models.asset import remove_references_to_deleted_dags
+from airflow.models.dag import DagModel
+from airflow.models.dag_version import DagVersion
+from airflow.models.dagcode import DagCode
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.serialization.definitions.dag import SerializedDAG
+from airflow.serialization.serialized_objects import LazyDeserializedDAG
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from pinwheel.airflow3 import compat
+from pinwheel.core.projection import Projected, Projection
+
+
+def project(session: Session, projections: Sequence[Projection]) -> dict[str, Projected]:
+    """Add each projection as its Dag's newest version and make the Dag row describe it.
+
+    Lock order is Airflow's own: Dag rows first (inside the bulk write), then versions. The caller's
+    transaction holds both until it ends.
+    """
+    reassert(session, projections)
+    return {p.dag_id: _add_version(session, p) for p in projections}
+
+
+def reassert(session: Session, projections: Sequence[Projection]) -> None:
+    """Write the Dag rows, asset references included, as a parse of the same build would."""
+    for (bundle_name, version, seconds), group in _grouped(projections).items():
+        dags = [LazyDeserializedDAG(data=dict(p.serialized)) for p in group]
+        SerializedDAG.bulk_write_to_db(bundle_name, version, dags, seconds, session=session)
+        for dag in dags:
+            _finish_dag_row(session, dag)
+    session.flush()
+
+
+def _grouped(projections: Sequence[Projection]) -> dict[tuple[str, str | None, float | None], list[Projection]]:
+    groups: dict[tuple[str, str | None, float | None], list[Projection]] = {}
+    for p in projections:
+        groups.setdefault((p.place.bundle_name, p.place.bundle_version, p.build.parse_seconds), []).append(p)
+    return groups
+
+
+def _finish_dag_row(session: Session, dag: LazyDeserializedDAG) -> None:
+    """Reset what Airflow's bulk write sets but never takes back: display name and deadline.
+
+    `DagModelOperation.update_dags` (3.3, 3.4) assigns both only when the new Dag has one, so a release
+    without would keep that of the release before.
+    """
+    inner = dag.data.get("dag", {})
+    row = session.get(DagModel, dag.dag_id)
+    if row is None:
+        return
+    if not inner.get("dag_display_name") or inner["dag_display_name"] == dag.dag_id:
+        row._dag_display_property_value = None
+    if inner.get("deadline") is None:
+        row.deadline = None
+
+
+def _add_version(session: Session, p: Projection) -> Projected:
+    version = DagVersion(
+        dag_id=p.dag_id,
+        version_number=p.release,
+        bundle_name=p.place.bundle_name,
+        bundle_version=p.place.bundle_version,
+        version_data=dict(p.version_data) if p.version_data else None,
+    )
+    if p.dag_version_id is not None:
+        version.id = p.dag_version_id
+    session.add(version)
+    session.flush()
+    return _fill_version(session, version, p)
+
+
+def _fill_version(session: Session, version: DagVersion, p: Projection) -> Projected:
+    # The bulk write needs the deadlines as the Dag serialized them; the version's row needs references to
+    # alert rows instead. Two forms, so a copy.
+    data = copy.deepcopy(dict(p.serialized))
+    alerts = SerializedDagModel._generate_deadline_uuids(data)
+    serialized = SerializedDagModel(LazyDeserializedDAG(data=data))
+    serialized.dag_version = version
+    session.add(serialized)
+    SerializedDagModel._create_deadline_alert_records(serialized, alerts)
+    code = DagCode(version, str(p.serialized["dag"].get("fileloc") or p.place.relative_fileloc), p.source_code)
+    session.add(code)
+    session.flush()
+    sync_permissions(session, p)
+    return Projected(
+        dag_id=p.dag_id,
+        dag_version_id=version.id,
+        serialized_hash=serialized.dag_hash,
+        code_hash=code.source_code_hash,
+    )
+
+
+def restore(session: Session, projections: Sequence[Projection]) -> dict[str, Projected]:
+    """Write a version's rows anew under the id it has, whether they were changed, emptied or deleted."""
+    written = {}
+    for p in projections:
+        assert p.dag_version_id is not None
+        if session.get(DagModel, p.dag_id) is None:
+            reassert(session, [p])
+        version = session.get(DagVersion, p.dag_version_id)
+        if version is None:
+            written[p.dag_id] = _add_version(session, p)
+            continue
+        version.bundle_name = p.place.bundle_name
+        version.bundle_version = p.place.bundle_version
+        version.version_data = dict(p.version_data) if p.version_data else None
+        session.flush()
+        if p.written is not None and _stands(session, p.written):
+            written[p.dag_id] = p.written
+            continue
+        for model in (SerializedDagModel, DagCode):
+            session.execute(
+                delete(model)
+                .where(model.dag_version_id == version.id)
+                .execution_options(synchronize_session=False)
+            )
+        session.expire(version, ["serialized_dag", "dag_code"])
+        written[p.dag_id] = _fill_version(session, version, p)
+    return written
+
+
+def _stands(session: Session, written: Projected) -> bool:
+    """Whether serialized form and code of a version are as they were written."""
+    serialized = session.scalar(
+        select(SerializedDagModel.dag_hash).where(SerializedDagModel.dag_version_id == written.dag_version_id)
+    )
+    code = session.scalar(
+        select(DagCode.source_code_hash).where(DagCode.dag_version_id == written.dag_version_id)
+    )
+    return (serialized, code) == (written.serialized_hash, written.code_hash)
+
+
+def retire(session: Session, dag_ids: Collection[str]) -> None:
+    """Mark Dags stale, as Airflow does when their file is gone."""
+    session.execute(
+        update(DagModel)
+        .where(DagModel.dag_id.in_(list(dag_ids)))
+        .values(is_stale=True)
+        .execution_options(synchronize_session="fetch")
+    )
+    remove_references_to_deleted_dags(session=session)
+
+
+def write_trial(session: Session, p: Projection) -> UUID:
+    """Add a version below all others: negative number, and older than any by time.
+
+    Airflow finds "the latest" by number in most places but by time in some (newest code, dependencies,
+    `db clean`), so both must say that this one is not it.
+    """
+    projected = _add_version(session, p)
+    oldest = session.scalar(select(func.min(DagVersion.created_at)).where(DagVersion.dag_id == p.dag_id))
+    moment = (oldest or datetime.now().astimezone()) - timedelta(days=1)
+    session.flush()
+    session.execute(
+        update(DagVersion)
+        .where(DagVersion.id == projected.dag_version_id)
+        .values(created_at=moment, last_updated=moment)
+        .execution_options(synchronize_session="fetch")
+    )
+    for model in (SerializedDagModel, DagCode):
+        session.execute(
+            update(model)
+            .where(model.dag_version_id == projected.dag_version_id)
+            .values(created_at=moment, last_updated=moment)
+            .execution_options(synchronize_session="fetch")
+        )
+    return projected.dag_version_id
+
+
+def sync_permissions(session: Session, p: Projection) -> None:
+    """Give the auth manager the Dag's access control, as a parse does."""
+    access: Mapping[str, Any] | None = LazyDeserializedDAG(data=dict(p.serialized)).access_control
+    compat.sync_dag_permissions(session, p.dag_id, access)
+
+
+def delete_versions(session: Session, ids: Collection[UUID]) -> None:
+    """Remove versions that nothing refers to; serialized form and code go with them."""
+    for version in session.scalars(select(DagVersion).where(DagVersion.id.in_(list(ids)))):
+        session.delete(version)
+    session.flush()

@@ -1,0 +1,50 @@
+"""What Pinwheel tells Airflow about itself as a provider package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Provider metadata. On an Airflow older than 3.3 only the name: nothing there is switched on."""
+    info: dict[str, Any] = {
+        "package-name": "airflow-pinwheel",
+        "name": "Pinwheel",
+        "description": "Release management for Dags: builds, releases, pins and instant rollback.",
+    }
+    from pinwheel.airflow3.compat import airflow_is_supported
+
+    if airflow_is_supported():
+        info["db-managers"] = ["pinwheel.airflow3.db_manager.PinwheelDBManager"]
+        info["config"] = _config()
+    return info
+
+
+def _config() -> dict[str, Any]:
+    return {
+        "pinwheel": {
+            "description": "Release management for Dags.",
+            "options": {
+                "drift_check_interval": {
+                    "description": (
+                        "Seconds between two checks of Airflow's rows against the active releases. "
+                        "What another writer changed in between is repaired and recorded."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "float",
+                    "example": None,
+                    "default": "3",
+                },
+                "assert_interval": {
+                    "description": (
+                        "Seconds after which the rows of each active Dag are written anew, as a parse "
+                        "would do: next run, run limits, asset watchers, time of the last parse."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "integer",
+                    "example": None,
+                    "default": "300",
+                },
+            },
+        }
+    }

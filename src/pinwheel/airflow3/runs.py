@@ -1,0 +1,217 @@
+"""Runs on a chosen version: creating one, rebinding and clearing others."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from airflow.models.dag import DagModel
+from airflow.models.dag_version import DagVersion
+from airflow.models.dagbag import DBDagBag
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance, clear_task_instances
+from airflow.sdk import timezone
+from airflow.utils.state import DagRunState, State, TaskInstanceState
+from airflow.utils.types import DagRunTriggeredByType, DagRunType
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pinwheel.airflow3 import compat
+from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
+
+
+def create_run(
+    session: Session,
+    dag_id: str,
+    dag_version_id: UUID,
+    *,
+    run_id: str | None,
+    logical_date: datetime | None,
+    conf: dict[str, Any] | None,
+    note: str | None,
+    actor: str,
+) -> tuple[str, int]:
+    """Create a queued manual run bound to one version; return its run id and clear number.
+
+    Its task instances, their queues, retries and mapping are those of that version from the start. The
+    checks are those of Airflow's own trigger.
+
+    :raises Refused: the Dag is retired or does not allow manual runs.
+    :raises InvalidInput: ``conf`` or the run id do not fit the version's params.
+    :raises Conflict: a run with this id or logical date exists.
+    """
+    model = session.get(DagModel, dag_id)
+    version = session.get(DagVersion, dag_version_id)
+    if model is None or version is None:
+        raise NotFound(f"Cannot run {dag_id}", found="Airflow has no row of it", remedy="Try again in a few seconds")
+    if model.is_stale:
+        raise Refused(
+            f"Cannot run {dag_id}",
+            found="it is retired: gone from its bundle",
+            remedy=f"Promote a build of it first: pinwheel promote {dag_id} --build N",
+        )
+    dag = DBDagBag(load_op_links=False).get_dag(version.id, session)
+    assert dag is not None
+    if dag.allowed_run_types is not None and DagRunType.MANUAL not in dag.allowed_run_types:
+        raise Refused(f"Cannot run {dag_id}", found="the Dag does not allow manual runs", remedy="Use a backfill")
+    run_after = timezone.utcnow()
+    logical_date = timezone.coerce_datetime(logical_date)
+    interval = dag.timetable.infer_manual_data_interval(run_after=logical_date) if logical_date else None
+    run_id = run_id or dag.timetable.generate_run_id(
+        run_type=DagRunType.MANUAL, run_after=run_after, data_interval=interval
+    )
+    _check_new(session, dag_id, run_id, logical_date)
+    try:
+        run = compat.create_dagrun(
+            dag,
+            version,
+            run_id=run_id,
+            logical_date=logical_date,
+            data_interval=interval,
+            run_after=run_after,
+            conf=conf,
+            run_type=DagRunType.MANUAL,
+            triggered_by=DagRunTriggeredByType.CLI,
+            triggering_user_name=actor,
+            state=DagRunState.QUEUED,
+            note=note,
+            session=session,
+        )
+    except ValueError as error:
+        # Airflow's ParamValidationError is one too.
+        raise InvalidInput(f"Cannot run {dag_id}", found=str(error), remedy="Correct the input") from error
+    _bind(session, run, version, keep_deadlines=False)
+    return run.run_id, run.clear_number
+
+
+def _check_new(session: Session, dag_id: str, run_id: str, logical_date: datetime | None) -> None:
+    same_id = session.scalar(select(DagRun.id).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+    if same_id is not None:
+        raise Conflict(f"Cannot run {dag_id}", found=f"a run {run_id!r} exists", remedy="Choose another run id")
+    if logical_date is None:
+        return
+    same_date = session.scalar(
+        select(DagRun.run_id).where(DagRun.dag_id == dag_id, DagRun.logical_date == logical_date)
+    )
+    if same_date is not None:
+        raise Conflict(
+            f"Cannot run {dag_id}",
+            found=f"run {same_date!r} has logical date {logical_date.isoformat()}",
+            remedy="Clear that run, or choose another date",
+        )
+
+
+def _bind(session: Session, run: DagRun, version: DagVersion, *, keep_deadlines: bool) -> None:
+    """Make a run that has not started use *version*: its row, its task instances and its deadlines."""
+    dag = DBDagBag(load_op_links=False).get_dag(version.id, session)
+    assert dag is not None
+    run.created_dag_version = version
+    run.bundle_version = None if dag.disable_bundle_versioning else version.bundle_version
+    session.flush()
+    for ti in session.scalars(
+        select(TaskInstance).where(TaskInstance.dag_id == run.dag_id, TaskInstance.run_id == run.run_id)
+    ):
+        if ti.state not in State.finished:
+            ti.dag_version_id = version.id
+    if not keep_deadlines:
+        compat.redo_deadlines(session, run, dag, version)
+    session.flush()
+
+
+def rebind(session: Session, dag_id: str, run_id: str, dag_version_id: UUID) -> int:
+    """Bind a finished or queued run to another version and return its clear number.
+
+    Task instances that never ran are made anew from that version; those that ran keep their record.
+    """
+    run = _run(session, dag_id, run_id)
+    version = session.get(DagVersion, dag_version_id)
+    assert version is not None
+    if run.state == DagRunState.RUNNING:
+        raise Refused(
+            f"Cannot bind run {run_id} of {dag_id} to another build",
+            found="it is running",
+            remedy="Wait until it ends, or mark it failed, then clear it",
+        )
+    dag = DBDagBag(load_op_links=False).get_dag(version.id, session)
+    assert dag is not None
+    run.created_dag_version = version
+    run.bundle_version = None if dag.disable_bundle_versioning else version.bundle_version
+    for ti in session.scalars(
+        select(TaskInstance).where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
+    ).all():
+        if ti.state is None and ti.try_number == 0:
+            # Airflow's integrity check leaves queue, pool and priority of existing rows as they were.
+            session.delete(ti)
+    session.flush()
+    run.dag = dag
+    run.verify_integrity(session=session, dag_version_id=version.id)
+    session.flush()
+    return run.clear_number
+
+
+def clear(
+    session: Session,
+    dag_id: str,
+    run_id: str,
+    *,
+    dag_version_id: UUID | None,
+    only_failed: bool,
+    task_ids: Collection[str] | None = None,
+) -> tuple[int, int, UUID | None, str | None]:
+    """Clear task instances of a run, bound to *dag_version_id* if one is given.
+
+    Returns how many were cleared and the run's clear number, version and bundle version. Tasks that the version does not have are not cleared: they could
+    only fail.
+    """
+    run = _run(session, dag_id, run_id)
+    query = select(TaskInstance).where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
+    if only_failed:
+        query = query.where(
+            TaskInstance.state.in_([TaskInstanceState.FAILED, TaskInstanceState.UPSTREAM_FAILED])
+        )
+    if task_ids is not None:
+        query = query.where(TaskInstance.task_id.in_(list(task_ids)))
+    if dag_version_id is not None:
+        rebind(session, dag_id, run_id, dag_version_id)
+    version_id = dag_version_id or run.created_dag_version_id
+    dag = DBDagBag(load_op_links=False).get_dag(version_id, session) if version_id else None
+    tis = [ti for ti in session.scalars(query) if dag is None or dag.has_task(ti.task_id)]
+    clear_task_instances(tis, session, run_on_latest_version=False)
+    if dag_version_id is not None:
+        for ti in tis:
+            ti.dag_version_id = dag_version_id
+    if not tis and run.state == DagRunState.FAILED and dag_version_id is not None:
+        # The tasks that failed are gone in this version; what is new in it still has to run.
+        run.state = DagRunState.QUEUED
+        run.clear_number += 1
+        run.queued_at = timezone.utcnow()
+    session.flush()
+    return len(tis), run.clear_number, run.created_dag_version_id, run.bundle_version
+
+
+def failed_runs(session: Session, dag_id: str, dag_version_ids: Collection[UUID]) -> list[str]:
+    """Ids of failed runs that were bound to one of these versions, oldest first."""
+    return list(
+        session.scalars(
+            select(DagRun.run_id)
+            .where(
+                DagRun.dag_id == dag_id,
+                DagRun.state == DagRunState.FAILED,
+                DagRun.created_dag_version_id.in_(list(dag_version_ids)),
+            )
+            .order_by(DagRun.run_after)
+        )
+    )
+
+
+def _run(session: Session, dag_id: str, run_id: str) -> DagRun:
+    run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+    if run is None:
+        raise NotFound(
+            f"Cannot find run {run_id} of {dag_id}", found="Airflow has no such run", remedy="Check the run id"
+        )
+    return run
+
+

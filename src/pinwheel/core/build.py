@@ -1,0 +1,180 @@
+"""Builds: one Dag as parsed from one bundle version, and the digest that identifies its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from attrs import field, frozen
+
+LABEL_TAG_PREFIX = "version:"
+"""A Dag tag ``version:2.4.1`` is the author's version label ``2.4.1``."""
+
+PATH_PLACEHOLDER = "{bundle}"
+"""Stands for the absolute path of the bundle version's directory in a stored build."""
+
+_LOCATION_KEYS = frozenset({"fileloc", "_processor_dags_folder", "bundle_name"})
+_UNORDERED_KEYS = frozenset(
+    {
+        "tags",
+        "downstream_task_ids",
+        "upstream_task_ids",
+        "downstream_group_ids",
+        "upstream_group_ids",
+        "allowed_run_types",
+    }
+)
+"""Keys whose lists Airflow's serialization makes from sets."""
+
+
+@frozen(kw_only=True)
+class BuildContent:
+    """What one parse says about one Dag; the part of a build that does not depend on who registers it.
+
+    ``serialized`` is Airflow's serialized Dag (``{"__version": …, "dag": {…}}``) in which every absolute
+    path below the bundle version's directory is written with :data:`PATH_PLACEHOLDER`.
+    ``files`` maps each used bundle file to the content id of its source.
+    """
+
+    dag_id: str
+    bundle_name: str
+    bundle_version: str
+    relative_fileloc: str
+    serialized: Mapping[str, Any] = field(repr=False)
+    inputs_digest: str
+    files: Mapping[str, str] = field(factory=dict, repr=False)
+    label: str | None = None
+    environment: str = ""
+    parse_seconds: float | None = None
+    pure: bool = False
+    version_data: Mapping[str, Any] | None = None
+
+    @property
+    def serialized_digest(self) -> str:
+        """Identity of the serialized Dag alone."""
+        return digest_of(normalized(self.serialized))
+
+    @property
+    def digest(self) -> str:
+        """Identity of the build: serialized Dag, inputs and label. Same digest, same build."""
+        return digest_of([self.serialized_digest, self.inputs_digest, self.label])
+
+
+@frozen(kw_only=True)
+class Build:
+    """A stored build. Immutable; ``build`` counts 1, 2, 3 … per Dag."""
+
+    id: int
+    dag_id: str
+    build: int
+    digest: str
+    serialized_digest: str
+    inputs_digest: str
+    bundle_name: str
+    bundle_version: str
+    relative_fileloc: str
+    created_at: datetime
+    label: str | None = None
+    author: str | None = None
+    message: str | None = None
+    committed_at: datetime | None = None
+    environment: str = ""
+    parse_seconds: float | None = None
+    pure: bool = False
+    versioned: bool = True
+    """False when the Dag opts out of bundle versioning (``disable_bundle_versioning``)."""
+    unstable: tuple[str, ...] = ()
+    """Attributes that differ at each parse of the same inputs; empty for a stable Dag."""
+    adopted: bool = False
+    """True for what Airflow already held before Pinwheel came: its inputs were never traced."""
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 hex of a JSON-able value, independent of key order."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def with_placeholder(value: Any, bundle_path: str) -> Any:
+    """Return *value* with every occurrence of the bundle directory replaced by the placeholder."""
+    return _map_strings(value, lambda text: text.replace(bundle_path, PATH_PLACEHOLDER))
+
+
+def with_bundle_path(value: Any, bundle_path: str) -> Any:
+    """Undo :func:`with_placeholder` for the directory in which the bundle version lies here."""
+    return _map_strings(value, lambda text: text.replace(PATH_PLACEHOLDER, bundle_path))
+
+
+def _map_strings(value: Any, change: Any) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {_map_strings(k, change): _map_strings(v, change) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_map_strings(item, change) for item in value]
+    return value
+
+
+def normalized(serialized: Mapping[str, Any]) -> dict[str, Any]:
+    """The serialized Dag without what names a place on one machine, in a canonical order.
+
+    Lists of tasks are ordered by task id, as Airflow's own hash does
+    (``SerializedDagModel._sort_serialized_dag_dict``, 3.3), and lists that come from sets by their text;
+    every other list keeps its order, which an author may mean.
+    """
+    data = dict(serialized)
+    dag = {key: value for key, value in data.get("dag", {}).items() if key not in _LOCATION_KEYS}
+    data["dag"] = _canonical(dag)
+    return data
+
+
+def _canonical(value: Any, key: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {name: _canonical(value[name], name) for name in sorted(value)}
+    if isinstance(value, (list, tuple)):
+        items = [_canonical(item) for item in value]
+        if key in _UNORDERED_KEYS:
+            return sorted(items, key=str)
+        if items and all(_task_id(item) is not None for item in items):
+            return sorted(items, key=lambda item: str(_task_id(item)))
+        return items
+    return value
+
+
+def _task_id(item: Any) -> Any:
+    inner = item.get("__var") if isinstance(item, Mapping) else None
+    return inner.get("task_id") if isinstance(inner, Mapping) else None
+
+
+def label_of(tags: Any) -> str | None:
+    """The author's version label from a Dag's tags, or None. The first in alphabetical order wins."""
+    found = sorted(t for t in tags or () if isinstance(t, str) and t.startswith(LABEL_TAG_PREFIX))
+    return found[0].removeprefix(LABEL_TAG_PREFIX).strip() or None if found else None
+
+
+def varying_attributes(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
+    """Dotted paths at which two serialized forms of a Dag differ, at most ten, in document order."""
+    paths: list[str] = []
+    for path in _differences(normalized(one).get("dag"), normalized(other).get("dag"), ""):
+        paths.append(path)
+        if len(paths) == 10:
+            break
+    return tuple(paths)
+
+
+def _differences(one: Any, other: Any, path: str) -> Iterator[str]:
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for key in sorted({*one, *other}):
+            inner = path if key in ("__var", "__type") else f"{path}.{key}" if path else str(key)
+            if key not in one or key not in other:
+                yield inner
+            else:
+                yield from _differences(one[key], other[key], inner)
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for index, (left, right) in enumerate(zip(one, other, strict=True)):
+            yield from _differences(left, right, f"{path}[{_task_id(left) or index}]")
+    elif one != other:
+        yield path

@@ -1,0 +1,87 @@
+"""Every error that Pinwheel raises on purpose.
+
+::
+
+    PinwheelError
+    ├── InvalidInput      the request itself makes no sense          exit 2   HTTP 422
+    ├── NotFound          no such Dag, build, release or run         exit 3   HTTP 404
+    ├── Conflict          the world moved since the caller looked    exit 4   HTTP 409
+    ├── Refused           a rule or a permission says no             exit 5   HTTP 403
+    └── HostError         Airflow or its database did not play along exit 1   HTTP 502
+
+An error holds its facts as three sentences: what failed, what was found, what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class PinwheelError(Exception):
+    """Root of all expected failures.
+
+    ``failed``, ``found`` and ``remedy`` are full clauses without a final stop; ``facts`` are the ids and
+    values behind them, safe to show to whoever may read the Dag (never credentials).
+    """
+
+    exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
+    title: ClassVar[str] = "Unexpected failure"
+
+    def __init__(self, failed: str, *, found: str = "", remedy: str = "", **facts: Any) -> None:
+        self.failed = failed
+        self.found = found
+        self.remedy = remedy
+        self.facts = facts
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """One text: ``failed: found. remedy.``"""
+        text = self.failed
+        if self.found:
+            text += f": {self.found}"
+        text += "."
+        if self.remedy:
+            text += f" {self.remedy}."
+        return text
+
+
+class InvalidInput(PinwheelError, ValueError):
+    """The request can not mean anything: a malformed selector, a build number below 1, no reason."""
+
+    exit_code = 2
+    http_status = 422
+    title = "Invalid input"
+
+
+class NotFound(PinwheelError, LookupError):
+    """The Dag, build, release or run named in the request does not exist (or may not be seen)."""
+
+    exit_code = 3
+    http_status = 404
+    title = "Not found"
+
+
+class Conflict(PinwheelError):
+    """Somebody else changed the Dag between the caller's look and the caller's act."""
+
+    exit_code = 4
+    http_status = 409
+    title = "Conflict"
+
+
+class Refused(PinwheelError):
+    """A rule of Pinwheel, a policy or a missing permission forbids it."""
+
+    exit_code = 5
+    http_status = 403
+    title = "Refused"
+
+
+class HostError(PinwheelError):
+    """Airflow, its database or a bundle's source failed underneath us."""
+
+    exit_code = 1
+    http_status = 502
+    title = "Airflow failed"

@@ -1,0 +1,90 @@
+"""What is to be written to Airflow's rows so that they describe one build, and what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from attrs import field, frozen
+
+from pinwheel.core.build import Build, with_bundle_path
+from pinwheel.core.release import Kind
+from pinwheel.core.version_alias import make_aliased_version
+
+
+@frozen(kw_only=True)
+class Place:
+    """Where Airflow is told to find a Dag: bundle, version and path, all three as its rows hold them.
+
+    Airflow takes a run's path and bundle from the Dag's row but the version from the run, so the first two
+    stay the same over all releases of a Dag that has runs; a version in which the file lies elsewhere
+    carries an alias.
+    """
+
+    bundle_name: str
+    bundle_version: str
+    relative_fileloc: str
+
+
+def place_of(build: Build, *, stable_bundle: str | None, stable_fileloc: str | None) -> Place:
+    """The place under which a build is released, given the one that the Dag's earlier runs know."""
+    bundle_name = stable_bundle or build.bundle_name
+    fileloc = stable_fileloc or build.relative_fileloc
+    if not build.versioned or (bundle_name, fileloc) == (build.bundle_name, build.relative_fileloc):
+        return _own_place(build)
+    served_by = build.relative_fileloc
+    if bundle_name != build.bundle_name:
+        served_by = f"@{build.bundle_name}!{served_by}"
+    try:
+        version = make_aliased_version(build.bundle_version, {fileloc: served_by})
+    except ValueError:
+        # Not a version of one of our bundles, or longer than Airflow's column: as stock Airflow then, where
+        # runs of earlier releases can not be run again after a move.
+        return _own_place(build)
+    return Place(bundle_name=bundle_name, bundle_version=version, relative_fileloc=fileloc)
+
+
+def _own_place(build: Build) -> Place:
+    return Place(
+        bundle_name=build.bundle_name,
+        bundle_version=build.bundle_version,
+        relative_fileloc=build.relative_fileloc,
+    )
+
+
+@frozen(kw_only=True)
+class Projected:
+    """What now stands in Airflow's rows; kept to notice when somebody else changes it."""
+
+    dag_id: str
+    dag_version_id: UUID
+    serialized_hash: str
+    code_hash: str
+
+
+@frozen(kw_only=True)
+class Projection:
+    """One Dag's rows as they should be."""
+
+    dag_id: str
+    release: int
+    """Becomes ``dag_version.version_number``; negative for a build that is only tried."""
+    kind: Kind | None
+    build: Build
+    place: Place
+    serialized: Mapping[str, Any] = field(repr=False)
+    source_code: str = field(repr=False)
+    version_data: Mapping[str, Any] | None = None
+    dag_version_id: UUID | None = None
+    """Write into (or re-create) this version instead of adding one."""
+    written: Projected | None = None
+    """What was written to that version before; parts of it that still stand are left alone."""
+
+
+def serialized_for(build: Build, stored: Mapping[str, Any], place: Place, bundle_path: str | None) -> dict[str, Any]:
+    """The stored serialized Dag with its absolute paths filled in, as Airflow would hold it."""
+    data: dict[str, Any] = with_bundle_path(stored, bundle_path) if bundle_path else dict(stored)
+    if place.relative_fileloc != build.relative_fileloc:
+        data = {**data, "dag": {**data["dag"], "relative_fileloc": place.relative_fileloc}}
+    return data

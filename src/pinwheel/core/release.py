@@ -1,0 +1,293 @@
+"""Releases: what may follow what. Values in, a decision out.
+
+A :class:`DagState` is what is known of one Dag, a :class:`Command` what somebody asks, and
+:func:`decide` answers with a :class:`Decision`: the steps to carry out, in order, or a refusal that is
+raised as an error with its reason. ``pinwheel … --plan``, the API and the services read the same decision.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import frozen
+
+from pinwheel.core.build import Build
+from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
+
+
+class Track(StrEnum):
+    """What happens when a new build of the Dag arrives."""
+
+    AUTO = "auto"
+    """It is released at once: Airflow's own behaviour, and the default."""
+    PINNED = "pinned"
+    """It waits until somebody promotes it or unpins the Dag."""
+
+
+class Kind(StrEnum):
+    """Why a release was made."""
+
+    ADOPT = "adopt"
+    """Airflow already ran it when Pinwheel came."""
+    AUTO = "auto"
+    """A new build of an unpinned Dag."""
+    PIN = "pin"
+    """Pinned to a build that was not the active one."""
+    UNPIN = "unpin"
+    """Unpinned while a newer build was waiting."""
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+    RETIRE = "retire"
+    """The Dag is gone from its bundle; Airflow's "stale"."""
+
+
+@frozen(kw_only=True)
+class DagState:
+    """What is known of one Dag at the moment of the decision, read under its lock."""
+
+    dag_id: str
+    track: Track = Track.AUTO
+    active_release: int | None = None
+    active_build: Build | None = None
+    newest_build: Build | None = None
+    retired: bool = False
+    versioned: bool = True
+    """False when the Dag's bundle keeps no versions: nothing can be held or brought back then."""
+    bundle_name: str = ""
+    unused_auto_release: bool = False
+    """The active release was automatic and no run has used it."""
+
+    @property
+    def held(self) -> bool:
+        """The newest build is not the active one."""
+        if self.newest_build is None or self.active_build is None:
+            return False
+        return self.newest_build.build != self.active_build.build
+
+
+class Verb(StrEnum):
+    PROMOTE = "promote"
+    PIN = "pin"
+    UNPIN = "unpin"
+    ROLLBACK = "rollback"
+    ARRIVE = "arrive"
+    """A build was registered as the newest one."""
+    RETIRE = "retire"
+
+
+@frozen(kw_only=True)
+class Command:
+    """What is asked. ``build`` is the build looked up for the number in the request, if one was given."""
+
+    verb: Verb
+    build: Build | None = None
+    expected_release: int | None = None
+    rewritten: bool = False
+    """The build is one that was written anew (an unstable Dag), not a new number."""
+    previous_build: Build | None = None
+    """For a rollback without a target: the build of the release before the active one that differs from it."""
+
+
+@frozen(kw_only=True)
+class SetTrack:
+    """Pin the Dag, or return it to its policy."""
+
+    track: Track
+
+
+@frozen(kw_only=True)
+class Release:
+    """Make ``build`` the one that new runs use."""
+
+    build: Build
+    kind: Kind
+    replaces_active: bool = False
+    """Keep the active release's number: it was automatic, unused, and of an unstable Dag."""
+
+
+Step = SetTrack | Release
+
+
+@frozen(kw_only=True)
+class Decision:
+    """Steps in order (none: nothing to do) and the sentence that says why."""
+
+    steps: tuple[Step, ...]
+    reason: str
+
+    @property
+    def release(self) -> Release | None:
+        return next((step for step in self.steps if isinstance(step, Release)), None)
+
+    @property
+    def changes(self) -> bool:
+        return bool(self.steps)
+
+
+def decide(state: DagState, command: Command) -> Decision:
+    """Say which steps *command* takes on a Dag in *state*.
+
+    :raises Conflict: ``expected_release`` is not the active release.
+    :raises Refused: the Dag can not be held (no versions) or the step would go the wrong way.
+    :raises NotFound: there is no build to release or to go back to.
+    """
+    if command.expected_release is not None and command.expected_release != state.active_release:
+        raise Conflict(
+            f"Cannot {command.verb} {state.dag_id}",
+            found=f"its active release is {state.active_release}, not {command.expected_release}",
+            remedy=f"Look again (pinwheel releases {state.dag_id}) and repeat with the number you see",
+            dag_id=state.dag_id,
+            expected_release=command.expected_release,
+            active_release=state.active_release,
+        )
+    if command.verb not in (Verb.ARRIVE, Verb.RETIRE):
+        _require_versions(state, command)
+    return _DECIDERS[command.verb](state, command)
+
+
+def _require_versions(state: DagState, command: Command) -> None:
+    if not state.versioned:
+        raise Refused(
+            f"Cannot {command.verb} {state.dag_id}",
+            found=f"its bundle {state.bundle_name!r} keeps no versions, so older code can not be fetched again",
+            remedy=unversioned_remedy(state.bundle_name),
+            dag_id=state.dag_id,
+            bundle=state.bundle_name,
+        )
+    target = command.build or state.active_build
+    if target is not None and not target.versioned:
+        raise Refused(
+            f"Cannot {command.verb} {state.dag_id}",
+            found="the Dag sets disable_bundle_versioning=True, so its runs execute whatever is newest",
+            remedy="Remove disable_bundle_versioning from the Dag (and from [dag_processor]) and push again",
+            dag_id=state.dag_id,
+        )
+
+
+def unversioned_remedy(bundle_name: str) -> str:
+    """The two lines that turn an unversioned bundle into one that can be held."""
+    return (
+        f"In [dag_processor] dag_bundle_config_list set for {bundle_name!r}: "
+        '"classpath": "pinwheel.bundles.FolderBundle", "kwargs": {"path": "<the same folder>"}'
+    )
+
+
+def _arrive(state: DagState, command: Command) -> Decision:
+    build = _given(state, command)
+    same = not state.retired and state.active_build is not None and build.build == state.active_build.build
+    if same and not command.rewritten:
+        return Decision(steps=(), reason=f"build {build.build} is already active")
+    if state.track is Track.PINNED:
+        return Decision(steps=(), reason=f"held: {state.dag_id} is pinned")
+    replaces = same or (bool(build.unstable) and state.unused_auto_release and not state.retired)
+    return Decision(
+        steps=(Release(build=build, kind=Kind.AUTO, replaces_active=replaces),),
+        reason="a new build of an unpinned Dag is released at once",
+    )
+
+
+def _promote(state: DagState, command: Command) -> Decision:
+    build = command.build or state.newest_build
+    if build is None:
+        raise _no_build(state, command)
+    active = state.active_build
+    if active is not None and not state.retired:
+        if build.build == active.build:
+            return Decision(steps=(), reason=f"build {build.build} is already active")
+        if build.build < active.build:
+            raise Refused(
+                f"Cannot promote {state.dag_id} to build {build.build}",
+                found=f"build {active.build}, which is newer, is active",
+                remedy=f"Use: pinwheel rollback {state.dag_id} --build {build.build}",
+                dag_id=state.dag_id,
+                build=build.build,
+                active_build=active.build,
+            )
+    return Decision(
+        steps=(Release(build=build, kind=Kind.PROMOTE),),
+        reason="the Dag stays pinned, now on this build" if state.track is Track.PINNED else "promoted",
+    )
+
+
+def _pin(state: DagState, command: Command) -> Decision:
+    build = command.build or state.active_build
+    if build is None:
+        raise _no_build(state, command)
+    steps: list[Step] = []
+    if state.track is not Track.PINNED:
+        steps.append(SetTrack(track=Track.PINNED))
+    if state.active_build is None or state.retired or build.build != state.active_build.build:
+        steps.append(Release(build=build, kind=Kind.PIN))
+    if not steps:
+        return Decision(steps=(), reason=f"already pinned on build {build.build}")
+    return Decision(steps=tuple(steps), reason=f"held on build {build.build} until unpinned")
+
+
+def _unpin(state: DagState, command: Command) -> Decision:
+    if command.build is not None:
+        raise InvalidInput(
+            f"Cannot unpin {state.dag_id} to a build",
+            found=f"build {command.build.build} was given",
+            remedy="Unpin returns to the newest build; to stay on another one use promote or pin",
+        )
+    if state.track is not Track.PINNED:
+        return Decision(steps=(), reason="not pinned")
+    steps: list[Step] = [SetTrack(track=Track.AUTO)]
+    if state.held and state.newest_build is not None:
+        steps.append(Release(build=state.newest_build, kind=Kind.UNPIN))
+    return Decision(steps=tuple(steps), reason="each new build is released at once again")
+
+
+def _rollback(state: DagState, command: Command) -> Decision:
+    build = command.build or command.previous_build
+    if build is None:
+        raise NotFound(
+            f"Cannot roll back {state.dag_id}",
+            found="no earlier release has another build than the active one",
+            remedy=f"See what exists: pinwheel builds {state.dag_id}",
+            dag_id=state.dag_id,
+        )
+    if state.active_build is not None and build.build == state.active_build.build and not state.retired:
+        return Decision(steps=(), reason=f"build {build.build} is already active")
+    steps: list[Step] = []
+    if state.track is not Track.PINNED:
+        # The build that is rolled back must not come back by itself with the next push.
+        steps.append(SetTrack(track=Track.PINNED))
+    steps.append(Release(build=build, kind=Kind.ROLLBACK))
+    return Decision(steps=tuple(steps), reason=f"held on build {build.build} until unpinned")
+
+
+def _retire(state: DagState, command: Command) -> Decision:
+    if state.retired or state.active_build is None:
+        return Decision(steps=(), reason="already retired")
+    if state.track is Track.PINNED:
+        return Decision(steps=(), reason="gone from its bundle, but pinned: it stays")
+    return Decision(
+        steps=(Release(build=state.active_build, kind=Kind.RETIRE),),
+        reason="gone from its bundle",
+    )
+
+
+def _given(state: DagState, command: Command) -> Build:
+    if command.build is None:
+        raise _no_build(state, command)
+    return command.build
+
+
+def _no_build(state: DagState, command: Command) -> NotFound:
+    return NotFound(
+        f"Cannot {command.verb} {state.dag_id}",
+        found="it has no good build yet",
+        remedy=f"See why: pinwheel builds {state.dag_id}",
+        dag_id=state.dag_id,
+    )
+
+
+_DECIDERS = {
+    Verb.ARRIVE: _arrive,
+    Verb.PROMOTE: _promote,
+    Verb.PIN: _pin,
+    Verb.UNPIN: _unpin,
+    Verb.ROLLBACK: _rollback,
+    Verb.RETIRE: _retire,
+}

@@ -1,0 +1,109 @@
+"""Taking over a deployment that already has history, without changing anything that runs."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from pinwheel.core.build import BuildContent, label_of
+from pinwheel.core.release import Kind
+from pinwheel.services.ports import AirflowDag, Host
+from pinwheel.services.register import ACTOR
+from pinwheel.store import builds, bundles, dags, events, releases
+from pinwheel.store.locking import lock_dags
+
+
+def adopt(host: Host) -> list[str]:
+    """Make what Airflow holds as latest the first release of each Dag that Pinwheel does not manage yet.
+
+    Only our own tables are written. Dags of unversioned bundles are left to Airflow. Returns the adopted
+    Dag ids. Safe to repeat and to run from several processes at once.
+    """
+
+    def work(session: Any) -> list[str]:
+        managed = dags.rows(session)
+        return [
+            dag.dag_id
+            for dag in host.airflow_dags(session)
+            if dag.dag_id not in managed and _adoptable(host, dag) and _adopt(host, session, dag)
+        ]
+
+    adopted = host.run(work)
+    host.announce([{"kind": Kind.ADOPT.value, "dag_id": dag_id} for dag_id in adopted])
+    return adopted
+
+
+def _adoptable(host: Host, dag: AirflowDag) -> bool:
+    return (
+        dag.bundle_name is not None
+        and dag.dag_version_id is not None
+        and dag.serialized is not None
+        and dag.dag_version_bundle_version is not None
+        and host.is_versioned(dag.bundle_name)
+    )
+
+
+def _adopt(host: Host, session: Any, dag: AirflowDag) -> bool:
+    now = host.now()
+    assert dag.serialized is not None and dag.dag_version_id is not None and dag.version_number is not None
+    bundle_name = dag.dag_version_bundle or dag.bundle_name or ""
+    version = dag.dag_version_bundle_version or ""
+    path = dag.relative_fileloc or str(dag.serialized.get("dag", {}).get("relative_fileloc") or "")
+    if not dags.add(session, dag.dag_id, bundle_name=bundle_name, relative_fileloc=path):
+        return False
+    lock_dags(session, [dag.dag_id])
+    code = (dag.source_code or "").encode()
+    digest = hashlib.sha256(code).hexdigest()
+    builds.add_sources(session, {digest: code} if digest in builds.missing_sources(session, [digest]) else {})
+    bundles.remember(session, bundle_name, version, now=now, info={"version_data": dag.version_data})
+    content = BuildContent(
+        dag_id=dag.dag_id,
+        bundle_name=bundle_name,
+        bundle_version=version,
+        relative_fileloc=path,
+        serialized=dag.serialized,
+        inputs_digest="",
+        files={path: digest},
+        label=label_of(dag.serialized.get("dag", {}).get("tags")),
+    )
+    build = builds.add(session, content, now=now, adopted=True)
+    releases.add(
+        session,
+        dag_id=dag.dag_id,
+        release=dag.version_number,
+        build_id=build.id,
+        kind=Kind.ADOPT,
+        actor=ACTOR,
+        reason="what Airflow ran before Pinwheel",
+        previous_release=None,
+        dag_version_id=dag.dag_version_id,
+        bundle_version=version,
+        now=now,
+    )
+    dags.change(
+        session,
+        dag.dag_id,
+        active_release=dag.version_number,
+        active_build_id=build.id,
+        newest_build_id=build.id,
+        retired=dag.is_stale,
+        dag_version_id=dag.dag_version_id,
+        projected_version=version,
+        projected_hash=dag.serialized_hash,
+        projected_code_hash=dag.code_hash,
+        stable_bundle=bundle_name,
+        stable_fileloc=path,
+        asserted_at=now,
+    )
+    events.add(
+        session,
+        Kind.ADOPT.value,
+        now=now,
+        actor=ACTOR,
+        dag_id=dag.dag_id,
+        bundle_name=bundle_name,
+        release=dag.version_number,
+        build=build.build,
+        bundle_version=version,
+    )
+    return True

@@ -1,0 +1,188 @@
+"""Promote, pin, unpin and roll back: one Dag or many, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import evolve, frozen
+
+from pinwheel.core.errors import InvalidInput, NotFound
+from pinwheel.core.release import Command, DagState, Verb, decide
+from pinwheel.services.ports import Host
+from pinwheel.services.releasing import Act, Outcome, carry_out, load_states, outcome_of
+from pinwheel.services.trigger import clear_one
+from pinwheel.store import builds, events, releases
+from pinwheel.store.locking import lock_dags
+
+
+@frozen(kw_only=True)
+class Change:
+    """A request to change what runs.
+
+    ``build`` and ``to_release`` name a target by number and need a single Dag, since numbers count per Dag.
+    ``expected_release`` is the active release that the caller saw; with it, a stale request is refused.
+    ``request_id`` makes a repeat harmless: the same id on the same Dag changes nothing again.
+    """
+
+    verb: Verb
+    dag_ids: Sequence[str]
+    actor: str
+    reason: str | None = None
+    build: int | None = None
+    to_release: int | None = None
+    expected_release: int | None = None
+    request_id: str | None = None
+    rerun_failed: bool = False
+
+
+def plan(host: Host, change: Change) -> list[Outcome]:
+    """What :func:`apply` would do, Dag by Dag, in order of id; nothing is locked or written."""
+
+    def work(session: Any) -> list[Outcome]:
+        return [outcome_of(act) for act in _decide_all(host, session, change)]
+
+    return host.run(work)
+
+
+def apply(host: Host, change: Change) -> list[Outcome]:
+    """Carry the change out on all its Dags or on none.
+
+    :raises NotFound: a Dag, build or release does not exist.
+    :raises Conflict: ``expected_release`` is stale.
+    :raises Refused: one of the Dags can not take the change.
+    """
+    _check(change)
+
+    def work(session: Any) -> list[Outcome]:
+        lock_dags(session, change.dag_ids)
+        if change.request_id:
+            done = events.answered(session, change.request_id, change.dag_ids)
+            if done:
+                return [_repeated(dag_id, done.get(dag_id)) for dag_id in sorted(change.dag_ids)]
+        acts = _decide_all(host, session, change)
+        outcomes = carry_out(host, session, acts, now=host.now())
+        if change.rerun_failed:
+            return [_rerun(host, session, act, outcome) for act, outcome in zip(acts, outcomes, strict=True)]
+        return outcomes
+
+    outcomes = host.run(work)
+    host.announce([{"kind": o.kind or change.verb.value, "dag_id": o.dag_id} for o in outcomes if o.changed])
+    return outcomes
+
+
+def _check(change: Change) -> None:
+    numbered = {"build": change.build, "release": change.to_release, "expected release": change.expected_release}
+    for name, value in numbered.items():
+        if value is not None and value < 1:
+            raise InvalidInput(f"Cannot {change.verb}", found=f"{name} {value} is below 1", remedy="Numbers start at 1")
+        if value is not None and len(change.dag_ids) != 1:
+            raise InvalidInput(
+                f"Cannot {change.verb} {len(change.dag_ids)} Dags to one {name}",
+                found="numbers count per Dag",
+                remedy=f"Name one Dag, or leave the {name} out",
+            )
+    if change.build is not None and change.to_release is not None:
+        raise InvalidInput(
+            f"Cannot {change.verb}", found="both a build and a release are given", remedy="Give one of them"
+        )
+    if not change.dag_ids:
+        raise NotFound(
+            f"Cannot {change.verb}", found="no Dag matches", remedy="List what there is with: pinwheel status"
+        )
+
+
+def _decide_all(host: Host, session: Any, change: Change) -> list[Act]:
+    _check(change)
+    dag_ids = sorted(set(change.dag_ids))
+    states = load_states(host, session, dag_ids)
+    return [
+        Act(
+            state=states[dag_id],
+            decision=decide(states[dag_id], _command(session, change, states[dag_id])),
+            verb=change.verb.value,
+            actor=change.actor,
+            reason=change.reason,
+            request_id=change.request_id,
+        )
+        for dag_id in dag_ids
+    ]
+
+
+def _command(session: Any, change: Change, state: DagState) -> Command:
+    target = None
+    if change.build is not None:
+        target = builds.by_number(session, state.dag_id, change.build)
+        if target is None:
+            raise NotFound(
+                f"Cannot {change.verb} {state.dag_id} to build {change.build}",
+                found="it has no good build of that number",
+                remedy=f"See its builds: pinwheel builds {state.dag_id}",
+                dag_id=state.dag_id,
+                build=change.build,
+            )
+    elif change.to_release is not None:
+        row = releases.one(session, state.dag_id, change.to_release)
+        if row is None:
+            raise NotFound(
+                f"Cannot {change.verb} {state.dag_id} to release {change.to_release}",
+                found="it has no release of that number",
+                remedy=f"See its releases: pinwheel releases {state.dag_id}",
+                dag_id=state.dag_id,
+                release=change.to_release,
+            )
+        target = builds.by_ids(session, [row.build_id])[row.build_id]
+    previous = None
+    if change.verb is Verb.ROLLBACK and target is None and state.active_release and state.active_build:
+        build_id = releases.previous_build_id(
+            session,
+            state.dag_id,
+            active_release=state.active_release,
+            active_build_id=state.active_build.id,
+        )
+        previous = builds.by_ids(session, [build_id])[build_id] if build_id else None
+    return Command(
+        verb=change.verb, build=target, expected_release=change.expected_release, previous_build=previous
+    )
+
+
+def _rerun(host: Host, session: Any, act: Act, outcome: Outcome) -> Outcome:
+    """Clear the failed runs of the release that was rolled back, bound to the one rolled back to."""
+    step, left = act.decision.release, act.state.active_build
+    if step is None or left is None:
+        return outcome
+    ids = [
+        row.dag_version_id
+        for row in releases.of_dag(session, act.state.dag_id)
+        if row.build_id == left.id and row.release <= (act.state.active_release or 0)
+    ]
+    rerun = [
+        clear_one(
+            host,
+            session,
+            act.state.dag_id,
+            run_id,
+            step.build,
+            only_failed=True,
+            task_ids=None,
+            actor=act.actor,
+            reason=act.reason,
+        ).run_id
+        for run_id in host.failed_runs(session, act.state.dag_id, ids)
+    ]
+    return evolve(outcome, rerun=tuple(rerun))
+
+
+def _repeated(dag_id: str, row: Any) -> Outcome:
+    details = row.details if row is not None else {}
+    return Outcome(
+        dag_id=dag_id,
+        changed=False,
+        message="this request was carried out before",
+        kind=row.kind if row is not None else None,
+        release=details.get("release"),
+        build=details.get("build"),
+        from_release=details.get("from_release"),
+        from_build=details.get("from_build"),
+        track=details.get("track", ""),
+    )

@@ -1,0 +1,177 @@
+"""What the services need from the world around them. ``airflow3.host`` is the one real implementation.
+
+A session is opaque here: it is handed from :meth:`Host.run` to the store and back to the host, so that
+Pinwheel's rows and Airflow's rows change in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from attrs import frozen
+
+from pinwheel.core.drift import Drift
+from pinwheel.core.projection import Projected, Projection
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class AirflowDag:
+    """What Airflow's own rows say of a Dag, its newest version included."""
+
+    dag_id: str
+    bundle_name: str | None
+    bundle_version: str | None
+    relative_fileloc: str | None
+    is_stale: bool
+    version_number: int | None
+    dag_version_id: UUID | None
+    dag_version_bundle: str | None
+    dag_version_bundle_version: str | None
+    serialized: Mapping[str, Any] | None
+    source_code: str | None
+    version_data: Mapping[str, Any] | None
+    created_at: datetime | None
+    serialized_hash: str | None = None
+    code_hash: str | None = None
+
+
+class Host(Protocol):
+    """Airflow, seen from the services."""
+
+    def run(self, work: Callable[[Any], T]) -> T:
+        """Run *work(session)* in one transaction and commit it.
+
+        Deadlocks, lost locks and broken connections are retried from the start, so *work* may run more
+        than once and must take everything it decides on from the database.
+        """
+        ...
+
+    def now(self) -> datetime:
+        """The current instant, aware UTC."""
+        ...
+
+    def announce(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Tell the outside what was committed. Called after the commit; must not raise."""
+        ...
+
+    def project(self, session: Any, projections: Sequence[Projection]) -> dict[str, Projected]:
+        """Make each Dag's rows describe the given build, as a new newest version. No file is read."""
+        ...
+
+    def reassert(self, session: Any, projections: Sequence[Projection]) -> None:
+        """Write the Dag rows (not the version) anew, as each parse does in stock Airflow."""
+        ...
+
+    def restore(self, session: Any, projections: Sequence[Projection]) -> dict[str, Projected]:
+        """Put an existing version's rows back to what was released, or re-create them under their id."""
+        ...
+
+    def retire(self, session: Any, dag_ids: Collection[str]) -> None:
+        """Take Dags off the schedule (Airflow's "stale") and drop what refers to them as consumers."""
+        ...
+
+    def write_trial(self, session: Any, projection: Projection) -> UUID:
+        """Add a version that is not the newest one and return its id; the Dag row stays as it is."""
+        ...
+
+    def create_run(
+        self,
+        session: Any,
+        dag_id: str,
+        dag_version_id: UUID,
+        *,
+        run_id: str | None,
+        logical_date: datetime | None,
+        conf: dict[str, Any] | None,
+        note: str | None,
+        actor: str,
+    ) -> tuple[str, int]:
+        """Create a queued manual run bound to a version; return its id and clear number."""
+        ...
+
+    def clear_run(
+        self,
+        session: Any,
+        dag_id: str,
+        run_id: str,
+        *,
+        dag_version_id: UUID | None,
+        only_failed: bool,
+        task_ids: Collection[str] | None,
+    ) -> tuple[int, int, UUID | None, str | None]:
+        """Clear a run's task instances, bound to another version if one is given.
+
+        Returns how many were cleared, the run's clear number, and the version and bundle version it has now.
+        """
+        ...
+
+    def failed_runs(self, session: Any, dag_id: str, dag_version_ids: Collection[UUID]) -> list[str]:
+        """Failed runs bound to one of these versions, oldest first."""
+        ...
+
+    def existing_version_ids(self, session: Any, ids: Collection[UUID]) -> set[UUID]:
+        """Those of Airflow's version ids that (still) exist."""
+        ...
+
+    def next_version_number(self, session: Any, dag_id: str) -> int:
+        """One more than the highest version number that Airflow holds for the Dag."""
+        ...
+
+    def unused(self, session: Any, dag_version_ids: Collection[UUID]) -> set[UUID]:
+        """Those versions that no run and no task instance refers to."""
+        ...
+
+    def drifted(self, session: Any, dag_ids: Collection[str] | None = None) -> list[Drift]:
+        """Dags whose rows differ from their active release."""
+        ...
+
+    def delete_unused_versions(self, session: Any, ids: Collection[UUID]) -> set[UUID]:
+        """Delete those of the versions that nothing refers to and return them."""
+        ...
+
+    def unrecorded_runs(self, session: Any, limit: int) -> list[Any]:
+        """Running runs whose present version no binding records."""
+        ...
+
+    def has_runs(self, session: Any, dag_id: str) -> bool: ...
+
+    def airflow_dags(self, session: Any, dag_ids: Collection[str] | None = None) -> list[AirflowDag]:
+        """What Airflow holds, newest version included; all Dags when no ids are given."""
+        ...
+
+    def audit(
+        self, session: Any, *, event: str, dag_id: str | None, actor: str, details: Mapping[str, Any]
+    ) -> None:
+        """Write one line to Airflow's audit log."""
+        ...
+
+    def show_errors(self, session: Any, bundle_name: str, path: str, errors: Mapping[str, str]) -> None:
+        """Make Airflow's import errors of one file these (none: clear them), without touching its Dags."""
+        ...
+
+    def show_warnings(
+        self, session: Any, dag_ids: Collection[str], warnings: Sequence[Mapping[str, str]]
+    ) -> None:
+        """Make Airflow's warnings on these Dags these."""
+        ...
+
+    def select(
+        self,
+        session: Any,
+        *,
+        ids: Collection[str] = (),
+        globs: Collection[str] = (),
+        tags: Collection[str] = (),
+        bundle: str | None = None,
+    ) -> list[str]:
+        """Ids of managed Dags that match every given criterion, sorted."""
+        ...
+
+    def is_versioned(self, bundle_name: str) -> bool:
+        """Whether the configured bundle keeps versions; False for one that is not configured."""
+        ...

@@ -1,0 +1,112 @@
+"""Retiring Dags that are gone from a good bundle version, once all of that version is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from pinwheel.core.release import Command, Verb, decide
+from pinwheel.services.ports import Host
+from pinwheel.services.register import ACTOR, release_newest
+from pinwheel.services.releasing import Act, Outcome, carry_out, load_states
+from pinwheel.store import builds, bundles, dags, files
+from pinwheel.store.locking import lock_dags
+
+
+def settle(host: Host, *, bundle_name: str, seq: int, paths: set[str], grace_seconds: float) -> list[Outcome]:
+    """Compare a completely known bundle version with the Dags that came from the bundle.
+
+    ``paths`` are all Dag files of that version. Dags that moved to another file are taken from there; Dags
+    that are in no file are retired at once, or after ``grace_seconds`` when their file is still there and
+    reads from outside the bundle (such files make and lose Dags from one parse to the next).
+    Pinned Dags stay. Nothing happens when the bundle has moved on meanwhile.
+    """
+
+    def work(session: Any) -> list[Outcome]:
+        _, head_seq, _ = bundles.head(session, bundle_name)
+        if head_seq != seq:
+            return []
+        known = files.of_bundle(session, bundle_name)
+        files.remove(session, bundle_name, set(known) - paths)
+        present = {path: row for path, row in known.items() if path in paths}
+        bundles.settle(session, bundle_name, seq)
+        return _moved(host, session, bundle_name, present) + _gone(
+            host, session, bundle_name, present, grace_seconds
+        )
+
+    outcomes = host.run(work)
+    host.announce([{"kind": o.kind or "", "dag_id": o.dag_id} for o in outcomes if o.changed])
+    return outcomes
+
+
+def _moved(host: Host, session: Any, bundle_name: str, present: Mapping[str, Any]) -> list[Outcome]:
+    """Take over Dags whose former file no longer holds them from the file that does."""
+    holders = {dag_id: path for path, row in present.items() if not row.error for dag_id in row.dag_ids}
+    rows = dags.rows(session, holders)
+    outcomes: list[Outcome] = []
+    for dag_id, path in sorted(holders.items()):
+        row = rows.get(dag_id)
+        if row is None or (row.bundle_name, row.relative_fileloc) == (bundle_name, path):
+            continue
+        owner = files.one(session, row.bundle_name, row.relative_fileloc)
+        if owner is not None and dag_id in owner.dag_ids:
+            continue
+        parse = files.parses(session, [present[path].parse_id]).get(present[path].parse_id)
+        build_id = parse.builds.get(dag_id) if parse else None
+        if build_id is None:
+            continue
+        lock_dags(session, [dag_id])
+        outcomes += release_newest(
+            host,
+            session,
+            {dag_id: builds.by_ids(session, [build_id])[build_id]},
+            bundle_name=bundle_name,
+            path=path,
+            seq=present[path].seq,
+            now=host.now(),
+        )
+    return outcomes
+
+
+def _gone(
+    host: Host, session: Any, bundle_name: str, present: Mapping[str, Any], grace_seconds: float
+) -> list[Outcome]:
+    now = host.now()
+    held = {dag_id for row in present.values() for dag_id in row.dag_ids}
+    candidates = []
+    for row in dags.rows(session, dags.ids_of_bundle(session, bundle_name)).values():
+        if row.dag_id in held or row.retired or row.active_release is None:
+            if row.missing_since is not None and row.dag_id in held:
+                dags.change(session, row.dag_id, missing_since=None)
+            continue
+        file = present.get(row.relative_fileloc)
+        if file is not None and file.impure and not _overdue(row, now, grace_seconds):
+            if row.missing_since is None:
+                dags.change(session, row.dag_id, missing_since=now)
+            continue
+        candidates.append(row.dag_id)
+    return retire(host, session, candidates, reason="gone from its bundle")
+
+
+def _overdue(row: Any, now: Any, grace_seconds: float) -> bool:
+    return row.missing_since is not None and now - row.missing_since > timedelta(seconds=grace_seconds)
+
+
+def retire(host: Host, session: Any, dag_ids: list[str], *, reason: str) -> list[Outcome]:
+    """Retire unpinned Dags; pinned and already retired ones stay as they are."""
+    if not dag_ids:
+        return []
+    lock_dags(session, dag_ids)
+    states = load_states(host, session, sorted(dag_ids))
+    acts = [
+        Act(
+            state=state,
+            decision=decide(state, Command(verb=Verb.RETIRE)),
+            verb=Verb.RETIRE.value,
+            actor=ACTOR,
+            reason=reason,
+        )
+        for _, state in sorted(states.items())
+    ]
+    return carry_out(host, session, acts, now=host.now())

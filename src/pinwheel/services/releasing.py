@@ -1,0 +1,310 @@
+"""Carrying decisions out: the ledger, the Dag's state and Airflow's rows, in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from attrs import frozen
+
+from pinwheel.core.build import Build
+from pinwheel.core.errors import NotFound
+from pinwheel.core.projection import Place, Projected, Projection, place_of, serialized_for
+from pinwheel.core.release import DagState, Decision, Kind, Release, SetTrack, Track
+from pinwheel.services.ports import Host
+from pinwheel.store import builds, bundles, dags, events, releases
+
+
+@frozen(kw_only=True)
+class Act:
+    """One decision on one Dag, with who asked for it and why."""
+
+    state: DagState
+    decision: Decision
+    verb: str
+    actor: str
+    reason: str | None = None
+    request_id: str | None = None
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """What became of one Dag."""
+
+    dag_id: str
+    changed: bool
+    message: str
+    kind: str | None = None
+    release: int | None = None
+    build: int | None = None
+    from_release: int | None = None
+    from_build: int | None = None
+    track: str = Track.AUTO.value
+    warnings: tuple[str, ...] = ()
+    rerun: tuple[str, ...] = ()
+    """Runs that were cleared to run again on the build rolled back to."""
+
+
+def load_states(host: Host, session: Any, dag_ids: Sequence[str]) -> dict[str, DagState]:
+    """The state of each Dag that Pinwheel manages. The caller has locked them if it means to change them.
+
+    :raises NotFound: one of them is not managed.
+    """
+    rows = dags.rows(session, dag_ids)
+    missing = [dag_id for dag_id in dag_ids if dag_id not in rows]
+    if missing:
+        raise unknown_dag(missing[0])
+    wanted = {row.active_build_id for row in rows.values()} | {row.newest_build_id for row in rows.values()}
+    found = builds.by_ids(session, [build_id for build_id in wanted if build_id is not None])
+    versioned = {name: host.is_versioned(name) for name in {row.bundle_name for row in rows.values()}}
+    unstable = [
+        row.dag_version_id
+        for row in rows.values()
+        if row.dag_version_id is not None and (newest := found.get(row.newest_build_id)) and newest.unstable
+    ]
+    unused = host.unused(session, unstable) if unstable else set()
+    states = {}
+    for dag_id in dag_ids:
+        row = rows[dag_id]
+        automatic = False
+        if row.dag_version_id in unused and row.active_release is not None:
+            ledger = releases.one(session, dag_id, row.active_release)
+            automatic = ledger is not None and ledger.kind == Kind.AUTO
+        states[dag_id] = DagState(
+            dag_id=dag_id,
+            track=Track(row.track),
+            active_release=row.active_release,
+            active_build=found.get(row.active_build_id),
+            newest_build=found.get(row.newest_build_id),
+            retired=row.retired,
+            versioned=versioned[row.bundle_name],
+            bundle_name=row.bundle_name,
+            unused_auto_release=automatic,
+        )
+    return states
+
+
+def unknown_dag(dag_id: str) -> NotFound:
+    return NotFound(
+        f"Cannot find Dag {dag_id}",
+        found="Pinwheel has no build of it",
+        remedy="List what there is with: pinwheel status",
+        dag_id=dag_id,
+    )
+
+
+def carry_out(host: Host, session: Any, acts: Sequence[Act], *, now: datetime) -> list[Outcome]:
+    """Carry out decisions on Dags that the caller has locked. Writes everything, commits nothing."""
+    for act in acts:
+        for step in act.decision.steps:
+            if isinstance(step, SetTrack):
+                dags.set_track(
+                    session, act.state.dag_id, step.track, actor=act.actor, reason=act.reason, now=now
+                )
+    made = _release_all(host, session, [act for act in acts if act.decision.release], now=now)
+    outcomes = []
+    for act in acts:
+        outcome = outcome_of(act, made.get(act.state.dag_id))
+        outcomes.append(outcome)
+        if act.decision.changes:
+            _record(host, session, act, outcome, now=now)
+    return outcomes
+
+
+def _release_all(host: Host, session: Any, acts: Sequence[Act], *, now: datetime) -> dict[str, int]:
+    steps: dict[str, Release] = {}
+    for act in acts:
+        step = act.decision.release
+        assert step is not None
+        steps[act.state.dag_id] = step
+    rows = dags.rows(session, steps)
+    numbers: dict[str, int] = {}
+    reuse: dict[str, UUID | None] = {}
+    places: dict[str, Place] = {}
+    for act in acts:
+        dag_id, step, row = act.state.dag_id, steps[act.state.dag_id], rows[act.state.dag_id]
+        if step.replaces_active and row.active_release is not None:
+            numbers[dag_id], reuse[dag_id] = row.active_release, row.dag_version_id
+        else:
+            numbers[dag_id] = max(host.next_version_number(session, dag_id), (row.active_release or 0) + 1)
+            reuse[dag_id] = None
+        places[dag_id] = settle_place(host, session, row, step.build)
+    projections = projections_for(
+        session,
+        [(numbers[d], step.kind, step.build, places[d], reuse[d]) for d, step in steps.items()],
+    )
+    replaced = [p for p in projections if p.dag_version_id is not None]
+    added = [p for p in projections if p.dag_version_id is None]
+    written = {**host.project(session, added), **host.restore(session, replaced)}
+    if replaced:
+        host.reassert(session, replaced)
+    retired = [d for d, step in steps.items() if step.kind is Kind.RETIRE]
+    if retired:
+        host.retire(session, retired)
+    for act in acts:
+        dag_id, step, projected = act.state.dag_id, steps[act.state.dag_id], written[act.state.dag_id]
+        place = places[dag_id]
+        if reuse[dag_id] is not None:
+            releases.replace(
+                session,
+                dag_id,
+                numbers[dag_id],
+                build_id=step.build.id,
+                dag_version_id=projected.dag_version_id,
+                bundle_version=place.bundle_version,
+                now=now,
+            )
+        else:
+            releases.add(
+                session,
+                dag_id=dag_id,
+                release=numbers[dag_id],
+                build_id=step.build.id,
+                kind=step.kind,
+                actor=act.actor,
+                reason=act.reason,
+                previous_release=act.state.active_release,
+                dag_version_id=projected.dag_version_id,
+                bundle_version=place.bundle_version,
+                now=now,
+            )
+        dags.change(
+            session,
+            dag_id,
+            active_release=numbers[dag_id],
+            active_build_id=step.build.id,
+            retired=step.kind is Kind.RETIRE,
+            missing_since=None,
+            dag_version_id=projected.dag_version_id,
+            projected_version=place.bundle_version,
+            projected_hash=projected.serialized_hash,
+            projected_code_hash=projected.code_hash,
+            stable_bundle=place.bundle_name,
+            stable_fileloc=place.relative_fileloc,
+            asserted_at=now,
+        )
+    return numbers
+
+
+def settle_place(host: Host, session: Any, row: Any, build: Build) -> Place:
+    """Where Airflow is told to find a build: the place that the Dag's runs know, if it has runs."""
+    moved = (row.stable_bundle, row.stable_fileloc) != (build.bundle_name, build.relative_fileloc)
+    if row.stable_fileloc is None or (moved and not host.has_runs(session, row.dag_id)):
+        return place_of(build, stable_bundle=None, stable_fileloc=None)
+    if moved and not host.is_versioned(row.stable_bundle):
+        return place_of(build, stable_bundle=None, stable_fileloc=None)
+    return place_of(build, stable_bundle=row.stable_bundle, stable_fileloc=row.stable_fileloc)
+
+
+def projections_for(
+    session: Any,
+    wanted: Sequence[tuple[int, Kind | None, Build, Place, UUID | None]],
+    *,
+    written: Any = None,
+) -> list[Projection]:
+    """Load what must be written for the given (number, kind, build, place, version id) tuples.
+
+    ``written`` is the one Dag's row, when what was written before is to be left alone where it stands.
+    """
+    stored = builds.serialized(session, [build.id for _, _, build, _, _ in wanted])
+    known = bundles.versions(session, {(b.bundle_name, b.bundle_version) for _, _, b, _, _ in wanted})
+    manifests = {build.id: builds.files(session, build.id) for _, _, build, _, _ in wanted}
+    code_digests = {
+        build.id: manifests[build.id].get(build.relative_fileloc, "") for _, _, build, _, _ in wanted
+    }
+    code = builds.sources(session, [digest for digest in code_digests.values() if digest])
+    projections = []
+    for number, kind, build, place, dag_version_id in wanted:
+        version = known.get((build.bundle_name, build.bundle_version))
+        source = code.get(code_digests[build.id])
+        projections.append(
+            Projection(
+                dag_id=build.dag_id,
+                release=number,
+                kind=kind,
+                build=build,
+                place=place,
+                serialized=serialized_for(build, stored[build.id], place, version.path if version else None),
+                source_code=(source or b"").decode(errors="replace") or "# The source of this Dag is empty.\n",
+                version_data=version.version_data if version else None,
+                dag_version_id=dag_version_id,
+                written=_written(written) if written is not None else None,
+            )
+        )
+    return projections
+
+
+def _written(row: Any) -> Projected | None:
+    if row.projected_hash is None or row.projected_code_hash is None:
+        return None
+    return Projected(
+        dag_id=row.dag_id,
+        dag_version_id=row.dag_version_id,
+        serialized_hash=row.projected_hash,
+        code_hash=row.projected_code_hash,
+    )
+
+
+def outcome_of(act: Act, number: int | None = None) -> Outcome:
+    """Say what an act does; without a number, what it would do."""
+    state, step = act.state, act.decision.release
+    track = next((s.track for s in act.decision.steps if isinstance(s, SetTrack)), state.track)
+    build = step.build if step else state.active_build
+    return Outcome(
+        dag_id=state.dag_id,
+        changed=act.decision.changes,
+        message=act.decision.reason,
+        kind=step.kind.value if step else None,
+        release=number if step else state.active_release,
+        build=build.build if build else None,
+        from_release=state.active_release,
+        from_build=state.active_build.build if state.active_build else None,
+        track=track.value,
+        warnings=environment_warnings(state.active_build, step.build if step else None),
+    )
+
+
+def environment_warnings(now_active: Build | None, target: Build | None) -> tuple[str, ...]:
+    """Say when a build was parsed under other Python packages than the active one."""
+    if now_active is None or target is None or not target.environment or not now_active.environment:
+        return ()
+    if target.environment == now_active.environment:
+        return ()
+    return (
+        f"build {target.build} was parsed in another environment (Python, Airflow or installed packages) "
+        f"than build {now_active.build}; packages are not part of a bundle version",
+    )
+
+
+def _record(host: Host, session: Any, act: Act, outcome: Outcome, *, now: datetime) -> None:
+    kind = outcome.kind or act.verb
+    details: Mapping[str, Any] = {
+        "verb": act.verb,
+        "from_release": outcome.from_release,
+        "from_build": outcome.from_build,
+        "release": outcome.release,
+        "build": outcome.build,
+        "track": outcome.track,
+        "message": outcome.message,
+        "replaced": bool(act.decision.release and act.decision.release.replaces_active),
+    }
+    events.add(
+        session,
+        kind,
+        now=now,
+        actor=act.actor,
+        dag_id=act.state.dag_id,
+        bundle_name=act.state.bundle_name,
+        reason=act.reason,
+        request_id=act.request_id,
+        **details,
+    )
+    host.audit(
+        session,
+        event=f"pinwheel_{kind}",
+        dag_id=act.state.dag_id,
+        actor=act.actor,
+        details={"reason": act.reason, **details},
+    )

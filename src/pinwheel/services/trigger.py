@@ -1,0 +1,236 @@
+"""Runs on a chosen build: trying a held build, re-running failures on another one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from attrs import frozen
+
+from pinwheel.core.build import Build
+from pinwheel.core.errors import NotFound, Refused
+from pinwheel.core.projection import place_of
+from pinwheel.core.release import unversioned_remedy
+from pinwheel.services.ports import Host
+from pinwheel.services.releasing import load_states, projections_for
+from pinwheel.store import bindings, builds, dags, events, releases
+from pinwheel.store.locking import lock_dags
+
+
+@frozen(kw_only=True)
+class Bound:
+    """A run and the build that it is bound to. ``release`` is None for a build that was never released."""
+
+    dag_id: str
+    run_id: str
+    build: int
+    release: int | None
+    bundle_version: str | None
+
+
+def trigger(
+    host: Host,
+    dag_id: str,
+    *,
+    actor: str,
+    build: int | None = None,
+    run_id: str | None = None,
+    logical_date: datetime | None = None,
+    conf: dict[str, Any] | None = None,
+    note: str | None = None,
+    reason: str | None = None,
+) -> Bound:
+    """Start one run on a build, released or not; the active release stays what it is.
+
+    Without a build: on the active one. Any number of runs may be on any number of builds at once.
+    """
+
+    def work(session: Any) -> Bound:
+        lock_dags(session, [dag_id])
+        target = _target(host, session, dag_id, build, verb="trigger")
+        version_id, release, bundle_version = version_for(host, session, target)
+        new_id, seq = host.create_run(
+            session,
+            dag_id,
+            version_id,
+            run_id=run_id,
+            logical_date=logical_date,
+            conf=conf,
+            note=note,
+            actor=actor,
+        )
+        bindings.add(
+            session,
+            dag_id=dag_id,
+            run_id=new_id,
+            seq=seq,
+            dag_version_id=version_id,
+            bundle_version=bundle_version,
+            bound_by="hand" if build is not None else "default",
+            actor=actor,
+            now=host.now(),
+        )
+        bound = Bound(
+            dag_id=dag_id, run_id=new_id, build=target.build, release=release, bundle_version=bundle_version
+        )
+        _record(host, session, "trigger", bound, actor=actor, reason=reason)
+        return bound
+
+    bound = host.run(work)
+    host.announce([{"kind": "trigger", "dag_id": dag_id}])
+    return bound
+
+
+def clear(
+    host: Host,
+    dag_id: str,
+    run_ids: Sequence[str],
+    *,
+    actor: str,
+    build: int | None = None,
+    only_failed: bool = False,
+    task_ids: Collection[str] | None = None,
+    reason: str | None = None,
+) -> list[Bound]:
+    """Clear runs so that they run again: on the build they were bound to, or on the given one."""
+
+    def work(session: Any) -> list[Bound]:
+        lock_dags(session, [dag_id])
+        target = _target(host, session, dag_id, build, verb="clear") if build is not None else None
+        return [
+            clear_one(
+                host,
+                session,
+                dag_id,
+                run_id,
+                target,
+                only_failed=only_failed,
+                task_ids=task_ids,
+                actor=actor,
+                reason=reason,
+            )
+            for run_id in run_ids
+        ]
+
+    return host.run(work)
+
+
+def clear_one(
+    host: Host,
+    session: Any,
+    dag_id: str,
+    run_id: str,
+    target: Build | None,
+    *,
+    only_failed: bool,
+    task_ids: Collection[str] | None,
+    actor: str,
+    reason: str | None,
+) -> Bound:
+    """Clear one run in the caller's transaction; the caller holds the Dag's lock."""
+    version_id: UUID | None = None
+    release, bundle_version = None, None
+    if target is not None:
+        version_id, release, bundle_version = version_for(host, session, target)
+    cleared, seq, bound_id, bound_version = host.clear_run(
+        session, dag_id, run_id, dag_version_id=version_id, only_failed=only_failed, task_ids=task_ids
+    )
+    known = releases.by_dag_version(session, [bound_id]) if bound_id else {}
+    row = known.get(bound_id)
+    bindings.add(
+        session,
+        dag_id=dag_id,
+        run_id=run_id,
+        seq=seq,
+        dag_version_id=bound_id,
+        bundle_version=bundle_version or bound_version,
+        bound_by="hand" if target is not None else "default",
+        actor=actor,
+        now=host.now(),
+    )
+    bound = Bound(
+        dag_id=dag_id,
+        run_id=run_id,
+        build=target.build if target else (row.build if row else 0),
+        release=release if target else (getattr(row, "release", None) if row else None),
+        bundle_version=bundle_version or bound_version,
+    )
+    _record(host, session, "clear", bound, actor=actor, reason=reason, cleared=cleared)
+    return bound
+
+
+def version_for(host: Host, session: Any, build: Build) -> tuple[UUID, int | None, str]:
+    """Airflow's version row for a build: that of its newest release, else one made for trials.
+
+    Returns ``(id, release or None, bundle version)``.
+    """
+    row = dags.rows(session, [build.dag_id])[build.dag_id]
+    released = releases.of_build(session, build.id)
+    if released is not None and host.existing_version_ids(session, [released.dag_version_id]):
+        return released.dag_version_id, released.release, released.bundle_version
+    tried = releases.trial_of(session, build.id)
+    if tried is not None and host.existing_version_ids(session, [tried.dag_version_id]):
+        return tried.dag_version_id, None, tried.bundle_version
+    place = place_of(build, stable_bundle=row.stable_bundle, stable_fileloc=row.stable_fileloc)
+    wanted = (-build.build, None, build, place, tried.dag_version_id if tried is not None else None)
+    version_id = host.write_trial(session, projections_for(session, [wanted])[0])
+    if tried is None:
+        releases.add_trial(
+            session,
+            dag_id=build.dag_id,
+            build_id=build.id,
+            dag_version_id=version_id,
+            bundle_version=place.bundle_version,
+            now=host.now(),
+        )
+    return version_id, None, place.bundle_version
+
+
+def _target(host: Host, session: Any, dag_id: str, number: int | None, *, verb: str) -> Build:
+    state = load_states(host, session, [dag_id])[dag_id]
+    if not state.versioned:
+        raise Refused(
+            f"Cannot {verb} {dag_id} on a build",
+            found=f"its bundle {state.bundle_name!r} keeps no versions",
+            remedy=unversioned_remedy(state.bundle_name),
+            dag_id=dag_id,
+        )
+    target = state.active_build if number is None else builds.by_number(session, dag_id, number)
+    if target is None:
+        raise NotFound(
+            f"Cannot {verb} {dag_id} on build {number if number is not None else '(active)'}",
+            found="it has no good build of that number",
+            remedy=f"See its builds: pinwheel builds {dag_id}",
+            dag_id=dag_id,
+            build=number,
+        )
+    if not target.versioned:
+        raise Refused(
+            f"Cannot {verb} {dag_id} on a build",
+            found="the Dag sets disable_bundle_versioning=True, so its runs execute whatever is newest",
+            remedy="Remove disable_bundle_versioning from the Dag and push again",
+            dag_id=dag_id,
+        )
+    return target
+
+
+def _record(
+    host: Host, session: Any, kind: str, bound: Bound, *, actor: str, reason: str | None, **more: Any
+) -> None:
+    details = {
+        "run_id": bound.run_id,
+        "build": bound.build,
+        "release": bound.release,
+        "bundle_version": bound.bundle_version,
+        **more,
+    }
+    events.add(session, kind, now=host.now(), actor=actor, dag_id=bound.dag_id, reason=reason, **details)
+    host.audit(
+        session,
+        event=f"pinwheel_{kind}",
+        dag_id=bound.dag_id,
+        actor=actor,
+        details={"reason": reason, **details},
+    )

@@ -1,0 +1,132 @@
+"""Keeping Airflow's rows as they were released: repairing drift, and doing what a parse does by the way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from pinwheel.core.drift import Drift
+from pinwheel.core.release import Decision, Kind, Release, Track
+from pinwheel.services.ports import Host
+from pinwheel.services.register import ACTOR
+from pinwheel.services.releasing import Act, carry_out, load_states, projections_for, settle_place
+from pinwheel.store import bindings, builds, dags, events
+from pinwheel.store.locking import lock_dags
+
+
+def repair_drift(host: Host) -> list[Drift]:
+    """Put back what another writer changed, and record what it was. Returns the drift that was found."""
+    suspects = host.run(lambda session: [drift.dag_id for drift in host.drifted(session)])
+    repaired: list[Drift] = []
+    for dag_id in suspects:
+        # One Dag a transaction: a row that somebody holds delays no other.
+        repaired += host.run(lambda session, d=dag_id: _repair(host, session, d))
+    host.announce([{"kind": "drift", "dag_id": d.dag_id, "found": d.summary} for d in repaired])
+    return repaired
+
+
+def _repair(host: Host, session: Any, dag_id: str) -> list[Drift]:
+    lock_dags(session, [dag_id])
+    found = host.drifted(session, [dag_id])
+    if not found:
+        return []
+    drift = found[0]
+    now = host.now()
+    kept = set(drift.foreign_versions) - host.delete_unused_versions(session, drift.foreign_versions)
+    row = dags.rows(session, [dag_id])[dag_id]
+    state = load_states(host, session, [dag_id])[dag_id]
+    build = state.active_build
+    assert build is not None
+    if kept:
+        # Runs use what somebody else wrote: that stays, as history, and the release is made anew above it.
+        kind = Kind.PIN if state.track is Track.PINNED else Kind.AUTO
+        decision = Decision(steps=(Release(build=build, kind=kind),), reason="made anew above a foreign version")
+        carry_out(
+            host,
+            session,
+            [Act(state=state, decision=decision, verb="repair", actor=ACTOR, reason=drift.summary)],
+            now=now,
+        )
+    else:
+        place = settle_place(host, session, row, build)
+        wanted = (row.active_release, None, build, place, row.dag_version_id)
+        projections = projections_for(session, [wanted], written=row)
+        host.reassert(session, projections)
+        written = host.restore(session, projections)[dag_id]
+        dags.change(
+            session,
+            dag_id,
+            projected_hash=written.serialized_hash,
+            projected_code_hash=written.code_hash,
+            asserted_at=now,
+        )
+    events.add(
+        session,
+        "drift",
+        now=now,
+        actor=ACTOR,
+        dag_id=dag_id,
+        bundle_name=state.bundle_name,
+        reason=drift.summary,
+        found={name: str(value) for name, value in drift.found.items()},
+        foreign_versions=[str(i) for i in drift.foreign_versions],
+        repaired=True,
+    )
+    host.audit(
+        session, event="pinwheel_drift", dag_id=dag_id, actor=ACTOR, details={"found": drift.summary}
+    )
+    return [drift]
+
+
+def reassert(host: Host, dag_ids: Collection[str]) -> int:
+    """Write the Dag rows of active releases anew, as each parse does in stock Airflow.
+
+    That heals the run limit flag, the next run, asset watchers, and keeps `db clean` away. Versions are
+    not touched. Returns how many Dags were written.
+    """
+
+    def work(session: Any) -> int:
+        lock_dags(session, dag_ids)
+        rows = {
+            dag_id: row
+            for dag_id, row in dags.rows(session, dag_ids).items()
+            if row.active_release is not None and not row.retired
+        }
+        found = builds.by_ids(session, [row.active_build_id for row in rows.values()])
+        wanted: Sequence[Any] = [
+            (
+                row.active_release,
+                None,
+                found[row.active_build_id],
+                settle_place(host, session, row, found[row.active_build_id]),
+                row.dag_version_id,
+            )
+            for row in rows.values()
+        ]
+        host.reassert(session, projections_for(session, wanted))
+        dags.mark_asserted(session, rows, host.now())
+        return len(rows)
+
+    return host.run(work) if dag_ids else 0
+
+
+def record_bindings(host: Host, *, limit: int = 500) -> int:
+    """Record the version of running runs that no scheduler recorded (rebound while running, say)."""
+
+    def work(session: Any) -> int:
+        now = host.now()
+        return sum(
+            bindings.add(
+                session,
+                dag_id=run.dag_id,
+                run_id=run.run_id,
+                seq=run.clear_number,
+                dag_version_id=run.created_dag_version_id,
+                bundle_version=run.bundle_version,
+                bound_by="default",
+                now=now,
+            )
+            for run in host.unrecorded_runs(session, limit)
+        )
+
+    return host.run(work)

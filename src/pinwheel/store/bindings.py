@@ -1,0 +1,61 @@
+"""Bindings: which Dag version each run uses, and from when on. Append-only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from pinwheel.store import tables as t
+from pinwheel.store.locking import insert_missing
+
+
+def add(
+    session: Session,
+    *,
+    dag_id: str,
+    run_id: str,
+    seq: int,
+    dag_version_id: UUID | None,
+    bundle_version: str | None,
+    bound_by: str,
+    now: datetime,
+    actor: str | None = None,
+) -> bool:
+    """Record a binding; False when this run was already bound for this seq (its clear_number)."""
+    return bool(
+        insert_missing(
+            session,
+            t.binding,
+            {
+                "dag_id": dag_id,
+                "run_id": run_id,
+                "seq": seq,
+                "dag_version_id": dag_version_id,
+                "bundle_version": bundle_version,
+                "bound_by": bound_by,
+                "actor": actor,
+                "bound_at": now,
+            },
+            ["dag_id", "run_id", "seq"],
+        )
+    )
+
+
+def of_runs(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, list[Row[Any]]]:
+    """Bindings by run id, oldest first."""
+    found: dict[str, list[Row[Any]]] = {}
+    ordered = sorted(set(run_ids))
+    for start in range(0, len(ordered), 500):
+        rows = session.execute(
+            select(t.binding)
+            .where(t.binding.c.dag_id == dag_id, t.binding.c.run_id.in_(ordered[start : start + 500]))
+            .order_by(t.binding.c.run_id, t.binding.c.seq)
+        )
+        for row in rows:
+            found.setdefault(row.run_id, []).append(row)
+    return found

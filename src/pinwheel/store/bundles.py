@@ -1,0 +1,166 @@
+"""Bundles and their versions, in the order in which each was the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from pinwheel.store import tables as t
+from pinwheel.store.locking import insert_missing
+
+
+def head(session: Session, bundle_name: str) -> tuple[str | None, int, int]:
+    """Return ``(version, seq, settled_seq)`` of a bundle; ``(None, 0, 0)`` when it was never seen."""
+    row = session.execute(
+        select(t.bundle.c.head_version, t.bundle.c.head_seq, t.bundle.c.settled_seq).where(
+            t.bundle.c.name == bundle_name
+        )
+    ).one_or_none()
+    return (row.head_version, row.head_seq, row.settled_seq) if row else (None, 0, 0)
+
+
+def advance(
+    session: Session,
+    bundle_name: str,
+    version: str,
+    *,
+    expected_seq: int,
+    now: datetime,
+    path: str | None = None,
+    info: dict[str, Any] | None = None,
+) -> int | None:
+    """Make *version* the bundle's newest one and return its seq.
+
+    Compare-and-set: None is returned, and nothing changed, when another process moved the bundle on
+    since the caller read ``expected_seq``. A version that comes back (a force-push to an older commit)
+    gets a new, higher seq. Safe to repeat: the same version twice keeps its seq.
+    """
+    insert_missing(
+        session, t.bundle, {"name": bundle_name, "head_seq": 0, "settled_seq": 0, "updated_at": now}, ["name"]
+    )
+    current, seq, _ = head(session, bundle_name)
+    if current == version:
+        _describe(session, bundle_name, version, seq, now=now, path=path, info=info)
+        return seq
+    changed = session.execute(
+        update(t.bundle)
+        .where(t.bundle.c.name == bundle_name, t.bundle.c.head_seq == expected_seq)
+        .values(head_version=version, head_seq=expected_seq + 1, updated_at=now)
+    )
+    if changed.rowcount == 0:  # type: ignore[attr-defined]
+        return None
+    _describe(session, bundle_name, version, expected_seq + 1, now=now, path=path, info=info)
+    return expected_seq + 1
+
+
+def _describe(
+    session: Session,
+    bundle_name: str,
+    version: str,
+    seq: int,
+    *,
+    now: datetime,
+    path: str | None,
+    info: dict[str, Any] | None,
+) -> None:
+    values = {"seq": seq, **({"path": path} if path else {}), **(info or {})}
+    where = (t.bundle_version.c.bundle_name == bundle_name, t.bundle_version.c.version == version)
+    if session.execute(update(t.bundle_version).where(*where).values(**values)).rowcount:  # type: ignore[attr-defined]
+        return
+    session.execute(
+        insert(t.bundle_version).values(
+            bundle_name=bundle_name, version=version, first_seen_at=now, **values
+        )
+    )
+
+
+def remember(
+    session: Session,
+    bundle_name: str,
+    version: str,
+    *,
+    now: datetime,
+    path: str | None = None,
+    info: dict[str, Any] | None = None,
+) -> None:
+    """Record a bundle version that is not the newest one (adoption), unless it is known."""
+    insert_missing(
+        session,
+        t.bundle_version,
+        {
+            "bundle_name": bundle_name,
+            "version": version,
+            "seq": 0,
+            "path": path,
+            "first_seen_at": now,
+            **(info or {}),
+        },
+        ["bundle_name", "version"],
+    )
+
+
+def settle(session: Session, bundle_name: str, seq: int) -> None:
+    """Note that each file of the version with this seq is known: parsed, reused or broken."""
+    session.execute(
+        update(t.bundle)
+        .where(t.bundle.c.name == bundle_name, t.bundle.c.head_seq == seq)
+        .values(settled_seq=seq)
+    )
+
+
+def seq_of(session: Session, bundle_name: str, version: str) -> int:
+    """Seq of a version; 0 when it was never the newest one."""
+    return (
+        session.scalar(
+            select(t.bundle_version.c.seq).where(
+                t.bundle_version.c.bundle_name == bundle_name, t.bundle_version.c.version == version
+            )
+        )
+        or 0
+    )
+
+
+def versions(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], Any]:
+    """Rows of the given ``(bundle_name, version)`` pairs, by pair; unknown ones are left out."""
+    found = {}
+    by_bundle: dict[str, set[str]] = {}
+    for name, version in pairs:
+        by_bundle.setdefault(name, set()).add(version)
+    for name, wanted in by_bundle.items():
+        for chunk in _chunks(sorted(wanted)):
+            rows = session.execute(
+                select(t.bundle_version).where(
+                    t.bundle_version.c.bundle_name == name, t.bundle_version.c.version.in_(chunk)
+                )
+            )
+            found.update({(name, row.version): row for row in rows})
+    return found
+
+
+def protected_versions(session: Session, bundle_name: str) -> set[str]:
+    """Versions that must stay fetchable: behind any release, any trial run and the newest build."""
+    released = (
+        select(t.release.c.bundle_version)
+        .join(t.build, t.build.c.id == t.release.c.build_id)
+        .where(t.build.c.bundle_name == bundle_name)
+    )
+    tried = (
+        select(t.trial.c.bundle_version)
+        .join(t.build, t.build.c.id == t.trial.c.build_id)
+        .where(t.build.c.bundle_name == bundle_name)
+    )
+    newest = (
+        select(t.build.c.bundle_version)
+        .join(t.dag, t.dag.c.newest_build_id == t.build.c.id)
+        .where(t.build.c.bundle_name == bundle_name)
+    )
+    rows = session.execute(released.union(tried, newest))
+    return {row[0] for row in rows if row[0]}
+
+
+def _chunks(values: list[str], size: int = 500) -> list[list[str]]:
+    return [values[i : i + size] for i in range(0, len(values), size)]

@@ -1,0 +1,87 @@
+"""The managed Dags: one row each, the row that a release locks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, select, update
+from sqlalchemy.orm import Session
+
+from pinwheel.core.release import Track
+from pinwheel.store import tables as t
+from pinwheel.store.locking import insert_missing
+
+
+def rows(session: Session, dag_ids: Collection[str] | None = None) -> dict[str, Row[Any]]:
+    """Rows of ``pinwheel_dag`` by Dag id; all when no ids are given."""
+    if dag_ids is None:
+        return {row.dag_id: row for row in session.execute(select(t.dag))}
+    found: dict[str, Row[Any]] = {}
+    ordered = sorted(set(dag_ids))
+    for start in range(0, len(ordered), 500):
+        chunk = ordered[start : start + 500]
+        found.update({row.dag_id: row for row in session.execute(select(t.dag).where(t.dag.c.dag_id.in_(chunk)))})
+    return found
+
+
+def add(
+    session: Session, dag_id: str, *, bundle_name: str, relative_fileloc: str, track: Track = Track.AUTO
+) -> bool:
+    """Start to manage a Dag; False when it already is."""
+    return bool(
+        insert_missing(
+            session,
+            t.dag,
+            {
+                "dag_id": dag_id,
+                "bundle_name": bundle_name,
+                "relative_fileloc": relative_fileloc,
+                "track": track.value,
+                "newest_seq": 0,
+                "retired": False,
+            },
+            ["dag_id"],
+        )
+    )
+
+
+def change(session: Session, dag_id: str, **values: Any) -> None:
+    session.execute(update(t.dag).where(t.dag.c.dag_id == dag_id).values(**values))
+
+
+def set_track(
+    session: Session, dag_id: str, track: Track, *, actor: str, reason: str | None, now: datetime
+) -> None:
+    change(
+        session, dag_id, track=track.value, track_actor=actor, track_reason=reason, track_since=now
+    )
+
+
+def mark_asserted(session: Session, dag_ids: Collection[str], now: datetime) -> None:
+    """Note when Airflow's rows of these Dags were last written anew."""
+    ordered = sorted(dag_ids)
+    for start in range(0, len(ordered), 500):
+        session.execute(
+            update(t.dag).where(t.dag.c.dag_id.in_(ordered[start : start + 500])).values(asserted_at=now)
+        )
+
+
+def forget(session: Session, dag_id: str) -> None:
+    session.execute(delete(t.dag).where(t.dag.c.dag_id == dag_id))
+
+
+def ids_of_bundle(session: Session, bundle_name: str) -> list[str]:
+    return list(session.scalars(select(t.dag.c.dag_id).where(t.dag.c.bundle_name == bundle_name)))
+
+
+def ids_of_file(session: Session, bundle_name: str, relative_fileloc: str) -> list[str]:
+    """Dags whose newest build came from this file."""
+    return list(
+        session.scalars(
+            select(t.dag.c.dag_id).where(
+                t.dag.c.bundle_name == bundle_name, t.dag.c.relative_fileloc == relative_fileloc
+            )
+        )
+    )

@@ -1,0 +1,68 @@
+"""The audit trail. Written in the transaction of the change, never altered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, or_, select
+from sqlalchemy.orm import Session
+
+from pinwheel.store import tables as t
+
+
+def add(
+    session: Session,
+    kind: str,
+    *,
+    now: datetime,
+    actor: str,
+    dag_id: str | None = None,
+    bundle_name: str | None = None,
+    reason: str | None = None,
+    request_id: str | None = None,
+    **details: Any,
+) -> None:
+    session.execute(
+        insert(t.event).values(
+            at=now,
+            kind=kind,
+            dag_id=dag_id,
+            bundle_name=bundle_name,
+            actor=actor,
+            reason=reason,
+            request_id=request_id,
+            details=details,
+        )
+    )
+
+
+def answered(session: Session, request_id: str, dag_ids: Collection[str]) -> dict[str, Row[Any]]:
+    """Events that this request already made, by Dag: what makes a repeated request harmless."""
+    rows = session.execute(
+        select(t.event).where(t.event.c.request_id == request_id, t.event.c.dag_id.in_(sorted(dag_ids)))
+    )
+    return {row.dag_id: row for row in rows}
+
+
+def listed(
+    session: Session,
+    *,
+    dag_ids: Collection[str] | None = None,
+    kinds: Collection[str] | None = None,
+    limit: int = 100,
+    before_id: int | None = None,
+    since: datetime | None = None,
+) -> list[Row[Any]]:
+    """Events, newest first. ``dag_ids`` leaves out those of other Dags (not those of no Dag)."""
+    query = select(t.event).order_by(t.event.c.id.desc()).limit(limit)
+    if dag_ids is not None:
+        query = query.where(or_(t.event.c.dag_id.in_(sorted(dag_ids)), t.event.c.dag_id.is_(None)))
+    if kinds:
+        query = query.where(t.event.c.kind.in_(sorted(kinds)))
+    if before_id is not None:
+        query = query.where(t.event.c.id < before_id)
+    if since is not None:
+        query = query.where(t.event.c.at >= since)
+    return list(session.execute(query))

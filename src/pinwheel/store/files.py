@@ -1,0 +1,130 @@
+"""Dag files: their newest known state, and what each parse of each state of its inputs gave."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from pinwheel.store import tables as t
+from pinwheel.store.locking import insert_missing
+
+
+def of_bundle(session: Session, bundle_name: str) -> dict[str, Row[Any]]:
+    """All known files of a bundle by relative path."""
+    return {
+        row.relative_fileloc: row
+        for row in session.execute(select(t.file).where(t.file.c.bundle_name == bundle_name))
+    }
+
+
+def one(session: Session, bundle_name: str, relative_fileloc: str) -> Row[Any] | None:
+    return session.execute(
+        select(t.file).where(t.file.c.bundle_name == bundle_name, t.file.c.relative_fileloc == relative_fileloc)
+    ).one_or_none()
+
+
+def errors(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
+    """Broken files among the given ``(bundle_name, relative_fileloc)`` pairs."""
+    rows = session.execute(select(t.file).where(t.file.c.error.is_not(None)))
+    wanted = set(pairs)
+    return {
+        (row.bundle_name, row.relative_fileloc): row
+        for row in rows
+        if (row.bundle_name, row.relative_fileloc) in wanted
+    }
+
+
+def put(session: Session, bundle_name: str, relative_fileloc: str, **values: Any) -> None:
+    """Write the newest known state of a file."""
+    where = (t.file.c.bundle_name == bundle_name, t.file.c.relative_fileloc == relative_fileloc)
+    if session.execute(update(t.file).where(*where).values(**values)).rowcount:  # type: ignore[attr-defined]
+        return
+    insert_missing(
+        session,
+        t.file,
+        {"bundle_name": bundle_name, "relative_fileloc": relative_fileloc, **values},
+        ["bundle_name", "relative_fileloc"],
+    )
+
+
+def touch(session: Session, bundle_name: str, paths: Collection[str], *, seq: int, version: str) -> None:
+    """Note that these files are the same in a newer bundle version."""
+    ordered = sorted(paths)
+    for start in range(0, len(ordered), 500):
+        session.execute(
+            update(t.file)
+            .where(
+                t.file.c.bundle_name == bundle_name,
+                t.file.c.relative_fileloc.in_(ordered[start : start + 500]),
+            )
+            .values(seq=seq, version=version)
+        )
+
+
+def remove(session: Session, bundle_name: str, paths: Collection[str]) -> None:
+    ordered = sorted(paths)
+    for start in range(0, len(ordered), 500):
+        session.execute(
+            delete(t.file).where(
+                t.file.c.bundle_name == bundle_name,
+                t.file.c.relative_fileloc.in_(ordered[start : start + 500]),
+            )
+        )
+
+
+def add_parse(
+    session: Session,
+    *,
+    bundle_name: str,
+    relative_fileloc: str,
+    file_digest: str,
+    inputs_digest: str,
+    environment: str,
+    inputs: dict[str, Any],
+    impure: list[Any],
+    builds: dict[str, int],
+    error: str | None,
+    seconds: float | None,
+    now: datetime,
+) -> int:
+    result = session.execute(
+        insert(t.parse).values(
+            bundle_name=bundle_name,
+            relative_fileloc=relative_fileloc,
+            file_digest=file_digest,
+            inputs_digest=inputs_digest,
+            environment=environment,
+            inputs=inputs,
+            impure=impure,
+            builds=builds,
+            error=error,
+            seconds=seconds,
+            parsed_at=now,
+        )
+    )
+    return int(result.inserted_primary_key[0])  # type: ignore[attr-defined]
+
+
+def parses(session: Session, ids: Collection[int]) -> dict[int, Row[Any]]:
+    ordered = sorted(set(ids))
+    found: dict[int, Row[Any]] = {}
+    for start in range(0, len(ordered), 500):
+        rows = session.execute(select(t.parse).where(t.parse.c.id.in_(ordered[start : start + 500])))
+        found.update({row.id: row for row in rows})
+    return found
+
+
+def earlier_parses(session: Session, bundle_name: str, file_digest: str) -> list[Row[Any]]:
+    """Parses of a file with this content, newest first, at most 20."""
+    return list(
+        session.execute(
+            select(t.parse)
+            .where(t.parse.c.bundle_name == bundle_name, t.parse.c.file_digest == file_digest)
+            .order_by(t.parse.c.id.desc())
+            .limit(20)
+        )
+    )

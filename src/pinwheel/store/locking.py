@@ -1,0 +1,54 @@
+"""Locks and inserts that behave alike on SQLite, PostgreSQL and MySQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Table, insert, select, update
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from pinwheel.store import tables as t
+
+
+def dialect_of(session: Session) -> str:
+    return session.get_bind().dialect.name
+
+
+def insert_missing(
+    session: Session, table: Table, values: dict[str, Any] | list[dict[str, Any]], keys: Sequence[str]
+) -> int:
+    """Insert rows whose key is not there yet; return how many were. Concurrent writers do not collide."""
+    if not values:
+        return 0
+    dialect = dialect_of(session)
+    if dialect == "mysql":
+        statement: Any = mysql.insert(table).values(values).prefix_with("IGNORE")
+    elif dialect == "postgresql":
+        statement = postgresql.insert(table).values(values).on_conflict_do_nothing(index_elements=keys)
+    elif dialect == "sqlite":
+        statement = sqlite.insert(table).values(values).on_conflict_do_nothing(index_elements=keys)
+    else:
+        statement = insert(table).values(values)
+    return max(session.execute(statement).rowcount, 0)  # type: ignore[attr-defined]
+
+
+def lock_dags(session: Session, dag_ids: Collection[str]) -> None:
+    """Hold these Dags until the transaction ends; others wait. In order of id, so that batches do not deadlock.
+
+    SQLite has no row locks: a write takes its one write lock, before anything is read.
+    """
+    ordered = sorted(dag_ids)
+    if dialect_of(session) == "sqlite":
+        session.execute(
+            update(t.dag).where(t.dag.c.dag_id == (ordered[0] if ordered else "")).values(dag_id=t.dag.c.dag_id)
+        )
+        return
+    for start in range(0, len(ordered), 500):
+        session.execute(
+            select(t.dag.c.dag_id)
+            .where(t.dag.c.dag_id.in_(ordered[start : start + 500]))
+            .order_by(t.dag.c.dag_id)
+            .with_for_update()
+        ).all()

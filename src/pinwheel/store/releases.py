@@ -1,0 +1,180 @@
+"""The ledger of releases, and the rows made for trial runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.orm import Session
+
+from pinwheel.core.release import Kind
+from pinwheel.store import tables as t
+
+
+def add(
+    session: Session,
+    *,
+    dag_id: str,
+    release: int,
+    build_id: int,
+    kind: Kind,
+    actor: str,
+    reason: str | None,
+    previous_release: int | None,
+    dag_version_id: UUID,
+    bundle_version: str | None,
+    now: datetime,
+) -> None:
+    session.execute(
+        insert(t.release).values(
+            dag_id=dag_id,
+            release=release,
+            build_id=build_id,
+            kind=kind.value,
+            actor=actor,
+            reason=reason,
+            previous_release=previous_release,
+            dag_version_id=dag_version_id,
+            bundle_version=bundle_version,
+            created_at=now,
+        )
+    )
+
+
+def replace(
+    session: Session,
+    dag_id: str,
+    release: int,
+    *,
+    build_id: int,
+    dag_version_id: UUID,
+    bundle_version: str | None,
+    now: datetime,
+) -> None:
+    """Point an automatic, unused release at another build. The event keeps what it was."""
+    session.execute(
+        update(t.release)
+        .where(t.release.c.dag_id == dag_id, t.release.c.release == release)
+        .values(
+            build_id=build_id, dag_version_id=dag_version_id, bundle_version=bundle_version, created_at=now
+        )
+    )
+
+
+def one(session: Session, dag_id: str, release: int) -> Row[Any] | None:
+    return session.execute(
+        select(t.release).where(t.release.c.dag_id == dag_id, t.release.c.release == release)
+    ).one_or_none()
+
+
+def of_dag(session: Session, dag_id: str) -> list[Row[Any]]:
+    """Releases of a Dag with the number of their build, newest first."""
+    return list(
+        session.execute(
+            select(t.release, t.build.c.build)
+            .join(t.build, t.build.c.id == t.release.c.build_id)
+            .where(t.release.c.dag_id == dag_id)
+            .order_by(t.release.c.release.desc())
+        )
+    )
+
+
+def numbers_by_build(session: Session, dag_id: str) -> dict[int, list[int]]:
+    """Release numbers by build id, ascending."""
+    found: dict[int, list[int]] = {}
+    for row in session.execute(
+        select(t.release.c.build_id, t.release.c.release)
+        .where(t.release.c.dag_id == dag_id)
+        .order_by(t.release.c.release)
+    ):
+        found.setdefault(row.build_id, []).append(row.release)
+    return found
+
+
+def of_build(session: Session, build_id: int) -> Row[Any] | None:
+    """The newest release of a build, if it was ever released."""
+    return session.execute(
+        select(t.release).where(t.release.c.build_id == build_id).order_by(t.release.c.release.desc()).limit(1)
+    ).one_or_none()
+
+
+def previous_build_id(session: Session, dag_id: str, *, active_release: int, active_build_id: int) -> int | None:
+    """The build of the newest release before the active one that released another build.
+
+    A release that was itself rolled back from is passed over: rolling back twice goes further back, not
+    forth again.
+    """
+    history = session.execute(
+        select(t.release.c.release, t.release.c.build_id, t.release.c.kind)
+        .where(t.release.c.dag_id == dag_id, t.release.c.release <= active_release)
+        .order_by(t.release.c.release)
+    ).all()
+    stack: list[int] = []
+    for row in history:
+        if row.kind == Kind.ROLLBACK and row.build_id in stack:
+            del stack[stack.index(row.build_id) + 1 :]
+        elif not stack or stack[-1] != row.build_id:
+            if row.build_id in stack:
+                stack.remove(row.build_id)
+            stack.append(row.build_id)
+    before = [build_id for build_id in stack if build_id != active_build_id]
+    return before[-1] if before else None
+
+
+def by_dag_version(session: Session, ids: Collection[UUID]) -> dict[UUID, Row[Any]]:
+    """For each of Airflow's version ids: ``release`` (None for a trial), ``build``, ``bundle_version``."""
+    wanted = sorted(set(ids), key=str)
+    found: dict[UUID, Row[Any]] = {}
+    for start in range(0, len(wanted), 500):
+        chunk = wanted[start : start + 500]
+        for row in session.execute(
+            select(
+                t.release.c.dag_version_id,
+                t.release.c.release,
+                t.release.c.bundle_version,
+                t.build.c.build,
+                t.build.c.id.label("build_id"),
+            )
+            .join(t.build, t.build.c.id == t.release.c.build_id)
+            .where(t.release.c.dag_version_id.in_(chunk))
+        ):
+            found[row.dag_version_id] = row
+        for row in session.execute(
+            select(
+                t.trial.c.dag_version_id,
+                t.trial.c.bundle_version,
+                t.build.c.build,
+                t.build.c.id.label("build_id"),
+            )
+            .join(t.build, t.build.c.id == t.trial.c.build_id)
+            .where(t.trial.c.dag_version_id.in_(chunk))
+        ):
+            found.setdefault(row.dag_version_id, row)
+    return found
+
+
+def trial_of(session: Session, build_id: int) -> Row[Any] | None:
+    return session.execute(select(t.trial).where(t.trial.c.build_id == build_id)).one_or_none()
+
+
+def add_trial(
+    session: Session,
+    *,
+    dag_id: str,
+    build_id: int,
+    dag_version_id: UUID,
+    bundle_version: str | None,
+    now: datetime,
+) -> None:
+    session.execute(
+        insert(t.trial).values(
+            dag_version_id=dag_version_id,
+            dag_id=dag_id,
+            build_id=build_id,
+            bundle_version=bundle_version,
+            created_at=now,
+        )
+    )

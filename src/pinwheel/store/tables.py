@@ -1,0 +1,265 @@
+"""Pinwheel's own tables, beside Airflow's in the same database.
+
+All names begin with ``pinwheel_``. No foreign key points into Airflow's tables: they may be emptied,
+downgraded or dropped without asking us. Ids of Airflow's rows are kept as plain values.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+
+from pinwheel.store.types import PackedBytes, PackedJson, UtcInstant
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    }
+)
+
+VERSION_TABLE = "alembic_version_pinwheel"
+
+DAG_ID = String(250)
+BUNDLE = String(250)
+VERSION = String(250)
+DIGEST = String(64)
+PATH = String(1000)
+SERIAL = BigInteger().with_variant(Integer, "sqlite")
+
+bundle = Table(
+    "pinwheel_bundle",
+    metadata,
+    Column("name", BUNDLE, primary_key=True),
+    Column("head_version", VERSION),
+    Column("head_seq", Integer, nullable=False, default=0),
+    Column("settled_seq", Integer, nullable=False, default=0),
+    Column("updated_at", UtcInstant, nullable=False),
+    comment="Where each bundle stands: the version seen last, and the last one of which all files are known.",
+)
+
+bundle_version = Table(
+    "pinwheel_bundle_version",
+    metadata,
+    Column("bundle_name", BUNDLE, primary_key=True),
+    Column("version", VERSION, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("author", String(500)),
+    Column("message", Text),
+    Column("committed_at", UtcInstant),
+    Column("label", String(250)),
+    Column("version_data", PackedJson),
+    Column("path", String(2000)),
+    Column("first_seen_at", UtcInstant, nullable=False),
+    comment="Each bundle version that was ever the newest one; seq rises in the order in which they were.",
+)
+
+source = Table(
+    "pinwheel_source",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("content", PackedBytes, nullable=False),
+    Column("size", Integer, nullable=False),
+    comment="Content of files, each distinct content once. The digest is the bundle's own content id.",
+)
+
+environment = Table(
+    "pinwheel_environment",
+    metadata,
+    Column("fingerprint", DIGEST, primary_key=True),
+    Column("details", PackedJson, nullable=False),
+    Column("first_seen_at", UtcInstant, nullable=False),
+    comment="Python, Airflow and installed distributions of the processes that parsed.",
+)
+
+build = Table(
+    "pinwheel_build",
+    metadata,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("dag_id", DAG_ID, nullable=False),
+    Column("build", Integer, nullable=False),
+    Column("digest", DIGEST, nullable=False),
+    Column("serialized_digest", DIGEST, nullable=False),
+    Column("inputs_digest", DIGEST, nullable=False),
+    Column("bundle_name", BUNDLE, nullable=False),
+    Column("bundle_version", VERSION, nullable=False),
+    Column("relative_fileloc", PATH, nullable=False),
+    Column("label", String(250)),
+    Column("environment", DIGEST, nullable=False, default=""),
+    Column("parse_seconds", Float),
+    Column("pure", Boolean, nullable=False, default=False),
+    Column("versioned", Boolean, nullable=False, default=True),
+    Column("adopted", Boolean, nullable=False, default=False),
+    Column("unstable", PackedJson),
+    Column("serialized", PackedJson, nullable=False),
+    Column("files", PackedJson, nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    UniqueConstraint("dag_id", "build"),
+    UniqueConstraint("dag_id", "digest"),
+    Index(None, "dag_id", "inputs_digest"),
+    Index(None, "bundle_name", "bundle_version"),
+    comment="One Dag as parsed from one bundle version.",
+)
+
+build_version = Table(
+    "pinwheel_build_version",
+    metadata,
+    Column("build_id", SERIAL, ForeignKey("pinwheel_build.id", ondelete="CASCADE"), primary_key=True),
+    Column("bundle_name", BUNDLE, primary_key=True),
+    Column("bundle_version", VERSION, primary_key=True),
+    Column("seen_at", UtcInstant, nullable=False),
+    comment="The other bundle versions in which the same build was found.",
+)
+
+broken_build = Table(
+    "pinwheel_broken_build",
+    metadata,
+    Column("dag_id", DAG_ID, primary_key=True),
+    Column("bundle_name", BUNDLE, primary_key=True),
+    Column("bundle_version", VERSION, primary_key=True),
+    Column("relative_fileloc", PATH, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    comment="Bundle versions in which the file of a Dag could not be imported or serialized.",
+)
+
+parse = Table(
+    "pinwheel_parse",
+    metadata,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("bundle_name", BUNDLE, nullable=False),
+    Column("relative_fileloc", PATH, nullable=False),
+    Column("file_digest", DIGEST, nullable=False),
+    Column("inputs_digest", DIGEST, nullable=False),
+    Column("environment", DIGEST, nullable=False, default=""),
+    Column("inputs", PackedJson, nullable=False),
+    Column("impure", PackedJson),
+    Column("builds", PackedJson, nullable=False),
+    Column("error", Text),
+    Column("seconds", Float),
+    Column("parsed_at", UtcInstant, nullable=False),
+    Index(None, "bundle_name", "file_digest"),
+    comment="What one file gave for one state of its inputs, so that it need not be parsed again.",
+)
+
+file = Table(
+    "pinwheel_file",
+    metadata,
+    Column("bundle_name", BUNDLE, primary_key=True),
+    Column("relative_fileloc", String(500), primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("version", VERSION, nullable=False),
+    Column("parse_id", SERIAL),
+    Column("dag_ids", PackedJson, nullable=False),
+    Column("impure", Boolean, nullable=False, default=False),
+    Column("error", Text),
+    Column("broken_since", UtcInstant),
+    Column("parsed_at", UtcInstant, nullable=False),
+    comment="The newest known state of each Dag file: which Dags it holds, or why it is broken.",
+)
+
+dag = Table(
+    "pinwheel_dag",
+    metadata,
+    Column("dag_id", DAG_ID, primary_key=True),
+    Column("bundle_name", BUNDLE, nullable=False),
+    Column("relative_fileloc", PATH, nullable=False),
+    Column("track", String(16), nullable=False),
+    Column("active_release", Integer),
+    Column("active_build_id", SERIAL),
+    Column("newest_build_id", SERIAL),
+    Column("newest_seq", Integer, nullable=False, default=0),
+    Column("retired", Boolean, nullable=False, default=False),
+    Column("missing_since", UtcInstant),
+    Column("stable_bundle", BUNDLE),
+    Column("stable_fileloc", PATH),
+    Column("dag_version_id", Uuid),
+    Column("projected_version", VERSION),
+    Column("projected_hash", String(64)),
+    Column("projected_code_hash", String(64)),
+    Column("track_actor", String(250)),
+    Column("track_reason", Text),
+    Column("track_since", UtcInstant),
+    Column("asserted_at", UtcInstant),
+    Index(None, "bundle_name"),
+    comment="Each managed Dag: what is active, what is newest, what was written to Airflow's rows.",
+)
+
+release = Table(
+    "pinwheel_release",
+    metadata,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("dag_id", DAG_ID, nullable=False),
+    Column("release", Integer, nullable=False),
+    Column("build_id", SERIAL, ForeignKey("pinwheel_build.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("actor", String(250), nullable=False),
+    Column("reason", Text),
+    Column("previous_release", Integer),
+    Column("dag_version_id", Uuid, nullable=False),
+    Column("bundle_version", VERSION),
+    Column("created_at", UtcInstant, nullable=False),
+    UniqueConstraint("dag_id", "release"),
+    Index(None, "dag_version_id"),
+    Index(None, "build_id"),
+    comment="The ledger of releases. Its number is Airflow's dag_version.version_number.",
+)
+
+trial = Table(
+    "pinwheel_trial",
+    metadata,
+    Column("dag_version_id", Uuid, primary_key=True),
+    Column("dag_id", DAG_ID, nullable=False),
+    Column("build_id", SERIAL, ForeignKey("pinwheel_build.id"), nullable=False),
+    Column("bundle_version", VERSION),
+    Column("created_at", UtcInstant, nullable=False),
+    UniqueConstraint("dag_id", "build_id"),
+    comment="Rows made in Airflow for runs of builds that were never released.",
+)
+
+binding = Table(
+    "pinwheel_binding",
+    metadata,
+    Column("dag_id", DAG_ID, primary_key=True),
+    Column("run_id", DAG_ID, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("dag_version_id", Uuid),
+    Column("bundle_version", VERSION),
+    Column("bound_by", String(16), nullable=False),
+    Column("actor", String(250)),
+    Column("bound_at", UtcInstant, nullable=False),
+    comment="Which Dag version a run uses, from when on. seq is the run's clear_number.",
+)
+
+event = Table(
+    "pinwheel_event",
+    metadata,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("at", UtcInstant, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("dag_id", DAG_ID),
+    Column("bundle_name", BUNDLE),
+    Column("actor", String(250), nullable=False),
+    Column("reason", Text),
+    Column("details", PackedJson, nullable=False),
+    Column("request_id", String(64)),
+    UniqueConstraint("request_id", "dag_id"),
+    Index(None, "dag_id", "at"),
+    Index(None, "at"),
+    comment="Append-only audit trail.",
+)
