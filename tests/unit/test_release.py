@@ -1,0 +1,185 @@
+"""What may follow what: every verb in every state, over the full product."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+
+import pytest
+from attrs import evolve
+
+from pinwheel.core.build import Build
+from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
+from pinwheel.core.release import Command, DagState, Kind, Release, SetTrack, Track, Verb, decide
+
+
+def build(number: int, **changes) -> Build:
+    base = Build(
+        id=100 + number,
+        dag_id="sales",
+        build=number,
+        digest=f"d{number}",
+        serialized_digest=f"s{number}",
+        inputs_digest=f"i{number}",
+        bundle_name="dags",
+        bundle_version=f"v{number}",
+        relative_fileloc="sales.py",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    return evolve(base, **changes)
+
+
+ACTIVE = [None, 1, 2, 3]
+NEWEST = [None, 1, 2, 3]
+STATES = [
+    DagState(
+        dag_id="sales",
+        track=track,
+        active_release=None if active is None else 7,
+        active_build=None if active is None else build(active),
+        newest_build=None if newest is None else build(newest),
+        retired=retired,
+        bundle_name="dags",
+        versioned=versioned,
+    )
+    for track, active, newest, retired, versioned in itertools.product(
+        Track, ACTIVE, NEWEST, [False, True], [True, False]
+    )
+    if not (retired and active is None)
+]
+COMMANDS = [Command(verb=verb, build=target) for verb, target in itertools.product(Verb, [None, build(1), build(2)])]
+
+
+def ids(value) -> str:
+    if isinstance(value, DagState):
+        active = value.active_build.build if value.active_build else "-"
+        newest = value.newest_build.build if value.newest_build else "-"
+        flags = ("retired " if value.retired else "") + ("" if value.versioned else "unversioned ")
+        return f"{value.track.value} {flags}active={active} newest={newest}"
+    return f"{value.verb.value}({value.build.build if value.build else ''})"
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=ids)
+@pytest.mark.parametrize("state", STATES, ids=ids)
+def test_every_verb_in_every_state_keeps_the_invariants(state: DagState, command: Command) -> None:
+    try:
+        decision = decide(state, command)
+    except PinwheelError as error:
+        assert error.found, "a no carries its reason"
+        assert error.remedy, "a no says what to do next"
+        assert command.verb is not Verb.RETIRE, "a file that is gone is never an error"
+        return
+    release = decision.release
+    track = next((s.track for s in decision.steps if isinstance(s, SetTrack)), state.track)
+    if command.verb in (Verb.ARRIVE, Verb.RETIRE) and state.track is Track.PINNED:
+        assert not decision.changes, "only a person changes a pinned Dag"
+    if command.verb not in (Verb.ARRIVE, Verb.RETIRE) and not state.versioned:
+        pytest.fail("nothing can be held or brought back in a bundle without versions")
+    if release is not None and release.kind is not Kind.RETIRE:
+        same = state.active_build is not None and release.build.build == state.active_build.build
+        assert not same or state.retired, "what is active already is not released again"
+    if command.verb in (Verb.PIN, Verb.ROLLBACK) and decision.changes:
+        assert track is Track.PINNED
+    if command.verb is Verb.UNPIN:
+        assert track is Track.AUTO
+    if command.verb is Verb.PROMOTE:
+        assert track is state.track, "promote leaves the pin as it is"
+        if release is not None and state.active_build is not None and not state.retired:
+            assert release.build.build > state.active_build.build, "promote goes forward only"
+    assert decision.reason
+
+
+@pytest.mark.parametrize("verb", [Verb.PROMOTE, Verb.PIN, Verb.UNPIN, Verb.ROLLBACK])
+def test_a_stale_expected_release_is_a_conflict_for_every_verb(verb: Verb) -> None:
+    state = DagState(dag_id="sales", active_release=7, active_build=build(2), newest_build=build(3))
+    with pytest.raises(Conflict) as caught:
+        decide(state, Command(verb=verb, build=build(1), expected_release=6))
+    assert caught.value.facts["active_release"] == 7
+    assert "6" in caught.value.found and "7" in caught.value.found
+
+
+@pytest.mark.parametrize("verb", [Verb.PROMOTE, Verb.PIN, Verb.UNPIN, Verb.ROLLBACK])
+def test_an_unversioned_bundle_is_refused_with_the_two_line_remedy(verb: Verb) -> None:
+    state = DagState(dag_id="sales", active_build=build(1), newest_build=build(1), versioned=False, bundle_name="local")
+    with pytest.raises(Refused) as caught:
+        decide(state, Command(verb=verb))
+    assert "pinwheel.bundles.FolderBundle" in caught.value.remedy
+    assert "local" in caught.value.remedy
+
+
+@pytest.mark.parametrize("verb", [Verb.PROMOTE, Verb.PIN, Verb.ROLLBACK])
+def test_a_dag_that_disables_bundle_versioning_is_refused_with_the_reason(verb: Verb) -> None:
+    opted_out = build(1, versioned=False)
+    state = DagState(dag_id="sales", active_release=1, active_build=opted_out, newest_build=opted_out)
+    with pytest.raises(Refused, match="disable_bundle_versioning"):
+        decide(state, Command(verb=verb))
+
+
+def test_a_new_build_of_an_unpinned_dag_is_released_at_once() -> None:
+    state = DagState(dag_id="sales", active_release=1, active_build=build(1), newest_build=build(2))
+    decision = decide(state, Command(verb=Verb.ARRIVE, build=build(2)))
+    assert decision.steps == (Release(build=build(2), kind=Kind.AUTO),)
+
+
+def test_a_new_build_behind_a_pin_waits() -> None:
+    state = DagState(
+        dag_id="sales", track=Track.PINNED, active_release=1, active_build=build(1), newest_build=build(2)
+    )
+    assert state.held
+    assert not decide(state, Command(verb=Verb.ARRIVE, build=build(2))).changes
+
+
+def test_a_rollback_pins_so_that_the_next_push_does_not_bring_the_bad_build_back() -> None:
+    state = DagState(dag_id="sales", active_release=2, active_build=build(2), newest_build=build(2))
+    decision = decide(state, Command(verb=Verb.ROLLBACK, previous_build=build(1)))
+    assert decision.steps == (SetTrack(track=Track.PINNED), Release(build=build(1), kind=Kind.ROLLBACK))
+
+
+def test_a_rollback_without_an_earlier_build_is_not_found() -> None:
+    state = DagState(dag_id="sales", active_release=1, active_build=build(1), newest_build=build(1))
+    with pytest.raises(NotFound, match="no earlier release"):
+        decide(state, Command(verb=Verb.ROLLBACK))
+
+
+def test_promote_does_not_go_back_and_says_which_verb_does() -> None:
+    state = DagState(dag_id="sales", active_release=3, active_build=build(3), newest_build=build(3))
+    with pytest.raises(Refused) as caught:
+        decide(state, Command(verb=Verb.PROMOTE, build=build(1)))
+    assert "pinwheel rollback sales --build 1" in caught.value.remedy
+
+
+def test_unpin_releases_what_waited() -> None:
+    state = DagState(
+        dag_id="sales", track=Track.PINNED, active_release=1, active_build=build(1), newest_build=build(3)
+    )
+    assert decide(state, Command(verb=Verb.UNPIN)).steps == (
+        SetTrack(track=Track.AUTO),
+        Release(build=build(3), kind=Kind.UNPIN),
+    )
+
+
+def test_unpin_to_a_build_is_invalid() -> None:
+    with pytest.raises(InvalidInput):
+        decide(DagState(dag_id="sales", track=Track.PINNED), Command(verb=Verb.UNPIN, build=build(1)))
+
+
+def test_an_unstable_dag_replaces_its_unused_automatic_release() -> None:
+    wobbly = build(2, unstable=("start_date",))
+    state = DagState(
+        dag_id="sales", active_release=1, active_build=build(1), newest_build=wobbly, unused_auto_release=True
+    )
+    release = decide(state, Command(verb=Verb.ARRIVE, build=wobbly)).release
+    assert release is not None and release.replaces_active
+
+
+def test_a_stable_dag_never_replaces_a_release() -> None:
+    state = DagState(
+        dag_id="sales", active_release=1, active_build=build(1), newest_build=build(2), unused_auto_release=True
+    )
+    release = decide(state, Command(verb=Verb.ARRIVE, build=build(2))).release
+    assert release is not None and not release.replaces_active
+
+
+def test_a_pinned_dag_that_is_gone_from_its_bundle_stays() -> None:
+    state = DagState(dag_id="sales", track=Track.PINNED, active_release=1, active_build=build(1))
+    assert not decide(state, Command(verb=Verb.RETIRE)).changes
