@@ -13,7 +13,8 @@ import pytest
 
 from harness.processes import SESSION_ID, SESSION_VARIABLE, Reaper, kill_all, processes_with
 
-# A folder with short path that another user (PostgreSQL's, when we are root) can enter; pytest's own is closed to others.
+# A folder with short path that another user (PostgreSQL's, when we are root) can enter; pytest's own is
+# closed to others.
 _ROOT = Path(tempfile.mkdtemp(prefix="pinwheel-test-"))
 _ROOT.chmod(0o755)
 
@@ -69,7 +70,7 @@ def session_root(reaper: Reaper) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres(session_root: Path, reaper: Reaper) -> Iterator[Any]:
-    """The session's PostgreSQL server: harness.postgres.PostgresServer. Do not stop it in a test; see ``own_postgres``."""
+    """The session's PostgreSQL server, harness.postgres.PostgresServer; to stop one take ``own_postgres``."""
     from harness.postgres import PostgresServer
 
     root = session_root / "postgres"
@@ -126,9 +127,20 @@ def database_source(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 
 
+@pytest.fixture
+def airflow_database(database_source: Any) -> Iterator[Any]:
+    """A migrated database (SQLite, then PostgreSQL) to which Airflow in this process is bound."""
+    from harness.inprocess import bound_airflow
+
+    database = database_source.create()
+    with bound_airflow(database):
+        yield database
+    database.drop()
+
+
 @pytest.fixture(scope="module")
 def make_airflow(request: pytest.FixtureRequest, session_root: Path) -> Iterator[Callable[..., Any]]:
-    """Makes deployments for a module: ``make_airflow(bundles=[...], backend="postgres", **AirflowEnv arguments)``."""
+    """Makes deployments for a module: ``make_airflow(backend="postgres", **arguments of AirflowEnv)``."""
     from harness.airflow_env import AirflowEnv
 
     made: list[AirflowEnv] = []
@@ -155,7 +167,7 @@ def git_repo(tmp_path: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def shared_airflow(session_root: Path, postgres: Any) -> Iterator[Any]:
-    """One running deployment with Pinwheel for all tests that only need Dags of their own: harness.shared.SharedAirflow."""
+    """One running deployment for all tests that only need Dags of their own: harness.shared."""
     from harness.shared import SharedAirflow
 
     with SharedAirflow(session_root / "shared", postgres.create("shared")) as shared:

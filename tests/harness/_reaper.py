@@ -1,4 +1,4 @@
-"""Started by processes.Reaper: waits for the end of pytest, then kills and deletes what it left. Standard library only."""
+"""Started by processes.Reaper: waits for the end of pytest, then kills and deletes what it left."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def marked(marker: bytes) -> list[int]:
-    """Live processes with the marker in their environment. Empty where there is no /proc: pytest's own teardown did it there."""
+    """Live processes with the marker in their environment; none where there is no /proc."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

@@ -184,10 +184,10 @@ class AirflowEnv:
         wait: bool = True,
         timeout: float = 90.0,
     ) -> AirflowEnv:
-        """Start components (default: API server, scheduler and Dag processor), all at once, and wait until each is ready.
+        """Start components (default: API server, scheduler, Dag processor) at once; wait until all are ready.
 
-        ``name`` gives one component another name, so that a second scheduler or processor can run beside the first;
-        ``command`` replaces its command line; ``env`` is added to its environment.
+        ``name`` gives one component another name, so that a second scheduler or processor can run beside the
+        first; ``command`` replaces its command line; ``env`` is added to its environment.
         """
         names = components or STANDARD
         assert name is None or len(names) == 1, "name= goes with one component"
@@ -207,9 +207,16 @@ class AirflowEnv:
             self.processes[label] = process
             started.append((component, label, process, since))
         if wait:
-            for component, label, process, since in started:
-                self._wait_ready(component, process, since, timeout)
-                self.start_seconds[label] = round(time.monotonic() - began, 1)
+            waiting = {label: (component, process, since) for component, label, process, since in started}
+            while waiting:
+                for label, (component, process, since) in list(waiting.items()):
+                    if self._is_ready(component, process, since):
+                        self.start_seconds[label] = round(time.monotonic() - began, 1)
+                        del waiting[label]
+                if waiting and time.monotonic() - began > timeout:
+                    logs = "\n".join(process.tail(80) for _, process, _ in waiting.values())
+                    raise TimeoutError(f"not ready within {timeout:g} s: {', '.join(waiting)}\n{logs}")
+                time.sleep(0.1)
         return self
 
     def start_stock_processor(self, name: str = "stock-dag-processor", **kwargs: Any) -> AirflowEnv:
@@ -219,7 +226,7 @@ class AirflowEnv:
     def start_worker(
         self, name: str = "worker-1", *, concurrency: int = 2, timeout: float = 60.0
     ) -> AirflowEnv:
-        """A Celery worker with a home and bundle storage of its own; only the folder of task logs is shared."""
+        """A Celery worker with its own home and bundle storage; only the folder of task logs is shared."""
         home = self.root / name
         home.mkdir(exist_ok=True)
         env = {
@@ -306,21 +313,18 @@ class AirflowEnv:
             return _pinwheel_processor() if self.processor == "pinwheel" else _stock_processor()
         return [str(BIN / "airflow"), component]
 
-    def _wait_ready(self, component: str, process: ManagedProcess, since: str, timeout: float) -> None:
-        def ready() -> bool:
-            if not process.running:
-                raise RuntimeError(f"{process.name} ended while starting\n{process.tail(80)}")
-            if component == API_SERVER:
-                with contextlib.suppress(httpx.HTTPError):
-                    return httpx.get(f"{self.url}/api/v2/version", timeout=2).status_code == 200
-                return False
-            if component == "celery-worker":
-                return bool(re.search(r"\bready\b", tail(process.log, 200)))
-            if component in _JOB_TYPES:
-                return self._has_job(_JOB_TYPES[component], since)
-            return True
-
-        wait_for(ready, timeout, lambda: f"{process.name} to be ready\n{process.tail(80)}", interval=0.2)
+    def _is_ready(self, component: str, process: ManagedProcess, since: str) -> bool:
+        if not process.running:
+            raise RuntimeError(f"{process.name} ended while starting\n{process.tail(80)}")
+        if component == API_SERVER:
+            with contextlib.suppress(httpx.HTTPError):
+                return httpx.get(f"{self.url}/api/v2/version", timeout=2).status_code == 200
+            return False
+        if component == "celery-worker":
+            return bool(re.search(r"\bready\b", tail(process.log, 200)))
+        if component in _JOB_TYPES:
+            return self._has_job(_JOB_TYPES[component], since)
+        return True
 
     def _now(self) -> str:
         """The newest start of any job so far."""
@@ -499,7 +503,9 @@ class AirflowEnv:
         return "\n".join(line if isinstance(line, str) else str(line.get("event", line)) for line in content)
 
     def marks(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> dict[str, str]:
-        """What a try printed about itself: ``{"EXEC_MARK": "m1", "EXEC_FILE": ...}``. Waits shortly for the log to be complete."""
+        """What a try printed about itself: ``{"EXEC_MARK": "m1", "EXEC_FILE": ...}``. Waits shortly for
+        the log to be complete.
+        """
 
         def printed() -> dict[str, str]:
             return dict(_MARK.findall(self.task_log(dag_id, run_id, task_id, try_number)))

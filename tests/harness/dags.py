@@ -1,8 +1,9 @@
 """Sources of small Dags whose tasks print what really ran.
 
-Each task prints ``EXEC_MARK=<mark>``, ``EXEC_FILE=<__file__>`` and ``EXEC_TRY=<n>`` (and ``EXEC_HELPER=``, ``EXEC_SQL=``,
-``EXEC_YAML=`` where there is such an input), so that a log tells which code a try executed: the truth that everything recorded is
-compared with. ``AirflowEnv.marks`` reads the lines back. Every builder returns ``{path: text}`` for ``GitRepo.commit``.
+Each task prints ``EXEC_MARK=<mark>``, ``EXEC_FILE=<__file__>`` and ``EXEC_TRY=<n>`` (and ``EXEC_HELPER=``,
+``EXEC_SQL=``, ``EXEC_YAML=`` where there is such an input), so that a log tells which code a try executed:
+the truth that everything recorded is compared with. ``AirflowEnv.marks`` reads the lines back.
+Every builder returns ``{path: text}`` for ``GitRepo.commit``.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def dag(
         "    print(f\"EXEC_TRY={context['ti'].try_number}\")",
         "    return context",
         "",
-        f"with DAG({dag_id!r}, schedule={schedule}, start_date=datetime(2024, 1, 1, tzinfo=timezone.utc), catchup=False, {dag_args}):",
+        "START = datetime(2024, 1, 1, tzinfo=timezone.utc)",
+        f"with DAG({dag_id!r}, schedule={schedule}, start_date=START, catchup=False, {dag_args}):",
         "    previous = None",
     ]
     for name in tasks:
@@ -68,7 +70,7 @@ def dag(
 def dag_with_helper(
     dag_id: str, mark: str = "m1", helper: str = "h1", *, module: str | None = None, **kwargs: str
 ) -> Files:
-    """A Dag that imports a helper module of the bundle; changing ``helper`` alone changes only the helper's file."""
+    """A Dag that imports a helper module; changing ``helper`` alone changes only the helper's file."""
     module = module or f"{dag_id}_helper"
     files = dag(
         dag_id,
@@ -110,7 +112,7 @@ def dag_from_yaml(dag_id: str, yaml_value: str = "y1", mark: str = "m1") -> File
 def gated_dag(
     dag_id: str, gate: Path, mark: str = "m1", *, tasks: Sequence[str] = ("a", "b"), **kwargs: str
 ) -> Files:
-    """Each task waits (one minute at most) for the file ``<gate>/<task_id>``: tests act while a task runs. See ``open_gate``."""
+    """Each task waits (a minute at most) for ``open_gate(gate, task_id)``: tests act while it runs."""
     body = f"""
     import pathlib, time
     gate = pathlib.Path({str(gate)!r}) / context['ti'].task_id

@@ -48,7 +48,7 @@ def airflow_executable() -> str:
 
 
 def migrate(url: str) -> None:
-    """``airflow db migrate``; the database managers that provider packages register (Pinwheel's too) run with it."""
+    """``airflow db migrate``, which also runs Pinwheel's database manager."""
     with tempfile.TemporaryDirectory(prefix="pinwheel-migrate-") as home:
         env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},

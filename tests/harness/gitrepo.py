@@ -19,7 +19,9 @@ _ENV = {
 
 
 class GitRepo:
-    """A bare "server" repository, ``url``, and a clone in which commits are made and from which they are pushed at once."""
+    """A bare "server" repository, ``url``, and a clone in which commits are made and from which they are
+    pushed at once.
+    """
 
     def __init__(self, root: Path, default_branch: str = "main") -> None:
         self.root = root
@@ -45,7 +47,9 @@ class GitRepo:
         branch: str | None = None,
         push: bool = True,
     ) -> str:
-        """Write (or, with None, delete) files, commit, push; the new commit's full hash. An empty commit is allowed."""
+        """Write (or, with None, delete) files, commit, push; the new commit's full hash. An empty commit
+        is allowed.
+        """
         if branch is not None:
             self.switch(branch)
         for name, content in (files or {}).items():
@@ -73,7 +77,9 @@ class GitRepo:
     def force_push(
         self, files: Mapping[str, str | bytes | None] | None = None, *, onto: str | None = None, **kwargs: str
     ) -> str:
-        """Replace the branch's last commit by another one (``onto``: go back to that commit first), and force the push."""
+        """Replace the branch's last commit by another one (``onto``: go back to that commit first), and
+        force the push.
+        """
         self.git("reset", "--quiet", "--hard", onto or "HEAD~1")
         sha = self.commit(files, push=False, **kwargs)  # type: ignore[arg-type]
         self.push(force=True)

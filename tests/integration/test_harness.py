@@ -110,6 +110,39 @@ def test_a_database_is_a_migrated_copy(database_source):
         database.drop()
 
 
+def test_airflow_in_this_process_uses_the_tests_database(airflow_database):
+    from airflow.models import Pool
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.add(Pool(pool="mine", slots=1, include_deferred=False))
+    with airflow_database.engine().connect() as connection:
+        assert connection.execute(sa.text("SELECT slots FROM slot_pool WHERE pool = 'mine'")).scalar() == 1
+
+
+@pytest.mark.celery
+@pytest.mark.postgres
+@pytest.mark.slow
+def test_celery_workers_share_no_disk(make_airflow, git_repo, redis_server):
+    pytest.importorskip("airflow.providers.celery")
+    git_repo.commit(dags.dag("harness_celery", tasks=("a", "b", "c")))
+    entry = bundles.stock_git("git", git_repo.url)
+    env = make_airflow(
+        bundles=[entry], processor="stock", executor="CeleryExecutor", broker_url=redis_server.url
+    ).start()
+    env.start_worker("worker-1")
+    env.start_worker("worker-2")
+    env.wait_dag("harness_celery")
+    runs = [env.trigger("harness_celery") for _ in range(3)]
+    for run in runs:
+        env.wait_run("harness_celery", run)
+    marks = [env.marks("harness_celery", run, task) for run in runs for task in "abc"]
+    homes = {name for name in ("worker-1", "worker-2") for m in marks if f"/{name}/" in m["EXEC_FILE"]}
+    assert homes == {"worker-1", "worker-2"}
+    env.close()
+    assert env.leftovers() == []
+
+
 _INTERRUPTED = dedent(
     """
     import time
