@@ -18,7 +18,7 @@ _VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 @contextlib.contextmanager
 def bound_airflow(database: Database) -> Iterator[None]:
-    """While inside, ``airflow.settings.Session``, ``create_session`` and ``provide_session`` use this database."""
+    """While inside, ``airflow.settings.Session`` and all that stands on it use this database."""
     previous = os.environ[_VARIABLE]
     _bind(database.url)
     try:

@@ -38,7 +38,8 @@ class FolderSlot:
 class SharedAirflow(AirflowEnv):
     """A running deployment; each test (or module) takes a bundle of its own.
 
-    Bundles are fixed when Airflow starts, so some empty ones are declared. Dag ids must be unique over the whole test session. Do not stop components, do not touch other Dags.
+    Bundles are fixed when Airflow starts, so some empty ones are declared. Dag ids must be unique over the
+    whole test session. Do not stop components, do not touch other Dags.
     """
 
     def __init__(self, root: Path, database: Database, **kwargs: Any) -> None:
