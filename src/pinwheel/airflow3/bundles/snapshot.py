@@ -67,6 +67,10 @@ class SnapshotBundle(BaseDagBundle):
         self._held: dict[str, BundleVersionLock] = {}
         self._hold_lock = threading.Lock()
 
+    def __del__(self) -> None:
+        for version in list(getattr(self, "_held", ())):
+            self._release(version)
+
     # -- what a kind of source provides -------------------------------------------------------------------
 
     @property
