@@ -1,0 +1,80 @@
+"""What runs in the child: Airflow's own entrypoint, with a tracer around the parse.
+
+Nothing in the tracing may harm the parse. Whatever fails here is logged to the file's log, the result is
+sent as stock Airflow would send it, and the manager finds no facts in it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from airflow.dag_processing import processor
+from airflow.sdk.execution_time import comms
+from pydantic import TypeAdapter
+
+from pinwheel.airflow3.parsing.tracer import Tracer
+
+
+class RecordingComms(comms.CommsDecoder):
+    """The child's line to the manager; tells the tracer what the Dag's code asks Airflow for."""
+
+    tracer: Tracer | None = None
+
+    def send(self, msg: Any) -> Any:
+        if self.tracer is not None:
+            self.tracer.asked_airflow(msg)
+        return super().send(msg)
+
+    async def asend(self, msg: Any) -> Any:
+        if self.tracer is not None:
+            self.tracer.asked_airflow(msg)
+        return await super().asend(msg)
+
+
+def traced_entrypoint() -> None:
+    """Do what ``processor._parse_file_entrypoint`` does (3.3.2, 3.4.0b2) and record the facts."""
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "client"
+
+    import structlog
+    from airflow.sdk.execution_time import task_runner
+
+    decoder = RecordingComms(
+        body_decoder=TypeAdapter[processor.ToDagProcessor](processor.ToDagProcessor)
+    )
+    msg = decoder._get_response()
+    if not isinstance(msg, processor.DagFileParseRequest):
+        raise RuntimeError(f"Required first message to be a DagFileParseRequest, it was {msg}")
+    task_runner.SUPERVISOR_COMMS = decoder
+    log = structlog.get_logger(logger_name="task")
+
+    tracer = None if msg.callback_requests else _start(decoder, msg, log)
+    result = processor._parse_file(msg, log)
+    if result is not None:
+        if tracer is not None:
+            _attach(tracer, msg, result, log)
+        decoder.tracer = None
+        decoder.send(result)
+
+
+def _start(decoder: RecordingComms, msg: Any, log: Any) -> Tracer | None:
+    try:
+        tracer = Tracer(os.fspath(msg.bundle_path))
+        tracer.start()
+        decoder.tracer = tracer
+        return tracer
+    except Exception:
+        log.warning("Pinwheel can not trace this parse", exc_info=True)
+        return None
+
+
+def _attach(tracer: Tracer, msg: Any, result: Any, log: Any) -> None:
+    try:
+        tracer.stop()
+        from pinwheel.airflow3.parsing.gather import gather
+        from pinwheel.airflow3.parsing.handover import put_facts
+
+        facts, learned = gather(tracer, msg.file)
+        put_facts(result, facts, learned)
+    except Exception:
+        log.warning("Pinwheel can not tell what this parse used", exc_info=True)

@@ -1,0 +1,237 @@
+"""Which bundle files the used files lead to without having been touched: imports in functions, named files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import sys
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.machinery import PathFinder
+
+from pinwheel.airflow3.parsing.handover import known_sources
+from pinwheel.airflow3.parsing.listing import BundleListing
+from pinwheel.airflow3.parsing.paths import BundlePaths
+from pinwheel.core.static_facts import ModuleImport, StaticFacts, static_facts, text_references
+
+_TEXT_SUFFIXES = frozenset(
+    ".sql .hql .ddl .dml .yaml .yml .json .toml .cfg .ini .conf .env .txt .md .html .xml .xsl .graphql .cypher "
+    ".j2 .jinja .jinja2 .tmpl .tpl .template .sh .bash .zsh .r .js .ts .pig .tf .properties".split()
+)
+"""Files that are read for names of further files."""
+_DATA_SUFFIXES = _TEXT_SUFFIXES | frozenset(".csv .tsv .parquet .avro .proto .avsc .jar .whl .zip .lua .scala".split())
+"""A name with such an end that leads nowhere is remembered as absent."""
+
+_LARGEST_TEXT = 256 * 1024
+_LARGEST_SOURCE = 4 * 1024 * 1024
+_MOST_FILES = 2_000
+_MOST_NAMED_ABSENT = 200
+
+
+class References:
+    """Follows references from file to file, each file once."""
+
+    def __init__(self, paths: BundlePaths, listing: BundleListing, import_folders: Sequence[str]) -> None:
+        self.paths = paths
+        self.listing = listing
+        self.import_folders = list(dict.fromkeys([*import_folders, ""]))
+        self.found: set[str] = set()
+        self.absent: set[str] = set()
+        self.skipped: list[str] = []
+        self.learned: dict[str, StaticFacts | tuple[str, ...]] = {}
+        self.sources: dict[str, StaticFacts] = {}
+        self._outside: dict[str, bool] = {}
+
+    def follow(self, files: Iterable[str]) -> None:
+        pending = sorted(files)
+        seen = set(pending)
+        while pending:
+            path = pending.pop()
+            before = set(self.found)
+            self._look_into(path)
+            new = sorted(self.found - before - seen)
+            seen.update(new)
+            pending += new
+            if len(seen) > _MOST_FILES:
+                self.skipped.append(f"references were followed through {_MOST_FILES} files only")
+                return
+        if len(self.absent) > _MOST_NAMED_ABSENT:
+            self.skipped.append("too many names that lead to no file: they are not watched for")
+            self.absent.clear()
+
+    def of_executed(self, files: Iterable[str], dag_file: str) -> Mapping[str, StaticFacts]:
+        """The static facts of Python files that the parse ran."""
+        del dag_file
+        executed = set(files)
+        return {
+            path: facts
+            for path, facts in self.sources.items()
+            if path in executed or path.partition(".zip/")[0] + ".zip" in executed
+        }
+
+    # One file
+
+    def _look_into(self, path: str) -> None:
+        suffix = posixpath.splitext(path)[1].lower()
+        if suffix == ".py":
+            data = self._read(path, _LARGEST_SOURCE)
+            if data is not None:
+                self._python(path, data)
+        elif suffix in _TEXT_SUFFIXES:
+            data = self._read(path, _LARGEST_TEXT)
+            if data is not None:
+                for name in self._text(data):
+                    self._named(name, path)
+        elif suffix == ".zip":
+            self._archive(path)
+
+    def _archive(self, path: str) -> None:
+        try:
+            with zipfile.ZipFile(self.paths.absolute(path)) as archive:
+                for member in archive.infolist()[:_MOST_FILES]:
+                    if member.filename.endswith(".py") and member.file_size <= _LARGEST_SOURCE:
+                        self._python(f"{path}/{member.filename}", archive.read(member))
+        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError):
+            self.skipped.append(f"{path} can not be read as an archive")
+
+    def _read(self, path: str, limit: int) -> bytes | None:
+        try:
+            with open(self.paths.absolute(path), "rb") as file:
+                data = file.read(limit + 1)
+        except OSError:
+            return None
+        if len(data) > limit:
+            self.skipped.append(f"{path} is too large to be looked into")
+            return None
+        return data
+
+    def _python(self, path: str, data: bytes) -> None:
+        key = content_key("py", data)
+        facts = known_sources.get(key)
+        if not isinstance(facts, StaticFacts):
+            facts = self.learned[key] = static_facts(data)
+        self.sources[path] = facts
+        for imported in facts.imports:
+            self._import(imported, path)
+        for name in facts.strings:
+            self._named(name, path)
+
+    def _text(self, data: bytes) -> tuple[str, ...]:
+        key = content_key("text", data)
+        names = known_sources.get(key)
+        if not isinstance(names, tuple):
+            names = self.learned[key] = text_references(data.decode("utf-8", "replace"))
+        return names
+
+    # Imports
+
+    def _import(self, imported: ModuleImport, path: str) -> None:
+        if imported.level:
+            folder = posixpath.dirname(path)
+            for _ in range(imported.level - 1):
+                folder = posixpath.dirname(folder)
+            parts = imported.module.split(".") if imported.module else []
+            self._modules([folder], parts, imported.names)
+            return
+        parts = imported.module.split(".")
+        folders = [f for f in self.import_folders if self._holds(f, parts[0])]
+        if folders:
+            if not self._comes_from_outside(parts[0]):
+                self._modules(folders, parts, imported.names)
+        elif parts[0] not in sys.modules and not self._comes_from_outside(parts[0]):
+            for folder in self.import_folders:
+                stem = posixpath.join(folder, parts[0])
+                self.absent.update((f"{stem}.py", f"{stem}/__init__.py"))
+
+    def _modules(self, folders: Iterable[str], parts: Sequence[str], names: Iterable[str]) -> None:
+        """Add the file of each package on the way to a module, of the module, and of the names it may hold."""
+        for folder in folders:
+            stem = folder
+            for part in parts:
+                stem = posixpath.join(stem, part)
+                self._module(stem)
+            for name in names:
+                if name != "*":
+                    self._module(posixpath.join(stem, name))
+
+    def _module(self, stem: str) -> bool:
+        for candidate in (f"{stem}/__init__.py", f"{stem}.py"):
+            if self.listing.has(candidate):
+                self.found.add(candidate)
+                return True
+        return False
+
+    def _holds(self, folder: str, name: str) -> bool:
+        stem = posixpath.join(folder, name)
+        return (
+            self.listing.has(f"{stem}.py")
+            or self.listing.has(f"{stem}/__init__.py")
+            or os.path.isdir(self.paths.absolute(stem))
+        )
+
+    def _comes_from_outside(self, name: str) -> bool:
+        """Whether an import of *name* finds a module outside the bundle: the bundle is last on the path."""
+        known = self._outside.get(name)
+        if known is None:
+            known = self._outside[name] = self._find_outside(name)
+        return known
+
+    def _find_outside(self, name: str) -> bool:
+        module = sys.modules.get(name)
+        if module is not None:
+            origin = getattr(module, "__file__", None)
+            if not isinstance(origin, str):
+                return name in sys.builtin_module_names or not hasattr(module, "__path__")
+            return self.paths.relative(origin) is None
+        if name in sys.stdlib_module_names:
+            return True
+        entries = [entry for entry in sys.path if self.paths.relative(os.path.abspath(entry)) is None]
+        try:
+            return PathFinder.find_spec(name, entries) is not None
+        except Exception:
+            return False
+
+    # Names
+
+    def _named(self, name: str, path: str) -> None:
+        """Add the files that *name*, written in the file at *path*, may mean."""
+        folder = posixpath.dirname(path)
+        near = posixpath.normpath(posixpath.join(folder, name))
+        hit = False
+        for base in self._with_parents(folder):
+            candidate = posixpath.normpath(posixpath.join(base, name))
+            if not candidate.startswith("..") and candidate != path and self.listing.has(candidate):
+                self.found.add(candidate)
+                hit = True
+        basename = posixpath.basename(name)
+        suffix = posixpath.splitext(basename)[1].lower()
+        if not hit and suffix and suffix != ".py":
+            only = self.listing.basenames.get(basename)
+            if only is not None and only != path:
+                self.found.add(only)
+                hit = True
+        if suffix in _DATA_SUFFIXES:
+            for candidate in (near, posixpath.normpath(name)):
+                if not candidate.startswith("..") and not self.listing.has(candidate):
+                    self.absent.add(candidate)
+        elif not hit and "/" not in name and name.count(".") and name.replace(".", "").isidentifier():
+            self._dotted_name(name.split("."))
+
+    def _dotted_name(self, parts: list[str]) -> None:
+        """A string such as ``"helpers.io.load"`` may be imported by its name at run time."""
+        for folder in self.import_folders:
+            for length in (len(parts), len(parts) - 1):
+                if length > 1 and self._module(posixpath.join(folder, *parts[:length])):
+                    return
+
+    @staticmethod
+    def _with_parents(folder: str) -> Iterable[str]:
+        while folder:
+            yield folder
+            folder = posixpath.dirname(folder)
+        yield ""
+
+
+def content_key(kind: str, data: bytes) -> str:
+    return f"{kind}:{hashlib.blake2b(data, digest_size=16).hexdigest()}"

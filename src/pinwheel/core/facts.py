@@ -1,0 +1,76 @@
+"""What one parse of a Dag file touched, in the bundle and outside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+IMPURITY_KINDS = (
+    "variable",
+    "connection",
+    "metadata",
+    "network",
+    "subprocess",
+    "environment",
+    "clock",
+    "random",
+    "file",
+    "database",
+    "write",
+)
+"""What a parse can depend on, or change, besides its bundle version.
+
+``variable`` and ``connection``: Airflow's, wherever they are kept; ``metadata``: another question to
+Airflow; ``environment``: environment variables and facts about the host; ``file``: a file outside the
+bundle; ``database``: a local one, remote ones show as ``network``; ``write``: a file was opened for writing.
+"""
+
+
+@frozen(kw_only=True)
+class ParseFacts:
+    """The recorded facts of one parse.
+
+    Paths are posix, relative to the bundle's directory, sorted and unique; ``""`` in ``directories`` is the
+    bundle's directory itself.
+    """
+
+    files: tuple[str, ...] = ()
+    """Bundle files that the parse imported or opened, the Dag file among them."""
+    statically: tuple[str, ...] = ()
+    """Bundle files that the parse did not touch but a task may: imported in function bodies, or named."""
+    directories: tuple[str, ...] = ()
+    """Bundle directories whose names were listed."""
+    absent: tuple[str, ...] = ()
+    """Paths at which there was nothing, and where a new file would change what the parse or a task finds."""
+    impure: tuple[Mapping[str, str], ...] = ()
+    """``{"kind": one of IMPURITY_KINDS, "detail": text}``; empty for a pure parse. Details hold no values."""
+    skipped: tuple[str, ...] = ()
+    """What was not looked at, in words."""
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """All files that count as inputs, sorted."""
+        return tuple(sorted({*self.files, *self.statically}))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "files": list(self.files),
+            "statically": list(self.statically),
+            "directories": list(self.directories),
+            "absent": list(self.absent),
+            "impure": [dict(item) for item in self.impure],
+            "skipped": list(self.skipped),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> ParseFacts:
+        return cls(
+            files=tuple(value.get("files", ())),
+            statically=tuple(value.get("statically", ())),
+            directories=tuple(value.get("directories", ())),
+            absent=tuple(value.get("absent", ())),
+            impure=tuple(dict(item) for item in value.get("impure", ())),
+            skipped=tuple(value.get("skipped", ())),
+        )

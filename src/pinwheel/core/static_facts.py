@@ -1,0 +1,409 @@
+"""What the text of a Python file tells without running it.
+
+Three questions: which modules does it import anywhere (also inside functions), which files may its strings
+name, and what does the code that runs *at import* ask the world: the clock, chance, the environment,
+Variables, Connections. The last one is answered over several files together
+(:func:`import_time_impurities`), because a Dag file mostly calls functions of its helpers.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from pinwheel.core.purity import classify, classify_reference
+
+_EXTENSION = re.compile(r"\.[A-Za-z]\w{0,9}$")
+_NOT_IN_A_PATH = re.compile(r"[^\w\-./+@]+")
+_NEVER_IN_A_NAME = re.compile(r"[\n\r\t*?\[\]{}<>|\"'\\]")
+_LONGEST_REFERENCE = 255
+
+_RUN_TIME_DECORATORS = frozenset({"task", "setup", "teardown", "asset"})
+"""Decorators of Airflow whose functions run in a task, not in a parse. Also ``task.bash`` and the like."""
+_CALL_THEIR_ARGUMENTS = frozenset(
+    {"map", "filter", "sorted", "min", "max", "reduce", "starmap", "submit", "apply"}
+)
+_CALL_THEIR_OBJECT = frozenset({"override", "partial", "expand", "expand_kwargs"})
+
+
+@frozen
+class ModuleImport:
+    """``from ..module import names`` has level 2; ``import a.b`` has no names."""
+
+    module: str
+    level: int = 0
+    names: tuple[str, ...] = ()
+
+
+@frozen
+class Scope:
+    """What one body does when it runs: whom it calls, and what it asks the world (kind, detail, line)."""
+
+    calls: tuple[str, ...] = ()
+    impure: tuple[tuple[str, str, int], ...] = ()
+
+
+@frozen(kw_only=True)
+class StaticFacts:
+    """The facts of one file. A file with a syntax error has none, and ``readable`` is False."""
+
+    imports: tuple[ModuleImport, ...] = ()
+    strings: tuple[str, ...] = ()
+    """What may be a path, or a dotted name, in string constants. Docstrings do not count."""
+    top: Scope = Scope()
+    """The module's own body, with those of its classes, decorators and default arguments."""
+    functions: Mapping[str, Scope] = field(factory=dict)
+    """Bodies by name: ``f:name`` for functions, ``m:name`` for methods, ``f:Class`` for what makes an instance."""
+    readable: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "imports": [[i.module, i.level, list(i.names)] for i in self.imports],
+            "strings": list(self.strings),
+            "top": _scope_to_json(self.top),
+            "functions": {name: _scope_to_json(scope) for name, scope in self.functions.items()},
+            "readable": self.readable,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> StaticFacts:
+        return cls(
+            imports=tuple(ModuleImport(m, level, tuple(names)) for m, level, names in value["imports"]),
+            strings=tuple(value["strings"]),
+            top=_scope_from_json(value["top"]),
+            functions={name: _scope_from_json(scope) for name, scope in value["functions"].items()},
+            readable=value["readable"],
+        )
+
+
+def _scope_to_json(scope: Scope) -> list[Any]:
+    return [list(scope.calls), [list(item) for item in scope.impure]]
+
+
+def _scope_from_json(value: Any) -> Scope:
+    return Scope(tuple(value[0]), tuple((kind, detail, line) for kind, detail, line in value[1]))
+
+
+def static_facts(source: str | bytes) -> StaticFacts:
+    """The facts of one Python source. Never raises: what can not be read has no facts."""
+    try:
+        tree = ast.parse(source)
+        return _Reader().read(tree)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return StaticFacts(readable=False)
+
+
+def text_references(text: str) -> tuple[str, ...]:
+    """What may be paths of files in a text (a template, YAML), sorted."""
+    return tuple(sorted(set(_references(text))))
+
+
+def import_time_impurities(files: Mapping[str, StaticFacts]) -> tuple[dict[str, str], ...]:
+    """What the code of *files* (path to facts) asks the world while all of them are imported, sorted.
+
+    A function counts when code that runs calls something of its name, in whichever of the files: names
+    are compared, not objects, so this may see too much but seldom too little.
+    """
+    bodies: dict[str, list[tuple[str, Scope]]] = {}
+    for path, facts in files.items():
+        for name, scope in facts.functions.items():
+            bodies.setdefault(name, []).append((path, scope))
+    found = set()
+    pending = [(path, facts.top) for path, facts in files.items()]
+    called: set[str] = set()
+    while pending:
+        path, scope = pending.pop()
+        for kind, detail, line in scope.impure:
+            # A Variable is its key: where it was asked for is of no interest, and asking twice is one fact.
+            plain = kind in ("variable", "connection") and not detail.endswith(")")
+            found.add((kind, detail if plain else f"{detail} at {path}:{line}"))
+        for name in scope.calls:
+            if name not in called:
+                called.add(name)
+                pending += bodies.get(name, ())
+    return tuple({"kind": kind, "detail": detail} for kind, detail in sorted(found))
+
+
+def _references(text: str) -> Iterator[str]:
+    if "." not in text:
+        return
+    for piece in _NOT_IN_A_PATH.split(text):
+        if "." in piece and 2 < len(piece) <= _LONGEST_REFERENCE and not piece.startswith("//"):
+            piece = piece.rstrip(".")
+            if _EXTENSION.search(piece):
+                yield piece.lstrip("/")
+
+
+def _constant_references(text: str) -> Iterator[str]:
+    yield from _references(text)
+    if 2 < len(text) <= _LONGEST_REFERENCE and not text.startswith("//") and not _NEVER_IN_A_NAME.search(text):
+        if "://" not in text and ("/" in text or _EXTENSION.search(text)):
+            yield text.strip().lstrip("/")
+
+
+class _Body:
+    """A scope being filled. Names are resolved when all imports of the file are known."""
+
+    __slots__ = ("calls", "references")
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, ast.Call | None, int]] = []
+        self.references: list[tuple[str, str | None, int]] = []
+
+
+class _Reader:
+    """One pass over a syntax tree."""
+
+    def __init__(self) -> None:
+        self.aliases: dict[str, str] = {}
+        self.imports: set[ModuleImport] = set()
+        self.strings: set[str] = set()
+        self.bodies: dict[str, _Body] = {}
+        self.nowhere = _Body()
+
+    def read(self, tree: ast.Module) -> StaticFacts:
+        top = _Body()
+        self._statements(tree.body, top, in_class=None)
+        return StaticFacts(
+            imports=tuple(sorted(self.imports, key=lambda i: (i.module, i.level, i.names))),
+            strings=tuple(sorted(self.strings)),
+            top=self._scope(top),
+            functions={name: self._scope(body) for name, body in self.bodies.items()},
+        )
+
+    # Statements
+
+    def _statements(self, statements: Iterable[ast.stmt], body: _Body, in_class: str | None) -> None:
+        for statement in statements:
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+                continue  # a docstring, or a string used as a comment
+            self._visit(statement, body, in_class)
+
+    def _visit(self, node: ast.AST, body: _Body, in_class: str | None = None) -> None:
+        match node:
+            case ast.Constant(value=str() as text):
+                self.strings.update(_constant_references(text))
+            case ast.Name(id=name, ctx=ast.Load()):
+                if self.aliases.get(name) == "os.environ":
+                    body.references.append((name, None, node.lineno))
+            case ast.Constant() | ast.Name():
+                pass
+            case ast.Call():
+                self._call(node, body)
+            case ast.Import(names=names):
+                for name in names:
+                    self.imports.add(ModuleImport(name.name))
+                    self.aliases[name.asname or name.name.partition(".")[0]] = (
+                        name.name if name.asname else name.name.partition(".")[0]
+                    )
+            case ast.ImportFrom(module=module, names=names, level=level):
+                self.imports.add(ModuleImport(module or "", level, tuple(sorted(n.name for n in names))))
+                for name in names:
+                    self.aliases[name.asname or name.name] = f"{'.' * level}{module or ''}.{name.name}"
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                self._function(node, body, in_class)
+            case ast.ClassDef():
+                self._class(node, body)
+            case ast.Lambda():
+                self._arguments(node.args, body)
+                self._visit(node.body, self.nowhere)
+            case ast.If():
+                self._if(node, body, in_class)
+            case ast.AnnAssign():
+                self._visit(node.target, body)
+                if node.value is not None:
+                    self._visit(node.value, body)
+            case ast.Attribute(ctx=ast.Load()):
+                dotted = _dotted(node)
+                if dotted is not None and dotted.endswith("environ"):
+                    body.references.append((dotted, None, node.lineno))
+                elif dotted is None:
+                    self._visit(node.value, body)
+                elif self.aliases.get(root := dotted.partition(".")[0]) == "os.environ":
+                    body.references.append((root, None, node.lineno))
+            case ast.Subscript():
+                dotted = _dotted(node.value)
+                if dotted is None:
+                    self._visit(node.value, body)
+                elif isinstance(node.ctx, ast.Load):
+                    body.references.append((dotted, _text(node.slice), node.lineno))
+                self._visit(node.slice, body)
+            case ast.BinOp(op=ast.Div()):
+                self._joined(_div_parts(node))
+                self._visit(node.left, body)
+                self._visit(node.right, body)
+            case _:
+                # Fields in order; a list of statements may begin with a string that is only a comment.
+                for child in ast.iter_child_nodes(node):
+                    if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
+                        continue
+                    self._visit(child, body, in_class)
+
+    def _if(self, node: ast.If, body: _Body, in_class: str | None) -> None:
+        test = node.test
+        name = _dotted(test) or ""
+        if name.rpartition(".")[2] == "TYPE_CHECKING":
+            for statement in node.body:
+                if isinstance(statement, (ast.Import, ast.ImportFrom)):
+                    known = set(self.imports)
+                    self._visit(statement, self.nowhere)
+                    self.imports = known  # needed by nobody who runs the file; its aliases are
+        elif isinstance(test, ast.Compare) and _dotted(test.left) == "__name__":
+            self._statements(node.body, self.nowhere, in_class)
+        else:
+            self._visit(test, body)
+            self._statements(node.body, body, in_class)
+        self._statements(node.orelse, body, in_class)
+
+    def _function(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef, body: _Body, in_class: str | None
+    ) -> None:
+        run_time = False
+        for decorator in node.decorator_list:
+            inner = decorator.func if isinstance(decorator, ast.Call) else decorator
+            dotted = _dotted(inner)
+            if dotted is not None:
+                run_time = run_time or self._is_run_time_decorator(dotted)
+                if inner is decorator:
+                    body.calls.append((dotted, None, node.lineno))
+            self._visit(decorator, body)
+        self._arguments(node.args, body)
+        if run_time:
+            own = self.nowhere
+        elif in_class is None:
+            own = self._body(f"f:{node.name}")
+        elif node.name.startswith("__") and node.name.endswith("__"):
+            own = self._body(f"f:{in_class}")
+        else:
+            own = self._body(f"m:{node.name}")
+        self._statements(node.body, own, None)
+
+    def _is_run_time_decorator(self, dotted: str) -> bool:
+        resolved = self._resolve(dotted)
+        return not _RUN_TIME_DECORATORS.isdisjoint(resolved.split("."))
+
+    def _arguments(self, arguments: ast.arguments, body: _Body) -> None:
+        for default in (*arguments.defaults, *arguments.kw_defaults):
+            if default is not None:
+                self._visit(default, body)
+
+    def _class(self, node: ast.ClassDef, body: _Body) -> None:
+        instance = self._body(f"f:{node.name}")
+        for decorator in node.decorator_list:
+            self._visit(decorator, body)
+        for base in node.bases:
+            self._visit(base, body)
+            dotted = _dotted(base)
+            if dotted is not None:
+                instance.calls.append((dotted, None, node.lineno))
+        for keyword in node.keywords:
+            self._visit(keyword.value, body)
+        self._statements(node.body, body, node.name)
+
+    # Expressions
+
+    def _call(self, node: ast.Call, body: _Body) -> None:
+        dotted = _dotted(node.func)
+        if dotted is not None:
+            body.calls.append((dotted, node, node.lineno))
+            name = dotted.rpartition(".")[2]
+        else:
+            name = ""
+            if isinstance(node.func, ast.Attribute):
+                name = node.func.attr
+                body.calls.append((f"?.{name}", node, node.lineno))
+                self._visit(node.func.value, body)
+            else:
+                self._visit(node.func, body)
+        if name in _CALL_THEIR_ARGUMENTS:
+            for value in (*node.args, *(keyword.value for keyword in node.keywords)):
+                argument = _dotted(value)
+                if argument is not None:
+                    body.calls.append((argument, None, node.lineno))
+        if name in _CALL_THEIR_OBJECT and dotted is not None and "." in dotted:
+            body.calls.append((dotted.rpartition(".")[0], None, node.lineno))
+        if name in ("join", "joinpath", "Path"):
+            self._joined(node.args)
+        for argument_node in node.args:
+            self._visit(argument_node, body)
+        for keyword in node.keywords:
+            self._visit(keyword.value, body)
+
+    def _joined(self, parts: Iterable[ast.expr]) -> None:
+        """Strings joined to a path: ``here / "sql" / "a.sql"``, ``os.path.join(here, "sql", "a.sql")``."""
+        run: list[str] = []
+        for part in (*parts, None):
+            text = _text(part) if part is not None else None
+            if text is not None:
+                run.append(text.strip("/"))
+            else:
+                if len(run) > 1:
+                    self.strings.update(_constant_references("/".join(run)))
+                run = []
+
+    # Names
+
+    def _body(self, name: str) -> _Body:
+        return self.bodies.setdefault(name, _Body())
+
+    def _resolve(self, dotted: str) -> str:
+        root, dot, rest = dotted.partition(".")
+        return f"{self.aliases.get(root, root)}{dot}{rest}"
+
+    def _scope(self, body: _Body) -> Scope:
+        calls = set()
+        impure = set()
+        for dotted, node, line in body.calls:
+            root, _, rest = dotted.partition(".")
+            resolved = self._resolve(dotted)
+            known = root in self.aliases
+            if node is not None:
+                first = _text(node.args[0]) if node.args else _first_keyword(node)
+                verdict = classify(resolved, known, len(node.args) + len(node.keywords), first)
+                if verdict is not None:
+                    impure.add((*verdict, line))
+            # An object's method, or a function: plain, or of an imported module.
+            calls.add(f"{'m' if rest and not known else 'f'}:{resolved.rpartition('.')[2]}")
+            if rest and known:
+                calls.add(f"m:{rest.rpartition('.')[2]}")
+        for dotted, key, line in body.references:
+            verdict = classify_reference(self._resolve(dotted), key)
+            if verdict is not None:
+                impure.add((*verdict, line))
+        return Scope(tuple(sorted(calls)), tuple(sorted(impure)))
+
+
+def _dotted(node: ast.AST) -> str | None:
+    """``a.b.c`` for a plain chain of names, else None."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    parts.append(node.id)
+    return ".".join(reversed(parts))
+
+
+def _text(node: ast.AST) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _first_keyword(node: ast.Call) -> str | None:
+    for keyword in node.keywords:
+        if keyword.arg in ("key", "conn_id"):
+            return _text(keyword.value)
+    return None
+
+
+def _div_parts(node: ast.expr) -> list[ast.expr]:
+    parts: list[ast.expr] = []
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        parts.append(node.right)
+        node = node.left
+    parts.append(node)
+    return parts[::-1]
