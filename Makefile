@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 ARGS ?=
 # Targets below say RUN (Airflow 3.3) or RUN34 (Airflow 3.4 beta).
-RUN = $$(scripts/bootstrap --uv) run --frozen --no-sync
+RUN = UV_PROJECT_ENVIRONMENT=.venv $$(scripts/bootstrap --uv) run --frozen --no-sync
 RUN34 = UV_PROJECT_ENVIRONMENT=.venv-34 $$(scripts/bootstrap --uv) run --frozen --no-sync --no-default-groups
 
 .DEFAULT_GOAL := help
@@ -20,17 +20,18 @@ setup-34: ## The same on the Airflow 3.4 beta, into .venv-34
 demo: setup ## A complete local Airflow with Pinwheel, and its story; ARGS=--once ends after the story
 	@exec $(RUN) python -m pinwheel.demo $(ARGS)
 
-test: lint ## Everything: lint, then all tests on Airflow 3.3, then on the 3.4 beta
+test: setup ## Everything: lint, then all tests on Airflow 3.3, then on the 3.4 beta
 	@status=0; \
+	$(MAKE) --no-print-directory lint || status=1; \
 	$(RUN) pytest $(ARGS) || status=1; \
 	$(MAKE) --no-print-directory test-34 || status=1; \
 	exit $$status
 
 test-unit: setup ## Unit and property tests: no Airflow processes, seconds
-	@$(RUN) pytest tests/unit tests/property $(ARGS)
+	@$(RUN) pytest $(wildcard tests/unit tests/property tests/contract) $(ARGS)
 
 test-integration: setup ## Tests with real Airflow, PostgreSQL and SQLite
-	@$(RUN) pytest tests/migration tests/integration tests/acceptance tests/faults $(ARGS)
+	@$(RUN) pytest $(wildcard tests/migration tests/integration tests/acceptance tests/faults) $(ARGS)
 
 test-34: setup-34 ## All but the slow tests on the Airflow 3.4 beta
 	@$(RUN34) pytest -m "not slow" $(ARGS)

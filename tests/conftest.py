@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from harness.processes import SESSION_ID, SESSION_VARIABLE, Reaper, kill_all, pr
 # closed to others.
 _ROOT = Path(tempfile.mkdtemp(prefix="pinwheel-test-"))
 _ROOT.chmod(0o755)
+atexit.register(shutil.rmtree, _ROOT, ignore_errors=True)
 
 # Before anything imports Airflow: no test may touch the user's own AIRFLOW_HOME, database or configuration.
 for _name in [name for name in os.environ if name.startswith("AIRFLOW")]:
