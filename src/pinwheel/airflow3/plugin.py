@@ -1,0 +1,58 @@
+"""What Airflow loads of Pinwheel in each of its components. Wiring only, and light.
+
+Plugins load in every component, workers included, so nothing is imported here that not all of them need:
+each list is made when a component asks for it. Only the API server asks for ``fastapi_apps``
+(``plugins_manager.get_fastapi_plugins``, 3.3 and 3.4); workers never import FastAPI because of us.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+from pinwheel.airflow3.compat import airflow_is_supported, unsupported_message
+
+log = logging.getLogger(__name__)
+
+URL_PREFIX = "/pinwheel"
+
+
+class PinwheelPlugin(AirflowPlugin):
+    """The REST API below ``/pinwheel`` of the API server, and the listener that records bindings."""
+
+    name = "pinwheel"
+
+    @classmethod
+    def on_load(cls, *args: Any, **kwargs: Any) -> None:
+        if not airflow_is_supported():
+            log.warning(unsupported_message())
+
+    @cached_property
+    def listeners(self) -> list[Any]:  # type: ignore[override]
+        if not airflow_is_supported():
+            return []
+        from pinwheel.airflow3 import listener
+
+        return [listener]
+
+    @cached_property
+    def fastapi_apps(self) -> list[Any]:  # type: ignore[override]
+        if not airflow_is_supported():
+            return []
+        try:
+            return [{"name": "Pinwheel", "url_prefix": URL_PREFIX, "app": _app()}]
+        except Exception:
+            # An error of ours must not keep Airflow's API server from starting.
+            log.exception("Pinwheel's REST API is switched off")
+            return []
+
+
+def _app() -> Any:
+    from pinwheel.airflow3.access import authenticated
+    from pinwheel.airflow3.host import AirflowHost
+    from pinwheel.api.app import create_app
+
+    return create_app(AirflowHost(), authenticated)

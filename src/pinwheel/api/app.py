@@ -1,0 +1,63 @@
+"""The FastAPI application, mounted below ``/pinwheel`` of Airflow's API server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from pinwheel import __version__
+from pinwheel.api import errors, schemas
+from pinwheel.api.access import current_access
+from pinwheel.api.limits import LimitBody
+from pinwheel.api.routes import changes, dags, events, runs
+from pinwheel.services.ports import Host
+
+PREFIX = "/api/v1"
+
+_SAID = {
+    401: "No valid Airflow login.",
+    403: "You may see the Dag, but not do this with it; or a rule of Pinwheel forbids it.",
+    404: "No such Dag, build, release or run, or you may not see the Dag.",
+    409: "Somebody else changed the Dag meanwhile, or the run exists. Look again, then repeat.",
+    422: "The request cannot mean anything.",
+    502: "Airflow or its database failed underneath.",
+}
+
+
+def create_app(host: Host, authenticated: Callable[..., Any]) -> FastAPI:
+    """The API over one host.
+
+    *authenticated* is a FastAPI dependency that returns the request's
+    :class:`~pinwheel.api.access.Access` or raises 401.
+    """
+    app = FastAPI(
+        title="Pinwheel",
+        version=__version__,
+        description="Release management for Apache Airflow Dags. Build is not release: parsing makes builds, "
+        "only a release changes what runs.",
+        openapi_url=None,  # served by a route that needs a login, as all do
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.host = host
+    app.dependency_overrides[current_access] = authenticated
+    errors.install(app)
+    app.add_middleware(LimitBody)
+    api = APIRouter(prefix=PREFIX, responses=_responses())
+    for routes in (dags.router, changes.router, runs.router, events.router):
+        api.include_router(routes)
+    app.include_router(api)
+    return app
+
+
+def _responses() -> dict[int | str, dict[str, Any]]:
+    return {
+        status: {
+            "description": text,
+            "content": {errors.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            "model": schemas.Problem,
+        }
+        for status, text in _SAID.items()
+    }

@@ -1,0 +1,79 @@
+"""Path, query and header parameters that several routes share."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated
+
+from fastapi import Depends, Header, Path, Query
+from pydantic import StringConstraints
+
+from pinwheel.api.schemas import MAX_NUMBER
+from pinwheel.core.errors import InvalidInput
+
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
+DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET = 100, 1000, 10_000_000
+
+DagIdPath = Annotated[str, Path(alias="dag_id", min_length=1, max_length=250, pattern=NO_CONTROLS)]
+RunIdPath = Annotated[str, Path(alias="run_id", min_length=1, max_length=250, pattern=NO_CONTROLS)]
+LimitQuery = Annotated[int, Query(alias="limit", ge=1, le=MAX_LIMIT)]
+OffsetQuery = Annotated[int, Query(alias="offset", ge=0, le=MAX_OFFSET)]
+NumberQuery = Annotated[int | None, Query(ge=1, le=MAX_NUMBER)]
+TextQuery = Annotated[str | None, Query(min_length=1, max_length=250, pattern=NO_CONTROLS)]
+_Word = Annotated[str, StringConstraints(min_length=1, max_length=250, pattern=NO_CONTROLS)]
+Words = Annotated[list[_Word], Query(max_length=1000)]
+PlanQuery = Annotated[bool, Query(description="Only say what would change.")]
+
+
+def _if_match(
+    if_match: Annotated[
+        str | None,
+        Header(
+            max_length=50,
+            description='The active release that you saw, as `"12"`; 409 when it is another one by now.',
+        ),
+    ] = None,
+) -> int | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    number = if_match.strip().removeprefix("W/").strip('"')
+    if not (number.isascii() and number.isdigit() and 1 <= int(number) <= MAX_NUMBER):
+        raise InvalidInput(
+            "Cannot read the header If-Match",
+            found="it is not a release number",
+            remedy='Give it as: If-Match: "12"',
+        )
+    return int(number)
+
+
+IfMatch = Annotated[int | None, Depends(_if_match)]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x20-\x7e]+$",
+        description="Any text of your own. The same request with the same key by the same user changes "
+        "nothing a second time, and answers with what the first one did.",
+    ),
+]
+
+
+def expected(if_match: int | None, in_body: int | None) -> int | None:
+    """The release that the caller saw, from the header or the body."""
+    if if_match is not None and in_body is not None and if_match != in_body:
+        raise InvalidInput(
+            "Cannot read the request",
+            found=f"If-Match says release {if_match}, expected_release says {in_body}",
+            remedy="Give one of the two",
+        )
+    return if_match if if_match is not None else in_body
+
+
+def request_id(key: str | None, user: str, request: str) -> str | None:
+    """What the key stands for: this request of this user; under the same key another request is another."""
+    if key is None:
+        return None
+    return hashlib.sha256("\0".join((user, key, request)).encode()).hexdigest()

@@ -1,0 +1,147 @@
+"""Promote, roll back, pin and unpin: one Dag, or all Dags of a selector."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import attrs
+from fastapi import APIRouter, Body, Depends
+
+from pinwheel.api import schemas
+from pinwheel.api.access import AccessDep, HostDep, Permission, require, require_all
+from pinwheel.api.parameters import DagIdPath, IdempotencyKey, IfMatch, PlanQuery, expected, request_id
+from pinwheel.api.routes.dags import readable_selection
+from pinwheel.core.errors import InvalidInput
+from pinwheel.core.release import Verb
+from pinwheel.core.selector import Selector
+from pinwheel.services import change
+from pinwheel.services.releasing import Outcome
+
+router = APIRouter(tags=["Changes"])
+
+
+@attrs.frozen
+class _Request:
+    """What the four single changes have in common."""
+
+    access: AccessDep
+    host: HostDep
+    dag_id: DagIdPath
+    plan: PlanQuery = False
+    if_match: IfMatch = None
+    key: IdempotencyKey = None
+
+    def carry_out(self, verb: Verb, body: schemas.ChangeBody) -> dict[str, Any]:
+        given = body.model_dump(exclude={"plan", "expected_release"})
+        require(self.access, self.dag_id, Permission.EDIT)
+        if given.get("rerun_failed"):
+            require(self.access, self.dag_id, Permission.EDIT_RUN)
+        request = change.Change(
+            verb=verb,
+            dag_ids=[self.dag_id],
+            actor=self.access.user_name,
+            expected_release=expected(self.if_match, body.expected_release),
+            request_id=request_id(
+                self.key, self.access.user_name, f"{verb} {self.dag_id} {body.model_dump_json()}"
+            ),
+            **given,
+        )
+        only_plan = self.plan or body.plan
+        (outcome,) = change.plan(self.host, request) if only_plan else change.apply(self.host, request)
+        return {**presentable(outcome), "plan": only_plan}
+
+
+def _request(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    plan: PlanQuery = False,
+    if_match: IfMatch = None,
+    key: IdempotencyKey = None,
+) -> _Request:
+    return _Request(access, host, dag_id, plan, if_match, key)
+
+
+RequestDep = Annotated[_Request, Depends(_request)]
+
+
+@router.post(
+    "/dags/{dag_id}/promote", operation_id="promote_dag", response_model=schemas.Outcome, summary="Promote"
+)
+def promote_dag(
+    request: RequestDep, body: Annotated[schemas.PromoteBody | None, Body()] = None
+) -> dict[str, Any]:
+    """Release a newer build: the given one, else the newest."""
+    return request.carry_out(Verb.PROMOTE, body or schemas.PromoteBody())
+
+
+@router.post(
+    "/dags/{dag_id}/rollback",
+    operation_id="rollback_dag",
+    response_model=schemas.Outcome,
+    summary="Roll back",
+)
+def rollback_dag(
+    request: RequestDep, body: Annotated[schemas.RollbackBody | None, Body()] = None
+) -> dict[str, Any]:
+    """Release the build of an earlier release again, as a new release, and pin the Dag on it."""
+    return request.carry_out(Verb.ROLLBACK, body or schemas.RollbackBody())
+
+
+@router.post("/dags/{dag_id}/pin", operation_id="pin_dag", response_model=schemas.Outcome, summary="Pin")
+def pin_dag(request: RequestDep, body: Annotated[schemas.PinBody | None, Body()] = None) -> dict[str, Any]:
+    """Hold the Dag on a build until it is unpinned."""
+    return request.carry_out(Verb.PIN, body or schemas.PinBody())
+
+
+@router.post(
+    "/dags/{dag_id}/unpin", operation_id="unpin_dag", response_model=schemas.Outcome, summary="Unpin"
+)
+def unpin_dag(
+    request: RequestDep, body: Annotated[schemas.UnpinBody | None, Body()] = None
+) -> dict[str, Any]:
+    """Return the Dag to its policy; a newer build that waits is released at once."""
+    return request.carry_out(Verb.UNPIN, body or schemas.UnpinBody())
+
+
+@router.post(
+    "/changes", operation_id="change_dags", response_model=schemas.Changes, summary="Change many Dags"
+)
+def change_dags(
+    access: AccessDep,
+    host: HostDep,
+    body: schemas.BatchBody,
+    plan: PlanQuery = False,
+    if_match: IfMatch = None,
+    key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    """One transaction: all Dags of the selector change, or none. You must be allowed to edit each of them."""
+    verb = Verb(body.verb.value)
+    selector = Selector.of(**body.selector.model_dump())
+    selector.require(verb)
+    if body.rerun_failed and verb is not Verb.ROLLBACK:
+        raise InvalidInput(
+            f"Cannot {verb}", found="rerun_failed goes with rollback only", remedy="Leave rerun_failed out"
+        )
+    dag_ids = readable_selection(access, host, selector, retired=False)
+    require_all(access, dag_ids, Permission.EDIT)
+    if body.rerun_failed:
+        require_all(access, dag_ids, Permission.EDIT_RUN)
+    request = change.Change(
+        verb=verb,
+        dag_ids=dag_ids,
+        actor=access.user_name,
+        reason=body.reason,
+        build=body.build,
+        to_release=body.to_release,
+        expected_release=expected(if_match, body.expected_release),
+        rerun_failed=body.rerun_failed,
+        request_id=request_id(key, access.user_name, body.model_dump_json()),
+    )
+    only_plan = plan or body.plan
+    outcomes = change.plan(host, request) if only_plan else change.apply(host, request)
+    return {"plan": only_plan, "outcomes": [presentable(outcome) for outcome in outcomes]}
+
+
+def presentable(outcome: Outcome) -> dict[str, Any]:
+    return attrs.asdict(outcome)

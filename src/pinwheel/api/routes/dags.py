@@ -1,0 +1,150 @@
+"""What there is to see of Dags: status, builds, releases, differences."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+
+from pinwheel.api import schemas
+from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require, unreadable
+from pinwheel.api.parameters import (
+    DEFAULT_LIMIT,
+    DagIdPath,
+    LimitQuery,
+    NumberQuery,
+    OffsetQuery,
+    TextQuery,
+    Words,
+)
+from pinwheel.core.selector import Selector
+from pinwheel.services import selecting, views
+from pinwheel.services.releasing import unknown_dag
+
+router = APIRouter(prefix="/dags", tags=["Dags"])
+
+
+@router.get("", operation_id="list_dags", response_model=schemas.DagPage, summary="Status of Dags")
+def list_dags(
+    access: AccessDep,
+    host: HostDep,
+    ids: Words = [],  # noqa: B006 - FastAPI copies it
+    glob: Words = [],  # noqa: B006
+    tag: Words = [],  # noqa: B006
+    bundle: TextQuery = None,
+    held: Annotated[
+        bool | None, Query(description="Only those of which a newer build waits, or does not.")
+    ] = None,
+    track: Annotated[Literal["auto", "pinned"] | None, Query()] = None,
+    retired: Annotated[bool, Query(description="Whether to list retired Dags too.")] = True,
+    limit: LimitQuery = DEFAULT_LIMIT,
+    offset: OffsetQuery = 0,
+) -> dict[str, Any]:
+    """Dags that you may read, by id. ``ids`` and ``glob`` add up; ``tag`` and ``bundle`` narrow."""
+    selector = Selector.of(ids, globs=glob, tags=tag, bundle=bundle)
+    found = readable_selection(access, host, selector, retired=retired)
+    if held is None and track is None:
+        shown, total = views.status(host, dag_ids=found[offset : offset + limit]), len(found)
+    else:
+        every = [
+            view
+            for view in views.status(host, dag_ids=found)
+            if held in (None, view["held"]) and track in (None, view["track"])
+        ]
+        shown, total = every[offset : offset + limit], len(every)
+    return {"dags": _presentable(access, shown), "total_entries": total}
+
+
+@router.get(
+    "/{dag_id}", operation_id="get_dag", response_model=schemas.DagStatus, summary="Status of one Dag"
+)
+def get_dag(access: AccessDep, host: HostDep, dag_id: DagIdPath, response: Response) -> dict[str, Any]:
+    """The header ``ETag`` is the active release; send it back as ``If-Match`` with a change."""
+    require(access, dag_id)
+    (view,) = _presentable(access, views.status(host, dag_ids=[dag_id]))
+    if view["active_release"] is not None:
+        response.headers["ETag"] = f'"{view["active_release"]}"'
+    return view
+
+
+@router.get(
+    "/{dag_id}/builds", operation_id="list_builds", response_model=schemas.BuildPage, summary="Builds"
+)
+def list_builds(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    limit: LimitQuery = DEFAULT_LIMIT,
+    offset: OffsetQuery = 0,
+) -> dict[str, Any]:
+    """Good and broken builds, newest first."""
+    require(access, dag_id, Permission.READ_VERSIONS)
+    found = views.builds(host, dag_id)
+    shown = found[offset : offset + limit]
+    if not access.may_read_import_errors():
+        shown = [{**view, "error": None} for view in shown]
+    return {"builds": shown, "total_entries": len(found)}
+
+
+@router.get(
+    "/{dag_id}/releases", operation_id="list_releases", response_model=schemas.ReleasePage, summary="Releases"
+)
+def list_releases(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    include_before: Annotated[
+        bool, Query(description="Also Airflow's versions from before Pinwheel.")
+    ] = False,
+    limit: LimitQuery = DEFAULT_LIMIT,
+    offset: OffsetQuery = 0,
+) -> dict[str, Any]:
+    """Newest first."""
+    require(access, dag_id, Permission.READ_VERSIONS)
+    found = views.releases(host, dag_id, include_before=include_before)
+    return {"releases": found[offset : offset + limit], "total_entries": len(found)}
+
+
+@router.get(
+    "/{dag_id}/diff", operation_id="diff_builds", response_model=schemas.Diff, summary="Compare two builds"
+)
+def diff_builds(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    from_build: Annotated[NumberQuery, Query(alias="from", description="Without: the active build.")] = None,
+    to_build: Annotated[NumberQuery, Query(alias="to", description="Without: the newest build.")] = None,
+    files: Annotated[
+        bool, Query(description="With the changed files, for which you must be allowed to see code.")
+    ] = True,
+) -> dict[str, Any]:
+    """What differs in structure and in files."""
+    require(access, dag_id, Permission.READ_VERSIONS)
+    if files:
+        require(access, dag_id, Permission.READ_CODE)
+    found = views.diff(host, dag_id, from_build, to_build)
+    return found if files else {**found, "files": []}
+
+
+def readable_selection(access: Access, host: Any, selector: Selector, *, retired: bool) -> list[str]:
+    """Ids of the Dags that *selector* means among those that the user may read, sorted.
+
+    :raises NotFound: a Dag is named by its id that does not exist or may not be read.
+    """
+    if hidden := unreadable(access, selector.ids):
+        raise unknown_dag(hidden[0])
+    found = selecting.select(host, selector, retired=retired)
+    if selector.names_only:
+        return found
+    readable = access.readable() | set(selector.ids)
+    return [dag_id for dag_id in found if dag_id in readable]
+
+
+def _presentable(access: Access, shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the tracebacks of broken files, for whoever may not see them."""
+    if any(view["broken"] for view in shown) and not access.may_read_import_errors():
+        return [
+            {**view, "broken": {**view["broken"], "error": None}} if view["broken"] else view
+            for view in shown
+        ]
+    return shown

@@ -1,0 +1,77 @@
+"""The audit trail, and whether Pinwheel is well."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+
+from pinwheel import __version__
+from pinwheel.api import schemas
+from pinwheel.api.access import AccessDep, HostDep, Permission, require
+from pinwheel.api.parameters import DEFAULT_LIMIT, LimitQuery, TextQuery, Words
+from pinwheel.api.routes.dags import readable_selection
+from pinwheel.core.errors import Refused
+from pinwheel.core.selector import Selector
+from pinwheel.services import views
+from pinwheel.services.health import missing_tables
+
+router = APIRouter()
+
+
+@router.get(
+    "/events", operation_id="list_events", response_model=schemas.EventPage, summary="Events", tags=["Events"]
+)
+def list_events(
+    access: AccessDep,
+    host: HostDep,
+    ids: Words = [],  # noqa: B006 - FastAPI copies it
+    glob: Words = [],  # noqa: B006
+    tag: Words = [],  # noqa: B006
+    bundle: TextQuery = None,
+    kind: Words = [],  # noqa: B006
+    before_id: Annotated[
+        int | None, Query(ge=1, le=2**53, description="Only events older than this one.")
+    ] = None,
+    limit: LimitQuery = DEFAULT_LIMIT,
+) -> dict[str, Any]:
+    """Newest first, of Dags that you may read. To go on, ask with ``before_id`` set to ``next_before_id``."""
+    selector = Selector.of(ids, globs=glob, tags=tag, bundle=bundle)
+    if not access.may(Permission.READ_AUDIT_LOG, None):
+        for dag_id in ids:
+            require(access, dag_id, Permission.READ_AUDIT_LOG)
+        if not selector.names_only:
+            raise Refused(
+                "Cannot list events of all Dags",
+                found=f"user {access.user_name} may not see Airflow's audit log",
+                remedy="Name the Dags, or ask whoever administers Airflow's roles",
+            )
+    if selector.empty:
+        wanted = access.readable()
+    else:
+        wanted = set(readable_selection(access, host, selector, retired=False))
+    found = views.events(host, dag_ids=wanted, kinds=kind or None, before_id=before_id, limit=limit)
+    unbound = access.may_read_unbound_events()
+    return {
+        "events": [view for view in found if view["dag_id"] is not None or unbound],
+        "next_before_id": found[-1]["id"] if len(found) == limit else None,
+    }
+
+
+@router.get(
+    "/health", operation_id="get_health", response_model=schemas.Health, summary="Health", tags=["Service"]
+)
+def get_health(access: AccessDep, host: HostDep) -> dict[str, Any]:
+    """Whether Pinwheel's tables are there. Says nothing of any Dag."""
+    missing = missing_tables(host)
+    return {
+        "status": "unhealthy" if missing else "healthy",
+        "version": __version__,
+        "missing_tables": missing,
+    }
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def openapi(request: Request, access: AccessDep) -> JSONResponse:
+    return JSONResponse({**request.app.openapi(), "servers": [{"url": request.scope.get("root_path", "")}]})

@@ -1,0 +1,99 @@
+"""Runs: what each try really ran, and new or cleared runs on a chosen build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import attrs
+from fastapi import APIRouter, Body, Header, Query
+
+from pinwheel.api import schemas
+from pinwheel.api.access import AccessDep, HostDep, Permission, require
+from pinwheel.api.parameters import DEFAULT_LIMIT, DagIdPath, LimitQuery, RunIdPath, TextQuery
+from pinwheel.core.errors import InvalidInput, NotFound
+from pinwheel.services import trigger
+from pinwheel.services.history import history
+from pinwheel.services.ports import Host
+from pinwheel.services.releasing import unknown_dag
+
+router = APIRouter(prefix="/dags/{dag_id}/runs", tags=["Runs"])
+T = TypeVar("T")
+
+NoKey = Annotated[str | None, Header(alias="Idempotency-Key", include_in_schema=False)]
+
+
+@router.get("", operation_id="list_tries", response_model=schemas.TryPage, summary="History of what ran")
+def list_tries(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    run_id: TextQuery = None,
+    task_id: TextQuery = None,
+    limit: Annotated[LimitQuery, Query(description="So many of the newest runs.")] = DEFAULT_LIMIT,
+) -> dict[str, Any]:
+    """Each try with the release, build and bundle version that it executed; newest run first."""
+    require(access, dag_id, Permission.READ_TASK_INSTANCES)
+    tries = _known(host, dag_id, lambda: history(host, dag_id, run_id=run_id, task_id=task_id, limit=limit))
+    return {"tries": tries, "total_entries": len(tries)}
+
+
+@router.post(
+    "", operation_id="trigger_run", response_model=schemas.Run, status_code=201, summary="Run on a build"
+)
+def trigger_run(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    body: Annotated[schemas.TriggerBody | None, Body()] = None,
+    key: NoKey = None,
+) -> dict[str, Any]:
+    """Start one run on any good build, released or not. The active release stays what it is.
+
+    To repeat it safely give a ``run_id``: when that run exists the answer is 409.
+    """
+    _no_key(key)
+    body = body or schemas.TriggerBody()
+    require(access, dag_id, Permission.CREATE_RUN)
+    bound = _known(host, dag_id, lambda: trigger.trigger(host, dag_id, actor=access.user_name, **dict(body)))
+    return attrs.asdict(bound)
+
+
+@router.post(
+    "/{run_id}/clear", operation_id="clear_run", response_model=schemas.Run, summary="Clear on a build"
+)
+def clear_run(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    run_id: RunIdPath,
+    body: Annotated[schemas.ClearBody | None, Body()] = None,
+    key: NoKey = None,
+) -> dict[str, Any]:
+    """Let a run run again: on the build that it is bound to, or on the given one."""
+    _no_key(key)
+    body = body or schemas.ClearBody()
+    require(access, dag_id, Permission.EDIT_RUN)
+    (bound,) = _known(
+        host, dag_id, lambda: trigger.clear(host, dag_id, [run_id], actor=access.user_name, **dict(body))
+    )
+    return attrs.asdict(bound)
+
+
+def _known(host: Host, dag_id: str, work: Callable[[], T]) -> T:
+    """Do *work*; of a Dag that nobody knows say so in the words used for an unreadable one."""
+    try:
+        return work()
+    except NotFound:
+        if not host.run(lambda session: host.airflow_dags(session, [dag_id])):
+            raise unknown_dag(dag_id) from None
+        raise
+
+
+def _no_key(key: str | None) -> None:
+    if key is not None:
+        raise InvalidInput(
+            "Cannot take an Idempotency-Key here",
+            found="runs are told apart by their id",
+            remedy="Give a run_id of your own: a repeated request then answers 409",
+        )

@@ -1,0 +1,328 @@
+"""Wire types: what the API takes and gives, as OpenAPI shows it.
+
+Requests refuse unknown fields, NUL characters and broken Unicode. Answers may grow fields; clients should
+ignore those that they do not know.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, RootModel, model_validator
+
+MAX_NUMBER = 2**31 - 1
+MAX_SELECTED = 10_000
+MAX_DEPTH = 50
+
+Number = Annotated[int, Field(strict=True, ge=1, le=MAX_NUMBER)]
+"""A build or release number."""
+DagId = Annotated[str, Field(min_length=1, max_length=250)]
+Short = Annotated[str, Field(min_length=1, max_length=250)]
+Text = Annotated[str, Field(max_length=10_000)]
+
+
+def _representable(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is outside of what a date can be") from error
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_representable)]
+
+
+def clean(value: Any, depth: int = 0) -> Any:
+    """Refuse text that no database column can hold, and absurd nesting, anywhere in a JSON value."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"is nested more than {MAX_DEPTH} levels deep")
+    if isinstance(value, str):
+        if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValueError("contains a NUL character or broken Unicode")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            clean(key, depth + 1)
+            clean(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            clean(inner, depth + 1)
+    return value
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clean(cls, value: Any) -> Any:
+        return clean(value)
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""ISO 8601 in UTC, written by ``services.views.instant``: the same text for API and CLI."""
+
+
+# Requests
+
+
+class ChangeBody(_Request):
+    """Fields that every change of one Dag takes."""
+
+    reason: Text | None = Field(
+        None, description="Why. Kept in the release, the events and Airflow's audit log."
+    )
+    expected_release: Number | None = Field(
+        None,
+        description="The active release that you saw; when it is another one by now, the answer is 409. "
+        'The same as the header `If-Match: "<release>"`.',
+    )
+    plan: bool = Field(
+        False, strict=True, description="Only say what would change. The same as `?plan=true`."
+    )
+
+
+class PromoteBody(ChangeBody):
+    build: Number | None = Field(None, description="The build to release; without: the newest one.")
+    to_release: Number | None = Field(None, description="The build of this release, in place of `build`.")
+
+
+class PinBody(ChangeBody):
+    build: Number | None = Field(None, description="The build to stay on; without: the active one.")
+    to_release: Number | None = Field(None, description="The build of this release, in place of `build`.")
+
+
+class UnpinBody(ChangeBody):
+    pass
+
+
+class RollbackBody(ChangeBody):
+    build: Number | None = Field(
+        None, description="The build to go back to; without: that of the release before."
+    )
+    to_release: Number | None = Field(None, description="The release to go back to, in place of `build`.")
+    rerun_failed: bool = Field(
+        False,
+        strict=True,
+        description="Also clear the failed runs of what is rolled back, on the older build.",
+    )
+
+
+class BatchVerb(StrEnum):
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+    PIN = "pin"
+    UNPIN = "unpin"
+
+
+class SelectorBody(_Request):
+    """Dags by id, glob, tag and bundle: ids and globs add up, tags and the bundle narrow."""
+
+    ids: list[DagId] = Field(default_factory=list, max_length=MAX_SELECTED)
+    globs: list[Short] = Field(default_factory=list, max_length=100, examples=[["sales_*"]])
+    tags: list[Short] = Field(default_factory=list, max_length=100)
+    bundle: Short | None = None
+    everything: bool = Field(
+        False, strict=True, description="All Dags that are not retired. Said on purpose."
+    )
+
+
+class BatchBody(_Request):
+    """One change on all Dags of a selector, in one transaction: all of them or none."""
+
+    verb: BatchVerb
+    selector: SelectorBody
+    reason: Text | None = None
+    build: Number | None = Field(None, description="Only with a selector of exactly one Dag.")
+    to_release: Number | None = Field(None, description="Only with a selector of exactly one Dag.")
+    expected_release: Number | None = Field(None, description="Only with a selector of exactly one Dag.")
+    rerun_failed: bool = Field(False, strict=True, description="Only with `rollback`.")
+    plan: bool = Field(False, strict=True)
+
+
+class TriggerBody(_Request):
+    build: Number | None = Field(None, description="Released or not; without: the active build.")
+    run_id: Annotated[str, Field(min_length=1, max_length=250)] | None = Field(
+        None, description="Makes a repeated request harmless: the second one answers 409."
+    )
+    logical_date: Instant | None = None
+    conf: dict[str, Any] | None = None
+    note: Annotated[str, Field(max_length=1000)] | None = None
+    reason: Text | None = None
+
+
+class ClearBody(_Request):
+    build: Number | None = Field(
+        None, description="Run again on this build; without: on the one it is bound to."
+    )
+    only_failed: bool = Field(False, strict=True)
+    task_ids: list[Short] | None = Field(None, max_length=1000)
+    reason: Text | None = None
+
+
+# Answers
+
+
+class Broken(_Answer):
+    bundle_version: str | None
+    error: str | None = Field(description="None when the user may not see import errors.")
+    at: Moment | None
+
+
+class DagStatus(_Answer):
+    dag_id: str
+    bundle: str | None
+    active_release: int | None
+    active_build: int | None
+    newest_build: int | None
+    track: Literal["auto", "pinned"]
+    held: bool
+    label: str | None
+    broken: Broken | None
+    retired: bool
+
+
+class Build(_Answer):
+    dag_id: str
+    build: int | None = Field(description="None for a broken build.")
+    digest: str | None
+    bundle_version: str | None
+    created_at: Moment | None
+    author: str | None
+    message: str | None
+    label: str | None
+    status: Literal["good", "broken"]
+    releases: list[int]
+
+
+class Release(_Answer):
+    dag_id: str
+    release: int
+    build: int | None
+    kind: Literal["adopt", "auto", "pin", "unpin", "promote", "rollback", "retire", "before"]
+    actor: str | None
+    reason: str | None
+    created_at: Moment | None
+    active: bool
+
+
+class Try(_Answer):
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int
+    state: str | None
+    release: int | None
+    build: int | None
+    bundle_version: str | None
+
+
+class Diff(_Answer):
+    dag_id: str
+    from_: int = Field(alias="from", description="A build.")
+    to: int = Field(description="A build.")
+    structure: dict[str, Any]
+    files: list[dict[str, Any]] = Field(
+        description="Path, change and patch of each file; empty with `files=false`."
+    )
+
+
+class Event(RootModel[dict[str, Any]]):
+    """One entry of the audit trail: the fields below, and what belongs to its kind."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "properties": {
+                "id": {"type": "integer"},
+                "at": {"type": "string", "format": "date-time"},
+                "kind": {"type": "string"},
+                "dag_id": {"type": ["string", "null"]},
+                "bundle": {"type": ["string", "null"]},
+                "actor": {"type": "string"},
+                "reason": {"type": ["string", "null"]},
+            },
+            "required": ["id", "at", "kind", "dag_id", "bundle", "actor", "reason"],
+        }
+    )
+
+
+class Outcome(_Answer):
+    """What became of one Dag, or would become of it."""
+
+    dag_id: str
+    changed: bool
+    message: str
+    kind: str | None
+    release: int | None
+    build: int | None
+    from_release: int | None
+    from_build: int | None
+    track: str
+    warnings: list[str]
+    rerun: list[str]
+
+
+class Run(_Answer):
+    """A run and the build that it is bound to; ``release`` is null for a build that was never released."""
+
+    dag_id: str
+    run_id: str
+    build: int
+    release: int | None
+    bundle_version: str | None
+
+
+class _Page(_Answer):
+    total_entries: int = Field(description="How many there are without `limit` and `offset`.")
+
+
+class DagPage(_Page):
+    dags: list[DagStatus]
+
+
+class BuildPage(_Page):
+    builds: list[Build]
+
+
+class ReleasePage(_Page):
+    releases: list[Release]
+
+
+class TryPage(_Page):
+    tries: list[Try]
+
+
+class EventPage(_Answer):
+    events: list[Event]
+    next_before_id: int | None = Field(description="Give it as `before_id` to go on; null at the end.")
+
+
+class Changes(_Answer):
+    plan: bool = Field(description="True: nothing was changed.")
+    outcomes: list[Outcome] = Field(description="One a Dag, in order of Dag id.")
+
+
+class Health(_Answer):
+    status: Literal["healthy", "unhealthy"]
+    version: str
+    missing_tables: list[str] = Field(description="Empty when `airflow db migrate` has made all of them.")
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=["urn:pinwheel:conflict"])
+    title: str
+    status: int
+    detail: str = Field(description="What failed, what was found and what to do, in one text.")
+    failed: str | None = None
+    found: str | None = None
+    remedy: str | None = None
+    facts: dict[str, Any] | None = None
