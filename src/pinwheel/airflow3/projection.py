@@ -13,7 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from airflow.models.asset import remove_references_to_deleted_dags
+from airflow.models.asset import (
+    TaskInletAssetReference,
+    TaskOutletAssetReference,
+    remove_references_to_deleted_dags,
+)
 from airflow.models.dag import DagModel
 from airflow.models.dag_version import DagVersion
 from airflow.models.dagcode import DagCode
@@ -55,10 +59,11 @@ def _grouped(projections: Sequence[Projection]) -> dict[tuple[str, str | None, f
 
 
 def _finish_dag_row(session: Session, dag: LazyDeserializedDAG) -> None:
-    """Reset what Airflow's bulk write sets but never takes back: display name and deadline.
+    """Reset what Airflow's bulk write sets but never takes back.
 
-    `DagModelOperation.update_dags` (3.3, 3.4) assigns both only when the new Dag has one, so a release
-    without would keep that of the release before.
+    `DagModelOperation.update_dags` (3.3, 3.4) assigns display name and deadline only when the new Dag has
+    one, and `AssetModelOperation` writes no references at all when no Dag of the batch has an asset; so a
+    release without would keep those of the release before.
     """
     inner = dag.data.get("dag", {})
     row = session.get(DagModel, dag.dag_id)
@@ -68,6 +73,16 @@ def _finish_dag_row(session: Session, dag: LazyDeserializedDAG) -> None:
         row._dag_display_property_value = None
     if inner.get("deadline") is None:
         row.deadline = None
+    ports = {"inlets": TaskInletAssetReference, "outlets": TaskOutletAssetReference}
+    for port, reference in ports.items():
+        if not any(_port(task, port) for task in inner.get("tasks", ())):
+            session.execute(delete(reference).where(reference.dag_id == dag.dag_id))
+
+
+def _port(task: Mapping[str, Any], name: str) -> Any:
+    """The assets that a serialized task reads or writes; a mapped one keeps them apart."""
+    inner = task["__var"]
+    return (inner.get("partial_kwargs") or {} if inner.get("_is_mapped") else inner).get(name)
 
 
 def _add_version(session: Session, p: Projection) -> Projected:
