@@ -41,6 +41,7 @@ def __getattr__(name: str) -> Any:
     if found is None or tuple(int(part) for part in found.split(".")[:2]) < MINIMUM_AIRFLOW:
         raise ImportError(
             f"pinwheel.bundles.{name} needs Apache Airflow {needed} or newer: found "
-            f"{'none' if found is None else found}. Upgrade Airflow, or use its own GitDagBundle or LocalDagBundle."
+            f"{'none' if found is None else found}. "
+            "Upgrade Airflow, or use its own GitDagBundle or LocalDagBundle."
         )
     return getattr(import_module(_MODULES[name]), name)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,7 +101,15 @@ def configured(monkeypatch: pytest.MonkeyPatch, *bundles: tuple[str, str, dict[s
     items = [{"name": name, "classpath": path, "kwargs": kwargs} for name, path, kwargs in bundles]
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps(items))
     monkeypatch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
-    yield
+    from airflow.dag_processing.bundles import manager
+
+    # Airflow 3.4 reads the configuration once per process
+    clear = getattr(getattr(manager, "_load_bundle_config_snapshot", None), "cache_clear", lambda: None)
+    clear()
+    try:
+        yield
+    finally:
+        clear()
 
 
 def files_below(root: Path) -> dict[str, bytes]:
@@ -123,4 +133,34 @@ def start_python(code: str, *arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
-Make = Callable[..., Any]
+_DISK_EVENTS = {
+    "open", "os.mkdir", "os.rename", "os.remove", "os.link", "os.symlink", "os.utime", "subprocess.Popen",
+}  # fmt: skip
+
+
+def killed_at(point: int, work: Callable[[], object], *, below: Path) -> bool:
+    """Do *work* in a forked process that is killed before its *point*-th change of the disk below *below*.
+
+    False when it came to its end before that.
+    """
+    child = os.fork()
+    if child == 0:
+        left = point
+
+        def watch(event: str, arguments: tuple[Any, ...]) -> None:
+            nonlocal left
+            if event in _DISK_EVENTS and str(below) in repr(arguments):
+                left -= 1
+                if left < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            sys.addaudithook(watch)
+            work()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert status in (0, signal.SIGKILL), f"the work failed by itself: {status}"
+    return status == signal.SIGKILL

@@ -21,7 +21,9 @@ _names = st.text(
     st.characters(blacklist_categories=("Cs",), blacklist_characters="/\0"), min_size=1, max_size=6
 ).filter(lambda name: name not in (".", "..") and name.lower() != ".git")
 paths = st.lists(_names, min_size=1, max_size=3).map("/".join)
-bundles = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="/!\0"), min_size=1, max_size=5)
+bundles = st.text(
+    st.characters(blacklist_categories=("Cs",), blacklist_characters="/!\0"), min_size=1, max_size=5
+)
 
 
 @given(st.dictionaries(paths, paths, max_size=2), st.none() | bundles)
@@ -36,7 +38,9 @@ def test_split_gives_back_what_was_made(aliases: dict[str, str], bundle: str | N
     assert split_version(version) == (SHA, aliases)
     assert len(version) <= MAXIMUM_LENGTH
     assert not set(version) & set("/\\ \n\0~*?") and version.isascii()
-    assert target_bundle(version) == (bundle if aliases and bundle else split_target(next(iter(aliases.values()), ""))[0])
+    assert target_bundle(version) == (
+        bundle if aliases and bundle else split_target(next(iter(aliases.values()), ""))[0]
+    )
 
 
 @given(st.text(max_size=80))

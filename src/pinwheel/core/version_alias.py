@@ -67,7 +67,7 @@ def split_version(version: str) -> tuple[str, dict[str, str]]:
 
     Raises ValueError, with the reason, for anything else.
     """
-    if not isinstance(version, str) or len(version) > MAXIMUM_LENGTH:
+    if len(version) > MAXIMUM_LENGTH:
         raise ValueError(f"A bundle version is a text of at most {MAXIMUM_LENGTH} characters")
     sha, *parts = version.split("+")
     if not is_commit_id(sha):

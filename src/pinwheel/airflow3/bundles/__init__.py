@@ -1,1 +1,1 @@
-"""Pinwheel's Dag bundles. Users name them by ``pinwheel.bundles.GitBundle`` and ``pinwheel.bundles.FolderBundle``."""
+"""Pinwheel's Dag bundles. Users name them by their public path, ``pinwheel.bundles``."""

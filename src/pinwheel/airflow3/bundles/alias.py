@@ -94,7 +94,7 @@ def apply_aliases(
         real, entry = resolve(entries, archive or new, read)
         kept = real
         if changed.get(real) != entry:
-            # The file itself gives way to an alias (two files changed places): keep it beside, for its __file__
+            # It gives way to an alias itself (two files changed places): keep it beside, for its __file__
             stem, extension = posixpath.splitext(real)
             kept = f"{stem}.pinwheel_served{extension}"
             changed[kept] = entry

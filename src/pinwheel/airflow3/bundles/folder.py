@@ -148,11 +148,12 @@ class FolderBundle(SnapshotBundle):
             raise HostError(
                 f"Can not take a version of the folder {self.folder!r} of bundle {self.name!r}",
                 found="it is empty and was not before, as a volume is that is not mounted",
-                remedy="The version in use stays. Mount the volume; if the Dags are really gone, leave any file there",
+                remedy="The version in use stays. Mount the volume; "
+                "if the Dags are really gone, leave any file there",
             )
 
     def _refuse_unsettled(self, look: Look, looked_at_ns: int, known: dict[bytes, tuple[Seen, str]]) -> None:
-        # ctime, which no writer can set back. A stamp from the future is another machine's clock: no reason to wait
+        # ctime, which no writer can set back. A stamp from the future is another machine's clock: do not wait
         def fresh(stamp_ns: int) -> bool:
             return 0 <= looked_at_ns - stamp_ns < self.settle_seconds * 1e9
 

@@ -26,7 +26,7 @@ class Seen:
     inode: int
 
     def is_racy(self, looked_at_ns: int) -> bool:
-        """Whether the file could have changed after *looked_at_ns* without a new time stamp (coarse clocks)."""
+        """Whether the file could have changed after *looked_at_ns* without a new stamp (coarse clocks)."""
         return max(self.mtime_ns, self.ctime_ns) >= looked_at_ns - _RACY_NS
 
 
@@ -85,7 +85,7 @@ def scan(root: bytes) -> Look:
 
 
 def read(root: bytes, path: bytes, seen: Seen) -> bytes:
-    """The content of one scanned file, or the target of a symlink. Raises FolderMoved if it is not as *seen*."""
+    """Content of a scanned file, or target of a symlink. Raises FolderMoved if it is not as *seen*."""
     full = os.path.join(root, path)
     try:
         if seen.mode == SYMLINK:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # The provider's hook sets variables of the whole process while a command runs
 # (GitHook.configure_hook_env, apache-airflow-providers-git 0.4): two threads must not interleave.
 _HOOK_ENVIRONMENT = threading.Lock()
-# GitHub answers "Repository not found" for a few seconds after it issued an app's token (provider, same reason).
+# GitHub answers "Repository not found" for a few seconds after it issued an app's token (as in the provider).
 _GITHUB_APP_WAITS_SECONDS = (2, 4, 8, 15)
 _VIEW_URLS = {
     "github.com": "{url}/tree/{{version}}",
@@ -157,7 +157,8 @@ class GitBundle(SnapshotBundle):
                 self._fetch(lambda url, network: self.mirror.fetch_all(url, network))
             except GitFailed as error:
                 raise HostError(
-                    f"Can not fetch the repository of bundle {self.name!r} ({without_credentials(self.repo_url)})",
+                    f"Can not fetch the repository of bundle {self.name!r} "
+                    f"({without_credentials(self.repo_url)})",
                     found=self._redacted(error.found),
                     remedy="The version in use stays. Check that the repository exists and is reachable from "
                     f"here, and the credentials of connection {self.git_conn_id or 'git_default'!r}",

@@ -164,7 +164,7 @@ class BlobReader:
         self._process = process
 
     def read(self, oid: str) -> bytes:
-        """The raw bytes of one object; no filter, no line-end conversion. Raises GitFailed if it is missing."""
+        """The raw bytes of one object: no filter, no line-end conversion. Raises GitFailed if missing."""
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
             raise GitFailed("git cat-file failed", stderr="it has no pipes")

@@ -1,4 +1,4 @@
-"""A bare git repository of our own: every version of a bundle that was seen here, whatever its source does later.
+"""A bare git repository of our own: every version of a bundle seen here, whatever its source does later.
 
 Refs: ``refs/upstream/{heads,tags}/…`` as the source has them, ``refs/pinwheel/head/<key>`` the version last
 refreshed to, ``refs/pinwheel/keep/<sha>`` the protected versions, ``refs/pinwheel/pushed/<key>/<sha>`` those
@@ -143,10 +143,17 @@ class Mirror:
             self._retrying("update-ref", "--stdin", "-z", stdin="".join(lines).encode())
 
     def fetch_all(self, url: str, network: Mapping[str, str]) -> None:
-        """Take over all branches and tags of *url*; force-pushed and deleted ones too. Inside :meth:`fetching`."""
+        """Take over all branches and tags of *url*, rewritten and deleted ones too.
+
+        Inside :meth:`fetching`.
+        """
         self._fetch(
-            url, network, "--prune", "+refs/heads/*:refs/upstream/heads/*", "+refs/tags/*:refs/upstream/tags/*"
-        )  # fmt: skip
+            url,
+            network,
+            "--prune",
+            "+refs/heads/*:refs/upstream/heads/*",
+            "+refs/tags/*:refs/upstream/tags/*",
+        )
 
     def fetch_one(self, url: str, network: Mapping[str, str], sha: str) -> None:
         """Fetch exactly one commit, if *url* gives out commits by id. Touches no ref, so it needs no lock."""

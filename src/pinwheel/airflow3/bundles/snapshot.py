@@ -120,7 +120,7 @@ class SnapshotBundle(BaseDagBundle):
         super().initialize()
 
     def refresh(self) -> None:
-        """Take over the source's newest content. On any failure the version in use stays, and the error says why."""
+        """Take over the source's newest content. On any failure the version in use stays."""
         if self.version:
             raise InvalidInput(
                 f"Can not refresh bundle {self.name!r}",
@@ -321,7 +321,7 @@ class SnapshotBundle(BaseDagBundle):
             yield {**network, **self._mirror_credentials}
 
     def _require(self, sha: str) -> None:
-        """Bring *sha* into the mirror unless it is there. Raises HostError naming everything that was tried."""
+        """Bring *sha* into the mirror unless it is there. Raises HostError naming all that was tried."""
         if self.mirror.has(sha):
             return
         self.mirror.create()
@@ -338,7 +338,8 @@ class SnapshotBundle(BaseDagBundle):
         raise HostError(
             f"Can not find version {sha} of bundle {self.name!r}",
             found="; ".join(["it is neither on disk nor in the local mirror", *tried]),
-            remedy="Make the source reachable, or give the bundle a mirror_url, where protected versions are kept",
+            remedy="Make the source reachable, or give the bundle a mirror_url, "
+            "where protected versions are kept",
         )
 
     def _mirror_sources(self, sha: str) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -414,7 +415,7 @@ def _bundle(name: str, sha: str) -> SnapshotBundle:
     except ValueError as error:
         raise HostError(
             f"Can not serve a file from bundle {name!r}",
-            found=str(error),
+            found=str(error).rstrip("."),
             remedy="Keep that bundle in dag_bundle_config_list while runs of its releases can be cleared",
         ) from error
     if not isinstance(bundle, SnapshotBundle):
@@ -427,7 +428,7 @@ def _bundle(name: str, sha: str) -> SnapshotBundle:
 
 
 def checked_subdir(subdir: str | None) -> str | None:
-    """*subdir* without superfluous slashes; None for the whole repository. Raises InvalidInput if it climbs out."""
+    """*subdir* in one spelling; None for the whole repository. Raises InvalidInput if it climbs out."""
     parts = [part for part in (subdir or "").split("/") if part not in ("", ".")]
     if ".." in parts or (subdir or "").startswith("/"):
         raise InvalidInput(f"Can not use {subdir!r} as subdir", found="it leaves the repository")

@@ -58,7 +58,7 @@ class Content:
 
 
 def mtime_of(oid: str) -> int:
-    """Seconds since 1970, a function of the content: equal on every machine, and different contents differ."""
+    """Seconds since 1970, by content: equal on every machine, and different contents differ."""
     return _MTIME_START + int(oid[:12], 16) % _MTIME_SPAN
 
 
@@ -145,7 +145,7 @@ class VersionStore:
         return target
 
     def sweep(self) -> None:
-        """Remove what killed makers and Airflow's clean-up left: temporary directories, records, lock files."""
+        """Remove what killed makers and Airflow's clean-up left: directories, records, lock files."""
         with suppress(OSError):
             leftovers = {path.name.removesuffix(".old") for path in _children(self.temporary)}
             present = {path.name for path in _children(self.versions)}

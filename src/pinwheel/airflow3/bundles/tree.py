@@ -76,7 +76,7 @@ def below(entries: Mapping[str, TreeEntry], folder: str) -> dict[str, TreeEntry]
 
 
 def sparse(entries: Mapping[str, TreeEntry], folders: list[str] | None) -> dict[str, TreeEntry]:
-    """What ``git sparse-checkout set --cone`` keeps: *folders*, and the files beside each of their parents."""
+    """What ``git sparse-checkout set --cone`` keeps: *folders*, and files beside each of their parents."""
     if not folders:
         return dict(entries)
     whole = [folder.strip("/") for folder in folders]
@@ -99,7 +99,8 @@ def resolve(
 
     Raises NotFound when there is none, and for a link that leaves the tree: nothing outside is ever read.
     """
-    rest, done, hops = path.split("/"), [], 0
+    rest, hops = path.split("/"), 0
+    done: list[str] = []
     while rest:
         component = rest.pop(0)
         if component in ("", "."):
