@@ -27,11 +27,11 @@ from airflow.utils.session import create_session
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3 import compat, drift, import_errors, projection, runs
+from pinwheel.airflow3 import compat, drift, import_errors, projection, runs, tries, uninstall
 from pinwheel.core.drift import Drift
 from pinwheel.core.errors import HostError
 from pinwheel.core.projection import Projected, Projection
-from pinwheel.services.ports import AirflowDag
+from pinwheel.services.ports import AirflowDag, AirflowRun, AirflowTry, AirflowVersion
 from pinwheel.store import tables as t
 
 T = TypeVar("T")
@@ -193,6 +193,29 @@ class AirflowHost:
             wanted = set(ids)
             found = [d for d in found if d in wanted or any(fnmatchcase(d, pattern) for pattern in globs)]
         return found
+
+    def runs(self, session: Session, dag_id: str, *, run_id: str | None, limit: int) -> list[AirflowRun]:
+        return tries.runs(session, dag_id, run_id=run_id, limit=limit)
+
+    def tries(
+        self, session: Session, dag_id: str, run_ids: Collection[str], *, task_id: str | None = None
+    ) -> list[AirflowTry]:
+        return tries.tries(session, dag_id, run_ids, task_id=task_id)
+
+    def versions_before(self, session: Session, dag_id: str, number: int) -> list[AirflowVersion]:
+        return tries.versions_before(session, dag_id, number)
+
+    def own_tables(self, session: Session) -> list[str]:
+        return uninstall.own_tables(session)
+
+    def drop_own_tables(self, session: Session) -> None:
+        uninstall.drop_own_tables(session)
+
+    def live_processors(self, session: Session) -> list[str]:
+        return uninstall.live_processors(session)
+
+    def leftovers(self, session: Session) -> dict[str, Any]:
+        return uninstall.leftovers(session)
 
     def is_versioned(self, bundle_name: str) -> bool:
         if self._versioned is None:

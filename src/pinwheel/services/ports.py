@@ -40,6 +40,42 @@ class AirflowDag:
     code_hash: str | None = None
 
 
+@frozen(kw_only=True)
+class AirflowRun:
+    """A Dag run, as Airflow's row says."""
+
+    run_id: str
+    state: str
+    clear_number: int
+    dag_version_id: UUID | None
+    bundle_version: str | None
+
+
+@frozen(kw_only=True)
+class AirflowTry:
+    """One try of one task instance. ``dag_version_id`` is what Airflow says now, which it may rewrite."""
+
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int
+    state: str | None
+    start_date: datetime | None
+    end_date: datetime | None
+    dag_version_id: UUID | None
+
+
+@frozen(kw_only=True)
+class AirflowVersion:
+    """One of Airflow's versions of a Dag."""
+
+    id: UUID
+    version_number: int
+    bundle_name: str | None
+    bundle_version: str | None
+    created_at: datetime | None
+
+
 class Host(Protocol):
     """Airflow, seen from the services."""
 
@@ -174,4 +210,34 @@ class Host(Protocol):
 
     def is_versioned(self, bundle_name: str) -> bool:
         """Whether the configured bundle keeps versions; False for one that is not configured."""
+        ...
+
+    def runs(self, session: Any, dag_id: str, *, run_id: str | None, limit: int) -> list[AirflowRun]:
+        """The Dag's newest runs, newest first; with a run id, that one or none."""
+        ...
+
+    def tries(
+        self, session: Any, dag_id: str, run_ids: Collection[str], *, task_id: str | None = None
+    ) -> list[AirflowTry]:
+        """Every try of these runs that began, earlier ones included, and what was skipped or removed."""
+        ...
+
+    def versions_before(self, session: Any, dag_id: str, number: int) -> list[AirflowVersion]:
+        """Airflow's versions of a Dag below this number, newest first."""
+        ...
+
+    def own_tables(self, session: Any) -> list[str]:
+        """Pinwheel's tables that exist in the database."""
+        ...
+
+    def drop_own_tables(self, session: Any) -> None:
+        """Drop Pinwheel's tables and its version table."""
+        ...
+
+    def live_processors(self, session: Any) -> list[str]:
+        """Machines on which a Dag processor is alive."""
+        ...
+
+    def leftovers(self, session: Any) -> dict[str, Any]:
+        """What stays ours without the tables: ``bundles``, ``aliased_dags``, ``trial_versions``."""
         ...

@@ -70,6 +70,20 @@ def one(session: Session, dag_id: str, release: int) -> Row[Any] | None:
     ).one_or_none()
 
 
+def active_ones(session: Session, dag_ids: Collection[str]) -> dict[str, Row[Any]]:
+    """The active release of each of these Dags, by Dag id."""
+    found: dict[str, Row[Any]] = {}
+    ordered = sorted(set(dag_ids))
+    for start in range(0, len(ordered), 500):
+        rows = session.execute(
+            select(t.release)
+            .join(t.dag, (t.dag.c.dag_id == t.release.c.dag_id) & (t.dag.c.active_release == t.release.c.release))
+            .where(t.release.c.dag_id.in_(ordered[start : start + 500]))
+        )
+        found.update({row.dag_id: row for row in rows})
+    return found
+
+
 def of_dag(session: Session, dag_id: str) -> list[Row[Any]]:
     """Releases of a Dag with the number of their build, newest first."""
     return list(

@@ -1,0 +1,157 @@
+"""Every try of every task instance, as Airflow's rows have them, without those that never began."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from airflow.models.dag_version import DagVersion
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from sqlalchemy import Row, Table, select
+from sqlalchemy.orm import Session
+
+from pinwheel.airflow3.compat import airflow_34_plus
+from pinwheel.services.ports import AirflowRun, AirflowTry, AirflowVersion
+
+_PENDING = frozenset({None, "scheduled", "queued", "up_for_retry"})
+"""States of a row that stands for a try still to come."""
+_WITHOUT_EXECUTION = frozenset({"removed", "skipped", "upstream_failed"})
+_CHUNK = 500
+
+
+def runs(session: Session, dag_id: str, *, run_id: str | None, limit: int) -> list[AirflowRun]:
+    """A Dag's runs, newest first."""
+    query = select(
+        DagRun.run_id, DagRun.state, DagRun.clear_number, DagRun.created_dag_version_id, DagRun.bundle_version
+    ).where(DagRun.dag_id == dag_id)
+    if run_id is not None:
+        query = query.where(DagRun.run_id == run_id)
+    query = query.order_by(DagRun.run_after.desc(), DagRun.id.desc()).limit(limit)
+    return [
+        AirflowRun(
+            run_id=row.run_id,
+            state=str(row.state),
+            clear_number=row.clear_number,
+            dag_version_id=row.created_dag_version_id,
+            bundle_version=row.bundle_version,
+        )
+        for row in session.execute(query)
+    ]
+
+
+def tries(
+    session: Session, dag_id: str, run_ids: Collection[str], *, task_id: str | None = None
+) -> list[AirflowTry]:
+    """Tries of these runs by run, task, map index and try number; those not begun yet are left out.
+
+    Skipped, removed and upstream-failed task instances are listed although nothing was executed, unless the
+    row is what is left of an execution that is listed itself: Airflow marks the row of a task that a newer
+    version lacks as removed but leaves the times of its last execution in it.
+    """
+    found: dict[tuple[str, str, int], list[tuple[bool, Row[Any]]]] = {}
+    for archived, row in _rows(session, dag_id, run_ids, task_id):
+        found.setdefault((row.run_id, row.task_id, row.map_index), []).append((archived, row))
+    return [
+        AirflowTry(
+            run_id=row.run_id,
+            task_id=row.task_id,
+            map_index=row.map_index,
+            try_number=row.try_number,
+            state=row.state,
+            start_date=row.start_date,
+            end_date=row.end_date,
+            dag_version_id=row.dag_version_id,
+        )
+        for key in sorted(found)
+        for row in _executed(found[key])
+    ]
+
+
+def _executed(rows: Iterable[tuple[bool, Row[Any]]]) -> list[Row[Any]]:
+    shown: list[Row[Any]] = []
+    starts: set[Any] = set()
+    for archived, row in sorted(rows, key=lambda item: (not item[0], item[1].try_number)):
+        repeated = row.start_date is not None and row.start_date in starts
+        if row.state in _PENDING:
+            # Rescheduled or resumed: begun already. Otherwise the times are still those of the try before.
+            keep = row.start_date is not None and not repeated and not archived
+        elif row.state == "removed":
+            keep = not shown
+        else:
+            keep = not repeated and (
+                row.start_date is not None or row.state in _WITHOUT_EXECUTION or row.end_date
+            )
+        if keep:
+            shown.append(row)
+            starts.add(row.start_date)
+    return sorted(shown, key=lambda row: row.try_number)
+
+
+def _rows(
+    session: Session, dag_id: str, run_ids: Collection[str], task_id: str | None
+) -> Iterable[tuple[bool, Row[Any]]]:
+    """Rows with True for an earlier try, False for the present one.
+
+    Up to 3.3 earlier tries lie in a table of their own; from 3.4 on they are rows of ``task_instance`` with
+    an empty ``working_set``, which queries on the class (not on its table) leave out. Remove the first
+    branch when the minimum is 3.4.
+    """
+    ordered = sorted(set(run_ids))
+    for start in range(0, len(ordered), _CHUNK):
+        chunk = ordered[start : start + _CHUNK]
+        table: Table = TaskInstance.__table__  # type: ignore[assignment]
+        if airflow_34_plus():
+            for row in session.execute(_select(table, dag_id, chunk, task_id, table.c.working_set)):
+                yield row.working_set is None, row
+            continue
+        from airflow.models.taskinstancehistory import TaskInstanceHistory
+
+        history: Table = TaskInstanceHistory.__table__  # type: ignore[assignment]
+        for row in session.execute(_select(history, dag_id, chunk, task_id)):
+            yield True, row
+        for row in session.execute(_select(table, dag_id, chunk, task_id)):
+            yield False, row
+
+
+def _select(table: Table, dag_id: str, run_ids: list[str], task_id: str | None, *more: Any) -> Any:
+    c = table.c
+    # 3.4 calls the column of the map index "region_index".
+    map_index = c.map_index if "map_index" in c else c.region_index
+    query = select(
+        c.run_id,
+        c.task_id,
+        map_index.label("map_index"),
+        c.try_number,
+        c.state,
+        c.start_date,
+        c.end_date,
+        c.dag_version_id,
+        *more,
+    ).where(c.dag_id == dag_id, c.run_id.in_(run_ids))
+    return query if task_id is None else query.where(c.task_id == task_id)
+
+
+def versions_before(session: Session, dag_id: str, number: int) -> list[AirflowVersion]:
+    """Airflow's versions of a Dag below a number, newest first."""
+    rows = session.execute(
+        select(
+            DagVersion.id,
+            DagVersion.version_number,
+            DagVersion.bundle_name,
+            DagVersion.bundle_version,
+            DagVersion.created_at,
+        )
+        .where(DagVersion.dag_id == dag_id, DagVersion.version_number < number, DagVersion.version_number > 0)
+        .order_by(DagVersion.version_number.desc())
+    )
+    return [
+        AirflowVersion(
+            id=row.id,
+            version_number=row.version_number,
+            bundle_name=row.bundle_name,
+            bundle_version=row.bundle_version,
+            created_at=row.created_at,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,49 @@
+"""Taking Pinwheel's tables out of Airflow's database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.jobs.job import Job
+from airflow.models.dag import DagModel
+from airflow.models.dag_version import DagVersion
+from sqlalchemy import func, inspect, select
+from sqlalchemy.orm import Session
+
+from pinwheel.airflow3.db_manager import PinwheelDBManager
+from pinwheel.store.tables import VERSION_TABLE, metadata
+
+OWN_BUNDLES = "pinwheel."
+
+
+def own_tables(session: Session) -> list[str]:
+    """Pinwheel's tables that exist, sorted; its version table included."""
+    existing = set(inspect(session.connection()).get_table_names())
+    return sorted(existing & {*metadata.tables, VERSION_TABLE})
+
+
+def drop_own_tables(session: Session) -> None:
+    """Drop them in the session's transaction (MySQL commits each statement by itself)."""
+    PinwheelDBManager(session).drop_tables(session.connection())
+
+
+def live_processors(session: Session) -> list[str]:
+    """Hosts on which a Dag processor, ours or Airflow's, is alive."""
+    jobs = session.scalars(select(Job).where(Job.job_type == "DagProcessorJob", Job.end_date.is_(None)))
+    return sorted({job.hostname or "?" for job in jobs if job.is_alive()})
+
+
+def leftovers(session: Session) -> dict[str, Any]:
+    """What is still ours in Airflow's rows and configuration once the tables are gone."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+
+    bundles = [
+        bundle.name
+        for bundle in DagBundlesManager().get_all_dag_bundles()
+        if type(bundle).__module__.startswith(OWN_BUNDLES)
+    ]
+    aliased = session.scalars(
+        select(DagModel.dag_id).where(DagModel.bundle_version.contains("+")).order_by(DagModel.dag_id)
+    )
+    trials = session.scalar(select(func.count()).select_from(DagVersion).where(DagVersion.version_number < 0))
+    return {"bundles": sorted(bundles), "aliased_dags": list(aliased), "trial_versions": trials or 0}

@@ -1,0 +1,217 @@
+"""Where the commands do their work: on the database of the Airflow here, or on the REST API elsewhere.
+
+Everything that goes in or comes out is plain: numbers, texts, lists and dictionaries that are the same for
+both, so that ``--output json`` is too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pinwheel.core.selector import Selector
+
+if TYPE_CHECKING:
+    from pinwheel.services.ports import Host
+
+View = dict[str, Any]
+
+
+class Backend(Protocol):
+    """All that the CLI asks for. Each method raises only :class:`pinwheel.core.errors.PinwheelError`."""
+
+    def select(self, selector: Selector) -> list[str]:
+        """Ids of the Dags that a selector means, sorted; retired ones only when named. May be empty."""
+        ...
+
+    def status(self, selector: Selector | None = None) -> list[View]:
+        """See ``services.views.status``. None: every Dag, retired ones too."""
+        ...
+
+    def builds(self, dag_id: str) -> list[View]:
+        """See ``services.views.builds``."""
+        ...
+
+    def releases(self, dag_id: str, *, include_before: bool = False) -> list[View]:
+        """See ``services.views.releases``."""
+        ...
+
+    def history(
+        self, dag_id: str, *, run_id: str | None = None, task_id: str | None = None, limit: int = 100
+    ) -> list[View]:
+        """See ``services.history.history``."""
+        ...
+
+    def diff(self, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> View:
+        """See ``services.views.diff``."""
+        ...
+
+    def events(
+        self,
+        selector: Selector | None = None,
+        *,
+        limit: int = 100,
+        kinds: Sequence[str] | None = None,
+        before_id: int | None = None,
+    ) -> list[View]:
+        """See ``services.views.events``."""
+        ...
+
+    def change(
+        self,
+        verb: str,
+        selector: Selector,
+        *,
+        build: int | None = None,
+        to_release: int | None = None,
+        expected_release: int | None = None,
+        reason: str | None = None,
+        rerun_failed: bool = False,
+        plan: bool = False,
+        request_id: str | None = None,
+    ) -> list[View]:
+        """Promote, pin, unpin or roll back all selected Dags in one transaction, or with ``plan`` none.
+
+        ``verb`` is a value of ``core.release.Verb`` that a person may use. Returns one
+        ``attrs.asdict(Outcome)`` a Dag, in order of id (``warnings`` and ``rerun`` are lists).
+        """
+        ...
+
+    def trigger(
+        self,
+        dag_id: str,
+        *,
+        build: int | None = None,
+        run_id: str | None = None,
+        logical_date: datetime | None = None,
+        conf: dict[str, Any] | None = None,
+        note: str | None = None,
+        reason: str | None = None,
+    ) -> View:
+        """Start one run. Returns ``attrs.asdict(services.trigger.Bound)``."""
+        ...
+
+
+class LocalBackend:
+    """The commands on Airflow's database, with the rights of whoever may reach it."""
+
+    def __init__(self, host: Host, *, actor: str) -> None:
+        self.host = host
+        self.actor = actor
+
+    def select(self, selector: Selector) -> list[str]:
+        from pinwheel.services.selecting import select
+
+        return select(self.host, selector)
+
+    def status(self, selector: Selector | None = None) -> list[View]:
+        from pinwheel.services import views
+
+        return views.status(self.host, dag_ids=self._ids(selector))
+
+    def builds(self, dag_id: str) -> list[View]:
+        from pinwheel.services import views
+
+        return views.builds(self.host, dag_id)
+
+    def releases(self, dag_id: str, *, include_before: bool = False) -> list[View]:
+        from pinwheel.services import views
+
+        return views.releases(self.host, dag_id, include_before=include_before)
+
+    def history(
+        self, dag_id: str, *, run_id: str | None = None, task_id: str | None = None, limit: int = 100
+    ) -> list[View]:
+        from pinwheel.services.history import history
+
+        return history(self.host, dag_id, run_id=run_id, task_id=task_id, limit=limit)
+
+    def diff(self, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> View:
+        from pinwheel.services import views
+
+        return views.diff(self.host, dag_id, from_build, to_build)
+
+    def events(
+        self,
+        selector: Selector | None = None,
+        *,
+        limit: int = 100,
+        kinds: Sequence[str] | None = None,
+        before_id: int | None = None,
+    ) -> list[View]:
+        from pinwheel.services import views
+
+        return views.events(
+            self.host, dag_ids=self._ids(selector), limit=limit, kinds=kinds, before_id=before_id
+        )
+
+    def change(
+        self,
+        verb: str,
+        selector: Selector,
+        *,
+        build: int | None = None,
+        to_release: int | None = None,
+        expected_release: int | None = None,
+        reason: str | None = None,
+        rerun_failed: bool = False,
+        plan: bool = False,
+        request_id: str | None = None,
+    ) -> list[View]:
+        from pinwheel.core.release import Verb
+        from pinwheel.services.change import Change, apply
+        from pinwheel.services.change import plan as plan_change
+
+        selector.require(verb)
+        change = Change(
+            verb=Verb(verb),
+            dag_ids=self.select(selector),
+            actor=self.actor,
+            reason=reason,
+            build=build,
+            to_release=to_release,
+            expected_release=expected_release,
+            request_id=request_id,
+            rerun_failed=rerun_failed,
+        )
+        return [_plain(outcome) for outcome in (plan_change if plan else apply)(self.host, change)]
+
+    def trigger(
+        self,
+        dag_id: str,
+        *,
+        build: int | None = None,
+        run_id: str | None = None,
+        logical_date: datetime | None = None,
+        conf: dict[str, Any] | None = None,
+        note: str | None = None,
+        reason: str | None = None,
+    ) -> View:
+        from pinwheel.services.trigger import trigger
+
+        return _plain(
+            trigger(
+                self.host,
+                dag_id,
+                actor=self.actor,
+                build=build,
+                run_id=run_id,
+                logical_date=logical_date,
+                conf=conf,
+                note=note,
+                reason=reason,
+            )
+        )
+
+    def _ids(self, selector: Selector | None) -> list[str] | None:
+        from pinwheel.services.selecting import select
+
+        return None if selector is None else select(self.host, selector, retired=True)
+
+
+def _plain(value: Any) -> View:
+    """An attrs value as JSON would have it: tuples become lists."""
+    from attrs import asdict
+
+    return {name: list(inner) if isinstance(inner, tuple) else inner for name, inner in asdict(value).items()}

@@ -1,0 +1,125 @@
+"""What pin, unpin, promote and rollback share: plan, show, ask, do, tell."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from pinwheel.cli import options
+from pinwheel.cli.context import Context
+from pinwheel.cli.output import badges, counted, table, text, warn
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_DONE = {"pin": "Pinned", "unpin": "Unpinned", "promote": "Promoted", "rollback": "Rolled back"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Selection, change and connection options."""
+    options.add_selectors(parser)
+    options.add_change(parser)
+    options.add_common(parser)
+
+
+def run(context: Context, verb: str, **more: Any) -> None:
+    """Carry *verb* out on the selected Dags.
+
+    On a terminal the plan is shown first, and for one Dag it is what is done: a release that somebody makes
+    in between is a conflict.
+    """
+    args = context.args
+    selector = options.selector_of(args)
+    request: dict[str, Any] = {
+        "build": getattr(args, "build", None),
+        "to_release": getattr(args, "release", None),
+        "expected_release": args.expected_release,
+        "reason": args.reason,
+        "request_id": args.request_id,
+        **more,
+    }
+    selector.require(verb)
+    if args.plan:
+        planned = context.backend.change(verb, selector, plan=True, **request)
+        context.emit(planned, lambda console: render_plan(console, planned, asked=True))
+        _warn(context, planned)
+        return
+    if context.interactive:
+        planned = context.backend.change(verb, selector, plan=True, **request)
+        context.emit(planned, lambda console: render_plan(console, planned))
+        _warn(context, planned)
+        changing = [outcome for outcome in planned if outcome["changed"]]
+        if len(changing) > 1 and not args.yes:
+            context.confirm(f"Change {counted(len(changing), 'Dag')}?")
+        if len(planned) == 1 and request["expected_release"] is None and not request["request_id"]:
+            request["expected_release"] = planned[0]["from_release"]
+    outcomes = context.backend.change(verb, selector, plan=False, **request)
+    context.emit(outcomes, lambda console: render_done(console, verb, outcomes))
+    if not context.interactive:
+        _warn(context, outcomes)
+
+
+def _warn(context: Context, outcomes: list[dict[str, Any]]) -> None:
+    if context.args.output != "table":
+        return
+    for outcome in outcomes:
+        for warning in outcome["warnings"]:
+            warn(f"warning: {outcome['dag_id']}: {warning}")
+
+
+def render_plan(console: Console, outcomes: list[dict[str, Any]], *, asked: bool = False) -> None:
+    """Draw what will change; *asked* when only the plan was asked for."""
+    shown = table("Dag", "Release", "Build", "Track", ("Because", {"ratio": 1}))
+    for outcome in outcomes:
+        style = "bold" if outcome["changed"] else "dim"
+        releases = outcome["kind"] is not None
+        shown.add_row(
+            text(outcome["dag_id"], style),
+            text(
+                _arrow(outcome["from_release"], outcome["release"] or "new")
+                if releases
+                else outcome["from_release"]
+            ),
+            text(
+                _arrow(outcome["from_build"], outcome["build"]) if releases else outcome["build"],
+                "bold yellow" if releases else "",
+            ),
+            badges([(outcome["track"], "magenta" if outcome["track"] == "pinned" else "")]),
+            text(outcome["message"], "" if outcome["changed"] else "dim"),
+        )
+    console.print(shown)
+    if asked:
+        changing = sum(1 for outcome in outcomes if outcome["changed"])
+        console.print(
+            text(f"{counted(changing, 'Dag')} would change. This is a plan: nothing was changed.", "dim")
+        )
+
+
+def render_done(console: Console, verb: str, outcomes: list[dict[str, Any]]) -> None:
+    """Tell what was done: a sentence a Dag, and a count for many."""
+    for outcome in outcomes:
+        if outcome["changed"]:
+            line = text(f"{_DONE.get(verb, verb)} {outcome['dag_id']}", "bold green") + text(_result(outcome))
+        else:
+            line = text(f"{outcome['dag_id']} is unchanged: {outcome['message']}.", "dim")
+        console.print(line, soft_wrap=True)
+        if outcome["rerun"]:
+            failed = counted(len(outcome["rerun"]), "failed run")
+            console.print(text(f"  {failed} will run again: {', '.join(outcome['rerun'])}"), soft_wrap=True)
+    if len(outcomes) > 1:
+        changed = sum(1 for outcome in outcomes if outcome["changed"])
+        console.print(text(f"{changed} of {len(outcomes)} Dags changed, all in one transaction.", "dim"))
+
+
+def _result(outcome: dict[str, Any]) -> str:
+    if outcome["kind"] is None:
+        return f": still release {outcome['release']} (build {outcome['build']}); {outcome['message']}."
+    return (
+        f": release {outcome['release']} (build {outcome['build']}) is active, "
+        f"before it was release {outcome['from_release']} (build {outcome['from_build']}); "
+        f"{outcome['message']}."
+    )
+
+
+def _arrow(before: Any, after: Any) -> str:
+    return f"{before if before is not None else 'none'} → {after}"

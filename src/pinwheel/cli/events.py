@@ -1,0 +1,92 @@
+"""``pinwheel events``: the audit trail."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from pinwheel.cli import options
+from pinwheel.cli.context import Context
+from pinwheel.cli.output import first_line, last_line, short_time, short_version, table, text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_STYLES = {
+    "broken": "bold red",
+    "drift": "bold red",
+    "rollback": "yellow",
+    "pin": "magenta",
+    "unpin": "magenta",
+    "unstable": "yellow",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_selectors(parser)
+    parser.add_argument(
+        "-k", "--kind", action="append", metavar="KIND", help="such as rollback; may be repeated"
+    )
+    parser.add_argument(
+        "-n",
+        "--limit",
+        type=options.positive,
+        default=50,
+        metavar="N",
+        help="the newest N events (default: 50)",
+    )
+    parser.add_argument(
+        "--before", type=options.positive, metavar="ID", help="only events older than this one"
+    )
+    options.add_common(parser)
+
+
+def run(context: Context) -> None:
+    args = context.args
+    selector = options.selector_of(args)
+    rows = context.backend.events(
+        None if selector.empty else selector, limit=args.limit, kinds=args.kind, before_id=args.before
+    )
+    context.emit(rows, lambda console: render(console, rows))
+
+
+def render(console: Console, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        console.print("Nothing has happened yet.")
+        return
+    shown = table(
+        "When",
+        "What",
+        "Dag",
+        "By",
+        "Change",
+        ("Reason", {"overflow": "ellipsis", "no_wrap": True, "ratio": 1}),
+    )
+    for row in rows:
+        shown.add_row(
+            text(short_time(row["at"])),
+            text(row["kind"], _STYLES.get(row["kind"], "")),
+            text(row["dag_id"] or row["bundle"], "bold"),
+            text(row["actor"]),
+            text(change_of(row)),
+            text(first_line(row["reason"]) or last_line(row.get("error"))),
+        )
+    console.print(shown)
+
+
+def change_of(row: dict[str, Any]) -> str:
+    """An event's numbers in a few words."""
+    before, after = row.get("from_build"), row.get("build")
+    if row.get("run_id"):
+        return f"run {row['run_id']} on build {after}"
+    if row.get("release") is not None and row.get("release") != row.get("from_release"):
+        return (
+            f"release {row['release']} (build {before} → {after})"
+            if before
+            else f"release {row['release']} (build {after})"
+        )
+    if after is not None:
+        return f"build {after}"
+    if row.get("bundle_version"):
+        return short_version(row["bundle_version"])
+    return ""

@@ -1,0 +1,83 @@
+"""``pinwheel history``: which code each try ran."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from pinwheel.cli import options
+from pinwheel.cli.context import Context
+from pinwheel.cli.output import short_time, table, text, version_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_STATES = {
+    "success": "green",
+    "failed": "bold red",
+    "upstream_failed": "red",
+    "running": "cyan",
+    "skipped": "dim",
+    "removed": "dim",
+    "up_for_retry": "yellow",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dag_id", metavar="DAG_ID")
+    parser.add_argument("-r", "--run-id", metavar="ID", help="this run only")
+    parser.add_argument("-t", "--task-id", metavar="ID", help="this task only")
+    parser.add_argument(
+        "-n",
+        "--limit",
+        type=options.positive,
+        default=100,
+        metavar="N",
+        help="the newest N runs (default: 100)",
+    )
+    options.add_common(parser)
+
+
+def run(context: Context) -> None:
+    args = context.args
+    rows = context.backend.history(args.dag_id, run_id=args.run_id, task_id=args.task_id, limit=args.limit)
+    context.emit(rows, lambda console: render(console, rows))
+
+
+def render(console: Console, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        console.print("Nothing has run yet.")
+        return
+    shown = table(
+        "Run",
+        "Task",
+        ("Try", {"justify": "right"}),
+        "State",
+        ("Release", {"justify": "right"}),
+        ("Build", {"justify": "right"}),
+        "Version",
+        "Started",
+    )
+    last = None
+    for row in rows:
+        mapped = f"[{row['map_index']}]" if row["map_index"] >= 0 else ""
+        shown.add_row(
+            text(row["run_id"] if row["run_id"] != last else "", "bold"),
+            text(f"{row['task_id']}{mapped}"),
+            text(row["try_number"]),
+            text(row["state"] or "none", _STATES.get(row["state"] or "", "")),
+            text(_release(row)),
+            text(row["build"] or "-"),
+            text(version_of(row)),
+            text(short_time(row["start_date"])),
+        )
+        last = row["run_id"]
+    console.print(shown)
+    if any(row["build"] is None for row in rows):
+        console.print(text("Tries without a build ran before Pinwheel: nobody recorded their code.", "dim"))
+
+
+def _release(row: dict[str, Any]) -> str:
+    if row["release"] is not None:
+        return str(row["release"])
+    return "trial" if row["build"] is not None else "-"

@@ -1,0 +1,222 @@
+"""``pinwheel``: the parser, the verbs, and the one place where errors become exit codes.
+
+Exit codes: 0 done, 1 unexpected, 2 wrong usage or invalid input, 3 not found, 4 conflict, 5 refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NoReturn, TextIO
+
+from pinwheel import __version__
+from pinwheel.cli.context import Context
+from pinwheel.core.errors import InvalidInput, PinwheelError
+
+INTERRUPTED = 130
+
+# Verb to module and one line of help. A verb's module is imported when it is used.
+VERBS = {
+    "status": ("status", "what runs, what waits, what is broken"),
+    "builds": ("builds", "the builds of a Dag, good and broken"),
+    "releases": ("releases", "the releases of a Dag"),
+    "diff": ("diff", "what changed between two builds of a Dag"),
+    "pin": ("pin", "hold Dags on a build until they are unpinned"),
+    "unpin": ("unpin", "let Dags follow their newest build again"),
+    "promote": ("promote", "release a newer build"),
+    "rollback": ("rollback", "release the build of an earlier release, and hold it"),
+    "trigger": ("trigger", "start a run, on any good build"),
+    "history": ("history", "which code each try of each task ran"),
+    "events": ("events", "who changed what, when and why"),
+    "dag-processor": ("dag_processor", "run the Dag processor, in place of airflow dag-processor"),
+    "standalone": ("standalone", "run a whole local Airflow with Pinwheel"),
+    "uninstall": ("uninstall", "drop Pinwheel's tables; Airflow goes on without it"),
+}
+# Written elsewhere; listed once they are there.
+OPTIONAL = frozenset({"standalone"})
+
+
+class UsageError(InvalidInput):
+    """The command line itself is wrong."""
+
+    def __init__(self, usage: str, message: str) -> None:
+        super().__init__(
+            "Cannot understand the command", found=message, remedy="Add --help to see what it takes"
+        )
+        self.usage = usage
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises instead of leaving the process, so that errors look alike."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"formatter_class": _formatter, "allow_abbrev": False, **kwargs})
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(self.format_usage(), message)
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """Airflow's help formatter where it is there; imported only when help is asked for."""
+    try:
+        from rich_argparse import RichHelpFormatter
+    except ImportError:
+        return argparse.HelpFormatter(prog)
+    return RichHelpFormatter(prog)
+
+
+def make_parser(verb: str | None = None) -> Parser:
+    """The whole parser, or one in which only *verb* has its arguments (the others are not imported)."""
+    parser = Parser(
+        prog="pinwheel",
+        description="Release management for Airflow Dags: parsing makes builds, "
+        "only a release changes what runs.",
+    )
+    parser.add_argument("--version", action="version", version=f"pinwheel {__version__}")
+    commands = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True, parser_class=Parser)
+    for name, (module, summary) in VERBS.items():
+        if name in OPTIONAL and find_spec(f"pinwheel.cli.{module}") is None:
+            continue
+        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        if verb in (None, name):
+            import_module(f"pinwheel.cli.{module}").add_arguments(command)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Never raises; prints nothing but the answer to stdout."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    form, debug = _wanted_output(arguments), "--debug" in arguments
+    try:
+        args = make_parser(next((a for a in arguments if not a.startswith("-")), None)).parse_args(arguments)
+        return _run(args)
+    except PinwheelError as error:
+        if debug:
+            _traceback()
+        return _report(error, form)
+    except SystemExit as leaving:
+        # argparse after --help or --version; Airflow's own commands.
+        return leaving.code if isinstance(leaving.code, int) else _report_exit(leaving.code)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        return 0
+    except Exception as error:
+        if debug:
+            _traceback()
+        return _report(_expected(error), form)
+
+
+def _run(args: argparse.Namespace) -> int:
+    module = import_module(f"pinwheel.cli.{VERBS[args.verb][0]}")
+    if getattr(module, "OWN_STDOUT", False):
+        return int(module.run(args) or 0)
+    answer = sys.stdout
+    # Airflow logs to standard output; there, only the answer may be.
+    with contextlib.redirect_stdout(sys.stderr):
+        code = module.run(Context(args, answer))
+    answer.flush()
+    return int(code or 0)
+
+
+def _expected(error: Exception) -> PinwheelError:
+    from pinwheel.wiring import translated
+
+    known = translated(error)
+    if isinstance(known, PinwheelError):
+        return known
+    words = " ".join(str(error).split())
+    return PinwheelError(
+        "Something unexpected happened",
+        found=f"{type(error).__name__}: {words}" if words else type(error).__name__,
+        remedy="Repeat with --debug to see where, and tell us",
+    )
+
+
+def problem_of(error: PinwheelError) -> dict[str, Any]:
+    """An error as the API's problem objects have it, with the exit code beside."""
+    return {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.http_status,
+        "detail": error.message,
+        "failed": error.failed,
+        "found": error.found,
+        "remedy": error.remedy,
+        "exit_code": error.exit_code,
+        **{
+            name: value
+            for name, value in error.facts.items()
+            if name not in ("type", "title", "status", "detail")
+        },
+    }
+
+
+def _report(error: PinwheelError, form: str) -> int:
+    with contextlib.suppress(BrokenPipeError):
+        if form == "json":
+            _write(sys.stderr, json.dumps(problem_of(error), default=str) + "\n")
+        else:
+            if isinstance(error, UsageError):
+                _write(sys.stderr, error.usage)
+            _write(sys.stderr, _styled("error: ") + error.message + "\n")
+    return error.exit_code
+
+
+def _report_exit(code: object) -> int:
+    if code is None:
+        return 0
+    _write(sys.stderr, f"{_styled('error: ')}{code}\n")
+    return 1
+
+
+def _styled(words: str) -> str:
+    if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
+        return f"\x1b[1;31m{words}\x1b[0m"
+    return words
+
+
+def _write(stream: TextIO, words: str) -> None:
+    stream.write(words)
+    stream.flush()
+
+
+def _traceback() -> None:
+    import traceback
+
+    traceback.print_exc()
+
+
+def _wanted_output(arguments: list[str]) -> str:
+    """The output format, found before the arguments are parsed: an error in them has a format too."""
+    for place, argument in enumerate(arguments):
+        if argument in ("-o", "--output") and place + 1 < len(arguments):
+            return arguments[place + 1]
+        if argument.startswith("--output="):
+            return argument.removeprefix("--output=")
+        if argument.startswith("-o") and len(argument) > 2:
+            return argument[2:]
+    return "table"
+
+
+def _forget_stdout() -> None:
+    """Let the interpreter's last flush of a closed pipe go nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+
+
+def entry() -> NoReturn:
+    """For ``python -m pinwheel.cli.main``."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry()

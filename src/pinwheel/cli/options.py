@@ -1,0 +1,117 @@
+"""Arguments that several verbs share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from pinwheel.core.selector import Selector
+
+OUTPUTS = ("table", "json", "yaml")
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """``--output``, ``--url``, ``--token``, ``--debug``: on every verb that shows or changes Dags."""
+    add_output(parser)
+    group = parser.add_argument_group("connection")
+    group.add_argument(
+        "--url",
+        default=os.environ.get("PINWHEEL_URL") or None,
+        metavar="URL",
+        help="work on the Airflow behind this API server (default: $PINWHEEL_URL, else the local database)",
+    )
+    group.add_argument(
+        "--token",
+        default=None,
+        metavar="TOKEN",
+        help="access token of that API server (default: $PINWHEEL_TOKEN, where other users can not see it)",
+    )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """``--output`` and ``--debug``."""
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "-o",
+        "--output",
+        choices=OUTPUTS,
+        default="table",
+        metavar="FORMAT",
+        help="table (default), json or yaml",
+    )
+    group.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def add_selectors(parser: argparse.ArgumentParser) -> None:
+    """The ways to say which Dags are meant."""
+    parser.add_argument("dag_ids", nargs="*", metavar="DAG_ID", help="Dags by id")
+    group = parser.add_argument_group("selection", "Ids and globs add up; tags and the bundle narrow them.")
+    group.add_argument(
+        "--dag-glob",
+        action="append",
+        metavar="GLOB",
+        help="Dags whose id matches, such as 'sales_*'; may be repeated",
+    )
+    group.add_argument(
+        "--tag", action="append", metavar="TAG", help="Dags with this tag; may be repeated (any of them)"
+    )
+    group.add_argument("--bundle", metavar="NAME", help="Dags of this bundle")
+    group.add_argument("--all", action="store_true", help="all Dags that are not retired")
+
+
+def add_change(parser: argparse.ArgumentParser) -> None:
+    """What every changing verb takes."""
+    group = parser.add_argument_group("change")
+    group.add_argument("--plan", action="store_true", help="show what would change, change nothing")
+    group.add_argument("-m", "--reason", metavar="TEXT", help="why; kept with the release and its event")
+    group.add_argument(
+        "--expected-release",
+        type=positive,
+        metavar="N",
+        help="refuse when the active release is another one (one Dag only)",
+    )
+    group.add_argument(
+        "--request-id",
+        type=request_id,
+        metavar="ID",
+        help="makes a repeat of this command change nothing again",
+    )
+    group.add_argument("-y", "--yes", action="store_true", help="do not ask before several Dags are changed")
+
+
+def add_target(parser: argparse.ArgumentParser, *release_names: str) -> None:
+    """``--build N`` or ``--release N``."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--build", type=positive, metavar="N", help="this build (one Dag only)")
+    group.add_argument(
+        *(release_names or ("--release",)),
+        dest="release",
+        type=positive,
+        metavar="N",
+        help="the build of this release (one Dag only)",
+    )
+
+
+def selector_of(args: argparse.Namespace) -> Selector:
+    """The selector that the arguments of :func:`add_selectors` say; it may be empty."""
+    return Selector.of(
+        args.dag_ids, globs=args.dag_glob, tags=args.tag, bundle=args.bundle, everything=args.all
+    )
+
+
+def positive(text: str) -> int:
+    """A number from 1 on."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return number
+
+
+def request_id(text: str) -> str:
+    """At most 64 characters."""
+    if not 0 < len(text) <= 64:
+        raise argparse.ArgumentTypeError("an id has 1 to 64 characters")
+    return text

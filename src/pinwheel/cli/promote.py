@@ -1,0 +1,17 @@
+"""``pinwheel promote``: release a newer build."""
+
+from __future__ import annotations
+
+import argparse
+
+from pinwheel.cli import changing, options
+from pinwheel.cli.context import Context
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_target(parser)
+    changing.add_arguments(parser)
+
+
+def run(context: Context) -> None:
+    changing.run(context, "promote")

@@ -1,0 +1,57 @@
+"""``pinwheel releases``: the releases of a Dag."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from pinwheel.cli import options
+from pinwheel.cli.context import Context
+from pinwheel.cli.output import first_line, short_time, table, text, version_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_STYLES = {"rollback": "yellow", "pin": "magenta", "retire": "dim", "adopt": "cyan", "before": "dim"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dag_id", metavar="DAG_ID")
+    parser.add_argument(
+        "--before",
+        action="store_true",
+        help="also Airflow's versions from before Pinwheel, whose code nobody can vouch for",
+    )
+    options.add_common(parser)
+
+
+def run(context: Context) -> None:
+    rows = context.backend.releases(context.args.dag_id, include_before=context.args.before)
+    context.emit(rows, lambda console: render(console, rows))
+
+
+def render(console: Console, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        console.print("No releases yet.")
+        return
+    shown = table(
+        ("Release", {"justify": "right"}),
+        ("Build", {"justify": "right"}),
+        "Kind",
+        "Version",
+        "Made",
+        "By",
+        ("Reason", {"overflow": "ellipsis", "no_wrap": True, "ratio": 1}),
+    )
+    for row in rows:
+        style = "bold green" if row["active"] else "dim" if row["kind"] == "before" else ""
+        shown.add_row(
+            text(f"{'● ' if row['active'] else ''}{row['release']}", style),
+            text(row["build"] or "-"),
+            text(row["kind"], _STYLES.get(row["kind"], "")),
+            text(version_of(row)),
+            text(short_time(row["created_at"])),
+            text(row["actor"]),
+            text(first_line(row["reason"])),
+        )
+    console.print(shown)

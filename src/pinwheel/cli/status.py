@@ -1,0 +1,108 @@
+"""``pinwheel status``: each Dag in one line."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from pinwheel.cli import options
+from pinwheel.cli.context import Context
+from pinwheel.cli.output import (
+    badges,
+    counted,
+    first_line,
+    last_line,
+    short_time,
+    short_version,
+    table,
+    text,
+    version_of,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_selectors(parser)
+    options.add_common(parser)
+
+
+def run(context: Context) -> None:
+    selector = options.selector_of(context.args)
+    rows = context.backend.status(None if selector.empty else selector)
+    context.emit(rows, lambda console: render(console, rows, selected=not selector.empty))
+
+
+def marks(row: dict[str, Any]) -> list[tuple[str, str]]:
+    """The states of a Dag that a person should see, with their styles; none for an ordinary one."""
+    found = []
+    if row["broken"]:
+        found.append(("broken", "bold white on red"))
+    if row["retired"]:
+        found.append(("retired", "dim"))
+    if row["held"]:
+        found.append(("held", "bold black on yellow"))
+    if row["track"] == "pinned":
+        found.append(("pinned", "bold magenta"))
+    if row.get("unstable"):
+        found.append(("unstable", "yellow"))
+    return found
+
+
+def render(console: Console, rows: list[dict[str, Any]], *, selected: bool) -> None:
+    if not rows:
+        console.print(
+            "No Dag matches."
+            if selected
+            else "No Dags yet. Pinwheel lists a Dag once its processor has parsed it: pinwheel dag-processor"
+        )
+        return
+    shown = table(
+        "Dag",
+        ("Release", {"justify": "right"}),
+        ("Build", {"justify": "right"}),
+        ("Newest", {"justify": "right"}),
+        "State",
+        "Version",
+        "Since",
+        ("Why", {"overflow": "ellipsis", "no_wrap": True, "ratio": 1}),
+    )
+    for row in rows:
+        newest = row["newest_build"]
+        shown.add_row(
+            text(row["dag_id"], "dim" if row["retired"] else "bold"),
+            text(row["active_release"]),
+            text(row["active_build"]),
+            text(newest, "bold yellow" if row["held"] else ""),
+            badges(marks(row)),
+            text(version_of(row)),
+            text(short_time(row["since"])),
+            text(_why(row)),
+        )
+    console.print(shown)
+    _notes(console, rows)
+
+
+def _why(row: dict[str, Any]) -> str:
+    return " ".join(part for part in (row["actor"], first_line(row["reason"])) if part)
+
+
+def _notes(console: Console, rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        if row["broken"]:
+            broken = row["broken"]
+            where = f" in {short_version(broken['bundle_version'])} ({broken['path']}): "
+            console.print(
+                text(f"{row['dag_id']} is broken since {short_time(broken['at'])}", "bold red")
+                + text(where)
+                + text(last_line(broken["error"]), "red")
+                + text(" It stays on its active release.", "dim"),
+                soft_wrap=True,
+            )
+    held = [row["dag_id"] for row in rows if row["held"] and not row["retired"]]
+    if held:
+        console.print(
+            text(f"{counted(len(held), 'Dag')} held back. See what waits: pinwheel diff {held[0]}", "dim"),
+            soft_wrap=True,
+        )

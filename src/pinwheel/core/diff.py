@@ -1,0 +1,276 @@
+"""What differs between two builds: the structure of the Dag, and the text of its files.
+
+Structures are Airflow's serialized Dags (``{"__version": …, "dag": {…}}``, 3.3 and 3.4). Values under keys
+that look like secrets are shown as ``***``; file patches are source code and shown as it is.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+MASK = "***"
+
+# Airflow's own list: DEFAULT_SENSITIVE_FIELDS (shared/secrets_masker, 3.3). A key that contains one is secret.
+SECRET_WORDS = (
+    "access_key",
+    "access_token",
+    "api_key",
+    "apikey",
+    "auth_header",
+    "authorization",
+    "bearer",
+    "connection_string",
+    "credential",
+    "dsn",
+    "keyfile_dict",
+    "passphrase",
+    "passwd",
+    "password",
+    "private_key",
+    "proxies",
+    "proxy",
+    "secret",
+    "service_account",
+    "service_key",
+    "token",
+)
+
+_NOT_COMPARED = frozenset(
+    {
+        # Shown in their own way.
+        "tasks",
+        "task_group",
+        "timetable",
+        # Where the Dag lies on one machine; the files say more.
+        "fileloc",
+        "_processor_dags_folder",
+        "bundle_name",
+        # Follows from the tasks.
+        "dag_dependencies",
+        "edge_info",
+    }
+)
+_TASK_NOT_COMPARED = frozenset({"downstream_task_ids", "upstream_task_ids", "task_id", "label"})
+_UNORDERED = frozenset({"tags", "allowed_run_types"})
+_PARTIAL = ("partial_kwargs",)
+
+
+def structure(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """How one serialized Dag became another. All lists are sorted; an unchanged Dag gives empty ones."""
+    old, new = before.get("dag", {}), after.get("dag", {})
+    old_tasks, new_tasks = _tasks(old), _tasks(new)
+    old_groups, new_groups = _groups(old), _groups(new)
+    old_edges, new_edges = _edges(old_tasks), _edges(new_tasks)
+    old_schedule, new_schedule = schedule_of(old), schedule_of(new)
+    changed = []
+    for task_id in sorted(old_tasks.keys() & new_tasks.keys()):
+        attributes = _changes(_task_values(old_tasks[task_id]), _task_values(new_tasks[task_id]))
+        if _group_of(old_groups, task_id) != _group_of(new_groups, task_id):
+            attributes["task_group"] = {
+                "from": _group_of(old_groups, task_id),
+                "to": _group_of(new_groups, task_id),
+            }
+        if attributes:
+            changed.append({"task_id": task_id, "attributes": attributes})
+    return {
+        "tasks_added": sorted(new_tasks.keys() - old_tasks.keys()),
+        "tasks_removed": sorted(old_tasks.keys() - new_tasks.keys()),
+        "tasks_changed": changed,
+        "edges_added": [list(edge) for edge in sorted(new_edges - old_edges)],
+        "edges_removed": [list(edge) for edge in sorted(old_edges - new_edges)],
+        "groups_added": sorted(new_groups.keys() - old_groups.keys()),
+        "groups_removed": sorted(old_groups.keys() - new_groups.keys()),
+        "schedule": None if old_schedule == new_schedule else {"from": old_schedule, "to": new_schedule},
+        "attributes": _changes(_dag_values(old), _dag_values(new)),
+    }
+
+
+def files(before: Mapping[str, bytes | None], after: Mapping[str, bytes | None]) -> list[dict[str, str]]:
+    """How the used files changed, by path: ``added``, ``removed`` or ``modified`` with a unified diff.
+
+    A value of None is a file whose content was not kept (too large): it counts as changed, without a patch.
+    Files that are the same are left out.
+    """
+    found = []
+    for path in sorted({*before, *after}):
+        if path in before and path in after and before[path] == after[path] and before[path] is not None:
+            continue
+        change = "modified" if path in before and path in after else "added" if path in after else "removed"
+        found.append({"path": path, "change": change, "patch": patch(path, before, after)})
+    return found
+
+
+def patch(path: str, before: Mapping[str, bytes | None], after: Mapping[str, bytes | None]) -> str:
+    """A unified diff of one file, ``Binary files differ``, or a sentence when a content was not kept."""
+    old, new = before.get(path, b""), after.get(path, b"")
+    if old is None or new is None:
+        return "The content of this file was not kept.\n"
+    try:
+        old_lines, new_lines = old.decode().splitlines(keepends=True), new.decode().splitlines(keepends=True)
+    except UnicodeDecodeError:
+        return _binary(old, new)
+    if b"\0" in old or b"\0" in new:
+        return _binary(old, new)
+    lines = []
+    for line in difflib.unified_diff(
+        old_lines,
+        new_lines,
+        fromfile=f"a/{path}" if path in before else "/dev/null",
+        tofile=f"b/{path}" if path in after else "/dev/null",
+    ):
+        lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+    return "".join(lines)
+
+
+def _binary(old: bytes, new: bytes) -> str:
+    return f"Binary files differ ({len(old)} and {len(new)} bytes)\n"
+
+
+def is_secret(key: str) -> bool:
+    """Whether a value under this key is not to be shown."""
+    lowered = key.strip().lower()
+    return any(word in lowered for word in SECRET_WORDS)
+
+
+def masked(value: Any, key: str = "") -> Any:
+    """*value* in plain form (Airflow's type marks removed) with secrets replaced."""
+    if key and is_secret(key) and value not in (None, "", [], {}):
+        return MASK
+    value = _plain(value)
+    if isinstance(value, Mapping):
+        return {str(name): masked(inner, str(name)) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [masked(item) for item in value]
+    return value
+
+
+def schedule_of(dag: Mapping[str, Any]) -> str | None:
+    """A Dag's schedule as one readable text; None for a Dag without one. *dag* is the inner mapping."""
+    timetable = dag.get("timetable")
+    if not isinstance(timetable, Mapping):
+        return None if timetable is None else str(timetable)
+    name = str(timetable.get("__type", "")).rsplit(".", 1)[-1]
+    if name == "NullTimetable":
+        return None
+    values = _plain(timetable.get("__var")) or {}
+    if not isinstance(values, Mapping) or not values:
+        return name
+    if name in _CRON and "expression" in values:
+        extra = {
+            key: value
+            for key, value in values.items()
+            if key not in ("expression", "timezone") and value not in (None, False, 0, 0.0)
+        }
+        text = f"{values['expression']} ({values.get('timezone', 'UTC')})"
+        return f"{text}{_arguments(extra)}" if extra else text
+    return f"{name}{_arguments(values)}"
+
+
+_CRON = frozenset({"CronTriggerTimetable", "CronDataIntervalTimetable"})
+
+
+def _arguments(values: Mapping[str, Any]) -> str:
+    return "(" + ", ".join(f"{key}={masked(values[key], key)!r}" for key in sorted(values)) + ")"
+
+
+def _tasks(dag: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    found = {}
+    for item in dag.get("tasks") or ():
+        task = item.get("__var", item) if isinstance(item, Mapping) else None
+        if isinstance(task, Mapping) and task.get("task_id"):
+            found[str(task["task_id"])] = task
+    return found
+
+
+def _task_values(task: Mapping[str, Any]) -> dict[str, Any]:
+    values = {key: value for key, value in task.items() if key not in _TASK_NOT_COMPARED}
+    for key in _PARTIAL:
+        inner = _plain(values.pop(key, None))
+        if isinstance(inner, Mapping):
+            # A mapped task's fixed arguments are its attributes, to a reader.
+            values = {**inner, **values}
+    return values
+
+
+def _dag_values(dag: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: sorted(value, key=str) if key in _UNORDERED and isinstance(value, list) else value
+        for key, value in dag.items()
+        if key not in _NOT_COMPARED
+    }
+
+
+def _edges(tasks: Mapping[str, Mapping[str, Any]]) -> set[tuple[str, str]]:
+    return {
+        (task_id, str(below))
+        for task_id, task in tasks.items()
+        for below in task.get("downstream_task_ids") or ()
+    }
+
+
+def _groups(dag: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Task groups by id, each with the tasks that lie in it directly. The Dag's root group is left out."""
+    found: dict[str, set[str]] = {}
+    for group in _walk_groups(dag.get("task_group")):
+        group_id = group.get("_group_id")
+        if group_id is None:
+            continue
+        found[str(group_id)] = {
+            str(child[1])
+            for child in (group.get("children") or {}).values()
+            if isinstance(child, (list, tuple)) and len(child) == 2 and not isinstance(child[1], Mapping)
+        }
+    return found
+
+
+def _walk_groups(group: Any) -> Iterator[Mapping[str, Any]]:
+    if not isinstance(group, Mapping):
+        return
+    group = group.get("__var", group)
+    yield group
+    for child in (group.get("children") or {}).values():
+        if isinstance(child, (list, tuple)) and len(child) == 2 and isinstance(child[1], Mapping):
+            yield from _walk_groups(child[1])
+
+
+def _group_of(groups: Mapping[str, set[str]], task_id: str) -> str | None:
+    return next((group_id for group_id, inside in groups.items() if task_id in inside), None)
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Names whose values differ, with both values; compared unmasked, shown masked."""
+    found = {}
+    for key in sorted({*old, *new}):
+        one, other = _plain(old.get(key)), _plain(new.get(key))
+        if one != other:
+            found[key.lstrip("_")] = {"from": masked(one, key), "to": masked(other, key)}
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Airflow's encoded values without their ``__var``/``__type`` wrapping; pairs of params as a mapping."""
+    if isinstance(value, Mapping):
+        if value.keys() == {"__var", "__type"}:
+            inner = _plain(value["__var"])
+            return sorted(inner, key=str) if value["__type"] == "set" and isinstance(inner, list) else inner
+        if "__class" in value and "default" in value and "schema" in value:
+            return _plain({key: inner for key, inner in value.items() if key not in ("__class", "source")})
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [_plain(item) for item in value]
+        if items and all(_is_param(item) for item in value):
+            return {item[0]: item[1] for item in items}
+        return items
+    return value
+
+
+def _is_param(item: Any) -> bool:
+    return (
+        isinstance(item, (list, tuple))
+        and len(item) == 2
+        and isinstance(item[0], str)
+        and isinstance(item[1], Mapping)
+        and "__class" in item[1]
+    )

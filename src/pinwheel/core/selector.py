@@ -1,0 +1,75 @@
+"""Which Dags a request is about."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from pinwheel.core.errors import InvalidInput
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(value) if value else ()  # type: ignore[arg-type]
+
+
+@frozen(kw_only=True)
+class Selector:
+    """Dags by id, glob, tag and bundle.
+
+    Ids and globs add up; tags (any of them) and the bundle narrow what they give. Tags or a bundle alone
+    mean all Dags that have them.
+    """
+
+    ids: tuple[str, ...] = ()
+    globs: tuple[str, ...] = ()
+    """Shell patterns, case-sensitive: ``sales_*``."""
+    tags: tuple[str, ...] = ()
+    bundle: str | None = None
+    everything: bool = False
+    """All Dags that are not retired. Said on purpose: an empty selector never means "all"."""
+
+    @classmethod
+    def of(
+        cls,
+        ids: object = (),
+        *,
+        globs: object = (),
+        tags: object = (),
+        bundle: str | None = None,
+        everything: bool = False,
+    ) -> Selector:
+        """A selector from lists or None, as parsers give them."""
+        return cls(
+            ids=_texts(ids),
+            globs=_texts(globs),
+            tags=_texts(tags),
+            bundle=bundle or None,
+            everything=everything,
+        )
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is selected at all."""
+        return not (self.ids or self.globs or self.tags or self.bundle or self.everything)
+
+    @property
+    def names_only(self) -> bool:
+        """Each Dag is named by its id."""
+        return bool(self.ids) and not (self.globs or self.tags or self.bundle or self.everything)
+
+    def require(self, verb: str) -> None:
+        """Check that the selector can mean something for a change.
+
+        :raises InvalidInput: it is empty, or says "all" and names some.
+        """
+        if self.empty:
+            raise InvalidInput(
+                f"Cannot {verb}",
+                found="no Dag is named",
+                remedy="Name Dags by id, or select them by glob, tag or bundle, or say that all are meant",
+            )
+        if self.everything and (self.ids or self.globs):
+            raise InvalidInput(
+                f"Cannot {verb}",
+                found="all Dags are selected, and some are named as well",
+                remedy="Give one of the two",
+            )
