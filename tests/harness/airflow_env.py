@@ -26,6 +26,7 @@ from harness.databases import Database
 from harness.processes import (
     SESSION_ID,
     SESSION_VARIABLE,
+    TIMEOUT_FACTOR,
     ManagedProcess,
     free_port,
     kill_all,
@@ -182,7 +183,7 @@ class AirflowEnv:
         command: Sequence[str] | None = None,
         name: str | None = None,
         wait: bool = True,
-        timeout: float = 90.0,
+        timeout: float = 120.0,
     ) -> AirflowEnv:
         """Start components (default: API server, scheduler, Dag processor) at once; wait until all are ready.
 
@@ -191,6 +192,7 @@ class AirflowEnv:
         """
         names = components or STANDARD
         assert name is None or len(names) == 1, "name= goes with one component"
+        timeout *= TIMEOUT_FACTOR
         began = time.monotonic()
         started = []
         for component in names:
