@@ -72,7 +72,7 @@ _token = HTTPBearer(
     auto_error=False,
     scheme_name="AirflowToken",
     bearerFormat="JWT",
-    description="A token of Airflow's `POST /auth/token`; in a browser Airflow's session cookie does as well.",
+    description="A token of Airflow's `POST /auth/token`; in a browser, Airflow's session cookie.",
 )
 
 

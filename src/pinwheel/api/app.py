@@ -49,7 +49,15 @@ def create_app(host: Host, authenticated: Callable[..., Any]) -> FastAPI:
     for routes in (dags.router, changes.router, runs.router, events.router):
         api.include_router(routes)
     app.include_router(api)
+    _describe_problems(app)
     return app
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Add the schema that error answers refer to: FastAPI would file a model under another media type."""
+    document = app.openapi()
+    problem = schemas.Problem.model_json_schema()
+    document["components"]["schemas"]["Problem"] = problem
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:
@@ -57,7 +65,6 @@ def _responses() -> dict[int | str, dict[str, Any]]:
         status: {
             "description": text,
             "content": {errors.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            "model": schemas.Problem,
         }
         for status, text in _SAID.items()
     }

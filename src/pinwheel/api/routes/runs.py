@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Header, Query
 
 from pinwheel.api import schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission, require
-from pinwheel.api.parameters import DEFAULT_LIMIT, DagIdPath, LimitQuery, RunIdPath, TextQuery
+from pinwheel.api.parameters import DEFAULT_LIMIT, DagIdPath, RunIdPath, TextQuery
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.services import trigger
 from pinwheel.services.history import history
@@ -30,7 +30,7 @@ def list_tries(
     dag_id: DagIdPath,
     run_id: TextQuery = None,
     task_id: TextQuery = None,
-    limit: Annotated[LimitQuery, Query(description="So many of the newest runs.")] = DEFAULT_LIMIT,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="So many of the newest runs.")] = DEFAULT_LIMIT,
 ) -> dict[str, Any]:
     """Each try with the release, build and bundle version that it executed; newest run first."""
     require(access, dag_id, Permission.READ_TASK_INSTANCES)

@@ -1,0 +1,502 @@
+"""The REST API in a real API server, with Airflow's own login and permissions."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from harness import bundles
+from harness.airflow_env import AirflowEnv
+from harness.inprocess import bound_airflow
+from harness.seed import Seeder
+from pinwheel.core.errors import Conflict, HostError, InvalidInput, NotFound, PinwheelError, Refused
+from pinwheel.core.selector import Selector
+
+pytestmark = pytest.mark.airflow
+
+API = "/pinwheel/api/v1"
+PROBLEM = "application/problem+json"
+
+SOURCE = """
+    from airflow.sdk import DAG, task
+
+    with DAG({name!r}, schedule=None, tags={tags!r}):
+        @task
+        def first():
+            print({mark!r})
+        first()
+"""
+NAMES = [
+    *("read_1", "read_2", "verbs", "stale", "race", "keys", "runs", "cli_1", "cli_2", "cli_runs", "other"),
+    *("batch_1", "batch_2", "batch_3"),
+]
+
+
+def sources(mark: str, names: list[str] = NAMES) -> dict[str, str]:
+    return {
+        f"{name}.py": SOURCE.format(name=name, mark=mark, tags=["batch"] if name.startswith("batch") else [])
+        for name in names
+    }
+
+
+class Deployment:
+    """An API server over a database with two builds and two releases of each Dag."""
+
+    def __init__(self, env: AirflowEnv, seeder: Seeder) -> None:
+        self.env = env
+        self.seeder = seeder
+
+    def get(self, path: str, user: str | None = "admin", **kwargs: Any) -> httpx.Response:
+        return self.env.api(user).get(API + path, **kwargs)
+
+    def post(self, path: str, json: Any = None, user: str | None = "admin", **kwargs: Any) -> httpx.Response:
+        return self.env.api(user).post(API + path, json={} if json is None else json, **kwargs)
+
+    def status(self, dag_id: str) -> dict[str, Any]:
+        return ok(self.get(f"/dags/{dag_id}"))
+
+
+def ok(reply: httpx.Response) -> Any:
+    assert reply.is_success, f"{reply.request.method} {reply.request.url}: {reply.status_code} {reply.text}"
+    return reply.json()
+
+
+def problem(reply: httpx.Response, status: int) -> dict[str, Any]:
+    assert reply.status_code == status, f"{reply.request.url}: {reply.status_code} {reply.text}"
+    assert reply.headers["content-type"] == PROBLEM
+    body: dict[str, Any] = reply.json()
+    assert body["status"] == status
+    assert {"type", "title", "detail"} <= body.keys()
+    assert "Traceback" not in reply.text
+    return body
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def api(request: Any, make_airflow: Any, tmp_path_factory: Any) -> Iterator[Deployment]:
+    root: Path = tmp_path_factory.mktemp("api")
+    (root / "folder").mkdir()
+    env = make_airflow(backend=request.param, bundles=[bundles.folder("seed", root / "folder")])
+    with bound_airflow(env.database):
+        seeder = Seeder(root)
+        seeder.push(sources("one"))
+        seeder.push(sources("two"))
+        env.start("api-server")
+        yield Deployment(env, seeder)
+
+
+# Who may do what.
+
+READS = [
+    "/dags",
+    "/dags/read_1",
+    "/dags/read_1/builds",
+    "/dags/read_1/releases",
+    "/dags/read_1/diff",
+    "/dags/read_1/runs",
+    "/events",
+    "/health",
+    "/openapi.json",
+]
+CHANGES: list[tuple[str, Any, int]] = [
+    ("/dags/{dag}/promote", {"plan": True}, 200),
+    ("/dags/{dag}/rollback", {"plan": True}, 200),
+    ("/dags/{dag}/pin", {"plan": True}, 200),
+    ("/dags/{dag}/unpin", {"plan": True}, 200),
+    ("/changes", {"verb": "pin", "selector": {"ids": ["{dag}"]}, "plan": True}, 200),
+    ("/dags/{dag}/runs", {"build": 1}, 201),
+    ("/dags/{dag}/runs/seeded/clear", {}, 200),
+]
+
+
+@pytest.mark.parametrize("path", READS)
+def test_reading_needs_a_login_and_is_open_to_viewers(api: Deployment, path: str) -> None:
+    assert problem(api.get(path, user=None), 401)["type"] == "urn:pinwheel:unauthenticated"
+    for user in ("viewer", "editor", "admin"):
+        ok(api.get(path, user=user))
+    forged = httpx.get(api.env.url + API + path, headers={"Authorization": "Bearer forged"})
+    problem(forged, 403)
+    cookie = httpx.get(api.env.url + API + path, headers={"Cookie": f"_token={api.env.token('viewer')}"})
+    ok(cookie)
+
+
+@pytest.mark.parametrize(("path", "body", "status"), CHANGES, ids=[c[0] for c in CHANGES])
+def test_changing_needs_the_right_to_edit(api: Deployment, path: str, body: Any, status: int) -> None:
+    ran = api.post("/dags/other/runs", {"run_id": "seeded"})
+    assert ran.status_code in (201, 409)
+
+    def send(dag: str, user: str | None) -> httpx.Response:
+        return api.post(path.format(dag=dag), json.loads(json.dumps(body).replace("{dag}", dag)), user=user)
+
+    problem(send("other", None), 401)
+    assert "viewer" in problem(send("other", "viewer"), 403)["found"]
+    assert send("other", "editor").status_code == status
+    assert send("other", "admin").status_code == status
+    # Whether the Dag exists makes no difference to somebody who may not change it anyway.
+    problem(send("no_such_dag", None), 401)
+    problem(send("no_such_dag", "viewer"), 403)
+    assert problem(send("no_such_dag", "admin"), 404)["failed"] == "Cannot find Dag no_such_dag"
+
+
+@pytest.mark.parametrize("path", [p for p in READS if "read_1" in p])
+def test_a_dag_that_does_not_exist_answers_404(api: Deployment, path: str) -> None:
+    problem(api.get(path.replace("read_1", "no_such_dag"), user=None), 401)
+    body = problem(api.get(path.replace("read_1", "no_such_dag"), user="viewer"), 404)
+    assert body["failed"] == "Cannot find Dag no_such_dag"
+
+
+INVALID = [
+    ("GET", "/dags?limit=0", None),
+    ("GET", "/dags/read_1/builds?limit=x", None),
+    ("GET", "/dags/read_1/releases?offset=-1", None),
+    ("GET", "/dags/read_1/diff?from=0", None),
+    ("GET", "/dags/read_1/runs?limit=0", None),
+    ("GET", "/events?before_id=0", None),
+    ("GET", "/dags/a%00b", None),
+    ("POST", "/dags/read_1/promote", {"build": 0}),
+    ("POST", "/dags/read_1/promote", {"build": 1, "to_release": 1}),
+    ("POST", "/dags/read_1/rollback", {"actor": "somebody else"}),
+    ("POST", "/dags/read_1/pin", {"reason": "a\0b"}),
+    ("POST", "/dags/read_1/unpin", {"build": 1}),
+    ("POST", "/changes", {"verb": "pin", "selector": {}}),
+    ("POST", "/changes", {"verb": "retire", "selector": {"ids": ["read_1"]}}),
+    ("POST", "/changes", {"verb": "pin", "selector": {"globs": ["read_*"]}, "build": 1}),
+    ("POST", "/changes", {"verb": "pin", "selector": {"ids": ["read_1"]}, "rerun_failed": True}),
+    ("POST", "/changes", {"verb": "pin", "selector": {"ids": ["x"] * 10_001}}),
+    ("POST", "/dags/read_1/runs", {"logical_date": "2026-01-01T00:00:00"}),
+    ("POST", "/dags/read_1/runs", {"logical_date": "0001-01-01T00:00:00+14:00"}),
+    ("POST", "/dags/read_1/runs", {"conf": {"a": "\0"}}),
+    ("POST", "/dags/read_1/runs", {"run_id": "x" * 251}),
+    ("POST", "/dags/read_1/runs/r/clear", {"task_ids": "all"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), INVALID)
+def test_invalid_requests_answer_422(api: Deployment, method: str, path: str, body: Any) -> None:
+    reply = api.env.api("admin").request(method, API + path, json=body)
+    assert problem(reply, 422)["type"] == "urn:pinwheel:invalid-input"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/dags/read_1/promote", {"build": 99}),
+        ("/dags/read_1/rollback", {"to_release": 99}),
+        ("/dags/read_1/runs", {"build": 99}),
+        ("/dags/read_1/runs/no_such_run/clear", {}),
+        ("/changes", {"verb": "pin", "selector": {"globs": ["zzz*"]}}),
+    ],
+)
+def test_targets_that_do_not_exist_answer_404(api: Deployment, path: str, body: Any) -> None:
+    problem(api.post(path, body), 404)
+
+
+# What the answers hold.
+
+
+def test_dags_can_be_filtered_and_paged(api: Deployment) -> None:
+    page = ok(api.get("/dags", params={"glob": "batch_*", "limit": 2, "offset": 1}))
+    assert [d["dag_id"] for d in page["dags"]] == ["batch_2", "batch_3"]
+    assert page["total_entries"] == 3
+    assert ok(api.get("/dags", params={"tag": "batch", "ids": "batch_1"}))["total_entries"] == 1
+    assert ok(api.get("/dags", params={"bundle": "nothing"}))["total_entries"] == 0
+    assert ok(api.get("/dags", params={"ids": ["read_1", "read_2"], "held": False}))["total_entries"] == 2
+    assert ok(api.get("/dags", params={"ids": "read_1", "track": "pinned"}))["total_entries"] == 0
+    problem(api.get("/dags", params={"ids": ["read_1", "no_such_dag"]}), 404)
+
+
+def test_the_whole_way_of_a_dag_over_rest(api: Deployment) -> None:
+    before = api.status("verbs")
+    assert (before["active_release"], before["active_build"], before["track"]) == (2, 2, "auto")
+
+    planned = ok(api.post("/dags/verbs/rollback?plan=true", {"reason": "just looking"}))
+    assert (planned["plan"], planned["changed"], planned["build"]) == (True, True, 1)
+    assert api.status("verbs") == before
+
+    done = ok(api.post("/dags/verbs/rollback", {"reason": "it was bad"}, user="editor"))
+    assert (done["plan"], done["release"], done["build"], done["kind"]) == (False, 3, 1, "rollback")
+    after = api.status("verbs")
+    assert (after["active_release"], after["active_build"], after["track"], after["held"]) == (
+        3,
+        1,
+        "pinned",
+        True,
+    )
+
+    newest = ok(api.get("/dags/verbs/releases"))["releases"][0]
+    assert (newest["release"], newest["actor"], newest["reason"]) == (3, "editor", "it was bad")
+    log = api.env.rows("SELECT owner, event FROM log WHERE dag_id = 'verbs' AND event = 'pinwheel_rollback'")
+    assert [row["owner"] for row in log] == ["editor"]
+    event = ok(api.get("/events", params={"ids": "verbs", "kind": "rollback"}))["events"][0]
+    assert (event["actor"], event["reason"], event["release"]) == ("editor", "it was bad", 3)
+
+    assert ok(api.post("/dags/verbs/promote"))["build"] == 2
+    assert ok(api.post("/dags/verbs/pin", {"build": 1}))["kind"] == "pin"
+    assert ok(api.post("/dags/verbs/unpin"))["kind"] == "unpin"
+    assert api.status("verbs")["track"] == "auto"
+    assert len(ok(api.get("/dags/verbs/builds"))["builds"]) == 2
+
+    difference = ok(api.get("/dags/verbs/diff", params={"from": 1, "to": 2}))
+    assert (difference["from"], difference["to"]) == (1, 2)
+    assert [file["path"] for file in difference["files"]] == ["verbs.py"]
+    assert "+" in difference["files"][0]["patch"]
+
+
+def test_a_stale_change_answers_409(api: Deployment) -> None:
+    reply = api.get("/dags/stale")
+    seen = reply.headers["etag"]
+    assert seen == '"2"'
+    ok(api.post("/dags/stale/rollback"))
+    for change in ({"headers": {"If-Match": seen}}, {"json": {"expected_release": 2}}):
+        body = problem(api.post("/dags/stale/promote", **change), 409)
+        assert body["type"] == "urn:pinwheel:conflict"
+        assert (body["facts"]["expected_release"], body["facts"]["active_release"]) == (2, 3)
+    batch = {"verb": "promote", "selector": {"ids": ["stale"]}, "expected_release": 2}
+    problem(api.post("/changes", batch), 409)
+    assert api.status("stale")["active_release"] == 3
+    ok(api.post("/dags/stale/promote", headers={"If-Match": api.get("/dags/stale").headers["etag"]}))
+
+
+def test_of_two_promoters_with_one_view_exactly_one_wins(api: Deployment) -> None:
+    seen = api.get("/dags/race").headers["etag"]
+    bodies = [{"build": 1, "reason": f"nr {n}"} for n in range(4)]
+    token = api.env.token("admin")
+
+    def roll_back(body: dict[str, Any]) -> int:
+        headers = {"If-Match": seen, "Authorization": f"Bearer {token}"}
+        url = f"{api.env.url}{API}/dags/race/rollback"
+        return httpx.post(url, json=body, headers=headers, timeout=60).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        codes = sorted(pool.map(roll_back, bodies))
+    assert codes == [200, 409, 409, 409]
+    assert api.status("race")["active_release"] == 3
+
+
+def test_a_repeated_request_with_its_key_changes_nothing_again(api: Deployment) -> None:
+    headers = {"Idempotency-Key": "deploy 17"}
+    first = ok(api.post("/dags/keys/rollback", {"reason": "r"}, headers=headers))
+    again = ok(api.post("/dags/keys/rollback", {"reason": "r"}, headers=headers))
+    assert (first["changed"], again["changed"]) == (True, False)
+    assert (again["release"], again["build"]) == (first["release"], first["build"]) == (3, 1)
+    assert api.status("keys")["active_release"] == 3
+    # The key stands for one request of one user: neither another one nor another user's gets its answer.
+    other = ok(api.post("/dags/keys/promote", headers=headers))
+    assert (other["changed"], other["release"]) == (True, 4)
+    theirs = ok(api.post("/dags/keys/rollback", {"reason": "r"}, user="editor", headers=headers))
+    assert (theirs["changed"], theirs["release"]) == (True, 5)
+    problem(api.post("/dags/keys/runs", headers=headers), 422)
+
+
+def test_a_batch_changes_all_or_nothing(api: Deployment) -> None:
+    selector = {"globs": ["batch_*"], "tags": ["batch"]}
+    refused = problem(api.post("/changes", {"verb": "rollback", "selector": selector}, user="viewer"), 403)
+    assert refused["facts"]["dag_ids"] == ["batch_1", "batch_2", "batch_3"]
+
+    problem(api.post("/changes", {"verb": "pin", "selector": {"ids": ["batch_1", "no_such_dag"]}}), 404)
+    assert api.status("batch_1")["track"] == "auto"
+
+    planned = ok(api.post("/changes", {"verb": "rollback", "selector": selector, "plan": True}))
+    assert planned["plan"] is True
+    assert [(o["dag_id"], o["build"]) for o in planned["outcomes"]] == [(f"batch_{n}", 1) for n in (1, 2, 3)]
+    assert api.status("batch_1")["active_release"] == 2
+
+    done = ok(
+        api.post("/changes", {"verb": "rollback", "selector": selector, "reason": "all"}, user="editor")
+    )
+    assert [o["release"] for o in done["outcomes"]] == [3, 3, 3]
+    assert ok(api.get("/dags", params={"tag": "batch", "track": "pinned"}))["total_entries"] == 3
+
+
+def test_runs_on_a_chosen_build(api: Deployment) -> None:
+    made = ok(
+        api.post("/dags/runs/runs", {"build": 1, "run_id": "try+it:1", "conf": {"a": 1}}, user="editor")
+    )
+    assert (made["run_id"], made["build"], made["release"]) == ("try+it:1", 1, 1)
+    problem(api.post("/dags/runs/runs", {"build": 1, "run_id": "try+it:1"}), 409)
+    assert api.status("runs")["active_build"] == 2
+    finish(api, "runs", "try+it:1")
+
+    tries = ok(api.get("/dags/runs/runs", params={"run_id": "try+it:1"}))["tries"]
+    assert [(t["task_id"], t["try_number"], t["build"]) for t in tries] == [("first", 1, 1)]
+    assert ok(api.get("/dags/runs/runs", params={"run_id": "try+it:1", "task_id": "x"}))["tries"] == []
+    problem(api.get("/dags/runs/runs", params={"run_id": "nothing"}), 404)
+
+    cleared = ok(api.post("/dags/runs/runs/try%2Bit%3A1/clear", {"build": 2, "reason": "again"}))
+    assert (cleared["run_id"], cleared["build"], cleared["release"]) == ("try+it:1", 2, 2)
+    kinds = [e["kind"] for e in ok(api.get("/events", params={"ids": "runs"}))["events"]]
+    assert kinds[:2] == ["clear", "trigger"]
+
+
+def finish(api: Deployment, dag_id: str, run_id: str) -> None:
+    """Play scheduler and worker for a run: no such processes run here."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        where = {"dag_id": dag_id, "run_id": run_id}
+        for ti in session.query(TaskInstance).filter_by(**where):
+            ti.state, ti.try_number = "success", 1
+            ti.start_date = ti.end_date = datetime.now(UTC)
+        session.query(DagRun).filter_by(**where).one().state = "success"
+
+
+def test_events_page_backwards(api: Deployment) -> None:
+    seen: list[int] = []
+    before: int | None = None
+    while True:
+        params = {"limit": 7} | ({"before_id": before} if before else {})
+        page = ok(api.get("/events", params=params, user="viewer"))
+        seen += [event["id"] for event in page["events"]]
+        before = page["next_before_id"]
+        if before is None:
+            break
+    assert seen == sorted(set(seen), reverse=True)
+    assert len(seen) == api.env.scalar("SELECT count(*) FROM pinwheel_event")
+
+
+def test_reading_changes_nothing(api: Deployment) -> None:
+    def counts() -> dict[str, Any]:
+        tables = ["pinwheel_event", "pinwheel_release", "pinwheel_build", "dag_version", "log"]
+        return {table: api.env.scalar(f"SELECT count(*) FROM {table}") for table in tables}
+
+    before = counts()
+    for path in READS:
+        ok(api.get(path))
+        assert api.get(path.replace("read_1", "no_such_dag")).status_code in (200, 404)
+    assert counts() == before
+
+
+def test_openapi_is_served_with_the_mount_path(api: Deployment) -> None:
+    document = ok(api.get("/openapi.json", user="viewer"))
+    assert document["servers"] == [{"url": "/pinwheel"}]
+    assert "/api/v1/dags/{dag_id}/rollback" in document["paths"]
+    assert "Problem" in document["components"]["schemas"]
+
+
+def test_health_tells_of_missing_tables(api: Deployment) -> None:
+    assert ok(api.get("/health"))["status"] == "healthy"
+    api.env.execute("ALTER TABLE pinwheel_event RENAME TO pinwheel_event_away")
+    try:
+        health = ok(api.get("/health"))
+        assert (health["status"], health["missing_tables"]) == ("unhealthy", ["pinwheel_event"])
+        assert "airflow db migrate" in problem(api.get("/events"), 502)["remedy"]
+        ok(api.env.api().get("/api/v2/dags"))
+    finally:
+        api.env.execute("ALTER TABLE pinwheel_event_away RENAME TO pinwheel_event")
+
+
+def test_airflow_itself_is_untouched(api: Deployment) -> None:
+    assert api.env.api(None).get("/api/v2/version").status_code == 200
+    plugins = api.env.get("/api/v2/plugins")["plugins"]
+    ours = next(plugin for plugin in plugins if plugin["name"] == "pinwheel")
+    assert [app["url_prefix"] for app in ours["fastapi_apps"]] == ["/pinwheel"]
+
+
+# The same over the database and over REST.
+
+
+def plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def test_the_remote_backend_gives_what_the_local_one_gives(api: Deployment) -> None:
+    from pinwheel.cli.backend import LocalBackend
+    from pinwheel.cli.remote import RemoteBackend
+
+    local = LocalBackend(api.seeder.host, actor="admin")
+    remote = RemoteBackend(api.env.url, api.env.token("admin"))
+
+    def same(call: Any) -> Any:
+        answers = []
+        for backend in (local, remote):
+            try:
+                answers.append(plain(call(backend)))
+            except PinwheelError as error:
+                answers.append((type(error), error.exit_code, error.message))
+        # As text: the order of the keys is what a person reads.
+        assert json.dumps(answers[0], default=str) == json.dumps(answers[1], default=str)
+        return answers[0]
+
+    assert same(lambda b: b.status())
+    same(lambda b: b.status(Selector.of(["cli_2", "cli_1"])))
+    same(lambda b: b.status(Selector.of(globs=["batch_*"], tags=["batch"])))
+    assert same(lambda b: b.select(Selector.of(everything=True)))
+    assert same(lambda b: b.builds("cli_1"))
+    assert same(lambda b: b.releases("cli_1"))
+    same(lambda b: b.releases("cli_1", include_before=True))
+    assert same(lambda b: b.diff("cli_1", 1, 2))["files"]
+    assert same(lambda b: b.events())
+    same(lambda b: b.events(Selector.of(["cli_1"]), limit=2))
+    same(lambda b: b.history("other"))
+    for verb in ("promote", "rollback", "pin", "unpin"):
+        assert same(lambda b, verb=verb: b.change(verb, Selector.of(["cli_1", "cli_2"]), plan=True))
+
+    one, two = Selector.of(["cli_1"]), Selector.of(["cli_2"])
+    done = plain(local.change("rollback", one, reason="r")), plain(remote.change("rollback", two, reason="r"))
+    assert [{**outcome, "dag_id": ""} for outcome in done[0]] == [{**o, "dag_id": ""} for o in done[1]]
+    runs = [plain(b.trigger("cli_runs", build=2, run_id=f"nr{n}")) for n, b in enumerate((local, remote))]
+    assert {**runs[0], "run_id": ""} == {**runs[1], "run_id": ""}
+
+    refusals = {
+        lambda b: b.builds("no_such_dag"): NotFound,
+        lambda b: b.status(Selector.of(["no_such_dag"])): NotFound,
+        lambda b: b.change("promote", one, build=99): NotFound,
+        lambda b: b.change("promote", one, expected_release=1): Conflict,
+        lambda b: b.change("unpin", one, build=1): InvalidInput,
+        lambda b: b.change("pin", Selector.of()): InvalidInput,
+        lambda b: b.change("pin", Selector.of(globs=["zzz*"])): NotFound,
+        lambda b: b.change("pin", Selector.of(globs=["batch*"]), build=1): InvalidInput,
+        lambda b: b.trigger("cli_runs", run_id="nr0"): Conflict,
+        lambda b: b.trigger("cli_1", build=99): NotFound,
+    }
+    ok(api.post("/dags/cli_1/promote"))
+    refusals[lambda b: b.change("promote", one, build=1)] = Refused
+    for call, error in refusals.items():
+        assert same(call)[0] == str(error) or same(call)[0] is error
+    with pytest.raises(Refused, match="does not know you"):
+        RemoteBackend(api.env.url).status()
+    with pytest.raises(Refused, match="viewer may not edit"):
+        RemoteBackend(api.env.url, api.env.token("viewer")).change("pin", one)
+    with pytest.raises(HostError, match="There is no Pinwheel"):
+        RemoteBackend(api.env.url + "/elsewhere", api.env.token("viewer")).status()
+
+
+COMMANDS = [
+    ["status"],
+    ["status", "read_1"],
+    ["builds", "read_1"],
+    ["releases", "read_1"],
+    ["diff", "read_1", "--from", "1", "--to", "2"],
+    ["events", "read_1"],
+    ["history", "read_1"],
+    ["rollback", "read_1", "--plan"],
+    ["builds", "no_such_dag"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_the_cli_prints_the_same_with_and_without_url(api: Deployment, command: list[str]) -> None:
+    local = api.env.cli("pinwheel", *command, "--output", "json")
+    over = {"PINWHEEL_URL": api.env.url, "PINWHEEL_TOKEN": api.env.token("admin")}
+    remote = api.env.cli("pinwheel", *command, "--output", "json", **over)
+    assert (remote.returncode, remote.stdout) == (local.returncode, local.stdout), (
+        remote.stderr + local.stderr
+    )
+    assert over["PINWHEEL_TOKEN"] not in remote.stdout + remote.stderr
+
+
+def test_answers_are_quick(api: Deployment) -> None:
+    ok(api.get("/dags"))
+    began = time.monotonic()
+    for _ in range(10):
+        ok(api.get("/dags/read_1"))
+    print(f"GET /dags/read_1: {(time.monotonic() - began) * 100:.0f} ms each")

@@ -1,0 +1,448 @@
+"""Errors, permissions and shapes of the REST API, without Airflow and without a database."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection
+from functools import cache
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, HTTPException
+from starlette.testclient import TestClient
+
+from pinwheel.api import app as api_app
+from pinwheel.api import errors as api_errors
+from pinwheel.api.access import Permission
+from pinwheel.api.limits import MAX_BODY_BYTES
+from pinwheel.cli import remote
+from pinwheel.cli.remote import RemoteBackend
+from pinwheel.core import errors
+from pinwheel.core.errors import HostError, InvalidInput, NotFound, PinwheelError, Refused
+from pinwheel.core.selector import Selector
+from pinwheel.services import change, selecting, trigger, views
+from pinwheel.services.releasing import unknown_dag
+
+CLASSES = sorted(
+    {c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, PinwheelError)},
+    key=lambda c: c.__name__,
+)
+
+ROUTES = {
+    ("GET", "/api/v1/dags"),
+    ("GET", "/api/v1/dags/{dag_id}"),
+    ("GET", "/api/v1/dags/{dag_id}/builds"),
+    ("GET", "/api/v1/dags/{dag_id}/releases"),
+    ("GET", "/api/v1/dags/{dag_id}/diff"),
+    ("GET", "/api/v1/dags/{dag_id}/runs"),
+    ("POST", "/api/v1/dags/{dag_id}/runs"),
+    ("POST", "/api/v1/dags/{dag_id}/runs/{run_id}/clear"),
+    ("POST", "/api/v1/dags/{dag_id}/promote"),
+    ("POST", "/api/v1/dags/{dag_id}/rollback"),
+    ("POST", "/api/v1/dags/{dag_id}/pin"),
+    ("POST", "/api/v1/dags/{dag_id}/unpin"),
+    ("POST", "/api/v1/changes"),
+    ("GET", "/api/v1/events"),
+    ("GET", "/api/v1/health"),
+}
+
+
+class FakeAccess:
+    """Grants what is listed: ``{permission: Dag ids}``."""
+
+    user_name = "ada"
+
+    def __init__(self, **granted: Collection[str]) -> None:
+        self.granted = {Permission[name]: set(ids) for name, ids in granted.items()}
+        self.import_errors = True
+
+    def may(self, permission: Permission, dag_id: str | None) -> bool:
+        return dag_id in self.granted.get(permission, ()) or (dag_id is None and permission in self.granted)
+
+    def lacking(self, permission: Permission, dag_ids: Collection[str]) -> list[str]:
+        return sorted(dag_id for dag_id in dag_ids if not self.may(permission, dag_id))
+
+    def readable(self) -> set[str]:
+        return self.granted.get(Permission.READ, set())
+
+    def may_read_import_errors(self) -> bool:
+        return self.import_errors
+
+    def may_read_unbound_events(self) -> bool:
+        return False
+
+
+class FakeHost:
+    """Knows no Dag."""
+
+    def run(self, work: Any) -> Any:
+        return work(None)
+
+    def airflow_dags(self, session: Any, dag_ids: Any) -> list[Any]:
+        return []
+
+
+_who: list[FakeAccess | None] = [None]
+
+
+@cache
+def make_app() -> FastAPI:
+    async def authenticated() -> Any:
+        if _who[0] is None:
+            raise HTTPException(401, "Not authenticated")
+        return _who[0]
+
+    return api_app.create_app(FakeHost(), authenticated)  # type: ignore[arg-type]
+
+
+class Client:
+    """The API as one user, None being nobody, sees it."""
+
+    def __init__(self, access: FakeAccess | None) -> None:
+        self.access = access
+        self.http = TestClient(make_app(), raise_server_exceptions=False)
+
+    def request(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        _who[0] = self.access
+        return self.http.request(method, path, **kwargs)
+
+    def get(self, path: str, **kwargs: Any) -> httpx.Response:
+        return self.request("GET", path, **kwargs)
+
+    def post(self, path: str, **kwargs: Any) -> httpx.Response:
+        return self.request("POST", path, **kwargs)
+
+
+def client(access: FakeAccess | None = None) -> Client:
+    return Client(access)
+
+
+@pytest.fixture
+def all_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The services find no Dag."""
+
+    def missing(host: Any, dag_id: Any = None, *args: Any, dag_ids: Any = None, **kwargs: Any) -> Any:
+        raise unknown_dag(dag_id if isinstance(dag_id, str) else (dag_ids or dag_id.dag_ids)[0])
+
+    for module, name in [
+        (views, "status"),
+        (views, "builds"),
+        (views, "releases"),
+        (views, "diff"),
+        (change, "apply"),
+        (change, "plan"),
+        (trigger, "trigger"),
+        (trigger, "clear"),
+    ]:
+        monkeypatch.setattr(module, name, missing)
+    monkeypatch.setattr("pinwheel.api.routes.runs.history", missing)
+
+
+@pytest.mark.parametrize("error", CLASSES)
+def test_every_error_class_has_a_status_and_a_type(error: type[PinwheelError]) -> None:
+    body = api_errors.problem_of(error("It failed", found="this", remedy="Do that", dag_id="d"))
+    assert 400 <= body["status"] < 600
+    assert error in api_errors.TYPES
+    assert body["type"] == api_errors.TYPES[error]
+    assert body["detail"] == "It failed: this. Do that."
+    assert (body["failed"], body["found"], body["remedy"]) == ("It failed", "this", "Do that")
+    assert body["facts"] == {"dag_id": "d"}
+
+
+@pytest.mark.parametrize("error", CLASSES)
+def test_every_error_comes_out_of_the_remote_backend_as_it_went_in(error: type[PinwheelError]) -> None:
+    sent = error("It failed", found="this", remedy="Do that", dag_id="d")
+    problem = api_errors.problem_of(sent)
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(
+            problem["status"], json=problem, headers={"content-type": "application/problem+json"}
+        )
+
+    backend = RemoteBackend("http://airflow", "t", transport=httpx.MockTransport(reply))
+    with pytest.raises(PinwheelError) as caught:
+        backend.builds("d")
+    assert type(caught.value) is error
+    assert caught.value.message == sent.message
+    assert caught.value.exit_code == sent.exit_code
+    assert set(remote._ERRORS) == set(api_errors.TYPES.values())
+
+
+def test_the_paths_of_openapi_are_these() -> None:
+    document = make_app().openapi()
+    found = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    assert found == ROUTES
+    ids = [op["operationId"] for item in document["paths"].values() for op in item.values()]
+    assert len(ids) == len(set(ids))
+    for item in document["paths"].values():
+        for operation in item.values():
+            assert {"401", "403", "404", "409", "422"} <= set(operation["responses"])
+            assert operation["security"] == [{"AirflowToken": []}]
+            for status, response in operation["responses"].items():
+                kind = "application/problem+json" if int(status) >= 400 else "application/json"
+                assert list(response["content"]) == [kind], (operation["operationId"], status)
+    batch = document["components"]["schemas"]["BatchBody"]
+    assert batch["additionalProperties"] is False
+    assert set(batch["required"]) == {"verb", "selector"}
+
+
+def filled(path: str) -> str:
+    return path.replace("{dag_id}", "d").replace("{run_id}", "r")
+
+
+@pytest.mark.parametrize(("method", "path"), [*sorted(ROUTES), ("GET", "/api/v1/openapi.json")])
+def test_every_route_needs_a_login(method: str, path: str) -> None:
+    reply = client(None).request(method, filled(path), json=body_for(path) if method == "POST" else None)
+    assert reply.status_code == 401
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.headers["www-authenticate"] == "Bearer"
+    assert reply.json()["type"] == api_errors.UNAUTHENTICATED
+
+
+DAG_ROUTES = sorted(route for route in ROUTES if "{dag_id}" in route[1])
+
+
+def body_for(path: str) -> Any:
+    return {"verb": "pin", "selector": {"ids": ["d"]}} if path.endswith("changes") else {}
+
+
+@pytest.mark.usefixtures("all_missing")
+@pytest.mark.parametrize(("method", "path"), [*DAG_ROUTES, ("POST", "/api/v1/changes")])
+def test_a_dag_that_may_not_be_read_answers_as_one_that_does_not_exist(method: str, path: str) -> None:
+    every = {permission.name: {"d"} for permission in Permission}
+    replies = [
+        client(access).request(method, filled(path), json=body_for(path) if method == "POST" else None)
+        for access in (FakeAccess(), FakeAccess(**every))
+    ]
+    assert [reply.status_code for reply in replies] == [404, 404]
+    assert replies[0].json() == replies[1].json()
+    assert replies[0].json()["failed"] == "Cannot find Dag d"
+
+
+NEEDED = {
+    "builds": "READ_VERSIONS",
+    "releases": "READ_VERSIONS",
+    "diff": "READ_CODE",
+    "promote": "EDIT",
+    "rollback": "EDIT",
+    "pin": "EDIT",
+    "unpin": "EDIT",
+    "clear": "EDIT_RUN",
+    "changes": "EDIT",
+}
+
+
+@pytest.mark.usefixtures("all_missing")
+@pytest.mark.parametrize(("method", "path"), [r for r in DAG_ROUTES if r != ("GET", "/api/v1/dags/{dag_id}")])
+def test_a_readable_dag_without_the_permission_answers_403(method: str, path: str) -> None:
+    needed = NEEDED.get(path.rpartition("/")[2])
+    needed = needed or ("CREATE_RUN" if method == "POST" else "READ_TASK_INSTANCES")
+    granted = {permission.name: {"d"} for permission in Permission if permission.name != needed}
+    body = {} if method == "POST" else None
+    reply = client(FakeAccess(**granted)).request(method, filled(path), json=body)
+    assert reply.status_code == 403, reply.text
+    assert reply.json()["type"] == "urn:pinwheel:refused"
+    assert "ada" in reply.json()["found"]
+
+
+@pytest.mark.usefixtures("all_missing")
+def test_structure_can_be_compared_without_the_right_to_see_code() -> None:
+    access = FakeAccess(READ={"d"}, READ_VERSIONS={"d"})
+    assert client(access).get("/api/v1/dags/d/diff").status_code == 403
+    assert client(access).get("/api/v1/dags/d/diff", params={"files": "false"}).status_code == 404
+
+
+def test_a_rollback_that_reruns_needs_the_right_to_edit_runs(all_missing: None) -> None:
+    access = FakeAccess(READ={"d"}, EDIT={"d"})
+    url = "/api/v1/dags/d/rollback"
+    assert client(access).post(url, json={"rerun_failed": True}).status_code == 403
+    assert client(access).post(url, json={}).status_code == 404
+
+
+def test_a_batch_is_refused_as_a_whole_and_names_the_first_dags(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"d{n:02}" for n in range(12)]
+    monkeypatch.setattr(selecting, "select", lambda host, selector, retired: [*names, "secret"])
+    monkeypatch.setattr(change, "apply", lambda *a: pytest.fail("nothing may be applied"))
+    access = FakeAccess(READ=names, EDIT=names[:2])
+    reply = client(access).post("/api/v1/changes", json={"verb": "pin", "selector": {"globs": ["*"]}})
+    assert reply.status_code == 403
+    assert reply.json()["facts"]["dag_ids"] == names[2:7]
+    assert "and 5 more" in reply.json()["found"]
+    assert "secret" not in reply.text
+
+
+def test_patterns_select_only_what_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selecting, "select", lambda host, selector, retired: ["a", "hidden", "z"])
+    monkeypatch.setattr(views, "status", lambda host, dag_ids: pytest.fail(str(dag_ids)) if dag_ids else [])
+    reply = client(FakeAccess(READ={"a", "z"})).get("/api/v1/dags", params={"glob": "*", "offset": 2})
+    assert reply.json() == {"dags": [], "total_entries": 2}
+
+
+HOSTILE = [
+    ("not JSON", b"{", {}),
+    ("a list", b"[]", {}),
+    ("null bytes", b'{"reason": "a\\u0000b"}', {}),
+    ("lone surrogate", b'{"reason": "\\ud800"}', {}),
+    ("invalid UTF-8", b'{"reason": "\xff"}', {}),
+    ("unknown field", b'{"actor": "root"}', {}),
+    ("boolean as number", b'{"build": true}', {}),
+    ("number below one", b'{"build": 0}', {}),
+    ("number too large", b'{"build": 99999999999999999999}', {}),
+    ("both targets", b'{"build": 1, "to_release": 1}', {}),
+    ("text as number", b'{"build": "1"}', {}),
+    ("infinity", b'{"build": Infinity}', {}),
+    ("deep nesting", b'{"reason": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", {}),
+    ("long reason", b'{"reason": "' + b"x" * 20_000 + b'"}', {}),
+    ("form", b"reason=x", {"content-type": "application/x-www-form-urlencoded"}),
+    ("text", b'{"reason": "x"}', {"content-type": "text/plain"}),
+    ("bad If-Match", b"{}", {"if-match": '"one"'}),
+    ("two expectations", b'{"expected_release": 2}', {"if-match": '"1"'}),
+    ("empty key", b"{}", {"idempotency-key": ""}),
+    ("long key", b"{}", {"idempotency-key": "k" * 300}),
+]
+
+
+@pytest.mark.parametrize(("body", "headers"), [h[1:] for h in HOSTILE], ids=[h[0] for h in HOSTILE])
+def test_hostile_bodies_are_refused_without_a_traceback(body: bytes, headers: dict[str, str]) -> None:
+    access = FakeAccess(READ={"d"}, EDIT={"d"})
+    reply = client(access).post(
+        "/api/v1/dags/d/promote", content=body, headers={"content-type": "application/json", **headers}
+    )
+    assert reply.status_code in (400, 422), reply.text
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert {"type", "title", "status", "detail"} <= set(reply.json())
+    assert "Traceback" not in reply.text
+    assert len(reply.content) < 5000
+
+
+@pytest.mark.parametrize("name", ["a%00b", "a%0Ab", "%7F", "x" * 251])
+def test_hostile_dag_ids_are_refused(name: str) -> None:
+    reply = client(FakeAccess(READ={"d"})).get(f"/api/v1/dags/{name}")
+    assert reply.status_code == 422, reply.text
+    assert reply.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "offset=-1", "track=x", "held=maybe", "glob=%00"])
+def test_hostile_queries_are_refused(query: str) -> None:
+    reply = client(FakeAccess(READ={"d"})).get(f"/api/v1/dags?{query}")
+    assert reply.status_code == 422, reply.text
+
+
+def test_large_bodies_are_refused_announced_or_not() -> None:
+    def stream() -> Any:
+        for _ in range(MAX_BODY_BYTES // 65_536 + 2):
+            yield b"x" * 65_536
+
+    access = FakeAccess(READ={"d"}, EDIT={"d"})
+    for content in (b"x" * (MAX_BODY_BYTES + 1), stream()):
+        reply = client(access).post(
+            "/api/v1/dags/d/promote", content=content, headers={"content-type": "application/json"}
+        )
+        assert reply.status_code == 413
+        assert reply.headers["content-type"] == "application/problem+json"
+
+
+def test_an_unexpected_failure_shows_nothing_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(*args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("password=hunter2")
+
+    monkeypatch.setattr(views, "status", explode)
+    reply = client(FakeAccess(READ={"d"})).get("/api/v1/dags/d")
+    assert reply.status_code == 500
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert "hunter2" not in reply.text
+
+
+@pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/v2/dags", "/"])
+def test_unknown_routes_answer_problems(path: str) -> None:
+    reply = client(FakeAccess()).get(path)
+    assert reply.status_code == 404
+    assert reply.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(ROUTES))
+def test_no_get_changes_and_no_change_is_a_get(method: str, path: str) -> None:
+    other = "GET" if method == "POST" else "DELETE"
+    if (other, path) not in ROUTES:
+        reply = client(FakeAccess()).request(other, filled(path))
+        assert reply.status_code == 405 or (other, path.rpartition("/")[0] + "/{dag_id}") in ROUTES
+
+
+# The remote backend by itself.
+
+
+def remote_of(reply: Any, **kwargs: Any) -> RemoteBackend:
+    return RemoteBackend("http://airflow/team/", "s3cret", transport=httpx.MockTransport(reply), **kwargs)
+
+
+def test_the_remote_backend_keeps_the_path_of_its_url_and_sends_the_token() -> None:
+    seen: list[httpx.Request] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={"builds": [], "total_entries": 0})
+
+    remote_of(reply).builds("a b/c")
+    assert seen[0].url.raw_path.startswith(b"/team/pinwheel/api/v1/dags/a%20b%2Fc/builds?")
+    assert seen[0].headers["authorization"] == "Bearer s3cret"
+
+
+def test_the_remote_backend_reads_all_pages() -> None:
+    every = [{"dag_id": f"d{n}"} for n in range(2345)]
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        offset, limit = int(request.url.params["offset"]), int(request.url.params["limit"])
+        return httpx.Response(200, json={"dags": every[offset : offset + limit], "total_entries": len(every)})
+
+    assert remote_of(reply).status() == every
+
+
+ANSWERS = [
+    (httpx.Response(401, json={"detail": "Not authenticated"}), Refused, "does not know you"),
+    (httpx.Response(403, json={"detail": "Invalid JWT token"}), Refused, "Invalid JWT token"),
+    (httpx.Response(404, json={"detail": "Not Found"}), HostError, "no Pinwheel"),
+    (httpx.Response(200, html="<html>"), HostError, "no Pinwheel"),
+    (httpx.Response(302, headers={"location": "/login"}), HostError, "no Pinwheel"),
+    (httpx.Response(503, text="busy"), HostError, "status 503"),
+    (httpx.Response(200, text="{", headers={"content-type": "application/json"}), HostError, "no Pinwheel"),
+]
+
+
+@pytest.mark.parametrize(("answer", "error", "words"), ANSWERS)
+def test_the_remote_backend_says_what_else_answered(
+    answer: httpx.Response, error: type[PinwheelError], words: str
+) -> None:
+    with pytest.raises(error, match=words) as caught:
+        remote_of(lambda request: answer).diff("d")
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("failure", [httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadTimeout])
+def test_the_remote_backend_says_that_nobody_answers(failure: type[httpx.TransportError]) -> None:
+    def reply(request: httpx.Request) -> httpx.Response:
+        raise failure("no route to host", request=request)
+
+    with pytest.raises(HostError, match="http://airflow/team") as caught:
+        remote_of(reply).change("pin", Selector.of(["d"]))
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "airflow", "ftp://airflow", "http://", "http://u:p@airflow", "http://a?b=c", "http://a:x"]
+)
+def test_the_remote_backend_takes_only_a_server_and_a_path(url: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        RemoteBackend(url, "s3cret")
+    assert "u:p" not in str(caught.value)
+
+
+def test_the_remote_backend_refuses_an_empty_selection_before_it_asks() -> None:
+    with pytest.raises(InvalidInput):
+        remote_of(lambda request: pytest.fail("asked")).change("pin", Selector.of())
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_the_remote_backend_never_leaves_its_path(name: str) -> None:
+    with pytest.raises(NotFound):
+        remote_of(lambda request: pytest.fail("asked")).history(name)
