@@ -42,7 +42,11 @@ def main() -> None:
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
     for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(20):  # a dying PostgreSQL still writes
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
+            time.sleep(0.25)
 
 
 if __name__ == "__main__":
