@@ -1,0 +1,1 @@
+"""``python -m pinwheel.demo``: a local Airflow over a sample repository, and the story of its releases."""
