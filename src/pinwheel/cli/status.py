@@ -59,14 +59,14 @@ def render(console: Console, rows: list[dict[str, Any]], *, selected: bool) -> N
         )
         return
     shown = table(
-        "Dag",
+        ("Dag", {"no_wrap": True}),
         ("Release", {"justify": "right"}),
         ("Build", {"justify": "right"}),
         ("Newest", {"justify": "right"}),
-        "State",
-        "Version",
-        "Since",
-        ("Why", {"overflow": "ellipsis", "no_wrap": True, "ratio": 1}),
+        ("State", {"no_wrap": True}),
+        ("Version", {"no_wrap": True}),
+        ("Since", {"no_wrap": True}),
+        "Why",
     )
     for row in rows:
         newest = row["newest_build"]
