@@ -153,7 +153,7 @@ def rows(database: Any, dag_id: str = "d") -> dict[str, Any]:
         for table, column in DAG_TABLES.items():
             result = connection.execute(sa.text(f"SELECT * FROM {table} WHERE {column} = :d"), {"d": dag_id})
             found[table] = sorted(
-                json.dumps({k: str(v) for k, v in row.items() if k not in _times(row)}, sort_keys=True)
+                json.dumps({k: _text(v) for k, v in row.items() if k not in _times(row)}, sort_keys=True)
                 for row in result.mappings()
             )
         newest = (
@@ -180,6 +180,11 @@ def rows(database: Any, dag_id: str = "d") -> dict[str, Any]:
     found["serialized_dag"].pop("dag_hash", None) if _has_deadline(serialized) else None
     found["serialized"] = _without_alert_ids(serialized)
     return found
+
+
+def _text(value: Any) -> str:
+    """A JSON column holds SQL NULL when it was never set and JSON null when it was set back: both read None."""
+    return "None" if value in (None, "null") else str(value)
 
 
 def _times(row: Any) -> set[str]:

@@ -14,6 +14,8 @@ from typing import Any
 from uuid import UUID
 
 from airflow.models.asset import (
+    DagScheduleAssetAliasReference,
+    DagScheduleAssetReference,
     TaskInletAssetReference,
     TaskOutletAssetReference,
     remove_references_to_deleted_dags,
@@ -24,7 +26,7 @@ from airflow.models.dagcode import DagCode
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.serialization.serialized_objects import LazyDeserializedDAG
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, null, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import compat
@@ -72,11 +74,18 @@ def _finish_dag_row(session: Session, dag: LazyDeserializedDAG) -> None:
     if not inner.get("dag_display_name") or inner["dag_display_name"] == dag.dag_id:
         row._dag_display_property_value = None
     if inner.get("deadline") is None:
-        row.deadline = None
+        row.deadline = null()
     ports = {"inlets": TaskInletAssetReference, "outlets": TaskOutletAssetReference}
     for port, reference in ports.items():
         if not any(_port(task, port) for task in inner.get("tasks", ())):
             session.execute(delete(reference).where(reference.dag_id == dag.dag_id))
+    condition = dag.timetable.asset_condition
+    if not any(True for _ in condition.iter_assets()):
+        session.execute(delete(DagScheduleAssetReference).where(DagScheduleAssetReference.dag_id == dag.dag_id))
+    if not any(True for _ in condition.iter_asset_aliases()):
+        session.execute(
+            delete(DagScheduleAssetAliasReference).where(DagScheduleAssetAliasReference.dag_id == dag.dag_id)
+        )
 
 
 def _port(task: Mapping[str, Any], name: str) -> Any:
