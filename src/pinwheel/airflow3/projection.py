@@ -26,7 +26,7 @@ from airflow.models.dagcode import DagCode
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.serialization.serialized_objects import LazyDeserializedDAG
-from sqlalchemy import delete, func, null, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import compat
@@ -74,7 +74,7 @@ def _finish_dag_row(session: Session, dag: LazyDeserializedDAG) -> None:
     if not inner.get("dag_display_name") or inner["dag_display_name"] == dag.dag_id:
         row._dag_display_property_value = None
     if inner.get("deadline") is None:
-        row.deadline = null()
+        row.deadline = None
     ports = {"inlets": TaskInletAssetReference, "outlets": TaskOutletAssetReference}
     for port, reference in ports.items():
         if not any(_port(task, port) for task in inner.get("tasks", ())):
