@@ -71,9 +71,7 @@ class Seeder:
                 self.host,
                 self._parsed(path, version, seq, name, inputs or {}, impure, dict(errors or {})),
             )
-        presence.settle(
-            self.host, bundle_name=self.bundle_name, seq=seq, paths=set(files), grace_seconds=50
-        )
+        presence.settle(self.host, bundle_name=self.bundle_name, seq=seq, paths=set(files), grace_seconds=50)
         return version
 
     def _parsed(
@@ -134,7 +132,10 @@ def serialized_dags(bundle_path: Path, name: str) -> list[Any]:
     before = list(sys.path)
     try:
         bag = BundleDagBag(
-            dag_folder=str(bundle_path / name), bundle_path=bundle_path, bundle_name="seed", load_op_links=False
+            dag_folder=str(bundle_path / name),
+            bundle_path=bundle_path,
+            bundle_name="seed",
+            load_op_links=False,
         )
     finally:
         sys.path[:] = before

@@ -63,7 +63,7 @@ RICH = """
         doc_md="# words",
     ):
         one = BashOperator(task_id="one", bash_command="echo 1", outlets=[Asset("out://1")], retries=2)
-        two = BashOperator(task_id="two", bash_command="echo 2", inlets=[Asset("in://1")], pool="default_pool")
+        two = BashOperator(task_id="two", bash_command="echo 2", inlets=[Asset("in://1")])
         one >> two
 """
 ASSETS = """
@@ -164,9 +164,7 @@ def rows(database: Any, dag_id: str = "d") -> dict[str, Any]:
             .mappings()
             .one()
         )
-        found["dag_version"] = {
-            k: str(v) for k, v in newest.items() if k not in TIMES | VERSION_IDENTITY
-        }
+        found["dag_version"] = {k: str(v) for k, v in newest.items() if k not in TIMES | VERSION_IDENTITY}
         for table in ("serialized_dag", "dag_code"):
             row = (
                 connection.execute(
@@ -183,7 +181,7 @@ def rows(database: Any, dag_id: str = "d") -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """A JSON column holds SQL NULL when it was never set and JSON null when it was set back: both read None."""
+    """A JSON column never set holds SQL NULL, one set back holds JSON null: both read None."""
     return "None" if value in (None, "null") else str(value)
 
 

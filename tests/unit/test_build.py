@@ -73,7 +73,13 @@ def test_the_order_of_tags_and_tasks_does_not_count() -> None:
 
 
 def test_the_order_of_arguments_counts() -> None:
-    data = changed("tasks", [SERIALIZED["dag"]["tasks"][0], {"__type": "operator", "__var": {"task_id": "a", "op_args": ["y", "z"]}}])
+    data = changed(
+        "tasks",
+        [
+            SERIALIZED["dag"]["tasks"][0],
+            {"__type": "operator", "__var": {"task_id": "a", "op_args": ["y", "z"]}},
+        ],
+    )
     assert content(data).digest != content().digest
 
 

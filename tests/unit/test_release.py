@@ -47,7 +47,9 @@ STATES = [
     )
     if not (retired and active is None)
 ]
-COMMANDS = [Command(verb=verb, build=target) for verb, target in itertools.product(Verb, [None, build(1), build(2)])]
+COMMANDS = [
+    Command(verb=verb, build=target) for verb, target in itertools.product(Verb, [None, build(1), build(2)])
+]
 
 
 def ids(value) -> str:
@@ -100,7 +102,9 @@ def test_a_stale_expected_release_is_a_conflict_for_every_verb(verb: Verb) -> No
 
 @pytest.mark.parametrize("verb", [Verb.PROMOTE, Verb.PIN, Verb.UNPIN, Verb.ROLLBACK])
 def test_an_unversioned_bundle_is_refused_with_the_two_line_remedy(verb: Verb) -> None:
-    state = DagState(dag_id="sales", active_build=build(1), newest_build=build(1), versioned=False, bundle_name="local")
+    state = DagState(
+        dag_id="sales", active_build=build(1), newest_build=build(1), versioned=False, bundle_name="local"
+    )
     with pytest.raises(Refused) as caught:
         decide(state, Command(verb=verb))
     assert "pinwheel.bundles.FolderBundle" in caught.value.remedy
@@ -174,7 +178,11 @@ def test_an_unstable_dag_replaces_its_unused_automatic_release() -> None:
 
 def test_a_stable_dag_never_replaces_a_release() -> None:
     state = DagState(
-        dag_id="sales", active_release=1, active_build=build(1), newest_build=build(2), unused_auto_release=True
+        dag_id="sales",
+        active_release=1,
+        active_build=build(1),
+        newest_build=build(2),
+        unused_auto_release=True,
     )
     release = decide(state, Command(verb=Verb.ARRIVE, build=build(2))).release
     assert release is not None and not release.replaces_active

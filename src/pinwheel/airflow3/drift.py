@@ -85,7 +85,9 @@ def drifted(session: Session, dag_ids: Collection[str] | None = None) -> list[Dr
                 found={} if missing else values,
                 dag_missing=missing,
                 version_missing=not missing and row["version_row"] is None,
-                foreign_versions=_foreign(session, row) if (row["highest"] or 0) > row["active_release"] else (),
+                foreign_versions=_foreign(session, row)
+                if (row["highest"] or 0) > row["active_release"]
+                else (),
             )
         )
     return found

@@ -90,17 +90,16 @@ def manifest_of(bundle: BaseDagBundle, version: str) -> dict[str, str]:
     """Each file of a version to its content id: from git where it is one of ours, else by reading."""
     if isinstance(bundle, SnapshotBundle):
         return dict(bundle.manifest(version))
-    return {
-        path: _content_id(bundle.path / path)
-        for path in sorted(_walk(bundle.path))
-    }
+    return {path: _content_id(bundle.path / path) for path in sorted(_walk(bundle.path))}
 
 
 def _walk(root: Path) -> list[str]:
     found = []
     for directory, names, files in os.walk(root):
         names[:] = [name for name in names if name not in {".git", "__pycache__"}]
-        found += [str((Path(directory) / name).relative_to(root)) for name in files if not name.endswith(".pyc")]
+        found += [
+            str((Path(directory) / name).relative_to(root)) for name in files if not name.endswith(".pyc")
+        ]
     return found
 
 

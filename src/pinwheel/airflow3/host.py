@@ -19,9 +19,9 @@ from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
+from airflow.sdk import timezone
 from airflow.serialization.definitions.deadline import DeadlineAlertFields
 from airflow.serialization.enums import DagAttributeTypes, Encoding
-from airflow.sdk import timezone
 from airflow.utils.retries import run_with_db_retries
 from airflow.utils.session import create_session
 from sqlalchemy import func, select
@@ -93,13 +93,21 @@ class AirflowHost:
         return set(session.scalars(select(DagVersion.id).where(DagVersion.id.in_(list(ids)))))
 
     def next_version_number(self, session: Session, dag_id: str) -> int:
-        highest = session.scalar(select(func.max(DagVersion.version_number)).where(DagVersion.dag_id == dag_id))
+        highest = session.scalar(
+            select(func.max(DagVersion.version_number)).where(DagVersion.dag_id == dag_id)
+        )
         return max(highest or 0, 0) + 1
 
     def unused(self, session: Session, dag_version_ids: Collection[UUID]) -> set[UUID]:
         ids = list(dag_version_ids)
-        used = set(session.scalars(select(DagRun.created_dag_version_id).where(DagRun.created_dag_version_id.in_(ids))))
-        used |= set(session.scalars(select(TaskInstance.dag_version_id).where(TaskInstance.dag_version_id.in_(ids))))
+        used = set(
+            session.scalars(
+                select(DagRun.created_dag_version_id).where(DagRun.created_dag_version_id.in_(ids))
+            )
+        )
+        used |= set(
+            session.scalars(select(TaskInstance.dag_version_id).where(TaskInstance.dag_version_id.in_(ids)))
+        )
         return set(ids) - used - compat.versions_of_earlier_tries(session, ids)
 
     def drifted(self, session: Session, dag_ids: Collection[str] | None = None) -> list[Drift]:
@@ -264,4 +272,3 @@ def _bundle_is_versioned(bundle_name: str) -> bool:
 
 def _as_json(details: Mapping[str, Any]) -> str:
     return json.dumps(details, default=str, sort_keys=True)
-

@@ -60,9 +60,7 @@ def _tell_listeners(error: ParseImportError, stacktrace: str, *, new: bool) -> N
         log.exception("error calling listener")
 
 
-def show_warnings(
-    session: Session, dag_ids: Collection[str], warnings: Sequence[Mapping[str, str]]
-) -> None:
+def show_warnings(session: Session, dag_ids: Collection[str], warnings: Sequence[Mapping[str, str]]) -> None:
     """Make the warnings that a parse can give (not others, such as a missing pool) these."""
     kinds = {str(warning["warning_type"]) for warning in warnings} | {"runtime varying value"}
     session.execute(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -73,7 +74,9 @@ class Keeper:
     def _heal(self) -> None:
         waiting = set(self.host.run(drift.waiting_for_a_parse))
         paused = self.host.run(drift.paused_asset_consumers)
-        waiting |= {dag_id for dag_id, is_paused in paused.items() if self._paused.get(dag_id, is_paused) != is_paused}
+        waiting |= {
+            dag_id for dag_id, is_paused in paused.items() if self._paused.get(dag_id, is_paused) != is_paused
+        }
         self._paused = paused
         upkeep.reassert(self.host, sorted(waiting))
 
@@ -86,7 +89,7 @@ class Keeper:
         for bundle in dag_bundles:
             if not isinstance(bundle, SnapshotBundle) or not bundle.is_initialized:
                 continue
-            wanted = self.host.run(lambda session, name=bundle.name: bundles.protected_versions(session, name))
+            wanted = self.host.run(partial(bundles.protected_versions, bundle_name=bundle.name))
             if wanted != self._protected.get(bundle.name):
                 bundle.protect(wanted)
                 self._protected[bundle.name] = wanted
@@ -96,7 +99,11 @@ class Keeper:
             from pinwheel.store import dags
 
             for name in drift.inactive_bundles(session):
-                gone = [d for d, row in dags.rows(session, dags.ids_of_bundle(session, name)).items() if not row.retired]
+                gone = [
+                    d
+                    for d, row in dags.rows(session, dags.ids_of_bundle(session, name)).items()
+                    if not row.retired
+                ]
                 presence.retire(self.host, session, gone, reason=f"bundle {name} is no longer configured")
 
         self.host.run(work)

@@ -143,7 +143,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             inputs = Inputs.from_json(parse.inputs) if parse is not None else None
             impure = bool(row.impure) if row is not None else False
             current = parse is not None and parse.environment == environment
-            if row is not None and parse is not None and current and matches(inputs, head.manifest):
+            if row is not None and inputs is not None and current and matches(inputs, head.manifest):
                 self._remember(bundle_name, path, head.seq, inputs, impure, row.error, row.parse_id)
                 unchanged.append(info)
             elif self._reuse(head, path, environment):
@@ -170,7 +170,11 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             # With a statistic the base class does not take the file for a new one.
             self._file_stats[info] = DagFileStat(last_finish_time=now, run_count=max(self.max_runs, 1))
         self.log.info(
-            "Bundle %s version %s: %d files, %d to parse", bundle_name, head.version, len(present), len(to_parse)
+            "Bundle %s version %s: %d files, %d to parse",
+            bundle_name,
+            head.version,
+            len(present),
+            len(to_parse),
         )
         to_parse.sort(key=lambda info: str(info.rel_path), reverse=True)
         self._add_files_to_queue(to_parse, mode="front")
@@ -220,7 +224,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         newest = {info.presence_key: info for infos in known_files.values() for info in infos}
         self._file_queue = OrderedDict(
             (newest.get(info.presence_key, info) if info.bundle_version is None else info, None)
-            for info in self._file_queue
+            for info in list(self._file_queue)  # type: ignore[has-type]
         )
 
     def prepare_file_queue(self, known_files: dict[str, set[DagFileInfo]]) -> None:

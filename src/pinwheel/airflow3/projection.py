@@ -53,7 +53,9 @@ def reassert(session: Session, projections: Sequence[Projection]) -> None:
     session.flush()
 
 
-def _grouped(projections: Sequence[Projection]) -> dict[tuple[str, str | None, float | None], list[Projection]]:
+def _grouped(
+    projections: Sequence[Projection],
+) -> dict[tuple[str, str | None, float | None], list[Projection]]:
     groups: dict[tuple[str, str | None, float | None], list[Projection]] = {}
     for p in projections:
         groups.setdefault((p.place.bundle_name, p.place.bundle_version, p.build.parse_seconds), []).append(p)
@@ -81,7 +83,9 @@ def _finish_dag_row(session: Session, dag: LazyDeserializedDAG) -> None:
             session.execute(delete(reference).where(reference.dag_id == dag.dag_id))
     condition = dag.timetable.asset_condition
     if not any(True for _ in condition.iter_assets()):
-        session.execute(delete(DagScheduleAssetReference).where(DagScheduleAssetReference.dag_id == dag.dag_id))
+        session.execute(
+            delete(DagScheduleAssetReference).where(DagScheduleAssetReference.dag_id == dag.dag_id)
+        )
     if not any(True for _ in condition.iter_asset_aliases()):
         session.execute(
             delete(DagScheduleAssetAliasReference).where(DagScheduleAssetAliasReference.dag_id == dag.dag_id)
@@ -118,7 +122,9 @@ def _fill_version(session: Session, version: DagVersion, p: Projection) -> Proje
     serialized.dag_version = version
     session.add(serialized)
     SerializedDagModel._create_deadline_alert_records(serialized, alerts)
-    code = DagCode(version, str(p.serialized["dag"].get("fileloc") or p.place.relative_fileloc), p.source_code)
+    code = DagCode(
+        version, str(p.serialized["dag"].get("fileloc") or p.place.relative_fileloc), p.source_code
+    )
     session.add(code)
     session.flush()
     sync_permissions(session, p)

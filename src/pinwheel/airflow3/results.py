@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from airflow.models.dagcode import DagCode
@@ -129,5 +128,3 @@ def timed_out_file(head: Head, path: str, timeout: float) -> ParsedFile:
         f"Parsing took longer than {timeout:g} seconds and was stopped "
         f"([dag_processor] dag_file_processor_timeout).",
     )
-
-

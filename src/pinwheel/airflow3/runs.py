@@ -45,7 +45,9 @@ def create_run(
     model = session.get(DagModel, dag_id)
     version = session.get(DagVersion, dag_version_id)
     if model is None or version is None:
-        raise NotFound(f"Cannot run {dag_id}", found="Airflow has no row of it", remedy="Try again in a few seconds")
+        raise NotFound(
+            f"Cannot run {dag_id}", found="Airflow has no row of it", remedy="Try again in a few seconds"
+        )
     if model.is_stale:
         raise Refused(
             f"Cannot run {dag_id}",
@@ -55,7 +57,9 @@ def create_run(
     dag = DBDagBag(load_op_links=False).get_dag(version.id, session)
     assert dag is not None
     if dag.allowed_run_types is not None and DagRunType.MANUAL not in dag.allowed_run_types:
-        raise Refused(f"Cannot run {dag_id}", found="the Dag does not allow manual runs", remedy="Use a backfill")
+        raise Refused(
+            f"Cannot run {dag_id}", found="the Dag does not allow manual runs", remedy="Use a backfill"
+        )
     run_after = timezone.utcnow()
     logical_date = timezone.coerce_datetime(logical_date)
     interval = dag.timetable.infer_manual_data_interval(run_after=logical_date) if logical_date else None
@@ -89,7 +93,9 @@ def create_run(
 def _check_new(session: Session, dag_id: str, run_id: str, logical_date: datetime | None) -> None:
     same_id = session.scalar(select(DagRun.id).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
     if same_id is not None:
-        raise Conflict(f"Cannot run {dag_id}", found=f"a run {run_id!r} exists", remedy="Choose another run id")
+        raise Conflict(
+            f"Cannot run {dag_id}", found=f"a run {run_id!r} exists", remedy="Choose another run id"
+        )
     if logical_date is None:
         return
     same_date = session.scalar(
@@ -210,8 +216,8 @@ def _run(session: Session, dag_id: str, run_id: str) -> DagRun:
     run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
     if run is None:
         raise NotFound(
-            f"Cannot find run {run_id} of {dag_id}", found="Airflow has no such run", remedy="Check the run id"
+            f"Cannot find run {run_id} of {dag_id}",
+            found="Airflow has no such run",
+            remedy="Check the run id",
         )
     return run
-
-

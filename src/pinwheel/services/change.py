@@ -72,10 +72,16 @@ def apply(host: Host, change: Change) -> list[Outcome]:
 
 
 def _check(change: Change) -> None:
-    numbered = {"build": change.build, "release": change.to_release, "expected release": change.expected_release}
+    numbered = {
+        "build": change.build,
+        "release": change.to_release,
+        "expected release": change.expected_release,
+    }
     for name, value in numbered.items():
         if value is not None and value < 1:
-            raise InvalidInput(f"Cannot {change.verb}", found=f"{name} {value} is below 1", remedy="Numbers start at 1")
+            raise InvalidInput(
+                f"Cannot {change.verb}", found=f"{name} {value} is below 1", remedy="Numbers start at 1"
+            )
         if value is not None and len(change.dag_ids) != 1:
             raise InvalidInput(
                 f"Cannot {change.verb} {len(change.dag_ids)} Dags to one {name}",

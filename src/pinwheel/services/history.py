@@ -95,7 +95,7 @@ def _view(
         "map_index": item.map_index,
         "try_number": item.try_number,
         "state": item.state,
-        "release": getattr(row, "release", None) if row is not None else None,
+        "release": row.release if row is not None else None,
         "build": row.build if row is not None else None,
         "bundle_version": plain_version(
             recorded or (row.bundle_version if row is not None else source["bundle_version"])

@@ -84,12 +84,16 @@ def _register(host: Host, session: Any, parsed: ParsedFile) -> list[Outcome]:
         lock_dags(session, affected)
     if parsed.environment:
         builds.remember_environment(session, parsed.environment, parsed.environment_details, now=now)
-    made = {
-        content.dag_id: _build_of(host, session, parsed, content, now=now) for content in parsed.contents
-    }
+    made = {content.dag_id: _build_of(host, session, parsed, content, now=now) for content in parsed.contents}
     for dag_id in sorted(affected - set(made)) if parsed.error else ():
         if builds.add_broken(
-            session, dag_id, parsed.bundle_name, parsed.bundle_version, parsed.path, parsed.error or "", now=now
+            session,
+            dag_id,
+            parsed.bundle_name,
+            parsed.bundle_version,
+            parsed.path,
+            parsed.error or "",
+            now=now,
         ):
             events.add(
                 session,
@@ -189,9 +193,7 @@ def _completed_adoption(session: Any, content: BuildContent) -> Build | None:
     return builds.by_number(session, content.dag_id, 1)
 
 
-def _store_sources(
-    session: Any, used: Mapping[str, str], read: Callable[[str, str], bytes | None]
-) -> None:
+def _store_sources(session: Any, used: Mapping[str, str], read: Callable[[str, str], bytes | None]) -> None:
     missing = builds.missing_sources(session, used.values())
     found: dict[str, bytes] = {}
     for path, digest in used.items():
@@ -392,9 +394,7 @@ def reuse(
         for build in made.values():
             if build.bundle_version != bundle_version:
                 builds.remember_version(session, build.id, bundle_name, bundle_version, now=now)
-        return release_newest(
-            host, session, made, bundle_name=bundle_name, path=path, seq=seq, now=now
-        )
+        return release_newest(host, session, made, bundle_name=bundle_name, path=path, seq=seq, now=now)
 
     outcomes = host.run(work)
     host.announce([{"kind": o.kind or "build", "dag_id": o.dag_id} for o in outcomes if o.changed])

@@ -227,7 +227,8 @@ def projections_for(
                 build=build,
                 place=place,
                 serialized=serialized_for(build, stored[build.id], place, version.path if version else None),
-                source_code=(source or b"").decode(errors="replace") or "# The source of this Dag is empty.\n",
+                source_code=(source or b"").decode(errors="replace")
+                or "# The source of this Dag is empty.\n",
                 version_data=version.version_data if version else None,
                 dag_version_id=dag_version_id,
                 written=_written(written) if written is not None else None,

@@ -138,7 +138,7 @@ def clear_one(
         session, dag_id, run_id, dag_version_id=version_id, only_failed=only_failed, task_ids=task_ids
     )
     known = releases.by_dag_version(session, [bound_id]) if bound_id else {}
-    row = known.get(bound_id)
+    row = known.get(bound_id) if bound_id else None
     bindings.add(
         session,
         dag_id=dag_id,
@@ -154,7 +154,7 @@ def clear_one(
         dag_id=dag_id,
         run_id=run_id,
         build=target.build if target else (row.build if row else 0),
-        release=release if target else (getattr(row, "release", None) if row else None),
+        release=release if target else (row.release if row else None),
         bundle_version=bundle_version or bound_version,
     )
     _record(host, session, "clear", bound, actor=actor, reason=reason, cleared=cleared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 from pinwheel.core.drift import Drift
@@ -20,12 +21,12 @@ def repair_drift(host: Host) -> list[Drift]:
     repaired: list[Drift] = []
     for dag_id in suspects:
         # One Dag a transaction: a row that somebody holds delays no other.
-        repaired += host.run(lambda session, d=dag_id: _repair(host, session, d))
+        repaired += host.run(partial(_repair, host, dag_id))
     host.announce([{"kind": "drift", "dag_id": d.dag_id, "found": d.summary} for d in repaired])
     return repaired
 
 
-def _repair(host: Host, session: Any, dag_id: str) -> list[Drift]:
+def _repair(host: Host, dag_id: str, session: Any) -> list[Drift]:
     lock_dags(session, [dag_id])
     found = host.drifted(session, [dag_id])
     if not found:
@@ -40,7 +41,9 @@ def _repair(host: Host, session: Any, dag_id: str) -> list[Drift]:
     if kept:
         # Runs use what somebody else wrote: that stays, as history, and the release is made anew above it.
         kind = Kind.PIN if state.track is Track.PINNED else Kind.AUTO
-        decision = Decision(steps=(Release(build=build, kind=kind),), reason="made anew above a foreign version")
+        decision = Decision(
+            steps=(Release(build=build, kind=kind),), reason="made anew above a foreign version"
+        )
         carry_out(
             host,
             session,
@@ -72,9 +75,7 @@ def _repair(host: Host, session: Any, dag_id: str) -> list[Drift]:
         foreign_versions=[str(i) for i in drift.foreign_versions],
         repaired=True,
     )
-    host.audit(
-        session, event="pinwheel_drift", dag_id=dag_id, actor=ACTOR, details={"found": drift.summary}
-    )
+    host.audit(session, event="pinwheel_drift", dag_id=dag_id, actor=ACTOR, details={"found": drift.summary})
     return [drift]
 
 

@@ -13,9 +13,7 @@ from pinwheel.core.build import Build, BuildContent
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing
 
-_COLUMNS = [
-    column for column in t.build.c if column.name not in {"serialized", "files"}
-]
+_COLUMNS = [column for column in t.build.c if column.name not in {"serialized", "files"}]
 
 
 def _selected() -> Any:
@@ -63,7 +61,9 @@ def by_ids(session: Session, ids: Collection[int]) -> dict[int, Build]:
     wanted = sorted(set(ids))
     for start in range(0, len(wanted), 500):
         chunk = wanted[start : start + 500]
-        found.update({row.id: _build(row) for row in session.execute(_selected().where(t.build.c.id.in_(chunk)))})
+        found.update(
+            {row.id: _build(row) for row in session.execute(_selected().where(t.build.c.id.in_(chunk)))}
+        )
     return found
 
 
@@ -99,7 +99,9 @@ def of_dag(session: Session, dag_id: str) -> list[Build]:
     """All builds of a Dag, newest first."""
     return [
         _build(row)
-        for row in session.execute(_selected().where(t.build.c.dag_id == dag_id).order_by(t.build.c.build.desc()))
+        for row in session.execute(
+            _selected().where(t.build.c.dag_id == dag_id).order_by(t.build.c.build.desc())
+        )
     ]
 
 
@@ -186,14 +188,18 @@ def missing_sources(session: Session, digests: Collection[str]) -> set[str]:
     ordered = sorted(wanted)
     for start in range(0, len(ordered), 500):
         wanted -= set(
-            session.scalars(select(t.source.c.digest).where(t.source.c.digest.in_(ordered[start : start + 500])))
+            session.scalars(
+                select(t.source.c.digest).where(t.source.c.digest.in_(ordered[start : start + 500]))
+            )
         )
     return wanted
 
 
 def add_sources(session: Session, contents: Mapping[str, bytes]) -> None:
     for digest, content in sorted(contents.items()):
-        insert_missing(session, t.source, {"digest": digest, "content": content, "size": len(content)}, ["digest"])
+        insert_missing(
+            session, t.source, {"digest": digest, "content": content, "size": len(content)}, ["digest"]
+        )
 
 
 def source(session: Session, digest: str) -> bytes | None:
@@ -205,13 +211,17 @@ def sources(session: Session, digests: Collection[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for start in range(0, len(ordered), 500):
         rows = session.execute(
-            select(t.source.c.digest, t.source.c.content).where(t.source.c.digest.in_(ordered[start : start + 500]))
+            select(t.source.c.digest, t.source.c.content).where(
+                t.source.c.digest.in_(ordered[start : start + 500])
+            )
         )
         found.update({row.digest: row.content for row in rows})
     return found
 
 
-def remember_environment(session: Session, fingerprint: str, details: Mapping[str, Any], *, now: datetime) -> None:
+def remember_environment(
+    session: Session, fingerprint: str, details: Mapping[str, Any], *, now: datetime
+) -> None:
     insert_missing(
         session,
         t.environment,
@@ -256,7 +266,12 @@ def broken_of_dag(session: Session, dag_id: str) -> list[Row[Any]]:
     """Broken builds of a Dag with author and message of the bundle version, newest first."""
     return list(
         session.execute(
-            select(t.broken_build, t.bundle_version.c.author, t.bundle_version.c.message, t.bundle_version.c.label)
+            select(
+                t.broken_build,
+                t.bundle_version.c.author,
+                t.bundle_version.c.message,
+                t.bundle_version.c.label,
+            )
             .outerjoin(
                 t.bundle_version,
                 (t.bundle_version.c.bundle_name == t.broken_build.c.bundle_name)

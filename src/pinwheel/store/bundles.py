@@ -72,9 +72,7 @@ def _describe(
     if session.execute(update(t.bundle_version).where(*where).values(**values)).rowcount:  # type: ignore[attr-defined]
         return
     session.execute(
-        insert(t.bundle_version).values(
-            bundle_name=bundle_name, version=version, first_seen_at=now, **values
-        )
+        insert(t.bundle_version).values(bundle_name=bundle_name, version=version, first_seen_at=now, **values)
     )
 
 

@@ -22,7 +22,9 @@ def rows(session: Session, dag_ids: Collection[str] | None = None) -> dict[str, 
     ordered = sorted(set(dag_ids))
     for start in range(0, len(ordered), 500):
         chunk = ordered[start : start + 500]
-        found.update({row.dag_id: row for row in session.execute(select(t.dag).where(t.dag.c.dag_id.in_(chunk)))})
+        found.update(
+            {row.dag_id: row for row in session.execute(select(t.dag).where(t.dag.c.dag_id.in_(chunk)))}
+        )
     return found
 
 
@@ -54,9 +56,7 @@ def change(session: Session, dag_id: str, **values: Any) -> None:
 def set_track(
     session: Session, dag_id: str, track: Track, *, actor: str, reason: str | None, now: datetime
 ) -> None:
-    change(
-        session, dag_id, track=track.value, track_actor=actor, track_reason=reason, track_since=now
-    )
+    change(session, dag_id, track=track.value, track_actor=actor, track_reason=reason, track_since=now)
 
 
 def mark_asserted(session: Session, dag_ids: Collection[str], now: datetime) -> None:

@@ -23,7 +23,9 @@ def of_bundle(session: Session, bundle_name: str) -> dict[str, Row[Any]]:
 
 def one(session: Session, bundle_name: str, relative_fileloc: str) -> Row[Any] | None:
     return session.execute(
-        select(t.file).where(t.file.c.bundle_name == bundle_name, t.file.c.relative_fileloc == relative_fileloc)
+        select(t.file).where(
+            t.file.c.bundle_name == bundle_name, t.file.c.relative_fileloc == relative_fileloc
+        )
     ).one_or_none()
 
 

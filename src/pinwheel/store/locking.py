@@ -31,18 +31,21 @@ def insert_missing(
         statement = sqlite.insert(table).values(values).on_conflict_do_nothing(index_elements=keys)
     else:
         statement = insert(table).values(values)
-    return max(session.execute(statement).rowcount, 0)  # type: ignore[attr-defined]
+    result: Any = session.execute(statement)
+    return max(int(result.rowcount), 0)
 
 
 def lock_dags(session: Session, dag_ids: Collection[str]) -> None:
-    """Hold these Dags until the transaction ends; others wait. In order of id, so that batches do not deadlock.
+    """Hold these Dags until the transaction ends; others wait. In order of id, so batches do not deadlock.
 
     SQLite has no row locks: a write takes its one write lock, before anything is read.
     """
     ordered = sorted(dag_ids)
     if dialect_of(session) == "sqlite":
         session.execute(
-            update(t.dag).where(t.dag.c.dag_id == (ordered[0] if ordered else "")).values(dag_id=t.dag.c.dag_id)
+            update(t.dag)
+            .where(t.dag.c.dag_id == (ordered[0] if ordered else ""))
+            .values(dag_id=t.dag.c.dag_id)
         )
         return
     for start in range(0, len(ordered), 500):

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Result, Row, insert, null, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.release import Kind
@@ -77,7 +77,10 @@ def active_ones(session: Session, dag_ids: Collection[str]) -> dict[str, Row[Any
     for start in range(0, len(ordered), 500):
         rows = session.execute(
             select(t.release)
-            .join(t.dag, (t.dag.c.dag_id == t.release.c.dag_id) & (t.dag.c.active_release == t.release.c.release))
+            .join(
+                t.dag,
+                (t.dag.c.dag_id == t.release.c.dag_id) & (t.dag.c.active_release == t.release.c.release),
+            )
             .where(t.release.c.dag_id.in_(ordered[start : start + 500]))
         )
         found.update({row.dag_id: row for row in rows})
@@ -111,11 +114,16 @@ def numbers_by_build(session: Session, dag_id: str) -> dict[int, list[int]]:
 def of_build(session: Session, build_id: int) -> Row[Any] | None:
     """The newest release of a build, if it was ever released."""
     return session.execute(
-        select(t.release).where(t.release.c.build_id == build_id).order_by(t.release.c.release.desc()).limit(1)
+        select(t.release)
+        .where(t.release.c.build_id == build_id)
+        .order_by(t.release.c.release.desc())
+        .limit(1)
     ).one_or_none()
 
 
-def previous_build_id(session: Session, dag_id: str, *, active_release: int, active_build_id: int) -> int | None:
+def previous_build_id(
+    session: Session, dag_id: str, *, active_release: int, active_build_id: int
+) -> int | None:
     """The build of the newest release before the active one that released another build.
 
     A release that was itself rolled back from is passed over: rolling back twice goes further back, not
@@ -139,34 +147,24 @@ def previous_build_id(session: Session, dag_id: str, *, active_release: int, act
 
 
 def by_dag_version(session: Session, ids: Collection[UUID]) -> dict[UUID, Row[Any]]:
-    """For each of Airflow's version ids: ``release`` (None for a trial), ``build``, ``bundle_version``."""
+    """By Airflow's version id: ``release`` (None for a trial), ``build``, ``build_id``, ``bundle_version``."""
     wanted = sorted(set(ids), key=str)
     found: dict[UUID, Row[Any]] = {}
     for start in range(0, len(wanted), 500):
         chunk = wanted[start : start + 500]
-        for row in session.execute(
-            select(
-                t.release.c.dag_version_id,
-                t.release.c.release,
-                t.release.c.bundle_version,
-                t.build.c.build,
-                t.build.c.id.label("build_id"),
+        for table, number in ((t.trial, null()), (t.release, t.release.c.release)):
+            rows: Result[Any] = session.execute(
+                select(
+                    table.c.dag_version_id,
+                    number.label("release"),
+                    table.c.bundle_version,
+                    t.build.c.build,
+                    t.build.c.id.label("build_id"),
+                )
+                .join(t.build, t.build.c.id == table.c.build_id)
+                .where(table.c.dag_version_id.in_(chunk))
             )
-            .join(t.build, t.build.c.id == t.release.c.build_id)
-            .where(t.release.c.dag_version_id.in_(chunk))
-        ):
-            found[row.dag_version_id] = row
-        for row in session.execute(
-            select(
-                t.trial.c.dag_version_id,
-                t.trial.c.bundle_version,
-                t.build.c.build,
-                t.build.c.id.label("build_id"),
-            )
-            .join(t.build, t.build.c.id == t.trial.c.build_id)
-            .where(t.trial.c.dag_version_id.in_(chunk))
-        ):
-            found.setdefault(row.dag_version_id, row)
+            found.update({row.dag_version_id: row for row in rows})
     return found
 
 

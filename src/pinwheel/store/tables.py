@@ -50,7 +50,7 @@ bundle = Table(
     Column("head_seq", Integer, nullable=False, default=0),
     Column("settled_seq", Integer, nullable=False, default=0),
     Column("updated_at", UtcInstant, nullable=False),
-    comment="Where each bundle stands: the version seen last, and the last one of which all files are known.",
+    comment="Where each bundle stands: its newest version, and the last of which all files are known.",
 )
 
 bundle_version = Table(
@@ -66,7 +66,7 @@ bundle_version = Table(
     Column("version_data", PackedJson),
     Column("path", String(2000)),
     Column("first_seen_at", UtcInstant, nullable=False),
-    comment="Each bundle version that was ever the newest one; seq rises in the order in which they were.",
+    comment="Each version that was ever a bundle's newest; seq rises in that order.",
 )
 
 source = Table(

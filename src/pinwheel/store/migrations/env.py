@@ -17,9 +17,7 @@ _OPTIONS = {
 
 
 def _run_offline() -> None:
-    context.configure(
-        url=context.config.get_main_option("sqlalchemy.url"), literal_binds=True, **_OPTIONS
-    )
+    context.configure(url=context.config.get_main_option("sqlalchemy.url"), literal_binds=True, **_OPTIONS)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -92,7 +92,7 @@ def upgrade() -> None:
         sa.Column("settled_seq", sa.Integer(), nullable=False),
         sa.Column("updated_at", UtcInstant(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pinwheel_bundle_pkey")),
-        comment="Where each bundle stands: the version seen last, and the last one of which all files are known.",
+        comment="Where each bundle stands: its newest version, and the last of which all files are known.",
     )
     op.create_table(
         "pinwheel_bundle_version",
@@ -107,7 +107,7 @@ def upgrade() -> None:
         sa.Column("path", sa.String(length=2000), nullable=True),
         sa.Column("first_seen_at", UtcInstant(), nullable=False),
         sa.PrimaryKeyConstraint("bundle_name", "version", name=op.f("pinwheel_bundle_version_pkey")),
-        comment="Each bundle version that was ever the newest one; seq rises in the order in which they were.",
+        comment="Each version that was ever a bundle's newest; seq rises in that order.",
     )
     op.create_table(
         "pinwheel_dag",

@@ -1,0 +1,270 @@
+"""The command line without Airflow: errors, arguments, formats."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import pkgutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+import pinwheel
+from pinwheel.cli import context, main, output
+from pinwheel.core.errors import Conflict, HostError, InvalidInput, NotFound, PinwheelError, Refused
+from pinwheel.core.selector import Selector
+
+EXPECTED = {
+    PinwheelError: (1, 500),
+    InvalidInput: (2, 422),
+    NotFound: (3, 404),
+    Conflict: (4, 409),
+    Refused: (5, 403),
+    HostError: (1, 502),
+}
+
+
+def every_error() -> list[type[PinwheelError]]:
+    found, pending = [], [PinwheelError]
+    while pending:
+        one = pending.pop()
+        found.append(one)
+        pending += one.__subclasses__()
+    return found
+
+
+def test_every_error_has_an_exit_code_and_an_http_status() -> None:
+    for module in ("core", "services", "cli"):
+        package = importlib.import_module(f"pinwheel.{module}")
+        for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(info.name)
+    for error in every_error():
+        nearest = next(base for base in error.__mro__ if base in EXPECTED)
+        assert (error.exit_code, error.http_status) == EXPECTED[nearest], error
+        assert error.title
+
+
+class Failing:
+    """A backend of which every call fails."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*_: Any, **__: Any) -> Any:
+            raise self.error
+
+        return call
+
+
+@pytest.mark.parametrize("error", [*EXPECTED, RuntimeError])
+@pytest.mark.parametrize("command", [["status"], ["pin", "d"], ["history", "d"]])
+def test_an_error_becomes_its_exit_code(
+    error: type[Exception], command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    raised = error("Cannot do it")
+    monkeypatch.setattr(context, "make_backend", lambda args: Failing(raised))
+    code = EXPECTED.get(error, (1, 500))[0]  # type: ignore[call-overload]
+    assert main.main(command) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Cannot do it" in err and "Traceback" not in err
+
+    assert main.main([*command, "-o", "json"]) == code
+    problem = json.loads(capsys.readouterr().err)
+    assert problem["exit_code"] == code
+    assert "Cannot do it" in problem["detail"]
+
+    assert main.main([*command, "--debug"]) == code
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_interrupt_is_no_error_of_ours(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(context, "make_backend", lambda args: Failing(KeyboardInterrupt()))
+    assert main.main(["status"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_facts_of_an_error_are_in_its_problem() -> None:
+    problem = main.problem_of(
+        Conflict("Cannot pin d", found="release 3", remedy="Look again", dag_id="d", status="mine")
+    )
+    assert problem["dag_id"] == "d"
+    assert (problem["status"], problem["title"]) == (409, "Conflict")
+    assert problem["detail"] == "Cannot pin d: release 3. Look again."
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["nope"],
+        ["builds"],
+        ["pin", "d", "--build", "x"],
+        ["pin", "d", "--build", "0"],
+        ["pin", "d", "--build", "1", "--release", "2"],
+        ["pin", "d", "--expected-release", "-1"],
+        ["pin", "d", "--request-id", "x" * 65],
+        ["unpin", "d", "--build", "1"],
+        ["status", "--output", "xml"],
+        ["status", "--outp", "json"],
+        ["trigger", "d", "--logical-date", "tomorrow"],
+        ["trigger", "d", "--conf", "{"],
+        ["diff", "d", "1", "2", "3"],
+        ["history", "d", "--limit", "0"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(command: list[str], capsys: Any) -> None:
+    assert main.main(command) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "error: " in err and "--help" in err
+
+
+def test_every_verb_has_help(capsys: Any) -> None:
+    for verb in main.VERBS:
+        assert main.main([verb, "--help"]) == 0
+        assert verb in capsys.readouterr().out
+
+
+class Recording:
+    """A backend that answers as told and keeps what it was asked."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.asked.append((name, args, kwargs))
+            return self.answer
+
+        return call
+
+
+OUTCOME = {
+    "dag_id": "d",
+    "changed": True,
+    "message": "held on build 1 until unpinned",
+    "kind": "rollback",
+    "release": 3,
+    "build": 1,
+    "from_release": 2,
+    "from_build": 2,
+    "track": "pinned",
+    "warnings": ["packages differ"],
+    "rerun": ["run1"],
+}
+
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch) -> Recording:
+    made = Recording([OUTCOME])
+    monkeypatch.setattr(context, "make_backend", lambda args: made)
+    return made
+
+
+def test_a_rollback_says_what_it_did(backend: Recording, capsys: Any) -> None:
+    command = ["rollback", "d", "--to", "1", "-m", "why", "--expected-release", "2", "--rerun-failed"]
+    assert main.main([*command, "--request-id", "id-1"]) == 0
+    ((name, args, kwargs),) = backend.asked
+    assert (name, args) == ("change", ("rollback", Selector(ids=("d",))))
+    assert kwargs == {
+        "build": None,
+        "to_release": 1,
+        "expected_release": 2,
+        "reason": "why",
+        "request_id": "id-1",
+        "rerun_failed": True,
+        "plan": False,
+    }
+    out, err = capsys.readouterr()
+    assert "Rolled back d: release 3 (build 1) is active" in out
+    assert "1 failed run will run again: run1" in out
+    assert "warning: d: packages differ" in err
+
+
+def test_a_plan_changes_nothing(backend: Recording, capsys: Any) -> None:
+    assert main.main(["pin", "--tag", "x", "--plan"]) == 0
+    ((_, (verb, selector), kwargs),) = backend.asked
+    assert (verb, selector, kwargs["plan"]) == ("pin", Selector(tags=("x",)), True)
+    assert "nothing was changed" in capsys.readouterr().out
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_what_is_shown_is_what_is_done(
+    backend: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", screen := Terminal())
+    assert main.main(["rollback", "d"]) == 0
+    planned, done = (kwargs for _, _, kwargs in backend.asked)
+    assert (planned["plan"], planned["expected_release"]) == (True, None)
+    assert (done["plan"], done["expected_release"]) == (False, 2)
+    assert "2 → 3" in screen.getvalue() or "2 → 1" in screen.getvalue()
+
+
+@pytest.mark.parametrize(("answer", "code", "calls"), [("n\n", 5, 1), ("", 5, 1), ("y\n", 0, 2)])
+def test_a_person_is_asked_before_a_batch(
+    answer: str, code: int, calls: int, backend: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.answer = [OUTCOME, {**OUTCOME, "dag_id": "e"}]
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    assert main.main(["rollback", "--all"]) == code
+    assert len(backend.asked) == calls
+    assert main.main(["rollback", "--all", "--yes"]) == 0
+
+
+def test_the_actor_is_the_user_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PINWHEEL_ACTOR", "ci-bot")
+    assert context.actor() == "ci-bot"
+    monkeypatch.setenv("PINWHEEL_ACTOR", " ")
+    monkeypatch.setenv("LOGNAME", "grace")
+    assert context.actor() == "grace"
+
+
+def test_an_old_airflow_is_told_so(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    from packaging.version import Version
+
+    from pinwheel.airflow3 import compat
+
+    monkeypatch.setattr(compat, "airflow_version", lambda: Version("3.2.2"))
+    for command in (["status"], ["dag-processor"]):
+        assert main.main(command) == 5
+        assert compat.unsupported_message() in capsys.readouterr().err
+
+
+def test_times_are_short_and_local() -> None:
+    now = datetime(2026, 3, 4, 12, 0, tzinfo=UTC).astimezone()
+    assert output.short_time(now.isoformat(), now=now) == now.strftime("%H:%M:%S")
+    assert output.short_time("2026-01-02T03:04:05+00:00", now=now).endswith(
+        datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).astimezone().strftime("%H:%M")
+    )
+    assert output.short_time("2024-06-15T12:00:00+00:00", now=now) == "15 Jun 2024"
+    assert output.short_time(None) == ""
+
+
+def test_versions_are_short() -> None:
+    assert output.short_version("a" * 40) == "aaaaaaaa"
+    assert output.short_version("v1") == "v1"
+    assert output.version_of({"label": "2.0", "bundle_version": "b" * 40}) == "2.0 bbbbbbbb"
+
+
+def test_the_command_line_starts_without_airflow_or_sqlalchemy() -> None:
+    code = (
+        "import sys; from pinwheel.cli.main import main; main(['status', '--help']); main(['pin']);"
+        "print([m for m in ('airflow', 'sqlalchemy', 'yaml') if m in sys.modules])"
+    )
+    path = str(next(iter(pinwheel.__path__))).removesuffix("/pinwheel")
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": path}, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
