@@ -44,7 +44,7 @@ class Story:
         s = self.stage
         s.chapter("The first release")
         s.say(
-            "The pipelines of a shop, in a git repository. Each Dag was parsed: a build; and released at once."
+            "The pipelines of a shop, in a git repository. Each Dag was parsed, and released at once."
         )
         s.wait("the first parse", lambda: {dag["dag_id"] for dag in s.backend.status()} >= DAGS)
         s.pinwheel("status")
