@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.utils.db_manager import BaseDBManager
 
@@ -21,7 +21,7 @@ class PinwheelDBManager(BaseDBManager):
     alembic_file = str(_STORE / "alembic.ini")
     version_table_name = VERSION_TABLE
     supports_table_dropping = True
-    revision_heads_map = {"0.1.0": "0001"}
+    revision_heads_map: ClassVar[dict[str, str]] = {"0.1.0": "0001"}
 
     def downgrade(
         self, to_revision: str, from_revision: str | None = None, show_sql_only: bool = False

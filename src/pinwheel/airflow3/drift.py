@@ -115,7 +115,7 @@ def waiting_for_a_parse(session: Session) -> list[str]:
 
 
 def paused_asset_consumers(session: Session) -> dict[str, bool]:
-    """Whether each Dag that is scheduled by assets is paused: a parse attaches its watchers when it is not."""
+    """Whether each Dag scheduled by assets is paused: a parse attaches its watchers when it is not."""
     rows = session.execute(
         select(DagModel.dag_id, DagModel.is_paused)
         .join(t.dag, t.dag.c.dag_id == DagModel.dag_id)

@@ -37,6 +37,8 @@ class KnownFile:
     impure: bool
     error: str | None = None
     parse_id: int | None = None
+    tried: int = 0
+    """Seq of the newest bundle version whose parse was to be registered, whether that worked or not."""
 
 
 class SnapshotView(BaseDagBundle):

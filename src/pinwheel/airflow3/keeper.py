@@ -25,7 +25,7 @@ BATCH = 25
 
 
 class Keeper:
-    """Timers over the upkeep services. One per processor; several may run, the services lock what they change."""
+    """Timers over the upkeep services. Each processor has one; the services lock what they change."""
 
     def __init__(self, host: AirflowHost) -> None:
         self.host = host

@@ -252,9 +252,11 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             return False
         last = stat.last_finish_time if stat is not None else None
         waited = last is None or (now - last).total_seconds() >= self._file_process_interval
-        if known is None or known.seq < head.seq:
-            # Failed to be registered lately: not at once again.
-            return last is None or known is None or waited or stat is None or stat.run_count == 0
+        if known is None:
+            return waited
+        if known.seq < head.seq:
+            # Not parsed in this version yet; or parsed, but it could not be registered: not at once again.
+            return known.tried < head.seq or waited
         return known.impure and waited
 
     # What a parse gave
@@ -291,6 +293,8 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         """Turn a finished parse into builds. An error is logged; the file is tried again later."""
         name, version, seq = self.by_path[str(file.bundle_path)]
         head = self.heads[name]
+        known = self.known.setdefault((name, str(file.rel_path)), KnownFile(seq=0, inputs=None, impure=False))
+        known.tried = max(known.tried, seq)
         try:
             manifest = head.manifest
             if head.version != version:

@@ -168,8 +168,8 @@ def clear(
 ) -> tuple[int, int, UUID | None, str | None]:
     """Clear task instances of a run, bound to *dag_version_id* if one is given.
 
-    Returns how many were cleared and the run's clear number, version and bundle version. Tasks that the version does not have are not cleared: they could
-    only fail.
+    Returns how many were cleared and the run's clear number, version and bundle version. Tasks that the
+    version does not have are not cleared: they could only fail.
     """
     run = _run(session, dag_id, run_id)
     query = select(TaskInstance).where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)

@@ -41,32 +41,35 @@ def settle(host: Host, *, bundle_name: str, seq: int, paths: set[str], grace_sec
 
 
 def _moved(host: Host, session: Any, bundle_name: str, present: Mapping[str, Any]) -> list[Outcome]:
-    """Take over Dags whose former file no longer holds them from the file that does."""
-    holders = {dag_id: path for path, row in present.items() if not row.error for dag_id in row.dag_ids}
+    """Take over Dags whose former file no longer holds them from the file of this bundle that does."""
+    holders = {dag_id: row for row in present.values() if not row.error for dag_id in row.dag_ids}
     rows = dags.rows(session, holders)
     outcomes: list[Outcome] = []
-    for dag_id, path in sorted(holders.items()):
+    for dag_id, file in sorted(holders.items()):
         row = rows.get(dag_id)
-        if row is None or (row.bundle_name, row.relative_fileloc) == (bundle_name, path):
+        if row is None or (row.bundle_name, row.relative_fileloc) == (bundle_name, file.relative_fileloc):
             continue
         owner = files.one(session, row.bundle_name, row.relative_fileloc)
-        if owner is not None and dag_id in owner.dag_ids:
-            continue
-        parse = files.parses(session, [present[path].parse_id]).get(present[path].parse_id)
-        build_id = parse.builds.get(dag_id) if parse else None
-        if build_id is None:
-            continue
-        lock_dags(session, [dag_id])
-        outcomes += release_newest(
-            host,
-            session,
-            {dag_id: builds.by_ids(session, [build_id])[build_id]},
-            bundle_name=bundle_name,
-            path=path,
-            seq=present[path].seq,
-            now=host.now(),
-        )
+        if owner is None or dag_id not in owner.dag_ids:
+            outcomes += _take_over(host, session, dag_id, file)
     return outcomes
+
+
+def _take_over(host: Host, session: Any, dag_id: str, file: Any) -> list[Outcome]:
+    parse = files.parses(session, [file.parse_id]).get(file.parse_id)
+    build_id = parse.builds.get(dag_id) if parse else None
+    if build_id is None:
+        return []
+    lock_dags(session, [dag_id])
+    return release_newest(
+        host,
+        session,
+        {dag_id: builds.by_ids(session, [build_id])[build_id]},
+        bundle_name=file.bundle_name,
+        path=file.relative_fileloc,
+        seq=file.seq,
+        now=host.now(),
+    )
 
 
 def _gone(
@@ -86,7 +89,12 @@ def _gone(
                 dags.change(session, row.dag_id, missing_since=now)
             continue
         candidates.append(row.dag_id)
-    return retire(host, session, candidates, reason="gone from its bundle")
+    elsewhere = files.holding(session, candidates, but_not=bundle_name)
+    outcomes: list[Outcome] = []
+    for dag_id, file in sorted(elsewhere.items()):
+        outcomes += _take_over(host, session, dag_id, file)
+    leaving = [dag_id for dag_id in candidates if dag_id not in elsewhere]
+    return outcomes + retire(host, session, leaving, reason="gone from its bundle")
 
 
 def _overdue(row: Any, now: Any, grace_seconds: float) -> bool:

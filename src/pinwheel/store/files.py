@@ -29,6 +29,15 @@ def one(session: Session, bundle_name: str, relative_fileloc: str) -> Row[Any] |
     ).one_or_none()
 
 
+def holding(session: Session, dag_ids: Collection[str], *, but_not: str) -> dict[str, Row[Any]]:
+    """For each of the Dags that a good file of another bundle holds: that file."""
+    wanted = set(dag_ids)
+    if not wanted:
+        return {}
+    rows = session.execute(select(t.file).where(t.file.c.bundle_name != but_not, t.file.c.error.is_(None)))
+    return {dag_id: row for row in rows for dag_id in row.dag_ids if dag_id in wanted}
+
+
 def errors(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
     """Broken files among the given ``(bundle_name, relative_fileloc)`` pairs."""
     rows = session.execute(select(t.file).where(t.file.c.error.is_not(None)))

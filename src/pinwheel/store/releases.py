@@ -147,7 +147,7 @@ def previous_build_id(
 
 
 def by_dag_version(session: Session, ids: Collection[UUID]) -> dict[UUID, Row[Any]]:
-    """By Airflow's version id: ``release`` (None for a trial), ``build``, ``build_id``, ``bundle_version``."""
+    """``release`` (None for a trial), ``build``, ``build_id``, ``bundle_version`` by Airflow's version id."""
     wanted = sorted(set(ids), key=str)
     found: dict[UUID, Row[Any]] = {}
     for start in range(0, len(wanted), 500):
