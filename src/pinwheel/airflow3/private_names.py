@@ -37,5 +37,75 @@ PRIVATE_NAMES: tuple[tuple[str, str, str], ...] = (
         "DagFileProcessorManager._callback_to_execute",
         "parsing/process.py: a file with callbacks to run is left to Airflow",
     ),
+    (
+        "airflow.dag_processing.manager",
+        "DagFileProcessorManager._dag_bundles",
+        "processor.py: the bundles of this processor",
+    ),
+    (
+        "airflow.dag_processing.manager",
+        "DagFileProcessorManager._bundle_versions",
+        "processor.py: fetch again when another processor was faster",
+    ),
+    (
+        "airflow.dag_processing.manager",
+        "DagFileProcessorManager._file_queue",
+        "processor.py: queued files are to be read from the newest version's directory",
+    ),
+    (
+        "airflow.dag_processing.manager",
+        "DagFileProcessorManager._file_stats",
+        "processor.py: a file that need not be parsed is not a new one",
+    ),
+    (
+        "airflow.dag_processing.manager",
+        "DagFileProcessorManager._file_process_interval",
+        "processor.py: how often impure files are parsed",
+    ),
+    (
+        "airflow.dag_processing.manager",
+        "DagFileProcessorManager._processors",
+        "processor.py: what is being parsed is not queued again",
+    ),
+    (
+        "airflow.dag_processing.manager",
+        "DagFileProcessorManager._add_files_to_queue(self, files, mode)",
+        "processor.py: what to parse next",
+    ),
+    (
+        "airflow.dag_processing.manager",
+        "DagFileProcessorManager._kill_timed_out_processors(self)",
+        "processor.py: a parse that took too long is a broken build",
+    ),
+    (
+        "airflow.dag_processing.manager",
+        "DagFileProcessorManager._get_team_name(self, bundle_name)",
+        "processor.py: metrics carry the team as Airflow's do",
+    ),
+    (
+        "airflow.jobs.dag_processor_job_runner",
+        "DagProcessorJobRunner._execute(self)",
+        "processor.py: run as Airflow's own command runs it",
+    ),
+    (
+        "airflow.models.serialized_dag",
+        "SerializedDagModel._generate_deadline_uuids(dag_data)",
+        "projection.py: a version's deadlines are rows",
+    ),
+    (
+        "airflow.models.serialized_dag",
+        "SerializedDagModel._create_deadline_alert_records(serialized_dag, uuid_mapping)",
+        "projection.py: a version's deadlines are rows",
+    ),
+    (
+        "airflow.models.dag",
+        "DagModel._dag_display_property_value",
+        "projection.py: Airflow's bulk write never takes a display name back",
+    ),
+    (
+        "airflow.serialization.definitions.dag",
+        "SerializedDAG._process_dagrun_deadline_alerts(self, orm_dagrun, session)",
+        "compat.py: a run's deadlines are those of its own version (3.3)",
+    ),
 )
 """(module, name, why). A name in parentheses carries the parameters it must have, in that order."""

@@ -325,6 +325,17 @@ def release_newest(
         row = rows[dag_id]
         elsewhere = (row.bundle_name, row.relative_fileloc) != (bundle_name, path)
         if elsewhere and row.newest_build_id is not None and _still_there(session, row, dag_id):
+            events.add(
+                session,
+                "duplicate",
+                now=now,
+                actor=ACTOR,
+                dag_id=dag_id,
+                bundle_name=bundle_name,
+                reason=f"{path} holds the Dag too; it stays with {row.bundle_name}: {row.relative_fileloc}",
+                path=path,
+                owner=f"{row.bundle_name}: {row.relative_fileloc}",
+            )
             continue
         if not elsewhere and row.newest_seq > seq:
             continue
