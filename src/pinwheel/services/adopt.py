@@ -10,7 +10,7 @@ from pinwheel.core.release import Kind
 from pinwheel.services.ports import AirflowDag, Host
 from pinwheel.services.register import ACTOR
 from pinwheel.store import builds, bundles, dags, events, releases
-from pinwheel.store.locking import lock_dags
+from pinwheel.store.locking import begin_write, lock_dags
 
 
 def adopt(host: Host) -> list[str]:
@@ -21,6 +21,7 @@ def adopt(host: Host) -> list[str]:
     """
 
     def work(session: Any) -> list[str]:
+        begin_write(session)
         managed = dags.rows(session)
         return [
             dag.dag_id

@@ -11,7 +11,7 @@ from pinwheel.services.ports import Host
 from pinwheel.services.register import ACTOR, release_newest
 from pinwheel.services.releasing import Act, Outcome, carry_out, load_states
 from pinwheel.store import builds, bundles, dags, files
-from pinwheel.store.locking import lock_dags
+from pinwheel.store.locking import begin_write, lock_dags
 
 
 def settle(host: Host, *, bundle_name: str, seq: int, paths: set[str], grace_seconds: float) -> list[Outcome]:
@@ -24,6 +24,7 @@ def settle(host: Host, *, bundle_name: str, seq: int, paths: set[str], grace_sec
     """
 
     def work(session: Any) -> list[Outcome]:
+        begin_write(session)
         _, head_seq, _ = bundles.head(session, bundle_name)
         if head_seq != seq:
             return []

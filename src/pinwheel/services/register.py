@@ -13,7 +13,7 @@ from pinwheel.core.release import Command, Track, Verb, decide
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import Act, Outcome, carry_out, load_states
 from pinwheel.store import builds, dags, events, files, releases
-from pinwheel.store.locking import lock_dags
+from pinwheel.store.locking import begin_write, lock_dags
 
 ACTOR = "pinwheel"
 
@@ -71,6 +71,7 @@ def register(host: Host, parsed: ParsedFile) -> list[Outcome]:
 
 
 def _register(host: Host, session: Any, parsed: ParsedFile) -> list[Outcome]:
+    begin_write(session)
     now = host.now()
     dag_ids = sorted(content.dag_id for content in parsed.contents)
     affected = set(dag_ids)
@@ -376,6 +377,7 @@ def reuse(
     """
 
     def work(session: Any) -> list[Outcome]:
+        begin_write(session)
         now = host.now()
         row = files.parses(session, [parse_id])[parse_id]
         known = files.one(session, bundle_name, path)

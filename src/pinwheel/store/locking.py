@@ -35,19 +35,25 @@ def insert_missing(
     return max(int(result.rowcount), 0)
 
 
+def begin_write(session: Session) -> None:
+    """Say at the start of a transaction that it will write.
+
+    SQLite lets a transaction that has read before it writes fail at once when somebody else wrote in
+    between; one that asks for the write lock first waits for it. Elsewhere nothing is needed.
+    """
+    if dialect_of(session) == "sqlite":
+        session.execute(update(t.dag).where(t.dag.c.dag_id.is_(None)).values(track=t.dag.c.track))
+
+
 def lock_dags(session: Session, dag_ids: Collection[str]) -> None:
     """Hold these Dags until the transaction ends; others wait. In order of id, so batches do not deadlock.
 
-    SQLite has no row locks: a write takes its one write lock, before anything is read.
+    SQLite has no row locks, but one write lock: see :func:`begin_write`.
     """
-    ordered = sorted(dag_ids)
+    begin_write(session)
     if dialect_of(session) == "sqlite":
-        session.execute(
-            update(t.dag)
-            .where(t.dag.c.dag_id == (ordered[0] if ordered else ""))
-            .values(dag_id=t.dag.c.dag_id)
-        )
         return
+    ordered = sorted(dag_ids)
     for start in range(0, len(ordered), 500):
         session.execute(
             select(t.dag.c.dag_id)
