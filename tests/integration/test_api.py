@@ -471,13 +471,8 @@ def test_the_remote_backend_gives_what_the_local_one_gives(api: Deployment) -> N
 
 
 COMMANDS = [
-    ["status"],
-    ["status", "read_1"],
-    ["builds", "read_1"],
-    ["releases", "read_1"],
+    ["status", "read_1", "read_2"],
     ["diff", "read_1", "--from", "1", "--to", "2"],
-    ["events", "read_1"],
-    ["history", "read_1"],
     ["rollback", "read_1", "--plan"],
     ["builds", "no_such_dag"],
 ]
@@ -486,6 +481,7 @@ COMMANDS = [
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_the_cli_prints_the_same_with_and_without_url(api: Deployment, command: list[str]) -> None:
     local = api.env.cli("pinwheel", *command, "--output", "json")
+    assert local.stdout or local.returncode == 3
     over = {"PINWHEEL_URL": api.env.url, "PINWHEEL_TOKEN": api.env.token("admin")}
     remote = api.env.cli("pinwheel", *command, "--output", "json", **over)
     assert (remote.returncode, remote.stdout) == (local.returncode, local.stdout), (

@@ -32,7 +32,7 @@ def create_app(host: Host, authenticated: Callable[..., Any]) -> FastAPI:
     *authenticated* is a FastAPI dependency that returns the request's
     :class:`~pinwheel.api.access.Access` or raises 401.
     """
-    app = FastAPI(
+    app = _Api(
         title="Pinwheel",
         version=__version__,
         description="Release management for Apache Airflow Dags. Build is not release: parsing makes builds, "
@@ -49,15 +49,15 @@ def create_app(host: Host, authenticated: Callable[..., Any]) -> FastAPI:
     for routes in (dags.router, changes.router, runs.router, events.router):
         api.include_router(routes)
     app.include_router(api)
-    _describe_problems(app)
     return app
 
 
-def _describe_problems(app: FastAPI) -> None:
-    """Add the schema that error answers refer to: FastAPI would file a model under another media type."""
-    document = app.openapi()
-    problem = schemas.Problem.model_json_schema()
-    document["components"]["schemas"]["Problem"] = problem
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Adds the schema of error answers, which FastAPI would file under another media type."""
+        document = super().openapi()
+        document["components"]["schemas"].setdefault("Problem", schemas.Problem.model_json_schema())
+        return document
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:
