@@ -22,7 +22,7 @@ SALES = """
     from airflow.sdk import DAG, task
 
     with DAG(
-        "sales", schedule={schedule!r}, start_date=datetime.datetime(2024, 1, 1), catchup=False, tags={tags!r},
+        "sales", schedule={schedule!r}, start_date=datetime.datetime(2024, 1, 1), tags={tags!r},
         default_args={{"retries": 0, "api_key": {key!r}}},
     ):
         @task
@@ -168,7 +168,7 @@ def test_a_broken_commit_is_shown_and_changes_nothing(seeder: Seeder, pinwheel: 
     assert (row["active_build"], row["newest_build"], row["held"]) == (1, 1, False)
     assert (row["broken"]["bundle_version"], row["broken"]["path"]) == (bad, "sales.py")
     _, made, _ = pinwheel("builds", "sales")
-    assert [(b["build"], b["digest"], b["status"]) for b in made][0] == (None, None, "broken")
+    assert (made[0]["build"], made[0]["digest"], made[0]["status"]) == (None, None, "broken")
     assert made[0]["error"].endswith("SyntaxError: invalid syntax")
     _, out, _ = pinwheel("status", decode=False)
     assert "broken" in out and "SyntaxError: invalid syntax" in out
@@ -221,6 +221,22 @@ def test_a_promote_backwards_is_refused(seeder: Seeder, pinwheel: Run) -> None:
     code, _, err = pinwheel("promote", "sales", "--build", "1")
     assert code == 5
     assert "pinwheel rollback sales --build 1" in json.loads(err)["remedy"]
+
+
+def test_a_dag_of_an_unversioned_bundle_is_refused_with_the_remedy(seeder: Seeder, pinwheel: Run) -> None:
+    from airflow.models.dag import DagModel
+    from airflow.models.dagbundle import DagBundleModel
+
+    def work(session: Any) -> None:
+        session.add(DagBundleModel(name="plain"))
+        session.flush()
+        session.add(DagModel(dag_id="stock", bundle_name="plain", fileloc="/x.py"))
+
+    seeder.host.run(work)
+    for verb in ("pin", "rollback", "promote", "trigger"):
+        code, _, err = pinwheel(verb, "stock")
+        assert code == 5
+        assert "pinwheel.bundles.FolderBundle" in json.loads(err)["remedy"]
 
 
 def test_a_batch_takes_tags_globs_and_bundles(seeder: Seeder, pinwheel: Run) -> None:
@@ -287,7 +303,7 @@ def test_tables_fit_eighty_columns(seeder: Seeder, pinwheel: Run, monkeypatch: p
         ["promote", "sales", "--plan"],
     ):
         _, out, _ = pinwheel(*command, decode=False)
-        assert max(map(len, out.splitlines())) <= 80 or command == ["status"], out
+        assert max(map(len, out.splitlines())) <= 80, out
         assert "\x1b" not in out
 
 

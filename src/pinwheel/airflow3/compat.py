@@ -123,3 +123,21 @@ def may_read_unbound_events(manager: Any, user: Any) -> bool:
     if not airflow_34_plus():
         return True
     return bool(manager.authorize_view(access_view=AccessView.AUDIT_LOGS_ALL, user=user))
+
+
+def processor_job(bundle_names: Sequence[str] | None) -> Any:
+    """The job row of a Dag processor.
+
+    From 3.4 on it names the bundles and teams that the processor serves, as ``airflow dag-processor`` does.
+    Remove the first branch when the minimum is 3.4.
+    """
+    from airflow.jobs.job import Job
+
+    if not airflow_34_plus():
+        return Job()
+    from airflow.cli.commands import dag_processor_command
+
+    names = list(bundle_names) if bundle_names else None
+    # Not public, so it may go: without it the job is that of a deployment without teams.
+    teams_of = getattr(dag_processor_command, "_get_team_names", lambda _: [])
+    return Job(bundle_names=names, team_names=teams_of(names))

@@ -25,6 +25,7 @@ from airflow.dag_processing.manager import (
 )
 from airflow.sdk import timezone
 
+from pinwheel.airflow3 import compat
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.heads import Head, KnownFile, SnapshotView, manifest_of
 from pinwheel.airflow3.host import AirflowHost
@@ -364,10 +365,10 @@ class PinwheelProcessorManager(DagFileProcessorManager):
 def run(bundle_names: list[str] | None = None, num_runs: int = -1) -> None:
     """Run the Dag processor in this process until it is told to stop (SIGTERM, SIGINT)."""
     from airflow.jobs.dag_processor_job_runner import DagProcessorJobRunner
-    from airflow.jobs.job import Job, run_job
+    from airflow.jobs.job import run_job
 
     runner = DagProcessorJobRunner(
-        job=Job(),
+        job=compat.processor_job(bundle_names),
         processor=PinwheelProcessorManager(max_runs=num_runs, bundle_names_to_parse=bundle_names),
     )
     run_job(job=runner.job, execute_callable=runner._execute)

@@ -7,10 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
-from pinwheel.cli.output import badges, first_line, last_line, names, short_time, table, text, version_of
+from pinwheel.cli.output import (
+    Column,
+    badges,
+    first_line,
+    last_line,
+    names,
+    short_time,
+    show_table,
+    text,
+    version_of,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+COLUMNS = (
+    Column("Build", right=True),
+    Column("State"),
+    Column("Version"),
+    Column("Made", spare=2),
+    Column("Releases", spare=1),
+    Column("Author", spare=3),
+    Column("Message", cut=True),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,27 +47,23 @@ def render(console: Console, rows: list[dict[str, Any]]) -> None:
     if not rows:
         console.print("No builds yet.")
         return
-    shown = table(
-        ("Build", {"justify": "right"}),
-        "State",
-        "Version",
-        "Made",
-        "Releases",
-        "Author",
-        ("Message", {"overflow": "ellipsis", "no_wrap": True, "ratio": 1}),
-    )
+    shown = []
     for row in rows:
         broken = row["status"] == "broken"
-        shown.add_row(
-            text(row["build"] or "-", "bold"),
-            badges(_marks(row), otherwise=("good", "green")),
-            text(version_of(row)),
-            text(short_time(row["created_at"])),
-            text(names(row["releases"])),
-            text((row["author"] or "").split("<")[0].strip()),
-            text(last_line(row["error"]) if broken else first_line(row["message"]), "red" if broken else ""),
+        shown.append(
+            (
+                text(row["build"] or "-", "bold"),
+                badges(_marks(row), otherwise=("good", "green")),
+                text(version_of(row)),
+                text(short_time(row["created_at"])),
+                text(names(row["releases"])),
+                text((row["author"] or "").split("<")[0].strip()),
+                text(
+                    last_line(row["error"]) if broken else first_line(row["message"]), "red" if broken else ""
+                ),
+            )
         )
-    console.print(shown)
+    show_table(console, COLUMNS, shown)
 
 
 def _marks(row: dict[str, Any]) -> list[tuple[str, str]]:

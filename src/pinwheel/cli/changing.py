@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
-from pinwheel.cli.output import badges, counted, table, text, warn
+from pinwheel.cli.output import Column, badges, counted, show_table, text, warn
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _DONE = {"pin": "Pinned", "unpin": "Unpinned", "promote": "Promoted", "rollback": "Rolled back"}
+
+COLUMNS = (
+    Column("Dag"),
+    Column("Release"),
+    Column("Build"),
+    Column("Track", spare=1),
+    Column("Because", cut=True),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,25 +77,27 @@ def _warn(context: Context, outcomes: list[dict[str, Any]]) -> None:
 
 def render_plan(console: Console, outcomes: list[dict[str, Any]], *, asked: bool = False) -> None:
     """Draw what will change; *asked* when only the plan was asked for."""
-    shown = table("Dag", "Release", "Build", "Track", ("Because", {"ratio": 1}))
+    shown = []
     for outcome in outcomes:
         style = "bold" if outcome["changed"] else "dim"
         releases = outcome["kind"] is not None
-        shown.add_row(
-            text(outcome["dag_id"], style),
-            text(
-                _arrow(outcome["from_release"], outcome["release"] or "new")
-                if releases
-                else outcome["from_release"]
-            ),
-            text(
-                _arrow(outcome["from_build"], outcome["build"]) if releases else outcome["build"],
-                "bold yellow" if releases else "",
-            ),
-            badges([(outcome["track"], "magenta" if outcome["track"] == "pinned" else "")]),
-            text(outcome["message"], "" if outcome["changed"] else "dim"),
+        shown.append(
+            (
+                text(outcome["dag_id"], style),
+                text(
+                    _arrow(outcome["from_release"], outcome["release"] or "new")
+                    if releases
+                    else outcome["from_release"]
+                ),
+                text(
+                    _arrow(outcome["from_build"], outcome["build"]) if releases else outcome["build"],
+                    "bold yellow" if releases else "",
+                ),
+                badges([(outcome["track"], "magenta" if outcome["track"] == "pinned" else "")]),
+                text(outcome["message"], "" if outcome["changed"] else "dim"),
+            )
         )
-    console.print(shown)
+    show_table(console, COLUMNS, shown)
     if asked:
         changing = sum(1 for outcome in outcomes if outcome["changed"])
         console.print(

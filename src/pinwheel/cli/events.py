@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
-from pinwheel.cli.output import first_line, last_line, short_time, short_version, table, text
+from pinwheel.cli.output import Column, first_line, last_line, short_time, short_version, show_table, text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +20,15 @@ _STYLES = {
     "unpin": "magenta",
     "unstable": "yellow",
 }
+
+COLUMNS = (
+    Column("When"),
+    Column("What"),
+    Column("Dag"),
+    Column("By", cut=True, spare=2),
+    Column("Change", cut=True),
+    Column("Reason", cut=True, spare=3),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,24 +63,19 @@ def render(console: Console, rows: list[dict[str, Any]]) -> None:
     if not rows:
         console.print("Nothing has happened yet.")
         return
-    shown = table(
-        "When",
-        "What",
-        "Dag",
-        "By",
-        "Change",
-        ("Reason", {"overflow": "ellipsis", "no_wrap": True, "ratio": 1}),
-    )
+    shown = []
     for row in rows:
-        shown.add_row(
-            text(short_time(row["at"])),
-            text(row["kind"], _STYLES.get(row["kind"], "")),
-            text(row["dag_id"] or row["bundle"], "bold"),
-            text(row["actor"]),
-            text(change_of(row)),
-            text(first_line(row["reason"]) or last_line(row.get("error"))),
+        shown.append(
+            (
+                text(short_time(row["at"])),
+                text(row["kind"], _STYLES.get(row["kind"], "")),
+                text(row["dag_id"] or row["bundle"], "bold"),
+                text(row["actor"]),
+                text(change_of(row)),
+                text(first_line(row["reason"]) or last_line(row.get("error"))),
+            )
         )
-    console.print(shown)
+    show_table(console, COLUMNS, shown)
 
 
 def change_of(row: dict[str, Any]) -> str:

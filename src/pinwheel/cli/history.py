@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
-from pinwheel.cli.output import short_time, table, text, version_of
+from pinwheel.cli.output import Column, short_time, show_table, text, version_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +21,17 @@ _STATES = {
     "removed": "dim",
     "up_for_retry": "yellow",
 }
+
+COLUMNS = (
+    Column("Run"),
+    Column("Task"),
+    Column("Try", right=True),
+    Column("State"),
+    Column("Release", right=True),
+    Column("Build", right=True),
+    Column("Version", spare=1),
+    Column("Started", spare=2),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,31 +59,24 @@ def render(console: Console, rows: list[dict[str, Any]]) -> None:
     if not rows:
         console.print("Nothing has run yet.")
         return
-    shown = table(
-        "Run",
-        "Task",
-        ("Try", {"justify": "right"}),
-        "State",
-        ("Release", {"justify": "right"}),
-        ("Build", {"justify": "right"}),
-        "Version",
-        "Started",
-    )
+    shown = []
     last = None
     for row in rows:
         mapped = f"[{row['map_index']}]" if row["map_index"] >= 0 else ""
-        shown.add_row(
-            text(row["run_id"] if row["run_id"] != last else "", "bold"),
-            text(f"{row['task_id']}{mapped}"),
-            text(row["try_number"]),
-            text(row["state"] or "none", _STATES.get(row["state"] or "", "")),
-            text(_release(row)),
-            text(row["build"] or "-"),
-            text(version_of(row)),
-            text(short_time(row["start_date"])),
+        shown.append(
+            (
+                text(row["run_id"] if row["run_id"] != last else "", "bold"),
+                text(f"{row['task_id']}{mapped}"),
+                text(row["try_number"]),
+                text(row["state"] or "none", _STATES.get(row["state"] or "", "")),
+                text(_release(row)),
+                text(row["build"] or "-"),
+                text(version_of(row)),
+                text(short_time(row["start_date"])),
+            )
         )
         last = row["run_id"]
-    console.print(shown)
+    show_table(console, COLUMNS, shown)
     if any(row["build"] is None for row in rows):
         console.print(text("Tries without a build ran before Pinwheel: nobody recorded their code.", "dim"))
 

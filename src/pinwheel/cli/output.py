@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
+from attrs import frozen
+
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-PIPED_WIDTH = 160
-"""Columns of a table that goes to a file or another program, where nothing says how wide it may be."""
+PIPED_WIDTH = 10_000
+"""A table that goes to a file or another program is cut nowhere, unless $COLUMNS says how wide it may be."""
 
 
 def emit(value: Any, form: str, render: Callable[[Console], None], stream: TextIO) -> None:
@@ -50,16 +51,72 @@ def is_terminal(stream: TextIO) -> bool:
         return False
 
 
-def table(*columns: str | tuple[str, dict[str, Any]]) -> Table:
-    """An open table; a column is its heading, or heading and options of rich's ``add_column``."""
+@frozen
+class Column:
+    """One column of a table."""
+
+    heading: str
+    right: bool = False
+    cut: bool = False
+    """May be cut short, with an ellipsis, down to a few words."""
+    spare: int = 0
+    """Left out where the terminal is too narrow, the highest number first; 0: always shown."""
+
+
+def show_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:
+    """Draw a table that fits the console.
+
+    Where it would be too wide, cells that may be cut are cut, then columns that can be spared are left out,
+    and at last the first column is folded.
+    """
     from rich import box
     from rich.table import Table
 
+    kept, widths = _fitted(columns, rows, console.width)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", show_edge=False)
-    for column in columns:
-        name, options = column if isinstance(column, tuple) else (column, {})
-        made.add_column(name, **{"overflow": "fold", **options})
-    return made
+    for place in kept:
+        column = columns[place]
+        made.add_column(
+            column.heading,
+            justify="right" if column.right else "left",
+            width=widths[place],
+            no_wrap=place != kept[0],
+            overflow="fold" if place == kept[0] else "ellipsis",
+        )
+    for row in rows:
+        made.add_row(*(row[place] for place in kept))
+    console.print(made)
+
+
+def _fitted(
+    columns: Sequence[Column], rows: Sequence[Sequence[Text]], available: int
+) -> tuple[list[int], dict[int, int]]:
+    from rich.cells import cell_len
+
+    widths = {
+        place: max([cell_len(column.heading), *(row[place].cell_len for row in rows)])
+        for place, column in enumerate(columns)
+    }
+    least = {place: min(width, _LEAST) if columns[place].cut else width for place, width in widths.items()}
+    kept = list(widths)
+
+    def needed(of: dict[int, int]) -> int:
+        return sum(of[place] for place in kept) + _GAP * (len(kept) - 1)
+
+    while needed(least) > available and any(columns[place].spare for place in kept):
+        kept.remove(max(kept, key=lambda place: columns[place].spare))
+    for place in kept:
+        if columns[place].cut:
+            widths[place] = max(least[place], widths[place] - max(0, needed(widths) - available))
+    if needed(widths) > available:
+        first = kept[0]
+        widths[first] = max(_LEAST, widths[first] - (needed(widths) - available))
+    return kept, widths
+
+
+_LEAST = 14
+_GAP = 3
+"""Blanks between two columns, as rich draws them with one blank on each side of its separator."""
 
 
 def text(value: Any, style: str = "") -> Text:

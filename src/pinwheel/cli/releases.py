@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
-from pinwheel.cli.output import first_line, short_time, table, text, version_of
+from pinwheel.cli.output import Column, first_line, short_time, show_table, text, version_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _STYLES = {"rollback": "yellow", "pin": "magenta", "retire": "dim", "adopt": "cyan", "before": "dim"}
+
+COLUMNS = (
+    Column("Release", right=True),
+    Column("Build", right=True),
+    Column("Kind"),
+    Column("Version"),
+    Column("Made", spare=1),
+    Column("By", cut=True),
+    Column("Reason", cut=True, spare=2),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,24 +44,18 @@ def render(console: Console, rows: list[dict[str, Any]]) -> None:
     if not rows:
         console.print("No releases yet.")
         return
-    shown = table(
-        ("Release", {"justify": "right"}),
-        ("Build", {"justify": "right"}),
-        "Kind",
-        "Version",
-        "Made",
-        "By",
-        ("Reason", {"overflow": "ellipsis", "no_wrap": True, "ratio": 1}),
-    )
+    shown = []
     for row in rows:
         style = "bold green" if row["active"] else "dim" if row["kind"] == "before" else ""
-        shown.add_row(
-            text(f"{'● ' if row['active'] else ''}{row['release']}", style),
-            text(row["build"] or "-"),
-            text(row["kind"], _STYLES.get(row["kind"], "")),
-            text(version_of(row)),
-            text(short_time(row["created_at"])),
-            text(row["actor"]),
-            text(first_line(row["reason"])),
+        shown.append(
+            (
+                text(f"{'● ' if row['active'] else ''}{row['release']}", style),
+                text(row["build"] or "-"),
+                text(row["kind"], _STYLES.get(row["kind"], "")),
+                text(version_of(row)),
+                text(short_time(row["created_at"])),
+                text(row["actor"]),
+                text(first_line(row["reason"])),
+            )
         )
-    console.print(shown)
+    show_table(console, COLUMNS, shown)

@@ -8,19 +8,30 @@ from typing import TYPE_CHECKING, Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import (
+    Column,
     badges,
     counted,
     first_line,
     last_line,
     short_time,
     short_version,
-    table,
+    show_table,
     text,
     version_of,
 )
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+COLUMNS = (
+    Column("Dag"),
+    Column("Release", right=True),
+    Column("Build"),
+    Column("State"),
+    Column("Version", spare=2),
+    Column("Since", spare=3),
+    Column("Why", cut=True, spare=4),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,30 +69,27 @@ def render(console: Console, rows: list[dict[str, Any]], *, selected: bool) -> N
             else "No Dags yet. Pinwheel lists a Dag once its processor has parsed it: pinwheel dag-processor"
         )
         return
-    shown = table(
-        ("Dag", {"no_wrap": True}),
-        ("Release", {"justify": "right"}),
-        ("Build", {"justify": "right"}),
-        ("Newest", {"justify": "right"}),
-        ("State", {"no_wrap": True}),
-        ("Version", {"no_wrap": True}),
-        ("Since", {"no_wrap": True}),
-        "Why",
-    )
+    shown = []
     for row in rows:
-        newest = row["newest_build"]
-        shown.add_row(
-            text(row["dag_id"], "dim" if row["retired"] else "bold"),
-            text(row["active_release"]),
-            text(row["active_build"]),
-            text(newest, "bold yellow" if row["held"] else ""),
-            badges(marks(row)),
-            text(version_of(row)),
-            text(short_time(row["since"])),
-            text(_why(row)),
+        shown.append(
+            (
+                text(row["dag_id"], "dim" if row["retired"] else "bold"),
+                text(row["active_release"]),
+                text(_build(row), "bold yellow" if row["held"] else ""),
+                badges(marks(row)),
+                text(version_of(row)),
+                text(short_time(row["since"])),
+                text(_why(row)),
+            )
         )
-    console.print(shown)
+    show_table(console, COLUMNS, shown)
     _notes(console, rows)
+
+
+def _build(row: dict[str, Any]) -> str:
+    return (
+        f"{row['active_build']} of {row['newest_build']}" if row["held"] else str(row["active_build"] or "-")
+    )
 
 
 def _why(row: dict[str, Any]) -> str:

@@ -10,9 +10,9 @@ from uuid import UUID
 from attrs import frozen
 
 from pinwheel.core.build import Build
-from pinwheel.core.errors import NotFound
+from pinwheel.core.errors import NotFound, PinwheelError, Refused
 from pinwheel.core.projection import Place, Projected, Projection, place_of, serialized_for
-from pinwheel.core.release import DagState, Decision, Kind, Release, SetTrack, Track
+from pinwheel.core.release import DagState, Decision, Kind, Release, SetTrack, Track, unversioned_remedy
 from pinwheel.services.ports import Host
 from pinwheel.store import builds, bundles, dags, events, releases
 
@@ -51,11 +51,12 @@ def load_states(host: Host, session: Any, dag_ids: Sequence[str]) -> dict[str, D
     """The state of each Dag that Pinwheel manages. The caller has locked them if it means to change them.
 
     :raises NotFound: one of them is not managed.
+    :raises Refused: one of them is Airflow's alone: its bundle keeps no versions.
     """
     rows = dags.rows(session, dag_ids)
     missing = [dag_id for dag_id in dag_ids if dag_id not in rows]
     if missing:
-        raise unknown_dag(missing[0])
+        raise _not_managed(host, session, missing[0])
     wanted = {row.active_build_id for row in rows.values()} | {row.newest_build_id for row in rows.values()}
     found = builds.by_ids(session, [build_id for build_id in wanted if build_id is not None])
     versioned = {name: host.is_versioned(name) for name in {row.bundle_name for row in rows.values()}}
@@ -84,6 +85,21 @@ def load_states(host: Host, session: Any, dag_ids: Sequence[str]) -> dict[str, D
             unused_auto_release=automatic,
         )
     return states
+
+
+def _not_managed(host: Host, session: Any, dag_id: str) -> PinwheelError:
+    """Why a Dag has no state: nobody knows it, or it is Airflow's alone, of an unversioned bundle."""
+    known = host.airflow_dags(session, [dag_id])
+    bundle_name = known[0].bundle_name if known else None
+    if bundle_name is None or host.is_versioned(bundle_name):
+        return unknown_dag(dag_id)
+    return Refused(
+        f"Cannot change {dag_id}",
+        found=f"its bundle {bundle_name!r} keeps no versions, so older code can not be fetched again",
+        remedy=unversioned_remedy(bundle_name),
+        dag_id=dag_id,
+        bundle=bundle_name,
+    )
 
 
 def unknown_dag(dag_id: str) -> NotFound:

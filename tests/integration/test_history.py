@@ -1,0 +1,245 @@
+"""Each try shows the release and the code that it ran, whatever Airflow's rows say later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from harness.inprocess import bound_airflow
+from harness.seed import Seeder
+from pinwheel.services import upkeep, views
+from pinwheel.services.history import history
+from pinwheel.services.trigger import clear, trigger
+from pinwheel.store import tables as t
+
+DAG = """
+    from airflow.sdk import DAG, task
+
+    with DAG("d", schedule=None):
+        {tasks}
+"""
+
+
+def dag(*task_ids: str, mark: str = "m") -> str:
+    body = "".join(
+        f"\n        @task\n        def {name}():\n            print('{mark}')\n        {name}()\n"
+        for name in task_ids
+    )
+    return DAG.format(tasks=body)
+
+
+@pytest.fixture
+def seeder(database_source: Any, tmp_path: Path) -> Iterator[Seeder]:
+    database = database_source.create()
+    with bound_airflow(database):
+        yield Seeder(tmp_path)
+    database.drop()
+
+
+class Life:
+    """Plays scheduler and workers on one run's rows, in time that moves on by a second at each step."""
+
+    def __init__(self, seeder: Seeder, run_id: str) -> None:
+        self.host = seeder.host
+        self.run_id = run_id
+
+    def execute(self, task_id: str, try_number: int, state: str = "success") -> None:
+        from airflow.models.taskinstance import TaskInstance
+
+        def work(session: Any) -> None:
+            table = TaskInstance.__table__
+            live = (table.c.working_set.is_(True),) if "working_set" in table.c else ()
+            now = self.host.now()
+            values = {"state": state, "start_date": now, "end_date": now + timedelta(milliseconds=1)}
+            done = session.execute(
+                update(table)
+                .where(
+                    table.c.dag_id == "d", table.c.run_id == self.run_id, table.c.task_id == task_id, *live
+                )
+                .values(try_number=try_number, **values)
+            )
+            assert done.rowcount == 1
+
+        self.host.run(work)
+
+    def set_run(self, state: str) -> None:
+        from airflow.models.dagrun import DagRun
+
+        self.host.run(
+            lambda s: s.execute(update(DagRun).where(DagRun.run_id == self.run_id).values(state=state))
+        )
+
+    def stock_clear(self, *, latest: bool) -> None:
+        """Clear all tasks as Airflow's UI does, then check the run's tasks as the scheduler does."""
+        from airflow.models.dagbag import DBDagBag
+        from airflow.models.dagrun import DagRun
+        from airflow.models.taskinstance import TaskInstance, clear_task_instances
+
+        def work(session: Any) -> None:
+            tis = session.scalars(select(TaskInstance).where(TaskInstance.run_id == self.run_id)).all()
+            clear_task_instances(list(tis), session, run_on_latest_version=latest)
+            session.flush()
+            run = session.scalars(select(DagRun).where(DagRun.run_id == self.run_id)).one()
+            run.dag = DBDagBag(load_op_links=False).get_dag(run.created_dag_version_id, session)
+            run.verify_integrity(session=session, dag_version_id=run.created_dag_version_id)
+            run.state = "running"
+
+        self.host.run(work)
+        upkeep.record_bindings(self.host)
+
+    def relabel(self, version_id: Any) -> None:
+        """What stock Airflow does to finished tries at times: point their rows at another version."""
+        from airflow.models.taskinstance import TaskInstance
+
+        table = TaskInstance.__table__
+        self.host.run(
+            lambda s: s.execute(
+                update(table).where(table.c.run_id == self.run_id).values(dag_version_id=version_id)
+            )
+        )
+
+
+def shown(seeder: Seeder, **arguments: Any) -> list[tuple[Any, ...]]:
+    return [
+        (row["task_id"], row["try_number"], row["state"], row["release"], row["build"])
+        for row in history(seeder.host, "d", **arguments)
+    ]
+
+
+def version_ids(seeder: Seeder) -> list[Any]:
+    return seeder.host.run(
+        lambda s: list(s.scalars(select(t.release.c.dag_version_id).order_by(t.release.c.release)))
+    )
+
+
+@pytest.fixture
+def life(seeder: Seeder) -> Life:
+    seeder.push({"d.py": dag("a", "b")})
+    bound = trigger(seeder.host, "d", actor="ada", run_id="r1")
+    life = Life(seeder, bound.run_id)
+    assert shown(seeder) == []
+    life.execute("a", 1)
+    life.execute("b", 1)
+    life.set_run("success")
+    return life
+
+
+def test_tries_before_and_after_a_clear_on_the_latest_version(seeder: Seeder, life: Life) -> None:
+    first = views.releases(seeder.host, "d")[0]["bundle_version"]
+    second = seeder.push({"d.py": dag("a", "c", mark="m2")})
+    life.stock_clear(latest=True)
+    cleared = [("a", 1, "success", 1, 1), ("b", 1, "success", 1, 1)]
+    assert shown(seeder) == cleared
+    life.execute("a", 2)
+    life.execute("c", 1)
+    assert shown(seeder) == [
+        ("a", 1, "success", 1, 1),
+        ("a", 2, "success", 2, 2),
+        ("b", 1, "success", 1, 1),
+        ("c", 1, "success", 2, 2),
+    ]
+    rows = history(seeder.host, "d", run_id="r1")
+    assert [row["bundle_version"] for row in rows] == [first, second, first, second]
+    assert {row["bound_by"] for row in rows} == {"hand", "default"} or {row["bound_by"] for row in rows} == {
+        "default"
+    }
+    assert shown(seeder, task_id="b") == [("b", 1, "success", 1, 1)]
+
+
+def test_a_clear_keeps_the_version_unless_asked(seeder: Seeder, life: Life) -> None:
+    seeder.push({"d.py": dag("a", "b", mark="m2")})
+    clear(seeder.host, "d", ["r1"], actor="ada")
+    life.execute("a", 2)
+    clear(seeder.host, "d", ["r1"], actor="ada", build=2)
+    life.execute("a", 3)
+    assert [row for row in shown(seeder) if row[0] == "a"] == [
+        ("a", 1, "success", 1, 1),
+        ("a", 2, "success", 1, 1),
+        ("a", 3, "success", 2, 2),
+    ]
+
+
+def test_rows_that_airflow_points_elsewhere_do_not_matter(seeder: Seeder, life: Life) -> None:
+    seeder.push({"d.py": dag("a", "b", mark="m2")})
+    life.relabel(version_ids(seeder)[1])
+    assert shown(seeder) == [("a", 1, "success", 1, 1), ("b", 1, "success", 1, 1)]
+
+
+def test_a_skipped_or_failed_upstream_task_is_listed(seeder: Seeder, life: Life) -> None:
+    clear(seeder.host, "d", ["r1"], actor="ada")
+    life.execute("a", 2, "failed")
+    life.execute("b", 2, "upstream_failed")
+    assert shown(seeder) == [
+        ("a", 1, "success", 1, 1),
+        ("a", 2, "failed", 1, 1),
+        ("b", 1, "success", 1, 1),
+        ("b", 2, "upstream_failed", 1, 1),
+    ]
+
+
+def test_without_a_binding_airflows_own_row_is_asked(seeder: Seeder, life: Life) -> None:
+    seeder.host.run(lambda s: s.execute(delete(t.binding)))
+    assert shown(seeder) == [("a", 1, "success", 1, 1), ("b", 1, "success", 1, 1)]
+
+
+def test_what_ran_before_pinwheel_has_no_build(seeder: Seeder, life: Life) -> None:
+    from airflow.models.dag_version import DagVersion
+    from airflow.models.dagrun import DagRun
+
+    def work(session: Any) -> Any:
+        session.execute(delete(t.binding))
+        version = DagVersion(dag_id="d", version_number=99, bundle_name="seed", bundle_version="0" * 40)
+        session.add(version)
+        session.flush()
+        session.execute(update(DagRun).values(bundle_version="0" * 40, created_dag_version_id=version.id))
+        return version.id
+
+    life.relabel(seeder.host.run(work))
+    assert shown(seeder) == [("a", 1, "success", None, None), ("b", 1, "success", None, None)]
+    assert {row["bundle_version"] for row in history(seeder.host, "d")} == {"0" * 40}
+
+
+def test_runs_are_newest_first_and_limited(seeder: Seeder, life: Life) -> None:
+    seeder.push({"d.py": dag("a", "b", mark="m2")})
+    trigger(seeder.host, "d", actor="ada", run_id="r2")
+    Life(seeder, "r2").execute("a", 1)
+    assert [(row["run_id"], row["release"]) for row in history(seeder.host, "d")] == [
+        ("r2", 2),
+        ("r1", 1),
+        ("r1", 1),
+    ]
+    assert [row["run_id"] for row in history(seeder.host, "d", limit=1)] == ["r2"]
+
+
+def test_a_trial_run_has_a_build_but_no_release(seeder: Seeder, life: Life) -> None:
+    from pinwheel.core.release import Verb
+    from pinwheel.services import change
+
+    change.apply(seeder.host, change.Change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))
+    seeder.push({"d.py": dag("a", "b", mark="m2")})
+    trigger(seeder.host, "d", actor="ada", run_id="r2", build=2)
+    Life(seeder, "r2").execute("a", 1)
+    assert shown(seeder, run_id="r2") == [("a", 1, "success", None, 2)]
+
+
+def test_versions_before_pinwheel_are_listed_when_asked(seeder: Seeder, life: Life) -> None:
+    from airflow.models.dag_version import DagVersion
+
+    seeder.push({"d.py": dag("a")})
+
+    def work(session: Any) -> None:
+        session.execute(delete(t.release).where(t.release.c.release == 1))
+        session.execute(
+            update(DagVersion).where(DagVersion.version_number == 1).values(bundle_version="f" * 40)
+        )
+
+    seeder.host.run(work)
+    assert [r["release"] for r in views.releases(seeder.host, "d")] == [2]
+    before = views.releases(seeder.host, "d", include_before=True)[1]
+    assert (before["release"], before["kind"], before["build"]) == (1, "before", None)
+    assert before["bundle_version"] == "f" * 40
