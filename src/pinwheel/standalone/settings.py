@@ -99,7 +99,8 @@ def airflow_settings(
         # Two deployments on one machine must not meet on Airflow's fixed ports.
         "logging.worker_log_server_port": free_port(),
         "logging.trigger_log_server_port": free_port(),
-        "dag_processor.dag_bundle_config_list": json.dumps(list(bundles)),
+        # Airflow replaces $NAME in every value; in JSON the sign can be written otherwise.
+        "dag_processor.dag_bundle_config_list": json.dumps(list(bundles)).replace("$", "\\u0024"),
         "dag_processor.dag_bundle_storage_path": home.path / "bundles",
         "dag_processor.refresh_interval": 5,
         "dag_processor.bundle_refresh_check_interval": 1,
