@@ -18,7 +18,7 @@ setup-34: ## The same on the Airflow 3.4 beta, into .venv-34
 	@scripts/bootstrap --sync-34
 
 demo: setup ## A complete local Airflow with Pinwheel, and its story; ARGS=--once ends after the story
-	@exec $(RUN) python -m pinwheel.demo $(ARGS)
+	@exec env $(RUN) python -m pinwheel.demo $(ARGS)
 
 test: setup ## Everything: lint, then all tests on Airflow 3.3, then on the 3.4 beta
 	@status=0; \
