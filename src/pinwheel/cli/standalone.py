@@ -99,14 +99,21 @@ def show_login(console: Console, login: Login, deployment: Deployment) -> None:
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Make SIGTERM and the loss of the terminal end what Ctrl-C ends."""
+    """Make SIGTERM and the loss of the terminal end what Ctrl-C ends, and count what comes together once.
+
+    One Ctrl-C can arrive twice: from the terminal, and from a parent such as `uv run` that passes it on.
+    """
+    last = float("-inf")
 
     def interrupt(signum: int, frame: object) -> None:
-        # Once is enough: the clean-up that follows must not be interrupted by a repeat of the same.
-        signal.signal(signum, signal.SIG_IGN)
-        raise KeyboardInterrupt
+        nonlocal last
+        now, before = time.monotonic(), last
+        last = now
+        # Only a person's second Ctrl-C means that they will not wait for the clean-up.
+        if before == float("-inf") or (signum == signal.SIGINT and now - before > 1):
+            raise KeyboardInterrupt
 
-    names = (signal.SIGTERM, signal.SIGHUP)
+    names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     former = [signal.signal(signum, interrupt) for signum in names]
     try:
         yield
