@@ -11,7 +11,6 @@ from typing import Any
 
 import structlog
 from airflow.dag_processing.processor import DagFileProcessorProcess
-from airflow.sdk.api.client import Client, ServerResponseError
 from airflow.sdk.api.datamodels._generated import ConnectionResponse, VariableResponse
 from airflow.sdk.exceptions import ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
@@ -20,7 +19,7 @@ from uuid6 import uuid7
 from pinwheel.airflow3.parsing import TracingProcess
 from pinwheel.airflow3.parsing.process import prepare
 
-__all__ = ["FakeClient", "ServerResponseError", "parse"]
+__all__ = ["FakeClient", "parse"]
 
 
 class FakeClient:
@@ -39,7 +38,10 @@ class FakeClient:
         class Connections:
             def get(self, conn_id: str) -> Any:
                 if conn_id in hosts:
-                    return ConnectionResponse(conn_id=conn_id, conn_type="http", host=hosts[conn_id])
+                    return ConnectionResponse.model_validate(
+                        {"schema": None, "login": None, "password": None, "port": None, "extra": None}
+                        | {"conn_id": conn_id, "conn_type": "http", "host": hosts[conn_id]}
+                    )
                 return ErrorResponse(error=ErrorType.CONNECTION_NOT_FOUND, detail={"conn_id": conn_id})
 
         self.variables = Variables()
@@ -71,7 +73,7 @@ def parse(
         callbacks=[],
         selector=selector,
         logger=structlog.get_logger("parse"),
-        logger_filehandle=open(os.devnull, "wb"),
+        logger_filehandle=open(os.devnull, "wb"),  # noqa: SIM115 - the process closes it
         client=FakeClient(variables or {}, connections or {}),
         **({"target": target} if target else {}),
     )

@@ -128,7 +128,7 @@ _last_index: list[tuple[Mapping[str, str], int, dict[str, set[str]]]] = []
 
 
 def _index_of(manifest: Mapping[str, str]) -> dict[str, set[str]]:
-    """Each directory of a manifest (``""`` for its root) to the names directly below; folders end in a slash."""
+    """Each directory (``""`` for the root) to the names directly below; folders end in a slash."""
     for known, size, index in _last_index:
         if known is manifest and size == len(manifest):
             return index

@@ -37,7 +37,13 @@ _RANDOM = frozenset(
 )
 _RANDOM_MODULES = ("random.", "secrets.", "numpy.random.")
 _SEEDED = frozenset(
-    {"random.Random", "random.seed", "numpy.random.seed", "numpy.random.default_rng", "numpy.random.RandomState"}
+    {
+        "random.Random",
+        "random.seed",
+        "numpy.random.seed",
+        "numpy.random.default_rng",
+        "numpy.random.RandomState",
+    }
 )
 """Depend on chance only without an argument."""
 
@@ -86,7 +92,7 @@ def classify(name: str, resolved: bool, arguments: int, first: str | None) -> tu
 
 
 def classify_reference(name: str, key: str | None) -> tuple[str, str] | None:
-    """As :func:`classify`, for a name that is read but not called, with its literal subscript if it has one."""
+    """As :func:`classify`, for a name that is read, not called, with its literal subscript if any."""
     if name in ("os.environ", "os.environb", "environ"):
         return "environment", key or "os.environ"
     return None

@@ -17,7 +17,7 @@ from attrs import field, frozen
 
 from pinwheel.core.purity import classify, classify_reference
 
-_EXTENSION = re.compile(r"\.[A-Za-z]\w{0,9}$")
+_EXTENSION = re.compile(r"[^/]\.[A-Za-z]\w{0,9}$")
 _NOT_IN_A_PATH = re.compile(r"[^\w\-./+@]+")
 _NEVER_IN_A_NAME = re.compile(r"[\n\r\t*?\[\]{}<>|\"'\\]")
 _LONGEST_REFERENCE = 255
@@ -57,7 +57,7 @@ class StaticFacts:
     top: Scope = Scope()
     """The module's own body, with those of its classes, decorators and default arguments."""
     functions: Mapping[str, Scope] = field(factory=dict)
-    """Bodies by name: ``f:name`` for functions, ``m:name`` for methods, ``f:Class`` for what makes an instance."""
+    """Bodies by name: ``f:name`` for functions, ``m:name`` for methods, ``f:Class`` for constructors."""
     readable: bool = True
 
     def to_json(self) -> dict[str, Any]:
@@ -140,9 +140,14 @@ def _references(text: str) -> Iterator[str]:
 
 def _constant_references(text: str) -> Iterator[str]:
     yield from _references(text)
-    if 2 < len(text) <= _LONGEST_REFERENCE and not text.startswith("//") and not _NEVER_IN_A_NAME.search(text):
-        if "://" not in text and ("/" in text or _EXTENSION.search(text)):
-            yield text.strip().lstrip("/")
+    if (
+        2 < len(text) <= _LONGEST_REFERENCE
+        and not text.startswith("//")
+        and "://" not in text
+        and not _NEVER_IN_A_NAME.search(text)
+        and ("/" in text or _EXTENSION.search(text))
+    ):
+        yield text.strip().lstrip("/")
 
 
 class _Body:
@@ -184,64 +189,81 @@ class _Reader:
             self._visit(statement, body, in_class)
 
     def _visit(self, node: ast.AST, body: _Body, in_class: str | None = None) -> None:
-        match node:
-            case ast.Constant(value=str() as text):
-                self.strings.update(_constant_references(text))
-            case ast.Name(id=name, ctx=ast.Load()):
-                if self.aliases.get(name) == "os.environ":
-                    body.references.append((name, None, node.lineno))
-            case ast.Constant() | ast.Name():
-                pass
-            case ast.Call():
-                self._call(node, body)
-            case ast.Import(names=names):
-                for name in names:
-                    self.imports.add(ModuleImport(name.name))
-                    self.aliases[name.asname or name.name.partition(".")[0]] = (
-                        name.name if name.asname else name.name.partition(".")[0]
-                    )
-            case ast.ImportFrom(module=module, names=names, level=level):
-                self.imports.add(ModuleImport(module or "", level, tuple(sorted(n.name for n in names))))
-                for name in names:
-                    self.aliases[name.asname or name.name] = f"{'.' * level}{module or ''}.{name.name}"
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                self._function(node, body, in_class)
-            case ast.ClassDef():
-                self._class(node, body)
-            case ast.Lambda():
-                self._arguments(node.args, body)
-                self._visit(node.body, self.nowhere)
-            case ast.If():
-                self._if(node, body, in_class)
-            case ast.AnnAssign():
-                self._visit(node.target, body)
-                if node.value is not None:
-                    self._visit(node.value, body)
-            case ast.Attribute(ctx=ast.Load()):
-                dotted = _dotted(node)
-                if dotted is not None and dotted.endswith("environ"):
-                    body.references.append((dotted, None, node.lineno))
-                elif dotted is None:
-                    self._visit(node.value, body)
-                elif self.aliases.get(root := dotted.partition(".")[0]) == "os.environ":
-                    body.references.append((root, None, node.lineno))
-            case ast.Subscript():
-                dotted = _dotted(node.value)
-                if dotted is None:
-                    self._visit(node.value, body)
-                elif isinstance(node.ctx, ast.Load):
-                    body.references.append((dotted, _text(node.slice), node.lineno))
-                self._visit(node.slice, body)
-            case ast.BinOp(op=ast.Div()):
-                self._joined(_div_parts(node))
-                self._visit(node.left, body)
-                self._visit(node.right, body)
-            case _:
-                # Fields in order; a list of statements may begin with a string that is only a comment.
-                for child in ast.iter_child_nodes(node):
-                    if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
-                        continue
-                    self._visit(child, body, in_class)
+        visitor = _VISITORS.get(type(node))
+        if visitor is not None:
+            visitor(self, node, body, in_class)
+        else:
+            self._children(node, body, in_class)
+
+    def _children(self, node: ast.AST, body: _Body, in_class: str | None) -> None:
+        """Fields in order; a list of statements may hold a string that is only a comment."""
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                for item in value:
+                    if isinstance(item, ast.AST) and not (
+                        isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant)
+                    ):
+                        self._visit(item, body, in_class)
+            elif isinstance(value, ast.AST):
+                self._visit(value, body, in_class)
+
+    def _nothing(self, node: ast.AST, body: _Body, in_class: str | None) -> None:
+        pass
+
+    def _constant(self, node: ast.Constant, body: _Body, in_class: str | None) -> None:
+        if isinstance(node.value, str):
+            self.strings.update(_constant_references(node.value))
+
+    def _name(self, node: ast.Name, body: _Body, in_class: str | None) -> None:
+        if self.aliases.get(node.id) == "os.environ" and isinstance(node.ctx, ast.Load):
+            body.references.append((node.id, None, node.lineno))
+
+    def _import(self, node: ast.Import, body: _Body, in_class: str | None) -> None:
+        for name in node.names:
+            self.imports.add(ModuleImport(name.name))
+            top = name.name.partition(".")[0]
+            self.aliases[name.asname or top] = name.name if name.asname else top
+
+    def _import_from(self, node: ast.ImportFrom, body: _Body, in_class: str | None) -> None:
+        module = node.module or ""
+        self.imports.add(ModuleImport(module, node.level, tuple(sorted(n.name for n in node.names))))
+        for name in node.names:
+            self.aliases[name.asname or name.name] = f"{'.' * node.level}{module}.{name.name}"
+
+    def _lambda(self, node: ast.Lambda, body: _Body, in_class: str | None) -> None:
+        self._arguments(node.args, body)
+        self._visit(node.body, self.nowhere)
+
+    def _annotated(self, node: ast.AnnAssign, body: _Body, in_class: str | None) -> None:
+        self._visit(node.target, body)
+        if node.value is not None:
+            self._visit(node.value, body)
+
+    def _attribute(self, node: ast.Attribute, body: _Body, in_class: str | None) -> None:
+        dotted = _dotted(node)
+        if dotted is None:
+            self._visit(node.value, body)
+        elif not isinstance(node.ctx, ast.Load):
+            pass
+        elif dotted.endswith("environ"):
+            body.references.append((dotted, None, node.lineno))
+        elif self.aliases.get(root := dotted.partition(".")[0]) == "os.environ":
+            body.references.append((root, None, node.lineno))
+
+    def _subscript(self, node: ast.Subscript, body: _Body, in_class: str | None) -> None:
+        dotted = _dotted(node.value)
+        if dotted is None:
+            self._visit(node.value, body)
+        elif isinstance(node.ctx, ast.Load):
+            body.references.append((dotted, _text(node.slice), node.lineno))
+        self._visit(node.slice, body)
+
+    def _binary(self, node: ast.BinOp, body: _Body, in_class: str | None) -> None:
+        if isinstance(node.op, ast.Div):
+            self._joined(_div_parts(node))
+        self._visit(node.left, body)
+        self._visit(node.right, body)
 
     def _if(self, node: ast.If, body: _Body, in_class: str | None) -> None:
         test = node.test
@@ -291,7 +313,7 @@ class _Reader:
             if default is not None:
                 self._visit(default, body)
 
-    def _class(self, node: ast.ClassDef, body: _Body) -> None:
+    def _class(self, node: ast.ClassDef, body: _Body, in_class: str | None) -> None:
         instance = self._body(f"f:{node.name}")
         for decorator in node.decorator_list:
             self._visit(decorator, body)
@@ -306,7 +328,7 @@ class _Reader:
 
     # Expressions
 
-    def _call(self, node: ast.Call, body: _Body) -> None:
+    def _call(self, node: ast.Call, body: _Body, in_class: str | None) -> None:
         dotted = _dotted(node.func)
         if dotted is not None:
             body.calls.append((dotted, node, node.lineno))
@@ -375,6 +397,25 @@ class _Reader:
             if verdict is not None:
                 impure.add((*verdict, line))
         return Scope(tuple(sorted(calls)), tuple(sorted(impure)))
+
+
+_VISITORS: dict[type[ast.AST], Any] = {
+    ast.Constant: _Reader._constant,
+    ast.Name: _Reader._name,
+    ast.Call: _Reader._call,
+    ast.Import: _Reader._import,
+    ast.ImportFrom: _Reader._import_from,
+    ast.FunctionDef: _Reader._function,
+    ast.AsyncFunctionDef: _Reader._function,
+    ast.ClassDef: _Reader._class,
+    ast.Lambda: _Reader._lambda,
+    ast.If: _Reader._if,
+    ast.AnnAssign: _Reader._annotated,
+    ast.Attribute: _Reader._attribute,
+    ast.Subscript: _Reader._subscript,
+    ast.BinOp: _Reader._binary,
+    **dict.fromkeys((ast.Load, ast.Store, ast.Del, ast.Pass, ast.alias), _Reader._nothing),
+}
 
 
 def _dotted(node: ast.AST) -> str | None:

@@ -13,6 +13,8 @@ from airflow.dag_processing import processor
 from airflow.sdk.execution_time import comms
 from pydantic import TypeAdapter
 
+from pinwheel.airflow3.parsing.gather import gather
+from pinwheel.airflow3.parsing.handover import put_facts
 from pinwheel.airflow3.parsing.tracer import Tracer
 
 
@@ -39,9 +41,7 @@ def traced_entrypoint() -> None:
     import structlog
     from airflow.sdk.execution_time import task_runner
 
-    decoder = RecordingComms(
-        body_decoder=TypeAdapter[processor.ToDagProcessor](processor.ToDagProcessor)
-    )
+    decoder = RecordingComms(body_decoder=TypeAdapter[processor.ToDagProcessor](processor.ToDagProcessor))
     msg = decoder._get_response()
     if not isinstance(msg, processor.DagFileParseRequest):
         raise RuntimeError(f"Required first message to be a DagFileParseRequest, it was {msg}")
@@ -71,9 +71,6 @@ def _start(decoder: RecordingComms, msg: Any, log: Any) -> Tracer | None:
 def _attach(tracer: Tracer, msg: Any, result: Any, log: Any) -> None:
     try:
         tracer.stop()
-        from pinwheel.airflow3.parsing.gather import gather
-        from pinwheel.airflow3.parsing.handover import put_facts
-
         facts, learned = gather(tracer, msg.file)
         put_facts(result, facts, learned)
     except Exception:

@@ -23,7 +23,7 @@ _OURSELVES = "airflow-pinwheel"
 
 @frozen
 class ParseEnvironment:
-    """``details`` has ``python``, ``airflow`` and ``distributions`` (a digest); ``fingerprint`` is over these."""
+    """``details``: ``python``, ``airflow``, ``distributions`` (a digest); ``fingerprint`` is over these."""
 
     fingerprint: str
     details: Mapping[str, str] = field(eq=False)
@@ -51,7 +51,7 @@ def current_environment() -> ParseEnvironment:
 
 @cache
 def installed_prefixes() -> tuple[str, ...]:
-    """Directories, with a final slash, whose files belong to the environment or the system and not to a Dag."""
+    """Directories, with a final slash, whose files belong to the environment or system, not to a Dag."""
     places = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()}
     places |= {*site.getsitepackages(), site.getusersitepackages()}
     places |= {str(Path(__file__).parents[2])}

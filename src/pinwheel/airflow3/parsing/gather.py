@@ -6,6 +6,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from types import ModuleType
 
 from pinwheel.airflow3.parsing.environment import installed_prefixes
 from pinwheel.airflow3.parsing.listing import listing_of
@@ -18,9 +19,7 @@ from pinwheel.core.static_facts import StaticFacts, import_time_impurities
 _MOST_ABSENT = 500
 
 
-def gather(
-    tracer: Tracer, dag_file: str
-) -> tuple[ParseFacts, Mapping[str, StaticFacts | tuple[str, ...]]]:
+def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, StaticFacts | tuple[str, ...]]]:
     """The facts of the parse that *tracer* watched, and the static facts that were not known before."""
     paths = BundlePaths(tracer.root)
     opened = {_source_of(path) for path in tracer.opened}
@@ -66,7 +65,9 @@ def gather(
         tracer.note(item["kind"], item["detail"])
     skipped = list(references.skipped)
     if not listing.complete:
-        skipped.append("too many files in the bundle: files that code names by their name alone were not looked up")
+        skipped.append(
+            "too many files in the bundle: files that code names by their name alone were not looked up"
+        )
     if len(absent) > _MOST_ABSENT:
         skipped.append(f"only {_MOST_ABSENT} of {len(absent)} absent paths were kept")
     facts = ParseFacts(
@@ -112,10 +113,10 @@ def _enclosing_file(paths: BundlePaths, relative: str) -> str | None:
 
 
 def _module_files(tracer: Tracer) -> Iterable[str]:
-    """Files below the bundle of modules that the parse imported. Notes those from neither here nor a package."""
+    """Bundle files of modules that the parse imported. Notes those from neither here nor a package."""
     for module in tracer.new_modules:
-        names = getattr(module, "__dict__", None)
-        path = names.get("__file__") if isinstance(names, dict) else None
+        names = vars(module) if isinstance(module, ModuleType) else {}
+        path = names.get("__file__")
         if not isinstance(path, str):
             continue
         if path.startswith(tracer.prefixes):

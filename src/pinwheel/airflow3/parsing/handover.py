@@ -25,9 +25,7 @@ known_sources: OrderedDict[str, StaticFacts | tuple[str, ...]] = OrderedDict()
 """Static facts of Python sources, and references of texts, by a key made of their content."""
 
 
-def put_facts(
-    result: Any, facts: ParseFacts, learned: Mapping[str, StaticFacts | tuple[str, ...]]
-) -> None:
+def put_facts(result: Any, facts: ParseFacts, learned: Mapping[str, StaticFacts | tuple[str, ...]]) -> None:
     """Add the facts to a parsing result that is about to be sent."""
     packed = {
         key: value.to_json() if isinstance(value, StaticFacts) else list(value)

@@ -25,11 +25,16 @@ class BundleListing:
     """Whether some directory is a symbolic link, so that files have more paths than ``files`` says."""
     complete: bool = True
 
+    @property
+    def knows_all_names(self) -> bool:
+        """True when a name that is not in ``basenames`` is that of no file."""
+        return self.complete and not self.links
+
     def has(self, path: str) -> bool:
         """True when there is a file at *path*."""
         if path in self.files:
             return True
-        if self.complete and not self.links:
+        if self.knows_all_names:
             return False
         return os.path.isfile(os.path.join(self.root, path))
 

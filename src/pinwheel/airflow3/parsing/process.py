@@ -48,8 +48,8 @@ class TracingProcess(DagFileProcessorProcess):
         try:
             if manager._callback_to_execute.get(dag_file) or _is_claimed(dag_file):
                 return super_create(dag_file)
+            prepare(os.fspath(dag_file.bundle_path))
             arguments = _arguments(manager, dag_file)
-            prepare(os.fspath(arguments["bundle_path"]))
         except Exception:
             log.warning("A parse can not be traced", file=str(dag_file.rel_path), exc_info=True)
             return super_create(dag_file)
@@ -64,7 +64,7 @@ def prepare(bundle_path: str) -> None:
 
 
 def _is_claimed(dag_file: DagFileInfo) -> bool:
-    """Whether an importer starts a runtime of its own for the file. Remove the fallback when the minimum is 3.4."""
+    """Whether an importer starts its own runtime for the file. Remove the fallback when the minimum is 3.4."""
     try:
         from airflow.dag_processing.importer_routing import get_claiming_importer
     except ImportError:

@@ -1,4 +1,4 @@
-"""Which bundle files the used files lead to without having been touched: imports in functions, named files."""
+"""Which bundle files the used files lead to, untouched so far: imports in functions, named files."""
 
 from __future__ import annotations
 
@@ -16,11 +16,47 @@ from pinwheel.airflow3.parsing.paths import BundlePaths
 from pinwheel.core.static_facts import ModuleImport, StaticFacts, static_facts, text_references
 
 _TEXT_SUFFIXES = frozenset(
-    ".sql .hql .ddl .dml .yaml .yml .json .toml .cfg .ini .conf .env .txt .md .html .xml .xsl .graphql .cypher "
-    ".j2 .jinja .jinja2 .tmpl .tpl .template .sh .bash .zsh .r .js .ts .pig .tf .properties".split()
+    [
+        ".sql",
+        ".hql",
+        ".ddl",
+        ".dml",
+        ".yaml",
+        ".yml",
+        ".json",
+        ".toml",
+        ".cfg",
+        ".ini",
+        ".conf",
+        ".env",
+        ".txt",
+        ".md",
+        ".html",
+        ".xml",
+        ".xsl",
+        ".graphql",
+        ".cypher",
+        ".j2",
+        ".jinja",
+        ".jinja2",
+        ".tmpl",
+        ".tpl",
+        ".template",
+        ".sh",
+        ".bash",
+        ".zsh",
+        ".r",
+        ".js",
+        ".ts",
+        ".pig",
+        ".tf",
+        ".properties",
+    ]
 )
 """Files that are read for names of further files."""
-_DATA_SUFFIXES = _TEXT_SUFFIXES | frozenset(".csv .tsv .parquet .avro .proto .avsc .jar .whl .zip .lua .scala".split())
+_DATA_SUFFIXES = _TEXT_SUFFIXES | frozenset(
+    [".csv", ".tsv", ".parquet", ".avro", ".proto", ".avsc", ".jar", ".whl", ".zip", ".lua", ".scala"]
+)
 """A name with such an end that leads nowhere is remembered as absent."""
 
 _LARGEST_TEXT = 256 * 1024
@@ -42,6 +78,7 @@ class References:
         self.learned: dict[str, StaticFacts | tuple[str, ...]] = {}
         self.sources: dict[str, StaticFacts] = {}
         self._outside: dict[str, bool] = {}
+        self._named_before: set[tuple[str, str]] = set()
 
     def follow(self, files: Iterable[str]) -> None:
         pending = sorted(files)
@@ -145,7 +182,7 @@ class References:
                 self.absent.update((f"{stem}.py", f"{stem}/__init__.py"))
 
     def _modules(self, folders: Iterable[str], parts: Sequence[str], names: Iterable[str]) -> None:
-        """Add the file of each package on the way to a module, of the module, and of the names it may hold."""
+        """Add the files of each package on the way to a module, of the module, of names in it."""
         for folder in folders:
             stem = folder
             for part in parts:
@@ -196,30 +233,48 @@ class References:
 
     def _named(self, name: str, path: str) -> None:
         """Add the files that *name*, written in the file at *path*, may mean."""
-        folder = posixpath.dirname(path)
-        near = posixpath.normpath(posixpath.join(folder, name))
+        folder = path.rpartition("/")[0]
+        basename = name.rpartition("/")[2]
+        suffix = posixpath.splitext(basename)[1].lower()
+        if (folder, name) in self._named_before:
+            return
+        self._named_before.add((folder, name))
+        dotted = "." in name and "/" not in name and suffix not in _DATA_SUFFIXES
+        if self.listing.knows_all_names and basename not in self.listing.basenames:
+            # Most strings by far: nothing in the bundle has this name.
+            if suffix in _DATA_SUFFIXES:
+                self._named_absent(name, folder)
+            elif dotted:
+                self._dotted_name(name.split("."))
+            return
         hit = False
         for base in self._with_parents(folder):
             candidate = posixpath.normpath(posixpath.join(base, name))
             if not candidate.startswith("..") and candidate != path and self.listing.has(candidate):
                 self.found.add(candidate)
                 hit = True
-        basename = posixpath.basename(name)
-        suffix = posixpath.splitext(basename)[1].lower()
         if not hit and suffix and suffix != ".py":
             only = self.listing.basenames.get(basename)
             if only is not None and only != path:
                 self.found.add(only)
                 hit = True
         if suffix in _DATA_SUFFIXES:
-            for candidate in (near, posixpath.normpath(name)):
-                if not candidate.startswith("..") and not self.listing.has(candidate):
-                    self.absent.add(candidate)
-        elif not hit and "/" not in name and name.count(".") and name.replace(".", "").isidentifier():
+            self._named_absent(name, folder)
+        elif not hit and dotted:
             self._dotted_name(name.split("."))
+
+    def _named_absent(self, name: str, folder: str) -> None:
+        for candidate in (
+            posixpath.normpath(f"{folder}/{name}" if folder else name),
+            posixpath.normpath(name),
+        ):
+            if not candidate.startswith("..") and not self.listing.has(candidate):
+                self.absent.add(candidate)
 
     def _dotted_name(self, parts: list[str]) -> None:
         """A string such as ``"helpers.io.load"`` may be imported by its name at run time."""
+        if not all(part.isidentifier() for part in parts):
+            return
         for folder in self.import_folders:
             for length in (len(parts), len(parts) - 1):
                 if length > 1 and self._module(posixpath.join(folder, *parts[:length])):

@@ -210,7 +210,9 @@ class Tracer:
         if isinstance(address, tuple) and len(address) > 1:
             self._note_world("network", f"{address[0]}:{address[1]}")
         else:
-            self._note_world("network", os.fsdecode(address) if isinstance(address, (str, bytes)) else "socket")
+            self._note_world(
+                "network", os.fsdecode(address) if isinstance(address, (str, bytes)) else "socket"
+            )
 
     def _resolve_host(self, args: tuple[Any, ...]) -> None:
         host = args[0]
@@ -238,4 +240,6 @@ class Tracer:
 
 def _is_import(frame: FrameType) -> bool:
     name = frame.f_code.co_filename
-    return name.startswith("<frozen importlib") or name.endswith(("importlib/__init__.py", "<frozen zipimport>"))
+    return name.startswith("<frozen importlib") or name.endswith(
+        ("importlib/__init__.py", "<frozen zipimport>")
+    )
