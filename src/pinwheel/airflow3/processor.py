@@ -288,6 +288,10 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             stat.last_finish_time, stat.num_dags = former.last_finish_time, former.num_dags
         else:
             self._register(file, proc, seconds)
+            known = self.known.get((file.bundle_name, str(file.rel_path)))
+            if known is not None and not known.impure and known.seq == self.heads[file.bundle_name].seq:
+                # Parsing it again could give nothing new: it counts as parsed as often as was asked for.
+                stat.run_count = max(stat.run_count, self.max_runs)
         self._file_stats[file] = stat
 
     def _register(self, file: DagFileInfo, proc: Any, seconds: float) -> None:

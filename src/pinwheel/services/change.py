@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 from attrs import evolve, frozen
 
@@ -40,7 +41,12 @@ def plan(host: Host, change: Change) -> list[Outcome]:
     """What :func:`apply` would do, Dag by Dag, in order of id; nothing is locked or written."""
 
     def work(session: Any) -> list[Outcome]:
-        return [outcome_of(act) for act in _decide_all(host, session, change)]
+        return [
+            evolve(outcome_of(act), rerun=tuple(_failed_runs(host, session, act)))
+            if change.rerun_failed
+            else outcome_of(act)
+            for act in _decide_all(host, session, change)
+        ]
 
     return host.run(work)
 
@@ -53,17 +59,22 @@ def apply(host: Host, change: Change) -> list[Outcome]:
     :raises Refused: one of the Dags can not take the change.
     """
     _check(change)
+    # A commit whose reply is lost is tried again: the id tells that attempt that it was done already.
+    change = evolve(change, request_id=change.request_id or uuid4().hex)
+    attempt: list[Outcome] = []
 
     def work(session: Any) -> list[Outcome]:
         lock_dags(session, change.dag_ids)
-        if change.request_id:
-            done = events.answered(session, change.request_id, change.dag_ids)
-            if done:
-                return [_repeated(dag_id, done.get(dag_id)) for dag_id in sorted(change.dag_ids)]
+        done = events.answered(session, change.request_id or "", change.dag_ids)
+        if done:
+            return attempt or [_repeated(dag_id, done.get(dag_id)) for dag_id in sorted(set(change.dag_ids))]
         acts = _decide_all(host, session, change)
         outcomes = carry_out(host, session, acts, now=host.now())
         if change.rerun_failed:
-            return [_rerun(host, session, act, outcome) for act, outcome in zip(acts, outcomes, strict=True)]
+            outcomes = [
+                _rerun(host, session, act, outcome) for act, outcome in zip(acts, outcomes, strict=True)
+            ]
+        attempt[:] = outcomes
         return outcomes
 
     outcomes = host.run(work)
@@ -154,14 +165,9 @@ def _command(session: Any, change: Change, state: DagState) -> Command:
 
 def _rerun(host: Host, session: Any, act: Act, outcome: Outcome) -> Outcome:
     """Clear the failed runs of the release that was rolled back, bound to the one rolled back to."""
-    step, left = act.decision.release, act.state.active_build
-    if step is None or left is None:
+    step = act.decision.release
+    if step is None:
         return outcome
-    ids = [
-        row.dag_version_id
-        for row in releases.of_dag(session, act.state.dag_id)
-        if row.build_id == left.id and row.release <= (act.state.active_release or 0)
-    ]
     rerun = [
         clear_one(
             host,
@@ -174,9 +180,22 @@ def _rerun(host: Host, session: Any, act: Act, outcome: Outcome) -> Outcome:
             actor=act.actor,
             reason=act.reason,
         ).run_id
-        for run_id in host.failed_runs(session, act.state.dag_id, ids)
+        for run_id in _failed_runs(host, session, act)
     ]
     return evolve(outcome, rerun=tuple(rerun))
+
+
+def _failed_runs(host: Host, session: Any, act: Act) -> list[str]:
+    """Failed runs bound to releases of the build that this act takes off, oldest first."""
+    left = act.state.active_build
+    if act.decision.release is None or left is None:
+        return []
+    ids = [
+        row.dag_version_id
+        for row in releases.of_dag(session, act.state.dag_id)
+        if row.build_id == left.id and row.release <= (act.state.active_release or 0)
+    ]
+    return host.failed_runs(session, act.state.dag_id, ids)
 
 
 def _repeated(dag_id: str, row: Any) -> Outcome:
