@@ -472,7 +472,7 @@ def test_the_remote_backend_gives_what_the_local_one_gives(api: Deployment) -> N
 
 COMMANDS = [
     ["status", "read_1", "read_2"],
-    ["diff", "read_1", "--from", "1", "--to", "2"],
+    ["diff", "read_1", "1", "2"],
     ["rollback", "read_1", "--plan"],
     ["builds", "no_such_dag"],
 ]
