@@ -1,0 +1,24 @@
+"""The items of the benchmark.
+
+An item is a module with ``TITLE``, ``measure`` and ``rows``. If ``PER_SIDE`` is true, ``measure`` takes a
+Fleet and is called once a side, and ``rows`` gets both results by side; otherwise ``measure`` takes the
+Setting and measures both sides itself.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from bench.items import bytes_stored, idle, ingest, push, rollback, scheduler, server_time
+
+ITEMS: dict[str, ModuleType] = {
+    "a": rollback,
+    "b": server_time,
+    "c": idle,
+    "d": push,
+    "e": ingest,
+    "f": scheduler,
+    "g": bytes_stored,
+}
+FLEET_ORDER = "edac"
+"""Items that share a side's deployment, in the order in which they are measured on it."""
