@@ -64,7 +64,7 @@ def prepare(bundle_path: str) -> None:
 
 
 def _is_claimed(dag_file: DagFileInfo) -> bool:
-    """Whether an importer starts its own runtime for the file. Remove the fallback when the minimum is 3.4."""
+    """Whether an importer runs the file itself. Remove the fallback when the minimum is 3.4."""
     try:
         from airflow.dag_processing.importer_routing import get_claiming_importer
     except ImportError:
