@@ -120,7 +120,7 @@ class Stage:
         def ended() -> bool:
             run = self.airflow.get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").raise_for_status().json()
             if run["state"] == "failed":
-                raise StoryFailed(f"run {run_id} of {dag_id} failed")
+                raise StoryFailed(f"run {run_id} of {dag_id} failed\n{self._failures(dag_id, run_id)}")
             return bool(run["state"] == "success")
 
         self.wait(f"run {run_id} of {dag_id}", ended)
@@ -132,14 +132,28 @@ class Stage:
         )
         return list(answer.raise_for_status().json()["dag_runs"])
 
+    def _tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        return list(self.airflow.get(path).raise_for_status().json()["task_instances"])
+
+    def _failures(self, dag_id: str, run_id: str) -> str:
+        """The end of the log of each task that failed."""
+        return "\n".join(
+            f"{task['task_id']}, try {task['try_number']}:\n"
+            + self.log(dag_id, run_id, task["task_id"])[-3000:]
+            for task in self._tasks(dag_id, run_id)
+            if task["state"] == "failed"
+        )
+
     def log(self, dag_id: str, run_id: str, task_id: str) -> str:
-        """What the first try of a task printed."""
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/1"
+        """What the last try of a task printed."""
+        tries = next(task["try_number"] for task in self._tasks(dag_id, run_id) if task["task_id"] == task_id)
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{max(1, tries)}"
         answer = self.airflow.get(path, params={"full_content": True}, headers={"Accept": "application/json"})
         content = answer.raise_for_status().json()["content"]
         if isinstance(content, str):
             return content
-        return "\n".join(line if isinstance(line, str) else str(line.get("event", "")) for line in content)
+        return "\n".join(line if isinstance(line, str) else _words(line) for line in content)
 
     # Waiting and checking
 
@@ -170,6 +184,14 @@ class Stage:
     def require(self, holds: object, otherwise: str) -> None:
         if not holds:
             raise StoryFailed(otherwise)
+
+
+def _words(line: dict[str, Any]) -> str:
+    """One structured log line: its message and, if it has one, its error."""
+    errors = [
+        f"{error.get('exc_type')}: {error.get('exc_value')}" for error in line.get("error_detail") or []
+    ]
+    return " ".join([str(line.get("event", "")), *errors])
 
 
 def _quoted(arguments: Any) -> str:

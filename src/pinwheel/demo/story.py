@@ -43,9 +43,7 @@ class Story:
     def first_release(self) -> None:
         s = self.stage
         s.chapter("The first release")
-        s.say(
-            "The pipelines of a shop, in a git repository. Each Dag was parsed, and released at once."
-        )
+        s.say("The pipelines of a shop, in a git repository. Each Dag was parsed, and released at once.")
         s.wait("the first parse", lambda: {dag["dag_id"] for dag in s.backend.status()} >= DAGS)
         s.pinwheel("status")
         shown = s.json("status")
