@@ -1,17 +1,19 @@
 """Records, in the scheduler's own transaction, which version a run uses from now on.
 
-One statement per started run. It must never hurt the scheduler: an error that the database would turn
-into an aborted transaction can only come from a missing table, which is checked once before.
+One statement per started run. It must never hurt the scheduler: whatever fails here is logged, undone and
+left to the Dag processor, which records the binding within a second (``upkeep.record_bindings``).
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import structlog
 from airflow.listeners import hookimpl
 from airflow.sdk import timezone
 from sqlalchemy import inspect
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, object_session
 
 from pinwheel.store import bindings
@@ -29,18 +31,34 @@ _ready: dict[str, bool] = {}
 def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
     """Called by the scheduler after a run became RUNNING and before any of its tasks is scheduled."""
     session = object_session(dag_run)
-    if session is None or not _tables_exist(session):
+    if session is None:
         return
-    bindings.add(
-        session,
-        dag_id=dag_run.dag_id,
-        run_id=dag_run.run_id,
-        seq=dag_run.clear_number,
-        dag_version_id=dag_run.created_dag_version_id,
-        bundle_version=dag_run.bundle_version,
-        bound_by="default",
-        now=timezone.utcnow(),
-    )
+    try:
+        if _tables_exist(session):
+            _record(session, dag_run)
+    except SQLAlchemyError:
+        # The tables were dropped under us (`pinwheel uninstall`), say.
+        _ready.clear()
+        log.warning("Pinwheel could not record which version a run uses", exc_info=True)
+
+
+def _record(session: Session, dag_run: DagRun) -> None:
+    values = {
+        "dag_id": dag_run.dag_id,
+        "run_id": dag_run.run_id,
+        "seq": dag_run.clear_number,
+        "dag_version_id": dag_run.created_dag_version_id,
+        "bundle_version": dag_run.bundle_version,
+    }
+    with ExitStack() as stack:
+        # What the scheduler has not flushed yet must not be written, and undone, with what is ours.
+        stack.enter_context(session.no_autoflush)
+        if session.get_bind().dialect.name != "sqlite":
+            # On the connection: the scheduler forbids its session any commit, and 3.3 takes the release of a
+            # session's savepoint for one. SQLite needs none (an error leaves the transaction as it was), and
+            # there it could begin a transaction, whose end would be a commit.
+            stack.enter_context(session.connection().begin_nested())
+        bindings.add(session, **values, bound_by="default", now=timezone.utcnow())
 
 
 def _tables_exist(session: Session) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
 from attrs import evolve, frozen
 
+from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.release import Command, DagState, Verb, decide
 from pinwheel.services.ports import Host
@@ -113,10 +114,11 @@ def _decide_all(host: Host, session: Any, change: Change) -> list[Act]:
     _check(change)
     dag_ids = sorted(set(change.dag_ids))
     states = load_states(host, session, dag_ids)
+    previous = _previous_builds(session, change, states)
     return [
         Act(
             state=states[dag_id],
-            decision=decide(states[dag_id], _command(session, change, states[dag_id])),
+            decision=decide(states[dag_id], _command(session, change, states[dag_id], previous.get(dag_id))),
             verb=change.verb.value,
             actor=change.actor,
             reason=change.reason,
@@ -126,7 +128,21 @@ def _decide_all(host: Host, session: Any, change: Change) -> list[Act]:
     ]
 
 
-def _command(session: Any, change: Change, state: DagState) -> Command:
+def _previous_builds(session: Any, change: Change, states: Mapping[str, DagState]) -> dict[str, Build]:
+    """For a rollback without a target: by Dag, the build of the release before."""
+    if change.verb is not Verb.ROLLBACK or change.build is not None or change.to_release is not None:
+        return {}
+    active = {
+        dag_id: (state.active_release, state.active_build.id)
+        for dag_id, state in states.items()
+        if state.active_release and state.active_build
+    }
+    ids = releases.previous_build_ids(session, active)
+    found = builds.by_ids(session, ids.values())
+    return {dag_id: found[build_id] for dag_id, build_id in ids.items()}
+
+
+def _command(session: Any, change: Change, state: DagState, previous: Build | None) -> Command:
     target = None
     if change.build is not None:
         target = builds.by_number(session, state.dag_id, change.build)
@@ -149,15 +165,6 @@ def _command(session: Any, change: Change, state: DagState) -> Command:
                 release=change.to_release,
             )
         target = builds.by_ids(session, [row.build_id])[row.build_id]
-    previous = None
-    if change.verb is Verb.ROLLBACK and target is None and state.active_release and state.active_build:
-        build_id = releases.previous_build_id(
-            session,
-            state.dag_id,
-            active_release=state.active_release,
-            active_build_id=state.active_build.id,
-        )
-        previous = builds.by_ids(session, [build_id])[build_id] if build_id else None
     return Command(
         verb=change.verb, build=target, expected_release=change.expected_release, previous_build=previous
     )

@@ -107,8 +107,9 @@ def _register(host: Host, session: Any, parsed: ParsedFile) -> list[Outcome]:
                 path=parsed.path,
                 error=_last_line(parsed.error or ""),
             )
-    if known is None or known.seq <= parsed.seq:
-        _remember_file(session, parsed, made, known, affected, now=now)
+    if (known is None or known.seq <= parsed.seq) and _remember_file(
+        session, parsed, made, known, affected, now=now
+    ):
         host.show_errors(session, parsed.bundle_name, parsed.path, parsed.errors)
         host.show_warnings(session, dag_ids, parsed.warnings)
     return release_newest(
@@ -274,7 +275,8 @@ def _remember_file(
     affected: set[str],
     *,
     now: datetime,
-) -> None:
+) -> bool:
+    """Make this the newest known state of the file; False when a newer bundle version got there first."""
     parse_id = files.add_parse(
         session,
         bundle_name=parsed.bundle_name,
@@ -289,7 +291,7 @@ def _remember_file(
         seconds=parsed.seconds,
         now=now,
     )
-    files.put(
+    return files.put(
         session,
         parsed.bundle_name,
         parsed.path,
@@ -388,7 +390,7 @@ def reuse(
             dags.add(session, dag_id, bundle_name=bundle_name, relative_fileloc=path)
         if affected:
             lock_dags(session, affected)
-        files.put(
+        newest = files.put(
             session,
             bundle_name,
             path,
@@ -401,6 +403,8 @@ def reuse(
             broken_since=(known.broken_since if known and known.error else now) if row.error else None,
             parsed_at=now,
         )
+        if not newest:
+            return []
         host.show_errors(session, bundle_name, path, {path: row.error} if row.error else {})
         found = builds.by_ids(session, row.builds.values())
         made = {dag_id: found[build_id] for dag_id, build_id in row.builds.items() if build_id in found}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from attrs import frozen
 
@@ -47,8 +47,13 @@ def trigger(
     Without a build: on the active one. Any number of runs may be on any number of builds at once.
     """
 
+    request_id, attempt = uuid4().hex, list[Bound]()
+
     def work(session: Any) -> Bound:
         lock_dags(session, [dag_id])
+        if attempt and events.answered(session, request_id, [dag_id]):
+            # The reply to a commit was lost: the run is there.
+            return attempt[0]
         target = _target(host, session, dag_id, build, verb="trigger")
         version_id, release, bundle_version = version_for(host, session, target)
         new_id, seq = host.create_run(
@@ -75,7 +80,8 @@ def trigger(
         bound = Bound(
             dag_id=dag_id, run_id=new_id, build=target.build, release=release, bundle_version=bundle_version
         )
-        _record(host, session, "trigger", bound, actor=actor, reason=reason)
+        _record(host, session, "trigger", bound, actor=actor, reason=reason, request_id=request_id)
+        attempt[:] = [bound]
         return bound
 
     bound = host.run(work)
@@ -96,10 +102,14 @@ def clear(
 ) -> list[Bound]:
     """Clear runs so that they run again: on the build they were bound to, or on the given one."""
 
+    request_id, attempt = uuid4().hex, list[Bound]()
+
     def work(session: Any) -> list[Bound]:
         lock_dags(session, [dag_id])
+        if attempt and events.answered(session, request_id, [dag_id]):
+            return list(attempt)
         target = _target(host, session, dag_id, build, verb="clear") if build is not None else None
-        return [
+        attempt[:] = [
             clear_one(
                 host,
                 session,
@@ -110,9 +120,11 @@ def clear(
                 task_ids=task_ids,
                 actor=actor,
                 reason=reason,
+                request_id=request_id if place == 0 else None,
             )
-            for run_id in run_ids
+            for place, run_id in enumerate(run_ids)
         ]
+        return list(attempt)
 
     return host.run(work)
 
@@ -128,8 +140,12 @@ def clear_one(
     task_ids: Collection[str] | None,
     actor: str,
     reason: str | None,
+    request_id: str | None = None,
 ) -> Bound:
-    """Clear one run in the caller's transaction; the caller holds the Dag's lock."""
+    """Clear one run in the caller's transaction; the caller holds the Dag's lock.
+
+    An id can stand in one event of a Dag only: of several runs, the caller gives it to one.
+    """
     version_id: UUID | None = None
     release, bundle_version = None, None
     if target is not None:
@@ -157,7 +173,7 @@ def clear_one(
         release=release if target else (row.release if row else None),
         bundle_version=bundle_version or bound_version,
     )
-    _record(host, session, "clear", bound, actor=actor, reason=reason, cleared=cleared)
+    _record(host, session, "clear", bound, actor=actor, reason=reason, request_id=request_id, cleared=cleared)
     return bound
 
 
@@ -217,7 +233,15 @@ def _target(host: Host, session: Any, dag_id: str, number: int | None, *, verb: 
 
 
 def _record(
-    host: Host, session: Any, kind: str, bound: Bound, *, actor: str, reason: str | None, **more: Any
+    host: Host,
+    session: Any,
+    kind: str,
+    bound: Bound,
+    *,
+    actor: str,
+    reason: str | None,
+    request_id: str | None,
+    **more: Any,
 ) -> None:
     details = {
         "run_id": bound.run_id,
@@ -226,7 +250,16 @@ def _record(
         "bundle_version": bound.bundle_version,
         **more,
     }
-    events.add(session, kind, now=host.now(), actor=actor, dag_id=bound.dag_id, reason=reason, **details)
+    events.add(
+        session,
+        kind,
+        now=host.now(),
+        actor=actor,
+        dag_id=bound.dag_id,
+        reason=reason,
+        request_id=request_id,
+        **details,
+    )
     host.audit(
         session,
         event=f"pinwheel_{kind}",

@@ -49,17 +49,29 @@ def errors(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[s
     }
 
 
-def put(session: Session, bundle_name: str, relative_fileloc: str, **values: Any) -> None:
-    """Write the newest known state of a file."""
-    where = (t.file.c.bundle_name == bundle_name, t.file.c.relative_fileloc == relative_fileloc)
-    if session.execute(update(t.file).where(*where).values(**values)).rowcount:  # type: ignore[attr-defined]
-        return
-    insert_missing(
+def put(session: Session, bundle_name: str, relative_fileloc: str, *, seq: int, **values: Any) -> bool:
+    """Write the newest known state of a file; False when one of a newer bundle version is there.
+
+    Compared and written in one statement: of two processors at once, the newer version wins.
+    """
+    added = insert_missing(
         session,
         t.file,
-        {"bundle_name": bundle_name, "relative_fileloc": relative_fileloc, **values},
+        {"bundle_name": bundle_name, "relative_fileloc": relative_fileloc, "seq": seq, **values},
         ["bundle_name", "relative_fileloc"],
     )
+    if added:
+        return True
+    changed = session.execute(
+        update(t.file)
+        .where(
+            t.file.c.bundle_name == bundle_name,
+            t.file.c.relative_fileloc == relative_fileloc,
+            t.file.c.seq <= seq,
+        )
+        .values(seq=seq, **values)
+    )
+    return bool(changed.rowcount)  # type: ignore[attr-defined]
 
 
 def touch(session: Session, bundle_name: str, paths: Collection[str], *, seq: int, version: str) -> None:
