@@ -1,0 +1,227 @@
+"""DESIGN.md's invariants, checked on the rows of a database: what must hold after every fault and step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from pinwheel.core.build import digest_of, label_of, normalized
+from pinwheel.store import tables as t
+
+# The ledger: rows may be added, none may change or go.
+LEDGER = (t.release, t.event, t.build, t.build_version, t.broken_build, t.binding, t.trial, t.source)
+
+
+class Broken(AssertionError):
+    """An invariant does not hold."""
+
+
+def check(engine: sa.Engine, *, drifted: Collection[str] = ()) -> None:
+    """Check every managed Dag. In ``drifted`` ones somebody else wrote to Airflow's rows: not looked at."""
+    with engine.connect() as connection:
+        _check_ledger(connection)
+        rows = connection.execute(sa.select(t.dag)).all()
+        for row in rows:
+            if row.active_release is None or row.dag_id in drifted:
+                continue
+            _check_active_is_latest(connection, row)
+        _check_bindings(connection)
+
+
+def _require(holds: Any, sentence: str) -> None:
+    if not holds:
+        raise Broken(sentence)
+
+
+def _check_ledger(connection: sa.Connection) -> None:
+    numbers: dict[str, list[int]] = {}
+    kinds: dict[tuple[str, int], str] = {}
+    releases = connection.execute(sa.select(t.release).order_by(t.release.c.id)).all()
+    for row in releases:
+        numbers.setdefault(row.dag_id, []).append(row.release)
+        kinds[row.dag_id, row.release] = row.kind
+    for dag_id, found in numbers.items():
+        _require(found == sorted(set(found)), f"release numbers of {dag_id} do not rise: {found}")
+    for row in connection.execute(sa.select(t.dag)):
+        newest = max(numbers.get(row.dag_id, []), default=None)
+        _require(row.active_release == newest, f"{row.dag_id}: active {row.active_release}, ledger {newest}")
+    recorded: dict[tuple[str, int], int] = {}
+    for row in connection.execute(sa.select(t.event).where(t.event.c.dag_id.is_not(None))):
+        number = row.details.get("release") if "verb" in row.details else None
+        if number == row.details.get("from_release") and not row.details.get("replaced"):
+            number = None  # only the track changed
+        if row.kind == "adopt":
+            number = row.details["release"]
+        if number is not None and kinds.get((row.dag_id, number)) == row.kind:
+            recorded[row.dag_id, number] = recorded.get((row.dag_id, number), 0) + 1
+    for key in kinds:
+        _require(recorded.get(key) == 1, f"release {key} has {recorded.get(key, 0)} events of its kind")
+
+
+def _check_active_is_latest(connection: sa.Connection, row: Any) -> None:
+    name = row.dag_id
+    release = connection.execute(
+        sa.select(t.release).where(t.release.c.dag_id == name, t.release.c.release == row.active_release)
+    ).one()
+    build = connection.execute(sa.select(t.build).where(t.build.c.id == row.active_build_id)).one()
+    _require(release.build_id == build.id, f"{name}: the active release is of another build")
+    dag = _one(connection, "SELECT * FROM dag WHERE dag_id = :d", d=name)
+    version = _one(
+        connection, "SELECT * FROM dag_version WHERE dag_id = :d ORDER BY version_number DESC LIMIT 1", d=name
+    )
+    _require(version["version_number"] == row.active_release, f"{name}: newest version is no release")
+    _require(_hex(version["id"]) == row.dag_version_id.hex, f"{name}: newest version is another row")
+    _require(release.dag_version_id == row.dag_version_id, f"{name}: the ledger names another version")
+    _require(
+        version["bundle_version"] == dag["bundle_version"] == release.bundle_version == row.projected_version,
+        f"{name}: bundle versions differ",
+    )
+    _require(dag["bundle_name"] == version["bundle_name"] == row.stable_bundle, f"{name}: bundles differ")
+    _require(dag["relative_fileloc"] == row.stable_fileloc, f"{name}: another file")
+    _require(not dag["has_import_errors"], f"{name} is off the air: has_import_errors")
+    _require(bool(dag["is_stale"]) == bool(row.retired), f"{name}: is_stale={dag['is_stale']}")
+
+    serialized = _one(connection, "SELECT * FROM serialized_dag WHERE dag_version_id = :v", v=version["id"])
+    code = _one(connection, "SELECT * FROM dag_code WHERE dag_version_id = :v", v=version["id"])
+    _require(serialized["dag_hash"] == row.projected_hash, f"{name}: serialized Dag differs from its release")
+    _require(code["source_code_hash"] == row.projected_code_hash, f"{name}: code differs from its release")
+    data = _decoded(serialized["data"])
+    if not data["dag"].get("deadline"):
+        _require(
+            digest_of(normalized(data)) == build.serialized_digest,
+            f"{name}: the serialized Dag is no build's",
+        )
+    source = connection.scalar(
+        sa.select(t.source.c.content).where(t.source.c.digest == build.files.get(build.relative_fileloc))
+    )
+    _require(source is None or code["source_code"] == source.decode(), f"{name}: the code is no build's")
+    for table, order in (("serialized_dag", "created_at"), ("dag_code", "last_updated")):
+        by_time = _one(
+            connection,
+            f"SELECT dag_version_id FROM {table} WHERE dag_id = :d ORDER BY {order} DESC LIMIT 1",
+            d=name,
+        )
+        _require(_hex(by_time["dag_version_id"]) == row.dag_version_id.hex, f"{name}: newer {table} by time")
+
+    inner = data["dag"]
+    _require((dag["description"] or None) == (inner.get("description") or None), f"{name}: description")
+    tags = connection.execute(sa.text("SELECT name FROM dag_tag WHERE dag_id = :d"), {"d": name})
+    _require(sorted(tags.scalars()) == sorted(inner.get("tags") or []), f"{name}: tags")
+    _require(label_of(inner.get("tags")) == build.label, f"{name}: label")
+    for limit in ("max_active_runs", "max_active_tasks"):
+        _require(inner.get(limit) is None or dag[limit] == inner[limit], f"{name}: {limit}")
+    kind = inner["timetable"]["__type"].rpartition(".")[2]
+    _require(str(dag["timetable_type"]).rpartition(".")[2] == kind, f"{name}: timetable")
+    assets = connection.scalar(
+        sa.text("SELECT count(*) FROM dag_schedule_asset_reference WHERE dag_id = :d"), {"d": name}
+    )
+    if not row.retired:
+        _require(bool(assets) == (kind == "AssetTriggeredTimetable"), f"{name}: asset references")
+
+
+def _check_bindings(connection: sa.Connection) -> None:
+    """Each started run of a managed Dag has one binding for what it runs now, and to that."""
+    rows = connection.execute(
+        sa.text(
+            "SELECT r.dag_id, r.run_id, r.state, r.created_dag_version_id AS runs, b.dag_version_id AS bound,"
+            " b.run_id AS known FROM dag_run r JOIN pinwheel_dag p ON p.dag_id = r.dag_id"
+            " LEFT JOIN pinwheel_binding b ON b.dag_id = r.dag_id AND b.run_id = r.run_id"
+            " AND b.seq = r.clear_number WHERE r.state IN ('running', 'success', 'failed')"
+        )
+    )
+    for row in rows.mappings():
+        _require(row["known"] is not None, f"run {row['run_id']} of {row['dag_id']} is bound to nothing")
+        _require(
+            _hex(row["runs"]) == _hex(row["bound"]),
+            f"run {row['run_id']} of {row['dag_id']} left its binding",
+        )
+
+
+def history(engine: sa.Engine) -> dict[str, tuple[Any, ...]]:
+    """What every version that some task instance refers to says: structure, code and bundle version."""
+    with engine.connect() as connection:
+        tables = sa.inspect(connection).get_table_names()
+        used = "SELECT dag_version_id FROM task_instance"
+        if "task_instance_history" in tables:
+            used += " UNION SELECT dag_version_id FROM task_instance_history"
+        rows = connection.execute(
+            sa.text(
+                "SELECT v.id, v.dag_id, v.version_number, v.bundle_name, v.bundle_version, s.dag_hash,"
+                " s.data, c.source_code, c.fileloc FROM dag_version v"
+                " LEFT JOIN serialized_dag s ON s.dag_version_id = v.id"
+                f" LEFT JOIN dag_code c ON c.dag_version_id = v.id WHERE v.id IN ({used})"
+            )
+        )
+        return {_hex(row[0]): tuple(str(value) for value in row[1:]) for row in rows}
+
+
+def check_history(
+    before: dict[str, tuple[Any, ...]], engine: sa.Engine, forgotten: Iterable[str] = ()
+) -> None:
+    """No version that was used then says anything else now; ``forgotten`` Dags were deleted by hand."""
+    gone = set(forgotten)
+    now = history(engine)
+    for version, said in before.items():
+        if said[0] in gone:
+            continue
+        _require(now.get(version) == said, f"history changed: {said[:4]} is now {now.get(version)}")
+
+
+def ledger(engine: sa.Engine) -> dict[str, set[str]]:
+    """Every row of the append-only tables, as text."""
+    with engine.connect() as connection:
+        return {
+            table.name: {repr(tuple(row)) for row in connection.execute(sa.select(table))} for table in LEDGER
+        }
+
+
+def check_appended(before: dict[str, set[str]], after: dict[str, set[str]]) -> None:
+    for name, rows in before.items():
+        lost = rows - after[name]
+        _require(not lost, f"{name} lost or changed {sorted(lost)[:2]}")
+
+
+def dump(engine: sa.Engine, *, but: Collection[str] = ()) -> dict[str, list[str]]:
+    """Every row of every table, Airflow's and ours, as text: equal dumps are equal databases."""
+    found = {}
+    with engine.connect() as connection:
+        meta = _reflected(engine)
+        for table in meta.sorted_tables:
+            if table.name not in but:
+                rows = connection.execute(sa.text(f'SELECT * FROM "{table.name}"'))
+                found[table.name] = sorted(repr(tuple(row)) for row in rows)
+    return found
+
+
+_metas: dict[str, sa.MetaData] = {}
+
+
+def _reflected(engine: sa.Engine) -> sa.MetaData:
+    key = str(engine.url)
+    if key not in _metas:
+        _metas[key] = sa.MetaData()
+        for name in sa.inspect(engine).get_table_names():
+            sa.Table(name, _metas[key])
+    return _metas[key]
+
+
+def differing(one: dict[str, list[str]], other: dict[str, list[str]]) -> list[str]:
+    """Names of tables that differ."""
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
+def _one(connection: sa.Connection, statement: str, **parameters: Any) -> dict[str, Any]:
+    rows = connection.execute(sa.text(statement), parameters).mappings().all()
+    _require(rows, f"no row: {statement} {parameters}")
+    return dict(rows[0])
+
+
+def _hex(value: Any) -> str:
+    return str(value).replace("-", "")
+
+
+def _decoded(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, (str, bytes)) else value

@@ -1,0 +1,118 @@
+"""Every act that changes what runs, each in a form that can be repeated on one database for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from attrs import frozen
+
+from harness.prebuilt import BROKEN, Prebuilt, Text
+from pinwheel.core.release import Verb
+from pinwheel.services import change, trigger, upkeep
+
+DAGS = ("a", "b", "c")
+
+
+class World:
+    """Three Dags with two builds each; ``body`` counts the builds made since."""
+
+    def __init__(self) -> None:
+        self.pusher = Prebuilt()
+        self.host = self.pusher.host
+        self.body = 0
+        self.arriving: Any = None
+        for shape in ("plain", "daily"):
+            self.pusher.push({dag_id: Text(shape) for dag_id in DAGS})
+
+    def change(self, verb: Verb, dag_ids: Sequence[str] = ("a",), **more: Any) -> list[Any]:
+        wanted = change.Change(verb=verb, dag_ids=dag_ids, actor="ada", **more)
+        return change.apply(self.host, wanted)
+
+    def hold_first(self, *dag_ids: str) -> None:
+        for dag_id in dag_ids or ("a",):
+            self.change(Verb.PIN, [dag_id], build=1)
+
+    def arrive(self, text: Text | None) -> None:
+        """A new bundle version whose file ``a`` is not registered yet."""
+        self.pusher.files["a"] = text
+        version, seq = self.pusher.advance()
+        self.arriving = self.pusher.parsed("a", version=version, seq=seq)
+
+    def register(self) -> list[Any]:
+        from pinwheel.services import register
+
+        return register.register(self.host, self.arriving)
+
+    def next_text(self) -> Text:
+        self.body += 1
+        return Text("assets", self.body)
+
+    def vandalize(self, engine: sa.Engine) -> None:
+        """What `airflow tasks test` leaves: no bundle version (and, here, a stale flag too)."""
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text("UPDATE dag SET bundle_version = NULL, is_stale = :y WHERE dag_id = 'a'"), {"y": True}
+            )
+            connection.execute(sa.text("UPDATE dag_version SET bundle_version = NULL WHERE dag_id = 'a'"))
+
+
+@frozen
+class Operation:
+    name: str
+    ready: Callable[[World, sa.Engine], Any]
+    """Bring the world to where the act has something to do."""
+    act: Callable[[World, int], Any]
+    """The act; the number is different each time it is really meant anew."""
+    releases: int = 1
+    """How many releases it makes."""
+
+
+def _gone(world: World, engine: sa.Engine) -> None:
+    world.change(Verb.UNPIN)
+    world.pusher.push({"a": world.next_text()})
+    world.arriving = world.pusher.advance()
+
+
+def _retire(world: World, number: int) -> Any:
+    from pinwheel.services import presence
+
+    return presence.settle(
+        world.host,
+        bundle_name=world.pusher.bundle_name,
+        seq=world.arriving[1],
+        paths={"b.py", "c.py"},
+        grace_seconds=0,
+    )
+
+
+def _new_text(world: World, engine: sa.Engine) -> None:
+    world.change(Verb.UNPIN)
+    world.arrive(world.next_text())
+
+
+OPERATIONS = [
+    Operation("promote", lambda w, _: w.hold_first(), lambda w, n: w.change(Verb.PROMOTE)),
+    Operation("rollback", lambda w, _: w.change(Verb.UNPIN), lambda w, n: w.change(Verb.ROLLBACK)),
+    Operation("pin", lambda w, _: w.change(Verb.UNPIN), lambda w, n: w.change(Verb.PIN, build=1)),
+    Operation("unpin", lambda w, _: w.hold_first(), lambda w, n: w.change(Verb.UNPIN)),
+    Operation("arrive", _new_text, lambda w, n: w.register()),
+    Operation("broken", lambda w, _: w.arrive(BROKEN), lambda w, n: w.register(), releases=0),
+    Operation("retire", _gone, _retire),
+    Operation(
+        "batch", lambda w, _: w.hold_first(*DAGS), lambda w, n: w.change(Verb.PROMOTE, DAGS), releases=3
+    ),
+    Operation(
+        "trigger",
+        lambda w, _: w.hold_first(),
+        lambda w, n: trigger.trigger(w.host, "a", actor="ada", build=2),
+        releases=0,
+    ),
+    Operation(
+        "repair",
+        lambda w, engine: (w.change(Verb.UNPIN), w.vandalize(engine)),
+        lambda w, n: upkeep.repair_drift(w.host),
+        releases=0,
+    ),
+]

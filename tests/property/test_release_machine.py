@@ -1,0 +1,193 @@
+"""The decisions of the core against a dictionary that knows only what the words mean."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from harness.hypothesis_profiles import machine
+from pinwheel.core.build import Build
+from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
+from pinwheel.core.release import Command, DagState, Decision, Kind, Release, Track, Verb, decide
+
+
+def _build(number: int, *, versioned: bool = True) -> Build:
+    return Build(
+        id=100 + number,
+        dag_id="d",
+        build=number,
+        digest=f"d{number}",
+        serialized_digest=f"s{number}",
+        inputs_digest=f"i{number}",
+        bundle_name="dags",
+        bundle_version=f"v{number}",
+        relative_fileloc="d.py",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        versioned=versioned,
+    )
+
+
+class Machine(RuleBasedStateMachine):
+    """``model`` is what a user expects; ``state`` is what the decisions, carried out, lead to."""
+
+    @initialize(versioned=st.sampled_from([True, True, True, False]))
+    def begin(self, versioned: bool) -> None:
+        self.state = DagState(dag_id="d", bundle_name="dags", versioned=versioned)
+        self.model: dict[str, Any] = {"pinned": False, "active": None, "newest": None, "retired": False}
+        self.builds = 0
+        self.ledger: list[tuple[int, int, Kind]] = []
+
+    # what is asked
+
+    @rule()
+    def a_new_build_arrives(self) -> None:
+        self.builds += 1
+        self._arrive(self.builds)
+
+    @precondition(lambda self: self.builds)
+    @rule(data=st.data())
+    def a_known_build_comes_back(self, data: st.DataObject) -> None:
+        self._arrive(data.draw(st.integers(1, self.builds)))
+
+    def _arrive(self, number: int) -> None:
+        self.state = evolve(self.state, newest_build=_build(number))
+        self.model["newest"] = number
+        if not self.model["pinned"]:
+            self.model |= {"active": number, "retired": False}
+        self._do(Verb.ARRIVE, number)
+
+    @rule()
+    def it_is_gone_from_its_bundle(self) -> None:
+        if self.model["active"] and not self.model["pinned"]:
+            self.model["retired"] = True
+        self._do(Verb.RETIRE)
+
+    @rule(data=st.data(), given=st.booleans())
+    def promote(self, data: st.DataObject, given: bool) -> None:
+        target = self._target(data, given) or self.model["newest"]
+        if not self.state.versioned:
+            return self._refused(Refused, Verb.PROMOTE, target)
+        if target is None:
+            return self._refused(NotFound, Verb.PROMOTE)
+        if self.model["active"] and not self.model["retired"] and target < self.model["active"]:
+            return self._refused(Refused, Verb.PROMOTE, target)
+        self.model |= {"active": target, "retired": False}
+        self._do(Verb.PROMOTE, target)
+
+    @rule(data=st.data(), given=st.booleans())
+    def pin(self, data: st.DataObject, given: bool) -> None:
+        target = self._target(data, given)
+        if not self.state.versioned:
+            return self._refused(Refused, Verb.PIN, target)
+        if (target or self.model["active"]) is None:
+            return self._refused(NotFound, Verb.PIN)
+        self.model |= {"pinned": True, "active": target or self.model["active"], "retired": False}
+        self._do(Verb.PIN, target)
+
+    @rule(data=st.data(), given=st.sampled_from([False, False, True]))
+    def unpin(self, data: st.DataObject, given: bool) -> None:
+        target = self._target(data, given)
+        if not self.state.versioned:
+            return self._refused(Refused, Verb.UNPIN, target)
+        if target is not None:
+            return self._refused(InvalidInput, Verb.UNPIN, target)
+        if self.model["pinned"]:
+            self.model |= {"pinned": False, "active": self.model["newest"]}
+        self._do(Verb.UNPIN)
+
+    @rule(data=st.data())
+    def roll_back(self, data: st.DataObject) -> None:
+        target = self._target(data, True)
+        if not self.state.versioned:
+            return self._refused(Refused, Verb.ROLLBACK, target)
+        if target is None:
+            return self._refused(NotFound, Verb.ROLLBACK)
+        if target != self.model["active"] or self.model["retired"]:
+            self.model |= {"pinned": True, "active": target, "retired": False}
+        self._do(Verb.ROLLBACK, target)
+
+    @rule(verb=st.sampled_from(list(Verb)), off=st.integers(1, 3))
+    def from_a_stale_view(self, verb: Verb, off: int) -> None:
+        stale = (self.state.active_release or 0) + off
+        with pytest.raises(Conflict) as caught:
+            decide(self.state, Command(verb=verb, build=self.state.newest_build, expected_release=stale))
+        assert caught.value.facts["active_release"] == self.state.active_release
+
+    # how it is carried out
+
+    def _target(self, data: st.DataObject, given: bool) -> int | None:
+        return data.draw(st.integers(1, self.builds)) if given and self.builds else None
+
+    def _command(self, verb: Verb, number: int | None) -> Command:
+        return Command(
+            verb=verb,
+            build=_build(number) if number else None,
+            expected_release=self.state.active_release,
+        )
+
+    def _refused(self, error: type[Exception], verb: Verb, number: int | None = None) -> None:
+        with pytest.raises(error):
+            decide(self.state, self._command(verb, number))
+
+    def _do(self, verb: Verb, number: int | None = None) -> None:
+        command = self._command(verb, number)
+        decision = decide(self.state, command)
+        assert decision == decide(self.state, command), "the plan is not what is carried out"
+        before = self.state
+        self.state = self._carried_out(decision)
+        again = decide(self.state, evolve(command, expected_release=self.state.active_release))
+        assert not again.changes, f"{verb} twice is not once: {again}"
+        if not decision.changes:
+            assert self.state == before
+
+    def _carried_out(self, decision: Decision) -> DagState:
+        state = self.state
+        for step in decision.steps:
+            if isinstance(step, Release):
+                number = (state.active_release or 0) + 1
+                self.ledger.append((number, step.build.build, step.kind))
+                state = evolve(
+                    state,
+                    active_release=number,
+                    active_build=step.build,
+                    retired=step.kind is Kind.RETIRE,
+                )
+            else:
+                state = evolve(state, track=step.track)
+        return state
+
+    # what must always hold
+
+    @invariant()
+    def active_is_what_the_model_says(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        active = self.state.active_build.build if self.state.active_build else None
+        assert active == self.model["active"]
+        assert self.state.retired == self.model["retired"]
+        assert (self.state.track is Track.PINNED) == self.model["pinned"]
+        assert self.state.held == (active is not None and self.model["newest"] != active)
+
+    @invariant()
+    def numbers_rise_and_the_last_is_active(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        numbers = [number for number, _, _ in self.ledger]
+        assert numbers == sorted(set(numbers))
+        if self.ledger:
+            assert self.ledger[-1][:2] == (self.state.active_release, self.model["active"])
+
+    @invariant()
+    def only_a_pin_holds_a_dag_that_is_there(self) -> None:
+        if not hasattr(self, "model") or self.model["retired"] or not self.model["newest"]:
+            return
+        assert self.model["pinned"] or not self.state.held or self.ledger[-1][2] is Kind.PROMOTE
+
+
+TestReleaseMachine = Machine.TestCase
+TestReleaseMachine.settings = machine(examples=150, steps=40)
