@@ -26,6 +26,10 @@ INTERRUPTED = 130
 _SETTINGS = {
     "core.dags_are_paused_at_creation": False,
     "core.parallelism": 4,
+    # A slow machine must not make a Dag file or a task look broken.
+    "core.dagbag_import_timeout": 120,
+    "dag_processor.dag_file_processor_timeout": 180,
+    "workers.execution_api_timeout": 60,
     "dag_processor.refresh_interval": 1,
     "scheduler.scheduler_idle_sleep_time": 0.5,
     "scheduler.job_heartbeat_sec": 2,

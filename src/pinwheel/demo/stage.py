@@ -23,7 +23,7 @@ from pinwheel.standalone import Deployment, Login
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 300.0
 """How long one step may take: two busy cores need a minute for what takes seconds."""
 
 

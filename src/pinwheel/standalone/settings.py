@@ -104,6 +104,8 @@ def airflow_settings(
         "dag_processor.dag_bundle_storage_path": home.path / "bundles",
         "dag_processor.refresh_interval": 5,
         "dag_processor.bundle_refresh_check_interval": 1,
+        # SQLite and one API worker under a burst of tasks: the default of 5 s is a production server's.
+        "workers.execution_api_timeout": 30,
         "usage_data_collection.enabled": False,
     }
     settings.update(more)
