@@ -92,11 +92,17 @@ class AirflowHost:
     def existing_version_ids(self, session: Session, ids: Collection[UUID]) -> set[UUID]:
         return set(session.scalars(select(DagVersion.id).where(DagVersion.id.in_(list(ids)))))
 
-    def next_version_number(self, session: Session, dag_id: str) -> int:
-        highest = session.scalar(
-            select(func.max(DagVersion.version_number)).where(DagVersion.dag_id == dag_id)
-        )
-        return max(highest or 0, 0) + 1
+    def next_version_numbers(self, session: Session, dag_ids: Collection[str]) -> dict[str, int]:
+        ordered = sorted(dag_ids)
+        numbers = dict.fromkeys(ordered, 1)
+        for start in range(0, len(ordered), 500):
+            highest = session.execute(
+                select(DagVersion.dag_id, func.max(DagVersion.version_number))
+                .where(DagVersion.dag_id.in_(ordered[start : start + 500]))
+                .group_by(DagVersion.dag_id)
+            )
+            numbers |= {dag_id: max(number, 0) + 1 for dag_id, number in highest}
+        return numbers
 
     def unused(self, session: Session, dag_version_ids: Collection[UUID]) -> set[UUID]:
         ids = list(dag_version_ids)

@@ -8,8 +8,9 @@ when it is not there, as on an API server. No function of this module reads a fi
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,17 @@ from sqlalchemy.orm import Session
 from pinwheel.airflow3 import compat
 from pinwheel.core.projection import Projected, Projection
 
+_CHUNK = 500
+"""Dags in one statement."""
+
+
+class _DecodedOnce(LazyDeserializedDAG):
+    """Airflow's bulk write asks a Dag for its timetable some fifteen times, and each time decodes it anew."""
+
+    @cached_property
+    def timetable(self) -> Any:  # type: ignore[override]
+        return super().timetable
+
 
 def project(session: Session, projections: Sequence[Projection]) -> dict[str, Projected]:
     """Add each projection as its Dag's newest version and make the Dag row describe it.
@@ -40,16 +52,15 @@ def project(session: Session, projections: Sequence[Projection]) -> dict[str, Pr
     transaction holds both until it ends.
     """
     reassert(session, projections)
-    return {p.dag_id: _add_version(session, p) for p in projections}
+    return _add_versions(session, projections)
 
 
 def reassert(session: Session, projections: Sequence[Projection]) -> None:
     """Write the Dag rows, asset references included, as a parse of the same build would."""
     for (bundle_name, version, seconds), group in _grouped(projections).items():
-        dags = [LazyDeserializedDAG(data=dict(p.serialized)) for p in group]
+        dags = [_DecodedOnce(data=dict(p.serialized)) for p in group]
         SerializedDAG.bulk_write_to_db(bundle_name, version, dags, seconds, session=session)
-        for dag in dags:
-            _finish_dag_row(session, dag)
+        _finish_dag_rows(session, dags)
     session.flush()
 
 
@@ -62,34 +73,61 @@ def _grouped(
     return groups
 
 
-def _finish_dag_row(session: Session, dag: LazyDeserializedDAG) -> None:
+def _finish_dag_rows(session: Session, dags: Sequence[LazyDeserializedDAG]) -> None:
     """Reset what Airflow's bulk write sets but never takes back.
 
     `DagModelOperation.update_dags` (3.3, 3.4) assigns display name and deadline only when the new Dag has
     one, and `AssetModelOperation` writes no references at all when no Dag of the batch has an asset; so a
     release without would keep those of the release before.
     """
-    inner = dag.data.get("dag", {})
-    row = session.get(DagModel, dag.dag_id)
-    if row is None:
-        return
-    if not inner.get("dag_display_name") or inner["dag_display_name"] == dag.dag_id:
-        row._dag_display_property_value = None
-    if inner.get("deadline") is None:
-        row.deadline = None
-    ports = {"inlets": TaskInletAssetReference, "outlets": TaskOutletAssetReference}
-    for port, reference in ports.items():
-        if not any(_port(task, port) for task in inner.get("tasks", ())):
-            session.execute(delete(reference).where(reference.dag_id == dag.dag_id))
+    rows: dict[str, DagModel] = {}
+    for chunk in _chunks([dag.dag_id for dag in dags]):
+        rows |= {
+            row.dag_id: row for row in session.scalars(select(DagModel).where(DagModel.dag_id.in_(chunk)))
+        }
+    without: dict[Any, list[str]] = {reference: [] for reference in _REFERENCES}
+    for dag in dags:
+        row = rows.get(dag.dag_id)
+        if row is None:
+            continue
+        inner = dag.data.get("dag", {})
+        if not inner.get("dag_display_name") or inner["dag_display_name"] == dag.dag_id:
+            row._dag_display_property_value = None
+        if inner.get("deadline") is None:
+            row.deadline = None
+        for reference in _REFERENCES - _referenced(dag, inner):
+            without[reference].append(dag.dag_id)
+    for reference, dag_ids in without.items():
+        for chunk in _chunks(dag_ids):
+            session.execute(delete(reference).where(reference.dag_id.in_(chunk)))
+
+
+_REFERENCES = frozenset(
+    {
+        TaskInletAssetReference,
+        TaskOutletAssetReference,
+        DagScheduleAssetReference,
+        DagScheduleAssetAliasReference,
+    }
+)
+
+
+def _referenced(dag: LazyDeserializedDAG, inner: Mapping[str, Any]) -> set[Any]:
+    """The kinds of references that a Dag has at least one of."""
+    found: set[Any] = set()
+    for port, reference in (("inlets", TaskInletAssetReference), ("outlets", TaskOutletAssetReference)):
+        if any(_port(task, port) for task in inner.get("tasks", ())):
+            found.add(reference)
     condition = dag.timetable.asset_condition
-    if not any(True for _ in condition.iter_assets()):
-        session.execute(
-            delete(DagScheduleAssetReference).where(DagScheduleAssetReference.dag_id == dag.dag_id)
-        )
-    if not any(True for _ in condition.iter_asset_aliases()):
-        session.execute(
-            delete(DagScheduleAssetAliasReference).where(DagScheduleAssetAliasReference.dag_id == dag.dag_id)
-        )
+    if any(True for _ in condition.iter_assets()):
+        found.add(DagScheduleAssetReference)
+    if any(True for _ in condition.iter_asset_aliases()):
+        found.add(DagScheduleAssetAliasReference)
+    return found
+
+
+def _chunks(dag_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (dag_ids[start : start + _CHUNK] for start in range(0, len(dag_ids), _CHUNK))
 
 
 def _port(task: Mapping[str, Any], name: str) -> Any:
@@ -98,35 +136,45 @@ def _port(task: Mapping[str, Any], name: str) -> Any:
     return (inner.get("partial_kwargs") or {} if inner.get("_is_mapped") else inner).get(name)
 
 
-def _add_version(session: Session, p: Projection) -> Projected:
-    version = DagVersion(
-        dag_id=p.dag_id,
-        version_number=p.release,
-        bundle_name=p.place.bundle_name,
-        bundle_version=p.place.bundle_version,
-        version_data=dict(p.version_data) if p.version_data else None,
-    )
-    if p.dag_version_id is not None:
-        version.id = p.dag_version_id
-    session.add(version)
+def _add_versions(session: Session, projections: Sequence[Projection]) -> dict[str, Projected]:
+    added = []
+    for p in projections:
+        version = DagVersion(
+            dag_id=p.dag_id,
+            version_number=p.release,
+            bundle_name=p.place.bundle_name,
+            bundle_version=p.place.bundle_version,
+            version_data=dict(p.version_data) if p.version_data else None,
+        )
+        if p.dag_version_id is not None:
+            version.id = p.dag_version_id
+        # Before the version is flushed: afterwards the relationships would be looked up, row by row.
+        added.append((p, version, *_contents(version, p)))
+    session.add_all(item for _, *made in added for item in made)
     session.flush()
-    return _fill_version(session, version, p)
+    return {p.dag_id: _written(session, p, version, *made) for p, version, *made in added}
 
 
-def _fill_version(session: Session, version: DagVersion, p: Projection) -> Projected:
+def _add_version(session: Session, p: Projection) -> Projected:
+    return _add_versions(session, [p])[p.dag_id]
+
+
+def _contents(version: DagVersion, p: Projection) -> tuple[SerializedDagModel, DagCode]:
+    """Serialized form and code of a version, not yet in any session unless the version is."""
     # The bulk write needs the deadlines as the Dag serialized them; the version's row needs references to
     # alert rows instead. Two forms, so a copy.
     data = copy.deepcopy(dict(p.serialized))
     alerts = SerializedDagModel._generate_deadline_uuids(data)
     serialized = SerializedDagModel(LazyDeserializedDAG(data=data))
     serialized.dag_version = version
-    session.add(serialized)
     SerializedDagModel._create_deadline_alert_records(serialized, alerts)
-    code = DagCode(
-        version, str(p.serialized["dag"].get("fileloc") or p.place.relative_fileloc), p.source_code
-    )
-    session.add(code)
-    session.flush()
+    fileloc = str(p.serialized["dag"].get("fileloc") or p.place.relative_fileloc)
+    return serialized, DagCode(version, fileloc, p.source_code)
+
+
+def _written(
+    session: Session, p: Projection, version: DagVersion, serialized: SerializedDagModel, code: DagCode
+) -> Projected:
     sync_permissions(session, p)
     return Projected(
         dag_id=p.dag_id,
@@ -161,7 +209,10 @@ def restore(session: Session, projections: Sequence[Projection]) -> dict[str, Pr
                 .execution_options(synchronize_session=False)
             )
         session.expire(version, ["serialized_dag", "dag_code"])
-        written[p.dag_id] = _fill_version(session, version, p)
+        made = _contents(version, p)
+        session.add_all(made)
+        session.flush()
+        written[p.dag_id] = _written(session, p, version, *made)
     return written
 
 

@@ -154,8 +154,8 @@ class Host(Protocol):
         """Those of Airflow's version ids that (still) exist."""
         ...
 
-    def next_version_number(self, session: Any, dag_id: str) -> int:
-        """One more than the highest version number that Airflow holds for the Dag."""
+    def next_version_numbers(self, session: Any, dag_ids: Collection[str]) -> dict[str, int]:
+        """For each of these Dags one more than the highest version number that Airflow holds for it."""
         ...
 
     def unused(self, session: Any, dag_version_ids: Collection[UUID]) -> set[UUID]:

@@ -113,19 +113,21 @@ def unknown_dag(dag_id: str) -> NotFound:
 
 def carry_out(host: Host, session: Any, acts: Sequence[Act], *, now: datetime) -> list[Outcome]:
     """Carry out decisions on Dags that the caller has locked. Writes everything, commits nothing."""
+    tracks: dict[tuple[Track, str, str | None], list[str]] = {}
     for act in acts:
         for step in act.decision.steps:
             if isinstance(step, SetTrack):
-                dags.set_track(
-                    session, act.state.dag_id, step.track, actor=act.actor, reason=act.reason, now=now
-                )
+                tracks.setdefault((step.track, act.actor, act.reason), []).append(act.state.dag_id)
+    for (track, actor, reason), dag_ids in tracks.items():
+        dags.set_track(session, dag_ids, track, actor=actor, reason=reason, now=now)
     made = _release_all(host, session, [act for act in acts if act.decision.release], now=now)
-    outcomes = []
-    for act in acts:
-        outcome = outcome_of(act, made.get(act.state.dag_id))
-        outcomes.append(outcome)
-        if act.decision.changes:
-            _record(host, session, act, outcome, now=now)
+    outcomes = [outcome_of(act, made.get(act.state.dag_id)) for act in acts]
+    _record(
+        host,
+        session,
+        [pair for pair in zip(acts, outcomes, strict=True) if pair[0].decision.changes],
+        now=now,
+    )
     return outcomes
 
 
@@ -136,6 +138,7 @@ def _release_all(host: Host, session: Any, acts: Sequence[Act], *, now: datetime
         assert step is not None
         steps[act.state.dag_id] = step
     rows = dags.rows(session, steps)
+    free = host.next_version_numbers(session, steps)
     numbers: dict[str, int] = {}
     reuse: dict[str, UUID | None] = {}
     places: dict[str, Place] = {}
@@ -144,7 +147,7 @@ def _release_all(host: Host, session: Any, acts: Sequence[Act], *, now: datetime
         if step.replaces_active and row.active_release is not None:
             numbers[dag_id], reuse[dag_id] = row.active_release, row.dag_version_id
         else:
-            numbers[dag_id] = max(host.next_version_number(session, dag_id), (row.active_release or 0) + 1)
+            numbers[dag_id] = max(free[dag_id], (row.active_release or 0) + 1)
             reuse[dag_id] = None
         places[dag_id] = settle_place(host, session, row, step.build)
     projections = projections_for(
@@ -159,6 +162,8 @@ def _release_all(host: Host, session: Any, acts: Sequence[Act], *, now: datetime
     retired = [d for d, step in steps.items() if step.kind is Kind.RETIRE]
     if retired:
         host.retire(session, retired)
+    ledger: list[dict[str, Any]] = []
+    changes: list[dict[str, Any]] = []
     for act in acts:
         dag_id, step, projected = act.state.dag_id, steps[act.state.dag_id], written[act.state.dag_id]
         place = places[dag_id]
@@ -173,34 +178,38 @@ def _release_all(host: Host, session: Any, acts: Sequence[Act], *, now: datetime
                 now=now,
             )
         else:
-            releases.add(
-                session,
-                dag_id=dag_id,
-                release=numbers[dag_id],
-                build_id=step.build.id,
-                kind=step.kind,
-                actor=act.actor,
-                reason=act.reason,
-                previous_release=act.state.active_release,
-                dag_version_id=projected.dag_version_id,
-                bundle_version=place.bundle_version,
-                now=now,
+            ledger.append(
+                {
+                    "dag_id": dag_id,
+                    "release": numbers[dag_id],
+                    "build_id": step.build.id,
+                    "kind": step.kind.value,
+                    "actor": act.actor,
+                    "reason": act.reason,
+                    "previous_release": act.state.active_release,
+                    "dag_version_id": projected.dag_version_id,
+                    "bundle_version": place.bundle_version,
+                    "created_at": now,
+                }
             )
-        dags.change(
-            session,
-            dag_id,
-            active_release=numbers[dag_id],
-            active_build_id=step.build.id,
-            retired=step.kind is Kind.RETIRE,
-            missing_since=None,
-            dag_version_id=projected.dag_version_id,
-            projected_version=place.bundle_version,
-            projected_hash=projected.serialized_hash,
-            projected_code_hash=projected.code_hash,
-            stable_bundle=place.bundle_name,
-            stable_fileloc=place.relative_fileloc,
-            asserted_at=now,
+        changes.append(
+            {
+                "dag_id": dag_id,
+                "active_release": numbers[dag_id],
+                "active_build_id": step.build.id,
+                "retired": step.kind is Kind.RETIRE,
+                "missing_since": None,
+                "dag_version_id": projected.dag_version_id,
+                "projected_version": place.bundle_version,
+                "projected_hash": projected.serialized_hash,
+                "projected_code_hash": projected.code_hash,
+                "stable_bundle": place.bundle_name,
+                "stable_fileloc": place.relative_fileloc,
+                "asserted_at": now,
+            }
         )
+    releases.add_all(session, ledger)
+    dags.change_each(session, changes)
     return numbers
 
 
@@ -226,7 +235,7 @@ def projections_for(
     """
     stored = builds.serialized(session, [build.id for _, _, build, _, _ in wanted])
     known = bundles.versions(session, {(b.bundle_name, b.bundle_version) for _, _, b, _, _ in wanted})
-    manifests = {build.id: builds.files(session, build.id) for _, _, build, _, _ in wanted}
+    manifests = builds.files_of(session, [build.id for _, _, build, _, _ in wanted])
     code_digests = {
         build.id: manifests[build.id].get(build.relative_fileloc, "") for _, _, build, _, _ in wanted
     }
@@ -295,33 +304,37 @@ def environment_warnings(now_active: Build | None, target: Build | None) -> tupl
     )
 
 
-def _record(host: Host, session: Any, act: Act, outcome: Outcome, *, now: datetime) -> None:
-    kind = outcome.kind or act.verb
-    details: Mapping[str, Any] = {
-        "verb": act.verb,
-        "from_release": outcome.from_release,
-        "from_build": outcome.from_build,
-        "release": outcome.release,
-        "build": outcome.build,
-        "track": outcome.track,
-        "message": outcome.message,
-        "replaced": bool(act.decision.release and act.decision.release.replaces_active),
-    }
-    events.add(
-        session,
-        kind,
-        now=now,
-        actor=act.actor,
-        dag_id=act.state.dag_id,
-        bundle_name=act.state.bundle_name,
-        reason=act.reason,
-        request_id=act.request_id,
-        **details,
-    )
-    host.audit(
-        session,
-        event=f"pinwheel_{kind}",
-        dag_id=act.state.dag_id,
-        actor=act.actor,
-        details={"reason": act.reason, **details},
-    )
+def _record(host: Host, session: Any, done: Sequence[tuple[Act, Outcome]], *, now: datetime) -> None:
+    rows = []
+    for act, outcome in done:
+        kind = outcome.kind or act.verb
+        details: Mapping[str, Any] = {
+            "verb": act.verb,
+            "from_release": outcome.from_release,
+            "from_build": outcome.from_build,
+            "release": outcome.release,
+            "build": outcome.build,
+            "track": outcome.track,
+            "message": outcome.message,
+            "replaced": bool(act.decision.release and act.decision.release.replaces_active),
+        }
+        rows.append(
+            {
+                "at": now,
+                "kind": kind,
+                "dag_id": act.state.dag_id,
+                "bundle_name": act.state.bundle_name,
+                "actor": act.actor,
+                "reason": act.reason,
+                "request_id": act.request_id,
+                "details": details,
+            }
+        )
+        host.audit(
+            session,
+            event=f"pinwheel_{kind}",
+            dag_id=act.state.dag_id,
+            actor=act.actor,
+            details={"reason": act.reason, **details},
+        )
+    events.add_all(session, rows)

@@ -122,6 +122,18 @@ def files(session: Session, build_id: int) -> dict[str, str]:
     return session.scalar(select(t.build.c.files).where(t.build.c.id == build_id)) or {}
 
 
+def files_of(session: Session, build_ids: Collection[int]) -> dict[int, dict[str, str]]:
+    """The files that each of these builds used, by build id."""
+    found: dict[int, dict[str, str]] = {}
+    wanted = sorted(set(build_ids))
+    for start in range(0, len(wanted), 500):
+        rows = session.execute(
+            select(t.build.c.id, t.build.c.files).where(t.build.c.id.in_(wanted[start : start + 500]))
+        )
+        found.update({row.id: row.files for row in rows})
+    return found
+
+
 def add(
     session: Session,
     content: BuildContent,

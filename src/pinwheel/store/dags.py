@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.release import Track
@@ -53,10 +53,36 @@ def change(session: Session, dag_id: str, **values: Any) -> None:
     session.execute(update(t.dag).where(t.dag.c.dag_id == dag_id).values(**values))
 
 
+def change_each(session: Session, changes: Sequence[dict[str, Any]]) -> None:
+    """As :func:`change` for many Dags; each change names its ``dag_id``, and all the same columns."""
+    if changes:
+        columns = {name: bindparam(f"new_{name}") for name in changes[0] if name != "dag_id"}
+        session.execute(
+            update(t.dag).where(t.dag.c.dag_id == bindparam("of_dag")).values(columns),
+            [
+                {"of_dag": change["dag_id"], **{f"new_{name}": change[name] for name in columns}}
+                for change in changes
+            ],
+        )
+
+
 def set_track(
-    session: Session, dag_id: str, track: Track, *, actor: str, reason: str | None, now: datetime
+    session: Session,
+    dag_ids: Collection[str],
+    track: Track,
+    *,
+    actor: str,
+    reason: str | None,
+    now: datetime,
 ) -> None:
-    change(session, dag_id, track=track.value, track_actor=actor, track_reason=reason, track_since=now)
+    """Pin these Dags, or return them to their policy."""
+    ordered = sorted(dag_ids)
+    for start in range(0, len(ordered), 500):
+        session.execute(
+            update(t.dag)
+            .where(t.dag.c.dag_id.in_(ordered[start : start + 500]))
+            .values(track=track.value, track_actor=actor, track_reason=reason, track_since=now)
+        )
 
 
 def mark_asserted(session: Session, dag_ids: Collection[str], now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -28,20 +28,29 @@ def add(
     bundle_version: str | None,
     now: datetime,
 ) -> None:
-    session.execute(
-        insert(t.release).values(
-            dag_id=dag_id,
-            release=release,
-            build_id=build_id,
-            kind=kind.value,
-            actor=actor,
-            reason=reason,
-            previous_release=previous_release,
-            dag_version_id=dag_version_id,
-            bundle_version=bundle_version,
-            created_at=now,
-        )
+    add_all(
+        session,
+        [
+            {
+                "dag_id": dag_id,
+                "release": release,
+                "build_id": build_id,
+                "kind": kind.value,
+                "actor": actor,
+                "reason": reason,
+                "previous_release": previous_release,
+                "dag_version_id": dag_version_id,
+                "bundle_version": bundle_version,
+                "created_at": now,
+            }
+        ],
     )
+
+
+def add_all(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """As :func:`add`, many at once; each row names every column but the id."""
+    if rows:
+        session.execute(insert(t.release), rows)
 
 
 def replace(
@@ -121,19 +130,28 @@ def of_build(session: Session, build_id: int) -> Row[Any] | None:
     ).one_or_none()
 
 
-def previous_build_id(
-    session: Session, dag_id: str, *, active_release: int, active_build_id: int
-) -> int | None:
-    """The build of the newest release before the active one that released another build.
+def previous_build_ids(session: Session, active: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+    """By Dag id, the build of the newest release before the active one that released another build.
 
-    A release that was itself rolled back from is passed over: rolling back twice goes further back, not
-    forth again.
+    ``active`` gives each Dag's active release and its build's id. Dags without such a build are left out. A
+    release that was itself rolled back from is passed over: rolling back twice goes further back, not forth
+    again.
     """
-    history = session.execute(
-        select(t.release.c.release, t.release.c.build_id, t.release.c.kind)
-        .where(t.release.c.dag_id == dag_id, t.release.c.release <= active_release)
-        .order_by(t.release.c.release)
-    ).all()
+    histories: dict[str, list[Row[Any]]] = {}
+    ordered = sorted(active)
+    for start in range(0, len(ordered), 500):
+        for row in session.execute(
+            select(t.release.c.dag_id, t.release.c.release, t.release.c.build_id, t.release.c.kind)
+            .where(t.release.c.dag_id.in_(ordered[start : start + 500]))
+            .order_by(t.release.c.dag_id, t.release.c.release)
+        ):
+            if row.release <= active[row.dag_id][0]:
+                histories.setdefault(row.dag_id, []).append(row)
+    found = {dag_id: _build_before(rows, active[dag_id][1]) for dag_id, rows in histories.items()}
+    return {dag_id: build_id for dag_id, build_id in found.items() if build_id is not None}
+
+
+def _build_before(history: Sequence[Row[Any]], active_build_id: int) -> int | None:
     stack: list[int] = []
     for row in history:
         if row.kind == Kind.ROLLBACK and row.build_id in stack:
