@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pinwheel.core.errors import Conflict, InvalidInput
+from pinwheel.demo.repository import SampleRepository
 from pinwheel.standalone import Deployment, Source
 from pinwheel.standalone.settings import Home, airflow_settings, environment, port_is_free, write_config_file
 
@@ -104,6 +105,17 @@ def test_a_branch_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput) as refusal:
         Source(repo=str(tmp_path), ref="nope").check()
     assert "no such branch or tag" in refusal.value.found
+
+
+def test_the_demos_repository_can_be_made_below_a_relative_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    repository = SampleRepository(Path("some/where"))
+    first = repository.create()
+    second = repository.push({"README.md": lambda text: text + "more\n"}, "More")
+    assert first != second == repository.head()
+    assert "README.md | 1 +" in repository.summary()
 
 
 def test_a_taken_port_and_a_taken_home_are_conflicts(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def main() -> int:
     home = (
         Path(tempfile.mkdtemp(prefix="pinwheel-demo-")) if temporary else args.home or Path(".pinwheel/demo")
     )
+    home = home.resolve()
     with ended_by_signals():
         try:
             return _run(args, console, home)
@@ -80,7 +81,7 @@ def _run(args: argparse.Namespace, console: Console, home: Path) -> int:
         source,
         port=_port(args),
         more=_SETTINGS,
-        environ={**os.environ, "SHOP_DATABASE": str(home.resolve() / "shop.sqlite")},
+        environ={**os.environ, "SHOP_DATABASE": str(home / "shop.sqlite")},
         tell=lambda step: console.print(f"[dim]· {step}[/]"),
         follow=(lambda name, line: console.print(f"{name:<13} {line}", markup=False))
         if args.verbose

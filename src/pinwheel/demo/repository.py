@@ -19,8 +19,9 @@ class SampleRepository:
     subdir = "dags"
 
     def __init__(self, folder: Path) -> None:
-        self.origin = folder / "shop.git"
-        self.clone = folder / "shop"
+        # Absolute: git is run in one of them.
+        self.origin = folder.resolve() / "shop.git"
+        self.clone = folder.resolve() / "shop"
 
     def create(self) -> str:
         """Make both from the files in the package; the id of the first commit."""
