@@ -60,6 +60,7 @@ def apply(host: Host, change: Change) -> list[Outcome]:
     :raises Refused: one of the Dags can not take the change.
     """
     _check(change)
+    given = change.request_id is not None
     # A commit whose reply is lost is tried again: the id tells that attempt that it was done already.
     change = evolve(change, request_id=change.request_id or uuid4().hex)
     attempt: list[Outcome] = []
@@ -70,7 +71,7 @@ def apply(host: Host, change: Change) -> list[Outcome]:
         if done:
             return attempt or [_repeated(dag_id, done.get(dag_id)) for dag_id in sorted(set(change.dag_ids))]
         acts = _decide_all(host, session, change)
-        outcomes = carry_out(host, session, acts, now=host.now())
+        outcomes = carry_out(host, session, acts, now=host.now(), record_all=given)
         if change.rerun_failed:
             outcomes = [
                 _rerun(host, session, act, outcome) for act, outcome in zip(acts, outcomes, strict=True)

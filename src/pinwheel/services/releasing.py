@@ -111,8 +111,14 @@ def unknown_dag(dag_id: str) -> NotFound:
     )
 
 
-def carry_out(host: Host, session: Any, acts: Sequence[Act], *, now: datetime) -> list[Outcome]:
-    """Carry out decisions on Dags that the caller has locked. Writes everything, commits nothing."""
+def carry_out(
+    host: Host, session: Any, acts: Sequence[Act], *, now: datetime, record_all: bool = False
+) -> list[Outcome]:
+    """Carry out decisions on Dags that the caller has locked. Writes everything, commits nothing.
+
+    ``record_all`` keeps an event also of decisions that change nothing, so that a repeat of the same
+    request changes nothing later either.
+    """
     tracks: dict[tuple[Track, str, str | None], list[str]] = {}
     for act in acts:
         for step in act.decision.steps:
@@ -125,7 +131,7 @@ def carry_out(host: Host, session: Any, acts: Sequence[Act], *, now: datetime) -
     _record(
         host,
         session,
-        [pair for pair in zip(acts, outcomes, strict=True) if pair[0].decision.changes],
+        [pair for pair in zip(acts, outcomes, strict=True) if record_all or pair[0].decision.changes],
         now=now,
     )
     return outcomes
@@ -213,12 +219,21 @@ def _release_all(host: Host, session: Any, acts: Sequence[Act], *, now: datetime
     return numbers
 
 
+def released_place(row: Any) -> Place:
+    """The place under which a Dag's active release stands in Airflow's rows."""
+    return Place(
+        bundle_name=row.stable_bundle,
+        bundle_version=row.projected_version,
+        relative_fileloc=row.stable_fileloc,
+    )
+
+
 def settle_place(host: Host, session: Any, row: Any, build: Build) -> Place:
     """Where Airflow is told to find a build: the place that the Dag's runs know, if it has runs."""
     moved = (row.stable_bundle, row.stable_fileloc) != (build.bundle_name, build.relative_fileloc)
     if row.stable_fileloc is None or (moved and not host.has_runs(session, row.dag_id)):
         return place_of(build, stable_bundle=None, stable_fileloc=None)
-    if moved and not host.is_versioned(row.stable_bundle):
+    if moved and not host.bundle_is_configured(session, row.stable_bundle):
         return place_of(build, stable_bundle=None, stable_fileloc=None)
     return place_of(build, stable_bundle=row.stable_bundle, stable_fileloc=row.stable_fileloc)
 

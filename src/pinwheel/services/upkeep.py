@@ -10,7 +10,7 @@ from pinwheel.core.drift import Drift
 from pinwheel.core.release import Decision, Kind, Release, Track
 from pinwheel.services.ports import Host
 from pinwheel.services.register import ACTOR
-from pinwheel.services.releasing import Act, carry_out, load_states, projections_for, settle_place
+from pinwheel.services.releasing import Act, carry_out, load_states, projections_for, released_place
 from pinwheel.store import bindings, builds, dags, events
 from pinwheel.store.locking import lock_dags
 
@@ -51,7 +51,7 @@ def _repair(host: Host, dag_id: str, session: Any) -> list[Drift]:
             now=now,
         )
     else:
-        place = settle_place(host, session, row, build)
+        place = released_place(row)
         wanted = (row.active_release, None, build, place, row.dag_version_id)
         projections = projections_for(session, [wanted], written=row)
         host.reassert(session, projections)
@@ -99,7 +99,7 @@ def reassert(host: Host, dag_ids: Collection[str]) -> int:
                 row.active_release,
                 None,
                 found[row.active_build_id],
-                settle_place(host, session, row, found[row.active_build_id]),
+                released_place(row),
                 row.dag_version_id,
             )
             for row in rows.values()
