@@ -96,7 +96,9 @@ class Fleet:
 
     def only_processor(self) -> None:
         """Stop what else runs."""
-        self.env.stop(*[name for name in (API_SERVER, SCHEDULER) if self.env.is_running(name)])
+        running = [name for name in (API_SERVER, SCHEDULER) if self.env.is_running(name)]
+        if running:  # Without names everything would be stopped.
+            self.env.stop(*running)
 
     # changes
 

@@ -1,0 +1,54 @@
+"""`make bench` at tiny sizes: it measures both sides, prints its table and leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.processes import SESSION_ID, SESSION_VARIABLE
+
+pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def _run(temporary: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *args],
+        cwd=_ROOT,
+        env={**os.environ, "TMPDIR": str(temporary), SESSION_VARIABLE: SESSION_ID},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1500,
+    )
+
+
+def test_the_benchmark_prints_its_table_and_writes_json(session_root: Path, tmp_path: Path) -> None:
+    path, temporary = tmp_path / "run.json", session_root / "bench"
+    temporary.mkdir()
+    done = _run(temporary, "bench", "--quick", "--only", "b,g", "--json", str(path))
+    assert done.returncode == 0, done.stdout
+    assert "rollback on the server, 60 Dags in the database" in done.stdout
+    assert "one line of a helper changed" in done.stdout
+
+    document = json.loads(path.read_text())
+    assert [row["item"] for row in document["rows"]] == ["b", "b", "g", "g"]
+    assert not any(row["error"] for row in document["rows"])
+    single = document["measured"]["b"]["single"]
+    assert 0 < single["p50"] <= single["p99"] <= single["max"] and single["n"] == 20
+    helper = document["measured"]["g"]["pinwheel"]["helper"]
+    assert helper["builds"] == 2 and helper["pinwheel"] > 500
+    assert document["measured"]["g"]["stock"]["helper"]["pinwheel"] == 0
+    assert document["facts"]["postgresql"] and str(session_root) not in path.read_text()
+    assert list(temporary.iterdir()) == []
+
+    table = _run(temporary, "bench.readme", str(path))
+    assert table.returncode == 0, table.stdout
+    assert table.stdout.startswith("| Item | Target | Stock Airflow | Pinwheel | Verdict |")
