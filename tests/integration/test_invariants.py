@@ -1,10 +1,11 @@
-"""The invariants of the design, each against a running Airflow: scheduler, API server, Dag processor, PostgreSQL.
+"""The invariants of the design, each against running processes of Airflow on PostgreSQL.
 
 Tests are named after the invariant that they try to break.
 """
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
 from collections.abc import Callable
@@ -475,7 +476,7 @@ def test_a_dag_keeps_its_schedule_after_a_rollback(airflow, pinwheel, push):
     wait_for(lambda: len(scheduled(airflow, dag_id)) >= known + 2, 60, "two more scheduled runs")
     runs = [run for run in scheduled(airflow, dag_id) if instant(run["run_after"]) > rolled_back]
     starts = [instant(run["logical_date"]) for run in runs]
-    assert all(later - earlier == 4 for earlier, later in zip(starts, starts[1:], strict=False))
+    assert all(later - earlier == 4 for earlier, later in itertools.pairwise(starts))
     airflow.wait_run(dag_id, runs[0]["dag_run_id"])
     assert mark_of(airflow, dag_id, runs[0]["dag_run_id"]) == "m1"
     airflow.api().patch(f"/api/v2/dags/{dag_id}", json={"is_paused": True}).raise_for_status()
