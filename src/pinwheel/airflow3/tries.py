@@ -78,6 +78,9 @@ def _executed(rows: Iterable[tuple[bool, Row[Any]]]) -> list[Row[Any]]:
             keep = row.start_date is not None and not repeated and not archived
         elif row.state == "removed":
             keep = not shown
+        elif archived and row.try_number == 0 and row.start_date is None:
+            # A clear archives what was waiting as failed, although it never began ("Queue up new tasks").
+            keep = row.state in _WITHOUT_EXECUTION
         else:
             keep = not repeated and (
                 row.start_date is not None or row.state in _WITHOUT_EXECUTION or row.end_date
