@@ -28,7 +28,7 @@ PROBLEM = "application/problem+json"
 SOURCE = """
     from airflow.sdk import DAG, task
 
-    with DAG({name!r}, schedule=None, tags={tags!r}):
+    with DAG({name!r}, schedule={schedule!r}, tags={tags!r}):
         @task
         def first():
             print({mark!r})
@@ -36,13 +36,19 @@ SOURCE = """
 """
 NAMES = [
     *("read_1", "read_2", "verbs", "stale", "race", "keys", "runs", "cli_1", "cli_2", "cli_runs", "other"),
+    *("daily_1", "daily_2"),
     *("batch_1", "batch_2", "batch_3"),
 ]
 
 
 def sources(mark: str, names: list[str] = NAMES) -> dict[str, str]:
     return {
-        f"{name}.py": SOURCE.format(name=name, mark=mark, tags=["batch"] if name.startswith("batch") else [])
+        f"{name}.py": SOURCE.format(
+            name=name,
+            mark=mark,
+            schedule="@daily" if name.startswith("daily") else None,
+            tags=["batch"] if name.startswith("batch") else [],
+        )
         for name in names
     }
 
@@ -113,6 +119,7 @@ CHANGES: list[tuple[str, Any, int]] = [
     ("/changes", {"verb": "pin", "selector": {"ids": ["{dag}"]}, "plan": True}, 200),
     ("/dags/{dag}/runs", {"build": 1}, 201),
     ("/dags/{dag}/runs/seeded/clear", {}, 200),
+    ("/dags/{dag}/clear", {"run_ids": ["seeded"], "plan": True}, 200),
 ]
 
 
@@ -335,6 +342,33 @@ def test_runs_on_a_chosen_build(api: Deployment) -> None:
     assert kinds[:2] == ["clear", "trigger"]
 
 
+DATES = {"from_date": "2026-02-01T00:00:00Z", "to_date": "2026-02-03T00:00:00Z"}
+
+
+def test_a_backfill_on_a_chosen_build(api: Deployment) -> None:
+    path, body = "/dags/daily_1/backfills", {**DATES, "build": 1}
+    problem(api.post(path, body, user=None), 401)
+    problem(api.post(path, body, user="viewer"), 403)
+    problem(api.post("/dags/no_such_dag/backfills", body), 404)
+    planned = ok(api.post(path, {**body, "plan": True}, user="editor"))
+    assert (planned["plan"], planned["backfill"], planned["new"]) == (True, None, 3)
+
+    made = api.post(path, {**body, "max_active_runs": 2, "reason": "once more"}, user="editor")
+    assert made.status_code == 201
+    assert made.json()["runs"] == planned["runs"]
+    assert (made.json()["build"], made.json()["release"], made.json()["new"]) == (1, 1, 3)
+    assert api.status("daily_1")["active_build"] == 2
+    problem(api.post(path, {**DATES}), 409)
+    stock = api.env.api("admin").get(f"/api/v2/backfills/{made.json()['backfill']}").json()
+    assert (stock["dag_id"], stock["max_active_runs"], stock["completed_at"]) == ("daily_1", 2, None)
+    (event,) = ok(api.get("/events", params={"ids": "daily_1", "kind": "backfill"}))["events"]
+    assert (event["actor"], event["reason"], event["new"]) == ("editor", "once more", 3)
+
+    assert "not periodic" in problem(api.post("/dags/runs/backfills", body), 403)["found"]
+    for wrong in ({}, {**DATES, "from": 1}, {**DATES, "reprocess_behavior": "all"}, {**DATES, "build": 0}):
+        problem(api.post(path, wrong), 422)
+
+
 def finish(api: Deployment, dag_id: str, run_id: str) -> None:
     """Play scheduler and worker for a run: no such processes run here."""
     from airflow.models.dagrun import DagRun
@@ -446,7 +480,19 @@ def test_the_remote_backend_gives_what_the_local_one_gives(api: Deployment) -> N
     runs = [plain(b.trigger("cli_runs", build=2, run_id=f"nr{n}")) for n, b in enumerate((local, remote))]
     assert {**runs[0], "run_id": ""} == {**runs[1], "run_id": ""}
 
+    ids = ["nr0", "nr1"]
+    assert same(lambda b: b.clear("cli_runs", ids, build=1, plan=True))[0]["cleared"] == 1
+    assert same(lambda b: b.clear("cli_runs", ids, task_ids=["nothing"]))[0]["cleared"] == 0
+    dates = {name: datetime.fromisoformat(day) for name, day in DATES.items()}
+    for build in (1, None):
+        planned = same(lambda b, build=build: b.backfill("daily_2", **dates, build=build, plan=True))
+        assert [run["outcome"] for run in planned["runs"]] == ["new"] * 3
+    assert local.backfill("daily_2", **dates, run_backwards=True)["build"] == 2
+
     refusals = {
+        lambda b: b.clear("cli_runs", ["nothing"], build=1): NotFound,
+        lambda b: b.backfill("daily_2", **dates, build=1): Conflict,
+        lambda b: b.backfill("cli_1", **dates): Refused,
         lambda b: b.builds("no_such_dag"): NotFound,
         lambda b: b.status(Selector.of(["no_such_dag"])): NotFound,
         lambda b: b.change("promote", one, build=99): NotFound,

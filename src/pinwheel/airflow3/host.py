@@ -14,6 +14,7 @@ import structlog
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.models.dag import DagModel, DagTag
 from airflow.models.dag_version import DagVersion
+from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagcode import DagCode
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
@@ -27,11 +28,20 @@ from airflow.utils.session import create_session
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3 import compat, drift, import_errors, projection, runs, tries, uninstall
+from pinwheel.airflow3 import backfill, compat, drift, import_errors, projection, runs, tries, uninstall
 from pinwheel.core.drift import Drift
 from pinwheel.core.errors import HostError
 from pinwheel.core.projection import Projected, Projection
-from pinwheel.services.ports import AirflowDag, AirflowRun, AirflowTry, AirflowVersion
+from pinwheel.services.ports import (
+    AirflowBackfill,
+    AirflowDag,
+    AirflowRun,
+    AirflowTry,
+    AirflowVersion,
+    BackfillRun,
+    BackfillWish,
+    Host,
+)
 from pinwheel.store import tables as t
 
 T = TypeVar("T")
@@ -52,6 +62,17 @@ class AirflowHost:
         for attempt in run_with_db_retries():
             with attempt, _transaction() as session:
                 return work(session)
+        raise HostError("Cannot reach the metadata database", remedy="See the log and try again")
+
+    def rehearse(self, work: Callable[[Host], T]) -> T:
+        for attempt in run_with_db_retries():
+            with attempt, _transaction() as session:
+                rehearsal = _Rehearsal(session)
+                rehearsal._versioned = self._versioned
+                try:
+                    return work(rehearsal)
+                finally:
+                    session.rollback()
         raise HostError("Cannot reach the metadata database", remedy="See the log and try again")
 
     def now(self) -> datetime:
@@ -85,6 +106,22 @@ class AirflowHost:
         self, session: Session, dag_id: str, run_id: str, **arguments: Any
     ) -> tuple[int, int, UUID | None, str | None]:
         return runs.clear(session, dag_id, run_id, **arguments)
+
+    def create_backfill(
+        self, session: Session, dag_id: str, dag_version_id: UUID, wish: BackfillWish, *, actor: str
+    ) -> AirflowBackfill:
+        return backfill.create(session, dag_id, dag_version_id, wish, actor=actor)
+
+    def create_default_backfill(self, dag_id: str, wish: BackfillWish, *, actor: str) -> int:
+        return backfill.create_default(dag_id, wish, actor=actor)
+
+    def plan_default_backfill(
+        self, session: Session, dag_id: str, wish: BackfillWish
+    ) -> tuple[BackfillRun, ...]:
+        return backfill.plan_default(session, dag_id, wish)
+
+    def backfill_runs(self, session: Session, backfill_id: int) -> tuple[BackfillRun, ...]:
+        return backfill.read(session, backfill_id)
 
     def failed_runs(self, session: Session, dag_id: str, dag_version_ids: Collection[UUID]) -> list[str]:
         return runs.failed_runs(session, dag_id, dag_version_ids)
@@ -231,12 +268,23 @@ class AirflowHost:
     def leftovers(self, session: Session) -> dict[str, Any]:
         return uninstall.leftovers(session)
 
+    def bundle_is_configured(self, session: Session, bundle_name: str) -> bool:
+        active = session.scalar(select(DagBundleModel.active).where(DagBundleModel.name == bundle_name))
+        return bool(active)
+
     def is_versioned(self, bundle_name: str) -> bool:
         if self._versioned is None:
             self._versioned = {}
         if bundle_name not in self._versioned:
             self._versioned[bundle_name] = _bundle_is_versioned(bundle_name)
         return self._versioned[bundle_name]
+
+
+class _Rehearsal(AirflowHost):
+    """A host in a transaction that will be rolled back, so there is nothing to announce."""
+
+    def announce(self, events: Sequence[Mapping[str, Any]]) -> None:
+        return
 
 
 def _with_deadlines(row: SerializedDagModel) -> dict[str, Any]:
@@ -272,7 +320,9 @@ def _bundle_is_versioned(bundle_name: str) -> bool:
     try:
         bundle = DagBundlesManager().get_bundle(bundle_name)
     except ValueError:
-        return False
+        # Not in this process's configuration (an API server need not have it). What is managed came from a
+        # bundle with versions.
+        return True
     return bundle.supports_versioning
 
 

@@ -107,5 +107,20 @@ PRIVATE_NAMES: tuple[tuple[str, str, str], ...] = (
         "SerializedDAG._process_dagrun_deadline_alerts(self, orm_dagrun, session)",
         "compat.py: a run's deadlines are those of its own version (3.3)",
     ),
+    (
+        "airflow.models.backfill",
+        "_create_backfill",
+        "backfill.py: a backfill without a build is Airflow's own",
+    ),
+    (
+        "airflow.models.backfill",
+        "_validate_backfill_params(dag, reverse, from_date, to_date, reprocess_behavior, dag_run_conf)",
+        "backfill.py: refuses what Airflow refuses",
+    ),
+    (
+        "airflow.models.backfill",
+        "_get_dag_run_no_create_reason(dr, reprocess_behavior)",
+        "backfill.py: which existing runs are run again",
+    ),
 )
 """(module, name, why). A name in parentheses carries the parameters it must have, in that order."""

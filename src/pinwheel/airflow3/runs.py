@@ -13,7 +13,7 @@ from airflow.models.dagbag import DBDagBag
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance, clear_task_instances
 from airflow.sdk import timezone
-from airflow.utils.state import DagRunState, State, TaskInstanceState
+from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -42,20 +42,7 @@ def create_run(
     :raises InvalidInput: ``conf`` or the run id do not fit the version's params.
     :raises Conflict: a run with this id or logical date exists.
     """
-    model = session.get(DagModel, dag_id)
-    version = session.get(DagVersion, dag_version_id)
-    if model is None or version is None:
-        raise NotFound(
-            f"Cannot run {dag_id}", found="Airflow has no row of it", remedy="Try again in a few seconds"
-        )
-    if model.is_stale:
-        raise Refused(
-            f"Cannot run {dag_id}",
-            found="it is retired: gone from its bundle",
-            remedy=f"Promote a build of it first: pinwheel promote {dag_id} --build N",
-        )
-    dag = DBDagBag(load_op_links=False).get_dag(version.id, session)
-    assert dag is not None
+    version, dag = runnable(session, dag_id, dag_version_id)
     if dag.allowed_run_types is not None and DagRunType.MANUAL not in dag.allowed_run_types:
         raise Refused(
             f"Cannot run {dag_id}", found="the Dag does not allow manual runs", remedy="Use a backfill"
@@ -86,8 +73,30 @@ def create_run(
     except ValueError as error:
         # Airflow's ParamValidationError is one too.
         raise InvalidInput(f"Cannot run {dag_id}", found=str(error), remedy="Correct the input") from error
-    _bind(session, run, version, keep_deadlines=False)
+    bind(session, run, dag, version)
     return run.run_id, run.clear_number
+
+
+def runnable(session: Session, dag_id: str, dag_version_id: UUID) -> tuple[DagVersion, Any]:
+    """A version and its Dag, for new runs on it.
+
+    :raises Refused: the Dag is retired, so that no scheduler would start them.
+    """
+    model = session.get(DagModel, dag_id)
+    version = session.get(DagVersion, dag_version_id)
+    if model is None or version is None:
+        raise NotFound(
+            f"Cannot run {dag_id}", found="Airflow has no row of it", remedy="Try again in a few seconds"
+        )
+    if model.is_stale:
+        raise Refused(
+            f"Cannot run {dag_id}",
+            found="it is retired: gone from its bundle",
+            remedy=f"Promote a build of it first: pinwheel promote {dag_id} --build N",
+        )
+    dag = DBDagBag(load_op_links=False).get_dag(version.id, session)
+    assert dag is not None
+    return version, dag
 
 
 def _check_new(session: Session, dag_id: str, run_id: str, logical_date: datetime | None) -> None:
@@ -109,20 +118,16 @@ def _check_new(session: Session, dag_id: str, run_id: str, logical_date: datetim
         )
 
 
-def _bind(session: Session, run: DagRun, version: DagVersion, *, keep_deadlines: bool) -> None:
-    """Make a run that has not started use *version*: its row, its task instances and its deadlines."""
-    dag = DBDagBag(load_op_links=False).get_dag(version.id, session)
-    assert dag is not None
+def bind(session: Session, run: DagRun, dag: Any, version: DagVersion) -> None:
+    """Make a new run of *dag*, as loaded from *version*, use it: row, task instances and deadlines."""
     run.created_dag_version = version
     run.bundle_version = None if dag.disable_bundle_versioning else version.bundle_version
     session.flush()
     for ti in session.scalars(
         select(TaskInstance).where(TaskInstance.dag_id == run.dag_id, TaskInstance.run_id == run.run_id)
     ):
-        if ti.state not in State.finished:
-            ti.dag_version_id = version.id
-    if not keep_deadlines:
-        compat.redo_deadlines(session, run, dag, version)
+        ti.dag_version_id = version.id
+    compat.redo_deadlines(session, run, dag, version)
     session.flush()
 
 
@@ -172,7 +177,8 @@ def clear(
     version does not have are not cleared: they could only fail.
     """
     run = _run(session, dag_id, run_id)
-    query = select(TaskInstance).where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
+    of_run = select(TaskInstance).where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
+    query = of_run
     if only_failed:
         query = query.where(
             TaskInstance.state.in_([TaskInstanceState.FAILED, TaskInstanceState.UPSTREAM_FAILED])
@@ -184,10 +190,13 @@ def clear(
     version_id = dag_version_id or run.created_dag_version_id
     dag = DBDagBag(load_op_links=False).get_dag(version_id, session) if version_id else None
     tis = [ti for ti in session.scalars(query) if dag is None or dag.has_task(ti.task_id)]
+    cleared = {(ti.task_id, ti.map_index) for ti in tis}
     clear_task_instances(tis, session, run_on_latest_version=False)
     if dag_version_id is not None:
-        for ti in tis:
-            ti.dag_version_id = dag_version_id
+        # Read anew: from 3.4 on a clear archives the row of the try before and adds another one.
+        for ti in session.scalars(of_run.where(TaskInstance.state.is_(None))):
+            if (ti.task_id, ti.map_index) in cleared:
+                ti.dag_version_id = dag_version_id
     if not tis and run.state == DagRunState.FAILED and dag_version_id is not None:
         # The tasks that failed are gone in this version; what is new in it still has to run.
         run.state = DagRunState.QUEUED

@@ -162,6 +162,37 @@ class ClearBody(_Request):
     only_failed: bool = Field(False, strict=True)
     task_ids: list[Short] | None = Field(None, max_length=1000)
     reason: Text | None = None
+    plan: bool = Field(False, strict=True, description="Only say what would run again.")
+
+
+class ClearRunsBody(ClearBody):
+    """One clear of several runs of a Dag, in one transaction: all of them or none."""
+
+    run_ids: list[Short] = Field(min_length=1, max_length=1000)
+
+
+class Reprocess(StrEnum):
+    NONE = "none"
+    FAILED = "failed"
+    COMPLETED = "completed"
+
+
+class BackfillBody(_Request):
+    """The fields of Airflow's own backfills, and the build."""
+
+    from_date: Instant
+    to_date: Instant
+    build: Number | None = Field(
+        None, description="All runs use this build, released or not; without: Airflow's own backfill."
+    )
+    max_active_runs: Number = 10
+    run_backwards: bool = Field(False, strict=True)
+    reprocess_behavior: Reprocess = Field(
+        Reprocess.NONE, description="Dates that have a run: leave it, or run it again (when it failed)."
+    )
+    dag_run_conf: dict[str, Any] | None = None
+    reason: Text | None = None
+    plan: bool = Field(False, strict=True, description="Only say what would run.")
 
 
 # Answers
@@ -275,6 +306,37 @@ class Run(_Answer):
     build: int
     release: int | None
     bundle_version: str | None
+
+
+class ClearedRun(Run):
+    cleared: int = Field(description="So many task instances run again.")
+
+
+class ClearedRuns(_Answer):
+    plan: bool = Field(description="True: nothing was changed.")
+    runs: list[ClearedRun]
+
+
+class BackfilledRun(_Answer):
+    run_id: str | None
+    logical_date: Moment | None
+    partition_key: str | None
+    outcome: str = Field(
+        description="`new`, `cleared`, or why the date was left out: `already exists`, `in flight`."
+    )
+
+
+class Backfill(_Answer):
+    dag_id: str
+    backfill: int | None = Field(description="Airflow's id of it; null in a plan.")
+    build: int | None
+    release: int | None
+    bundle_version: str | None
+    plan: bool = Field(description="True: nothing was changed.")
+    new: int
+    cleared: int
+    skipped: int
+    runs: list[BackfilledRun] = Field(description="The dates in the order in which they run.")
 
 
 class _Page(_Answer):

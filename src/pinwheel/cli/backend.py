@@ -92,6 +92,37 @@ class Backend(Protocol):
         """Start one run. Returns ``attrs.asdict(services.trigger.Bound)``."""
         ...
 
+    def clear(
+        self,
+        dag_id: str,
+        run_ids: Sequence[str],
+        *,
+        build: int | None = None,
+        only_failed: bool = False,
+        task_ids: Sequence[str] | None = None,
+        reason: str | None = None,
+        plan: bool = False,
+    ) -> list[View]:
+        """Let runs run again, all in one transaction. One ``attrs.asdict(services.trigger.Cleared)`` each."""
+        ...
+
+    def backfill(
+        self,
+        dag_id: str,
+        *,
+        from_date: datetime,
+        to_date: datetime,
+        build: int | None = None,
+        max_active_runs: int = 10,
+        run_backwards: bool = False,
+        reprocess_behavior: str = "none",
+        dag_run_conf: dict[str, Any] | None = None,
+        reason: str | None = None,
+        plan: bool = False,
+    ) -> View:
+        """Run a Dag for the dates of a range. See ``services.backfill.view``."""
+        ...
+
 
 class LocalBackend:
     """The commands on Airflow's database, with the rights of whoever may reach it."""
@@ -203,6 +234,60 @@ class LocalBackend:
                 reason=reason,
             )
         )
+
+    def clear(
+        self,
+        dag_id: str,
+        run_ids: Sequence[str],
+        *,
+        build: int | None = None,
+        only_failed: bool = False,
+        task_ids: Sequence[str] | None = None,
+        reason: str | None = None,
+        plan: bool = False,
+    ) -> list[View]:
+        from pinwheel.services.trigger import clear
+
+        cleared = clear(
+            self.host,
+            dag_id,
+            run_ids,
+            actor=self.actor,
+            build=build,
+            only_failed=only_failed,
+            task_ids=task_ids,
+            reason=reason,
+            plan=plan,
+        )
+        return [_plain(run) for run in cleared]
+
+    def backfill(
+        self,
+        dag_id: str,
+        *,
+        from_date: datetime,
+        to_date: datetime,
+        build: int | None = None,
+        max_active_runs: int = 10,
+        run_backwards: bool = False,
+        reprocess_behavior: str = "none",
+        dag_run_conf: dict[str, Any] | None = None,
+        reason: str | None = None,
+        plan: bool = False,
+    ) -> View:
+        from pinwheel.services.backfill import backfill, view
+        from pinwheel.services.ports import BackfillWish
+
+        wish = BackfillWish(
+            from_date=from_date,
+            to_date=to_date,
+            max_active_runs=max_active_runs,
+            run_backwards=run_backwards,
+            reprocess=reprocess_behavior,
+            conf=dag_run_conf,
+        )
+        made = backfill(self.host, dag_id, wish, actor=self.actor, build=build, reason=reason, plan=plan)
+        return view(made)
 
     def _ids(self, selector: Selector | None) -> list[str] | None:
         from pinwheel.services.selecting import select

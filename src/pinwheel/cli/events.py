@@ -81,6 +81,9 @@ def render(console: Console, rows: list[dict[str, Any]]) -> None:
 def change_of(row: dict[str, Any]) -> str:
     """An event's numbers in a few words."""
     before, after = row.get("from_build"), row.get("build")
+    if row["kind"] == "backfill":
+        days = f"{row['from_date'][:10]} to {row['to_date'][:10]}"
+        return f"{days} on build {after}" if after is not None else days
     if row.get("run_id"):
         return f"run {row['run_id']} on build {after}"
     if row.get("release") is not None and row.get("release") != row.get("from_release"):

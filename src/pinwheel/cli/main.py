@@ -32,6 +32,8 @@ VERBS = {
     "promote": ("promote", "release a newer build"),
     "rollback": ("rollback", "release the build of an earlier release, and hold it"),
     "trigger": ("trigger", "start a run, on any good build"),
+    "clear": ("clear", "run runs again, on the build they had or another one"),
+    "backfill": ("backfill", "run a Dag for past dates, on any good build"),
     "history": ("history", "which code each try of each task ran"),
     "events": ("events", "who changed what, when and why"),
     "dag-processor": ("dag_processor", "run the Dag processor, in place of airflow dag-processor"),

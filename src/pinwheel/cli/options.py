@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+from datetime import UTC, datetime
+from typing import Any
 
 from pinwheel.core.selector import Selector
 
@@ -115,3 +118,23 @@ def request_id(text: str) -> str:
     if not 0 < len(text) <= 64:
         raise argparse.ArgumentTypeError("an id has 1 to 64 characters")
     return text
+
+
+def instant(text: str) -> datetime:
+    """A date or instant of ISO 8601; without an offset it is UTC."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date and time as ISO 8601 writes them") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """A JSON object, such as a run's configuration."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError("a JSON object is needed")
+    return value

@@ -174,6 +174,54 @@ class RemoteBackend:
         }
         return self._post(f"/dags/{_part(dag_id)}/runs", body, {})
 
+    def clear(
+        self,
+        dag_id: str,
+        run_ids: Sequence[str],
+        *,
+        build: int | None = None,
+        only_failed: bool = False,
+        task_ids: Sequence[str] | None = None,
+        reason: str | None = None,
+        plan: bool = False,
+    ) -> list[View]:
+        body = {
+            "run_ids": list(run_ids),
+            "build": build,
+            "only_failed": only_failed,
+            "task_ids": list(task_ids) if task_ids is not None else None,
+            "reason": reason,
+            "plan": plan,
+        }
+        return list(self._post(f"/dags/{_part(dag_id)}/clear", body, {})["runs"])
+
+    def backfill(
+        self,
+        dag_id: str,
+        *,
+        from_date: datetime,
+        to_date: datetime,
+        build: int | None = None,
+        max_active_runs: int = 10,
+        run_backwards: bool = False,
+        reprocess_behavior: str = "none",
+        dag_run_conf: dict[str, Any] | None = None,
+        reason: str | None = None,
+        plan: bool = False,
+    ) -> View:
+        body = {
+            "from_date": from_date.isoformat(),
+            "to_date": to_date.isoformat(),
+            "build": build,
+            "max_active_runs": max_active_runs,
+            "run_backwards": run_backwards,
+            "reprocess_behavior": reprocess_behavior,
+            "dag_run_conf": dag_run_conf,
+            "reason": reason,
+            "plan": plan,
+        }
+        return self._post(f"/dags/{_part(dag_id)}/backfills", body, {})
+
     # HTTP
 
     def _dags(self, selector: Selector | None) -> list[View]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-from datetime import datetime
 from typing import Any
 
 from pinwheel.cli import options
@@ -22,10 +20,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-r", "--run-id", metavar="ID", help="id of the run")
     parser.add_argument(
-        "-l", "--logical-date", type=_instant, metavar="WHEN", help="ISO 8601; without an offset it is UTC"
+        "-l",
+        "--logical-date",
+        type=options.instant,
+        metavar="WHEN",
+        help="ISO 8601; without an offset it is UTC",
     )
     parser.add_argument(
-        "-c", "--conf", type=_conf, metavar="JSON", help="the run's configuration, a JSON object"
+        "-c",
+        "--conf",
+        type=options.json_object,
+        metavar="JSON",
+        help="the run's configuration, a JSON object",
     )
     parser.add_argument("--note", metavar="TEXT", help="note on the run")
     parser.add_argument("-m", "--reason", metavar="TEXT", help="why; kept with the event")
@@ -47,30 +53,13 @@ def run(context: Context) -> None:
 
 
 def _told(bound: dict[str, Any]) -> Any:
-    released = f"release {bound['release']}, " if bound["release"] is not None else "never released, "
-    version = short_version((bound["bundle_version"] or "").split("+")[0])
     return text(f"Started {bound['dag_id']} ", "bold green") + text(
-        f"run {bound['run_id']} on build {bound['build']} ({released}version {version})."
+        f"run {bound['run_id']} on {build_of(bound)}."
     )
 
 
-def _instant(value: str) -> datetime:
-    from datetime import UTC
-
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{value!r} is not a date and time as ISO 8601 writes them"
-        ) from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def _conf(value: str) -> dict[str, Any]:
-    try:
-        conf = json.loads(value)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
-    if not isinstance(conf, dict):
-        raise argparse.ArgumentTypeError("a JSON object is needed")
-    return conf
+def build_of(bound: dict[str, Any]) -> str:
+    """The build that a run is bound to, in a few words."""
+    released = f"release {bound['release']}" if bound["release"] is not None else "never released"
+    version = short_version((bound["bundle_version"] or "").split("+")[0])
+    return f"build {bound['build']} ({released}" + (f", version {version})" if version else ")")

@@ -76,6 +76,42 @@ class AirflowVersion:
     created_at: datetime | None
 
 
+@frozen(kw_only=True)
+class BackfillWish:
+    """What somebody wants to have backfilled; the words are those of ``airflow backfill create``."""
+
+    from_date: datetime
+    to_date: datetime
+    max_active_runs: int = 10
+    run_backwards: bool = False
+    reprocess: str = "none"
+    """``none``, ``failed`` or ``completed``: which dates that have a run already are run again."""
+    conf: dict[str, Any] | None = None
+
+
+@frozen(kw_only=True)
+class BackfillRun:
+    """What a backfill made of one date."""
+
+    run_id: str | None
+    logical_date: datetime | None
+    partition_key: str | None
+    outcome: str
+    """``new``, ``cleared``, or Airflow's reason to leave the date out."""
+    seq: int
+    """The run's clear number."""
+    dag_version_id: UUID | None
+    bundle_version: str | None
+
+
+@frozen(kw_only=True)
+class AirflowBackfill:
+    """One backfill and its dates, in the order in which they run."""
+
+    id: int
+    runs: tuple[BackfillRun, ...]
+
+
 class Host(Protocol):
     """Airflow, seen from the services."""
 
@@ -84,6 +120,13 @@ class Host(Protocol):
 
         Deadlocks, lost locks and broken connections are retried from the start, so *work* may run more
         than once and must take everything it decides on from the database.
+        """
+        ...
+
+    def rehearse(self, work: Callable[[Host], T]) -> T:
+        """Call *work* with a host whose changes are all undone afterwards, and return what it returned.
+
+        What a plan shows is so what would be done, refusals included.
         """
         ...
 
@@ -144,6 +187,24 @@ class Host(Protocol):
 
         Returns how many were cleared, the run's clear number, and the version and bundle version it has now.
         """
+        ...
+
+    def create_backfill(
+        self, session: Any, dag_id: str, dag_version_id: UUID, wish: BackfillWish, *, actor: str
+    ) -> AirflowBackfill:
+        """Create a backfill all of whose runs are bound to a version."""
+        ...
+
+    def create_default_backfill(self, dag_id: str, wish: BackfillWish, *, actor: str) -> int:
+        """Let Airflow create a backfill and return its id. It commits by itself: never inside :meth:`run`."""
+        ...
+
+    def plan_default_backfill(self, session: Any, dag_id: str, wish: BackfillWish) -> tuple[BackfillRun, ...]:
+        """What Airflow would make of each date."""
+        ...
+
+    def backfill_runs(self, session: Any, backfill_id: int) -> tuple[BackfillRun, ...]:
+        """The dates of a backfill, in the order in which they run."""
         ...
 
     def failed_runs(self, session: Any, dag_id: str, dag_version_ids: Collection[UUID]) -> list[str]:
@@ -209,7 +270,11 @@ class Host(Protocol):
         ...
 
     def is_versioned(self, bundle_name: str) -> bool:
-        """Whether the configured bundle keeps versions; False for one that is not configured."""
+        """Whether the bundle keeps versions; True for one that this process does not know."""
+        ...
+
+    def bundle_is_configured(self, session: Any, bundle_name: str) -> bool:
+        """Whether the deployment (not only this process) still has the bundle."""
         ...
 
     def runs(self, session: Any, dag_id: str, *, run_id: str | None, limit: int) -> list[AirflowRun]:

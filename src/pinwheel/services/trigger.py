@@ -30,6 +30,14 @@ class Bound:
     bundle_version: str | None
 
 
+@frozen(kw_only=True)
+class Cleared(Bound):
+    """A run that was cleared, and the build that it runs again on."""
+
+    cleared: int
+    """So many task instances run again."""
+
+
 def trigger(
     host: Host,
     dag_id: str,
@@ -54,7 +62,7 @@ def trigger(
         if attempt and events.answered(session, request_id, [dag_id]):
             # The reply to a commit was lost: the run is there.
             return attempt[0]
-        target = _target(host, session, dag_id, build, verb="trigger")
+        target = target_of(host, session, dag_id, build, verb="trigger")
         version_id, release, bundle_version = version_for(host, session, target)
         new_id, seq = host.create_run(
             session,
@@ -99,16 +107,33 @@ def clear(
     only_failed: bool = False,
     task_ids: Collection[str] | None = None,
     reason: str | None = None,
-) -> list[Bound]:
-    """Clear runs so that they run again: on the build they were bound to, or on the given one."""
+    plan: bool = False,
+) -> list[Cleared]:
+    """Clear runs so that they run again: on the build they were bound to, or on the given one.
 
-    request_id, attempt = uuid4().hex, list[Bound]()
+    All of them in one transaction; with ``plan`` it is undone at the end.
+    """
+    if plan:
+        return host.rehearse(
+            lambda rehearsal: clear(
+                rehearsal,
+                dag_id,
+                run_ids,
+                actor=actor,
+                build=build,
+                only_failed=only_failed,
+                task_ids=task_ids,
+                reason=reason,
+            )
+        )
 
-    def work(session: Any) -> list[Bound]:
+    request_id, attempt = uuid4().hex, list[Cleared]()
+
+    def work(session: Any) -> list[Cleared]:
         lock_dags(session, [dag_id])
         if attempt and events.answered(session, request_id, [dag_id]):
             return list(attempt)
-        target = _target(host, session, dag_id, build, verb="clear") if build is not None else None
+        target = target_of(host, session, dag_id, build, verb="clear") if build is not None else None
         attempt[:] = [
             clear_one(
                 host,
@@ -122,11 +147,13 @@ def clear(
                 reason=reason,
                 request_id=request_id if place == 0 else None,
             )
-            for place, run_id in enumerate(run_ids)
+            for place, run_id in enumerate(dict.fromkeys(run_ids))
         ]
         return list(attempt)
 
-    return host.run(work)
+    cleared = host.run(work)
+    host.announce([{"kind": "clear", "dag_id": dag_id}])
+    return cleared
 
 
 def clear_one(
@@ -141,7 +168,7 @@ def clear_one(
     actor: str,
     reason: str | None,
     request_id: str | None = None,
-) -> Bound:
+) -> Cleared:
     """Clear one run in the caller's transaction; the caller holds the Dag's lock.
 
     An id can stand in one event of a Dag only: of several runs, the caller gives it to one.
@@ -166,12 +193,13 @@ def clear_one(
         actor=actor,
         now=host.now(),
     )
-    bound = Bound(
+    bound = Cleared(
         dag_id=dag_id,
         run_id=run_id,
         build=target.build if target else (row.build if row else 0),
         release=release if target else (row.release if row else None),
         bundle_version=bundle_version or bound_version,
+        cleared=cleared,
     )
     _record(host, session, "clear", bound, actor=actor, reason=reason, request_id=request_id, cleared=cleared)
     return bound
@@ -204,7 +232,7 @@ def version_for(host: Host, session: Any, build: Build) -> tuple[UUID, int | Non
     return version_id, None, place.bundle_version
 
 
-def _target(host: Host, session: Any, dag_id: str, number: int | None, *, verb: str) -> Build:
+def target_of(host: Host, session: Any, dag_id: str, number: int | None, *, verb: str) -> Build:
     state = load_states(host, session, [dag_id])[dag_id]
     if not state.versioned:
         raise Refused(

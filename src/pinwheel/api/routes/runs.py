@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import attrs
 from fastapi import APIRouter, Body, Header, Query
 
 from pinwheel.api import schemas
-from pinwheel.api.access import AccessDep, HostDep, Permission, require
+from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require
 from pinwheel.api.parameters import DEFAULT_LIMIT, DagIdPath, RunIdPath, TextQuery
 from pinwheel.core.errors import InvalidInput, NotFound
-from pinwheel.services import trigger
+from pinwheel.services import backfill, trigger
 from pinwheel.services.history import history
-from pinwheel.services.ports import Host
+from pinwheel.services.ports import BackfillWish, Host
 from pinwheel.services.releasing import unknown_dag
 
-router = APIRouter(prefix="/dags/{dag_id}/runs", tags=["Runs"])
+router = APIRouter(prefix="/dags/{dag_id}", tags=["Runs"])
 T = TypeVar("T")
 
 NoKey = Annotated[str | None, Header(alias="Idempotency-Key", include_in_schema=False)]
 
 
-@router.get("", operation_id="list_tries", response_model=schemas.TryPage, summary="History of what ran")
+@router.get("/runs", operation_id="list_tries", response_model=schemas.TryPage, summary="History of what ran")
 def list_tries(
     access: AccessDep,
     host: HostDep,
@@ -39,7 +39,11 @@ def list_tries(
 
 
 @router.post(
-    "", operation_id="trigger_run", response_model=schemas.Run, status_code=201, summary="Run on a build"
+    "/runs",
+    operation_id="trigger_run",
+    response_model=schemas.Run,
+    status_code=201,
+    summary="Run on a build",
 )
 def trigger_run(
     access: AccessDep,
@@ -60,7 +64,10 @@ def trigger_run(
 
 
 @router.post(
-    "/{run_id}/clear", operation_id="clear_run", response_model=schemas.Run, summary="Clear on a build"
+    "/runs/{run_id}/clear",
+    operation_id="clear_run",
+    response_model=schemas.ClearedRun,
+    summary="Clear on a build",
 )
 def clear_run(
     access: AccessDep,
@@ -72,12 +79,91 @@ def clear_run(
 ) -> dict[str, Any]:
     """Let a run run again: on the build that it is bound to, or on the given one."""
     _no_key(key)
-    body = body or schemas.ClearBody()
-    require(access, dag_id, Permission.EDIT_RUN)
-    (bound,) = _known(
-        host, dag_id, lambda: trigger.clear(host, dag_id, [run_id], actor=access.user_name, **dict(body))
+    (cleared,) = _clear(access, host, dag_id, [run_id], body or schemas.ClearBody())
+    return cleared
+
+
+@router.post(
+    "/clear", operation_id="clear_runs", response_model=schemas.ClearedRuns, summary="Clear several runs"
+)
+def clear_runs(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    body: Annotated[schemas.ClearRunsBody, Body()],
+    key: NoKey = None,
+) -> dict[str, Any]:
+    """Let runs run again, all of them or none: on the builds that they are bound to, or on the given one."""
+    _no_key(key)
+    return {"plan": body.plan, "runs": _clear(access, host, dag_id, body.run_ids, body)}
+
+
+@router.post(
+    "/backfills",
+    operation_id="create_backfill",
+    response_model=schemas.Backfill,
+    status_code=201,
+    summary="Backfill on a build",
+)
+def create_backfill(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    body: Annotated[schemas.BackfillBody, Body()],
+    key: NoKey = None,
+) -> dict[str, Any]:
+    """Run a Dag for the dates of a range, on any good build. The active release stays what it is.
+
+    While a backfill of the Dag is active, another one answers 409.
+    """
+    _no_key(key)
+    require(access, dag_id, Permission.CREATE_RUN)
+    if body.reprocess_behavior is not schemas.Reprocess.NONE:
+        require(access, dag_id, Permission.EDIT_RUN)
+    wish = BackfillWish(
+        from_date=body.from_date,
+        to_date=body.to_date,
+        max_active_runs=body.max_active_runs,
+        run_backwards=body.run_backwards,
+        reprocess=body.reprocess_behavior.value,
+        conf=body.dag_run_conf,
     )
-    return attrs.asdict(bound)
+    made = _known(
+        host,
+        dag_id,
+        lambda: backfill.backfill(
+            host,
+            dag_id,
+            wish,
+            actor=access.user_name,
+            build=body.build,
+            reason=body.reason,
+            plan=body.plan,
+        ),
+    )
+    return backfill.view(made)
+
+
+def _clear(
+    access: Access, host: Host, dag_id: str, run_ids: Sequence[str], body: schemas.ClearBody
+) -> list[dict[str, Any]]:
+    require(access, dag_id, Permission.EDIT_RUN)
+    cleared = _known(
+        host,
+        dag_id,
+        lambda: trigger.clear(
+            host,
+            dag_id,
+            run_ids,
+            actor=access.user_name,
+            build=body.build,
+            only_failed=body.only_failed,
+            task_ids=body.task_ids,
+            reason=body.reason,
+            plan=body.plan,
+        ),
+    )
+    return [attrs.asdict(run) for run in cleared]
 
 
 def _known(host: Host, dag_id: str, work: Callable[[], T]) -> T:

@@ -1,0 +1,56 @@
+"""``pinwheel clear``: let runs run again, on the build they had or another one."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from pinwheel.cli import options
+from pinwheel.cli.context import Context
+from pinwheel.cli.output import counted, text
+from pinwheel.cli.trigger import build_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dag_id", metavar="DAG_ID")
+    parser.add_argument("run_ids", nargs="+", metavar="RUN_ID", help="runs; all are cleared or none")
+    parser.add_argument(
+        "--build",
+        type=options.positive,
+        metavar="N",
+        help="run again on this build, released or not (default: the one each run had)",
+    )
+    parser.add_argument(
+        "--only-failed", action="store_true", help="only tasks that failed, or waited for them"
+    )
+    parser.add_argument("--task-id", action="append", metavar="ID", help="only this task; may be repeated")
+    parser.add_argument("--plan", action="store_true", help="show what would run again, change nothing")
+    parser.add_argument("-m", "--reason", metavar="TEXT", help="why; kept with the event")
+    options.add_common(parser)
+
+
+def run(context: Context) -> None:
+    args = context.args
+    cleared = context.backend.clear(
+        args.dag_id,
+        args.run_ids,
+        build=args.build,
+        only_failed=args.only_failed,
+        task_ids=args.task_id,
+        reason=args.reason,
+        plan=args.plan,
+    )
+    context.emit(cleared, lambda console: render(console, cleared, plan=args.plan))
+
+
+def render(console: Console, cleared: list[dict[str, Any]], *, plan: bool) -> None:
+    for run in cleared:
+        did = text(f"{'Would clear' if plan else 'Cleared'} {run['dag_id']} ", "" if plan else "bold green")
+        tasks = counted(run["cleared"], "task instance")
+        build = f" on {build_of(run)}" if run["build"] else ""
+        console.print(did + text(f"run {run['run_id']}: {tasks} to run again{build}."), soft_wrap=True)
+    if plan:
+        console.print(text("This is a plan: nothing was changed.", "dim"))
