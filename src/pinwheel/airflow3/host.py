@@ -22,7 +22,6 @@ from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import timezone
 from airflow.serialization.definitions.deadline import DeadlineAlertFields
-from airflow.serialization.enums import DagAttributeTypes, Encoding
 from airflow.utils.retries import run_with_db_retries
 from airflow.utils.session import create_session
 from sqlalchemy import func, select
@@ -288,7 +287,7 @@ class _Rehearsal(AirflowHost):
 
 
 def _with_deadlines(row: SerializedDagModel) -> dict[str, Any]:
-    """The serialized Dag with its deadlines as the Dag wrote them, where Airflow keeps only references."""
+    """The serialized Dag with its deadlines as a parse writes them, where Airflow keeps only references."""
     data = dict(row.data or {})
     references = data.get("dag", {}).get("deadline")
     if not references or not isinstance(references[0], str):
@@ -296,13 +295,10 @@ def _with_deadlines(row: SerializedDagModel) -> dict[str, Any]:
     alerts = {str(alert.id): alert for alert in row.deadline_alerts}
     written = [
         {
-            Encoding.TYPE.value: DagAttributeTypes.DEADLINE_ALERT.value,
-            Encoding.VAR.value: {
-                DeadlineAlertFields.NAME: alert.name,
-                DeadlineAlertFields.REFERENCE: alert.reference,
-                DeadlineAlertFields.INTERVAL: alert.interval,
-                DeadlineAlertFields.CALLBACK: alert.callback_def,
-            },
+            DeadlineAlertFields.NAME: alert.name,
+            DeadlineAlertFields.REFERENCE: alert.reference,
+            DeadlineAlertFields.INTERVAL: alert.interval,
+            DeadlineAlertFields.CALLBACK: alert.callback_def,
         }
         for reference in references
         if (alert := alerts.get(reference)) is not None
