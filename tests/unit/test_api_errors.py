@@ -21,7 +21,7 @@ from pinwheel.cli.remote import RemoteBackend
 from pinwheel.core import errors
 from pinwheel.core.errors import HostError, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.core.selector import Selector
-from pinwheel.services import change, selecting, trigger, views
+from pinwheel.services import backfill, change, selecting, trigger, views
 from pinwheel.services.releasing import unknown_dag
 
 CLASSES = sorted(
@@ -38,6 +38,8 @@ ROUTES = {
     ("GET", "/api/v1/dags/{dag_id}/runs"),
     ("POST", "/api/v1/dags/{dag_id}/runs"),
     ("POST", "/api/v1/dags/{dag_id}/runs/{run_id}/clear"),
+    ("POST", "/api/v1/dags/{dag_id}/clear"),
+    ("POST", "/api/v1/dags/{dag_id}/backfills"),
     ("POST", "/api/v1/dags/{dag_id}/promote"),
     ("POST", "/api/v1/dags/{dag_id}/rollback"),
     ("POST", "/api/v1/dags/{dag_id}/pin"),
@@ -134,6 +136,7 @@ def all_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         (change, "plan"),
         (trigger, "trigger"),
         (trigger, "clear"),
+        (backfill, "backfill"),
     ]:
         monkeypatch.setattr(module, name, missing)
     monkeypatch.setattr("pinwheel.api.routes.runs.history", missing)
@@ -204,7 +207,13 @@ DAG_ROUTES = sorted(route for route in ROUTES if "{dag_id}" in route[1])
 
 
 def body_for(path: str) -> Any:
-    return {"verb": "pin", "selector": {"ids": ["d"]}} if path.endswith("changes") else {}
+    if path.endswith("changes"):
+        return {"verb": "pin", "selector": {"ids": ["d"]}}
+    if path.endswith("{dag_id}/clear"):
+        return {"run_ids": ["r"]}
+    if path.endswith("backfills"):
+        return {"from_date": "2026-01-01T00:00:00Z", "to_date": "2026-01-02T00:00:00Z"}
+    return {}
 
 
 @pytest.mark.usefixtures("all_missing")
@@ -239,7 +248,7 @@ def test_a_readable_dag_without_the_permission_answers_403(method: str, path: st
     needed = NEEDED.get(path.rpartition("/")[2])
     needed = needed or ("CREATE_RUN" if method == "POST" else "READ_TASK_INSTANCES")
     granted = {permission.name: {"d"} for permission in Permission if permission.name != needed}
-    body = {} if method == "POST" else None
+    body = body_for(path) if method == "POST" else None
     reply = client(FakeAccess(**granted)).request(method, filled(path), json=body)
     assert reply.status_code == 403, reply.text
     assert reply.json()["type"] == "urn:pinwheel:refused"
