@@ -84,8 +84,10 @@ class Player:
     error: str | None = None
     seconds: float = 0.0
     readings: list[Reading] = field(default_factory=list)
-    notes: dict[str, Any] = field(default_factory=dict)
-    """Facts that the scenario keeps for its own test."""
+    siblings: tuple[str, ...] = ()
+    """More Dags of the scenario: what their ids have after the scenario's own."""
+    expected: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What all tries of a run must have printed, by run id: a run keeps what it began with."""
     _script: Script | None = None
     _waiting: Condition | None = None
     _since: float = 0.0
@@ -100,7 +102,7 @@ class Player:
 
     @property
     def dag_ids(self) -> list[str]:
-        return [self.dag_id, *(f"{self.dag_id}_{more}" for more in self.notes.get("siblings", ()))]
+        return [self.dag_id, *(f"{self.dag_id}_{more}" for more in self.siblings)]
 
     @property
     def gate(self) -> Path:
@@ -123,7 +125,7 @@ class Player:
         yield self._settled
 
     def start(self, dag_id: str | None = None, *, gated: Sequence[str] = (), fail: Sequence[str] = ()) -> str:
-        """Trigger a run; tasks named in ``gated`` wait at the gate, those in ``fail`` fail their first try."""
+        """Trigger a run; tasks in ``gated`` wait at the gate, those in ``fail`` fail their first try."""
         conf = {"gate": str(self.gate), "gated": list(gated), "fail": list(fail)}
         self.gate.mkdir(parents=True, exist_ok=True)
         return self.stage.env.trigger(dag_id or self.dag_id, conf=conf)
@@ -240,6 +242,8 @@ class Stage:
         self.tasks: dict[tuple[str, str, str], str] = {}
         self.heads: dict[str, tuple[str | None, int, int]] = {}
         self.commits: dict[str, int] = {}
+        # Scores of runs are triggered at once.
+        env.api().timeout = 120
 
     def play(self, players: Sequence[Player], *, patience: float = 300.0) -> None:
         """All scenarios to their ends; what went wrong in one stands in its ``error``."""
@@ -346,9 +350,8 @@ class Reader:
     def _airflow_rows(self) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
         found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for table in ("task_instance", "task_instance_history"):
-            for row in self.env.rows(
-                f"SELECT dag_id, run_id, task_id, map_index, try_number, state, start_date, dag_version_id FROM {table}"
-            ):
+            columns = "dag_id, run_id, task_id, map_index, try_number, start_date, dag_version_id"
+            for row in self.env.rows(f"SELECT {columns} FROM {table}"):
                 key = (row["dag_id"], row["run_id"], row["task_id"], row["map_index"], row["try_number"])
                 found.setdefault(key, []).append(row)
         return found

@@ -1,8 +1,9 @@
-"""The situations in which stock Airflow shows code that a try never ran, and those around a change of each kind.
+"""The situations in which stock Airflow shows code that a try never ran, and those around a change of each
+kind.
 
-Each scenario is a generator over ``harness.truth.Player``. ``AUDIT`` are the 36 situations of an audit of stock
-Airflow 3.3.2 against AIP-65; played on a git and on a folder bundle they are 72 cases. The audit's letters: S the
-AIP's own scenarios, B variants of the change, W situations in which stock Airflow's history became wrong.
+Each scenario is a generator over ``harness.truth.Player``. ``AUDIT`` are the 36 situations of an audit of
+stock Airflow 3.3.2 against AIP-65; on a git and on a folder bundle they are 72 cases. The audit's letters:
+S the AIP's own scenarios, B variants of the change, W situations in which stock Airflow's history is wrong.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def chain(dag_id, names, **arguments):
             previous = current
 
 
-RETRIES = {"retries": 1, "retry_delay": timedelta(seconds=5)}
+RETRIES = {"retries": 1, "retry_delay": timedelta(seconds=1)}
 """
 
 
@@ -95,8 +96,7 @@ def source(
     prefix: bool = True,
 ) -> str:
     """A Dag file with a chain of tasks that print what they are: ``names="a g.b"`` has b in group g."""
-    make = MAKE[how].replace("\n", "\n")
-    text = SOURCE.replace("@TOP@", top).replace("@MAKE@", make).replace("@BODY@", body)
+    text = SOURCE.replace("@TOP@", top).replace("@MAKE@", MAKE[how]).replace("@BODY@", body)
     text = text.replace("@PREFIX@", repr(prefix)).replace("@MARK@", mark)
     arguments = f", {more}" if more else ""
     return f"{text}chain({dag_id!r}, {names.split()!r}{arguments})\n{after}"
@@ -124,9 +124,9 @@ def moved_between_groups(p: Player) -> Script:
 
 def moved_without_prefix(p: Player) -> Script:
     yield from p.push(dag(p, "m1", "g1.a", prefix=False))
-    p.notes["runs"] = [(yield from p.run())]
+    yield from p.run()
     yield from p.push(dag(p, "m2", "g2.a", prefix=False))
-    p.notes["runs"].append((yield from p.run()))
+    yield from p.run()
 
 
 def untouched(p: Player) -> Script:
@@ -208,7 +208,7 @@ def triggered_right_after_a_push(p: Player) -> Script:
 
 
 def sibling_in_the_same_file(p: Player) -> Script:
-    p.notes["siblings"] = ["b"]
+    p.siblings = ("b",)
     other = f"{p.dag_id}_b"
 
     def files(mark: str, names: str) -> dict[str, str | None]:
@@ -306,22 +306,27 @@ def in_flight(before: str, after: str, *, gated: str = "b", changed: str = "") -
     def play(p: Player) -> Script:
         yield from p.push(dag(p, "m1", before))
         run_id = p.start(gated=[gated])
-        p.notes["run"] = run_id
+        p.expected[run_id] = {"MARK": "m1"}
         yield from p.reached(gated, run_id)
         yield from p.push(dag(p, "m2", after, more=changed))
         p.open(gated, run_id)
         yield from p.end(run_id)
-        yield from p.run()
+        p.expected[(yield from p.run())] = {"MARK": "m2"}
 
     return play
 
 
 def between_tries(before: str, after: str) -> Callable[[Player], Script]:
+    """A change after a try that failed and before the next one, for which a paused Dag waits."""
+
     def play(p: Player) -> Script:
         yield from p.push(dag(p, "m1", before, more="default_args=RETRIES"))
-        run_id = p.start(fail=["a"])
-        yield from p.state("a", run_id, "up_for_retry")
+        run_id = p.start(gated=["a"], fail=["a"])
+        p.expected[run_id] = {"MARK": "m1"}
+        yield from p.reached("a", run_id)
         p.pause(True)
+        p.open("a", run_id)
+        yield from p.state("a", run_id, "up_for_retry")
         yield from p.push(dag(p, "m2", after, more="default_args=RETRIES"))
         p.pause(False)
         yield from p.end(run_id)
@@ -348,7 +353,6 @@ def clear_after_structural(*task_ids: str, latest: bool = False, **body: Any) ->
     def play(p: Player) -> Script:
         yield from p.push(dag(p, "m1", "a b c"))
         run_id = yield from p.run()
-        p.notes["run"] = run_id
         yield from p.push(dag(p, "m2", "a c d"))
         if task_ids:
             yield from p.clear(run_id, task_ids, latest=latest)
@@ -432,7 +436,8 @@ def _of_kind(p: Player, kind: str, value: int) -> dict[str, str | None]:
         top, body = f"import {name}_helper as helper", 'print(f"EXEC_HELPER={helper.VALUE}")'
         return {**dag(p, "m1", "a b", top=top, body=body, more=more), **_helper(p, f"h{value}")}
     if kind == "yaml":
-        top = f"import yaml\nCONFIG = yaml.safe_load(pathlib.Path(__file__).with_name({name + '.yaml'!r}).read_text())"
+        read = f"pathlib.Path(__file__).with_name({name + '.yaml'!r}).read_text()"
+        top = f"import yaml\nCONFIG = yaml.safe_load({read})"
         body = "print('EXEC_YAML=' + CONFIG['value'].strip('<>'))"
         return {**dag(p, "m1", "a b", top=top, body=body, more=more), f"{name}.yaml": f"value: <y{value}>\n"}
     assert kind == "template"
@@ -450,26 +455,29 @@ with DAG({name + "_sh"!r}, schedule=None, start_date=datetime(2024, 1, 1, tzinfo
 
 
 def around(kind: str) -> Callable[[Player], Script]:
-    """A finished run, one with a task at a gate and one between two tries; then the change; then a new run."""
+    """A finished run, one with a task at a gate, one between two tries; then the change; then a new run."""
+    kind_of_mark = {"body": "MARK", "helper": "HELPER", "template": "SQL", "yaml": "YAML"}[kind]
+    letter = {"body": "m", "helper": "h", "template": "s", "yaml": "y"}[kind]
 
     def play(p: Player) -> Script:
         scripted = [f"{p.dag_id}_sh"] if kind == "template" else []
-        if scripted:
-            p.notes["siblings"] = ["sh"]
+        p.siblings = ("sh",) if scripted else ()
         yield from p.push(_of_kind(p, kind, 1))
         running = p.start(gated=["a"])
-        retried = p.start(fail=["a"])
-        p.notes.update(running=running, retried=retried)
+        retried = p.start(gated=["a"], fail=["a"])
         others = [p.start(dag_id) for dag_id in scripted]
-        p.notes["finished"] = yield from p.run()
+        finished = yield from p.run()
+        p.expected = {run_id: {kind_of_mark: f"{letter}1"} for run_id in (running, retried, finished)}
         yield from p.reached("a", running)
-        yield from p.state("a", retried, "up_for_retry")
+        yield from p.reached("a", retried)
         p.pause(True)
+        p.open("a", retried)
+        yield from p.state("a", retried, "up_for_retry")
         yield from p.push(_of_kind(p, kind, 2))
         p.pause(False)
         p.open("a", running)
         others += [p.start(dag_id) for dag_id in scripted]
-        p.notes["new"] = yield from p.run()
+        p.expected[(yield from p.run())] = {kind_of_mark: f"{letter}2"}
         yield from p.end(running)
         yield from p.end(retried)
         for dag_id, run_id in zip(scripted * 2, others, strict=True):

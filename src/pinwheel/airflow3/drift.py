@@ -150,6 +150,7 @@ def unrecorded_runs(session: Session, limit: int) -> list[Any]:
                 DagRun.clear_number,
                 DagRun.created_dag_version_id,
                 DagRun.bundle_version,
+                DagRun.queued_at,
             )
             .join(t.dag, t.dag.c.dag_id == DagRun.dag_id)
             .where(

@@ -112,7 +112,10 @@ def reassert(host: Host, dag_ids: Collection[str]) -> int:
 
 
 def record_bindings(host: Host, *, limit: int = 500) -> int:
-    """Record the version of running runs that no scheduler recorded (rebound while running, say)."""
+    """Record the version of running runs that no scheduler recorded (rebound while running, say).
+
+    In force from when the run was queued or cleared, which is before its tasks started on that version.
+    """
 
     def work(session: Any) -> int:
         now = host.now()
@@ -125,7 +128,7 @@ def record_bindings(host: Host, *, limit: int = 500) -> int:
                 dag_version_id=run.created_dag_version_id,
                 bundle_version=run.bundle_version,
                 bound_by="default",
-                now=now,
+                now=min(run.queued_at or now, now),
             )
             for run in host.unrecorded_runs(session, limit)
         )
