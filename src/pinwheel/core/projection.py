@@ -82,7 +82,9 @@ class Projection:
     """What was written to that version before; parts of it that still stand are left alone."""
 
 
-def serialized_for(build: Build, stored: Mapping[str, Any], place: Place, bundle_path: str | None) -> dict[str, Any]:
+def serialized_for(
+    build: Build, stored: Mapping[str, Any], place: Place, bundle_path: str | None
+) -> dict[str, Any]:
     """The stored serialized Dag with its absolute paths filled in, as Airflow would hold it."""
     data: dict[str, Any] = with_bundle_path(stored, bundle_path) if bundle_path else dict(stored)
     if place.relative_fileloc != build.relative_fileloc:
