@@ -192,7 +192,7 @@ def dump(engine: sa.Engine, *, but: Collection[str] = ()) -> dict[str, list[str]
         for table in meta.sorted_tables:
             if table.name not in but:
                 rows = connection.execute(sa.text(f'SELECT * FROM "{table.name}"'))
-                found[table.name] = sorted(repr(tuple(row)) for row in rows)
+                found[table.name] = sorted(repr([_plain(value) for value in row]) for row in rows)
     return found
 
 
@@ -217,6 +217,10 @@ def _one(connection: sa.Connection, statement: str, **parameters: Any) -> dict[s
     rows = connection.execute(sa.text(statement), parameters).mappings().all()
     _require(rows, f"no row: {statement} {parameters}")
     return dict(rows[0])
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
 
 
 def _hex(value: Any) -> str:

@@ -1,0 +1,298 @@
+"""Several at once on one Dag: one after the other, or a conflict; never a merge of two views."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from harness import faults, invariants
+from harness.faults import TRIED
+from harness.inprocess import bound_airflow
+from harness.operations import DAGS, World
+from harness.prebuilt import BROKEN, Text
+from pinwheel.core.errors import Conflict, PinwheelError, Refused
+from pinwheel.core.release import Verb
+from pinwheel.services import upkeep
+
+ROUNDS = 40 if os.environ.get("PINWHEEL_FAULTS") == "all" else 6
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> Iterator[Any]:
+    made = request.getfixturevalue(request.param).create()
+    with bound_airflow(made):
+        yield made
+    made.drop()
+
+
+@pytest.fixture
+def world(database: Any) -> World:
+    return World()
+
+
+def at_once(*works: Callable[[], Any]) -> list[Any]:
+    """Run each in a thread of its own, all begun at the same moment; results, or the errors they raised."""
+    TRIED["race"] += 1
+    barrier = threading.Barrier(len(works))
+
+    def one(work: Callable[[], Any]) -> Any:
+        from airflow import settings
+
+        barrier.wait()
+        try:
+            return work()
+        except Exception as error:
+            return error
+        finally:
+            settings.Session.remove()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return [future.result() for future in [pool.submit(one, work) for work in works]]
+
+
+def in_processes(database: Any, works: Sequence[Callable[[], Any]]) -> list[int]:
+    """Run each in a process of its own; their exit codes."""
+    TRIED["race of processes"] += 1
+    ready, go = os.pipe(), os.pipe()
+
+    def waiting(work: Callable[[], Any]) -> Callable[[], None]:
+        def run() -> None:
+            os.write(ready[1], b"x")
+            os.read(go[0], 1)
+            work()
+
+        return run
+
+    pids = [faults.start_child(database, waiting(work)) for work in works]
+    for _ in works:
+        os.read(ready[0], 1)
+    os.write(go[1], b"x" * len(works))
+    codes = [faults.wait_child(pid) for pid in pids]
+    for end in (*ready, *go):
+        os.close(end)
+    return codes
+
+
+def releases_of(database: Any, dag_id: str = "a") -> list[tuple[int, str, int]]:
+    with database.engine().connect() as connection:
+        rows = connection.execute(
+            sa.text(
+                "SELECT r.release, r.kind, b.build FROM pinwheel_release r"
+                " JOIN pinwheel_build b ON b.id = r.build_id WHERE r.dag_id = :d ORDER BY r.release"
+            ),
+            {"d": dag_id},
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+
+def test_two_promoters_from_the_same_view_make_one_release(database: Any, world: World) -> None:
+    for _ in range(ROUNDS):
+        world.hold_first()
+        seen = releases_of(database)[-1][0]
+        promote = lambda seen=seen: world.change(Verb.PROMOTE, expected_release=seen)  # noqa: E731
+        outcomes = at_once(promote, promote, promote)
+        conflicts = [each for each in outcomes if isinstance(each, Conflict)]
+        done = [each for each in outcomes if isinstance(each, list)]
+        assert (len(done), len(conflicts)) == (1, 2), outcomes
+        assert releases_of(database)[-1][0] == seen + 1 == done[0][0].release
+        invariants.check(database.engine())
+
+
+def test_two_promoters_without_a_view_make_one_release_too(database: Any, world: World) -> None:
+    for _ in range(ROUNDS):
+        world.hold_first()
+        before = len(releases_of(database))
+        outcomes = at_once(*[lambda: world.change(Verb.PROMOTE)] * 3)
+        assert sorted(each[0].changed for each in outcomes) == [False, False, True], outcomes
+        assert len(releases_of(database)) == before + 1
+        invariants.check(database.engine())
+
+
+def test_one_request_sent_twice_at_once_is_done_once(database: Any, world: World) -> None:
+    for number in range(ROUNDS):
+        world.change(Verb.UNPIN)
+        before = len(releases_of(database))
+        repeat = lambda n=number: world.change(Verb.ROLLBACK, request_id=f"request-{n}")  # noqa: E731
+        outcomes = at_once(repeat, repeat)
+        assert sorted(each[0].changed for each in outcomes) == [False, True], outcomes
+        assert outcomes[0][0].release == outcomes[1][0].release
+        assert len(releases_of(database)) == before + 1
+        invariants.check(database.engine())
+
+
+def test_anything_against_anything_is_serialized(database: Any, world: World) -> None:
+    engine = database.engine()
+    choice = random.Random(109)
+    for _ in range(ROUNDS):
+        world.arrive(world.next_text())
+        works: list[Callable[[], Any]] = [
+            lambda: world.change(Verb.PROMOTE, DAGS),
+            lambda: world.change(Verb.ROLLBACK),
+            lambda: world.change(Verb.PIN, build=1),
+            lambda: world.change(Verb.UNPIN, tuple(reversed(DAGS))),
+            world.register,
+            lambda: upkeep.reassert(world.host, DAGS),
+            lambda: upkeep.repair_drift(world.host),
+            lambda: world.change(Verb.PIN, ("b", "c")),
+        ]
+        before = invariants.ledger(engine)
+        outcomes = at_once(*choice.sample(works, 4))
+        errors = [each for each in outcomes if isinstance(each, Exception)]
+        # A refusal (promote of an older build than the active one) is an answer; anything else is not.
+        assert all(isinstance(each, Refused) for each in errors), errors
+        invariants.check(engine)
+        invariants.check_appended(before, invariants.ledger(engine))
+    assert invariants.dump(engine)["import_error"] == []
+
+
+def test_promote_rollback_and_registration_in_processes_of_their_own(database: Any, world: World) -> None:
+    for _ in range(max(ROUNDS // 3, 2)):
+        world.arrive(world.next_text())
+
+        def tolerant(verb: Verb, **more: Any) -> Callable[[], Any]:
+            def work() -> Any:
+                try:
+                    return world.change(verb, **more)
+                except PinwheelError as error:
+                    return error
+
+            return work
+
+        works = [tolerant(Verb.PROMOTE), tolerant(Verb.ROLLBACK), world.register, tolerant(Verb.UNPIN)]
+        assert in_processes(database, works) == [0, 0, 0, 0]
+        invariants.check(database.engine())
+
+
+def test_one_parse_registered_by_two_processors_at_once_makes_one_build(database: Any, world: World) -> None:
+    world.change(Verb.UNPIN)
+    for _ in range(max(ROUNDS // 3, 2)):
+        world.arrive(world.next_text())
+        before = len(releases_of(database))
+        assert in_processes(database, [world.register] * 3) == [0, 0, 0]
+        assert len(releases_of(database)) == before + 1
+        invariants.check(database.engine())
+
+
+def test_a_dag_that_nobody_knew_can_arrive_twice_at_once(database: Any, world: World) -> None:
+    from pinwheel.services import register
+
+    for number in range(max(ROUNDS // 3, 2)):
+        dag_id = f"new{number}"
+        world.pusher.files[dag_id] = Text("daily", number)
+        version, seq = world.pusher.advance()
+        parsed = world.pusher.parsed(dag_id, version=version, seq=seq)
+        arrive = lambda parsed=parsed: register.register(world.host, parsed)  # noqa: E731
+        assert in_processes(database, [arrive] * 3) == [0, 0, 0]
+        assert releases_of(database, dag_id) == [(1, "auto", 1)]
+        invariants.check(database.engine())
+
+
+def test_two_processors_that_find_a_version_at_once_agree_on_its_place(database: Any, world: World) -> None:
+    from pinwheel.store import bundles
+
+    host, name = world.host, world.pusher.bundle_name
+    for number in range(ROUNDS):
+        seq = host.run(lambda s: bundles.head(s, name))[1]
+        advance = lambda seq=seq, number=number: host.run(  # noqa: E731
+            lambda s: bundles.advance(s, name, f"version-{number}", expected_seq=seq, now=host.now())
+        )
+        places = at_once(advance, advance, advance)
+        # None: somebody was quicker, look again.
+        assert seq + 1 in places
+        assert set(places) <= {seq + 1, None}, places
+        assert advance() == seq + 1
+
+
+@pytest.mark.parametrize("late", [Text("daily", 900), BROKEN], ids=["good", "broken"])
+def test_the_late_result_of_an_older_version_changes_nothing(
+    database: Any, world: World, late: Text | None
+) -> None:
+    """Whether it comes after the newer one, or is half done when the newer one comes."""
+    from pinwheel.services import register
+
+    pusher = world.pusher
+    for overtaken in (False, True):
+        version, seq = pusher.advance()
+        older = pusher.parsed("a", version=version, seq=seq, text=late)
+        world.arrive(world.next_text())
+        TRIED["late result"] += 1
+        if overtaken:
+            _overtaken(partial(register.register, pusher.host, older), world.register)
+        else:
+            world.register()
+            register.register(pusher.host, older)
+        invariants.check(database.engine())
+        with database.engine().connect() as connection:
+            row = connection.execute(
+                sa.text("SELECT seq, error FROM pinwheel_file WHERE relative_fileloc = 'a.py'")
+            ).one()
+            errors = connection.scalar(sa.text("SELECT count(*) FROM import_error"))
+        newer = world.arriving
+        assert (row.seq, row.error, errors) == (newer.seq, None, 0)
+        digest = newer.contents[0].digest
+        with database.engine().connect() as connection:
+            assert digest == connection.scalar(
+                sa.text(
+                    "SELECT b.digest FROM pinwheel_dag d JOIN pinwheel_build b ON b.id = d.active_build_id"
+                    " WHERE d.dag_id = 'a' AND d.newest_build_id = d.active_build_id"
+                )
+            )
+
+
+def _overtaken(slow: Callable[[], Any], quick: Callable[[], Any]) -> None:
+    """*quick* is done between the first read of *slow* and its first write."""
+    reached, go_on = threading.Event(), threading.Event()
+    thread = threading.get_ident()
+
+    def before(conn: Any, cursor: Any, statement: str, *_: Any) -> None:
+        writes = statement.startswith(("INSERT", "UPDATE", "DELETE")) or "FOR UPDATE" in statement
+        if writes and threading.get_ident() != thread and not reached.is_set():
+            reached.set()
+            assert go_on.wait(60)
+
+    engine = faults.airflow_engine()
+    sa.event.listen(engine, "before_cursor_execute", before)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(slow)
+            assert reached.wait(60)
+            quick()
+            go_on.set()
+            future.result()
+    finally:
+        go_on.set()
+        sa.event.remove(engine, "before_cursor_execute", before)
+
+
+def test_registrations_during_releases_lose_nothing(database: Any, world: World) -> None:
+    """A stream of pushes against a stream of changes: each push's build is there, in order."""
+    engine = database.engine()
+    pushed: list[str] = []
+
+    def pushes() -> None:
+        for _ in range(ROUNDS * 2):
+            world.arrive(world.next_text())
+            world.register()
+            pushed.append(world.arriving.contents[0].digest)
+
+    def changes() -> None:
+        for _ in range(ROUNDS):
+            for verb in (Verb.ROLLBACK, Verb.PROMOTE, Verb.UNPIN):
+                world.change(verb)
+
+    outcomes = at_once(pushes, changes)
+    assert outcomes == [None, None], outcomes
+    invariants.check(engine)
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.text("SELECT digest FROM pinwheel_build WHERE dag_id = 'a' ORDER BY build")
+        )
+        assert list(rows.scalars())[2:] == pushed

@@ -1,0 +1,150 @@
+"""The scheduler never dies of Pinwheel: the listener inside Airflow's own guarded transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from harness.faults import TRIED
+from harness.inprocess import bound_airflow
+from harness.operations import World
+from pinwheel.services import trigger, upkeep
+from pinwheel.store import tables as t
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> Iterator[Any]:
+    made = request.getfixturevalue(request.param).create()
+    from pinwheel.airflow3 import listener
+
+    with bound_airflow(made):
+        listener._ready.clear()
+        yield made
+        listener._ready.clear()
+    made.drop()
+
+
+@pytest.fixture
+def world(database: Any) -> World:
+    return World()
+
+
+def scheduler_starts(run_ids: list[str], between: Callable[[int, Any], None] = lambda *_: None) -> None:
+    """What `_start_queued_dagruns` does with a batch: one guarded transaction, the listener for each run."""
+    from airflow.listeners.listener import get_listener_manager
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.sqlalchemy import prohibit_commit
+    from airflow.utils.state import DagRunState
+    from sqlalchemy import select
+
+    from pinwheel.airflow3 import listener
+
+    manager = get_listener_manager()
+    if not manager.pm.is_registered(listener):
+        manager.add_listener(listener)
+    with create_session() as session, prohibit_commit(session) as guard:
+        for number, run_id in enumerate(run_ids):
+            query = select(DagRun).where(DagRun.run_id == run_id).with_for_update(skip_locked=True)
+            run = session.scalars(query).one()
+            between(number, session)
+            run.set_state(DagRunState.RUNNING)
+            run.notify_dagrun_state_changed(msg="started")
+        guard.commit()
+
+
+def queued(world: World, count: int = 3) -> list[str]:
+    return [trigger.trigger(world.host, "b", actor="ada", run_id=f"run-{n}").run_id for n in range(count)]
+
+
+def states(database: Any) -> dict[str, str]:
+    with database.engine().connect() as connection:
+        return {row[0]: row[1] for row in connection.execute(sa.text("SELECT run_id, state FROM dag_run"))}
+
+
+def bound(database: Any) -> list[str]:
+    with database.engine().connect() as connection:
+        return list(connection.scalars(sa.select(t.binding.c.run_id).order_by(t.binding.c.run_id)))
+
+
+def forget_bindings(database: Any) -> None:
+    with database.engine().begin() as connection:
+        connection.execute(sa.delete(t.binding))
+
+
+def test_each_started_run_is_bound_in_the_schedulers_own_transaction(database: Any, world: World) -> None:
+    runs = queued(world)
+    forget_bindings(database)
+    scheduler_starts(runs)
+    assert states(database) == dict.fromkeys(runs, "running")
+    assert bound(database) == runs
+
+
+def test_a_transaction_that_is_rolled_back_takes_the_bindings_with_it(database: Any, world: World) -> None:
+    runs = queued(world)
+    forget_bindings(database)
+    TRIED["scheduler fault"] += 1
+
+    def fails(number: int, _: Any) -> None:
+        if number == 2:
+            raise RuntimeError("the scheduler dies")
+
+    with pytest.raises(RuntimeError):
+        scheduler_starts(runs, fails)
+    assert states(database) == dict.fromkeys(runs, "queued")
+    assert bound(database) == []
+
+
+def test_a_binding_that_is_there_already_is_no_error(database: Any, world: World) -> None:
+    runs = queued(world)
+    TRIED["binding conflict"] += len(runs)
+    assert bound(database) == runs
+    scheduler_starts(runs)
+    assert states(database) == dict.fromkeys(runs, "running")
+    assert bound(database) == runs
+
+
+def test_runs_start_although_the_tables_were_never_made(database: Any, world: World) -> None:
+    runs = queued(world)
+    _drop(database)
+    scheduler_starts(runs)
+    assert states(database) == dict.fromkeys(runs, "running")
+
+
+def test_runs_start_although_the_tables_vanish_under_a_running_scheduler(database: Any, world: World) -> None:
+    runs = queued(world)
+    scheduler_starts(runs[:1])
+    _drop(database)
+    scheduler_starts(runs[1:])
+    assert states(database) == dict.fromkeys(runs, "running")
+
+
+def test_what_the_listener_missed_the_processor_records(database: Any, world: World) -> None:
+    runs = queued(world)
+    forget_bindings(database)
+    TRIED["listener fault"] += 1
+    with database.engine().begin() as connection:
+        connection.execute(sa.text("ALTER TABLE pinwheel_binding RENAME TO elsewhere"))
+    scheduler_starts(runs)
+    with database.engine().begin() as connection:
+        connection.execute(sa.text("ALTER TABLE elsewhere RENAME TO pinwheel_binding"))
+    assert bound(database) == []
+    assert upkeep.record_bindings(world.host) == len(runs)
+    assert bound(database) == runs
+
+
+def test_a_run_without_a_session_is_left_alone() -> None:
+    from airflow.models.dagrun import DagRun
+
+    from pinwheel.airflow3 import listener
+
+    listener.on_dag_run_running(dag_run=DagRun(dag_id="d", run_id="r"), msg="")
+
+
+def _drop(database: Any) -> None:
+    TRIED["tables dropped"] += 1
+    with database.engine().begin() as connection:
+        t.metadata.drop_all(connection)

@@ -1,0 +1,199 @@
+"""Pinwheel's tables come with ``airflow db migrate``, go without a trace, and are in nobody's way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from harness import invariants
+from harness.inprocess import bound_airflow
+from harness.operations import World
+from harness.prebuilt import Text, finish_run, start_run
+from pinwheel.core.release import Verb
+from pinwheel.services import trigger, uninstall
+from pinwheel.store.tables import VERSION_TABLE, metadata
+
+OWN = {*metadata.tables, VERSION_TABLE}
+
+
+def tables(database: Any) -> set[str]:
+    return set(sa.inspect(database.engine()).get_table_names())
+
+
+def drop_own(database: Any) -> None:
+    """Make the database one of an Airflow that never had Pinwheel."""
+    with database.engine().begin() as connection:
+        metadata.drop_all(connection)
+        connection.execute(sa.text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
+
+
+@contextmanager
+def manager(database: Any) -> Iterator[Any]:
+    from airflow.utils.session import create_session
+
+    from pinwheel.airflow3.db_manager import PinwheelDBManager
+
+    with bound_airflow(database), create_session() as session:
+        yield PinwheelDBManager(session)
+
+
+def schema(database: Any) -> dict[str, Any]:
+    """Columns, keys and indexes of our tables, as the database has them."""
+    inspector = sa.inspect(database.engine())
+    found: dict[str, Any] = {}
+    for name in sorted(OWN & set(inspector.get_table_names())):
+        found[name] = {
+            "columns": [(c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(name)],
+            "primary": inspector.get_pk_constraint(name)["constrained_columns"],
+            "unique": sorted(tuple(u["column_names"]) for u in inspector.get_unique_constraints(name)),
+            "indexes": sorted((i["name"], tuple(i["column_names"])) for i in inspector.get_indexes(name)),
+            "foreign": sorted(
+                (tuple(f["constrained_columns"]), f["referred_table"])
+                for f in inspector.get_foreign_keys(name)
+            ),
+        }
+    return found
+
+
+def test_migrate_makes_our_tables_beside_airflows(source: Any) -> None:
+    database = source.create()
+    assert tables(database) >= OWN | {"dag", "dag_version"}
+    with manager(database) as ours:
+        assert ours.check_migration()
+    database.drop()
+
+
+def test_migrate_adds_our_tables_to_an_airflow_that_runs_already(source: Any, airflow: Any) -> None:
+    database = source.create()
+    fresh = schema(database)
+    with bound_airflow(database):
+        world = World()
+        trigger.trigger(world.host, "a", actor="ada", run_id="run-1")
+        start_run("a", "run-1")
+        finish_run("a", "run-1")
+    drop_own(database)
+    before = invariants.dump(database.engine())
+    airflow(database, "db", "migrate")
+    assert schema(database) == fresh
+    # Airflow's command line writes itself into the audit log.
+    after = invariants.dump(database.engine(), but={*OWN, "log"})
+    assert invariants.differing({k: v for k, v in before.items() if k != "log"}, after) == []
+    airflow(database, "db", "check-migrations", "--migration-wait-timeout", "5")
+    database.drop()
+
+
+def test_the_migrations_make_what_the_tables_say_and_walk_down_again(source: Any) -> None:
+    from alembic import command
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    database = source.create()
+    by_create_all = schema(database)
+    airflows = tables(database) - OWN
+    with manager(database) as ours:
+        ours.downgrade("base")
+    assert tables(database) & set(metadata.tables) == set()
+    with manager(database) as ours:
+        command.upgrade(ours.get_alembic_config(), "head")
+    by_migrations = schema(database)
+    assert by_migrations.keys() == by_create_all.keys()
+    for name, found in by_create_all.items():
+        assert by_migrations[name] == found, name
+    with database.engine().connect() as connection:
+        options = {"include_name": lambda name, kind, _: kind != "table" or name in metadata.tables}
+        context = MigrationContext.configure(
+            connection, opts={**options, "version_table": VERSION_TABLE, "compare_type": True}
+        )
+        assert compare_metadata(context, metadata) == []
+    assert tables(database) - OWN == airflows
+    database.drop()
+
+
+def test_no_foreign_key_of_ours_leads_out_of_our_tables(source: Any) -> None:
+    database = source.create()
+    inspector = sa.inspect(database.engine())
+    for name in sorted(tables(database)):
+        for key in inspector.get_foreign_keys(name):
+            assert (name in OWN) == (key["referred_table"] in OWN), f"{name} -> {key['referred_table']}"
+    database.drop()
+
+
+@pytest.mark.slow
+def test_airflows_own_maintenance_is_not_hindered(source: Any, airflow: Callable[..., str]) -> None:
+    """`db clean`, deleting a Dag, `db downgrade`, `db reset`: each as if we were not there."""
+    database = source.create()
+    with bound_airflow(database):
+        world = World()
+        for number, dag_id in enumerate("ab"):
+            trigger.trigger(world.host, dag_id, actor="ada", run_id=f"run-{number}")
+            start_run(dag_id, f"run-{number}")
+            finish_run(dag_id, f"run-{number}")
+        world.change(Verb.ROLLBACK)
+    airflow(database, "dags", "delete", "c", "--yes")
+    # Seen from the year 2100 everything is old, the Dags' own rows too.
+    airflow(database, "db", "clean", "--clean-before-timestamp", "2100-01-01", "--skip-archive", "--yes")
+    with bound_airflow(database):
+        assert {drift.dag_id for drift in world.host.run(world.host.drifted)} == {"a", "b", "c"}
+        from pinwheel.services import upkeep
+
+        upkeep.repair_drift(world.host)
+        invariants.check(database.engine())
+        world.change(Verb.UNPIN)
+        invariants.check(database.engine())
+    airflow(database, "db", "downgrade", "--to-version", "3.2.0", "--yes")
+    assert tables(database) >= OWN
+    airflow(database, "db", "migrate")
+    airflow(database, "db", "reset", "--yes")
+    with database.engine().connect() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM pinwheel_release")) == 0
+    assert tables(database) >= OWN
+    database.drop()
+
+
+def test_uninstalled_is_a_plain_airflow_that_goes_on(source: Any) -> None:
+    database = source.create()
+    with bound_airflow(database):
+        world = World()
+        trigger.trigger(world.host, "a", actor="ada", run_id="run-1")
+        world.change(Verb.ROLLBACK)
+        before = {k: v for k, v in invariants.dump(database.engine()).items() if k not in OWN}
+        told = uninstall.uninstall(world.host)
+        assert set(told["tables"]) == OWN
+        assert tables(database) & OWN == set()
+        after = invariants.dump(database.engine(), but=OWN)
+        assert invariants.differing(before, after) == []
+        start_run("a", "run-1")
+        finish_run("a", "run-1")
+    with manager(database) as ours:
+        ours.upgradedb()
+    with bound_airflow(database):
+        # And back again.
+        from pinwheel.services import adopt
+
+        assert adopt.adopt(world.host) == ["a", "b", "c"]
+        invariants.check(_without_runs(database))
+    database.drop()
+
+
+def _without_runs(database: Any) -> Any:
+    """Runs of the time without us have no bindings."""
+    with database.engine().begin() as connection:
+        connection.execute(sa.text("UPDATE dag_run SET state = 'queued'"))
+    return database.engine()
+
+
+def test_a_name_in_the_ledger_survives_each_text(source: Any) -> None:
+    """Ids and texts as long as Airflow allows them fit our columns too."""
+    database = source.create()
+    dag_id = "d" * 250
+    with bound_airflow(database):
+        world = World()
+        world.pusher.push({dag_id: Text("plain")})
+        trigger.trigger(world.host, dag_id, actor="a" * 250, run_id="r" * 250)
+        world.change(Verb.PIN, [dag_id], reason="ä" * 5000, request_id="x" * 64)
+        invariants.check(database.engine())
+    database.drop()
