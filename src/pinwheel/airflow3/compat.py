@@ -139,5 +139,5 @@ def processor_job(bundle_names: Sequence[str] | None) -> Any:
 
     names = list(bundle_names) if bundle_names else None
     # Not public, so it may go: without it the job is that of a deployment without teams.
-    teams_of = getattr(dag_processor_command, "_get_team_names", lambda _: [])
+    teams_of: Any = getattr(dag_processor_command, "_get_team_names", lambda _: [])
     return Job(bundle_names=names, team_names=teams_of(names))

@@ -85,7 +85,9 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     if status == 401:
         kind = UNAUTHENTICATED
         headers.setdefault("WWW-Authenticate", "Bearer")
-    detail = error.detail if isinstance(error.detail, str) else title
+    # Typed as text, but Airflow's own dependencies raise it with other values too.
+    detail: object = error.detail
+    detail = detail if isinstance(detail, str) else title
     return _respond({"type": kind, "title": title, "status": status, "detail": detail}, headers)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 MASK = "***"
 
-# Airflow's own list: DEFAULT_SENSITIVE_FIELDS (shared/secrets_masker, 3.3). A key that contains one is secret.
+# Airflow's own list (DEFAULT_SENSITIVE_FIELDS, 3.3). A key that contains one is secret.
 SECRET_WORDS = (
     "access_key",
     "access_token",

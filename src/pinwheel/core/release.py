@@ -85,7 +85,7 @@ class Command:
     rewritten: bool = False
     """The build is one that was written anew (an unstable Dag), not a new number."""
     previous_build: Build | None = None
-    """For a rollback without a target: the build of the release before the active one that differs from it."""
+    """For a rollback without a target: the build of the release before that released another one."""
 
 
 @frozen(kw_only=True)
@@ -149,7 +149,7 @@ def _require_versions(state: DagState, command: Command) -> None:
     if not state.versioned:
         raise Refused(
             f"Cannot {command.verb} {state.dag_id}",
-            found=f"its bundle {state.bundle_name!r} keeps no versions, so older code can not be fetched again",
+            found=f"its bundle {state.bundle_name!r} keeps no versions, so older code can not come back",
             remedy=unversioned_remedy(state.bundle_name),
             dag_id=state.dag_id,
             bundle=state.bundle_name,

@@ -90,9 +90,9 @@ def load_states(host: Host, session: Any, dag_ids: Sequence[str]) -> dict[str, D
 def _not_managed(host: Host, session: Any, dag_id: str) -> PinwheelError:
     """Why a Dag has no state: nobody knows it, or it is Airflow's alone, of an unversioned bundle."""
     known = host.airflow_dags(session, [dag_id])
-    bundle_name = known[0].bundle_name if known else None
-    if bundle_name is None or host.is_versioned(bundle_name):
+    if not known or known[0].bundle_version is not None:
         return unknown_dag(dag_id)
+    bundle_name = known[0].bundle_name or ""
     return Refused(
         f"Cannot change {dag_id}",
         found=f"its bundle {bundle_name!r} keeps no versions, so older code can not be fetched again",

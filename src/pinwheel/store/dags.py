@@ -56,7 +56,7 @@ def change(session: Session, dag_id: str, **values: Any) -> None:
 def change_each(session: Session, changes: Sequence[dict[str, Any]]) -> None:
     """As :func:`change` for many Dags; each change names its ``dag_id``, and all the same columns."""
     if changes:
-        columns = {name: bindparam(f"new_{name}") for name in changes[0] if name != "dag_id"}
+        columns: dict[str, Any] = {name: bindparam(f"new_{name}") for name in changes[0] if name != "dag_id"}
         session.execute(
             update(t.dag).where(t.dag.c.dag_id == bindparam("of_dag")).values(columns),
             [

@@ -140,11 +140,12 @@ def previous_build_ids(session: Session, active: Mapping[str, tuple[int, int]]) 
     histories: dict[str, list[Row[Any]]] = {}
     ordered = sorted(active)
     for start in range(0, len(ordered), 500):
-        for row in session.execute(
+        ledger: Result[Any] = session.execute(
             select(t.release.c.dag_id, t.release.c.release, t.release.c.build_id, t.release.c.kind)
             .where(t.release.c.dag_id.in_(ordered[start : start + 500]))
             .order_by(t.release.c.dag_id, t.release.c.release)
-        ):
+        )
+        for row in ledger:
             if row.release <= active[row.dag_id][0]:
                 histories.setdefault(row.dag_id, []).append(row)
     found = {dag_id: _build_before(rows, active[dag_id][1]) for dag_id, rows in histories.items()}
