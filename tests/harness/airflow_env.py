@@ -146,6 +146,8 @@ class AirflowEnv:
             "scheduler.scheduler_idle_sleep_time": 0.2,
             "scheduler.scheduler_heartbeat_sec": 1,
             "scheduler.job_heartbeat_sec": 1,
+            # The API server of two busy cores answers late, and a task that got no answer fails.
+            "workers.execution_api_timeout": 60,
             "triggerer.job_heartbeat_sec": 1,
             "scheduler.use_job_schedule": True,
             "usage_data_collection.enabled": False,

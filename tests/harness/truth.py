@@ -225,8 +225,6 @@ CONFIG = {
     # A task at a gate holds a slot: more slots than gates at once.
     "core.parallelism": 26,
     "dag_processor.parsing_processes": 4,
-    # The API server of two busy cores answers late.
-    "workers.execution_api_timeout": 60,
 }
 
 
