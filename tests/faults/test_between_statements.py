@@ -57,8 +57,9 @@ class Bench:
         self.number += 1
         self.operation.ready(self.world, self.engine)
 
-    def act(self) -> Any:
-        return self.operation.act(self.world, self.number)
+    def act(self, *, named: bool = True) -> Any:
+        """The act; ``named`` gives it a request id, as a caller does who means to repeat it."""
+        return self.operation.act(self.world, f"request-{self.number}" if named else None)
 
     def check(self) -> None:
         invariants.check(self.engine)
@@ -92,7 +93,7 @@ def test_an_error_between_any_two_statements_changes_nothing(
     database: Any, operation: Operation, impatient: None
 ) -> None:
     bench = Bench(database, operation)
-    for at in bench.chosen(20 if database.backend == "sqlite" else 5):
+    for at in bench.chosen(12 if database.backend == "sqlite" else 4):
         bench.ready()
         before = invariants.dump(bench.engine)
         ledger = invariants.ledger(bench.engine)
@@ -123,16 +124,16 @@ def test_a_lost_connection_is_retried_and_the_act_done_exactly_once(
     lose = faults.loses_reply if database.backend == "sqlite" else faults.cuts(database.url)
     bench.ready()
     start = bench.counts()
-    bench.act()
+    bench.act(named=False)
     once = {table: count - start[table] for table, count in bench.counts().items()}
-    for at in bench.chosen(20 if database.backend == "sqlite" else 10):
+    for at in bench.chosen(12 if database.backend == "sqlite" else 7):
         bench.ready()
         start = bench.counts()
         if database.backend == "postgres" and bench.points[at - 1] == AFTER_COMMIT:
             # The server can not cut a connection between the commit and its reply; the driver can seem to.
             lose = faults.loses_reply
         with Points(airflow_engine(), at, lose) as points:
-            outcome = bench.act()
+            outcome = bench.act(named=False)
         assert len(points.seen) != at, "nothing was done after the fault"
         done = {table: count - start[table] for table, count in bench.counts().items()}
         assert done == once, f"connection lost at {at} ({bench.points[at - 1]}): {done} instead of {once}"
@@ -146,7 +147,7 @@ def test_a_process_killed_between_any_two_statements_leaves_all_or_nothing(
     database: Any, operation: Operation, impatient: None
 ) -> None:
     bench = Bench(database, operation)
-    for at in bench.chosen(6):
+    for at in bench.chosen(5 if database.backend == "sqlite" else 4):
         bench.ready()
         before = invariants.dump(bench.engine)
         ledger = invariants.ledger(bench.engine)

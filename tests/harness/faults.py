@@ -97,8 +97,9 @@ def cuts(url: str) -> Callable[[Any], None]:
     def cut(dbapi_connection: Any) -> None:
         TRIED["cut connection"] += 1
         engine = sa.create_engine(url, poolclass=sa.NullPool)
+        real = getattr(dbapi_connection, "dbapi_connection", dbapi_connection)
+        pid = real.get_backend_pid()
         with engine.connect() as connection:
-            pid = dbapi_connection.info.backend_pid
             connection.execute(sa.text("SELECT pg_terminate_backend(:p, 5000)"), {"p": pid})
 
     return cut

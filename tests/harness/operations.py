@@ -63,8 +63,8 @@ class Operation:
     name: str
     ready: Callable[[World, sa.Engine], Any]
     """Bring the world to where the act has something to do."""
-    act: Callable[[World, int], Any]
-    """The act; the number is different each time it is really meant anew."""
+    act: Callable[[World, str | None], Any]
+    """The act, under this request id if it takes one; the same id makes a repeat harmless."""
     releases: int = 1
     """How many releases it makes."""
 
@@ -75,7 +75,7 @@ def _gone(world: World, engine: sa.Engine) -> None:
     world.arriving = world.pusher.advance()
 
 
-def _retire(world: World, number: int) -> Any:
+def _retire(world: World, request_id: str | None) -> Any:
     from pinwheel.services import presence
 
     return presence.settle(
@@ -93,26 +93,33 @@ def _new_text(world: World, engine: sa.Engine) -> None:
 
 
 OPERATIONS = [
-    Operation("promote", lambda w, _: w.hold_first(), lambda w, n: w.change(Verb.PROMOTE)),
-    Operation("rollback", lambda w, _: w.change(Verb.UNPIN), lambda w, n: w.change(Verb.ROLLBACK)),
-    Operation("pin", lambda w, _: w.change(Verb.UNPIN), lambda w, n: w.change(Verb.PIN, build=1)),
-    Operation("unpin", lambda w, _: w.hold_first(), lambda w, n: w.change(Verb.UNPIN)),
-    Operation("arrive", _new_text, lambda w, n: w.register()),
-    Operation("broken", lambda w, _: w.arrive(BROKEN), lambda w, n: w.register(), releases=0),
+    Operation("promote", lambda w, _: w.hold_first(), lambda w, i: w.change(Verb.PROMOTE, request_id=i)),
+    Operation(
+        "rollback", lambda w, _: w.change(Verb.UNPIN), lambda w, i: w.change(Verb.ROLLBACK, request_id=i)
+    ),
+    Operation(
+        "pin", lambda w, _: w.change(Verb.UNPIN), lambda w, i: w.change(Verb.PIN, build=1, request_id=i)
+    ),
+    Operation("unpin", lambda w, _: w.hold_first(), lambda w, i: w.change(Verb.UNPIN, request_id=i)),
+    Operation("arrive", _new_text, lambda w, i: w.register()),
+    Operation("broken", lambda w, _: w.arrive(BROKEN), lambda w, i: w.register(), releases=0),
     Operation("retire", _gone, _retire),
     Operation(
-        "batch", lambda w, _: w.hold_first(*DAGS), lambda w, n: w.change(Verb.PROMOTE, DAGS), releases=3
+        "batch",
+        lambda w, _: w.hold_first(*DAGS),
+        lambda w, i: w.change(Verb.PROMOTE, DAGS, request_id=i),
+        releases=3,
     ),
     Operation(
         "trigger",
         lambda w, _: w.hold_first(),
-        lambda w, n: trigger.trigger(w.host, "a", actor="ada", build=2),
+        lambda w, i: trigger.trigger(w.host, "a", actor="ada", build=2),
         releases=0,
     ),
     Operation(
         "repair",
         lambda w, engine: (w.change(Verb.UNPIN), w.vandalize(engine)),
-        lambda w, n: upkeep.repair_drift(w.host),
+        lambda w, i: upkeep.repair_drift(w.host),
         releases=0,
     ),
 ]
