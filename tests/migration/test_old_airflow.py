@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,30 @@ import pytest
 
 OLD = "3.2.2"
 ROOT = Path(__file__).parents[2]
+SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true"}
 
 
 @pytest.fixture(scope="module")
 def old_airflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of programs of an environment with the old Airflow and Pinwheel."""
-    uv = os.environ.get("UV") or shutil.which("uv")
-    if uv is None:
+    found = subprocess.run([str(ROOT / "scripts" / "bootstrap"), "--uv"], capture_output=True, text=True)
+    if found.returncode:
         pytest.skip("needs uv to make an environment with an older Airflow")
+    uv = str(ROOT / found.stdout.strip())
     home = tmp_path_factory.mktemp("old-airflow")
     python = home / "env" / "bin" / "python"
     for command in (
-        [uv, "venv", "--quiet", "--python", "3.12", str(home / "env")],
+        [uv, "venv", "--quiet", "--python", sys.executable, str(home / "env")],
         [uv, "pip", "install", "--quiet", "--python", str(python), f"apache-airflow=={OLD}", str(ROOT)],
     ):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=900)
-        if done.returncode:
-            pytest.skip(f"no environment with Airflow {OLD}: {done.stderr.strip()[-300:]}")
+        if error := _fails(command, {}) and _fails(command, SYSTEM_CERTIFICATES):
+            pytest.skip(f"no environment with Airflow {OLD}: {error[-300:]}")
     return python.parent
+
+
+def _fails(command: list[str], more: dict[str, str]) -> str:
+    done = subprocess.run(command, env={**os.environ, **more}, capture_output=True, text=True, timeout=900)
+    return done.stderr.strip() or "failed" if done.returncode else ""
 
 
 def _run(programs: Path, tmp_path: Path, *command: str) -> Any:
