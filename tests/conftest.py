@@ -65,6 +65,15 @@ def reaper() -> Iterator[Reaper]:
     watcher.close()
 
 
+@pytest.fixture(autouse=True)
+def configured_bundles_are_read_anew() -> None:
+    """Airflow 3.4 reads ``dag_bundle_config_list`` once a process; each test may have its own."""
+    manager = sys.modules.get("airflow.dag_processing.bundles.manager")
+    clear = getattr(getattr(manager, "_load_bundle_config_snapshot", None), "cache_clear", None)
+    if clear is not None:
+        clear()
+
+
 @pytest.fixture(scope="session")
 def session_root(reaper: Reaper) -> Path:
     """A folder for this session; short, and readable by other users."""
