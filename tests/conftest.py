@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
+import sys
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
