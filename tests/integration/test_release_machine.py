@@ -134,7 +134,7 @@ class Machine(RuleBasedStateMachine):
 
     def _change(self, dag_ids: list[str], verb: Verb, **more: Any) -> list[Any]:
         done = change.apply(self.host, change.Change(verb=verb, dag_ids=dag_ids, actor="ada", **more))
-        self.drifted -= {outcome.dag_id for outcome in done if outcome.kind}
+        self.drifted -= {outcome.dag_id for outcome in done if outcome.changed and outcome.kind}
         return done
 
     @rule(dag_id=A_DAG, data=st.data(), given=st.booleans())
