@@ -5,8 +5,8 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
-import sys
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
