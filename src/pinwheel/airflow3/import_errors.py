@@ -43,6 +43,9 @@ def show(session: Session, bundle_name: str, path: str, errors: Mapping[str, str
         error = known or ParseImportError(filename=filename, bundle_name=bundle_name)
         error.timestamp = timezone.utcnow()
         error.stacktrace = stacktrace
+        if hasattr(ParseImportError, "source_reference"):
+            # Since 3.4; remove the check when that is the minimum.
+            error.source_reference = filename
         if known is None:
             session.add(error)
         _tell_listeners(error, stacktrace, new=known is None)

@@ -86,27 +86,16 @@ def _register(host: Host, session: Any, parsed: ParsedFile) -> list[Outcome]:
     if parsed.environment:
         builds.remember_environment(session, parsed.environment, parsed.environment_details, now=now)
     made = {content.dag_id: _build_of(host, session, parsed, content, now=now) for content in parsed.contents}
-    for dag_id in sorted(affected - set(made)) if parsed.error else ():
-        if builds.add_broken(
+    if parsed.error:
+        _record_broken(
             session,
-            dag_id,
+            affected - set(made),
             parsed.bundle_name,
             parsed.bundle_version,
             parsed.path,
-            parsed.error or "",
+            parsed.error,
             now=now,
-        ):
-            events.add(
-                session,
-                "broken",
-                now=now,
-                actor=ACTOR,
-                dag_id=dag_id,
-                bundle_name=parsed.bundle_name,
-                bundle_version=parsed.bundle_version,
-                path=parsed.path,
-                error=_last_line(parsed.error or ""),
-            )
+        )
     if (known is None or known.seq <= parsed.seq) and _remember_file(
         session, parsed, made, known, affected, now=now
     ):
@@ -122,6 +111,32 @@ def _register(host: Host, session: Any, parsed: ParsedFile) -> list[Outcome]:
         now=now,
         folded=frozenset(dag_id for dag_id, item in made.items() if item.folded),
     )
+
+
+def _record_broken(
+    session: Any,
+    dag_ids: set[str],
+    bundle_name: str,
+    bundle_version: str,
+    path: str,
+    error: str,
+    *,
+    now: datetime,
+) -> None:
+    """Remember that these Dags could not be made from the file in this bundle version."""
+    for dag_id in sorted(dag_ids):
+        if builds.add_broken(session, dag_id, bundle_name, bundle_version, path, error, now=now):
+            events.add(
+                session,
+                "broken",
+                now=now,
+                actor=ACTOR,
+                dag_id=dag_id,
+                bundle_name=bundle_name,
+                bundle_version=bundle_version,
+                path=path,
+                error=_last_line(error),
+            )
 
 
 @frozen(kw_only=True)
@@ -385,7 +400,10 @@ def reuse(
         known = files.one(session, bundle_name, path)
         if known is not None and known.seq > seq:
             return []
-        affected = set(row.builds) | (set(known.dag_ids) if known and row.error else set())
+        affected = set(row.builds)
+        if row.error:
+            affected |= set(dags.ids_of_file(session, bundle_name, path))
+            affected |= set(known.dag_ids if known else ())
         for dag_id in row.builds:
             dags.add(session, dag_id, bundle_name=bundle_name, relative_fileloc=path)
         if affected:
@@ -405,6 +423,9 @@ def reuse(
         )
         if not newest:
             return []
+        if row.error:
+            gone = affected - set(row.builds)
+            _record_broken(session, gone, bundle_name, bundle_version, path, row.error, now=now)
         host.show_errors(session, bundle_name, path, {path: row.error} if row.error else {})
         found = builds.by_ids(session, row.builds.values())
         made = {dag_id: found[build_id] for dag_id, build_id in row.builds.items() if build_id in found}
