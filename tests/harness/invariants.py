@@ -140,7 +140,7 @@ def _check_bindings(connection: sa.Connection) -> None:
         )
 
 
-def history(engine: sa.Engine) -> dict[str, tuple[Any, ...]]:
+def history(engine: sa.Engine, *, unused_too: bool = False) -> dict[str, tuple[Any, ...]]:
     """What every version that some task instance refers to says: structure, code and bundle version."""
     with engine.connect() as connection:
         tables = sa.inspect(connection).get_table_names()
@@ -152,7 +152,8 @@ def history(engine: sa.Engine) -> dict[str, tuple[Any, ...]]:
                 "SELECT v.id, v.dag_id, v.version_number, v.bundle_name, v.bundle_version, s.dag_hash,"
                 " s.data, c.source_code, c.fileloc FROM dag_version v"
                 " LEFT JOIN serialized_dag s ON s.dag_version_id = v.id"
-                f" LEFT JOIN dag_code c ON c.dag_version_id = v.id WHERE v.id IN ({used})"
+                " LEFT JOIN dag_code c ON c.dag_version_id = v.id"
+                + ("" if unused_too else f" WHERE v.id IN ({used})")
             )
         )
         return {_hex(row[0]): tuple(str(value) for value in row[1:]) for row in rows}
@@ -161,11 +162,14 @@ def history(engine: sa.Engine) -> dict[str, tuple[Any, ...]]:
 def check_history(
     before: dict[str, tuple[Any, ...]], engine: sa.Engine, forgotten: Iterable[str] = ()
 ) -> None:
-    """No version that was used then says anything else now; ``forgotten`` Dags were deleted by hand."""
-    gone = set(forgotten)
-    now = history(engine)
+    """No version that was used then says anything else now; those of ``forgotten`` Dags are not looked at.
+
+    One that is used no more (its runs were deleted, or moved to another build) may be gone.
+    """
+    forgotten = set(forgotten)
+    used, now = history(engine), history(engine, unused_too=True)
     for version, said in before.items():
-        if said[0] in gone:
+        if said[0] in forgotten or (version not in used and version not in now):
             continue
         _require(now.get(version) == said, f"history changed: {said[:4]} is now {now.get(version)}")
 
