@@ -241,8 +241,10 @@ def test_two_processors_at_once_make_each_build_once(held: Any) -> None:
         builds = held.pinwheel.builds(each)
         assert len({row["digest"] for row in builds}) == len(builds) >= 2
         assert [row["build"] for row in builds] == list(range(len(builds), 0, -1))
-        releases = held.pinwheel.releases(each)
-        assert [row["build"] for row in releases] == [row["build"] for row in builds]
+        # A commit that another one overtook may be a build only, or not even that; none is released twice.
+        released = [row["build"] for row in held.pinwheel.releases(each)]
+        assert len(set(released)) == len(released) >= 2
+        assert {row["kind"] for row in held.pinwheel.releases(each)} == {"auto"}
         held.pinwheel.check_active_is_latest(each)
         run = held.env.trigger_and_wait(each)["dag_run_id"]
         assert held.env.marks(each, run, "t")["EXEC_MARK"] == "m4"

@@ -6,6 +6,7 @@ table of Airflow must be equal, field by field; ``MAY_DIFFER`` lists the excepti
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
@@ -136,7 +137,8 @@ def rows_of(env: AirflowEnv) -> dict[str, list[dict[str, Any]]]:
         names["trigger"][row["id"]] = f"{row['classpath']} {row['kwargs']}"
     for row in found.get("deadline_alert", []):
         owner = names["serialized_dag"].get(row["serialized_dag_id"])
-        names["deadline_alert"][row["id"]] = f"deadline of {owner} {row['reference']} {row['interval']}"
+        terms = json.dumps([_decoded(row["reference"]), _decoded(row["interval"])], sort_keys=True)
+        names["deadline_alert"][row["id"]] = f"deadline of {owner} {terms}"
     references = {
         "dag_version_id": "dag_version",
         "asset_id": "asset",
@@ -148,6 +150,9 @@ def rows_of(env: AirflowEnv) -> dict[str, list[dict[str, Any]]]:
     for table, rows in found.items():
         for row in rows:
             for column in list(row):
+                if isinstance(row[column], str) and row[column][:1] in ("{", "["):
+                    with contextlib.suppress(ValueError):
+                        row[column] = json.loads(row[column])
                 if column in references and row[column] is not None:
                     row[column] = names[references[column]][row[column]]
             if table in names:
