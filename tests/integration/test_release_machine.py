@@ -40,6 +40,8 @@ class Model:
     pinned: bool = False
     retired: bool = False
     broken: bool = False
+    gone: bool = False
+    """Its file is gone from the newest version of the bundle."""
     trail: list[Text] = field(factory=list)
     """Where a rollback without a target goes back to: the builds that led here, the last is active."""
 
@@ -124,11 +126,16 @@ class Machine(RuleBasedStateMachine):
             if not model.pinned and (model.active != text or model.retired):
                 model.release(text)
                 self.drifted.discard(dag_id)
-        if removed and self.model[removed].active and not self.model[removed].pinned:
-            self.model[removed].retired = True
-            self.drifted.discard(removed)
+        for dag_id in changes:
+            self.model[dag_id].gone = False
         if removed:
+            self.model[removed].gone = True
             self.model[removed].broken = False
+        for dag_id, model in self.model.items():
+            # Also one that was unpinned since its file went.
+            if model.gone and model.active and not model.pinned and not model.retired:
+                model.retired = True
+                self.drifted.discard(dag_id)
 
     # changes
 
@@ -162,7 +169,7 @@ class Machine(RuleBasedStateMachine):
         model = self.model[dag_id]
         text = self._target(data, model, given) or model.newest
         number, active = model.number(text) or 0, model.number(model.active) or 0
-        if number < active and not model.retired:
+        if (model.retired and not model.pinned) or (number < active and not model.retired):
             with pytest.raises(Refused):
                 self._change([dag_id], Verb.PROMOTE, build=number if given else None)
             return

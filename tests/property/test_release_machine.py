@@ -74,7 +74,9 @@ class Machine(RuleBasedStateMachine):
             return self._refused(Refused, Verb.PROMOTE, target)
         if target is None:
             return self._refused(NotFound, Verb.PROMOTE)
-        if self.model["active"] and not self.model["retired"] and target < self.model["active"]:
+        if self.model["retired"] and not self.model["pinned"]:
+            return self._refused(Refused, Verb.PROMOTE, target)
+        if self.model["active"] and target < self.model["active"]:
             return self._refused(Refused, Verb.PROMOTE, target)
         self.model |= {"active": target, "retired": False}
         self._do(Verb.PROMOTE, target)

@@ -86,7 +86,7 @@ def drifted(session: Session, dag_ids: Collection[str] | None = None) -> list[Dr
                 dag_missing=missing,
                 version_missing=not missing and row["version_row"] is None,
                 foreign_versions=_foreign(session, row)
-                if (row["highest"] or 0) > row["active_release"]
+                if (row["highest"] or 0) >= row["active_release"]
                 else (),
             )
         )
@@ -94,10 +94,13 @@ def drifted(session: Session, dag_ids: Collection[str] | None = None) -> list[Dr
 
 
 def _foreign(session: Session, row: Any) -> tuple[UUID, ...]:
+    """Versions above the released one, or in its place: a Dag that was deleted is numbered anew by Airflow."""
     return tuple(
         session.scalars(
             select(DagVersion.id).where(
-                DagVersion.dag_id == row["dag_id"], DagVersion.version_number > row["active_release"]
+                DagVersion.dag_id == row["dag_id"],
+                DagVersion.version_number >= row["active_release"],
+                DagVersion.id != row["dag_version_id"],
             )
         )
     )

@@ -191,6 +191,15 @@ def _promote(state: DagState, command: Command) -> Decision:
     if build is None:
         raise _no_build(state, command)
     active = state.active_build
+    if state.retired and state.track is not Track.PINNED:
+        # Released, it would be retired again with the next version of its bundle.
+        raise Refused(
+            f"Cannot promote {state.dag_id}",
+            found="the Dag is retired: the newest version of its bundle does not hold it",
+            remedy=f"To bring it back from what is known of it: pinwheel pin {state.dag_id} --build {build.build}",
+            dag_id=state.dag_id,
+            build=build.build,
+        )
     if active is not None and not state.retired:
         if build.build == active.build:
             return Decision(steps=(), reason=f"build {build.build} is already active")
