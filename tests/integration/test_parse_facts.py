@@ -131,6 +131,16 @@ def test_an_import_in_a_function_counts_with_what_it_imports(tmp_path: Path) -> 
     assert facts.absent == ("numpy_not_here.py", "numpy_not_here/__init__.py")
 
 
+def test_a_bare_folder_outside_does_not_hide_a_package_of_the_bundle(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere/lib").mkdir(parents=True)
+    put(tmp_path / "bundle", "lib/__init__.py")
+    facts = trace(
+        tmp_path / "bundle",
+        f"import sys\nsys.path.insert(0, {str(tmp_path / 'elsewhere')!r})\ndef f():\n    import lib",
+    )
+    assert facts.statically == ("lib/__init__.py",)
+
+
 def test_an_installed_module_is_not_shadowed_by_a_bundle_file(tmp_path: Path) -> None:
     put(tmp_path, "yaml.py", "raise Exception")
     put(tmp_path, "wsgiref/__init__.py", "raise Exception")

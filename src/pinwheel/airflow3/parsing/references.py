@@ -225,9 +225,11 @@ class References:
             return True
         entries = [entry for entry in sys.path if self.paths.relative(os.path.abspath(entry)) is None]
         try:
-            return PathFinder.find_spec(name, entries) is not None
+            spec = PathFinder.find_spec(name, entries)
         except Exception:
             return False
+        # A folder without __init__.py gives way to a module or package anywhere later on the path.
+        return spec is not None and spec.origin is not None
 
     # Names
 
