@@ -6,6 +6,7 @@ import configparser
 import json
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,19 @@ def test_a_taken_port_and_a_taken_home_are_conflicts(tmp_path: Path) -> None:
         Deployment(tmp_path / "home", Source(folder=tmp_path), port=port).start()
     assert "already runs there" in refusal.value.found
     first.stop()
+
+
+@pytest.mark.parametrize("signum", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_during_an_import_is_a_clean_end_too(signum: str) -> None:
+    """Imports run texts with `exec` (dataclasses); an interrupt there must not become the exit code."""
+    code = (
+        "import os, signal\n"
+        "from pinwheel.cli.standalone import ended_by_signals\n"
+        "with ended_by_signals():\n"
+        "    try:\n"
+        f"        exec('os.kill(os.getpid(), signal.{signum})\\nfor _ in range(1000): pass')\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('ended')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr

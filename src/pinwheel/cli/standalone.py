@@ -97,6 +97,14 @@ def show_login(console: Console, login: Login, deployment: Deployment) -> None:
     _say(console, "Ctrl-C ends it.\n")
 
 
+class Ended(KeyboardInterrupt):
+    """Somebody ended us.
+
+    Python ends a process by SIGINT, whatever it returned, when a plain KeyboardInterrupt ever left the
+    `exec` of a text, as in an import of a module with dataclasses; a subclass does not count.
+    """
+
+
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
     """Make SIGTERM and the loss of the terminal end what Ctrl-C ends, and count what comes together once.
@@ -111,7 +119,7 @@ def ended_by_signals() -> Iterator[None]:
         last = now
         # Only a person's second Ctrl-C means that they will not wait for the clean-up.
         if before == float("-inf") or (signum == signal.SIGINT and now - before > 1):
-            raise KeyboardInterrupt
+            raise Ended
 
     names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     former = [signal.signal(signum, interrupt) for signum in names]
