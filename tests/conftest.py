@@ -29,7 +29,7 @@ os.environ["AIRFLOW_HOME"] = str(_ROOT / "inprocess")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{_ROOT / 'inprocess.db'}"
 
-_ORDER = ("unit", "property", "contract", "migration", "integration", "acceptance", "faults")
+_ORDER = ("unit", "property", "contract", "migration", "integration", "acceptance", "browser", "faults")
 _counter = itertools.count(1)
 
 

@@ -44,6 +44,7 @@ ROUTES = {
     ("POST", "/api/v1/dags/{dag_id}/rollback"),
     ("POST", "/api/v1/dags/{dag_id}/pin"),
     ("POST", "/api/v1/dags/{dag_id}/unpin"),
+    ("GET", "/api/v1/changes"),
     ("POST", "/api/v1/changes"),
     ("GET", "/api/v1/events"),
     ("GET", "/api/v1/health"),

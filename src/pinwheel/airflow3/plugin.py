@@ -21,7 +21,7 @@ URL_PREFIX = "/pinwheel"
 
 
 class PinwheelPlugin(AirflowPlugin):
-    """The REST API below ``/pinwheel`` of the API server, and the listener that records bindings."""
+    """The REST API and the pages below ``/pinwheel``, and the listener that records bindings."""
 
     name = "pinwheel"
 
@@ -48,6 +48,38 @@ class PinwheelPlugin(AirflowPlugin):
             # An error of ours must not keep Airflow's API server from starting.
             log.exception("Pinwheel's REST API is switched off")
             return []
+
+    @cached_property
+    def react_apps(self) -> list[Any]:  # type: ignore[override]
+        return [dict(page) for page in _PAGES] if self.fastapi_apps else []
+
+
+def _page(name: str, destination: str, url_route: str, **more: Any) -> dict[str, Any]:
+    icon = {
+        "icon": f"{_STATIC}/icon.svg",
+        "icon_dark_mode": f"{_STATIC}/icon-dark.svg",
+    }
+    # Relative, as Airflow's UI resolves it against its own base: the server may be mounted below a path.
+    return {
+        "name": name,
+        "destination": destination,
+        "url_route": url_route,
+        "bundle_url": f"{_STATIC}/main.js",
+        **icon,
+        **more,
+    }
+
+
+_STATIC = f"{URL_PREFIX.lstrip('/')}/static"
+_PAGES = (
+    _page("Releases", "nav", "releases", nav_top_level=True),
+    _page("Releases", "dag", "dag-releases"),
+    # Not "History": Airflow's UI looks the name up on globalThis, where browsers have a History of their own.
+    _page("Dag History", "dag", "dag-history"),
+    _page("Version", "dag_run", "run-version"),
+    _page("Version", "task_instance", "task-version"),
+)
+"""The name is the label, and where ``ui/src/main.tsx`` puts the component. Each ``url_route`` is unique."""
 
 
 def _app() -> Any:

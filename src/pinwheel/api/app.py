@@ -8,10 +8,10 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from pinwheel import __version__
-from pinwheel.api import errors, schemas
+from pinwheel.api import errors, schemas, static
 from pinwheel.api.access import current_access
 from pinwheel.api.limits import LimitBody
-from pinwheel.api.routes import changes, dags, events, runs
+from pinwheel.api.routes import changes, dags, events, line, live, runs
 from pinwheel.services.ports import Host
 
 PREFIX = "/api/v1"
@@ -46,9 +46,10 @@ def create_app(host: Host, authenticated: Callable[..., Any]) -> FastAPI:
     errors.install(app)
     app.add_middleware(LimitBody)
     api = APIRouter(prefix=PREFIX, responses=_responses())
-    for routes in (dags.router, changes.router, runs.router, events.router):
+    for routes in (dags.router, changes.router, runs.router, events.router, live.router):
         api.include_router(routes)
     app.include_router(api)
+    app.mount(static.PATH, static.BuiltPages(static.FOLDER), name="static")
     return app
 
 

@@ -369,6 +369,13 @@ class Changes(_Answer):
     outcomes: list[Outcome] = Field(description="One a Dag, in order of Dag id.")
 
 
+class News(_Answer):
+    last_event_id: int = Field(description="Give it as `after` next time. 0 before the first event.")
+    dag_ids: list[str] = Field(
+        description="Dags that you may read of which something changed, at most 1,000."
+    )
+
+
 class Health(_Answer):
     status: Literal["healthy", "unhealthy"]
     version: str

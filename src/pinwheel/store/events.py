@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, or_, select
+from sqlalchemy import Row, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from pinwheel.store import tables as t
@@ -75,3 +75,16 @@ def listed(
     if since is not None:
         query = query.where(t.event.c.at >= since)
     return list(session.execute(query))
+
+
+def last_id(session: Session) -> int:
+    """Id of the newest event; 0 when there is none."""
+    return int(session.scalar(select(func.max(t.event.c.id))) or 0)
+
+
+def dag_ids_after(session: Session, after: int, *, dag_id: str | None, limit: int) -> list[str]:
+    """Dags that events after that id were about (or that one Dag, if they were), at most *limit*."""
+    query = select(t.event.c.dag_id).where(t.event.c.id > after, t.event.c.dag_id.is_not(None)).distinct()
+    if dag_id is not None:
+        query = query.where(t.event.c.dag_id == dag_id)
+    return [found for found in session.scalars(query.limit(limit)) if found is not None]

@@ -1,0 +1,29 @@
+/**
+ * The entry. Airflow's UI imports it and takes one component for each `react_apps` entry from globalThis, under
+ * the entry's name, which is also the label of the tab or of the place in the navigation: see airflow3/plugin.py.
+ * A name that the browser uses itself ("History") can not be taken.
+ */
+import { lazy } from "react";
+
+import { page } from "src/app/page";
+import type { HostProps } from "src/app/page";
+
+const Fleet = lazy(() => import("src/pages/releases/Fleet"));
+const DagReleases = lazy(() => import("src/pages/dagReleases/DagReleases"));
+const DagHistory = lazy(() => import("src/pages/history/DagHistory"));
+const RunVersion = lazy(() => import("src/pages/version/RunVersion"));
+const TaskVersion = lazy(() => import("src/pages/version/TaskVersion"));
+
+const PAGES = {
+  Releases: page((props: HostProps) => (props.dagId ? <DagReleases dagId={props.dagId} /> : <Fleet />)),
+  "Dag History": page(({ dagId = "" }: HostProps) => <DagHistory dagId={dagId} />),
+  Version: page(({ dagId = "", runId = "", taskId, mapIndex }: HostProps) =>
+    taskId === undefined ? (
+      <RunVersion dagId={dagId} runId={runId} />
+    ) : (
+      <TaskVersion dagId={dagId} runId={runId} taskId={taskId} mapIndex={Number(mapIndex ?? -1)} />
+    ),
+  ),
+};
+
+Object.assign(globalThis, PAGES);

@@ -1,0 +1,67 @@
+import { readdirSync, rmSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import externalGlobals from "rollup-plugin-external-globals";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
+
+/** What Airflow's UI puts on globalThis for plugins. Never bundled: two Reacts on one page do not work. */
+const HOST = {
+  react: "globalThis.React",
+  "react-dom": "globalThis.ReactDOM",
+  "react/jsx-runtime": "globalThis.ReactJSXRuntime",
+  "react-router-dom": "globalThis.ReactRouterDOM",
+  "@chakra-ui/react": "globalThis.ChakraUI",
+  "@emotion/react": "globalThis.EmotionReact",
+};
+
+const OUT = resolve(import.meta.dirname, "../src/pinwheel/ui_dist");
+const KEPT_MS = 60 * 60 * 1000;
+
+/** Deletes chunks of former builds, but not at once: a page that is open may still want to load one. */
+function removeOldChunks(): Plugin {
+  return {
+    name: "remove-old-chunks",
+    writeBundle(_options, bundle) {
+      const assets = resolve(OUT, "assets");
+      for (const name of readdirSync(assets)) {
+        const file = resolve(assets, name);
+        if (!(`assets/${name}` in bundle) && Date.now() - statSync(file).mtimeMs > KEPT_MS) rmSync(file);
+      }
+    },
+  };
+}
+
+export default defineConfig({
+  base: "./", // The server may be mounted below any path, so chunks are found relative to each other.
+  resolve: { alias: { src: resolve(import.meta.dirname, "src") } },
+  define: { "process.env.NODE_ENV": JSON.stringify("production") },
+  build: {
+    outDir: OUT,
+    emptyOutDir: false,
+    target: "es2022",
+    manifest: "manifest.json",
+    modulePreload: { polyfill: false },
+    rollupOptions: {
+      input: { main: resolve(import.meta.dirname, "src/main.tsx") },
+      external: Object.keys(HOST),
+      onLog(level, log, handle) {
+        if (log.code !== "MODULE_LEVEL_DIRECTIVE") handle(level, log); // "use client" means nothing here.
+      },
+      preserveEntrySignatures: "strict",
+      output: {
+        format: "es",
+        // One fixed name, which the plugin tells Airflow; all else is named by its content.
+        entryFileNames: "[name].js",
+        chunkFileNames: "assets/[name]-[hash].js",
+        assetFileNames: "assets/[name]-[hash][extname]",
+      },
+      plugins: [externalGlobals(HOST)],
+    },
+  },
+  plugins: [removeOldChunks()],
+  test: {
+    environment: "happy-dom",
+    setupFiles: "src/testSetup.ts",
+    include: ["src/**/*.test.{ts,tsx}"],
+  },
+});
