@@ -86,7 +86,7 @@ def test_every_verb_in_every_state_keeps_the_invariants(state: DagState, command
         assert track is Track.AUTO
     if command.verb is Verb.PROMOTE:
         assert track is state.track, "promote leaves the pin as it is"
-        assert not state.retired or state.track is Track.PINNED, "what is promoted is not retired again at once"
+        assert not state.retired or state.track is Track.PINNED, "the next commit would retire it again"
         if release is not None and state.active_build is not None and not state.retired:
             assert release.build.build > state.active_build.build, "promote goes forward only"
     assert decision.reason

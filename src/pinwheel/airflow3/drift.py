@@ -94,7 +94,7 @@ def drifted(session: Session, dag_ids: Collection[str] | None = None) -> list[Dr
 
 
 def _foreign(session: Session, row: Any) -> tuple[UUID, ...]:
-    """Versions above the released one, or in its place: a Dag that was deleted is numbered anew by Airflow."""
+    """Versions above the released one, or in its place: Airflow numbers a deleted Dag anew."""
     return tuple(
         session.scalars(
             select(DagVersion.id).where(

@@ -21,6 +21,12 @@ class Drift:
     dag_missing: bool = False
 
     @property
+    def of_version(self) -> bool:
+        """Whether the released version stands, but says something else than what was released."""
+        there = not (self.dag_missing or self.version_missing)
+        return there and any(name.partition(".")[0] != "dag" for name in self.found)
+
+    @property
     def summary(self) -> str:
         """One sentence for the event: what was found, in Airflow's terms."""
         if self.dag_missing:

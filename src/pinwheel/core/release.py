@@ -196,7 +196,7 @@ def _promote(state: DagState, command: Command) -> Decision:
         raise Refused(
             f"Cannot promote {state.dag_id}",
             found="the Dag is retired: the newest version of its bundle does not hold it",
-            remedy=f"To bring it back from what is known of it: pinwheel pin {state.dag_id} --build {build.build}",
+            remedy=f"To bring it back as it was: pinwheel pin {state.dag_id} --build {build.build}",
             dag_id=state.dag_id,
             build=build.build,
         )

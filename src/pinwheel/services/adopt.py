@@ -8,7 +8,7 @@ from typing import Any
 from pinwheel.core.build import BuildContent, label_of
 from pinwheel.core.release import Kind
 from pinwheel.services.ports import AirflowDag, Host
-from pinwheel.services.register import ACTOR
+from pinwheel.services.releasing import ACTOR
 from pinwheel.store import builds, bundles, dags, events, releases
 from pinwheel.store.locking import begin_write, lock_dags
 
@@ -67,7 +67,7 @@ def _adopt(host: Host, session: Any, dag: AirflowDag) -> bool:
         files={path: digest},
         label=label_of(dag.serialized.get("dag", {}).get("tags")),
     )
-    build = builds.add(session, content, now=now, adopted=True)
+    (build,) = builds.add(session, [builds.NewBuild(content=content, adopted=True)], now=now)
     releases.add(
         session,
         dag_id=dag.dag_id,

@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from pinwheel.core.release import Command, Verb, decide
+from pinwheel.services.making import Made
 from pinwheel.services.ports import Host
-from pinwheel.services.register import ACTOR, release_newest
-from pinwheel.services.releasing import Act, Outcome, carry_out, load_states
+from pinwheel.services.register import release_newest
+from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out, load_states
 from pinwheel.store import builds, bundles, dags, files
 from pinwheel.store.locking import begin_write, lock_dags
 
@@ -61,13 +62,13 @@ def _take_over(host: Host, session: Any, dag_id: str, file: Any) -> list[Outcome
     build_id = parse.builds.get(dag_id) if parse else None
     if build_id is None:
         return []
-    lock_dags(session, [dag_id])
+    rows = lock_dags(session, [dag_id])
     return release_newest(
         host,
         session,
-        {dag_id: builds.by_ids(session, [build_id])[build_id]},
+        {dag_id: Made(build=builds.by_ids(session, [build_id])[build_id], path=file.relative_fileloc)},
+        rows,
         bundle_name=file.bundle_name,
-        path=file.relative_fileloc,
         seq=file.seq,
         now=host.now(),
     )

@@ -1,58 +1,21 @@
-"""A parsed file becomes builds, and builds of unpinned Dags become releases."""
+"""Parsed files become builds, and builds of unpinned Dags become releases."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from attrs import field, frozen
-
-from pinwheel.core.build import Build, BuildContent, varying_attributes
-from pinwheel.core.release import Command, Track, Verb, decide
+from pinwheel.core.build import Build
+from pinwheel.core.release import Command, Verb, decide
+from pinwheel.services.making import ACTOR, Made, ParsedFile, make_builds
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import Act, Outcome, carry_out, load_states
-from pinwheel.store import builds, dags, events, files, releases
-from pinwheel.store.locking import begin_write, lock_dags
+from pinwheel.store import builds, dags, events, files
+from pinwheel.store.locking import begin_write
 
-ACTOR = "pinwheel"
-
-_CLOCKLIKE = frozenset({"clock", "random", "uuid"})
-_FOLD_AFTER = 3
-"""So many different serialized forms of one state of the inputs make a Dag unstable, whatever it read."""
-
-
-@frozen(kw_only=True)
-class ParsedFile:
-    """What one parse of one Dag file in one bundle version gave."""
-
-    bundle_name: str
-    bundle_version: str
-    seq: int
-    """The bundle version's place in the order in which versions were newest."""
-    path: str
-    """The file, relative to the bundle; for Dags in a zip, the zip."""
-    file_digest: str
-    inputs_digest: str
-    inputs: Mapping[str, Any]
-    contents: Sequence[BuildContent]
-    errors: Mapping[str, str] = field(factory=dict)
-    """Why Dags of the file could not be made: path of the file (or inside the zip) to traceback."""
-    warnings: Sequence[Mapping[str, str]] = ()
-    """Airflow's own warnings on Dags of the file: ``dag_id``, ``warning_type``, ``message``."""
-    impure: Sequence[Mapping[str, str]] = ()
-    """What the parse read from outside the bundle; empty for a pure file."""
-    environment: str = ""
-    environment_details: Mapping[str, Any] = field(factory=dict)
-    seconds: float | None = None
-    unversioned_dags: frozenset[str] = frozenset()
-    """Dags of the file that opt out of bundle versioning."""
-    read_source: Callable[[str, str], bytes | None] = field(default=lambda path, digest: None)
-    """Returns the content of a used file, given its path and digest."""
-
-    @property
-    def error(self) -> str | None:
-        return "\n".join(self.errors[path] for path in sorted(self.errors)) or None
+__all__ = ["ACTOR", "ParsedFile", "register", "register_all", "release_newest", "reuse"]
 
 
 def register(host: Host, parsed: ParsedFile) -> list[Outcome]:
@@ -61,56 +24,63 @@ def register(host: Host, parsed: ParsedFile) -> list[Outcome]:
     Late results (of a bundle version that is no longer the newest) make builds but neither become the
     newest build nor a release. Safe to repeat and to run from several processors at once.
     """
+    return register_all(host, [parsed])
 
-    def work(session: Any) -> list[Outcome]:
-        return _register(host, session, parsed)
 
-    outcomes = host.run(work)
-    host.announce([{"kind": o.kind or "build", "dag_id": o.dag_id} for o in outcomes if o.changed])
+def register_all(host: Host, parsed: Sequence[ParsedFile]) -> list[Outcome]:
+    """As :func:`register`, for many files in few transactions: most of the cost is per transaction."""
+    outcomes: list[Outcome] = []
+    for together in _apart(parsed):
+        done = host.run(partial(_register, host, together))
+        _announce(host, done)
+        outcomes += done
     return outcomes
 
 
-def _register(host: Host, session: Any, parsed: ParsedFile) -> list[Outcome]:
+def _apart(parsed: Iterable[ParsedFile]) -> list[list[ParsedFile]]:
+    """Groups, in order, each of one bundle version, in which no file and no Dag occurs twice."""
+    groups: list[list[ParsedFile]] = []
+    seen: set[tuple[str, str]] = set()
+    version = None
+    for file in parsed:
+        own = {("file", file.path), *(("dag", content.dag_id) for content in file.contents)}
+        at = (file.bundle_name, file.bundle_version, file.seq)
+        if at != version or own & seen:
+            groups.append([])
+            seen, version = set(), at
+        groups[-1].append(file)
+        seen |= own
+    return groups
+
+
+def _announce(host: Host, outcomes: Iterable[Outcome]) -> None:
+    host.announce([{"kind": o.kind or "build", "dag_id": o.dag_id} for o in outcomes if o.changed])
+
+
+def _register(host: Host, parsed: Sequence[ParsedFile], session: Any) -> list[Outcome]:
     begin_write(session)
     now = host.now()
-    dag_ids = sorted(content.dag_id for content in parsed.contents)
-    affected = set(dag_ids)
-    known = files.one(session, parsed.bundle_name, parsed.path)
-    if parsed.error:
-        affected |= set(dags.ids_of_file(session, parsed.bundle_name, parsed.path))
-        affected |= set(known.dag_ids if known else ())
-    for content in parsed.contents:
-        dags.add(session, content.dag_id, bundle_name=parsed.bundle_name, relative_fileloc=parsed.path)
-    if affected:
-        lock_dags(session, affected)
-    if parsed.environment:
-        builds.remember_environment(session, parsed.environment, parsed.environment_details, now=now)
-    made = {content.dag_id: _build_of(host, session, parsed, content, now=now) for content in parsed.contents}
-    if parsed.error:
-        _record_broken(
-            session,
-            affected - set(made),
-            parsed.bundle_name,
-            parsed.bundle_version,
-            parsed.path,
-            parsed.error,
-            now=now,
-        )
-    if (known is None or known.seq <= parsed.seq) and _remember_file(
-        session, parsed, made, known, affected, now=now
-    ):
-        host.show_errors(session, parsed.bundle_name, parsed.path, parsed.errors)
-        host.show_warnings(session, dag_ids, parsed.warnings)
-    return release_newest(
-        host,
-        session,
-        {dag_id: item.build for dag_id, item in made.items()},
-        bundle_name=parsed.bundle_name,
-        path=parsed.path,
-        seq=parsed.seq,
-        now=now,
-        folded=frozenset(dag_id for dag_id, item in made.items() if item.folded),
-    )
+    bundle_name, seq = parsed[0].bundle_name, parsed[0].seq
+    known = files.some(session, bundle_name, [file.path for file in parsed])
+    affected = {file.path: _affected(session, file, known.get(file.path)) for file in parsed}
+    places = {c.dag_id: (bundle_name, file.path) for file in parsed for c in file.contents}
+    rows = dags.lock(session, {d for dag_ids in affected.values() for d in dag_ids}, places)
+    made = make_builds(host, session, parsed, rows, now=now)
+    for file in parsed:
+        if file.error:
+            gone = affected[file.path] - set(made)
+            _record_broken(session, gone, bundle_name, file.bundle_version, file.path, file.error, now=now)
+    _remember_files(host, session, parsed, made, known, affected, now=now)
+    return release_newest(host, session, made, rows, bundle_name=bundle_name, seq=seq, now=now)
+
+
+def _affected(session: Any, file: ParsedFile, known: Any) -> set[str]:
+    """The Dags of a file; of one that is broken also those that were in it."""
+    found = {content.dag_id for content in file.contents}
+    if file.error:
+        found |= set(dags.ids_of_file(session, file.bundle_name, file.path))
+        found |= set(known.dag_ids if known else ())
+    return found
 
 
 def _record_broken(
@@ -139,209 +109,128 @@ def _record_broken(
             )
 
 
-@frozen(kw_only=True)
-class _Made:
-    build: Build
-    folded: bool = False
-    """The build existed and was written anew: nothing had run on it."""
-
-
-def _build_of(host: Host, session: Any, parsed: ParsedFile, content: BuildContent, *, now: datetime) -> _Made:
-    versioned = content.dag_id not in parsed.unversioned_dags
-    found = builds.by_digest(session, content.dag_id, content.digest)
-    if found is None:
-        found = _completed_adoption(session, content)
-    if found is not None:
-        if found.bundle_version != content.bundle_version or found.bundle_name != content.bundle_name:
-            builds.remember_version(session, found.id, content.bundle_name, content.bundle_version, now=now)
-        return _Made(build=found)
-    _store_sources(session, content.files, parsed.read_source)
-    siblings = builds.by_inputs(session, content.dag_id, content.inputs_digest, content.environment)
-    varying = _varies(session, siblings, content, parsed.impure)
-    if varying:
-        row = dags.rows(session, [content.dag_id])[content.dag_id]
-        if row.track == Track.PINNED and row.active_build_id == siblings[0].id:
-            return _Made(build=siblings[0])
-        if folded := _foldable(host, session, siblings):
-            return _Made(build=_fold(session, folded, content, varying, now=now), folded=True)
-    added = builds.add(session, content, now=now, versioned=versioned)
-    if varying:
-        builds.amend(session, added.id, unstable=list(varying))
-    events.add(
-        session,
-        "build",
-        now=now,
-        actor=ACTOR,
-        dag_id=content.dag_id,
-        bundle_name=content.bundle_name,
-        build=added.build,
-        digest=added.digest,
-        bundle_version=content.bundle_version,
-    )
-    reread = builds.by_number(session, content.dag_id, added.build)
-    assert reread is not None
-    return _Made(build=reread)
-
-
-def _completed_adoption(session: Any, content: BuildContent) -> Build | None:
-    """The adopted build that this parse turns out to be, with what the parse knows filled in.
-
-    Airflow kept no record of the inputs, so only the same bundle version and the same serialized Dag
-    prove that both are one.
-    """
-    first = builds.by_number(session, content.dag_id, 1)
-    if first is None or not first.adopted or first.inputs_digest:
-        return None
-    if (first.bundle_version, first.serialized_digest) != (content.bundle_version, content.serialized_digest):
-        return None
-    builds.amend(
-        session,
-        first.id,
-        digest=content.digest,
-        inputs_digest=content.inputs_digest,
-        serialized=dict(content.serialized),
-        files={**builds.files(session, first.id), **content.files},
-        environment=content.environment,
-        parse_seconds=content.parse_seconds,
-        pure=content.pure,
-        bundle_name=content.bundle_name,
-        relative_fileloc=content.relative_fileloc,
-    )
-    return builds.by_number(session, content.dag_id, 1)
-
-
-def _store_sources(session: Any, used: Mapping[str, str], read: Callable[[str, str], bytes | None]) -> None:
-    missing = builds.missing_sources(session, used.values())
-    found: dict[str, bytes] = {}
-    for path, digest in used.items():
-        if digest in missing and digest not in found and (content := read(path, digest)) is not None:
-            found[digest] = content
-    builds.add_sources(session, found)
-
-
-def _varies(
-    session: Any, siblings: Sequence[Build], content: BuildContent, impure: Sequence[Mapping[str, str]]
-) -> tuple[str, ...]:
-    """The attributes by which the Dag is unstable; empty when it is not, or not yet known to be."""
-    if not siblings:
-        return ()
-    outside = {str(item.get("kind")) for item in impure} - _CLOCKLIKE
-    if outside and not siblings[0].unstable and len(siblings) < _FOLD_AFTER:
-        return ()
-    stored = builds.serialized(session, [siblings[0].id])[siblings[0].id]
-    return varying_attributes(stored, content.serialized)
-
-
-def _foldable(host: Host, session: Any, siblings: Sequence[Build]) -> Build | None:
-    """The newest build of the same inputs, if nothing ever ran on it, so that it may be written anew."""
-    newest = siblings[0]
-    ids = [row.dag_version_id for row in releases.of_dag(session, newest.dag_id) if row.build_id == newest.id]
-    trial = releases.trial_of(session, newest.id)
-    if trial is not None:
-        ids.append(trial.dag_version_id)
-    return newest if host.unused(session, ids) == set(ids) else None
-
-
-def _fold(
-    session: Any, folded: Build, content: BuildContent, varying: tuple[str, ...], *, now: datetime
-) -> Build:
-    builds.amend(
-        session,
-        folded.id,
-        digest=content.digest,
-        serialized_digest=content.serialized_digest,
-        serialized=dict(content.serialized),
-        bundle_name=content.bundle_name,
-        bundle_version=content.bundle_version,
-        parse_seconds=content.parse_seconds,
-        unstable=sorted({*folded.unstable, *varying})[:10],
-    )
-    if not folded.unstable:
-        events.add(
-            session,
-            "unstable",
-            now=now,
-            actor=ACTOR,
-            dag_id=content.dag_id,
-            bundle_name=content.bundle_name,
-            attributes=list(varying),
-        )
-    events.add(
-        session,
-        "folded",
-        now=now,
-        actor=ACTOR,
-        dag_id=content.dag_id,
-        bundle_name=content.bundle_name,
-        build=folded.build,
-        digest=content.digest,
-        replaced_digest=folded.digest,
-    )
-    reread = builds.by_number(session, content.dag_id, folded.build)
-    assert reread is not None
-    return reread
-
-
-def _remember_file(
+def _remember_files(
+    host: Host,
     session: Any,
-    parsed: ParsedFile,
-    made: Mapping[str, _Made],
-    known: Any,
-    affected: set[str],
+    parsed: Sequence[ParsedFile],
+    made: Mapping[str, Made],
+    known: Mapping[str, Any],
+    affected: Mapping[str, set[str]],
     *,
     now: datetime,
-) -> bool:
-    """Make this the newest known state of the file; False when a newer bundle version got there first."""
-    parse_id = files.add_parse(
-        session,
-        bundle_name=parsed.bundle_name,
-        relative_fileloc=parsed.path,
-        file_digest=parsed.file_digest,
-        inputs_digest=parsed.inputs_digest,
-        environment=parsed.environment,
-        inputs=dict(parsed.inputs),
-        impure=[dict(item) for item in parsed.impure],
-        builds={dag_id: item.build.id for dag_id, item in made.items()},
-        error=parsed.error,
-        seconds=parsed.seconds,
-        now=now,
-    )
-    return files.put(
-        session,
-        parsed.bundle_name,
-        parsed.path,
-        seq=parsed.seq,
-        version=parsed.bundle_version,
-        parse_id=parse_id,
-        dag_ids=sorted(affected),
-        impure=bool(parsed.impure),
-        error=parsed.error,
-        broken_since=(known.broken_since if known and known.error else now) if parsed.error else None,
-        parsed_at=now,
-    )
+) -> None:
+    """Make this the newest known state of the files, but where a newer bundle version got there first."""
+    newest = [file for file in parsed if file.path not in known or known[file.path].seq <= file.seq]
+    ids = files.add_parses(session, [_parse_row(file, made, now=now) for file in newest])
+    shown: list[ParsedFile] = []
+    for file, parse_id in zip(newest, ids, strict=True):
+        before = known.get(file.path)
+        row = {
+            "bundle_name": file.bundle_name,
+            "relative_fileloc": file.path,
+            "seq": file.seq,
+            "version": file.bundle_version,
+            "parse_id": parse_id,
+            "dag_ids": sorted(affected[file.path]),
+            "impure": bool(file.impure),
+            "error": file.error,
+            "broken_since": _broken_since(file.error, before, now),
+            "parsed_at": now,
+        }
+        if files.put(session, row, known=before is not None):
+            shown.append(file)
+    if shown:
+        host.show_errors(session, shown[0].bundle_name, {file.path: file.errors for file in shown})
+        dag_ids = sorted(content.dag_id for file in shown for content in file.contents)
+        host.show_warnings(session, dag_ids, [warning for file in shown for warning in file.warnings])
+
+
+def _parse_row(file: ParsedFile, made: Mapping[str, Made], *, now: datetime) -> dict[str, Any]:
+    return {
+        "bundle_name": file.bundle_name,
+        "relative_fileloc": file.path,
+        "file_digest": file.file_digest,
+        "inputs_digest": file.inputs_digest,
+        "environment": file.environment,
+        "inputs": dict(file.inputs),
+        "impure": [dict(item) for item in file.impure],
+        "builds": {content.dag_id: made[content.dag_id].build.id for content in file.contents},
+        "error": file.error,
+        "seconds": file.seconds,
+        "parsed_at": now,
+    }
+
+
+def _broken_since(error: str | None, before: Any, now: datetime) -> datetime | None:
+    if not error:
+        return None
+    since: datetime | None = before.broken_since if before and before.error else None
+    return since or now
 
 
 def release_newest(
     host: Host,
     session: Any,
-    made: Mapping[str, Build],
+    made: Mapping[str, Made],
+    rows: Mapping[str, Any],
     *,
     bundle_name: str,
-    path: str,
     seq: int,
     now: datetime,
-    folded: frozenset[str] = frozenset(),
 ) -> list[Outcome]:
-    """Make builds the newest of their Dags and release those of unpinned ones.
+    """Make builds the newest of their Dags, whose locked rows are given, and release those of unpinned ones.
 
     A Dag that another file holds too stays with that file until a newer version of the bundle shows that
     it is gone from there; until then it is only on the shelf.
     """
-    rows = dags.rows(session, made)
+    accepted = _accepted(session, made, rows, bundle_name=bundle_name, seq=seq, now=now)
+    if not accepted:
+        return []
+    dags.change_each(
+        session,
+        [
+            {
+                "dag_id": dag_id,
+                "newest_build_id": item.build.id,
+                "newest_seq": seq,
+                "bundle_name": bundle_name,
+                "relative_fileloc": item.path,
+                "missing_since": None,
+            }
+            for dag_id, item in sorted(accepted.items())
+        ],
+    )
+    states = load_states(host, session, sorted(accepted))
+    acts = [
+        Act(
+            state=states[dag_id],
+            decision=decide(
+                states[dag_id], Command(verb=Verb.ARRIVE, build=item.build, rewritten=item.folded)
+            ),
+            verb=Verb.ARRIVE.value,
+            actor=ACTOR,
+            reason=_reason(item.build),
+        )
+        for dag_id, item in sorted(accepted.items())
+    ]
+    contents = {item.build.id: item.content for item in accepted.values() if item.content is not None}
+    return carry_out(host, session, acts, now=now, contents=contents)
+
+
+def _accepted(
+    session: Any,
+    made: Mapping[str, Made],
+    rows: Mapping[str, Any],
+    *,
+    bundle_name: str,
+    seq: int,
+    now: datetime,
+) -> dict[str, Made]:
     accepted = {}
-    for dag_id, build in made.items():
+    for dag_id, item in made.items():
         row = rows[dag_id]
-        elsewhere = (row.bundle_name, row.relative_fileloc) != (bundle_name, path)
+        elsewhere = (row.bundle_name, row.relative_fileloc) != (bundle_name, item.path)
+        owner = f"{row.bundle_name}: {row.relative_fileloc}"
         if elsewhere and row.newest_build_id is not None and _still_there(session, row, dag_id):
             events.add(
                 session,
@@ -350,39 +239,13 @@ def release_newest(
                 actor=ACTOR,
                 dag_id=dag_id,
                 bundle_name=bundle_name,
-                reason=f"{path} holds the Dag too; it stays with {row.bundle_name}: {row.relative_fileloc}",
-                path=path,
-                owner=f"{row.bundle_name}: {row.relative_fileloc}",
+                reason=f"{item.path} holds the Dag too; it stays with {owner}",
+                path=item.path,
+                owner=owner,
             )
-            continue
-        if not elsewhere and row.newest_seq > seq:
-            continue
-        accepted[dag_id] = build
-        dags.change(
-            session,
-            dag_id,
-            newest_build_id=build.id,
-            newest_seq=seq,
-            bundle_name=bundle_name,
-            relative_fileloc=path,
-            missing_since=None,
-        )
-    if not accepted:
-        return []
-    states = load_states(host, session, sorted(accepted))
-    acts = [
-        Act(
-            state=states[dag_id],
-            decision=decide(
-                states[dag_id], Command(verb=Verb.ARRIVE, build=build, rewritten=dag_id in folded)
-            ),
-            verb=Verb.ARRIVE.value,
-            actor=ACTOR,
-            reason=_reason(build),
-        )
-        for dag_id, build in sorted(accepted.items())
-    ]
-    return carry_out(host, session, acts, now=now)
+        elif elsewhere or row.newest_seq <= seq:
+            accepted[dag_id] = item
+    return accepted
 
 
 def reuse(
@@ -404,38 +267,41 @@ def reuse(
         if row.error:
             affected |= set(dags.ids_of_file(session, bundle_name, path))
             affected |= set(known.dag_ids if known else ())
-        for dag_id in row.builds:
-            dags.add(session, dag_id, bundle_name=bundle_name, relative_fileloc=path)
-        if affected:
-            lock_dags(session, affected)
+        rows = dags.lock(session, affected, dict.fromkeys(row.builds, (bundle_name, path)))
         newest = files.put(
             session,
-            bundle_name,
-            path,
-            seq=seq,
-            version=bundle_version,
-            parse_id=parse_id,
-            dag_ids=sorted(affected),
-            impure=bool(row.impure),
-            error=row.error,
-            broken_since=(known.broken_since if known and known.error else now) if row.error else None,
-            parsed_at=now,
+            {
+                "bundle_name": bundle_name,
+                "relative_fileloc": path,
+                "seq": seq,
+                "version": bundle_version,
+                "parse_id": parse_id,
+                "dag_ids": sorted(affected),
+                "impure": bool(row.impure),
+                "error": row.error,
+                "broken_since": _broken_since(row.error, known, now),
+                "parsed_at": now,
+            },
+            known=known is not None,
         )
         if not newest:
             return []
         if row.error:
             gone = affected - set(row.builds)
             _record_broken(session, gone, bundle_name, bundle_version, path, row.error, now=now)
-        host.show_errors(session, bundle_name, path, {path: row.error} if row.error else {})
+        host.show_errors(session, bundle_name, {path: {path: row.error} if row.error else {}})
         found = builds.by_ids(session, row.builds.values())
-        made = {dag_id: found[build_id] for dag_id, build_id in row.builds.items() if build_id in found}
-        for build in made.values():
-            if build.bundle_version != bundle_version:
-                builds.remember_version(session, build.id, bundle_name, bundle_version, now=now)
-        return release_newest(host, session, made, bundle_name=bundle_name, path=path, seq=seq, now=now)
+        made = {
+            dag_id: Made(build=found[build_id], path=path)
+            for dag_id, build_id in row.builds.items()
+            if build_id in found
+        }
+        again = [item.build.id for item in made.values() if item.build.bundle_version != bundle_version]
+        builds.remember_versions(session, again, bundle_name, bundle_version, now=now)
+        return release_newest(host, session, made, rows, bundle_name=bundle_name, seq=seq, now=now)
 
     outcomes = host.run(work)
-    host.announce([{"kind": o.kind or "build", "dag_id": o.dag_id} for o in outcomes if o.changed])
+    _announce(host, outcomes)
     return outcomes
 
 

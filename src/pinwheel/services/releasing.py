@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 from attrs import frozen
 
-from pinwheel.core.build import Build
+from pinwheel.core.build import Build, BuildContent
+from pinwheel.core.drift import Drift
 from pinwheel.core.errors import NotFound, PinwheelError, Refused
 from pinwheel.core.projection import Place, Projected, Projection, place_of, serialized_for
 from pinwheel.core.release import DagState, Decision, Kind, Release, SetTrack, Track, unversioned_remedy
 from pinwheel.services.ports import Host
 from pinwheel.store import builds, bundles, dags, events, releases
+
+ACTOR = "pinwheel"
+"""Who did what nobody asked for."""
 
 
 @frozen(kw_only=True)
@@ -112,12 +117,19 @@ def unknown_dag(dag_id: str) -> NotFound:
 
 
 def carry_out(
-    host: Host, session: Any, acts: Sequence[Act], *, now: datetime, record_all: bool = False
+    host: Host,
+    session: Any,
+    acts: Sequence[Act],
+    *,
+    now: datetime,
+    record_all: bool = False,
+    contents: Mapping[int, BuildContent] | None = None,
 ) -> list[Outcome]:
     """Carry out decisions on Dags that the caller has locked. Writes everything, commits nothing.
 
     ``record_all`` keeps an event also of decisions that change nothing, so that a repeat of the same
-    request changes nothing later either.
+    request changes nothing later either. ``contents`` are those of builds that the caller has at hand, by
+    id of the build, so that they need not be read back.
     """
     tracks: dict[tuple[Track, str, str | None], list[str]] = {}
     for act in acts:
@@ -126,7 +138,8 @@ def carry_out(
                 tracks.setdefault((step.track, act.actor, act.reason), []).append(act.state.dag_id)
     for (track, actor, reason), dag_ids in tracks.items():
         dags.set_track(session, dag_ids, track, actor=actor, reason=reason, now=now)
-    made = _release_all(host, session, [act for act in acts if act.decision.release], now=now)
+    releasing = [act for act in acts if act.decision.release]
+    made = _release_all(host, session, releasing, contents or {}, now=now)
     outcomes = [outcome_of(act, made.get(act.state.dag_id)) for act in acts]
     _record(
         host,
@@ -137,13 +150,20 @@ def carry_out(
     return outcomes
 
 
-def _release_all(host: Host, session: Any, acts: Sequence[Act], *, now: datetime) -> dict[str, int]:
+def _release_all(
+    host: Host, session: Any, acts: Sequence[Act], contents: Mapping[int, BuildContent], *, now: datetime
+) -> dict[str, int]:
+    if not acts:
+        return {}
     steps: dict[str, Release] = {}
     for act in acts:
         step = act.decision.release
         assert step is not None
         steps[act.state.dag_id] = step
     rows = dags.rows(session, steps)
+    _mend_superseded(
+        host, session, [rows[d] for d, step in steps.items() if not step.replaces_active], now=now
+    )
     free = host.next_version_numbers(session, steps)
     numbers: dict[str, int] = {}
     reuse: dict[str, UUID | None] = {}
@@ -159,6 +179,7 @@ def _release_all(host: Host, session: Any, acts: Sequence[Act], *, now: datetime
     projections = projections_for(
         session,
         [(numbers[d], step.kind, step.build, places[d], reuse[d]) for d, step in steps.items()],
+        contents=contents,
     )
     replaced = [p for p in projections if p.dag_version_id is not None]
     added = [p for p in projections if p.dag_version_id is None]
@@ -219,6 +240,41 @@ def _release_all(host: Host, session: Any, acts: Sequence[Act], *, now: datetime
     return numbers
 
 
+def _mend_superseded(host: Host, session: Any, rows: Sequence[Any], *, now: datetime) -> None:
+    """Put back what another writer changed in versions that are superseded now.
+
+    Runs may be bound to them later, and nobody compares a version again once another is the newest.
+    """
+    released = {row.dag_id: row for row in rows if row.active_release is not None}
+    for drift in host.drifted(session, released) if released else ():
+        if not drift.of_version:
+            continue
+        row = released[drift.dag_id]
+        build = builds.by_ids(session, [row.active_build_id])[row.active_build_id]
+        wanted = (row.active_release, None, build, released_place(row), row.dag_version_id)
+        host.restore(session, projections_for(session, [wanted], written=row))
+        record_drift(host, session, drift, bundle_name=row.bundle_name, now=now)
+
+
+def record_drift(host: Host, session: Any, drift: Drift, *, bundle_name: str, now: datetime) -> None:
+    """Say in the events and in Airflow's audit log what was found and put back."""
+    events.add(
+        session,
+        "drift",
+        now=now,
+        actor=ACTOR,
+        dag_id=drift.dag_id,
+        bundle_name=bundle_name,
+        reason=drift.summary,
+        found={name: str(value) for name, value in drift.found.items()},
+        foreign_versions=[str(i) for i in drift.foreign_versions],
+        repaired=True,
+    )
+    host.audit(
+        session, event="pinwheel_drift", dag_id=drift.dag_id, actor=ACTOR, details={"found": drift.summary}
+    )
+
+
 def released_place(row: Any) -> Place:
     """The place under which a Dag's active release stands in Airflow's rows."""
     return Place(
@@ -243,14 +299,19 @@ def projections_for(
     wanted: Sequence[tuple[int, Kind | None, Build, Place, UUID | None]],
     *,
     written: Any = None,
+    contents: Mapping[int, BuildContent] = MappingProxyType({}),
 ) -> list[Projection]:
     """Load what must be written for the given (number, kind, build, place, version id) tuples.
 
+    What ``contents`` has, by id of the build, is not loaded.
     ``written`` is the one Dag's row, when what was written before is to be left alone where it stands.
     """
-    stored = builds.serialized(session, [build.id for _, _, build, _, _ in wanted])
+    missing = [build.id for _, _, build, _, _ in wanted if build.id not in contents]
+    stored: dict[int, Mapping[str, Any]] = {build_id: c.serialized for build_id, c in contents.items()}
+    stored |= builds.serialized(session, missing)
     known = bundles.versions(session, {(b.bundle_name, b.bundle_version) for _, _, b, _, _ in wanted})
-    manifests = builds.files_of(session, [build.id for _, _, build, _, _ in wanted])
+    manifests: dict[int, Mapping[str, str]] = {build_id: c.files for build_id, c in contents.items()}
+    manifests |= builds.files_of(session, missing)
     code_digests = {
         build.id: manifests[build.id].get(build.relative_fileloc, "") for _, _, build, _, _ in wanted
     }

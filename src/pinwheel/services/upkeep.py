@@ -9,9 +9,16 @@ from typing import Any
 from pinwheel.core.drift import Drift
 from pinwheel.core.release import Decision, Kind, Release, Track
 from pinwheel.services.ports import Host
-from pinwheel.services.register import ACTOR
-from pinwheel.services.releasing import Act, carry_out, load_states, projections_for, released_place
-from pinwheel.store import bindings, builds, dags, events
+from pinwheel.services.releasing import (
+    ACTOR,
+    Act,
+    carry_out,
+    load_states,
+    projections_for,
+    record_drift,
+    released_place,
+)
+from pinwheel.store import bindings, builds, dags
 from pinwheel.store.locking import lock_dags
 
 
@@ -63,19 +70,7 @@ def _repair(host: Host, dag_id: str, session: Any) -> list[Drift]:
             projected_code_hash=written.code_hash,
             asserted_at=now,
         )
-    events.add(
-        session,
-        "drift",
-        now=now,
-        actor=ACTOR,
-        dag_id=dag_id,
-        bundle_name=state.bundle_name,
-        reason=drift.summary,
-        found={name: str(value) for name, value in drift.found.items()},
-        foreign_versions=[str(i) for i in drift.foreign_versions],
-        repaired=True,
-    )
-    host.audit(session, event="pinwheel_drift", dag_id=dag_id, actor=ACTOR, details={"found": drift.summary})
+    record_drift(host, session, drift, bundle_name=state.bundle_name, now=now)
     return [drift]
 
 
