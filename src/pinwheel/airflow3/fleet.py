@@ -1,0 +1,112 @@
+"""What the fleet page shows of Airflow's own: names, owners, tags, and runs by active version."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from airflow.models.dag import DagModel, DagTag
+from airflow.models.dagrun import DagRun
+from airflow.utils.state import DagRunState
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from pinwheel.services.ports import DagCard
+from pinwheel.store import tables as t
+
+T = TypeVar("T")
+
+
+def matching(
+    session: Session, *, tags: Collection[str], owner: str | None, text: str | None
+) -> set[str] | None:
+    """Ids of the Dags with any of the tags, that owner, and the text in their id or name; None: no limit."""
+    if not tags and owner is None and text is None:
+        return None
+    query = select(DagModel.dag_id)
+    if tags:
+        query = query.where(DagModel.dag_id.in_(select(DagTag.dag_id).where(DagTag.name.in_(list(tags)))))
+    if owner is not None:
+        query = query.where(DagModel.owners.icontains(owner, autoescape=True))
+    if text is not None:
+        query = query.where(
+            or_(
+                DagModel.dag_id.icontains(text, autoescape=True),
+                DagModel.dag_display_name.icontains(text, autoescape=True),
+            )
+        )
+    found: Iterable[Any] = session.execute(query.add_columns(DagModel.owners))
+    return {row.dag_id for row in found if owner is None or owner in _names(row.owners)}
+
+
+def cards(session: Session, dag_ids: Collection[str]) -> dict[str, DagCard]:
+    """What Airflow's rows say of these Dags, by id; those that it lost are left out."""
+    found: dict[str, DagCard] = {}
+    for chunk in _chunks(sorted(dag_ids)):
+        tags: dict[str, list[str]] = {}
+        for row in session.execute(
+            select(DagTag.dag_id, DagTag.name).where(DagTag.dag_id.in_(chunk)).order_by(DagTag.name)
+        ):
+            tags.setdefault(row.dag_id, []).append(row.name)
+        for dag in session.execute(
+            select(
+                DagModel.dag_id,
+                DagModel.dag_display_name.label("display_name"),
+                DagModel.owners,
+                DagModel.is_paused,
+            ).where(DagModel.dag_id.in_(chunk))
+        ):
+            found[dag.dag_id] = DagCard(
+                display_name=dag.display_name,
+                owners=tuple(_names(dag.owners)),
+                tags=tuple(tags.get(dag.dag_id, ())),
+                paused=bool(dag.is_paused),
+            )
+    return found
+
+
+def active_with_failures(session: Session) -> set[UUID]:
+    """Active versions on which a run has failed."""
+    return set(
+        session.scalars(
+            select(DagRun.created_dag_version_id)
+            .join(t.dag, t.dag.c.dag_version_id == DagRun.created_dag_version_id)
+            .where(DagRun.state == DagRunState.FAILED)
+            .distinct()
+        )
+    )
+
+
+def counts(session: Session, dag_version_ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
+    """How many runs on each of these versions are in which state."""
+    found: dict[UUID, dict[str, int]] = {}
+    for chunk in _chunks(sorted(dag_version_ids, key=str)):
+        for row in session.execute(
+            select(DagRun.created_dag_version_id, DagRun.state, func.count().label("number"))
+            .where(DagRun.created_dag_version_id.in_(chunk))
+            .group_by(DagRun.created_dag_version_id, DagRun.state)
+        ):
+            state = str(getattr(row.state, "value", row.state))
+            found.setdefault(row.created_dag_version_id, {})[state] = int(row.number)
+    return found
+
+
+def owners_and_tags(session: Session, dag_ids: Collection[str]) -> tuple[list[str], list[str]]:
+    """All owners and all tags of these Dags, sorted."""
+    wanted = set(dag_ids)
+    owners = session.execute(select(DagModel.dag_id, DagModel.owners))
+    tags = session.execute(select(DagTag.dag_id, DagTag.name))
+    return (
+        sorted({name for row in owners if row.dag_id in wanted for name in _names(row.owners)}),
+        sorted({row.name for row in tags if row.dag_id in wanted}),
+    )
+
+
+def _names(owners: str | None) -> list[str]:
+    return [name for part in (owners or "").split(",") if (name := part.strip())]
+
+
+def _chunks(ordered: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(ordered), 500):
+        yield ordered[start : start + 500]

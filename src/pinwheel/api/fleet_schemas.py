@@ -1,0 +1,80 @@
+"""What the fleet's routes answer."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pinwheel.api.schemas import Broken, Moment
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class FleetBuild(_Answer):
+    build: int
+    label: str | None
+    bundle_version: str | None
+    author: str | None
+    message: str | None
+    created_at: Moment | None
+    committed_at: Moment | None
+
+
+class Pin(_Answer):
+    actor: str | None
+    reason: str | None
+    since: Moment | None
+
+
+class LastChange(_Answer):
+    kind: str
+    actor: str | None
+    reason: str | None
+    at: Moment | None
+
+
+class FleetDag(_Answer):
+    dag_id: str
+    display_name: str
+    owners: list[str]
+    tags: list[str]
+    paused: bool | None
+    bundle: str
+    path: str
+    active_release: int | None
+    released_at: Moment | None
+    active: FleetBuild | None
+    newest: FleetBuild | None
+    behind: int = Field(description="So many builds are newer than the active one.")
+    held: bool
+    retired: bool
+    pin: Pin | None
+    broken: Broken | None
+    runs: dict[str, int] | None = Field(
+        description="Runs on the active release, by state; null when you may not see them."
+    )
+    last_change: LastChange | None
+    may_edit: bool
+
+
+class FleetCounts(_Answer):
+    all: int
+    held: int
+    pinned: int
+    broken: int
+    failing: int
+
+
+class Fleet(_Answer):
+    dags: list[FleetDag]
+    total_entries: int = Field(description="How many there are without `limit` and `offset`.")
+    counts: FleetCounts = Field(
+        description="How many are in each state, whatever of `held`, `pinned`, `broken`, `failing` is asked."
+    )
+
+
+class Choices(_Answer):
+    bundles: list[str]
+    owners: list[str]
+    tags: list[str]

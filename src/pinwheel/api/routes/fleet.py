@@ -1,0 +1,75 @@
+"""The fleet at a glance, for the page of all Dags."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+
+from pinwheel.api import fleet_schemas as schemas
+from pinwheel.api.access import AccessDep, HostDep, Permission
+from pinwheel.api.parameters import OffsetQuery, TextQuery, Words
+from pinwheel.services import fleet
+
+router = APIRouter(prefix="/fleet", tags=["Fleet"])
+
+State = Annotated[bool | None, Query()]
+
+
+@router.get("", operation_id="get_fleet", response_model=schemas.Fleet, summary="Fleet")
+def get_fleet(
+    access: AccessDep,
+    host: HostDep,
+    held: State = None,
+    pinned: State = None,
+    broken: State = None,
+    failing: Annotated[
+        bool | None, Query(description="Whether a run on the active release has failed.")
+    ] = None,
+    tag: Words = [],  # noqa: B006 - FastAPI copies it
+    bundle: TextQuery = None,
+    owner: TextQuery = None,
+    text: Annotated[TextQuery, Query(description="Part of the id or of the display name.")] = None,
+    retired: Annotated[bool, Query(description="Whether to show retired Dags too.")] = False,
+    order_by: Literal["dag_id", "-last_change"] = "dag_id",
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    offset: OffsetQuery = 0,
+) -> dict[str, Any]:
+    """Dags that you may read: what is active, what waits and why, what is broken, runs since the release."""
+    wish = fleet.Wish(
+        held=held,
+        pinned=pinned,
+        broken=broken,
+        failing=failing,
+        tags=tuple(tag),
+        bundle=bundle,
+        owner=owner,
+        text=text,
+        retired=retired,
+        order_by=order_by,
+        limit=limit,
+        offset=offset,
+    )
+    found = fleet.fleet(host, wish, access.readable)
+    shown = found["dags"]
+    ids = [view["dag_id"] for view in shown]
+    fixed, quiet = set(access.lacking(Permission.EDIT, ids)), set(access.lacking(Permission.READ_RUNS, ids))
+    with_errors = access.may_read_import_errors()
+    for view in shown:
+        view["may_edit"] = view["dag_id"] not in fixed
+        if view["dag_id"] in quiet:
+            view["runs"] = None
+        if view["broken"] and not with_errors:
+            view["broken"]["error"] = None
+    return found
+
+
+@router.get(
+    "/filters",
+    operation_id="get_fleet_filters",
+    response_model=schemas.Choices,
+    summary="Filters of the fleet",
+)
+def get_filters(access: AccessDep, host: HostDep) -> dict[str, Any]:
+    """The bundles, owners and tags of the Dags that you may read."""
+    return fleet.choices(host, access.readable)

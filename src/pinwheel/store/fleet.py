@@ -1,0 +1,70 @@
+"""Managed Dags at a glance: one light row each, without anything that grows with their history."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Result, Row, select
+from sqlalchemy.orm import Session
+
+from pinwheel.store import tables as t
+
+_ACTIVE = t.build.alias("active_build_row")
+_NEWEST = t.build.alias("newest_build_row")
+
+
+def rows(session: Session, *, bundle: str | None = None, retired: bool = False) -> list[Row[Any]]:
+    """Rows of ``pinwheel_dag`` in order of id, with the numbers of both builds and of the active release."""
+    query = (
+        select(
+            t.dag.c.dag_id,
+            t.dag.c.bundle_name,
+            t.dag.c.relative_fileloc,
+            t.dag.c.track,
+            t.dag.c.track_actor,
+            t.dag.c.track_reason,
+            t.dag.c.track_since,
+            t.dag.c.active_release,
+            t.dag.c.active_build_id,
+            t.dag.c.newest_build_id,
+            t.dag.c.dag_version_id,
+            t.dag.c.retired,
+            _ACTIVE.c.build.label("active_build"),
+            _NEWEST.c.build.label("newest_build"),
+            t.release.c.created_at.label("released_at"),
+            t.release.c.kind.label("release_kind"),
+            t.release.c.actor.label("release_actor"),
+            t.release.c.reason.label("release_reason"),
+        )
+        .outerjoin(_ACTIVE, _ACTIVE.c.id == t.dag.c.active_build_id)
+        .outerjoin(_NEWEST, _NEWEST.c.id == t.dag.c.newest_build_id)
+        .outerjoin(
+            t.release,
+            (t.release.c.dag_id == t.dag.c.dag_id) & (t.release.c.release == t.dag.c.active_release),
+        )
+        .order_by(t.dag.c.dag_id)
+    )
+    if bundle is not None:
+        query = query.where(t.dag.c.bundle_name == bundle)
+    if not retired:
+        query = query.where(t.dag.c.retired.is_(False))
+    return list(session.execute(query))
+
+
+def broken_files(session: Session) -> set[tuple[str, str]]:
+    """Bundle and path of each file that can not be imported now."""
+    found = session.execute(
+        select(t.file.c.bundle_name, t.file.c.relative_fileloc).where(t.file.c.error.is_not(None))
+    )
+    return {(row.bundle_name, row.relative_fileloc) for row in found}
+
+
+def errors(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
+    """Those of these few files that can not be imported now, by bundle and path."""
+    found: Result[Any] = session.execute(
+        select(t.file).where(
+            t.file.c.error.is_not(None), t.file.c.relative_fileloc.in_(sorted({path for _, path in pairs}))
+        )
+    )
+    return {pair: row for row in found if (pair := (row.bundle_name, row.relative_fileloc)) in pairs}
