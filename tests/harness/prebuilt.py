@@ -149,6 +149,21 @@ class Prebuilt:
             self.host, bundle_name=self.bundle_name, seq=seq, paths=paths, grace_seconds=50
         )
 
+    def foreign_parse(self, folder: Path, dag_id: str, text: Text, mark: str = "") -> None:
+        """As `airflow tasks test` and `airflow dags reserialize` do: no bundle version, whatever is there."""
+        from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+        from airflow.serialization.serialized_objects import LazyDeserializedDAG
+        from airflow.utils.session import create_session
+
+        path = folder / f"{dag_id}.py"
+        path.write_text(f"# foreign {mark}\n" + text.source.decode())
+        data = serialized(dag_id, text.shape)
+        data["dag"] |= {"fileloc": str(path), "_processor_dags_folder": str(folder)}
+        with create_session() as session:
+            update_dag_parsing_results_in_db(
+                self.bundle_name, None, [LazyDeserializedDAG(data=data)], {}, None, set(), session
+            )
+
     def parsed(self, dag_id: str, *, version: str, seq: int, text: Any = ...) -> Any:
         """What a parse of the file gave in this bundle version."""
         from pinwheel.core.build import BuildContent, digest_of, label_of

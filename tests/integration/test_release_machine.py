@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import textwrap
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from harness import invariants
 from harness.hypothesis_profiles import machine
 from harness.inprocess import bound_airflow
-from harness.prebuilt import BROKEN, SHAPES, Prebuilt, Text, finish_run, serialized, start_run
+from harness.prebuilt import BROKEN, SHAPES, Prebuilt, Text, finish_run, start_run
 from pinwheel.core.errors import Conflict, NotFound, Refused
 from pinwheel.core.release import Verb
 from pinwheel.services import change, trigger, upkeep, views
@@ -222,19 +221,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(dag_id=A_DAG, text=TEXTS)
     def a_foreign_writer_parses(self, dag_id: str, text: Text) -> None:
-        """As `airflow tasks test` and `airflow dags reserialize` do: no bundle version, whatever is there."""
-        from airflow.dag_processing.collection import update_dag_parsing_results_in_db
-        from airflow.serialization.serialized_objects import LazyDeserializedDAG
-        from airflow.utils.session import create_session
-
-        path = self.folder / f"{dag_id}.py"
-        path.write_text(textwrap.dedent(f"# foreign {self.serial}\n") + text.source.decode())
-        data = serialized(dag_id, text.shape)
-        data["dag"] |= {"fileloc": str(path), "_processor_dags_folder": str(self.folder)}
-        with create_session() as session:
-            update_dag_parsing_results_in_db(
-                self.pusher.bundle_name, None, [LazyDeserializedDAG(data=data)], {}, None, set(), session
-            )
+        self.pusher.foreign_parse(self.folder, dag_id, text, mark=str(self.serial))
         self.drifted.add(dag_id)
 
     @rule(dag_id=A_DAG)

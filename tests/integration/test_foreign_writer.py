@@ -1,0 +1,70 @@
+"""What another writer of Airflow's rows leaves behind when Pinwheel releases before it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from harness import invariants
+from harness.inprocess import bound_airflow
+from harness.prebuilt import Prebuilt, Text
+from pinwheel.services import trigger, upkeep
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Iterator[Any]:
+    made = request.getfixturevalue(request.param).create()
+    with bound_airflow(made):
+        yield made
+    made.drop()
+
+
+def _versions(engine: sa.Engine) -> list[Any]:
+    # The hash stands for the serialized form, whose keys SQLite keeps in the order of writing.
+    return [
+        (*row[:5], *row[6:])
+        for row in invariants.history(engine, unused_too=True).values()
+        if int(row[1]) > 0  # not those of trials
+    ]
+
+
+def test_a_superseded_version_says_what_was_released_though_another_writer_had_rewritten_it(
+    database: Any, tmp_path: Path
+) -> None:
+    pusher = Prebuilt()
+    first = pusher.push({"a": Text("daily", 1)})
+    engine = database.engine()
+    (released,) = _versions(engine)
+    pusher.foreign_parse(tmp_path, "a", Text("plain", 2))
+    assert _versions(engine) != [released], "Airflow rewrites a version that no run uses in place"
+
+    pusher.push({"a": Text("daily", 3)})
+    assert released in _versions(engine)
+    assert trigger.trigger(pusher.host, "a", actor="ada", build=1).bundle_version == first
+    with engine.connect() as connection:
+        bound = "SELECT bundle_version FROM dag_run WHERE dag_id = 'a'"
+        assert connection.scalars(sa.text(bound)).all() == [first]
+        kinds = connection.scalars(sa.text("SELECT kind FROM pinwheel_event WHERE dag_id = 'a'")).all()
+    assert kinds.count("drift") == 1
+    assert upkeep.repair_drift(pusher.host) == []
+
+
+def test_a_version_in_the_place_of_a_deleted_one_gives_way(database: Any, tmp_path: Path) -> None:
+    from airflow.api.common.delete_dag import delete_dag
+
+    pusher = Prebuilt()
+    pusher.push({"a": Text("daily", 1)})
+    engine = database.engine()
+    (released,) = _versions(engine)
+    delete_dag("a")
+    pusher.foreign_parse(tmp_path, "a", Text("plain", 2))
+    assert [row[:2] for row in _versions(engine)] == [released[:2]], "Airflow numbers its versions anew"
+
+    (found,) = upkeep.repair_drift(pusher.host)
+    assert "newer dag_version written by somebody else" in found.summary
+    assert _versions(engine) == [released]
+    assert upkeep.repair_drift(pusher.host) == []
