@@ -20,11 +20,10 @@ setup-34: ## The same on the Airflow 3.4 beta, into .venv-34
 demo: setup ## A complete local Airflow with Pinwheel, and its story; ARGS=--once ends after the story
 	@exec env $(RUN) python -m pinwheel.demo $(ARGS)
 
-test: setup ## Everything: lint, then all tests on Airflow 3.3, then on the 3.4 beta
+test: setup setup-34 ## Everything: lint, then all tests on Airflow 3.3 and, beside them, on the 3.4 beta
 	@status=0; \
 	$(MAKE) --no-print-directory lint || status=1; \
-	$(RUN) pytest $(ARGS) || status=1; \
-	$(MAKE) --no-print-directory test-34 || status=1; \
+	scripts/test $(ARGS) || status=1; \
 	exit $$status
 
 test-unit: setup ## Unit and property tests: no Airflow processes, seconds
