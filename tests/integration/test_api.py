@@ -106,6 +106,9 @@ READS = [
     "/dags/read_1/builds",
     "/dags/read_1/releases",
     "/dags/read_1/diff",
+    "/dags/read_1/line",
+    "/dags/read_1/compare",
+    "/dags/read_1/compare/file?path=read_1.py",
     "/dags/read_1/runs",
     "/events",
     "/health",
@@ -164,6 +167,11 @@ INVALID = [
     ("GET", "/dags/read_1/builds?limit=x", None),
     ("GET", "/dags/read_1/releases?offset=-1", None),
     ("GET", "/dags/read_1/diff?from=0", None),
+    ("GET", "/dags/read_1/line?limit=501", None),
+    ("GET", "/dags/read_1/line?before=yesterday", None),
+    ("GET", "/dags/read_1/compare?to=0", None),
+    ("GET", "/dags/read_1/compare/file", None),
+    ("GET", "/dags/read_1/compare/file?path=%00", None),
     ("GET", "/dags/read_1/runs?limit=0", None),
     ("GET", "/events?before_id=0", None),
     ("GET", "/dags/a%00b", None),
@@ -395,6 +403,37 @@ def test_events_page_backwards(api: Deployment) -> None:
             break
     assert seen == sorted(set(seen), reverse=True)
     assert len(seen) == api.env.scalar("SELECT count(*) FROM pinwheel_event")
+
+
+def test_the_line_says_what_the_user_may_do(api: Deployment) -> None:
+    every = ("edit", "create_runs", "edit_runs", "read_code", "read_runs")
+    assert ok(api.get("/dags/read_1/line", user="editor"))["may"] == dict.fromkeys(every, True)
+    assert ok(api.get("/dags/read_1/line", user="viewer"))["may"] == {
+        **dict.fromkeys(every, False),
+        "read_code": True,
+        "read_runs": True,
+    }
+
+
+def test_a_plan_tells_the_command_that_does_the_same(api: Deployment) -> None:
+    planned = ok(api.post("/dags/read_2/rollback?plan=true", {"reason": "it's bad"}))
+    assert planned["command"] == "pinwheel rollback --reason='it'\"'\"'s bad' read_2"
+    body = {"build": 1, "conf": {"day": 1}, "run_id": "only_planned", "plan": True}
+    planned = ok(api.post("/dags/read_2/runs", body))
+    assert planned["command"] == (
+        """pinwheel trigger --build=1 --run-id=only_planned --conf='{"day": 1}' read_2"""
+    )
+    assert (planned["plan"], planned["build"], planned["run_id"]) == (True, 1, "only_planned")
+    assert api.env.scalar("SELECT count(*) FROM dag_run WHERE dag_id = 'read_2'") == 0
+
+
+def test_a_file_is_compared_over_rest(api: Deployment) -> None:
+    found = ok(api.get("/dags/read_1/compare/file", params={"path": "read_1.py", "from": 1, "to": 2}))
+    assert ("one" in found["from"]["text"], "two" in found["to"]["text"]) == (True, True)
+    graph = ok(api.get("/dags/read_1/compare"))["graph"]
+    assert [(node["id"], node["change"]) for node in graph["nodes"]] == [("first", "same")]
+    missing = problem(api.get("/dags/read_1/compare/file", params={"path": "/etc/passwd"}), 404)
+    assert "neither build" in missing["found"]
 
 
 def test_reading_changes_nothing(api: Deployment) -> None:

@@ -21,7 +21,7 @@ from pinwheel.cli.remote import RemoteBackend
 from pinwheel.core import errors
 from pinwheel.core.errors import HostError, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.core.selector import Selector
-from pinwheel.services import backfill, change, selecting, trigger, views
+from pinwheel.services import backfill, change, compare, selecting, trigger, views
 from pinwheel.services.releasing import unknown_dag
 
 CLASSES = sorted(
@@ -33,6 +33,9 @@ ROUTES = {
     ("GET", "/api/v1/dags"),
     ("GET", "/api/v1/dags/{dag_id}"),
     ("GET", "/api/v1/dags/{dag_id}/builds"),
+    ("GET", "/api/v1/dags/{dag_id}/compare"),
+    ("GET", "/api/v1/dags/{dag_id}/compare/file"),
+    ("GET", "/api/v1/dags/{dag_id}/line"),
     ("GET", "/api/v1/dags/{dag_id}/releases"),
     ("GET", "/api/v1/dags/{dag_id}/diff"),
     ("GET", "/api/v1/dags/{dag_id}/runs"),
@@ -133,6 +136,8 @@ def all_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         (views, "builds"),
         (views, "releases"),
         (views, "diff"),
+        (compare, "compare"),
+        (compare, "file"),
         (change, "apply"),
         (change, "plan"),
         (trigger, "trigger"),
@@ -141,6 +146,7 @@ def all_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     ]:
         monkeypatch.setattr(module, name, missing)
     monkeypatch.setattr("pinwheel.api.routes.runs.history", missing)
+    monkeypatch.setattr("pinwheel.api.routes.line.line", missing)
 
 
 @pytest.mark.parametrize("error", CLASSES)
@@ -192,7 +198,8 @@ def test_the_paths_of_openapi_are_these() -> None:
 
 
 def filled(path: str) -> str:
-    return path.replace("{dag_id}", "d").replace("{run_id}", "r")
+    query = "?path=p" if path.endswith("/compare/file") else ""
+    return path.replace("{dag_id}", "d").replace("{run_id}", "r") + query
 
 
 @pytest.mark.parametrize(("method", "path"), [*sorted(ROUTES), ("GET", "/api/v1/openapi.json")])
@@ -234,6 +241,9 @@ NEEDED = {
     "builds": "READ_VERSIONS",
     "releases": "READ_VERSIONS",
     "diff": "READ_CODE",
+    "line": "READ_VERSIONS",
+    "compare": "READ_VERSIONS",
+    "file": "READ_CODE",
     "promote": "EDIT",
     "rollback": "EDIT",
     "pin": "EDIT",

@@ -16,6 +16,7 @@ _AIRFLOW: dict[Permission, tuple[str, DagAccessEntity | None]] = {
     Permission.READ: ("GET", None),
     Permission.READ_VERSIONS: ("GET", DagAccessEntity.VERSION),
     Permission.READ_CODE: ("GET", DagAccessEntity.CODE),
+    Permission.READ_RUNS: ("GET", DagAccessEntity.RUN),
     Permission.READ_TASK_INSTANCES: ("GET", DagAccessEntity.TASK_INSTANCE),
     Permission.READ_AUDIT_LOG: ("GET", DagAccessEntity.AUDIT_LOG),
     Permission.EDIT: ("PUT", None),

@@ -27,7 +27,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3 import backfill, compat, drift, import_errors, projection, runs, tries, uninstall
+from pinwheel.airflow3 import backfill, compat, drift, import_errors, line, projection, runs, tries, uninstall
 from pinwheel.core.drift import Drift
 from pinwheel.core.errors import HostError
 from pinwheel.core.projection import Projected, Projection
@@ -40,6 +40,7 @@ from pinwheel.services.ports import (
     BackfillRun,
     BackfillWish,
     Host,
+    PlacedRun,
 )
 from pinwheel.store import tables as t
 
@@ -251,6 +252,14 @@ class AirflowHost:
         self, session: Session, dag_id: str, run_ids: Collection[str], *, task_id: str | None = None
     ) -> list[AirflowTry]:
         return tries.tries(session, dag_id, run_ids, task_id=task_id)
+
+    def placed_runs(
+        self, session: Session, dag_id: str, *, since: datetime | None, before: datetime | None, limit: int
+    ) -> list[PlacedRun]:
+        return line.placed_runs(session, dag_id, since=since, before=before, limit=limit)
+
+    def run_counts(self, session: Session, dag_id: str) -> dict[UUID | None, dict[str, int]]:
+        return line.run_counts(session, dag_id)
 
     def versions_before(self, session: Session, dag_id: str, number: int) -> list[AirflowVersion]:
         return tries.versions_before(session, dag_id, number)

@@ -32,6 +32,7 @@ class Permission(Enum):
     READ = "see the Dag"
     READ_VERSIONS = "see its versions"
     READ_CODE = "see its code"
+    READ_RUNS = "see its runs"
     READ_TASK_INSTANCES = "see its task instances"
     READ_AUDIT_LOG = "see its audit log"
     EDIT = "edit the Dag"

@@ -153,6 +153,7 @@ class TriggerBody(_Request):
     conf: dict[str, Any] | None = None
     note: Annotated[str, Field(max_length=1000)] | None = None
     reason: Text | None = None
+    plan: bool = Field(False, strict=True, description="Only say which run would be made.")
 
 
 class ClearBody(_Request):
@@ -298,6 +299,11 @@ class Outcome(_Answer):
     rerun: list[str]
 
 
+class OneOutcome(Outcome):
+    plan: bool = Field(description="True: nothing was changed.")
+    command: str = Field(description="The command line that does the same.")
+
+
 class Run(_Answer):
     """A run and the build that it is bound to; ``release`` is null for a build that was never released."""
 
@@ -306,6 +312,11 @@ class Run(_Answer):
     build: int
     release: int | None
     bundle_version: str | None
+
+
+class TriggeredRun(Run):
+    plan: bool | None = Field(None, description="True: nothing was changed.")
+    command: str | None = Field(None, description="In a plan: the command line that does the same.")
 
 
 class ClearedRun(Run):

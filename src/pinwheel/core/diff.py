@@ -60,9 +60,9 @@ _PARTIAL = ("partial_kwargs",)
 def structure(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     """How one serialized Dag became another. All lists are sorted; an unchanged Dag gives empty ones."""
     old, new = before.get("dag", {}), after.get("dag", {})
-    old_tasks, new_tasks = _tasks(old), _tasks(new)
+    old_tasks, new_tasks = tasks_of(old), tasks_of(new)
     old_groups, new_groups = _groups(old), _groups(new)
-    old_edges, new_edges = _edges(old_tasks), _edges(new_tasks)
+    old_edges, new_edges = edges_of(old_tasks), edges_of(new_tasks)
     old_schedule, new_schedule = schedule_of(old), schedule_of(new)
     changed = []
     for task_id in sorted(old_tasks.keys() & new_tasks.keys()):
@@ -175,7 +175,8 @@ def _arguments(values: Mapping[str, Any]) -> str:
     return "(" + ", ".join(f"{key}={masked(values[key], key)!r}" for key in sorted(values)) + ")"
 
 
-def _tasks(dag: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def tasks_of(dag: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Serialized tasks by id, without Airflow's wrapping. *dag* is the inner mapping."""
     found = {}
     for item in dag.get("tasks") or ():
         task = item.get("__var", item) if isinstance(item, Mapping) else None
@@ -202,7 +203,8 @@ def _dag_values(dag: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _edges(tasks: Mapping[str, Mapping[str, Any]]) -> set[tuple[str, str]]:
+def edges_of(tasks: Mapping[str, Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """Pairs of upstream and downstream task."""
     return {
         (task_id, str(below))
         for task_id, task in tasks.items()
@@ -213,26 +215,29 @@ def _edges(tasks: Mapping[str, Mapping[str, Any]]) -> set[tuple[str, str]]:
 def _groups(dag: Mapping[str, Any]) -> dict[str, set[str]]:
     """Task groups by id, each with the tasks that lie in it directly. The Dag's root group is left out."""
     found: dict[str, set[str]] = {}
-    for group in _walk_groups(dag.get("task_group")):
-        group_id = group.get("_group_id")
-        if group_id is None:
-            continue
-        found[str(group_id)] = {
-            str(child[1])
-            for child in (group.get("children") or {}).values()
-            if isinstance(child, (list, tuple)) and len(child) == 2 and not isinstance(child[1], Mapping)
-        }
+    for group_id, group in walk_groups(dag.get("task_group")):
+        if group_id is not None:
+            found[group_id] = {
+                str(child[1])
+                for child in (group.get("children") or {}).values()
+                if isinstance(child, (list, tuple)) and len(child) == 2 and not isinstance(child[1], Mapping)
+            }
     return found
 
 
-def _walk_groups(group: Any) -> Iterator[Mapping[str, Any]]:
+def walk_groups(group: Any, group_id: str | None = None) -> Iterator[tuple[str | None, Mapping[str, Any]]]:
+    """A serialized task group and all groups below it, each before those that it holds, with their ids.
+
+    The id is that under which the parent holds it; ``_group_id`` inside lacks the parents' names.
+    The Dag's root group has None.
+    """
     if not isinstance(group, Mapping):
         return
     group = group.get("__var", group)
-    yield group
-    for child in (group.get("children") or {}).values():
+    yield group_id, group
+    for child_id, child in (group.get("children") or {}).items():
         if isinstance(child, (list, tuple)) and len(child) == 2 and isinstance(child[1], Mapping):
-            yield from _walk_groups(child[1])
+            yield from walk_groups(child[1], str(child_id))
 
 
 def _group_of(groups: Mapping[str, set[str]], task_id: str) -> str | None:

@@ -66,6 +66,22 @@ class AirflowTry:
 
 
 @frozen(kw_only=True)
+class PlacedRun:
+    """A run on the line of a Dag's releases: what it runs on now, and what came of it."""
+
+    run_id: str
+    state: str
+    run_type: str
+    at: datetime
+    """When it began; of one that has not: when it was queued or made."""
+    logical_date: datetime | None
+    start_date: datetime | None
+    end_date: datetime | None
+    dag_version_id: UUID | None
+    bound_by: str | None
+
+
+@frozen(kw_only=True)
 class AirflowVersion:
     """One of Airflow's versions of a Dag."""
 
@@ -285,6 +301,16 @@ class Host(Protocol):
         self, session: Any, dag_id: str, run_ids: Collection[str], *, task_id: str | None = None
     ) -> list[AirflowTry]:
         """Every try of these runs that began, earlier ones included, and what was skipped or removed."""
+        ...
+
+    def placed_runs(
+        self, session: Any, dag_id: str, *, since: datetime | None, before: datetime | None, limit: int
+    ) -> list[PlacedRun]:
+        """The Dag's runs that began in a span of time (from, below), newest first."""
+        ...
+
+    def run_counts(self, session: Any, dag_id: str) -> dict[UUID | None, dict[str, int]]:
+        """How many of the Dag's runs are in which state, by the version that they run on."""
         ...
 
     def versions_before(self, session: Any, dag_id: str, number: int) -> list[AirflowVersion]:

@@ -49,11 +49,27 @@ def trigger(
     conf: dict[str, Any] | None = None,
     note: str | None = None,
     reason: str | None = None,
+    plan: bool = False,
 ) -> Bound:
     """Start one run on a build, released or not; the active release stays what it is.
 
     Without a build: on the active one. Any number of runs may be on any number of builds at once.
+    With ``plan`` it is undone at the end.
     """
+    if plan:
+        return host.rehearse(
+            lambda rehearsal: trigger(
+                rehearsal,
+                dag_id,
+                actor=actor,
+                build=build,
+                run_id=run_id,
+                logical_date=logical_date,
+                conf=conf,
+                note=note,
+                reason=reason,
+            )
+        )
 
     request_id, attempt = uuid4().hex, list[Bound]()
 

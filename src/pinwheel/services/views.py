@@ -112,22 +112,28 @@ def builds(host: Host, dag_id: str) -> list[View]:
     """
 
     def work(session: Any) -> list[View]:
-        _require(session, dag_id)
+        managed(session, dag_id)
         numbers = release_store.numbers_by_build(session, dag_id)
-        good = [_good(build, numbers.get(build.id, [])) for build in build_store.of_dag(session, dag_id)]
-        bad = [_bad(row) for row in build_store.broken_of_dag(session, dag_id)]
-        # Builds keep the order of their numbers; broken ones go where their time puts them.
-        merged: list[View] = []
-        for item in good:
-            while bad and bad[0]["created_at"] >= item["created_at"]:
-                merged.append(bad.pop(0))
-            merged.append(item)
-        return merged + bad
+        good = [good_build(build, numbers.get(build.id, [])) for build in build_store.of_dag(session, dag_id)]
+        bad = [broken_build(row) for row in build_store.broken_of_dag(session, dag_id)]
+        return by_time(good, bad)
 
     return host.run(work)
 
 
-def _good(build: Build, numbers: list[int]) -> View:
+def by_time(good: list[View], bad: list[View]) -> list[View]:
+    """Builds newest first: good ones keep the order of their numbers, broken ones go where their time is."""
+    found: list[View] = []
+    waiting = list(bad)
+    for item in good:
+        while waiting and waiting[0]["created_at"] >= item["created_at"]:
+            found.append(waiting.pop(0))
+        found.append(item)
+    return found + waiting
+
+
+def good_build(build: Build, numbers: list[int]) -> View:
+    """A build and the releases of it."""
     return {
         "dag_id": build.dag_id,
         "build": build.build,
@@ -149,7 +155,8 @@ def _good(build: Build, numbers: list[int]) -> View:
     }
 
 
-def _bad(row: Any) -> View:
+def broken_build(row: Any) -> View:
+    """A row of ``store.builds.broken_of_dag``."""
     return {
         "dag_id": row.dag_id,
         "build": None,
@@ -181,23 +188,11 @@ def releases(host: Host, dag_id: str, *, include_before: bool = False) -> list[V
     """
 
     def work(session: Any) -> list[View]:
-        row = _require(session, dag_id)
+        row = managed(session, dag_id)
         ledger = release_store.of_dag(session, dag_id)
         found = build_store.by_ids(session, {item.build_id for item in ledger})
         shown = [
-            {
-                "dag_id": dag_id,
-                "release": item.release,
-                "build": item.build,
-                "kind": item.kind,
-                "actor": item.actor,
-                "reason": item.reason,
-                "created_at": instant(item.created_at),
-                "active": item.release == row.active_release,
-                "bundle_version": plain_version(item.bundle_version),
-                "label": found[item.build_id].label,
-                "previous_release": item.previous_release,
-            }
+            one_release(item, found[item.build_id], active=item.release == row.active_release)
             for item in ledger
         ]
         if include_before and ledger:
@@ -208,6 +203,23 @@ def releases(host: Host, dag_id: str, *, include_before: bool = False) -> list[V
         return shown
 
     return host.run(work)
+
+
+def one_release(row: Any, build: Build, *, active: bool) -> View:
+    """A row of ``store.releases.of_dag`` and its build."""
+    return {
+        "dag_id": row.dag_id,
+        "release": row.release,
+        "build": row.build,
+        "kind": row.kind,
+        "actor": row.actor,
+        "reason": row.reason,
+        "created_at": instant(row.created_at),
+        "active": active,
+        "bundle_version": plain_version(row.bundle_version),
+        "label": build.label,
+        "previous_release": row.previous_release,
+    }
 
 
 def _before(dag_id: str, version: Any) -> View:
@@ -237,16 +249,11 @@ def diff(host: Host, dag_id: str, from_build: int | None = None, to_build: int |
     """
 
     def work(session: Any) -> View:
-        row = _require(session, dag_id)
-        old = _build(session, dag_id, from_build, row.active_build_id)
-        new = _build(session, dag_id, to_build, row.newest_build_id)
+        row = managed(session, dag_id)
+        old = build_named(session, dag_id, from_build, row.active_build_id)
+        new = build_named(session, dag_id, to_build, row.newest_build_id)
         stored = build_store.serialized(session, [old.id, new.id])
-        before, after = build_store.files(session, old.id), build_store.files(session, new.id)
-        untraced = any(build.adopted and not build.inputs_digest for build in (old, new))
-        if untraced:
-            common = before.keys() & after.keys()
-            before = {path: before[path] for path in common}
-            after = {path: after[path] for path in common}
+        before, after, untraced = files_of_two(session, old, new)
         return {
             "dag_id": dag_id,
             "from": old.build,
@@ -260,7 +267,24 @@ def diff(host: Host, dag_id: str, from_build: int | None = None, to_build: int |
     return host.run(work)
 
 
-def _build(session: Any, dag_id: str, number: int | None, default_id: int | None) -> Build:
+def files_of_two(session: Any, old: Build, new: Build) -> tuple[dict[str, str], dict[str, str], bool]:
+    """Paths to content ids of both builds, and whether one of them is known by its Dag's file only."""
+    found = build_store.files_of(session, {old.id, new.id})
+    before, after = found.get(old.id, {}), found.get(new.id, {})
+    untraced = any(build.adopted and not build.inputs_digest for build in (old, new))
+    if untraced:
+        common = before.keys() & after.keys()
+        before = {path: before[path] for path in common}
+        after = {path: after[path] for path in common}
+    return before, after, untraced
+
+
+def build_named(session: Any, dag_id: str, number: int | None, default_id: int | None) -> Build:
+    """The build of a number, or the default one, for comparing.
+
+    :raises NotFound: there is none.
+    :raises InvalidInput: the number is below 1.
+    """
     if number is not None and number < 1:
         raise InvalidInput(
             f"Cannot compare builds of {dag_id}", found=f"build {number}", remedy="Numbers start at 1"
@@ -324,7 +348,11 @@ def events(
     return host.run(work)
 
 
-def _require(session: Any, dag_id: str) -> Any:
+def managed(session: Any, dag_id: str) -> Any:
+    """The Dag's row.
+
+    :raises NotFound: the Dag is not managed.
+    """
     row = dag_store.rows(session, [dag_id]).get(dag_id)
     if row is None:
         raise unknown_dag(dag_id)

@@ -11,6 +11,7 @@ from pinwheel.api import schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission, require, require_all
 from pinwheel.api.parameters import DagIdPath, IdempotencyKey, IfMatch, PlanQuery, expected, request_id
 from pinwheel.api.routes.dags import readable_selection
+from pinwheel.core import command_line
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.release import Verb
 from pinwheel.core.selector import Selector
@@ -48,7 +49,10 @@ class _Request:
         )
         only_plan = self.plan or body.plan
         (outcome,) = change.plan(self.host, request) if only_plan else change.apply(self.host, request)
-        return {**presentable(outcome), "plan": only_plan}
+        command = command_line.change(
+            verb.value, self.dag_id, **given, expected_release=request.expected_release
+        )
+        return {**presentable(outcome), "plan": only_plan, "command": command}
 
 
 def _request(
@@ -66,7 +70,7 @@ RequestDep = Annotated[_Request, Depends(_request)]
 
 
 @router.post(
-    "/dags/{dag_id}/promote", operation_id="promote_dag", response_model=schemas.Outcome, summary="Promote"
+    "/dags/{dag_id}/promote", operation_id="promote_dag", response_model=schemas.OneOutcome, summary="Promote"
 )
 def promote_dag(
     request: RequestDep, body: Annotated[schemas.PromoteBody | None, Body()] = None
@@ -78,7 +82,7 @@ def promote_dag(
 @router.post(
     "/dags/{dag_id}/rollback",
     operation_id="rollback_dag",
-    response_model=schemas.Outcome,
+    response_model=schemas.OneOutcome,
     summary="Roll back",
 )
 def rollback_dag(
@@ -88,14 +92,14 @@ def rollback_dag(
     return request.carry_out(Verb.ROLLBACK, body or schemas.RollbackBody())
 
 
-@router.post("/dags/{dag_id}/pin", operation_id="pin_dag", response_model=schemas.Outcome, summary="Pin")
+@router.post("/dags/{dag_id}/pin", operation_id="pin_dag", response_model=schemas.OneOutcome, summary="Pin")
 def pin_dag(request: RequestDep, body: Annotated[schemas.PinBody | None, Body()] = None) -> dict[str, Any]:
     """Hold the Dag on a build until it is unpinned."""
     return request.carry_out(Verb.PIN, body or schemas.PinBody())
 
 
 @router.post(
-    "/dags/{dag_id}/unpin", operation_id="unpin_dag", response_model=schemas.Outcome, summary="Unpin"
+    "/dags/{dag_id}/unpin", operation_id="unpin_dag", response_model=schemas.OneOutcome, summary="Unpin"
 )
 def unpin_dag(
     request: RequestDep, body: Annotated[schemas.UnpinBody | None, Body()] = None

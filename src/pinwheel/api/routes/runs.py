@@ -11,6 +11,7 @@ from fastapi import APIRouter, Body, Header, Query
 from pinwheel.api import schemas
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require
 from pinwheel.api.parameters import DEFAULT_LIMIT, DagIdPath, RunIdPath, TextQuery
+from pinwheel.core import command_line
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.services import backfill, trigger
 from pinwheel.services.history import history
@@ -41,7 +42,8 @@ def list_tries(
 @router.post(
     "/runs",
     operation_id="trigger_run",
-    response_model=schemas.Run,
+    response_model=schemas.TriggeredRun,
+    response_model_exclude_unset=True,
     status_code=201,
     summary="Run on a build",
 )
@@ -60,7 +62,10 @@ def trigger_run(
     body = body or schemas.TriggerBody()
     require(access, dag_id, Permission.CREATE_RUN)
     bound = _known(host, dag_id, lambda: trigger.trigger(host, dag_id, actor=access.user_name, **dict(body)))
-    return attrs.asdict(bound)
+    if not body.plan:
+        return attrs.asdict(bound)
+    command = command_line.trigger(dag_id, **body.model_dump(exclude={"plan"}))
+    return {**attrs.asdict(bound), "plan": True, "command": command}
 
 
 @router.post(

@@ -1,0 +1,83 @@
+"""A Dag's runs along the line of its releases: what each runs on now and what came of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from airflow.models.dagrun import DagRun
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from pinwheel.services.ports import PlacedRun
+from pinwheel.store import tables as t
+
+_AT = func.coalesce(DagRun.start_date, DagRun.queued_at, DagRun.created_at)
+_VERSION = func.coalesce(t.binding.c.dag_version_id, DagRun.created_dag_version_id)
+# A run that was cleared and not begun again has no binding of that number yet: Airflow's own row is right.
+_BOUND = and_(
+    t.binding.c.dag_id == DagRun.dag_id,
+    t.binding.c.run_id == DagRun.run_id,
+    t.binding.c.seq == DagRun.clear_number,
+)
+
+
+def placed_runs(
+    session: Session, dag_id: str, *, since: datetime | None, before: datetime | None, limit: int
+) -> list[PlacedRun]:
+    """Runs that began (or else were queued) in a span of time, newest first."""
+    query = (
+        select(
+            DagRun.run_id,
+            DagRun.state,
+            DagRun.run_type,
+            DagRun.logical_date,
+            DagRun.start_date,
+            DagRun.end_date,
+            _AT.label("at"),
+            _VERSION.label("version"),
+            t.binding.c.bound_by,
+        )
+        .outerjoin(t.binding, _BOUND)
+        .where(DagRun.dag_id == dag_id)
+        .order_by(_AT.desc(), DagRun.id.desc())
+        .limit(limit)
+    )
+    if since is not None:
+        query = query.where(since <= _AT)
+    if before is not None:
+        query = query.where(before > _AT)
+    return [
+        PlacedRun(
+            run_id=row.run_id,
+            state=_word(row.state),
+            run_type=_word(row.run_type),
+            at=row.at,
+            logical_date=row.logical_date,
+            start_date=row.start_date,
+            end_date=row.end_date,
+            dag_version_id=row.version,
+            bound_by=row.bound_by,
+        )
+        for row in session.execute(query)
+    ]
+
+
+def run_counts(session: Session, dag_id: str) -> dict[UUID | None, dict[str, int]]:
+    """How many runs are in which state, by the version that they run on."""
+    found: dict[UUID | None, dict[str, int]] = {}
+    rows = session.execute(
+        select(_VERSION.label("version"), DagRun.state, func.count().label("number"))
+        .select_from(DagRun)
+        .outerjoin(t.binding, _BOUND)
+        .where(DagRun.dag_id == dag_id)
+        .group_by(_VERSION, DagRun.state)
+    )
+    for row in rows:
+        found.setdefault(row.version, {})[_word(row.state)] = int(row.number)
+    return found
+
+
+def _word(value: Any) -> str:
+    return str(getattr(value, "value", value))

@@ -1,0 +1,150 @@
+"""Wire types of a Dag's line and of two builds compared."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pinwheel.api.schemas import Build, Moment, Release, _Answer
+
+Counts = dict[str, int]
+"""Number of runs by Airflow's state of a run; states without runs are left out."""
+
+
+class LineRelease(Release):
+    bundle_version: str | None
+    label: str | None
+    message: str | None
+    author: str | None
+    until: Moment | None = Field(description="When the next release was made; null: there is none.")
+    runs: Counts = Field(description="How many runs on it are in which state.")
+
+
+class LineBuild(Build):
+    error: str | None = Field(
+        description="The end of a broken build's error; null when the user may not see import errors."
+    )
+    runs: Counts = Field(description="How many runs on it are in which state, released or not.")
+
+
+class LineRun(_Answer):
+    run_id: str
+    state: str
+    run_type: str
+    at: Moment = Field(description="When it began; of one that has not: when it was queued or made.")
+    logical_date: Moment | None
+    start_date: Moment | None
+    end_date: Moment | None
+    release: int | None = Field(description="What it runs on; null: never released, or before Pinwheel.")
+    build: int | None = Field(description="Null: it ran before Pinwheel.")
+    bound_by: str | None
+
+
+class May(_Answer):
+    """What the user may do with the Dag, so that no page offers what the server would refuse."""
+
+    edit: bool = Field(description="Promote, roll back, pin, unpin.")
+    create_runs: bool
+    edit_runs: bool = Field(description="Clear: needed to run failed runs again.")
+    read_code: bool
+    read_runs: bool
+
+
+class Line(_Answer):
+    dag_id: str
+    since: Moment | None = Field(
+        description="The page goes back to here: `before` of the next one. Null: there is no more."
+    )
+    before: Moment | None
+    releases: list[LineRelease]
+    in_force: LineRelease | None = Field(description="The release that was active when the page begins.")
+    builds: list[LineBuild]
+    runs: list[LineRun] = Field(
+        description="The newest 1,000 runs of the page's time; empty when you may not see runs."
+    )
+    more_runs: bool = Field(description="Whether there are runs that are not listed; the numbers count all.")
+    runs_before_pinwheel: Counts
+    may: May
+
+
+class GraphNode(_Answer):
+    id: str
+    label: str
+    operator: str | None
+    mapped: bool
+    group: str | None
+    change: Literal["added", "removed", "changed", "same"]
+
+
+class GraphEdge(_Answer):
+    from_: str = Field(alias="from")
+    to: str
+    change: Literal["added", "removed", "same"]
+
+
+class GraphGroup(_Answer):
+    id: str
+    label: str
+    parent: str | None
+    change: Literal["added", "removed", "same"]
+
+
+class Graph(_Answer):
+    nodes: list[GraphNode]
+    edges: list[GraphEdge]
+    groups: list[GraphGroup]
+
+
+class FromTo(_Answer):
+    from_: object = Field(alias="from")
+    to: object
+
+
+class TaskChange(_Answer):
+    task_id: str
+    attributes: dict[str, FromTo]
+
+
+class Structure(_Answer):
+    tasks_added: list[str]
+    tasks_removed: list[str]
+    tasks_changed: list[TaskChange]
+    edges_added: list[list[str]]
+    edges_removed: list[list[str]]
+    groups_added: list[str]
+    groups_removed: list[str]
+    schedule: FromTo | None
+    attributes: dict[str, FromTo]
+
+
+class ComparedFile(_Answer):
+    path: str
+    change: Literal["added", "removed", "modified", "same"]
+    from_size: int | None
+    to_size: int | None = Field(description="Bytes; null: not used, or not kept.")
+
+
+class Comparison(_Answer):
+    dag_id: str
+    from_: Build = Field(alias="from")
+    to: Build
+    structure: Structure
+    graph: Graph = Field(description="Both builds as one graph.")
+    files: list[ComparedFile] = Field(description="Every file that either build used.")
+    untraced: bool = Field(description="Of an adopted build only the Dag's own file is known.")
+    warnings: list[str]
+    command: str = Field(description="The command line that shows the same.")
+
+
+class FileSide(_Answer):
+    text: str | None
+    why_not: Literal["binary", "too large", "not kept"] | None
+    size: int | None
+
+
+class FileComparison(_Answer):
+    path: str
+    change: Literal["added", "removed", "modified", "same"]
+    from_: FileSide | None = Field(alias="from", description="Null: this build did not use the file.")
+    to: FileSide | None

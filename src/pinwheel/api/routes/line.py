@@ -1,0 +1,85 @@
+"""The line of a Dag's builds and releases, and two of its builds compared."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from pinwheel.api import line_schemas, schemas
+from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require
+from pinwheel.api.parameters import DagIdPath, NumberQuery
+from pinwheel.services import compare
+from pinwheel.services.line import line
+
+router = APIRouter(prefix="/dags/{dag_id}", tags=["Dags"])
+
+FromQuery = Annotated[NumberQuery, Query(alias="from", description="Without: the active build.")]
+ToQuery = Annotated[NumberQuery, Query(alias="to", description="Without: the newest build.")]
+
+
+@router.get("/line", operation_id="get_line", response_model=line_schemas.Line, summary="Line of releases")
+def get_line(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    before: Annotated[
+        schemas.Instant | None, Query(description="Only what was before; the `since` of the page before.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=500, description="So many builds and releases together.")] = 200,
+) -> dict[str, Any]:
+    """Builds and releases over time, newest first, with what the runs on them came to."""
+    require(access, dag_id, Permission.READ_VERSIONS)
+    may = _may(access, dag_id)
+    found = line(host, dag_id, before=before, limit=limit, runs=may["read_runs"])
+    if not access.may_read_import_errors():
+        found["builds"] = [{**view, "error": None} for view in found["builds"]]
+    return {**found, "may": may}
+
+
+@router.get(
+    "/compare",
+    operation_id="compare_builds",
+    response_model=line_schemas.Comparison,
+    summary="Two builds side by side",
+)
+def compare_builds(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    from_build: FromQuery = None,
+    to_build: ToQuery = None,
+) -> dict[str, Any]:
+    """Both as one graph with marks, what changed in structure, and the names of all files used."""
+    require(access, dag_id, Permission.READ_VERSIONS)
+    return compare.compare(host, dag_id, from_build, to_build)
+
+
+@router.get(
+    "/compare/file",
+    operation_id="compare_file",
+    response_model=line_schemas.FileComparison,
+    summary="One file in two builds",
+)
+def compare_file(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    path: Annotated[str, Query(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")],
+    from_build: FromQuery = None,
+    to_build: ToQuery = None,
+) -> dict[str, Any]:
+    """Both contents, as they were parsed. A path is one of those that `compare` names."""
+    require(access, dag_id, Permission.READ_VERSIONS)
+    require(access, dag_id, Permission.READ_CODE)
+    return compare.file(host, dag_id, path, from_build, to_build)
+
+
+def _may(access: Access, dag_id: str) -> dict[str, bool]:
+    return {
+        "edit": access.may(Permission.EDIT, dag_id),
+        "create_runs": access.may(Permission.CREATE_RUN, dag_id),
+        "edit_runs": access.may(Permission.EDIT_RUN, dag_id),
+        "read_code": access.may(Permission.READ_CODE, dag_id),
+        "read_runs": access.may(Permission.READ_RUNS, dag_id),
+    }

@@ -1,0 +1,131 @@
+"""The line of a Dag: its builds and releases over time, and what the runs on them came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pinwheel.core.errors import InvalidInput
+from pinwheel.services.ports import Host, PlacedRun
+from pinwheel.services.views import View, broken_build, by_time, good_build, instant, managed, one_release
+from pinwheel.store import builds, releases
+from pinwheel.store import line as store
+
+RUNS = 1000
+"""So many runs are listed one by one; the numbers count all."""
+
+ERROR_TAIL = 2000
+"""So many of the last characters of a broken build's error are shown on the line."""
+
+
+def line(
+    host: Host, dag_id: str, *, before: datetime | None = None, limit: int = 200, runs: bool = True
+) -> View:
+    """One page of the line, newest first: from ``since`` (None: the beginning) until ``before`` (None: now).
+
+    ``releases`` say from when to when each was active, and how many runs on it are in which state.
+    ``builds`` are good and broken ones; those without releases were never released. ``in_force`` is the
+    release that was active when the page begins. ``runs`` are the newest of those that began in the
+    page's time, each with the release and build that it runs on now (neither: from before Pinwheel).
+    An older page is asked for with ``before`` set to this one's ``since``.
+
+    :raises NotFound: the Dag is not managed.
+    """
+    if limit < 1:
+        raise InvalidInput("Cannot show the line", found=f"limit {limit}", remedy="Give a limit of 1 or more")
+
+    def work(session: Any) -> View:
+        row = managed(session, dag_id)
+        ledger = store.newest_releases(session, dag_id, before=before, limit=limit + 1)
+        good = store.newest_builds(session, dag_id, before=before, limit=limit + 1)
+        bad = store.newest_broken(session, dag_id, before=before, limit=limit + 1)
+        moments = [item.created_at for item in ledger] + [item.created_at for item in good]
+        moments = sorted(moments + [item.created_at for item in bad], reverse=True)
+        since = moments[limit - 1] if len(moments) > limit else None
+        shown = [item for item in ledger if since is None or item.created_at >= since]
+        earlier = next((item for item in ledger if since is not None and item.created_at < since), None)
+        good = [item for item in good if since is None or item.created_at >= since]
+        bad = [item for item in bad if since is None or item.created_at >= since]
+        if earlier is None and since is not None:
+            earlier = next(iter(store.newest_releases(session, dag_id, before=since, limit=1)), None)
+
+        listed = host.placed_runs(session, dag_id, since=since, before=before, limit=RUNS + 1) if runs else []
+        counts = host.run_counts(session, dag_id) if runs else {}
+        versions = {run.dag_version_id for run in listed} | counts.keys()
+        known = releases.by_dag_version(session, {version for version in versions if version is not None})
+        by_release, by_build, unknown = _counted(counts, known)
+        released = builds.by_ids(
+            session, {item.build_id for item in (*shown, *([earlier] if earlier else ()))}
+        )
+        numbers = releases.numbers_by_build(session, dag_id)
+        top = shown[0] if shown else earlier
+        end = store.released_after(session, dag_id, top.release) if top is not None and before else None
+
+        def release(item: Any, until: datetime | None) -> View:
+            build = released[item.build_id]
+            return {
+                **one_release(item, build, active=item.release == row.active_release),
+                "until": instant(until),
+                "message": build.message,
+                "author": build.author,
+                "runs": by_release.get(item.release, {}),
+            }
+
+        ends = [end, *(item.created_at for item in shown[:-1])]
+        return {
+            "dag_id": dag_id,
+            "since": instant(since),
+            "before": instant(before),
+            "releases": [release(item, until) for item, until in zip(shown, ends, strict=False)],
+            "in_force": release(earlier, shown[-1].created_at if shown else end) if earlier else None,
+            "builds": by_time(
+                [{**good_build(b, numbers.get(b.id, [])), "runs": by_build.get(b.id, {})} for b in good],
+                [{**_cut(broken_build(b)), "runs": {}} for b in bad],
+            ),
+            "runs": [_run(run, known) for run in listed[:RUNS]],
+            "more_runs": len(listed) > RUNS,
+            "runs_before_pinwheel": unknown,
+        }
+
+    return host.run(work)
+
+
+def _counted(
+    counts: Mapping[UUID | None, Mapping[str, int]], known: Mapping[UUID, Any]
+) -> tuple[dict[int, dict[str, int]], dict[int, dict[str, int]], dict[str, int]]:
+    """Numbers of runs by state: by release, by id of the build, and of versions that nobody knows."""
+    by_release: dict[int, dict[str, int]] = {}
+    by_build: dict[int, dict[str, int]] = {}
+    unknown: dict[str, int] = {}
+    for version, states in counts.items():
+        row = known.get(version) if version is not None else None
+        places = [unknown] if row is None else [by_build.setdefault(row.build_id, {})]
+        if row is not None and row.release is not None:
+            places.append(by_release.setdefault(row.release, {}))
+        for place in places:
+            for state, number in states.items():
+                place[state] = place.get(state, 0) + number
+    return by_release, by_build, unknown
+
+
+def _cut(view: View) -> View:
+    error = view["error"] or ""
+    return {**view, "error": error if len(error) <= ERROR_TAIL else f"…{error[-ERROR_TAIL:]}"}
+
+
+def _run(run: PlacedRun, known: Mapping[UUID, Any]) -> View:
+    row = known.get(run.dag_version_id) if run.dag_version_id is not None else None
+    return {
+        "run_id": run.run_id,
+        "state": run.state,
+        "run_type": run.run_type,
+        "at": instant(run.at),
+        "logical_date": instant(run.logical_date),
+        "start_date": instant(run.start_date),
+        "end_date": instant(run.end_date),
+        "release": row.release if row is not None else None,
+        "build": row.build if row is not None else None,
+        "bound_by": run.bound_by,
+    }
