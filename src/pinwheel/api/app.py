@@ -46,7 +46,7 @@ def create_app(host: Host, authenticated: Callable[..., Any]) -> FastAPI:
     errors.install(app)
     app.add_middleware(LimitBody)
     api = APIRouter(prefix=PREFIX, responses=_responses())
-    for routes in (dags.router, changes.router, runs.router, events.router, live.router):
+    for routes in (dags.router, changes.router, runs.router, line.router, events.router, live.router):
         api.include_router(routes)
     app.include_router(api)
     app.mount(static.PATH, static.BuiltPages(static.FOLDER), name="static")
