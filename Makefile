@@ -23,7 +23,7 @@ demo: setup ## A complete local Airflow with Pinwheel, and its story; ARGS=--onc
 test: setup setup-34 ## Everything: lint, then all tests on Airflow 3.3 and, beside them, on the 3.4 beta
 	@status=0; \
 	$(MAKE) --no-print-directory lint || status=1; \
-	scripts/test $(ARGS) || status=1; \
+	$(RUN) python scripts/test.py $(ARGS) || status=1; \
 	exit $$status
 
 test-unit: setup ## Unit and property tests: no Airflow processes, seconds
