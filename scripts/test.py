@@ -20,11 +20,13 @@ SUITES = {".venv": (), ".venv-34": ("-m", "not slow", "-o", "cache_dir=.pytest_c
 
 
 def suite(environment: str, arguments: list[str], output: object = None) -> subprocess.Popen[bytes]:
+    home = ROOT / environment
+    activated = {"VIRTUAL_ENV": str(home), "PATH": os.pathsep.join([str(home / "bin"), os.environ["PATH"]])}
     return subprocess.Popen(
-        [str(ROOT / environment / "bin/python"), "-m", "pytest", *SUITES[environment], *arguments],
+        [str(home / "bin/python"), "-m", "pytest", *SUITES[environment], *arguments],
         cwd=ROOT,
         # Two suites share the machine: waits give up later.
-        env={"PINWHEEL_TEST_TIMEOUT_FACTOR": "3", **os.environ},
+        env={"PINWHEEL_TEST_TIMEOUT_FACTOR": "3", **os.environ, **activated},
         stdin=subprocess.DEVNULL,
         stdout=output,  # type: ignore[arg-type]
         stderr=subprocess.STDOUT if output else None,
