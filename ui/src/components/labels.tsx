@@ -76,11 +76,11 @@ export function Kind({ kind }: { kind: string }) {
   return <Badge colorPalette={KINDS[kind] ?? "gray"}>{kind.replaceAll("_", " ")}</Badge>;
 }
 
-/** A run's or task's state in Airflow's own colour. */
+/** A run's or task's state, as Airflow's own badge. */
 export function State({ state, children }: { state: string | null | undefined; children?: ReactNode }) {
-  const name = state ?? "no_status";
+  const name = state ?? "none";
   return (
-    <Badge bg={`${name === "no_status" ? "none" : name}.solid`} color={`${name === "no_status" ? "none" : name}.contrast`}>
+    <Badge borderRadius="full" colorPalette={name} fontSize="sm" px={2} variant="solid">
       {children ?? name.replaceAll("_", " ")}
     </Badge>
   );

@@ -1,5 +1,23 @@
-import { Empty } from "src/components/states";
+/** The page in Airflow's navigation: all Dags and what is released of them, or all events. */
+import { useSearchParams } from "react-router-dom";
+
+import { NavTabs } from "src/components/NavTabs";
+import { Events } from "src/pages/events/Events";
+import { FleetTable } from "src/pages/releases/FleetTable";
 
 export default function Fleet() {
-  return <Empty title="Fleet" />;
+  const [params] = useSearchParams();
+  const events = params.get("view") === "events";
+  return (
+    <>
+      <NavTabs
+        label="Views"
+        tabs={[
+          { label: "Releases", search: "", current: !events },
+          { label: "Events", search: "view=events", current: events },
+        ]}
+      />
+      {events ? <Events /> : <FleetTable />}
+    </>
+  );
 }

@@ -1,0 +1,36 @@
+import { Flex, chakra } from "@chakra-ui/react";
+import { Link as RouterLink } from "react-router-dom";
+
+interface Tab {
+  label: string;
+  /** A query string: the views of one page differ in it only. */
+  search: string;
+  current: boolean;
+}
+
+const TabLink = chakra(RouterLink);
+
+/** Views of one page, looking as the tabs of Airflow's own pages. */
+export function NavTabs({ tabs, label }: { tabs: Tab[]; label: string }) {
+  return (
+    <Flex as="nav" aria-label={label} borderBottomWidth="1px" borderColor="border.emphasized" mb={2}>
+      {tabs.map((tab) => (
+        <TabLink
+          key={tab.label}
+          to={{ search: tab.search }}
+          aria-current={tab.current ? "page" : undefined}
+          px={4}
+          py={2}
+          mb="-1px"
+          fontWeight="bold"
+          borderBottomWidth="3px"
+          borderColor={tab.current ? "border.info" : "transparent"}
+          color={tab.current ? "fg" : "fg.muted"}
+          _hover={{ color: "fg" }}
+        >
+          {tab.label}
+        </TabLink>
+      ))}
+    </Flex>
+  );
+}

@@ -1,0 +1,46 @@
+import { Button, CloseButton, Code, Dialog, Portal, Text } from "@chakra-ui/react";
+
+import type { Schemas } from "src/api/client";
+import { CopyButton } from "src/components/CopyButton";
+import { WarningIcon } from "src/components/icons";
+import { Commit } from "src/components/labels";
+import { Time } from "src/components/time";
+
+/** Says that the newest commit is broken; its error is one click away. */
+export function BrokenButton({ dagId, broken }: { dagId: string; broken: Schemas["Broken"] }) {
+  return (
+    <Dialog.Root size="xl" scrollBehavior="inside" lazyMount unmountOnExit>
+      <Dialog.Trigger asChild>
+        <Button size="2xs" variant="subtle" colorPalette="danger" aria-label={`Broken: show the error of ${dagId}`}>
+          <WarningIcon boxSize={3} /> broken since <Time at={broken.at} />
+        </Button>
+      </Dialog.Trigger>
+      <Portal>
+        <Dialog.Backdrop />
+        <Dialog.Positioner>
+          <Dialog.Content>
+            <Dialog.Header>
+              <Dialog.Title>The newest commit of {dagId} is broken</Dialog.Title>
+            </Dialog.Header>
+            <Dialog.Body>
+              <Text mb={2}>
+                Commit <Commit version={broken.bundle_version} />, <Time at={broken.at} as="absolute" />. What is released goes on running.
+              </Text>
+              {broken.error === null ? (
+                <Text color="fg.muted">You may not see import errors.</Text>
+              ) : (
+                <Code as="pre" display="block" whiteSpace="pre-wrap" p={3} width="100%">
+                  {broken.error}
+                </Code>
+              )}
+            </Dialog.Body>
+            <Dialog.Footer>{broken.error === null ? undefined : <CopyButton text={broken.error}>Copy</CopyButton>}</Dialog.Footer>
+            <Dialog.CloseTrigger asChild>
+              <CloseButton aria-label="Close dialog" />
+            </Dialog.CloseTrigger>
+          </Dialog.Content>
+        </Dialog.Positioner>
+      </Portal>
+    </Dialog.Root>
+  );
+}
