@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +10,12 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from harness.inprocess import bound_airflow
+from harness.life import Life, dag
 from harness.seed import Seeder
-from pinwheel.services import upkeep, views
+from pinwheel.services import views
 from pinwheel.services.history import history
 from pinwheel.services.trigger import clear, trigger
 from pinwheel.store import tables as t
-
-DAG = """
-    from airflow.sdk import DAG, task
-
-    with DAG("d", schedule=None):
-        {tasks}
-"""
-
-
-def dag(*task_ids: str, mark: str = "m") -> str:
-    body = "".join(
-        f"\n        @task\n        def {name}():\n            print('{mark}')\n        {name}()\n"
-        for name in task_ids
-    )
-    return DAG.format(tasks=body)
 
 
 @pytest.fixture
@@ -39,69 +24,6 @@ def seeder(database_source: Any, tmp_path: Path) -> Iterator[Seeder]:
     with bound_airflow(database):
         yield Seeder(tmp_path)
     database.drop()
-
-
-class Life:
-    """Plays scheduler and workers on one run's rows, in time that moves on by a second at each step."""
-
-    def __init__(self, seeder: Seeder, run_id: str) -> None:
-        self.host = seeder.host
-        self.run_id = run_id
-
-    def execute(self, task_id: str, try_number: int, state: str = "success") -> None:
-        from airflow.models.taskinstance import TaskInstance
-
-        def work(session: Any) -> None:
-            table = TaskInstance.__table__
-            live = (table.c.working_set.is_(True),) if "working_set" in table.c else ()
-            now = self.host.now()
-            values = {"state": state, "start_date": now, "end_date": now + timedelta(milliseconds=1)}
-            done = session.execute(
-                update(table)
-                .where(
-                    table.c.dag_id == "d", table.c.run_id == self.run_id, table.c.task_id == task_id, *live
-                )
-                .values(try_number=try_number, **values)
-            )
-            assert done.rowcount == 1
-
-        self.host.run(work)
-
-    def set_run(self, state: str) -> None:
-        from airflow.models.dagrun import DagRun
-
-        self.host.run(
-            lambda s: s.execute(update(DagRun).where(DagRun.run_id == self.run_id).values(state=state))
-        )
-
-    def stock_clear(self, *, latest: bool) -> None:
-        """Clear all tasks as Airflow's UI does, then check the run's tasks as the scheduler does."""
-        from airflow.models.dagbag import DBDagBag
-        from airflow.models.dagrun import DagRun
-        from airflow.models.taskinstance import TaskInstance, clear_task_instances
-
-        def work(session: Any) -> None:
-            tis = session.scalars(select(TaskInstance).where(TaskInstance.run_id == self.run_id)).all()
-            clear_task_instances(list(tis), session, run_on_latest_version=latest)
-            session.flush()
-            run = session.scalars(select(DagRun).where(DagRun.run_id == self.run_id)).one()
-            run.dag = DBDagBag(load_op_links=False).get_dag(run.created_dag_version_id, session)
-            run.verify_integrity(session=session, dag_version_id=run.created_dag_version_id)
-            run.state = "running"
-
-        self.host.run(work)
-        upkeep.record_bindings(self.host)
-
-    def relabel(self, version_id: Any) -> None:
-        """What stock Airflow does to finished tries at times: point their rows at another version."""
-        from airflow.models.taskinstance import TaskInstance
-
-        table = TaskInstance.__table__
-        self.host.run(
-            lambda s: s.execute(
-                update(table).where(table.c.run_id == self.run_id).values(dag_version_id=version_id)
-            )
-        )
 
 
 def shown(seeder: Seeder, **arguments: Any) -> list[tuple[Any, ...]]:

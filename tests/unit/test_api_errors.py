@@ -21,7 +21,7 @@ from pinwheel.cli.remote import RemoteBackend
 from pinwheel.core import errors
 from pinwheel.core.errors import HostError, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.core.selector import Selector
-from pinwheel.services import backfill, change, compare, selecting, trigger, views
+from pinwheel.services import backfill, change, clearing, compare, grid, instances, selecting, trigger, views
 from pinwheel.services.releasing import unknown_dag
 
 CLASSES = sorted(
@@ -35,12 +35,19 @@ ROUTES = {
     ("GET", "/api/v1/dags/{dag_id}/builds"),
     ("GET", "/api/v1/dags/{dag_id}/compare"),
     ("GET", "/api/v1/dags/{dag_id}/compare/file"),
+    ("GET", "/api/v1/dags/{dag_id}/history"),
+    ("GET", "/api/v1/dags/{dag_id}/history/rows"),
+    ("POST", "/api/v1/dags/{dag_id}/history/cells"),
     ("GET", "/api/v1/dags/{dag_id}/line"),
     ("GET", "/api/v1/dags/{dag_id}/releases"),
     ("GET", "/api/v1/dags/{dag_id}/diff"),
     ("GET", "/api/v1/dags/{dag_id}/runs"),
     ("POST", "/api/v1/dags/{dag_id}/runs"),
     ("POST", "/api/v1/dags/{dag_id}/runs/{run_id}/clear"),
+    ("POST", "/api/v1/dags/{dag_id}/runs/{run_id}/clear/preview"),
+    ("GET", "/api/v1/dags/{dag_id}/runs/{run_id}/tasks/{task_id}"),
+    ("GET", "/api/v1/dags/{dag_id}/runs/{run_id}/versions"),
+    ("GET", "/api/v1/dags/{dag_id}/versions/{version}/graph"),
     ("POST", "/api/v1/dags/{dag_id}/clear"),
     ("POST", "/api/v1/dags/{dag_id}/backfills"),
     ("POST", "/api/v1/dags/{dag_id}/promote"),
@@ -48,6 +55,8 @@ ROUTES = {
     ("POST", "/api/v1/dags/{dag_id}/pin"),
     ("POST", "/api/v1/dags/{dag_id}/unpin"),
     ("GET", "/api/v1/changes"),
+    ("GET", "/api/v1/fleet"),
+    ("GET", "/api/v1/fleet/filters"),
     ("POST", "/api/v1/changes"),
     ("GET", "/api/v1/events"),
     ("GET", "/api/v1/health"),
@@ -136,6 +145,13 @@ def all_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         (views, "builds"),
         (views, "releases"),
         (views, "diff"),
+        (grid, "page"),
+        (grid, "rows"),
+        (grid, "cells"),
+        (grid, "graph_of"),
+        (instances, "run"),
+        (instances, "task_instance"),
+        (clearing, "preview"),
         (compare, "compare"),
         (compare, "file"),
         (change, "apply"),
@@ -199,7 +215,9 @@ def test_the_paths_of_openapi_are_these() -> None:
 
 def filled(path: str) -> str:
     query = "?path=p" if path.endswith("/compare/file") else ""
-    return path.replace("{dag_id}", "d").replace("{run_id}", "r") + query
+    for name, value in {"dag_id": "d", "run_id": "r", "task_id": "t", "version": "r1"}.items():
+        path = path.replace(f"{{{name}}}", value)
+    return path + query
 
 
 @pytest.mark.parametrize(("method", "path"), [*sorted(ROUTES), ("GET", "/api/v1/openapi.json")])
@@ -219,6 +237,8 @@ def body_for(path: str) -> Any:
         return {"verb": "pin", "selector": {"ids": ["d"]}}
     if path.endswith("{dag_id}/clear"):
         return {"run_ids": ["r"]}
+    if path.endswith("history/cells"):
+        return {"run_ids": ["r"], "task_ids": ["t"]}
     if path.endswith("backfills"):
         return {"from_date": "2026-01-01T00:00:00Z", "to_date": "2026-01-02T00:00:00Z"}
     return {}
@@ -249,6 +269,9 @@ NEEDED = {
     "pin": "EDIT",
     "unpin": "EDIT",
     "clear": "EDIT_RUN",
+    "preview": "EDIT_RUN",
+    "cells": "READ_TASK_INSTANCES",
+    "graph": "READ_VERSIONS",
     "changes": "EDIT",
 }
 

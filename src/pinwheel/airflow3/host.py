@@ -27,7 +27,19 @@ from airflow.utils.session import create_session
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3 import backfill, compat, drift, import_errors, line, projection, runs, tries, uninstall
+from pinwheel.airflow3 import (
+    backfill,
+    compat,
+    drift,
+    fleet,
+    grid,
+    import_errors,
+    line,
+    projection,
+    runs,
+    tries,
+    uninstall,
+)
 from pinwheel.core.drift import Drift
 from pinwheel.core.errors import HostError
 from pinwheel.core.projection import Projected, Projection
@@ -39,7 +51,11 @@ from pinwheel.services.ports import (
     AirflowVersion,
     BackfillRun,
     BackfillWish,
+    DagCard,
+    GridRun,
     Host,
+    InstanceGroup,
+    InstanceRow,
     PlacedRun,
 )
 from pinwheel.store import tables as t
@@ -216,8 +232,10 @@ class AirflowHost:
             Log(event=event, dag_id=dag_id, owner=actor, owner_display_name=actor, extra=_as_json(details))
         )
 
-    def show_errors(self, session: Session, bundle_name: str, path: str, errors: Mapping[str, str]) -> None:
-        import_errors.show(session, bundle_name, path, errors)
+    def show_errors(
+        self, session: Session, bundle_name: str, errors: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        import_errors.show(session, bundle_name, errors)
 
     def show_warnings(
         self, session: Session, dag_ids: Collection[str], warnings: Sequence[Mapping[str, str]]
@@ -249,9 +267,63 @@ class AirflowHost:
         return tries.runs(session, dag_id, run_id=run_id, limit=limit)
 
     def tries(
-        self, session: Session, dag_id: str, run_ids: Collection[str], *, task_id: str | None = None
+        self,
+        session: Session,
+        dag_id: str,
+        run_ids: Collection[str],
+        *,
+        task_id: str | None = None,
+        task_ids: Collection[str] | None = None,
     ) -> list[AirflowTry]:
-        return tries.tries(session, dag_id, run_ids, task_id=task_id)
+        return tries.tries(session, dag_id, run_ids, task_id=task_id, task_ids=task_ids)
+
+    def run_page(
+        self, session: Session, dag_id: str, *, until: str | None, limit: int
+    ) -> tuple[list[GridRun], str | None]:
+        return grid.run_page(session, dag_id, until=until, limit=limit)
+
+    def some_runs(self, session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, AirflowRun]:
+        return tries.some_runs(session, dag_id, run_ids)
+
+    def started(self, session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, int]:
+        return grid.started(session, dag_id, run_ids)
+
+    def started_since_bound(
+        self, session: Session, dag_id: str, run_ids: Collection[str]
+    ) -> dict[tuple[str, int], int]:
+        return grid.started_since_bound(session, dag_id, run_ids)
+
+    def versions_of_instances(
+        self, session: Session, dag_id: str, run_ids: Collection[str]
+    ) -> dict[str, set[UUID]]:
+        return grid.versions_of_instances(session, dag_id, run_ids)
+
+    def instance_groups(
+        self, session: Session, dag_id: str, run_ids: Collection[str], task_ids: Collection[str]
+    ) -> list[InstanceGroup]:
+        return grid.instance_groups(session, dag_id, run_ids, task_ids)
+
+    def instance_rows(
+        self, session: Session, dag_id: str, run_id: str, *, task_id: str | None = None
+    ) -> list[InstanceRow]:
+        return grid.instance_rows(session, dag_id, run_id, task_id=task_id)
+
+    def airflow_versions(self, session: Session, ids: Collection[UUID]) -> dict[UUID, AirflowVersion]:
+        return grid.airflow_versions(session, ids)
+
+    def version_id_of(self, session: Session, dag_id: str, number: int) -> UUID | None:
+        return grid.version_id_of(session, dag_id, number)
+
+    def serialized_hashes(self, session: Session, version_ids: Collection[UUID]) -> dict[UUID, str]:
+        return grid.serialized_hashes(session, version_ids)
+
+    def serialized(self, session: Session, version_ids: Collection[UUID]) -> dict[UUID, Mapping[str, Any]]:
+        return grid.serialized(session, version_ids)
+
+    def view_urls(
+        self, session: Session, places: Collection[tuple[str, str | None]]
+    ) -> dict[tuple[str, str | None], str]:
+        return grid.view_urls(session, places)
 
     def placed_runs(
         self, session: Session, dag_id: str, *, since: datetime | None, before: datetime | None, limit: int
@@ -260,6 +332,23 @@ class AirflowHost:
 
     def run_counts(self, session: Session, dag_id: str) -> dict[UUID | None, dict[str, int]]:
         return line.run_counts(session, dag_id)
+
+    def matching(
+        self, session: Session, *, tags: Collection[str], owner: str | None, text: str | None
+    ) -> set[str] | None:
+        return fleet.matching(session, tags=tags, owner=owner, text=text)
+
+    def cards(self, session: Session, dag_ids: Collection[str]) -> dict[str, DagCard]:
+        return fleet.cards(session, dag_ids)
+
+    def owners_and_tags(self, session: Session, dag_ids: Collection[str]) -> tuple[list[str], list[str]]:
+        return fleet.owners_and_tags(session, dag_ids)
+
+    def active_with_failures(self, session: Session) -> set[UUID]:
+        return fleet.active_with_failures(session)
+
+    def counts_by_version(self, session: Session, ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
+        return fleet.counts(session, ids)
 
     def versions_before(self, session: Session, dag_id: str, number: int) -> list[AirflowVersion]:
         return tries.versions_before(session, dag_id, number)

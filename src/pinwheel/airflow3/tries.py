@@ -16,32 +16,54 @@ from pinwheel.services.ports import AirflowRun, AirflowTry, AirflowVersion
 
 _PENDING = frozenset({None, "scheduled", "queued", "up_for_retry"})
 """States of a row that stands for a try still to come."""
-_WITHOUT_EXECUTION = frozenset({"removed", "skipped", "upstream_failed"})
+WITHOUT_EXECUTION = frozenset({"removed", "skipped", "upstream_failed"})
 _CHUNK = 500
+_OF_RUN = (
+    DagRun.run_id,
+    DagRun.state,
+    DagRun.clear_number,
+    DagRun.created_dag_version_id,
+    DagRun.bundle_version,
+)
 
 
 def runs(session: Session, dag_id: str, *, run_id: str | None, limit: int) -> list[AirflowRun]:
     """A Dag's runs, newest first."""
-    query = select(
-        DagRun.run_id, DagRun.state, DagRun.clear_number, DagRun.created_dag_version_id, DagRun.bundle_version
-    ).where(DagRun.dag_id == dag_id)
+    query = select(*_OF_RUN).where(DagRun.dag_id == dag_id)
     if run_id is not None:
         query = query.where(DagRun.run_id == run_id)
     query = query.order_by(DagRun.run_after.desc(), DagRun.id.desc()).limit(limit)
-    return [
-        AirflowRun(
-            run_id=row.run_id,
-            state=str(row.state),
-            clear_number=row.clear_number,
-            dag_version_id=row.created_dag_version_id,
-            bundle_version=row.bundle_version,
-        )
-        for row in session.execute(query)
-    ]
+    return [_run(row) for row in session.execute(query)]
+
+
+def some_runs(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, AirflowRun]:
+    """Those of the runs that exist, by id."""
+    ordered = sorted(set(run_ids))
+    found = {}
+    for start in range(0, len(ordered), _CHUNK):
+        chunk = ordered[start : start + _CHUNK]
+        rows = session.execute(select(*_OF_RUN).where(DagRun.dag_id == dag_id, DagRun.run_id.in_(chunk)))
+        found.update({row.run_id: _run(row) for row in rows})
+    return found
+
+
+def _run(row: Any) -> AirflowRun:
+    return AirflowRun(
+        run_id=row.run_id,
+        state=str(row.state),
+        clear_number=row.clear_number,
+        dag_version_id=row.created_dag_version_id,
+        bundle_version=row.bundle_version,
+    )
 
 
 def tries(
-    session: Session, dag_id: str, run_ids: Collection[str], *, task_id: str | None = None
+    session: Session,
+    dag_id: str,
+    run_ids: Collection[str],
+    *,
+    task_id: str | None = None,
+    task_ids: Collection[str] | None = None,
 ) -> list[AirflowTry]:
     """Tries of these runs by run, task, map index and try number; those not begun yet are left out.
 
@@ -50,7 +72,9 @@ def tries(
     version lacks as removed but leaves the times of its last execution in it.
     """
     found: dict[tuple[str, str, int], list[tuple[bool, Row[Any]]]] = {}
-    for archived, row in _rows(session, dag_id, run_ids, task_id):
+    if task_id is not None:
+        task_ids = [task_id]
+    for archived, row in _rows(session, dag_id, run_ids, task_ids):
         found.setdefault((row.run_id, row.task_id, row.map_index), []).append((archived, row))
     return [
         AirflowTry(
@@ -80,10 +104,10 @@ def _executed(rows: Iterable[tuple[bool, Row[Any]]]) -> list[Row[Any]]:
             keep = not shown
         elif archived and row.try_number == 0 and row.start_date is None:
             # A clear archives what was waiting as failed, although it never began ("Queue up new tasks").
-            keep = row.state in _WITHOUT_EXECUTION
+            keep = row.state in WITHOUT_EXECUTION
         else:
             keep = not repeated and (
-                row.start_date is not None or row.state in _WITHOUT_EXECUTION or row.end_date
+                row.start_date is not None or row.state in WITHOUT_EXECUTION or row.end_date
             )
         if keep:
             shown.append(row)
@@ -92,7 +116,7 @@ def _executed(rows: Iterable[tuple[bool, Row[Any]]]) -> list[Row[Any]]:
 
 
 def _rows(
-    session: Session, dag_id: str, run_ids: Collection[str], task_id: str | None
+    session: Session, dag_id: str, run_ids: Collection[str], task_ids: Collection[str] | None
 ) -> Iterable[tuple[bool, Row[Any]]]:
     """Rows with True for an earlier try, False for the present one.
 
@@ -105,26 +129,31 @@ def _rows(
         chunk = ordered[start : start + _CHUNK]
         table: Table = TaskInstance.__table__  # type: ignore[assignment]
         if airflow_34_plus():
-            for row in session.execute(_select(table, dag_id, chunk, task_id, table.c.working_set)):
+            for row in session.execute(_select(table, dag_id, chunk, task_ids, table.c.working_set)):
                 yield row.working_set is None, row
             continue
         from airflow.models.taskinstancehistory import TaskInstanceHistory
 
         history: Table = TaskInstanceHistory.__table__  # type: ignore[assignment]
-        for row in session.execute(_select(history, dag_id, chunk, task_id)):
+        for row in session.execute(_select(history, dag_id, chunk, task_ids)):
             yield True, row
-        for row in session.execute(_select(table, dag_id, chunk, task_id)):
+        for row in session.execute(_select(table, dag_id, chunk, task_ids)):
             yield False, row
 
 
-def _select(table: Table, dag_id: str, run_ids: list[str], task_id: str | None, *more: Any) -> Any:
+def map_index_of(table: Table) -> Any:
+    """The column of the map index, which 3.4 calls ``region_index``."""
+    return table.c.map_index if "map_index" in table.c else table.c.region_index
+
+
+def _select(
+    table: Table, dag_id: str, run_ids: list[str], task_ids: Collection[str] | None, *more: Any
+) -> Any:
     c = table.c
-    # 3.4 calls the column of the map index "region_index".
-    map_index = c.map_index if "map_index" in c else c.region_index
     query = select(
         c.run_id,
         c.task_id,
-        map_index.label("map_index"),
+        map_index_of(table).label("map_index"),
         c.try_number,
         c.state,
         c.start_date,
@@ -132,7 +161,7 @@ def _select(table: Table, dag_id: str, run_ids: list[str], task_id: str | None, 
         c.dag_version_id,
         *more,
     ).where(c.dag_id == dag_id, c.run_id.in_(run_ids))
-    return query if task_id is None else query.where(c.task_id == task_id)
+    return query if task_ids is None else query.where(c.task_id.in_(sorted(set(task_ids))))
 
 
 def versions_before(session: Session, dag_id: str, number: int) -> list[AirflowVersion]:

@@ -93,6 +93,44 @@ class AirflowVersion:
 
 
 @frozen(kw_only=True)
+class GridRun(AirflowRun):
+    """A Dag run with what heads its column in the history's grid."""
+
+    run_type: str
+    logical_date: datetime | None
+    run_after: datetime
+    queued_at: datetime | None
+    start_date: datetime | None
+    end_date: datetime | None
+
+
+@frozen
+class InstanceGroup:
+    """Task instances of one run and task that are in the same state on the same version."""
+
+    run_id: str
+    task_id: str
+    state: str | None
+    dag_version_id: UUID | None
+    count: int
+    try_number: int
+    """The highest of them."""
+    map_index: int
+    """The highest of them; below 0 for a task that is not mapped."""
+
+
+@frozen
+class InstanceRow:
+    """One task instance as it is at present."""
+
+    task_id: str
+    map_index: int
+    state: str | None
+    try_number: int
+    start_date: datetime | None
+
+
+@frozen(kw_only=True)
 class BackfillWish:
     """What somebody wants to have backfilled; the words are those of ``airflow backfill create``."""
 
@@ -126,6 +164,16 @@ class AirflowBackfill:
 
     id: int
     runs: tuple[BackfillRun, ...]
+
+
+@frozen(kw_only=True)
+class DagCard:
+    """What Airflow's rows say of a Dag to people."""
+
+    display_name: str
+    owners: tuple[str, ...]
+    tags: tuple[str, ...]
+    paused: bool
 
 
 class Host(Protocol):
@@ -263,8 +311,11 @@ class Host(Protocol):
         """Write one line to Airflow's audit log."""
         ...
 
-    def show_errors(self, session: Any, bundle_name: str, path: str, errors: Mapping[str, str]) -> None:
-        """Make Airflow's import errors of one file these (none: clear them), without touching its Dags."""
+    def show_errors(self, session: Any, bundle_name: str, errors: Mapping[str, Mapping[str, str]]) -> None:
+        """Make Airflow's import errors of each of these files these, without touching its Dags.
+
+        ``errors`` has for each file a traceback by path (in a zip there are several); none: clear them.
+        """
         ...
 
     def show_warnings(
@@ -298,9 +349,75 @@ class Host(Protocol):
         ...
 
     def tries(
-        self, session: Any, dag_id: str, run_ids: Collection[str], *, task_id: str | None = None
+        self,
+        session: Any,
+        dag_id: str,
+        run_ids: Collection[str],
+        *,
+        task_id: str | None = None,
+        task_ids: Collection[str] | None = None,
     ) -> list[AirflowTry]:
         """Every try of these runs that began, earlier ones included, and what was skipped or removed."""
+        ...
+
+    def run_page(
+        self, session: Any, dag_id: str, *, until: str | None, limit: int
+    ) -> tuple[list[GridRun], str | None]:
+        """At most *limit* + 1 runs from *until* on, newest first, and the first of the page before."""
+        ...
+
+    def some_runs(self, session: Any, dag_id: str, run_ids: Collection[str]) -> dict[str, AirflowRun]:
+        """Those of the runs that exist, by id."""
+        ...
+
+    def started(self, session: Any, dag_id: str, run_ids: Collection[str]) -> dict[str, int]:
+        """By run: how many tries began."""
+        ...
+
+    def started_since_bound(
+        self, session: Any, dag_id: str, run_ids: Collection[str]
+    ) -> dict[tuple[str, int], int]:
+        """By run and ``seq`` of its binding: how many tries began when that or a later one was in force."""
+        ...
+
+    def versions_of_instances(
+        self, session: Any, dag_id: str, run_ids: Collection[str]
+    ) -> dict[str, set[UUID]]:
+        """By run: the versions that Airflow's rows of its started task instances name."""
+        ...
+
+    def instance_groups(
+        self, session: Any, dag_id: str, run_ids: Collection[str], task_ids: Collection[str]
+    ) -> list[InstanceGroup]:
+        """Present task instances of these tasks in these runs, counted by state and version."""
+        ...
+
+    def instance_rows(
+        self, session: Any, dag_id: str, run_id: str, *, task_id: str | None = None
+    ) -> list[InstanceRow]:
+        """Present task instances of one run, by task and map index."""
+        ...
+
+    def airflow_versions(self, session: Any, ids: Collection[UUID]) -> dict[UUID, AirflowVersion]:
+        """Airflow's versions with these ids; those that are gone are left out."""
+        ...
+
+    def version_id_of(self, session: Any, dag_id: str, number: int) -> UUID | None:
+        """The id of a Dag's version of this number in Airflow."""
+        ...
+
+    def serialized_hashes(self, session: Any, version_ids: Collection[UUID]) -> dict[UUID, str]:
+        """Airflow's own hash of the serialized Dag of each of its versions."""
+        ...
+
+    def serialized(self, session: Any, version_ids: Collection[UUID]) -> dict[UUID, Mapping[str, Any]]:
+        """The serialized Dag that Airflow holds of each of its versions."""
+        ...
+
+    def view_urls(
+        self, session: Any, places: Collection[tuple[str, str | None]]
+    ) -> dict[tuple[str, str | None], str]:
+        """Where each ``(bundle, version)`` can be looked at in a browser; others are left out."""
         ...
 
     def placed_runs(
@@ -311,6 +428,28 @@ class Host(Protocol):
 
     def run_counts(self, session: Any, dag_id: str) -> dict[UUID | None, dict[str, int]]:
         """How many of the Dag's runs are in which state, by the version that they run on."""
+        ...
+
+    def matching(
+        self, session: Any, *, tags: Collection[str], owner: str | None, text: str | None
+    ) -> set[str] | None:
+        """Ids of the Dags with any of the tags, that owner, and the text in their id or name; None: all."""
+        ...
+
+    def cards(self, session: Any, dag_ids: Collection[str]) -> dict[str, DagCard]:
+        """What Airflow's rows say of these Dags, by id; those that it lost are left out."""
+        ...
+
+    def owners_and_tags(self, session: Any, dag_ids: Collection[str]) -> tuple[list[str], list[str]]:
+        """All owners and all tags of these Dags, sorted."""
+        ...
+
+    def active_with_failures(self, session: Any) -> set[UUID]:
+        """Active versions on which a run has failed."""
+        ...
+
+    def counts_by_version(self, session: Any, ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
+        """How many runs on each of these versions are in which state."""
         ...
 
     def versions_before(self, session: Any, dag_id: str, number: int) -> list[AirflowVersion]:

@@ -1,0 +1,271 @@
+"""Reads for the history's grid: a page of runs, and states of some tasks in some runs. All are bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+from uuid import UUID
+
+from airflow.models.dag_version import DagVersion
+from airflow.models.dagbundle import DagBundleModel
+from airflow.models.dagrun import DagRun
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.taskinstance import TaskInstance
+from sqlalchemy import Table, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from pinwheel.airflow3.compat import airflow_34_plus
+from pinwheel.airflow3.tries import WITHOUT_EXECUTION, map_index_of
+from pinwheel.services.ports import AirflowVersion, GridRun, InstanceGroup, InstanceRow
+from pinwheel.store import tables as t
+
+_CHUNK = 500
+
+
+def run_page(
+    session: Session, dag_id: str, *, until: str | None, limit: int
+) -> tuple[list[GridRun], str | None]:
+    """Runs from *until* on, newest first, at most *limit* and one more; and where the page before starts.
+
+    Without *until*: from the newest on. The second value is None when there are no newer ones. An unknown run
+    gives no runs.
+    """
+    columns = (
+        DagRun.id,
+        DagRun.run_id,
+        DagRun.state,
+        DagRun.run_type,
+        DagRun.logical_date,
+        DagRun.run_after,
+        DagRun.queued_at,
+        DagRun.start_date,
+        DagRun.end_date,
+        DagRun.clear_number,
+        DagRun.created_dag_version_id,
+        DagRun.bundle_version,
+    )
+    of_dag = select(*columns).where(DagRun.dag_id == dag_id)
+    newest_first = (DagRun.run_after.desc(), DagRun.id.desc())
+    newer: str | None = None
+    if until is not None:
+        first = session.execute(of_dag.where(DagRun.run_id == until)).one_or_none()
+        if first is None:
+            return [], None
+        same_time = DagRun.run_after == first.run_after
+        before = session.execute(
+            select(DagRun.run_id)
+            .where(
+                DagRun.dag_id == dag_id,
+                or_(DagRun.run_after > first.run_after, and_(same_time, DagRun.id > first.id)),
+            )
+            .order_by(DagRun.run_after, DagRun.id)
+            .limit(limit)
+        ).all()
+        newer = before[-1].run_id if before else None
+        of_dag = of_dag.where(or_(DagRun.run_after < first.run_after, and_(same_time, DagRun.id <= first.id)))
+    rows = session.execute(of_dag.order_by(*newest_first).limit(limit + 1))
+    return [
+        GridRun(
+            run_id=row.run_id,
+            state=str(row.state),
+            run_type=str(row.run_type),
+            logical_date=row.logical_date,
+            run_after=row.run_after,
+            queued_at=row.queued_at,
+            start_date=row.start_date,
+            end_date=row.end_date,
+            clear_number=row.clear_number,
+            dag_version_id=row.created_dag_version_id,
+            bundle_version=row.bundle_version,
+        )
+        for row in rows
+    ], newer
+
+
+def started_since_bound(
+    session: Session, dag_id: str, run_ids: Collection[str]
+) -> dict[tuple[str, int], int]:
+    """By run and number of its binding: how many tries began when that or a later one was in force."""
+    found: dict[tuple[str, int], int] = {}
+    for table in _try_tables():
+        began = func.coalesce(table.c.start_date, table.c.end_date)
+        for chunk in _chunks(run_ids):
+            rows = session.execute(
+                select(t.binding.c.run_id, t.binding.c.seq, func.count())
+                .join(
+                    table,
+                    (table.c.dag_id == t.binding.c.dag_id)
+                    & (table.c.run_id == t.binding.c.run_id)
+                    & (began >= t.binding.c.bound_at)
+                    & _ran(table),
+                )
+                .where(t.binding.c.dag_id == dag_id, t.binding.c.run_id.in_(chunk))
+                .group_by(t.binding.c.run_id, t.binding.c.seq)
+            )
+            for run_id, seq, count in rows:
+                found[run_id, seq] = found.get((run_id, seq), 0) + count
+    return found
+
+
+def started(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, int]:
+    """By run: how many tries began."""
+    found: dict[str, int] = {}
+    for table in _try_tables():
+        for chunk in _chunks(run_ids):
+            rows = session.execute(
+                select(table.c.run_id, func.count())
+                .where(
+                    table.c.dag_id == dag_id,
+                    table.c.run_id.in_(chunk),
+                    _ran(table),
+                )
+                .group_by(table.c.run_id)
+            )
+            for run_id, count in rows:
+                found[run_id] = found.get(run_id, 0) + count
+    return found
+
+
+def versions_of_instances(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, set[UUID]]:
+    """By run: the versions that Airflow's rows of its task instances name."""
+    table: Table = TaskInstance.__table__  # type: ignore[assignment]
+    found: dict[str, set[UUID]] = {}
+    for chunk in _chunks(run_ids):
+        rows = session.execute(
+            select(table.c.run_id, table.c.dag_version_id)
+            .where(
+                table.c.dag_id == dag_id,
+                table.c.run_id.in_(chunk),
+                table.c.dag_version_id.is_not(None),
+                table.c.start_date.is_not(None),
+            )
+            .distinct()
+        )
+        for run_id, version_id in rows:
+            found.setdefault(run_id, set()).add(version_id)
+    return found
+
+
+def instance_groups(
+    session: Session, dag_id: str, run_ids: Collection[str], task_ids: Collection[str]
+) -> list[InstanceGroup]:
+    """Present task instances, those of one run, task, state and version counted together."""
+    table: Table = TaskInstance.__table__  # type: ignore[assignment]
+    c = table.c
+    found = []
+    for runs in _chunks(run_ids):
+        for tasks in _chunks(task_ids):
+            rows = session.execute(
+                select(
+                    c.run_id,
+                    c.task_id,
+                    c.state,
+                    c.dag_version_id,
+                    func.count(),
+                    func.max(c.try_number),
+                    func.max(map_index_of(table)),
+                )
+                .where(c.dag_id == dag_id, c.run_id.in_(runs), c.task_id.in_(tasks), *_present(table))
+                .group_by(c.run_id, c.task_id, c.state, c.dag_version_id)
+            )
+            found += [InstanceGroup(*row) for row in rows]
+    return found
+
+
+def instance_rows(
+    session: Session, dag_id: str, run_id: str, *, task_id: str | None = None
+) -> list[InstanceRow]:
+    """Present task instances of one run, by task and map index; of one task, if one is given."""
+    table: Table = TaskInstance.__table__  # type: ignore[assignment]
+    c = table.c
+    query = (
+        select(c.task_id, map_index_of(table).label("map_index"), c.state, c.try_number, c.start_date)
+        .where(c.dag_id == dag_id, c.run_id == run_id, *_present(table))
+        .order_by(c.task_id, map_index_of(table))
+    )
+    if task_id is not None:
+        query = query.where(c.task_id == task_id)
+    return [InstanceRow(*row) for row in session.execute(query)]
+
+
+def airflow_versions(session: Session, ids: Collection[UUID]) -> dict[UUID, AirflowVersion]:
+    """Airflow's versions by id; those that are gone are left out."""
+    rows = session.execute(
+        select(
+            DagVersion.id,
+            DagVersion.version_number,
+            DagVersion.bundle_name,
+            DagVersion.bundle_version,
+            DagVersion.created_at,
+        ).where(DagVersion.id.in_(list(ids)))
+    )
+    return {row.id: AirflowVersion(**row._mapping) for row in rows}
+
+
+def version_id_of(session: Session, dag_id: str, number: int) -> UUID | None:
+    """The id of Airflow's version of this number."""
+    return session.scalar(
+        select(DagVersion.id).where(DagVersion.dag_id == dag_id, DagVersion.version_number == number)
+    )
+
+
+def serialized_hashes(session: Session, version_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Airflow's hash of the serialized Dag of each version."""
+    rows = session.execute(
+        select(SerializedDagModel.dag_version_id, SerializedDagModel.dag_hash).where(
+            SerializedDagModel.dag_version_id.in_(list(version_ids))
+        )
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def serialized(session: Session, version_ids: Collection[UUID]) -> dict[UUID, Mapping[str, Any]]:
+    """The serialized Dag that Airflow holds of each version."""
+    rows = session.scalars(
+        select(SerializedDagModel).where(SerializedDagModel.dag_version_id.in_(list(version_ids)))
+    )
+    return {row.dag_version_id: row.data or {} for row in rows}
+
+
+def view_urls(
+    session: Session, places: Collection[tuple[str, str | None]]
+) -> dict[tuple[str, str | None], str]:
+    """Where each ``(bundle, version)`` can be looked at, by the bundle's own template; others left out."""
+    names = {name for name, _ in places}
+    models = session.scalars(select(DagBundleModel).where(DagBundleModel.name.in_(names)))
+    bundles = {model.name: model for model in models}
+    found = {}
+    for name, version in places:
+        url = bundles[name].render_url(version) if name in bundles else None
+        # It becomes a link: nothing but the web, whatever a template says.
+        if url and url.startswith(("https://", "http://")):
+            found[name, version] = url
+    return found
+
+
+def _present(table: Table) -> tuple[Any, ...]:
+    """Up to 3.3 earlier tries lie in a table of their own. Remove when the minimum is 3.4."""
+    return (table.c.working_set.is_(True),) if airflow_34_plus() else ()
+
+
+def _ran(table: Table) -> Any:
+    """Without what a clear archives of tasks that had not begun: "failed", with an end and no start."""
+    return or_(
+        table.c.start_date.is_not(None),
+        table.c.end_date.is_not(None) & table.c.state.in_(WITHOUT_EXECUTION),
+    )
+
+
+def _try_tables() -> list[Table]:
+    """Every table that holds tries. Remove the first branch when the minimum is 3.4."""
+    table: Table = TaskInstance.__table__  # type: ignore[assignment]
+    if not airflow_34_plus():
+        from airflow.models.taskinstancehistory import TaskInstanceHistory
+
+        return [table, TaskInstanceHistory.__table__]  # type: ignore[list-item]
+    return [table]
+
+
+def _chunks(values: Collection[str]) -> list[list[str]]:
+    ordered = sorted(set(values))
+    return [ordered[start : start + _CHUNK] for start in range(0, len(ordered), _CHUNK)]

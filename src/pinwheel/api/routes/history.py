@@ -1,0 +1,133 @@
+"""The history: the grid of runs and tasks, what each run and try ran on, what a clear would do."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Query, Response
+
+from pinwheel.api import history_schemas as wire
+from pinwheel.api import line_schemas
+from pinwheel.api.access import AccessDep, HostDep, Permission, require
+from pinwheel.api.parameters import NO_CONTROLS, DagIdPath, RunIdPath, TextQuery, Words
+from pinwheel.services import clearing, grid, instances
+
+router = APIRouter(prefix="/dags/{dag_id}", tags=["History"])
+
+TaskIdPath = Annotated[str, Path(alias="task_id", min_length=1, max_length=250, pattern=NO_CONTROLS)]
+KeyPath = Annotated[str, Path(alias="version", max_length=12, pattern=r"^[rtv][1-9][0-9]*$")]
+
+
+@router.get("/history", operation_id="get_history", response_model=wire.GridPage, summary="Runs of the grid")
+def get_history(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    until: Annotated[TextQuery, Query(description="The newest run of the page.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 25,
+) -> dict[str, Any]:
+    """A page of runs, newest first, with all versions that the tries of each ran on."""
+    require(access, dag_id, Permission.READ_TASK_INSTANCES)
+    found = grid.page(host, dag_id, until=until, limit=limit)
+    return {**found, "may_clear": access.may(Permission.EDIT_RUN, dag_id)}
+
+
+@router.get(
+    "/history/rows", operation_id="get_history_rows", response_model=wire.GridRows, summary="Rows of the grid"
+)
+def get_history_rows(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    version: Words = [],  # noqa: B006 - FastAPI copies it
+) -> Response:
+    """Tasks and groups of some versions, in the order of the grid."""
+    require(access, dag_id, Permission.READ_TASK_INSTANCES)
+    return _json(grid.rows(host, dag_id, version))
+
+
+@router.post(
+    "/history/cells",
+    operation_id="get_history_cells",
+    response_model=wire.Cells,
+    summary="Cells of the grid",
+)
+def get_history_cells(
+    access: AccessDep, host: HostDep, dag_id: DagIdPath, body: Annotated[wire.CellsBody, Body()]
+) -> Response:
+    """States of some tasks in some runs. Changes nothing; a POST since what is asked for may be long."""
+    require(access, dag_id, Permission.READ_TASK_INSTANCES)
+    return _json(grid.cells(host, dag_id, body.run_ids, body.task_ids, body.groups))
+
+
+@router.get(
+    "/versions/{version}/graph",
+    operation_id="get_version_graph",
+    response_model=line_schemas.Graph,
+    summary="Graph of a version",
+)
+def get_version_graph(
+    access: AccessDep, host: HostDep, dag_id: DagIdPath, version: KeyPath
+) -> dict[str, Any]:
+    """Tasks, groups and edges as they were."""
+    require(access, dag_id, Permission.READ_VERSIONS)
+    return grid.graph_of(host, dag_id, version)
+
+
+@router.get(
+    "/runs/{run_id}/versions",
+    operation_id="get_run_versions",
+    response_model=wire.RunVersions,
+    summary="What a run ran on",
+)
+def get_run_versions(
+    access: AccessDep, host: HostDep, dag_id: DagIdPath, run_id: RunIdPath
+) -> dict[str, Any]:
+    """Every binding of a run, and all versions that its tries ran on."""
+    require(access, dag_id, Permission.READ_TASK_INSTANCES)
+    return instances.run(host, dag_id, run_id)
+
+
+@router.get(
+    "/runs/{run_id}/tasks/{task_id}",
+    operation_id="get_task_versions",
+    response_model=wire.TaskInstance,
+    summary="What a task instance ran on",
+)
+def get_task_versions(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    run_id: RunIdPath,
+    task_id: TaskIdPath,
+    map_index: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1,
+) -> dict[str, Any]:
+    """Every try with the version that it ran on; of a mapped task without an index, of its first instance."""
+    require(access, dag_id, Permission.READ_TASK_INSTANCES)
+    found = instances.task_instance(host, dag_id, run_id, task_id, map_index)
+    return {**found, "may_clear": access.may(Permission.EDIT_RUN, dag_id)}
+
+
+@router.post(
+    "/runs/{run_id}/clear/preview",
+    operation_id="preview_clear",
+    response_model=wire.Preview,
+    summary="What a clear would do",
+)
+def preview_clear(
+    access: AccessDep,
+    host: HostDep,
+    dag_id: DagIdPath,
+    run_id: RunIdPath,
+    body: Annotated[wire.PreviewBody | None, Body()] = None,
+) -> dict[str, Any]:
+    """Which tasks would run again and on which build, task by task. Changes nothing."""
+    require(access, dag_id, Permission.EDIT_RUN)
+    body = body or wire.PreviewBody()
+    return clearing.preview(host, dag_id, run_id, actor=access.user_name, **dict(body))
+
+
+def _json(found: dict[str, Any]) -> Response:
+    """The answer as it is: tens of thousands of cells are not checked one by one."""
+    return Response(json.dumps(found, separators=(",", ":")), media_type="application/json")

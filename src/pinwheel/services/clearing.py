@@ -1,0 +1,242 @@
+"""What a clear would do, task by task, before anybody decides."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from pinwheel.core.errors import NotFound, PinwheelError
+from pinwheel.core.layout import Layout
+from pinwheel.services import trigger
+from pinwheel.services.grid import versions_of_tasks
+from pinwheel.services.layouts import layouts
+from pinwheel.services.ports import Host, InstanceRow
+from pinwheel.services.ran import Names, run_versions
+from pinwheel.services.releasing import unknown_dag
+from pinwheel.services.views import View
+from pinwheel.store import builds, releases
+
+_FAILED = frozenset({"failed", "upstream_failed"})
+_NAMED = 20
+
+
+def preview(
+    host: Host,
+    dag_id: str,
+    run_id: str,
+    *,
+    actor: str,
+    build: int | None = None,
+    task_ids: Collection[str] | None = None,
+    downstream: bool = False,
+    upstream: bool = False,
+    only_failed: bool = False,
+) -> View:
+    """Which tasks of a run would run again and on which build; nothing is changed.
+
+    ``tasks`` is what to give to :func:`pinwheel.services.trigger.clear`. ``refused`` names those asked for
+    that cannot be cleared, each with the reason; ``refusal`` is why nothing at all can be.
+
+    :raises NotFound: the Dag, the run or the build does not exist.
+    """
+    view = host.run(
+        lambda session: _preview(
+            host,
+            session,
+            dag_id,
+            run_id,
+            build=build,
+            task_ids=task_ids,
+            downstream=downstream,
+            upstream=upstream,
+            only_failed=only_failed,
+        )
+    )
+    if view["refusal"] is None:
+        try:
+            trigger.clear(
+                host,
+                dag_id,
+                [run_id],
+                actor=actor,
+                build=build,
+                only_failed=only_failed,
+                task_ids=view["tasks"] if task_ids is not None else None,
+                plan=True,
+            )
+        except NotFound:
+            raise
+        except PinwheelError as error:
+            view["refusal"] = error.message
+    return view
+
+
+def _preview(
+    host: Host,
+    session: Any,
+    dag_id: str,
+    run_id: str,
+    *,
+    build: int | None,
+    task_ids: Collection[str] | None,
+    downstream: bool,
+    upstream: bool,
+    only_failed: bool,
+) -> View:
+    run = host.some_runs(session, dag_id, [run_id]).get(run_id)
+    if run is None:
+        if not host.airflow_dags(session, [dag_id]):
+            raise unknown_dag(dag_id)
+        raise NotFound(
+            f"Cannot clear run {run_id} of {dag_id}",
+            found="Airflow has no such run",
+            remedy="Check the run id",
+            dag_id=dag_id,
+            run_id=run_id,
+        )
+    ran = run_versions(host, session, dag_id, [run])[run_id]
+    names = Names(host, session, dag_id, ran.used)
+    current = names.key(ran.current)
+    target, label = (
+        (current, _named(names.by_key()[current])) if build is None else _of_build(session, dag_id, build)
+    )
+    structures = layouts(host, session, dag_id, {current, target})
+    structure = structures.get(target)
+    instances = host.instance_rows(session, dag_id, run_id)
+    have = {row.task_id for row in instances}
+    wanted = set(task_ids) if task_ids is not None else have
+    if structure is not None:
+        if downstream:
+            wanted |= structure.below(wanted)
+        if upstream:
+            wanted |= structure.above(wanted)
+    chosen = [
+        row
+        for row in instances
+        if row.task_id in wanted
+        and (not only_failed or row.state in _FAILED)
+        and (structure is None or row.task_id in structure.task_ids)
+    ]
+    cleared = {row.task_id for row in chosen}
+    moved = build is not None and target != current
+    last = versions_of_tasks(host, session, dag_id, run_id, have)
+    names = Names(host, session, dag_id, {*ran.used, *last.values()})
+    keys = {task_id: names.key(version_id) for task_id, version_id in last.items()}
+    added = sorted(structure.task_ids - have) if structure is not None and moved else []
+    dropped = sorted(have - structure.task_ids) if structure is not None and moved else []
+    return {
+        "dag_id": dag_id,
+        "run_id": run_id,
+        "build": build,
+        "version": target,
+        "runs_on": label,
+        "from_version": current,
+        "moves": moved,
+        "tasks": sorted(cleared),
+        "task_instances": [
+            {
+                "task_id": row.task_id,
+                "map_index": row.map_index,
+                "state": row.state,
+                "from_version": keys.get(row.task_id),
+            }
+            for row in chosen
+        ],
+        "added": added,
+        "dropped": dropped,
+        "refused": _refused(wanted, task_ids, have, structure, label),
+        "warnings": _warnings(
+            instances, cleared, keys, structure, target, label, moved=moved, added=added, dropped=dropped
+        ),
+        "refusal": None
+        if chosen or (moved and added)
+        else "Nothing to clear: no task of the run fits, or none of them is in what it would run on.",
+    }
+
+
+def _of_build(session: Any, dag_id: str, number: int) -> tuple[str, str]:
+    """Version key and name of what a build would run as."""
+    build = builds.by_number(session, dag_id, number)
+    if build is None:
+        raise NotFound(
+            f"Cannot clear on build {number} of {dag_id}",
+            found="it has no good build of that number",
+            remedy=f"See its builds: pinwheel builds {dag_id}",
+            dag_id=dag_id,
+            build=number,
+        )
+    released = releases.of_build(session, build.id)
+    if released is None:
+        return f"t{number}", f"build {number}"
+    return f"r{released.release}", f"release {released.release} (build {number})"
+
+
+def _named(version: View) -> str:
+    if version["kind"] == "release":
+        return f"release {version['release']} (build {version['build']})"
+    if version["kind"] == "trial":
+        return f"build {version['build']}"
+    if version["kind"] == "before":
+        return f"Airflow's version {version['airflow_version']}, from before Pinwheel"
+    return "a version that is not known any more"
+
+
+def _refused(
+    wanted: Collection[str],
+    asked: Collection[str] | None,
+    have: Collection[str],
+    structure: Layout | None,
+    label: str,
+) -> list[View]:
+    found = []
+    for task_id in sorted(set(wanted) & set(asked or ())):
+        if structure is not None and task_id not in structure.task_ids:
+            why = f"{task_id} is not in {label}: it would only fail."
+        elif task_id not in have:
+            why = f"The run has no task {task_id}."
+        else:
+            continue
+        found.append({"task_id": task_id, "why": why})
+    return found
+
+
+def _warnings(
+    instances: Collection[InstanceRow],
+    cleared: Collection[str],
+    keys: dict[str, str],
+    structure: Layout | None,
+    target: str,
+    label: str,
+    *,
+    moved: bool,
+    added: list[str],
+    dropped: list[str],
+) -> list[str]:
+    found = []
+    kept = {row.task_id for row in instances if row.state is not None} - set(cleared) - set(dropped)
+    if structure is not None and cleared:
+        below = structure.below(cleared) - set(cleared)
+        behind = sorted(below & kept)
+        if behind:
+            found.append(
+                "Downstream tasks are not cleared and keep what they made of the earlier results: "
+                f"{_some(behind)}."
+            )
+    differ = sorted(task_id for task_id in kept if keys.get(task_id) not in (None, target))
+    if differ and cleared:
+        found.append(
+            f"Versions will mix in this run: {_some(differ)} stay as they ran, the others run on {label}."
+        )
+    if added:
+        found.append(f"New in {label}, these tasks will run too: {_some(added)}.")
+    if dropped:
+        found.append(
+            f"Not in {label}, these tasks will be marked as removed; their logs and history stay: "
+            f"{_some(dropped)}."
+        )
+    return found
+
+
+def _some(task_ids: list[str]) -> str:
+    more = f" and {len(task_ids) - _NAMED} more" if len(task_ids) > _NAMED else ""
+    return ", ".join(task_ids[:_NAMED]) + more

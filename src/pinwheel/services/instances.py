@@ -1,0 +1,200 @@
+"""What one run and one task instance ran on: binding by binding, try by try."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from pinwheel.core.errors import NotFound
+from pinwheel.services.grid import versions_of_tasks
+from pinwheel.services.layouts import layouts
+from pinwheel.services.ports import AirflowRun, Host
+from pinwheel.services.ran import Names, RunVersions, run_versions, version_of
+from pinwheel.services.releasing import unknown_dag
+from pinwheel.services.views import View, instant, plain_version
+from pinwheel.store import dags as dag_store
+
+MAX_INSTANCES, MAX_UPSTREAM = 500, 50
+
+
+def run(host: Host, dag_id: str, run_id: str) -> View:
+    """Every binding of a run, and all versions that its tries ran on.
+
+    :raises NotFound: the Dag or the run does not exist.
+    """
+
+    def work(session: Any) -> View:
+        found, ran = _run(host, session, dag_id, run_id)
+        active_id = active_version(session, dag_id)
+        names = _names(host, session, dag_id, [*ran.used, *(r.dag_version_id for r in ran.bound), active_id])
+        version = names.key(ran.current)
+        return {
+            "dag_id": dag_id,
+            "run_id": run_id,
+            "state": found.state,
+            "version": version,
+            "used": list(dict.fromkeys(names.key(version_id) for version_id in ran.used)),
+            "mixed": ran.mixed,
+            "before_pinwheel": not ran.bound,
+            "bundle_version": plain_version(found.bundle_version),
+            "bindings": [_binding(row, names) for row in ran.bound],
+            "versions": names.by_key(),
+            "active": names.key(active_id) if active_id is not None else None,
+        }
+
+    return host.run(work)
+
+
+def task_instance(host: Host, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> View:
+    """Every try of a task instance with the version that it ran on, and how it was bound to it.
+
+    ``map_index`` below 0 of a mapped task is its first instance. ``upstream`` are tasks before it whose last
+    try ran on another version. ``removed`` says that the active release has no such task.
+
+    :raises NotFound: the Dag, the run or the task instance does not exist.
+    """
+
+    def work(session: Any) -> View:
+        found, ran = _run(host, session, dag_id, run_id)
+        present = [row for row in host.instance_rows(session, dag_id, run_id, task_id=task_id)]
+        tries = host.tries(session, dag_id, [run_id], task_id=task_id)
+        indexes = sorted({row.map_index for row in present} | {item.map_index for item in tries})
+        if not indexes:
+            raise NotFound(
+                f"Cannot show task {task_id} of run {run_id} of {dag_id}",
+                found="the run has no such task",
+                remedy="Choose one that the run has",
+                dag_id=dag_id,
+                run_id=run_id,
+                task_id=task_id,
+            )
+        shown = map_index if map_index in indexes else indexes[0]
+        if map_index >= 0 and shown != map_index:
+            raise NotFound(
+                f"Cannot show task {task_id} with map index {map_index} of run {run_id} of {dag_id}",
+                found=f"its map indexes are {indexes[0]} to {indexes[-1]}",
+                remedy="Choose one of these",
+                dag_id=dag_id,
+                run_id=run_id,
+                task_id=task_id,
+            )
+        mine = [(item, *version_of(item, found, ran.bound)) for item in tries if item.map_index == shown]
+        row = next((row for row in present if row.map_index == shown), None)
+        active_id = active_version(session, dag_id)
+        last = mine[-1][1] if mine else ran.current
+        upstream = _upstream(host, session, dag_id, run_id, task_id, ran, last)
+        names = _names(
+            host,
+            session,
+            dag_id,
+            [*ran.used, active_id, *(version for _, version, _ in mine), *upstream.values()],
+        )
+        state = row.state if row is not None else mine[-1][0].state
+        if state == "removed" and mine:
+            state = mine[-1][0].state
+        active = names.key(active_id) if active_id is not None else None
+        return {
+            "dag_id": dag_id,
+            "run_id": run_id,
+            "task_id": task_id,
+            "map_index": shown,
+            "state": state,
+            "run_state": found.state,
+            "version": names.key(last),
+            "run_version": names.key(ran.current),
+            "run_versions": list(dict.fromkeys(names.key(version_id) for version_id in ran.used)),
+            "tries": [
+                {
+                    "try_number": item.try_number,
+                    "state": item.state,
+                    "start_date": instant(item.start_date),
+                    "end_date": instant(item.end_date),
+                    "version": names.key(version),
+                    "bundle_version": plain_version(
+                        binding.bundle_version if binding is not None else found.bundle_version
+                    ),
+                    "bound_by": binding.bound_by if binding is not None else None,
+                    "actor": binding.actor if binding is not None else None,
+                    "bound_at": instant(binding.bound_at) if binding is not None else None,
+                }
+                for item, version, binding in mine
+            ],
+            "instances": [
+                {"map_index": row.map_index, "state": row.state} for row in present[:MAX_INSTANCES]
+            ],
+            "total_instances": len(indexes),
+            "upstream": [
+                {"task_id": other, "version": names.key(version)}
+                for other, version in sorted(upstream.items())[:MAX_UPSTREAM]
+            ],
+            "removed": _removed(host, session, dag_id, task_id, active),
+            "active": active,
+            "versions": names.by_key(),
+        }
+
+    return host.run(work)
+
+
+def active_version(session: Any, dag_id: str) -> UUID | None:
+    """Airflow's version row of the Dag's active release; None when Pinwheel does not manage it."""
+    row = dag_store.rows(session, [dag_id]).get(dag_id)
+    return row.dag_version_id if row is not None else None
+
+
+def _run(host: Host, session: Any, dag_id: str, run_id: str) -> tuple[AirflowRun, RunVersions]:
+    found = host.some_runs(session, dag_id, [run_id]).get(run_id)
+    if found is None:
+        if not host.airflow_dags(session, [dag_id]):
+            raise unknown_dag(dag_id)
+        raise NotFound(
+            f"Cannot show run {run_id} of {dag_id}",
+            found="Airflow has no such run",
+            remedy=f"List its runs: pinwheel history {dag_id}",
+            dag_id=dag_id,
+            run_id=run_id,
+        )
+    return found, run_versions(host, session, dag_id, [found])[run_id]
+
+
+def _names(host: Host, session: Any, dag_id: str, ids: list[UUID | None]) -> Names:
+    names = Names(host, session, dag_id, [version_id for version_id in ids if version_id is not None])
+    names.link(host, session)
+    return names
+
+
+def _binding(row: Any, names: Names) -> View:
+    return {
+        "number": row.seq,
+        "version": names.key(row.dag_version_id),
+        "bundle_version": plain_version(row.bundle_version),
+        "bound_by": row.bound_by,
+        "actor": row.actor,
+        "bound_at": instant(row.bound_at),
+    }
+
+
+def _upstream(
+    host: Host,
+    session: Any,
+    dag_id: str,
+    run_id: str,
+    task_id: str,
+    ran: RunVersions,
+    version: UUID | None,
+) -> Mapping[str, UUID | None]:
+    """Tasks before this one whose last try ran on another version."""
+    if not ran.mixed:
+        return {}
+    key = Names(host, session, dag_id, [version]).key(version)
+    structure = layouts(host, session, dag_id, [key]).get(key)
+    if structure is None:
+        return {}
+    before = structure.above([task_id]) - {task_id}
+    others = versions_of_tasks(host, session, dag_id, run_id, before)
+    return {other: found for other, found in others.items() if found != version}
+
+
+def _removed(host: Host, session: Any, dag_id: str, task_id: str, active: str | None) -> bool:
+    structure = layouts(host, session, dag_id, [active]).get(active) if active else None
+    return structure is not None and task_id not in structure.task_ids

@@ -1,0 +1,120 @@
+"""Structures of a Dag's versions. What was computed is kept: same content, same structure."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from threading import Lock
+from typing import Any
+
+from pinwheel.core.errors import NotFound
+from pinwheel.core.layout import Layout, layout
+from pinwheel.services.ports import Host
+from pinwheel.services.ran import parse_key
+from pinwheel.store import builds, versions
+
+_KEPT = 64
+
+
+class _Kept:
+    """The structures used last, by content."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = Lock()
+        self._items: OrderedDict[tuple[str, str], Layout] = OrderedDict()
+
+    def get(self, key: tuple[str, str]) -> Layout | None:
+        with self._lock:
+            found = self._items.get(key)
+            if found is not None:
+                self._items.move_to_end(key)
+            return found
+
+    def put(self, key: tuple[str, str], value: Layout) -> None:
+        with self._lock:
+            self._items[key] = value
+            self._items.move_to_end(key)
+            while len(self._items) > self._size:
+                self._items.popitem(last=False)
+
+
+_kept = _Kept(_KEPT)
+
+
+def layouts(host: Host, session: Any, dag_id: str, keys: Collection[str]) -> dict[str, Layout]:
+    """Structures by version key; versions that are not known any more are left out."""
+    sources = _sources(host, session, dag_id, keys)
+    found: dict[str, Layout] = {}
+    missing: dict[str, tuple[tuple[str, str], Any]] = {}
+    for key, (content, source) in sources.items():
+        known = _kept.get(content)
+        if known is not None:
+            found[key] = known
+        else:
+            missing[key] = (content, source)
+    texts = _serialized(host, session, [source for _, source in missing.values()])
+    for key, (content, source) in missing.items():
+        if source in texts:
+            found[key] = _kept.get(content) or layout(texts[source])
+            _kept.put(content, found[key])
+    return found
+
+
+def serialized(host: Host, session: Any, dag_id: str, key: str) -> Mapping[str, Any]:
+    """The serialized Dag of one version.
+
+    :raises NotFound: there is no such version.
+    """
+    source = _sources(host, session, dag_id, [key]).get(key)
+    texts = _serialized(host, session, [source[1]]) if source else {}
+    if source is None or source[1] not in texts:
+        raise no_version(dag_id, key)
+    return texts[source[1]]
+
+
+def no_version(dag_id: str, key: str) -> NotFound:
+    return NotFound(
+        f"Cannot show version {key} of {dag_id}",
+        found="there is no such version",
+        remedy="Take a key of the history: r5 is release 5, t3 a trial of build 3, v2 Airflow's version 2",
+        dag_id=dag_id,
+        version=key,
+    )
+
+
+def _sources(
+    host: Host, session: Any, dag_id: str, keys: Collection[str]
+) -> dict[str, tuple[tuple[str, str], Any]]:
+    """By version key: what identifies the content, and the id of the row that holds it."""
+    parsed = {key: parts for key in set(keys) if (parts := parse_key(key)) is not None}
+    released = versions.releases(session, dag_id, [n for kind, n in parsed.values() if kind == "r"])
+    tried = versions.build_ids(session, dag_id, [n for kind, n in parsed.values() if kind == "t"])
+    build_ids = {
+        **{f"r{number}": row.build_id for number, row in released.items()},
+        **{f"t{number}": build_id for number, build_id in tried.items()},
+    }
+    found_builds = builds.by_ids(session, build_ids.values())
+    found: dict[str, tuple[tuple[str, str], Any]] = {
+        key: ((dag_id, found_builds[build_id].serialized_digest), build_id)
+        for key, build_id in build_ids.items()
+    }
+    before = {
+        key: version_id
+        for key, (kind, number) in parsed.items()
+        if kind == "v" and (version_id := host.version_id_of(session, dag_id, number)) is not None
+    }
+    hashes = host.serialized_hashes(session, before.values()) if before else {}
+    for key, version_id in before.items():
+        if version_id in hashes:
+            found[key] = ((dag_id, hashes[version_id]), version_id)
+    return found
+
+
+def _serialized(host: Host, session: Any, sources: Collection[Any]) -> dict[Any, Mapping[str, Any]]:
+    build_ids = [source for source in sources if isinstance(source, int)]
+    version_ids = [source for source in sources if not isinstance(source, int)]
+    texts: dict[Any, Mapping[str, Any]] = dict(builds.serialized(session, build_ids)) if build_ids else {}
+    if version_ids:
+        texts.update(host.serialized(session, version_ids))
+    return texts
