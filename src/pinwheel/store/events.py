@@ -60,6 +60,7 @@ def listed(
     *,
     dag_ids: Collection[str] | None = None,
     kinds: Collection[str] | None = None,
+    actor: str | None = None,
     limit: int = 100,
     before_id: int | None = None,
     since: datetime | None = None,
@@ -70,6 +71,8 @@ def listed(
         query = query.where(or_(t.event.c.dag_id.in_(sorted(dag_ids)), t.event.c.dag_id.is_(None)))
     if kinds:
         query = query.where(t.event.c.kind.in_(sorted(kinds)))
+    if actor is not None:
+        query = query.where(t.event.c.actor == actor)
     if before_id is not None:
         query = query.where(t.event.c.id < before_id)
     if since is not None:

@@ -77,7 +77,7 @@ export function SelectFilter({
 }
 
 /** Free text; reaches the address when typing pauses. */
-export function TextFilter({ name, label }: { name: string; label: string }) {
+export function TextFilter({ name, label, width }: { name: string; label: string; width?: string }) {
   const { params, set } = useFilters();
   const inAddress = params.get(name) ?? "";
   const [text, setText] = useState(inAddress);
@@ -100,6 +100,7 @@ export function TextFilter({ name, label }: { name: string; label: string }) {
     <Input
       type="search"
       size="sm"
+      width={width}
       aria-label={label}
       placeholder={label}
       maxLength={250}

@@ -64,6 +64,8 @@ const KINDS: Record<string, string> = {
   adopt: "purple",
   auto: "gray",
   before: "gray",
+  broken: "red",
+  drift: "yellow",
   pin: "orange",
   promote: "green",
   retire: "red",

@@ -31,6 +31,7 @@ def list_events(
     tag: Words = [],  # noqa: B006
     bundle: TextQuery = None,
     kind: Words = [],  # noqa: B006
+    actor: Annotated[TextQuery, Query(description="Only what this user did.")] = None,
     before_id: Annotated[
         int | None, Query(ge=1, le=2**53, description="Only events older than this one.")
     ] = None,
@@ -51,7 +52,9 @@ def list_events(
         wanted = access.readable()
     else:
         wanted = set(readable_selection(access, host, selector, retired=False))
-    found = views.events(host, dag_ids=wanted, kinds=kind or None, before_id=before_id, limit=limit)
+    found = views.events(
+        host, dag_ids=wanted, kinds=kind or None, actor=actor, before_id=before_id, limit=limit
+    )
     unbound = access.may_read_unbound_events()
     return {
         "events": [view for view in found if view["dag_id"] is not None or unbound],

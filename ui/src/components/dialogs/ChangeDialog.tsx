@@ -146,7 +146,8 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
                       disabled={changing.length === 0 || planned.isFetching}
                       onClick={() => act.mutate()}
                     >
-                      {words.button} {many ? `${changing.length} Dags` : ""}
+                      {words.button}
+                      {many ? ` ${changing.length} ${changing.length === 1 ? "Dag" : "Dags"}` : ""}
                     </Button>
                   )}
                 </>
