@@ -98,6 +98,46 @@ def test_a_transaction_that_is_rolled_back_takes_the_bindings_with_it(database: 
     assert bound(database) == []
 
 
+def test_a_session_that_goes_on_after_a_rollback_records_nothing_of_what_was_rolled_back(
+    database: Any, world: World
+) -> None:
+    from airflow.listeners.listener import get_listener_manager
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
+    from sqlalchemy import select
+
+    from pinwheel.airflow3 import listener
+
+    runs = queued(world)
+    forget_bindings(database)
+    if not get_listener_manager().pm.is_registered(listener):
+        get_listener_manager().add_listener(listener)
+    with create_session() as session:
+        for run_id, undo in zip(runs[:2], (True, False), strict=True):
+            run = session.scalars(select(DagRun).where(DagRun.run_id == run_id)).one()
+            run.set_state(DagRunState.RUNNING)
+            run.notify_dagrun_state_changed(msg="started")
+            if undo:
+                session.rollback()
+    assert bound(database) == runs[1:2]
+
+
+def test_however_many_runs_a_transaction_starts_their_bindings_are_one_statement(
+    database: Any, world: World
+) -> None:
+    from airflow import settings
+
+    runs = queued(world)
+    forget_bindings(database)
+    scheduler_starts(runs[:1])
+    statements: list[str] = []
+    sa.event.listen(settings.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    scheduler_starts(runs[1:])
+    assert len([text for text in statements if t.binding.name in text]) == 1
+    assert bound(database) == runs
+
+
 def test_a_binding_that_is_there_already_is_no_error(database: Any, world: World) -> None:
     runs = queued(world)
     TRIED["binding conflict"] += len(runs)

@@ -7,38 +7,31 @@ behind "Dag Import Errors" are written, and the same listeners are told.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import structlog
 from airflow.listeners.listener import get_listener_manager
 from airflow.models.dagwarning import DagWarning
 from airflow.models.errors import ParseImportError
 from airflow.sdk import timezone
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 log = structlog.get_logger(__name__)
 
 
-def show(session: Session, bundle_name: str, path: str, errors: Mapping[str, str]) -> None:
-    """Make the import errors of the file at *path* (and, for a zip, of the files in it) these."""
-    rows = {
-        row.filename: row
-        for row in session.scalars(
-            select(ParseImportError).where(
-                ParseImportError.bundle_name == bundle_name,
-                or_(
-                    ParseImportError.filename == path,
-                    ParseImportError.filename.startswith(f"{path}/", autoescape=True),
-                    ParseImportError.filename.in_(list(errors)),
-                ),
-            )
-        )
-    }
+def show(session: Session, bundle_name: str, errors: Mapping[str, Mapping[str, str]]) -> None:
+    """Make the import errors of these files (and, for zips, of the files in them) these."""
+    wanted = {filename: text for of_file in errors.values() for filename, text in of_file.items()}
+    shown = session.scalars(
+        select(ParseImportError.filename).where(ParseImportError.bundle_name == bundle_name)
+    )
+    touched = {filename for filename in shown if filename in wanted or _file_of(filename, errors)}
+    rows = {row.filename: row for row in _rows(session, bundle_name, touched)} if touched else {}
     for filename, row in rows.items():
-        if filename not in errors:
+        if filename not in wanted:
             session.delete(row)
-    for filename, stacktrace in errors.items():
+    for filename, stacktrace in wanted.items():
         known = rows.get(filename)
         error = known or ParseImportError(filename=filename, bundle_name=bundle_name)
         error.timestamp = timezone.utcnow()
@@ -50,6 +43,23 @@ def show(session: Session, bundle_name: str, path: str, errors: Mapping[str, str
             session.add(error)
         _tell_listeners(error, stacktrace, new=known is None)
     session.flush()
+
+
+def _file_of(filename: str | None, paths: Collection[str]) -> bool:
+    """Whether it is one of these files or lies in one of them, a zip."""
+    while filename:
+        if filename in paths:
+            return True
+        filename = filename.rpartition("/")[0]
+    return False
+
+
+def _rows(session: Session, bundle_name: str, filenames: Collection[str]) -> Iterable[ParseImportError]:
+    return session.scalars(
+        select(ParseImportError).where(
+            ParseImportError.bundle_name == bundle_name, ParseImportError.filename.in_(sorted(filenames))
+        )
+    )
 
 
 def _tell_listeners(error: ParseImportError, stacktrace: str, *, new: bool) -> None:

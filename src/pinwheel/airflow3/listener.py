@@ -1,20 +1,20 @@
 """Records, in the scheduler's own transaction, which version a run uses from now on.
 
-One statement per started run. It must never hurt the scheduler: whatever fails here is logged, undone and
-left to the Dag processor, which records the binding within a second (``upkeep.record_bindings``).
+One statement (and a savepoint around it) per transaction of the scheduler, however many runs it starts. It
+must never hurt the scheduler: whatever fails here is logged, undone and left to the Dag processor, which
+records the binding within a second (``upkeep.record_bindings``).
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from airflow.listeners import hookimpl
 from airflow.sdk import timezone
-from sqlalchemy import inspect
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session, object_session
+from sqlalchemy import event, inspect
+from sqlalchemy.orm import Session, SessionTransaction, object_session
 
 from pinwheel.store import bindings
 from pinwheel.store import tables as t
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _ready: dict[str, bool] = {}
+_STARTED = "pinwheel_started_runs"
 
 
 @hookimpl
@@ -33,23 +34,48 @@ def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
     session = object_session(dag_run)
     if session is None:
         return
+    started = session.info.get(_STARTED)
+    if started is None:
+        started = session.info[_STARTED] = []
+        event.listen(session, "before_commit", _record)
+        event.listen(session, "after_transaction_end", _forget)
+    started.append(
+        {
+            "dag_id": dag_run.dag_id,
+            "run_id": dag_run.run_id,
+            "seq": dag_run.clear_number,
+            "dag_version_id": dag_run.created_dag_version_id,
+            "bundle_version": dag_run.bundle_version,
+            "bound_by": "default",
+            "actor": None,
+            "bound_at": timezone.utcnow(),
+        }
+    )
+
+
+def _forget(session: Session, transaction: SessionTransaction) -> None:
+    """What a transaction that was rolled back started is not recorded with the next one."""
+    if transaction.parent is None:
+        session.info[_STARTED].clear()
+
+
+def _record(session: Session) -> None:
+    """Write, right before a commit, the bindings of the runs that this transaction started."""
+    started: list[dict[str, Any]] = session.info[_STARTED]
+    if not started:
+        return
     try:
         if _tables_exist(session):
-            _record(session, dag_run)
-    except SQLAlchemyError:
-        # The tables were dropped under us (`pinwheel uninstall`), say.
+            _write(session, started)
+    except Exception:
+        # The tables were dropped under us (`pinwheel uninstall`), say. The commit must happen all the same.
         _ready.clear()
-        log.warning("Pinwheel could not record which version a run uses", exc_info=True)
+        log.warning("Pinwheel could not record which versions runs use", exc_info=True)
+    finally:
+        started.clear()
 
 
-def _record(session: Session, dag_run: DagRun) -> None:
-    values = {
-        "dag_id": dag_run.dag_id,
-        "run_id": dag_run.run_id,
-        "seq": dag_run.clear_number,
-        "dag_version_id": dag_run.created_dag_version_id,
-        "bundle_version": dag_run.bundle_version,
-    }
+def _write(session: Session, started: list[dict[str, Any]]) -> None:
     with ExitStack() as stack:
         # What the scheduler has not flushed yet must not be written, and undone, with what is ours.
         stack.enter_context(session.no_autoflush)
@@ -58,7 +84,7 @@ def _record(session: Session, dag_run: DagRun) -> None:
             # session's savepoint for one. SQLite needs none (an error leaves the transaction as it was), and
             # there it could begin a transaction, whose end would be a commit.
             stack.enter_context(session.connection().begin_nested())
-        bindings.add(session, **values, bound_by="default", now=timezone.utcnow())
+        bindings.add_all(session, started)
 
 
 def _tables_exist(session: Session) -> bool:

@@ -26,6 +26,7 @@ from airflow.dag_processing.manager import (
 from airflow.sdk import timezone
 
 from pinwheel.airflow3 import compat
+from pinwheel.airflow3.arrivals import Arrivals
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.heads import Head, KnownFile, SnapshotView, manifest_of
 from pinwheel.airflow3.host import AirflowHost
@@ -48,6 +49,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         self.expected_seq: dict[str, int] = {}
         self.by_path: dict[str, tuple[str, str, int]] = {}
         self.keeper = Keeper(self.host)
+        self.arrivals = Arrivals(self.host)
 
     # Bundles
 
@@ -287,15 +289,11 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             former = self._file_stats[file]
             stat.last_finish_time, stat.num_dags = former.last_finish_time, former.num_dags
         else:
-            self._register(file, proc, seconds)
-            known = self.known.get((file.bundle_name, str(file.rel_path)))
-            if known is not None and not known.impure and known.seq == self.heads[file.bundle_name].seq:
-                # Parsing it again could give nothing new: it counts as parsed as often as was asked for.
-                stat.run_count = max(stat.run_count, self.max_runs)
+            self._arrive(file, proc, seconds)
         self._file_stats[file] = stat
 
-    def _register(self, file: DagFileInfo, proc: Any, seconds: float) -> None:
-        """Turn a finished parse into builds. An error is logged; the file is tried again later."""
+    def _arrive(self, file: DagFileInfo, proc: Any, seconds: float) -> None:
+        """Take the result of a finished parse. An error is logged; the file is tried again later."""
         name, version, seq = self.by_path[str(file.bundle_path)]
         head = self.heads[name]
         known = self.known.setdefault((name, str(file.rel_path)), KnownFile(seq=0, inputs=None, impure=False))
@@ -313,14 +311,22 @@ class PinwheelProcessorManager(DagFileProcessorManager):
                 path=Path(str(file.bundle_path)),
                 manifest=manifest,
             )
-            parsed = parsed_file(at, str(file.rel_path), proc, seconds)
-            register.register(self.host, parsed)
+            self.arrivals.add(parsed_file(at, str(file.rel_path), proc, seconds))
         except Exception:
-            self.log.exception("Failed to register the parse of %s in bundle %s", file.rel_path, name)
-            return
-        inputs = Inputs.from_json(parsed.inputs)
-        if seq == head.seq:
-            self._remember(name, str(file.rel_path), seq, inputs, bool(parsed.impure), parsed.error)
+            self.log.exception("Failed to take in the parse of %s in bundle %s", file.rel_path, name)
+
+    def _register(self) -> None:
+        """Turn the parses that arrived into builds. What fails is tried again later."""
+        stats = {(info.bundle_name, str(info.rel_path)): stat for info, stat in self._file_stats.items()}
+        for parsed in self.arrivals.register():
+            if parsed.seq != self.heads[parsed.bundle_name].seq:
+                continue
+            inputs, impure = Inputs.from_json(parsed.inputs), bool(parsed.impure)
+            self._remember(parsed.bundle_name, parsed.path, parsed.seq, inputs, impure, parsed.error)
+            stat = stats.get((parsed.bundle_name, parsed.path))
+            if stat is not None and not impure:
+                # Parsing it again could give nothing new: it counts as parsed as often as was asked for.
+                stat.run_count = max(stat.run_count, self.max_runs)
 
     def _kill_timed_out_processors(self) -> None:
         before = dict(self._processors)
@@ -345,6 +351,8 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         # The one overridable call at the end of each turn of the loop.
         super().purge_inactive_dag_warnings()
         try:
+            if self.arrivals.due(more_to_come=bool(self._file_queue) and self.max_runs < 0):
+                self._register()
             self._settle()
             self.keeper.turn(self._dag_bundles, self.bundle_names_to_parse)
         except Exception:

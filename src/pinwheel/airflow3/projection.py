@@ -27,7 +27,7 @@ from airflow.models.dagcode import DagCode
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.serialization.serialized_objects import LazyDeserializedDAG
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, literal, select, union, update
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import compat
@@ -57,24 +57,24 @@ def project(session: Session, projections: Sequence[Projection]) -> dict[str, Pr
 
 def reassert(session: Session, projections: Sequence[Projection]) -> None:
     """Write the Dag rows, asset references included, as a parse of the same build would."""
-    for (bundle_name, version, seconds), group in _grouped(projections).items():
+    for (bundle_name, version), group in _grouped(projections).items():
         dags = [_DecodedOnce(data=dict(p.serialized)) for p in group]
-        SerializedDAG.bulk_write_to_db(bundle_name, version, dags, seconds, session=session)
-        _finish_dag_rows(session, dags)
+        SerializedDAG.bulk_write_to_db(bundle_name, version, dags, None, session=session)
+        _finish_dag_rows(session, dags, {p.dag_id: p.build.parse_seconds for p in group})
     session.flush()
 
 
-def _grouped(
-    projections: Sequence[Projection],
-) -> dict[tuple[str, str | None, float | None], list[Projection]]:
-    groups: dict[tuple[str, str | None, float | None], list[Projection]] = {}
+def _grouped(projections: Sequence[Projection]) -> dict[tuple[str, str | None], list[Projection]]:
+    groups: dict[tuple[str, str | None], list[Projection]] = {}
     for p in projections:
-        groups.setdefault((p.place.bundle_name, p.place.bundle_version, p.build.parse_seconds), []).append(p)
+        groups.setdefault((p.place.bundle_name, p.place.bundle_version), []).append(p)
     return groups
 
 
-def _finish_dag_rows(session: Session, dags: Sequence[LazyDeserializedDAG]) -> None:
-    """Reset what Airflow's bulk write sets but never takes back.
+def _finish_dag_rows(
+    session: Session, dags: Sequence[LazyDeserializedDAG], seconds: Mapping[str, float | None]
+) -> None:
+    """Say how long each parse took, and reset what Airflow's bulk write sets but never takes back.
 
     `DagModelOperation.update_dags` (3.3, 3.4) assigns display name and deadline only when the new Dag has
     one, and `AssetModelOperation` writes no references at all when no Dag of the batch has an asset; so a
@@ -85,31 +85,48 @@ def _finish_dag_rows(session: Session, dags: Sequence[LazyDeserializedDAG]) -> N
         rows |= {
             row.dag_id: row for row in session.scalars(select(DagModel).where(DagModel.dag_id.in_(chunk)))
         }
-    without: dict[Any, list[str]] = {reference: [] for reference in _REFERENCES}
+    without: dict[str, list[str]] = {}
     for dag in dags:
         row = rows.get(dag.dag_id)
         if row is None:
             continue
+        row.last_parse_duration = seconds[dag.dag_id]
         inner = dag.data.get("dag", {})
         if not inner.get("dag_display_name") or inner["dag_display_name"] == dag.dag_id:
             row._dag_display_property_value = None
         if inner.get("deadline") is None:
             row.deadline = None
-        for reference in _REFERENCES - _referenced(dag, inner):
-            without[reference].append(dag.dag_id)
-    for reference, dag_ids in without.items():
+        for reference in set(_REFERENCES.values()) - _referenced(dag, inner):
+            without.setdefault(reference.__tablename__, []).append(dag.dag_id)
+    for table, dag_ids in _with_references(session, without).items():
+        reference = _REFERENCES[table]
         for chunk in _chunks(dag_ids):
             session.execute(delete(reference).where(reference.dag_id.in_(chunk)))
 
 
-_REFERENCES = frozenset(
-    {
+def _with_references(session: Session, without: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """By table, those of the Dags that have references in it."""
+    found: dict[str, list[str]] = {}
+    for chunk in _chunks(sorted({dag_id for dag_ids in without.values() for dag_id in dag_ids})):
+        kinds = [
+            select(literal(table).label("kind"), reference.dag_id).where(reference.dag_id.in_(chunk))
+            for table, reference in sorted(_REFERENCES.items())
+        ]
+        for table, dag_id in session.execute(union(*kinds)):
+            if dag_id in without.get(table, ()):
+                found.setdefault(table, []).append(dag_id)
+    return found
+
+
+_REFERENCES: dict[str, Any] = {
+    model.__tablename__: model
+    for model in (
         TaskInletAssetReference,
         TaskOutletAssetReference,
         DagScheduleAssetReference,
         DagScheduleAssetAliasReference,
-    }
-)
+    )
+}
 
 
 def _referenced(dag: LazyDeserializedDAG, inner: Mapping[str, Any]) -> set[Any]:

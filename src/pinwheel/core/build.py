@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from attrs import field, frozen
@@ -52,12 +53,12 @@ class BuildContent:
     pure: bool = False
     version_data: Mapping[str, Any] | None = None
 
-    @property
+    @cached_property
     def serialized_digest(self) -> str:
         """Identity of the serialized Dag alone."""
         return digest_of(normalized(self.serialized))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Identity of the build: serialized Dag, inputs and label. Same digest, same build."""
         return digest_of([self.serialized_digest, self.inputs_digest, self.label])

@@ -27,23 +27,22 @@ def add(
     actor: str | None = None,
 ) -> bool:
     """Record a binding; False when this run was already bound for this seq (its clear_number)."""
-    return bool(
-        insert_missing(
-            session,
-            t.binding,
-            {
-                "dag_id": dag_id,
-                "run_id": run_id,
-                "seq": seq,
-                "dag_version_id": dag_version_id,
-                "bundle_version": bundle_version,
-                "bound_by": bound_by,
-                "actor": actor,
-                "bound_at": now,
-            },
-            ["dag_id", "run_id", "seq"],
-        )
-    )
+    row = {
+        "dag_id": dag_id,
+        "run_id": run_id,
+        "seq": seq,
+        "dag_version_id": dag_version_id,
+        "bundle_version": bundle_version,
+        "bound_by": bound_by,
+        "actor": actor,
+        "bound_at": now,
+    }
+    return bool(add_all(session, [row]))
+
+
+def add_all(session: Session, rows: list[dict[str, Any]]) -> int:
+    """As :func:`add`, many at once; each row names every column. Returns how many were recorded."""
+    return insert_missing(session, t.binding, rows, ["dag_id", "run_id", "seq"])
 
 
 def of_runs(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, list[Row[Any]]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from attrs import frozen
+from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.build import Build, BuildContent
 from pinwheel.store import tables as t
-from pinwheel.store.locking import insert_missing
+from pinwheel.store.locking import insert_all, insert_missing
 
 _COLUMNS = [column for column in t.build.c if column.name not in {"serialized", "files"}]
 
@@ -81,18 +82,29 @@ def by_digest(session: Session, dag_id: str, digest: str) -> Build | None:
     return _build(row) if row else None
 
 
-def by_inputs(session: Session, dag_id: str, inputs_digest: str, environment: str) -> list[Build]:
-    """Builds of the Dag from the same inputs, parsed in the same environment; newest first."""
-    rows = session.execute(
-        _selected()
-        .where(
-            t.build.c.dag_id == dag_id,
-            t.build.c.inputs_digest == inputs_digest,
-            t.build.c.environment == environment,
+def alike(session: Session, contents: Sequence[BuildContent]) -> dict[str, list[Build]]:
+    """By Dag, newest first, the builds to compare these contents with.
+
+    Those of the same digest or of the same inputs, and the adopted ones.
+    """
+    found: dict[str, list[Build]] = {}
+    for start in range(0, len(contents), 500):
+        chunk = contents[start : start + 500]
+        rows = session.execute(
+            _selected()
+            .where(
+                t.build.c.dag_id.in_([content.dag_id for content in chunk]),
+                or_(
+                    t.build.c.digest.in_([content.digest for content in chunk]),
+                    t.build.c.inputs_digest.in_(sorted({content.inputs_digest for content in chunk})),
+                    t.build.c.adopted.is_(True),
+                ),
+            )
+            .order_by(t.build.c.dag_id, t.build.c.build.desc())
         )
-        .order_by(t.build.c.build.desc())
-    )
-    return [_build(row) for row in rows]
+        for row in rows:
+            found.setdefault(row.dag_id, []).append(_build(row))
+    return found
 
 
 def of_dag(session: Session, dag_id: str) -> list[Build]:
@@ -134,42 +146,61 @@ def files_of(session: Session, build_ids: Collection[int]) -> dict[int, dict[str
     return found
 
 
-def add(
-    session: Session,
-    content: BuildContent,
-    *,
-    now: datetime,
-    versioned: bool = True,
-    adopted: bool = False,
-) -> Build:
-    """Store a new build under the Dag's next number. The caller holds the Dag's lock."""
-    number = (
-        session.scalar(select(func.max(t.build.c.build)).where(t.build.c.dag_id == content.dag_id)) or 0
-    ) + 1
-    session.execute(
-        insert(t.build).values(
-            dag_id=content.dag_id,
-            build=number,
-            digest=content.digest,
-            serialized_digest=content.serialized_digest,
-            inputs_digest=content.inputs_digest,
-            bundle_name=content.bundle_name,
-            bundle_version=content.bundle_version,
-            relative_fileloc=content.relative_fileloc,
-            label=content.label,
-            environment=content.environment,
-            parse_seconds=content.parse_seconds,
-            pure=content.pure,
-            versioned=versioned,
-            adopted=adopted,
-            serialized=dict(content.serialized),
-            files=dict(content.files),
-            created_at=now,
-        )
+@frozen(kw_only=True)
+class NewBuild:
+    """A build to be stored under its Dag's next number."""
+
+    content: BuildContent
+    versioned: bool = True
+    adopted: bool = False
+    unstable: tuple[str, ...] = ()
+
+
+def add(session: Session, new: Sequence[NewBuild], *, now: datetime) -> list[Build]:
+    """Store new builds, of as many Dags, in the same order. The caller holds the Dags' locks."""
+    numbers = _highest(session, [item.content.dag_id for item in new])
+    ids = insert_all(
+        session,
+        t.build,
+        [
+            {
+                "dag_id": item.content.dag_id,
+                "build": numbers.get(item.content.dag_id, 0) + 1,
+                "digest": item.content.digest,
+                "serialized_digest": item.content.serialized_digest,
+                "inputs_digest": item.content.inputs_digest,
+                "bundle_name": item.content.bundle_name,
+                "bundle_version": item.content.bundle_version,
+                "relative_fileloc": item.content.relative_fileloc,
+                "label": item.content.label,
+                "environment": item.content.environment,
+                "parse_seconds": item.content.parse_seconds,
+                "pure": item.content.pure,
+                "versioned": item.versioned,
+                "adopted": item.adopted,
+                "unstable": list(item.unstable) or None,
+                "serialized": dict(item.content.serialized),
+                "files": dict(item.content.files),
+                "created_at": now,
+            }
+            for item in new
+        ],
     )
-    added = by_number(session, content.dag_id, number)
-    assert added is not None
-    return added
+    added = by_ids(session, ids)
+    return [added[build_id] for build_id in ids]
+
+
+def _highest(session: Session, dag_ids: Sequence[str]) -> dict[str, int]:
+    """The highest build number of each Dag that has builds."""
+    found: dict[str, int] = {}
+    for start in range(0, len(dag_ids), 500):
+        rows = session.execute(
+            select(t.build.c.dag_id, func.max(t.build.c.build))
+            .where(t.build.c.dag_id.in_(dag_ids[start : start + 500]))
+            .group_by(t.build.c.dag_id)
+        )
+        found.update({dag_id: number for dag_id, number in rows})
+    return found
 
 
 def amend(session: Session, build_id: int, **values: Any) -> None:
@@ -177,19 +208,22 @@ def amend(session: Session, build_id: int, **values: Any) -> None:
     session.execute(update(t.build).where(t.build.c.id == build_id).values(**values))
 
 
-def remember_version(
-    session: Session, build_id: int, bundle_name: str, bundle_version: str, *, now: datetime
+def remember_versions(
+    session: Session, build_ids: Collection[int], bundle_name: str, bundle_version: str, *, now: datetime
 ) -> None:
-    """Note that the same build was found in another bundle version too."""
+    """Note that the same builds were found in another bundle version too."""
     insert_missing(
         session,
         t.build_version,
-        {
-            "build_id": build_id,
-            "bundle_name": bundle_name,
-            "bundle_version": bundle_version,
-            "seen_at": now,
-        },
+        [
+            {
+                "build_id": build_id,
+                "bundle_name": bundle_name,
+                "bundle_version": bundle_version,
+                "seen_at": now,
+            }
+            for build_id in sorted(build_ids)
+        ],
         ["build_id", "bundle_name", "bundle_version"],
     )
 
@@ -208,10 +242,13 @@ def missing_sources(session: Session, digests: Collection[str]) -> set[str]:
 
 
 def add_sources(session: Session, contents: Mapping[str, bytes]) -> None:
-    for digest, content in sorted(contents.items()):
-        insert_missing(
-            session, t.source, {"digest": digest, "content": content, "size": len(content)}, ["digest"]
-        )
+    ordered = sorted(contents.items())
+    for start in range(0, len(ordered), 50):
+        rows = [
+            {"digest": digest, "content": content, "size": len(content)}
+            for digest, content in ordered[start : start + 50]
+        ]
+        insert_missing(session, t.source, rows, ["digest"])
 
 
 def source(session: Session, digest: str) -> bytes | None:
@@ -274,22 +311,26 @@ def add_broken(
     )
 
 
-def broken_of_dag(session: Session, dag_id: str) -> list[Row[Any]]:
+def broken_of_dag(
+    session: Session, dag_id: str, *, before: datetime | None = None, limit: int | None = None
+) -> list[Row[Any]]:
     """Broken builds of a Dag with author and message of the bundle version, newest first."""
-    return list(
-        session.execute(
-            select(
-                t.broken_build,
-                t.bundle_version.c.author,
-                t.bundle_version.c.message,
-                t.bundle_version.c.label,
-            )
-            .outerjoin(
-                t.bundle_version,
-                (t.bundle_version.c.bundle_name == t.broken_build.c.bundle_name)
-                & (t.bundle_version.c.version == t.broken_build.c.bundle_version),
-            )
-            .where(t.broken_build.c.dag_id == dag_id)
-            .order_by(t.broken_build.c.created_at.desc())
+    query = (
+        select(
+            t.broken_build,
+            t.bundle_version.c.author,
+            t.bundle_version.c.message,
+            t.bundle_version.c.label,
         )
+        .outerjoin(
+            t.bundle_version,
+            (t.bundle_version.c.bundle_name == t.broken_build.c.bundle_name)
+            & (t.bundle_version.c.version == t.broken_build.c.bundle_version),
+        )
+        .where(t.broken_build.c.dag_id == dag_id)
+        .order_by(t.broken_build.c.created_at.desc())
+        .limit(limit)
     )
+    if before is not None:
+        query = query.where(t.broken_build.c.created_at < before)
+    return list(session.execute(query))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from pinwheel.core.release import Track
 from pinwheel.store import tables as t
-from pinwheel.store.locking import insert_missing
+from pinwheel.store.locking import insert_missing, lock_dags
 
 
 def rows(session: Session, dag_ids: Collection[str] | None = None) -> dict[str, Row[Any]]:
@@ -32,10 +32,15 @@ def add(
     session: Session, dag_id: str, *, bundle_name: str, relative_fileloc: str, track: Track = Track.AUTO
 ) -> bool:
     """Start to manage a Dag; False when it already is."""
-    return bool(
-        insert_missing(
-            session,
-            t.dag,
+    return bool(add_all(session, {dag_id: (bundle_name, relative_fileloc)}, track=track))
+
+
+def add_all(session: Session, places: Mapping[str, tuple[str, str]], *, track: Track = Track.AUTO) -> int:
+    """Start to manage those of these Dags that are not, given bundle and file of each; return how many."""
+    return insert_missing(
+        session,
+        t.dag,
+        [
             {
                 "dag_id": dag_id,
                 "bundle_name": bundle_name,
@@ -43,10 +48,23 @@ def add(
                 "track": track.value,
                 "newest_seq": 0,
                 "retired": False,
-            },
-            ["dag_id"],
-        )
+            }
+            for dag_id, (bundle_name, relative_fileloc) in sorted(places.items())
+        ],
+        ["dag_id"],
     )
+
+
+def lock(
+    session: Session, dag_ids: Collection[str], places: Mapping[str, tuple[str, str]]
+) -> dict[str, Row[Any]]:
+    """Lock these Dags and those of *places*, of which unmanaged ones are managed from now on; their rows."""
+    found = lock_dags(session, {*dag_ids, *places})
+    new = {dag_id: place for dag_id, place in places.items() if dag_id not in found}
+    if new:
+        add_all(session, new)
+        found |= lock_dags(session, new)
+    return found
 
 
 def change(session: Session, dag_id: str, **values: Any) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.store import tables as t
-from pinwheel.store.locking import insert_missing
+from pinwheel.store.locking import insert_all, insert_missing
 
 
 def of_bundle(session: Session, bundle_name: str) -> dict[str, Row[Any]]:
@@ -19,6 +18,21 @@ def of_bundle(session: Session, bundle_name: str) -> dict[str, Row[Any]]:
         row.relative_fileloc: row
         for row in session.execute(select(t.file).where(t.file.c.bundle_name == bundle_name))
     }
+
+
+def some(session: Session, bundle_name: str, paths: Collection[str]) -> dict[str, Row[Any]]:
+    """Those of these files of a bundle that are known, by relative path."""
+    ordered = sorted(set(paths))
+    found: dict[str, Row[Any]] = {}
+    for start in range(0, len(ordered), 500):
+        rows = session.execute(
+            select(t.file).where(
+                t.file.c.bundle_name == bundle_name,
+                t.file.c.relative_fileloc.in_(ordered[start : start + 500]),
+            )
+        )
+        found.update({row.relative_fileloc: row for row in rows})
+    return found
 
 
 def one(session: Session, bundle_name: str, relative_fileloc: str) -> Row[Any] | None:
@@ -49,27 +63,29 @@ def errors(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[s
     }
 
 
-def put(session: Session, bundle_name: str, relative_fileloc: str, *, seq: int, **values: Any) -> bool:
+def put(session: Session, row: dict[str, Any], *, known: bool) -> bool:
     """Write the newest known state of a file; False when one of a newer bundle version is there.
 
-    Compared and written in one statement: of two processors at once, the newer version wins.
+    Compared and written in one statement: of two processors at once, the newer version wins. ``known``
+    says what to try first: whether the caller has seen a row of the file.
     """
-    added = insert_missing(
-        session,
-        t.file,
-        {"bundle_name": bundle_name, "relative_fileloc": relative_fileloc, "seq": seq, **values},
-        ["bundle_name", "relative_fileloc"],
-    )
-    if added:
-        return True
+    first, second = (_overwrite, _add) if known else (_add, _overwrite)
+    return first(session, row) or second(session, row)
+
+
+def _add(session: Session, row: dict[str, Any]) -> bool:
+    return bool(insert_missing(session, t.file, row, ["bundle_name", "relative_fileloc"]))
+
+
+def _overwrite(session: Session, row: dict[str, Any]) -> bool:
     changed = session.execute(
         update(t.file)
         .where(
-            t.file.c.bundle_name == bundle_name,
-            t.file.c.relative_fileloc == relative_fileloc,
-            t.file.c.seq <= seq,
+            t.file.c.bundle_name == row["bundle_name"],
+            t.file.c.relative_fileloc == row["relative_fileloc"],
+            t.file.c.seq <= row["seq"],
         )
-        .values(seq=seq, **values)
+        .values(row)
     )
     return bool(changed.rowcount)  # type: ignore[attr-defined]
 
@@ -99,37 +115,9 @@ def remove(session: Session, bundle_name: str, paths: Collection[str]) -> None:
         )
 
 
-def add_parse(
-    session: Session,
-    *,
-    bundle_name: str,
-    relative_fileloc: str,
-    file_digest: str,
-    inputs_digest: str,
-    environment: str,
-    inputs: dict[str, Any],
-    impure: list[Any],
-    builds: dict[str, int],
-    error: str | None,
-    seconds: float | None,
-    now: datetime,
-) -> int:
-    result = session.execute(
-        insert(t.parse).values(
-            bundle_name=bundle_name,
-            relative_fileloc=relative_fileloc,
-            file_digest=file_digest,
-            inputs_digest=inputs_digest,
-            environment=environment,
-            inputs=inputs,
-            impure=impure,
-            builds=builds,
-            error=error,
-            seconds=seconds,
-            parsed_at=now,
-        )
-    )
-    return int(result.inserted_primary_key[0])  # type: ignore[attr-defined]
+def add_parses(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Store what parses gave; their ids, in the same order. Each row names every column but the id."""
+    return insert_all(session, t.parse, rows)
 
 
 def parses(session: Session, ids: Collection[int]) -> dict[int, Row[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Row, Table, insert, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -35,6 +35,16 @@ def insert_missing(
     return max(int(result.rowcount), 0)
 
 
+def insert_all(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Insert rows that all name the same columns; their ids, in the same order."""
+    if not rows:
+        return []
+    if session.get_bind().dialect.insert_executemany_returning_sort_by_parameter_order:
+        statement = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+        return list(session.scalars(statement, list(rows)))
+    return [int(session.execute(insert(table), row).inserted_primary_key[0]) for row in rows]  # type: ignore[attr-defined]
+
+
 def begin_write(session: Session) -> None:
     """Say at the start of a transaction that it will write.
 
@@ -45,19 +55,21 @@ def begin_write(session: Session) -> None:
         session.execute(update(t.dag).where(t.dag.c.dag_id.is_(None)).values(track=t.dag.c.track))
 
 
-def lock_dags(session: Session, dag_ids: Collection[str]) -> None:
+def lock_dags(session: Session, dag_ids: Collection[str]) -> dict[str, Row[Any]]:
     """Hold these Dags until the transaction ends; others wait. In order of id, so batches do not deadlock.
 
-    SQLite has no row locks, but one write lock: see :func:`begin_write`.
+    Returns their rows by id, as they are once nobody else can change them. SQLite has no row locks, but one
+    write lock: see :func:`begin_write`.
     """
     begin_write(session)
-    if dialect_of(session) == "sqlite":
-        return
-    ordered = sorted(dag_ids)
+    found: dict[str, Row[Any]] = {}
+    ordered = sorted(set(dag_ids))
     for start in range(0, len(ordered), 500):
-        session.execute(
-            select(t.dag.c.dag_id)
+        rows = session.execute(
+            select(t.dag)
             .where(t.dag.c.dag_id.in_(ordered[start : start + 500]))
             .order_by(t.dag.c.dag_id)
             .with_for_update()
-        ).all()
+        )
+        found.update({row.dag_id: row for row in rows})
+    return found

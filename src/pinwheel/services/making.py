@@ -1,0 +1,260 @@
+"""What parses gave becomes builds: known ones are recognized, new ones stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import field, frozen
+
+from pinwheel.core.build import Build, BuildContent, varying_attributes
+from pinwheel.core.release import Track
+from pinwheel.services.ports import Host
+from pinwheel.store import builds, events, releases
+
+ACTOR = "pinwheel"
+
+_CLOCKLIKE = frozenset({"clock", "random", "uuid"})
+_FOLD_AFTER = 3
+"""So many different serialized forms of one state of the inputs make a Dag unstable, whatever it read."""
+
+
+@frozen(kw_only=True)
+class ParsedFile:
+    """What one parse of one Dag file in one bundle version gave."""
+
+    bundle_name: str
+    bundle_version: str
+    seq: int
+    """The bundle version's place in the order in which versions were newest."""
+    path: str
+    """The file, relative to the bundle; for Dags in a zip, the zip."""
+    file_digest: str
+    inputs_digest: str
+    inputs: Mapping[str, Any]
+    contents: Sequence[BuildContent]
+    errors: Mapping[str, str] = field(factory=dict)
+    """Why Dags of the file could not be made: path of the file (or inside the zip) to traceback."""
+    warnings: Sequence[Mapping[str, str]] = ()
+    """Airflow's own warnings on Dags of the file: ``dag_id``, ``warning_type``, ``message``."""
+    impure: Sequence[Mapping[str, str]] = ()
+    """What the parse read from outside the bundle; empty for a pure file."""
+    environment: str = ""
+    environment_details: Mapping[str, Any] = field(factory=dict)
+    seconds: float | None = None
+    unversioned_dags: frozenset[str] = frozenset()
+    """Dags of the file that opt out of bundle versioning."""
+    read_source: Callable[[str, str], bytes | None] = field(default=lambda path, digest: None)
+    """Returns the content of a used file, given its path and digest."""
+
+    @property
+    def error(self) -> str | None:
+        return "\n".join(self.errors[path] for path in sorted(self.errors)) or None
+
+
+@frozen(kw_only=True)
+class Made:
+    """The build of one Dag in a parsed file."""
+
+    build: Build
+    path: str
+    """The file that was parsed."""
+    content: BuildContent | None = None
+    """What was stored just now; None for a build that existed."""
+    folded: bool = False
+    """The build existed and was written anew: nothing had run on it."""
+
+
+def make_builds(
+    host: Host, session: Any, parsed: Sequence[ParsedFile], rows: Mapping[str, Any], *, now: datetime
+) -> dict[str, Made]:
+    """Find or store the build of each Dag of these files, by Dag id.
+
+    The files are of one bundle version, no Dag is in two of them, and the caller has locked the Dags, whose
+    rows it passes on.
+    """
+    contents = [content for file in parsed for content in file.contents]
+    alike = builds.alike(session, contents)
+    made: dict[str, Made] = {}
+    new: list[tuple[ParsedFile, BuildContent, list[Build]]] = []
+    for file in parsed:
+        for content in file.contents:
+            known = alike.get(content.dag_id, [])
+            found = next((build for build in known if build.digest == content.digest), None)
+            found = found or _completed_adoption(session, content, known)
+            if found is not None:
+                made[content.dag_id] = Made(build=found, path=file.path)
+            else:
+                new.append((file, content, _siblings(content, known)))
+    if parsed:
+        _remember_versions(session, made, parsed[0], now=now)
+    if not new:
+        return made
+    _store_sources(session, [(file, content) for file, content, _ in new])
+    _remember_environments(session, {file.environment: file for file, _, _ in new}, now=now)
+    added: list[tuple[ParsedFile, builds.NewBuild]] = []
+    for file, content, siblings in new:
+        varying = _varies(session, siblings, content, file.impure)
+        if varying:
+            row = rows[content.dag_id]
+            if row.track == Track.PINNED and row.active_build_id == siblings[0].id:
+                made[content.dag_id] = Made(build=siblings[0], path=file.path)
+                continue
+            if folded := _foldable(host, session, siblings):
+                build = _fold(session, folded, content, varying, now=now)
+                made[content.dag_id] = Made(build=build, path=file.path, folded=True)
+                continue
+        versioned = content.dag_id not in file.unversioned_dags
+        added.append((file, builds.NewBuild(content=content, versioned=versioned, unstable=varying)))
+    return made | _add(session, added, now=now)
+
+
+def _add(
+    session: Any, added: Sequence[tuple[ParsedFile, builds.NewBuild]], *, now: datetime
+) -> dict[str, Made]:
+    stored = builds.add(session, [item for _, item in added], now=now)
+    events.add_all(
+        session,
+        [
+            {
+                "at": now,
+                "kind": "build",
+                "dag_id": build.dag_id,
+                "bundle_name": build.bundle_name,
+                "actor": ACTOR,
+                "reason": None,
+                "request_id": None,
+                "details": {
+                    "build": build.build,
+                    "digest": build.digest,
+                    "bundle_version": build.bundle_version,
+                },
+            }
+            for build in stored
+        ],
+    )
+    return {
+        build.dag_id: Made(build=build, path=file.path, content=item.content)
+        for build, (file, item) in zip(stored, added, strict=True)
+    }
+
+
+def _siblings(content: BuildContent, known: Iterable[Build]) -> list[Build]:
+    """Builds from the same inputs, parsed in the same environment; newest first."""
+    same = (content.inputs_digest, content.environment)
+    return [build for build in known if (build.inputs_digest, build.environment) == same]
+
+
+def _completed_adoption(session: Any, content: BuildContent, known: Iterable[Build]) -> Build | None:
+    """The adopted build that this parse turns out to be, with what the parse knows filled in.
+
+    Airflow kept no record of the inputs, so only the same bundle version and the same serialized Dag
+    prove that both are one.
+    """
+    first = next((build for build in known if build.adopted and build.build == 1), None)
+    if first is None or first.inputs_digest:
+        return None
+    if (first.bundle_version, first.serialized_digest) != (content.bundle_version, content.serialized_digest):
+        return None
+    builds.amend(
+        session,
+        first.id,
+        digest=content.digest,
+        inputs_digest=content.inputs_digest,
+        serialized=dict(content.serialized),
+        files={**builds.files(session, first.id), **content.files},
+        environment=content.environment,
+        parse_seconds=content.parse_seconds,
+        pure=content.pure,
+        bundle_name=content.bundle_name,
+        relative_fileloc=content.relative_fileloc,
+    )
+    return builds.by_ids(session, [first.id])[first.id]
+
+
+def _remember_versions(session: Any, found: Mapping[str, Made], parsed: ParsedFile, *, now: datetime) -> None:
+    at = (parsed.bundle_name, parsed.bundle_version)
+    elsewhere = [
+        item.build.id for item in found.values() if (item.build.bundle_name, item.build.bundle_version) != at
+    ]
+    builds.remember_versions(session, elsewhere, *at, now=now)
+
+
+def _remember_environments(session: Any, parsed: Mapping[str, ParsedFile], *, now: datetime) -> None:
+    for fingerprint, file in sorted(parsed.items()):
+        if fingerprint:
+            builds.remember_environment(session, fingerprint, file.environment_details, now=now)
+
+
+def _store_sources(session: Any, used: Iterable[tuple[ParsedFile, BuildContent]]) -> None:
+    readers = {
+        digest: (path, file.read_source) for file, content in used for path, digest in content.files.items()
+    }
+    found: dict[str, bytes] = {}
+    for digest in builds.missing_sources(session, readers):
+        path, read = readers[digest]
+        if (content := read(path, digest)) is not None:
+            found[digest] = content
+    builds.add_sources(session, found)
+
+
+def _varies(
+    session: Any, siblings: Sequence[Build], content: BuildContent, impure: Sequence[Mapping[str, str]]
+) -> tuple[str, ...]:
+    """The attributes by which the Dag is unstable; empty when it is not, or not yet known to be."""
+    if not siblings:
+        return ()
+    outside = {str(item.get("kind")) for item in impure} - _CLOCKLIKE
+    if outside and not siblings[0].unstable and len(siblings) < _FOLD_AFTER:
+        return ()
+    stored = builds.serialized(session, [siblings[0].id])[siblings[0].id]
+    return varying_attributes(stored, content.serialized)
+
+
+def _foldable(host: Host, session: Any, siblings: Sequence[Build]) -> Build | None:
+    """The newest build of the same inputs, if nothing ever ran on it, so that it may be written anew."""
+    newest = siblings[0]
+    ids = [row.dag_version_id for row in releases.of_dag(session, newest.dag_id) if row.build_id == newest.id]
+    trial = releases.trial_of(session, newest.id)
+    if trial is not None:
+        ids.append(trial.dag_version_id)
+    return newest if host.unused(session, ids) == set(ids) else None
+
+
+def _fold(
+    session: Any, folded: Build, content: BuildContent, varying: tuple[str, ...], *, now: datetime
+) -> Build:
+    builds.amend(
+        session,
+        folded.id,
+        digest=content.digest,
+        serialized_digest=content.serialized_digest,
+        serialized=dict(content.serialized),
+        bundle_name=content.bundle_name,
+        bundle_version=content.bundle_version,
+        parse_seconds=content.parse_seconds,
+        unstable=sorted({*folded.unstable, *varying})[:10],
+    )
+    if not folded.unstable:
+        events.add(
+            session,
+            "unstable",
+            now=now,
+            actor=ACTOR,
+            dag_id=content.dag_id,
+            bundle_name=content.bundle_name,
+            attributes=list(varying),
+        )
+    events.add(
+        session,
+        "folded",
+        now=now,
+        actor=ACTOR,
+        dag_id=content.dag_id,
+        bundle_name=content.bundle_name,
+        build=folded.build,
+        digest=content.digest,
+        replaced_digest=folded.digest,
+    )
+    return builds.by_ids(session, [folded.id])[folded.id]
