@@ -320,6 +320,7 @@ def events(
     dag_ids: Collection[str] | None = None,
     limit: int = 100,
     kinds: Collection[str] | None = None,
+    actor: str | None = None,
     before_id: int | None = None,
 ) -> list[View]:
     """The audit trail, newest first. ``dag_ids`` leaves out what happened to other Dags.
@@ -330,7 +331,9 @@ def events(
         raise InvalidInput("Cannot list events", found=f"limit {limit}", remedy="Give a limit of 1 or more")
 
     def work(session: Any) -> list[View]:
-        rows = event_store.listed(session, dag_ids=dag_ids, kinds=kinds, limit=limit, before_id=before_id)
+        rows = event_store.listed(
+            session, dag_ids=dag_ids, kinds=kinds, actor=actor, limit=limit, before_id=before_id
+        )
         return [
             {
                 **(row.details or {}),
