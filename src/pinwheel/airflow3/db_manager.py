@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+import structlog
 from airflow.utils.db_manager import BaseDBManager
+from sqlalchemy import inspect
 
 import pinwheel.store as store
-from pinwheel.store.tables import VERSION_TABLE, metadata
+from pinwheel.store.tables import VERSION_TABLE, metadata, reconcile
+
+log = structlog.get_logger(__name__)
 
 _STORE = Path(store.__file__).parent
 
@@ -22,6 +27,45 @@ class PinwheelDBManager(BaseDBManager):
     version_table_name = VERSION_TABLE
     supports_table_dropping = True
     revision_heads_map: ClassVar[dict[str, str]] = {"0.1.0": "0001"}
+
+    def initdb(self, use_migration_files: bool = False) -> None:
+        """Create or upgrade the tables, then store a capsule of the Airflow that migrated its own."""
+        super().initdb(use_migration_files=use_migration_files)
+        self._store_capsule()
+
+    def upgradedb(
+        self,
+        to_revision: str | None = None,
+        from_revision: str | None = None,
+        show_sql_only: bool = False,
+        use_migration_files: bool = False,
+    ) -> None:
+        """The same on a database that Airflow migrated before."""
+        if not (to_revision or show_sql_only or use_migration_files) and self._has_only_capsules():
+            # An older Airflow had capsules stored. That is no first revision without its version row.
+            self.create_db_from_orm()
+        else:
+            super().upgradedb(to_revision, from_revision, show_sql_only, use_migration_files)
+        if not show_sql_only:
+            self._store_capsule()
+
+    def _has_only_capsules(self) -> bool:
+        if self.get_current_revision():
+            return False
+        existing = set(inspect(self.session.get_bind()).get_table_names()) & set(metadata.tables)
+        return bool(existing) and existing <= reconcile.names
+
+    def _store_capsule(self) -> None:
+        """Never fails: a capsule is for another day, the migration for this one."""
+        from pinwheel.reconcile import capsules
+        from pinwheel.reconcile.installed import deployment
+
+        try:
+            with self.session.begin_nested():
+                told = capsules.keep(self.session.connection(), deployment(), now=datetime.now(UTC))
+        except Exception as error:
+            told = f"No capsule of this Airflow is stored: {type(error).__name__}"
+        log.info(told)
 
     def downgrade(
         self, to_revision: str, from_revision: str | None = None, show_sql_only: bool = False

@@ -37,6 +37,7 @@ VERBS = {
     "history": ("history", "which code each try of each task ran"),
     "events": ("events", "who changed what, when and why"),
     "dag-processor": ("dag_processor", "run the Dag processor, in place of airflow dag-processor"),
+    "db": ("db", "bring Airflow's database schema to the deployed version, up or down"),
     "standalone": ("standalone", "run a whole local Airflow with Pinwheel"),
     "uninstall": ("uninstall", "drop Pinwheel's tables; Airflow goes on without it"),
 }

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Uuid,
 )
 
+from pinwheel.reconcile.tables import define as define_reconcile
 from pinwheel.store.types import PackedBytes, PackedJson, UtcInstant
 
 metadata = MetaData(
@@ -263,3 +264,6 @@ event = Table(
     Index(None, "at"),
     comment="Append-only audit trail.",
 )
+
+reconcile = define_reconcile(metadata)
+"""Capsules, and the journal of walks: described where they are used."""

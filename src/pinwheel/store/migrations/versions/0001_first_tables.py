@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from pinwheel.reconcile.tables import BYTES, INSTANT, SERIAL
 from pinwheel.store.types import PackedBytes, PackedJson, UtcInstant
 
 revision = "0001"
@@ -267,9 +268,47 @@ def upgrade() -> None:
         sa.UniqueConstraint("dag_id", "build_id", name=op.f("pinwheel_trial_dag_id_build_id_key")),
         comment="Rows made in Airflow for runs of builds that were never released.",
     )
+    # These two may be there already, made on an Airflow that was too old for the rest.
+    op.create_table(
+        "pinwheel_capsule",
+        sa.Column("id", SERIAL, autoincrement=True, nullable=False),
+        sa.Column("airflow_version", sa.String(length=64), nullable=False),
+        sa.Column("revision", sa.String(length=64), nullable=False),
+        sa.Column("stored_at", INSTANT, nullable=False),
+        sa.Column("header", sa.Text(), nullable=False),
+        sa.Column("key_id", sa.String(length=16), nullable=False),
+        sa.Column("signature", sa.String(length=64), nullable=False),
+        sa.Column("archive", BYTES, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pinwheel_capsule_pkey")),
+        sa.UniqueConstraint(
+            "airflow_version", "revision", name=op.f("pinwheel_capsule_airflow_version_revision_key")
+        ),
+        comment="The migration code of each Airflow that migrated this database, signed.",
+        if_not_exists=True,
+    )
+    op.create_table(
+        "pinwheel_reconcile",
+        sa.Column("id", SERIAL, autoincrement=True, nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("started_at", INSTANT, nullable=False),
+        sa.Column("ended_at", INSTANT, nullable=True),
+        sa.Column("from_revision", sa.String(length=64), nullable=False),
+        sa.Column("from_version", sa.String(length=64), nullable=False),
+        sa.Column("to_revision", sa.String(length=64), nullable=False),
+        sa.Column("to_version", sa.String(length=64), nullable=False),
+        sa.Column("strategy", sa.String(length=16), nullable=False),
+        sa.Column("host", sa.String(length=250), nullable=False),
+        sa.Column("snapshot", sa.Text(), nullable=True),
+        sa.Column("message", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pinwheel_reconcile_pkey")),
+        comment="Walks of Airflow's schema, begun and ended; a killed one is taken up again.",
+        if_not_exists=True,
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("pinwheel_reconcile")
+    op.drop_table("pinwheel_capsule")
     op.drop_table("pinwheel_trial")
     op.drop_index(op.f("pinwheel_release_dag_version_id_idx"), table_name="pinwheel_release")
     op.drop_index(op.f("pinwheel_release_build_id_idx"), table_name="pinwheel_release")
