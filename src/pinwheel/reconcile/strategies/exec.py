@@ -57,15 +57,19 @@ def _command(walk: Downgrade) -> list[str]:
 
 
 def _pod_with_the_newer_code(cluster: Cluster, walk: Downgrade) -> RunningPod:
-    """The first running pod whose Airflow is at least the schema's: it knows every script to undo."""
+    """The first running pod whose Airflow is at least the schema's: it knows every script to undo.
+
+    When nobody knows the schema's version, one that is newer than the target; Airflow there says the rest.
+    """
+    needed, target = _release(walk.from_version), _release(walk.to_version)
     seen = []
     for pod in cluster.running_pods():
         try:
             version = asked_version(cluster, pod)
         except PinwheelError as error:
-            seen.append(f"{pod.name}: {error.failed[0].lower()}{error.failed[1:]}")
+            seen.append(f"{pod.name}: {error.failed}: {error.found}")
             continue
-        if _release(version) >= _release(walk.from_version):
+        if _release(version) >= needed and (needed or _release(version) > target):
             return pod
         seen.append(f"{pod.name} runs Airflow {version}")
     raise Refused(
