@@ -30,7 +30,7 @@ test-unit: setup ## Unit and property tests: no Airflow processes, seconds
 	@$(RUN) pytest $(wildcard tests/unit tests/property tests/contract) $(ARGS)
 
 test-integration: setup ## Tests with real Airflow, PostgreSQL and SQLite
-	@$(RUN) pytest $(wildcard tests/migration tests/integration tests/acceptance tests/faults) $(ARGS)
+	@$(RUN) pytest $(wildcard tests/migration tests/integration tests/acceptance tests/faults tests/chart) $(ARGS)
 
 test-34: setup-34 ## All but the slow tests on the Airflow 3.4 beta
 	@$(RUN34) pytest -m "not slow" $(ARGS)
