@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,8 @@ class Cluster:
         :raises Refused: the client library is missing, or there are no credentials.
         """
         try:
-            from kubernetes import client, config
+            client: Any = import_module("kubernetes.client")
+            config: Any = import_module("kubernetes.config")
         except ImportError as error:
             raise Refused(
                 "Kubernetes can not be asked",
