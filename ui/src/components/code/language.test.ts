@@ -13,7 +13,7 @@ describe("the language of a file", () => {
 
   it("is none for what is not known", async () => {
     expect(await languageOf("x.unknown")).toEqual([]);
-    expect(await languageOf("toString")).toEqual([]);
+    expect(await languageOf("x.constructor")).toEqual([]);
     expect(await languageOf("x.py")).not.toEqual([]);
   });
 });

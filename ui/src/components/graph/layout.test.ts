@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { aroundChanges, layoutOf } from "src/components/graph/layout";
+import { aroundChanges } from "src/components/graph/around";
+import { layoutOf } from "src/components/graph/layout";
 import type { GraphEdge, GraphGroup, GraphNode } from "src/components/graph/layout";
 
 const node = (id: string, more: Partial<GraphNode> = {}): GraphNode => ({

@@ -1,5 +1,26 @@
-import { Empty } from "src/components/states";
+/** The Dag's tab "Releases": its line, two builds compared, and who changed what. What is shown is in the URL. */
+import { Box } from "@chakra-ui/react";
+import { useSearchParams } from "react-router-dom";
+
+import { NavTabs } from "src/components/NavTabs";
+import { Compare } from "src/pages/dagReleases/compare/Compare";
+import { LineView } from "src/pages/dagReleases/LineView";
+import { Events } from "src/pages/events/Events";
 
 export default function DagReleases({ dagId }: { dagId: string }) {
-  return <Empty title={[dagId].join(" ")} />;
+  const [params] = useSearchParams();
+  const view = params.get("view") ?? "line";
+  return (
+    <Box pb={6}>
+      <NavTabs
+        label="Views"
+        tabs={[
+          { label: "Line", search: "", current: view === "line" },
+          { label: "Compare", search: "view=compare", current: view === "compare" },
+          { label: "Events", search: "view=events", current: view === "events" },
+        ]}
+      />
+      {view === "compare" ? <Compare dagId={dagId} /> : view === "events" ? <Events dagId={dagId} /> : <LineView dagId={dagId} />}
+    </Box>
+  );
 }

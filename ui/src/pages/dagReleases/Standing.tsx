@@ -1,0 +1,104 @@
+/** Where the Dag stands, in one look: what runs, what waits and why, what is broken; and what to do about it. */
+import { Badge, Box, Button, HStack, Spacer, Stack, Text } from "@chakra-ui/react";
+
+import type { Schemas } from "src/api/client";
+import { BuildLabel, Commit, ReleaseLabel } from "src/components/labels";
+import { PinIcon } from "src/components/icons";
+import { Time } from "src/components/time";
+import type { Action } from "src/pages/dagReleases/LineView";
+import { RunCounts } from "src/pages/dagReleases/RunCounts";
+import { behind } from "src/pages/dagReleases/line";
+import type { LineBuild, LineRelease } from "src/pages/dagReleases/line";
+import { BrokenButton } from "src/pages/releases/BrokenButton";
+
+interface Props {
+  dag: Schemas["DagStatus"];
+  builds: LineBuild[];
+  releases: LineRelease[];
+  may: Schemas["May"];
+  onAct: (action: Action) => void;
+}
+
+export function Standing({ dag, builds, releases, may, onAct }: Props) {
+  const release = releases.find(({ active }) => active);
+  const pinned = dag.track === "pinned";
+  const waiting = behind(builds, dag.active_build);
+  const { reason, actor, since } = dag as { reason?: string | null; actor?: string | null; since?: string | null };
+  const earlier = releases.some(({ build }) => build !== null && build !== dag.active_build);
+  return (
+    <HStack align="flex-start" gap={4} wrap="wrap" borderWidth="1px" borderRadius="md" p={3} role="region" aria-label="Where the Dag stands">
+      <Stack gap={1}>
+        <HStack gap={2} wrap="wrap">
+          <Text fontWeight="bold">
+            <ReleaseLabel release={dag.active_release} active={!dag.retired} />
+          </Text>
+          <BuildLabel build={dag.active_build} label={dag.label} />
+          {release === undefined ? undefined : <Commit version={release.bundle_version} />}
+          {dag.retired ? <Badge colorPalette="gray">retired</Badge> : undefined}
+        </HStack>
+        {release === undefined ? undefined : (
+          <Text fontSize="sm" color="fg.muted">
+            released <Time at={release.created_at} /> by {release.actor ?? "unknown"}
+            {release.reason === null ? "" : `: ${release.reason}`}
+          </Text>
+        )}
+        {release === undefined ? undefined : <RunCounts runs={release.runs} none="no run on it yet" />}
+      </Stack>
+      <Stack gap={1}>
+        {pinned ? (
+          <HStack gap={1}>
+            <PinIcon color="fg.warning" />
+            <Text>
+              Pinned by {actor ?? "unknown"} <Time at={since} />
+              {reason ? `: ${reason}` : ""}
+            </Text>
+          </HStack>
+        ) : undefined}
+        {dag.held ? (
+          <HStack gap={2}>
+            <Badge colorPalette="orange">held</Badge>
+            <Text>
+              Build {dag.newest_build} waits{waiting > 1 ? `, ${waiting} builds behind` : ""}
+            </Text>
+          </HStack>
+        ) : dag.active_build === null ? undefined : (
+          <Text color="fg.muted">The newest build is active.</Text>
+        )}
+        {dag.broken === null ? undefined : (
+          <Box>
+            <BrokenButton dagId={dag.dag_id} broken={dag.broken} />
+          </Box>
+        )}
+      </Stack>
+      <Spacer />
+      <HStack gap={2} wrap="wrap">
+        {may.edit && dag.held && dag.newest_build !== null ? (
+          <Button size="sm" colorPalette="brand" onClick={() => onAct({ verb: "promote" })}>
+            Promote build {dag.newest_build}
+          </Button>
+        ) : undefined}
+        {may.edit && earlier ? (
+          <Button size="sm" variant="outline" colorPalette="danger" onClick={() => onAct({ verb: "rollback" })}>
+            Roll back
+          </Button>
+        ) : undefined}
+        {may.edit && dag.active_build !== null ? (
+          pinned ? (
+            <Button size="sm" variant="outline" onClick={() => onAct({ verb: "unpin" })}>
+              Unpin
+            </Button>
+          ) : (
+            <Button size="sm" variant="outline" onClick={() => onAct({ verb: "pin" })}>
+              Pin
+            </Button>
+          )
+        ) : undefined}
+        {may.create_runs && dag.newest_build !== null ? (
+          <Button size="sm" variant="outline" onClick={() => onAct({ verb: "try", build: dag.newest_build ?? 1 })}>
+            Try build {dag.newest_build} once
+          </Button>
+        ) : undefined}
+      </HStack>
+    </HStack>
+  );
+}
