@@ -279,7 +279,8 @@ def test_no_credentials_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_without_the_client_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    for name in ("kubernetes", "kubernetes.client"):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(Refused, match=r"pip install 'airflow-pinwheel\[kubernetes\]'"):
         strategy().prepare(WALK)
 
