@@ -37,6 +37,7 @@ from pinwheel.airflow3 import (
     line,
     projection,
     runs,
+    standing,
     tries,
     uninstall,
 )
@@ -103,6 +104,12 @@ class AirflowHost:
 
     def reassert(self, session: Session, projections: Sequence[Projection]) -> None:
         projection.reassert(session, projections)
+
+    def standing(self, session: Session, dag_ids: Sequence[str]) -> dict[str, str]:
+        return standing.standing(session, dag_ids, self.now())
+
+    def touch(self, session: Session, dag_ids: Sequence[str]) -> None:
+        standing.touch(session, dag_ids, self.now())
 
     def restore(self, session: Session, projections: Sequence[Projection]) -> dict[str, Projected]:
         return projection.restore(session, projections) if projections else {}

@@ -21,7 +21,7 @@ from pinwheel.store import bundles
 log = structlog.get_logger(__name__)
 
 BATCH = 25
-"""Dags whose rows are written anew in one turn of the loop, so that a turn stays short."""
+"""Dags whose rows are looked at, and written anew if need be, in one turn of the loop: so it stays short."""
 
 
 class Keeper:
@@ -35,6 +35,7 @@ class Keeper:
         self._last: dict[str, float] = {}
         self._settled: dict[str, tuple[int, float | None]] = {}
         self._paused: dict[str, bool] = {}
+        self._asserted: dict[str, str] = {}
         self._protected: dict[str, set[str]] = {}
 
     def bundle_advanced(self, bundle_name: str) -> None:
@@ -83,7 +84,7 @@ class Keeper:
     def _assert_some(self) -> None:
         before = self.host.now() - timedelta(seconds=self._assert_interval)
         due = self.host.run(lambda session: drift.due_for_assertion(session, before, BATCH))
-        upkeep.reassert(self.host, due)
+        upkeep.keep_asserted(self.host, due, self._asserted)
 
     def _protect(self, dag_bundles: Sequence[BaseDagBundle]) -> None:
         for bundle in dag_bundles:

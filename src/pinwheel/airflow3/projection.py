@@ -96,10 +96,10 @@ def _finish_dag_rows(
             row._dag_display_property_value = None
         if inner.get("deadline") is None:
             row.deadline = None
-        for reference in set(_REFERENCES.values()) - _referenced(dag, inner):
+        for reference in set(REFERENCES.values()) - _referenced(dag, inner):
             without.setdefault(reference.__tablename__, []).append(dag.dag_id)
     for table, dag_ids in _with_references(session, without).items():
-        reference = _REFERENCES[table]
+        reference = REFERENCES[table]
         for chunk in _chunks(dag_ids):
             session.execute(delete(reference).where(reference.dag_id.in_(chunk)))
 
@@ -110,7 +110,7 @@ def _with_references(session: Session, without: Mapping[str, Sequence[str]]) -> 
     for chunk in _chunks(sorted({dag_id for dag_ids in without.values() for dag_id in dag_ids})):
         kinds = [
             select(literal(table).label("kind"), reference.dag_id).where(reference.dag_id.in_(chunk))
-            for table, reference in sorted(_REFERENCES.items())
+            for table, reference in sorted(REFERENCES.items())
         ]
         for table, dag_id in session.execute(union(*kinds)):
             if dag_id in without.get(table, ()):
@@ -118,7 +118,8 @@ def _with_references(session: Session, without: Mapping[str, Sequence[str]]) -> 
     return found
 
 
-_REFERENCES: dict[str, Any] = {
+# By table: what says which assets a Dag is scheduled by, reads and writes.
+REFERENCES: dict[str, Any] = {
     model.__tablename__: model
     for model in (
         TaskInletAssetReference,

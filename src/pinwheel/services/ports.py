@@ -210,6 +210,17 @@ class Host(Protocol):
         """Write the Dag rows (not the version) anew, as each parse does in stock Airflow."""
         ...
 
+    def standing(self, session: Any, dag_ids: Sequence[str]) -> dict[str, str]:
+        """By Dag, a digest of the rows that :meth:`reassert` writes; if equal, that would change nothing.
+
+        A Dag for which that can not be said is left out.
+        """
+        ...
+
+    def touch(self, session: Any, dag_ids: Sequence[str]) -> None:
+        """Note on the Dag rows that they were just looked at."""
+        ...
+
     def restore(self, session: Any, projections: Sequence[Projection]) -> dict[str, Projected]:
         """Put an existing version's rows back to what was released, or re-create them under their id."""
         ...

@@ -307,7 +307,7 @@ def projections_for(
     ``written`` is the one Dag's row, when what was written before is to be left alone where it stands.
     """
     missing = [build.id for _, _, build, _, _ in wanted if build.id not in contents]
-    stored: dict[int, Mapping[str, Any]] = {build_id: c.serialized for build_id, c in contents.items()}
+    stored = {build_id: builds.as_stored(c.serialized) for build_id, c in contents.items()}
     stored |= builds.serialized(session, missing)
     known = bundles.versions(session, {(b.bundle_name, b.bundle_version) for _, _, b, _, _ in wanted})
     manifests: dict[int, Mapping[str, str]] = {build_id: c.files for build_id, c in contents.items()}

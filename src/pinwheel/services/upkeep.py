@@ -106,6 +106,32 @@ def reassert(host: Host, dag_ids: Collection[str]) -> int:
     return host.run(work) if dag_ids else 0
 
 
+def keep_asserted(host: Host, dag_ids: Sequence[str], seen: dict[str, str]) -> int:
+    """As :func:`reassert`, but only for Dags whose rows changed since this was last called with *seen*.
+
+    A scheduler that makes a run changes them, a person who deletes one too. Returns how many were written.
+    """
+    if not dag_ids:
+        return 0
+    before = host.run(lambda session: host.standing(session, dag_ids))
+    same = [dag_id for dag_id in dag_ids if dag_id in before and seen.get(dag_id) == before[dag_id]]
+
+    def touch(session: Any) -> None:
+        lock_dags(session, same)
+        host.touch(session, same)
+        dags.mark_asserted(session, same, host.now())
+
+    if same:
+        host.run(touch)
+    changed = sorted(set(dag_ids) - set(same))
+    written = reassert(host, changed)
+    if changed:
+        for dag_id in changed:
+            seen.pop(dag_id, None)
+        seen |= host.run(lambda session: host.standing(session, changed))
+    return written
+
+
 def record_bindings(host: Host, *, limit: int = 500) -> int:
     """Record the version of running runs that no scheduler recorded (rebound while running, say).
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from pinwheel.core.build import Build, BuildContent
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_all, insert_missing
+from pinwheel.store.types import as_packed
 
 _COLUMNS = [column for column in t.build.c if column.name not in {"serialized", "files"}]
 
@@ -127,6 +128,11 @@ def serialized(session: Session, build_ids: Collection[int]) -> dict[int, dict[s
         )
         found.update({row.id: row.serialized for row in rows})
     return found
+
+
+def as_stored(serialized: Mapping[str, Any]) -> dict[str, Any]:
+    """A serialized Dag as :func:`serialized` would give it back: what is written from both is the same."""
+    return dict(as_packed(serialized))
 
 
 def files(session: Session, build_id: int) -> dict[str, str]:

@@ -74,7 +74,16 @@ class PackedBytes(TypeDecorator[bytes]):
 
 
 def pack(value: Any) -> bytes:
-    return zlib.compress(json.dumps(value, sort_keys=True, separators=(",", ":")).encode(), 6)
+    return zlib.compress(_text(value).encode(), 6)
+
+
+def as_packed(value: Any) -> Any:
+    """What :func:`unpack` gives back of it: keys in order, tuples as lists."""
+    return json.loads(_text(value))
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def unpack(data: bytes) -> Any:
