@@ -130,6 +130,8 @@ def test_a_run_that_was_cleared_in_part_is_mixed_down_to_the_cell(seeder: Seeder
     life.execute("a", 2)
     life.set_run("success")
     assert cells(seeder, ["one"], ["a", "b"]) == [[("success", 2, ["r1", "r2"]), ("success", 1, "r1")]]
+    found = grid.cells(seeder.host, "d", ["one"], ["a"])["cells"][0][0]
+    assert found["states"] == {"r1": "success", "r2": "success"}
 
     seen = instances.task_instance(seeder.host, "d", "one", "a")
     assert [(t["try_number"], t["version"], t["bound_by"]) for t in seen["tries"]] == [

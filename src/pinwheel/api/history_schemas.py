@@ -106,6 +106,9 @@ class Cell(_Answer):
     tries: int = Field(0, description="The number of its last try.")
     version: Key = Field(description="What its last try ran on, or will.")
     versions: list[Key] | None = Field(None, description="What its tries ran on, when that is more than one.")
+    states: dict[str, str | None] | None = Field(
+        None, description="Then also the state of its last try on each of them."
+    )
     instances: dict[str, int] | None = Field(
         None, description="Of a mapped task or a group: how many are in which state."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -114,7 +114,7 @@ def rows(host: Host, dag_id: str, keys: Collection[str]) -> View:
     """The rows of the structures of some versions.
 
     ``rows`` holds each distinct row once; ``structures`` are lists of places in it, each in the order of the
-    grid; ``of`` says which structure a version has. A version whose structure nobody knows any more is left
+    grid, older versions first; ``of`` says which structure a version has. A version whose structure nobody knows any more is left
     out of ``of``.
     """
 
@@ -128,7 +128,7 @@ def rows(host: Host, dag_id: str, keys: Collection[str]) -> View:
         listed: list[View] = []
         structures: dict[tuple[int, ...], int] = {}
         of: dict[str, int] = {}
-        for key in sorted(found):
+        for key in sorted(found, key=lambda key: (key[0] != "v", int(key[1:]))):
             places = []
             for row in found[key].rows:
                 view = asdict(row)
@@ -150,12 +150,12 @@ class _Cell:
     mapped: bool = False
     versions: dict[UUID | None, None] = field(factory=dict)
     """What its tries ran on, oldest first."""
+    by_version: dict[UUID | None, dict[int, str | None]] = field(factory=dict)
+    """State of the last try on each of them, by map index; only known of runs that are mixed."""
 
     @property
     def state(self) -> str | None:
-        return min(
-            self.states, key=lambda state: _PRIORITY.index(state) if state in _PRIORITY else 0, default=None
-        )
+        return _worst(self.states)
 
 
 def graph_of(host: Host, dag_id: str, key: str) -> View:
@@ -170,6 +170,10 @@ def graph_of(host: Host, dag_id: str, key: str) -> View:
         return dict(graph.compared(found, found))
 
     return host.run(work)
+
+
+def _worst(states: Iterable[str | None]) -> str | None:
+    return min(states, key=lambda state: _PRIORITY.index(state) if state in _PRIORITY else 0, default=None)
 
 
 def cells(
@@ -253,6 +257,7 @@ def _cells(
         version_id, _ = version_of(item, runs[item.run_id], ran[item.run_id].bound)
         cell.versions.pop(version_id, None)
         cell.versions[version_id] = None
+        cell.by_version.setdefault(version_id, {})[item.map_index] = item.state
         cell.tries = max(cell.tries, item.try_number)
         ended.setdefault((item.run_id, item.task_id), {})[item.map_index] = item.state
     for place, states in ended.items():
@@ -281,6 +286,9 @@ def _cell_view(cell: _Cell | None, names: Names) -> View | None:
     view: View = {"state": cell.state, "tries": cell.tries, "version": keys[-1]}
     if len(keys) > 1:
         view["versions"] = keys
+        view["states"] = {
+            names.key(version_id): _worst(states.values()) for version_id, states in cell.by_version.items()
+        }
     if cell.mapped:
         view["instances"] = _counts(cell.states)
     return view
