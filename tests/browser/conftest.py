@@ -1,4 +1,4 @@
-"""The browser, and windows of it: ``visit()`` in tests, see harness.browser."""
+"""The browser, windows of it, and a fleet to look at: see harness.browser."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from harness import browser as windows
+from harness.fleet import Fleet
 from harness.shared import SharedAirflow
 
 
@@ -43,3 +44,9 @@ def visitor(window: Callable[..., Any]) -> Iterator[windows.Visitor]:
     """A window of the administrator's."""
     with window() as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def fleet(shared_airflow: SharedAirflow) -> Fleet:
+    """Dags in each state that the fleet page tells apart. Tests that change some take ``fleet.spare``."""
+    return Fleet(shared_airflow)

@@ -53,7 +53,7 @@ function words(error: Error): Words {
 export function ErrorState({ error, onRetry }: { error: Error; onRetry?: () => void }) {
   const { title, details, remedy } = words(error);
   return (
-    <Alert.Root status="error" my={2}>
+    <Alert.Root status="error" role="alert" my={2}>
       <Alert.Indicator />
       <Alert.Content>
         <Alert.Title>{title}</Alert.Title>

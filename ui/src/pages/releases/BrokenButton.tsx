@@ -1,4 +1,4 @@
-import { Button, CloseButton, Code, Dialog, Portal, Text } from "@chakra-ui/react";
+import { Button, CloseButton, Code, Dialog, Portal, Text, VisuallyHidden } from "@chakra-ui/react";
 
 import type { Schemas } from "src/api/client";
 import { CopyButton } from "src/components/CopyButton";
@@ -11,8 +11,9 @@ export function BrokenButton({ dagId, broken }: { dagId: string; broken: Schemas
   return (
     <Dialog.Root size="xl" scrollBehavior="inside" lazyMount unmountOnExit>
       <Dialog.Trigger asChild>
-        <Button size="2xs" variant="subtle" colorPalette="danger" aria-label={`Broken: show the error of ${dagId}`}>
-          <WarningIcon boxSize={3} /> broken since <Time at={broken.at} />
+        <Button size="2xs" variant="subtle" colorPalette="danger">
+          <WarningIcon boxSize={3} /> Broken since <Time at={broken.at} />
+          <VisuallyHidden>: show the error of {dagId}</VisuallyHidden>
         </Button>
       </Dialog.Trigger>
       <Portal>
