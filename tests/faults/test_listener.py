@@ -176,6 +176,21 @@ def test_what_the_listener_missed_the_processor_records(database: Any, world: Wo
     assert bound(database) == runs
 
 
+def test_a_run_that_was_rebound_and_ended_between_two_looks_is_recorded(database: Any, world: World) -> None:
+    (run_id,) = queued(world, 1)
+    scheduler_starts([run_id])
+    watched: set[int] = set()
+    assert upkeep.record_bindings(world.host, watched) == 0
+    with database.engine().begin() as connection:
+        connection.execute(
+            sa.text("UPDATE dag_run SET clear_number = 1, state = 'success' WHERE run_id = :r"), {"r": run_id}
+        )
+    assert upkeep.record_bindings(world.host, watched) == 1
+    assert bound(database) == [run_id, run_id]
+    assert upkeep.record_bindings(world.host, watched) == 0
+    assert watched == set()
+
+
 def test_a_run_without_a_session_is_left_alone() -> None:
     from airflow.models.dagrun import DagRun
 

@@ -268,3 +268,18 @@ def test_the_command_line_starts_without_airflow_or_sqlalchemy() -> None:
         [sys.executable, "-c", code], env={"PYTHONPATH": path}, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_a_command_over_the_api_starts_without_airflow_or_a_database_or_a_web_server() -> None:
+    code = (
+        "import sys; from pinwheel.cli.main import main;"
+        "main(['rollback', 'd', '--yes', '--url', 'http://127.0.0.1:1', '--token', 't']);"
+        "heavy = ('airflow', 'sqlalchemy', 'alembic', 'fastapi', 'pydantic', 'yaml');"
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    path = str(next(iter(pinwheel.__path__))).removesuffix("/pinwheel")
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": path}, capture_output=True, text=True, timeout=60
+    )
+    assert "Cannot reach Airflow" in done.stderr
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr

@@ -143,8 +143,19 @@ def due_for_assertion(session: Session, before: datetime, limit: int) -> list[st
     )
 
 
-def unrecorded_runs(session: Session, limit: int) -> list[Any]:
-    """Running runs of managed Dags without a binding for their present clear number."""
+def running_runs(session: Session) -> set[int]:
+    """Ids of the running runs of managed Dags."""
+    return set(
+        session.scalars(
+            select(DagRun.id)
+            .join(t.dag, t.dag.c.dag_id == DagRun.dag_id)
+            .where(DagRun.state == DagRunState.RUNNING)
+        )
+    )
+
+
+def unrecorded_runs(session: Session, limit: int, watched: Collection[int]) -> list[Any]:
+    """Running runs of managed Dags, and runs of these ids, without a binding for their clear number."""
     return list(
         session.execute(
             select(
@@ -157,7 +168,7 @@ def unrecorded_runs(session: Session, limit: int) -> list[Any]:
             )
             .join(t.dag, t.dag.c.dag_id == DagRun.dag_id)
             .where(
-                DagRun.state == DagRunState.RUNNING,
+                or_(DagRun.state == DagRunState.RUNNING, DagRun.id.in_(watched)),
                 ~exists().where(
                     t.binding.c.dag_id == DagRun.dag_id,
                     t.binding.c.run_id == DagRun.run_id,

@@ -184,8 +184,11 @@ class AirflowHost:
         projection.delete_versions(session, unused)
         return unused
 
-    def unrecorded_runs(self, session: Session, limit: int) -> list[Any]:
-        return drift.unrecorded_runs(session, limit)
+    def running_runs(self, session: Session) -> set[int]:
+        return drift.running_runs(session)
+
+    def unrecorded_runs(self, session: Session, limit: int, watched: Collection[int]) -> list[Any]:
+        return drift.unrecorded_runs(session, limit, watched)
 
     def has_runs(self, session: Session, dag_id: str) -> bool:
         return session.scalar(select(DagRun.id).where(DagRun.dag_id == dag_id).limit(1)) is not None

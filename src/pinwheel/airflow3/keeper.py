@@ -36,6 +36,7 @@ class Keeper:
         self._settled: dict[str, tuple[int, float | None]] = {}
         self._paused: dict[str, bool] = {}
         self._asserted: dict[str, str] = {}
+        self._running: set[int] = set()
         self._protected: dict[str, set[str]] = {}
 
     def bundle_advanced(self, bundle_name: str) -> None:
@@ -55,7 +56,7 @@ class Keeper:
     def turn(self, dag_bundles: Sequence[BaseDagBundle], only: list[str] | None) -> None:
         """One turn: each duty whose time has come."""
         self._every("drift", self._drift_interval, lambda: upkeep.repair_drift(self.host))
-        self._every("bindings", 1.0, lambda: upkeep.record_bindings(self.host))
+        self._every("bindings", 1.0, lambda: upkeep.record_bindings(self.host, self._running))
         self._every("health", self._parse_interval, self._heal)
         self._every("assert", 1.0, self._assert_some)
         self._every("protect", 30.0, lambda: self._protect(dag_bundles))

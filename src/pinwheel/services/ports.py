@@ -306,8 +306,12 @@ class Host(Protocol):
         """Delete those of the versions that nothing refers to and return them."""
         ...
 
-    def unrecorded_runs(self, session: Any, limit: int) -> list[Any]:
-        """Running runs whose present version no binding records."""
+    def running_runs(self, session: Any) -> set[int]:
+        """Ids of running runs."""
+        ...
+
+    def unrecorded_runs(self, session: Any, limit: int, watched: Collection[int]) -> list[Any]:
+        """Running runs, and runs of these ids, whose present version no binding records."""
         ...
 
     def has_runs(self, session: Any, dag_id: str) -> bool: ...

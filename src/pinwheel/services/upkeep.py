@@ -132,11 +132,14 @@ def keep_asserted(host: Host, dag_ids: Sequence[str], seen: dict[str, str]) -> i
     return written
 
 
-def record_bindings(host: Host, *, limit: int = 500) -> int:
+def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int = 500) -> int:
     """Record the version of running runs that no scheduler recorded (rebound while running, say).
 
     In force from when the run was queued or cleared, which is before its tasks started on that version.
+    ``watched`` keeps which runs ran when they were looked at last: one that was rebound and ended since is
+    recorded too.
     """
+    watched = set() if watched is None else watched
 
     def work(session: Any) -> int:
         now = host.now()
@@ -151,7 +154,11 @@ def record_bindings(host: Host, *, limit: int = 500) -> int:
                 bound_by="default",
                 now=min(run.queued_at or now, now),
             )
-            for run in host.unrecorded_runs(session, limit)
+            for run in host.unrecorded_runs(session, limit, watched)
         )
 
-    return host.run(work)
+    recorded = host.run(work)
+    running = host.run(host.running_runs)
+    watched.clear()
+    watched.update(running)
+    return recorded
