@@ -37,9 +37,13 @@ const THEME = EditorView.theme({
     color: "var(--code-text)",
     padding: "4px 12px",
   },
+  // Its own marks are letters that few fonts have.
+  ".cm-collapsedLines:before, .cm-collapsedLines:after": { content: '"" !important' },
 });
 
-async function extensions(path: string, label: string): Promise<Extension[]> {
+const WRAP = EditorView.lineWrapping;
+
+async function extensions(path: string, label: string, ...more: Extension[]): Promise<Extension[]> {
   return [
     lineNumbers(),
     EditorState.readOnly.of(true),
@@ -48,6 +52,7 @@ async function extensions(path: string, label: string): Promise<Extension[]> {
     syntaxHighlighting(STYLE),
     THEME,
     await languageOf(path),
+    ...more,
   ];
 }
 
@@ -76,8 +81,8 @@ export async function showDifference(parent: HTMLElement, { path, before, after,
   if (sideBySide) {
     return new MergeView({
       parent,
-      a: { doc: before, extensions: await extensions(path, `${path} in ${from}`) },
-      b: { doc: after, extensions: await extensions(path, `${path} in ${to}`) },
+      a: { doc: before, extensions: await extensions(path, `${path} in ${from}`, WRAP) },
+      b: { doc: after, extensions: await extensions(path, `${path} in ${to}`, WRAP) },
       collapseUnchanged,
       diffConfig,
     });
@@ -86,7 +91,7 @@ export async function showDifference(parent: HTMLElement, { path, before, after,
     parent,
     doc: after,
     extensions: [
-      await extensions(path, `${path}: ${from} and ${to}`),
+      await extensions(path, `${path}: ${from} and ${to}`, WRAP),
       unifiedMergeView({ original: before, mergeControls: false, collapseUnchanged, diffConfig }),
     ],
   });

@@ -13,7 +13,7 @@ import { BrokenButton } from "src/pages/releases/BrokenButton";
 import { author } from "src/pages/releases/FleetRow";
 
 /** So many rows are drawn at first and added at a time. */
-const ROWS = 40;
+const ROWS = 25;
 
 interface Props {
   dagId: string;
@@ -157,9 +157,11 @@ function Row({ dagId, entry, activeBuild, may, canAct, selected, picked, onChoos
         ) : release === undefined ? undefined : (
           <>
             <Text fontSize="sm">{release.actor}</Text>
-            <Text fontSize="xs" color="fg.muted" lineClamp={2} title={release.reason ?? undefined}>
-              {release.reason}
-            </Text>
+            {release.kind === "auto" && release.reason === commit?.message ? undefined : (
+              <Text fontSize="xs" color="fg.muted" lineClamp={2} title={release.reason ?? undefined}>
+                {release.reason}
+              </Text>
+            )}
           </>
         )}
       </Table.Cell>

@@ -1,7 +1,7 @@
-import { Badge, Box, Button, HStack, Spacer, Stack, Text } from "@chakra-ui/react";
+import { Badge, Button, HStack, Spacer, Stack, Text } from "@chakra-ui/react";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
-import { Link as RouterLink, useSearchParams } from "react-router-dom";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { Link as RouterLink, useNavigate, useSearchParams } from "react-router-dom";
 
 import { ChangeDialog } from "src/components/dialogs/ChangeDialog";
 import type { Change } from "src/components/dialogs/change";
@@ -39,6 +39,7 @@ interface Props {
 }
 
 function Shown({ dagId, dag, pages, older }: Props) {
+  const navigate = useNavigate();
   const [params, setParams] = useSearchParams();
   const [picked, setPicked] = useState<string>();
   const [action, setAction] = useState<Action>();
@@ -47,19 +48,26 @@ function Shown({ dagId, dag, pages, older }: Props) {
   const numbers = params.getAll("select").map(Number).filter((build) => Number.isInteger(build) && build > 0);
   const selected = numbers.slice(-2);
   const spacing: Spacing = params.get("spacing") === "time" ? "time" : "even";
+  // The URL changes a moment after a click; two quick clicks are two choices.
+  const latest = useRef(selected);
+  useEffect(() => {
+    latest.current = selected;
+  });
   const [newest] = pages;
   if (newest === undefined || entries.length === 0) return <Empty title="No build of this Dag yet" />;
   const { may } = newest;
 
-  const choose = (build: number) =>
+  const choose = (build: number) => {
+    latest.current = chosen(latest.current, build);
     setParams(
       (before) => {
         before.delete("select");
-        for (const one of chosen(selected, build)) before.append("select", String(one));
+        for (const one of latest.current) before.append("select", String(one));
         return before;
       },
       { replace: true },
     );
+  };
   const space = (wanted: Spacing) =>
     setParams(
       (before) => {
@@ -85,6 +93,7 @@ function Shown({ dagId, dag, pages, older }: Props) {
         spacing={spacing}
         onSpacing={space}
         onPick={setPicked}
+        onRun={(runId) => void navigate(`/dags/${encodeURIComponent(dagId)}/runs/${encodeURIComponent(runId)}`)}
       />
       {unknown > 0 || all.moreRuns ? (
         <HStack gap={3}>
@@ -150,7 +159,6 @@ function Chosen({ selected }: { selected: number[] }) {
           <RouterLink to={{ search: `view=compare&from=${from}&to=${to}` }}>Compare</RouterLink>
         </Button>
       )}
-      <Box />
     </HStack>
   );
 }

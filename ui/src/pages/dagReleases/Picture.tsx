@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 
 import { absolute, useTimezone } from "src/components/time";
 import { columnsOf, scaleOf, segmentsOf, time } from "src/pages/dagReleases/line";
-import type { Entry, LineBuild, LineRelease, LineRun, Spacing } from "src/pages/dagReleases/line";
+import type { Column, Entry, LineBuild, LineRelease, LineRun, Spacing } from "src/pages/dagReleases/line";
 
 interface Props {
   entries: Entry[];
@@ -17,13 +17,14 @@ interface Props {
   spacing: Spacing;
   onSpacing: (spacing: Spacing) => void;
   onPick: (key: string) => void;
+  onRun: (runId: string) => void;
 }
 
 const LEFT = 64;
 const RIGHT = 28;
 const TOP = 18;
 const BUILDS = 130;
-const BROKEN = TOP + BUILDS + 16;
+const BROKEN = TOP + BUILDS + 24;
 const RUNS = BROKEN + 18;
 const RUNS_HEIGHT = 40;
 const HEIGHT = RUNS + RUNS_HEIGHT + 22;
@@ -48,7 +49,7 @@ const LOOK = {
   "& .open": { fill: "running.solid" },
 };
 
-export function Picture({ entries, builds, releases, inForce, runs, since, selected, spacing, onSpacing, onPick }: Props) {
+export function Picture({ entries, builds, releases, inForce, runs, since, selected, spacing, onSpacing, onPick, onRun }: Props) {
   const [width, measure] = useWidth();
   const timezone = useTimezone();
   const [now, setNow] = useState(Date.now);
@@ -156,7 +157,7 @@ export function Picture({ entries, builds, releases, inForce, runs, since, selec
               );
             })}
             {columns.map((column) => (
-              <Bar key={column.x} {...column} unit={RUNS_HEIGHT / highest} />
+              <Bar key={column.x} {...column} unit={RUNS_HEIGHT / highest} onRun={onRun} />
             ))}
             {ends.map((at, place) => (
               <text key={place} x={place === 0 ? LEFT : width - RIGHT} y={HEIGHT - 4} textAnchor={place === 0 ? "start" : "end"}>
@@ -170,7 +171,7 @@ export function Picture({ entries, builds, releases, inForce, runs, since, selec
   );
 }
 
-function Bar({ x, good, failed, unfinished, unit }: { x: number; good: number; failed: number; unfinished: number; unit: number }) {
+function Bar({ x, good, failed, unfinished, runId, unit, onRun }: Column & { unit: number; onRun: (runId: string) => void }) {
   const floor = RUNS + RUNS_HEIGHT;
   const parts = [
     ["bad", failed],
@@ -179,8 +180,8 @@ function Bar({ x, good, failed, unfinished, unit }: { x: number; good: number; f
   ] as const;
   let top = floor;
   return (
-    <g>
-      <title>{`${good} good, ${failed} failed, ${unfinished} not finished`}</title>
+    <g className="mark" onClick={() => onRun(runId)}>
+      <title>{`${good} good, ${failed} failed, ${unfinished} not finished\nNewest: ${runId}`}</title>
       {parts.map(([name, count]) => {
         if (count === 0) return undefined;
         const tall = Math.max(3, count * unit);

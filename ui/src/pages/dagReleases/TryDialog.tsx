@@ -73,7 +73,7 @@ export function TryDialog({ dagId, build, onClose }: { dagId: string; build: num
                   <Field.Root>
                     <Field.Label>Logical date</Field.Label>
                     <Input type="datetime-local" step={1} value={date} onChange={(event) => setDate(event.target.value)} />
-                    <Field.HelperText>In {timezone}. Without one: none, as Airflow&apos;s own trigger does.</Field.HelperText>
+                    <Field.HelperText>In {timezone}. Leave it empty for a run without one.</Field.HelperText>
                   </Field.Root>
                   <Field.Root invalid={wrong !== undefined}>
                     <Field.Label>Configuration (JSON)</Field.Label>
