@@ -6,7 +6,7 @@ RUN = UV_PROJECT_ENVIRONMENT=.venv $$(scripts/bootstrap --uv) run --frozen --no-
 RUN34 = UV_PROJECT_ENVIRONMENT=.venv-34 $$(scripts/bootstrap --uv) run --frozen --no-sync --no-default-groups
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-34 demo test test-unit test-integration test-34 lint format bench clean
+.PHONY: help setup setup-34 demo test test-unit test-integration test-ui test-browser test-34 lint format bench clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,7 @@ demo: setup ## A complete local Airflow with Pinwheel, and its story; ARGS=--onc
 test: setup setup-34 ## Everything: lint, then all tests on Airflow 3.3 and, beside them, on the 3.4 beta
 	@status=0; \
 	$(MAKE) --no-print-directory lint || status=1; \
+	$(MAKE) --no-print-directory test-ui || status=1; \
 	$(RUN) python scripts/test.py $(ARGS) || status=1; \
 	exit $$status
 
@@ -32,14 +33,23 @@ test-unit: setup ## Unit and property tests: no Airflow processes, seconds
 test-integration: setup ## Tests with real Airflow, PostgreSQL and SQLite
 	@$(RUN) pytest $(wildcard tests/migration tests/integration tests/acceptance tests/faults tests/chart) $(ARGS)
 
+test-ui: setup ## The web UI's own tests, its size, and known vulnerabilities of what it is made of
+	@$(RUN) npm test --prefix ui --silent
+	@$(RUN) scripts/ui-size
+	@$(RUN) scripts/ui-audit
+
+test-browser: setup ## The pages in a real Chromium, against a real Airflow with PostgreSQL
+	@$(RUN) pytest tests/browser $(ARGS)
+
 test-34: setup-34 ## All but the slow tests on the Airflow 3.4 beta
 	@$(RUN34) pytest -m "not slow" $(ARGS)
 
-lint: setup ## ruff, import-linter, mypy
+lint: setup ## ruff, import-linter, mypy, tsc
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) lint-imports
 	@$(RUN) mypy
+	@$(RUN) npm run check --prefix ui --silent
 
 format: setup ## Rewrite the sources in the project's format
 	@$(RUN) ruff check --fix .
@@ -49,4 +59,4 @@ bench: setup ## Stock Airflow and Pinwheel side by side; prints a table, writes 
 	@$(RUN) python -m bench $(ARGS)
 
 clean: ## Remove environments, caches and results
-	rm -rf .venv .venv-34 .venv-uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist bench-results
+	rm -rf .venv .venv-34 .venv-uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist bench-results ui/node_modules src/pinwheel/ui_dist

@@ -44,6 +44,7 @@ export default defineConfig({
     rollupOptions: {
       input: { main: resolve(import.meta.dirname, "src/main.tsx") },
       external: Object.keys(HOST),
+      checks: { pluginTimings: false },
       onLog(level, log, handle) {
         if (log.code !== "MODULE_LEVEL_DIRECTIVE") handle(level, log); // "use client" means nothing here.
       },

@@ -21,6 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
             item.add_marker("airflow")
             item.add_marker("postgres")
+            if item.get_closest_marker("smoke") is None:
+                item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

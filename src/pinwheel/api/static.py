@@ -24,6 +24,9 @@ class BuiltPages(StaticFiles):
         super().__init__(directory=folder, check_dir=False)
         self._built = folder
 
+    async def check_config(self) -> None:
+        """Nothing: an absent folder holds no file, which is no fault of the server's."""
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         if path == ENTRY and not (self._built / ENTRY).is_file():
             return self._fresh(self.file_response(NOT_BUILT, NOT_BUILT.stat(), scope))

@@ -43,7 +43,7 @@ function Row({ outcome }: { outcome: Outcome }) {
           <>
             <BuildLabel build={build ?? fromBuild} />
             <Text color="fg.muted" fontSize="xs">
-              {release === fromRelease && build !== fromBuild ? "a new release" : `Release ${release ?? fromRelease ?? "–"}`}
+              {(release ?? fromRelease) === fromRelease && build !== fromBuild ? "a new release" : `Release ${release ?? fromRelease ?? "–"}`}
             </Text>
             {track === "pinned" ? (
               <Badge colorPalette="orange" variant="subtle">
