@@ -54,6 +54,10 @@ def warm_pinwheel(folder: Path, environment: dict[str, str]) -> Iterator[Path]:
 
 
 def _serve(address: str) -> None:
+    # What takes long to import, for all calls.
+    import kubernetes.client
+    import kubernetes.stream  # noqa: F401
+
     from pinwheel.reconcile.installed import deployment
 
     deployment().schema()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -276,6 +277,47 @@ def test_no_credentials_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nothing"))
     with pytest.raises(Refused, match="no credentials for a cluster"):
         strategy().prepare(WALK)
+
+
+def test_in_a_pod_the_service_accounts_token_and_namespace_are_used(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = rights(cluster, ("pods", ["get", "list"]), ("pods/exec", ["get", "create"]))
+    (tmp_path / "token").write_text(token)
+    (tmp_path / "namespace").write_text("airflow\n")
+    monkeypatch.setattr("kubernetes.config.incluster_config.SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr("kubernetes.config.incluster_config.SERVICE_CERT_FILENAME", cluster.ca_file)
+    monkeypatch.setattr(kubernetes_pods, "_NAMESPACE_FILE", tmp_path / "namespace")
+    host, port = cluster.url.removeprefix("https://").split(":")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nothing"))
+    cluster.add_pod("airflow-api-server-1", airflow("3.4.0"))
+
+    strategy().run(WALK, print)
+
+    assert downgrades(cluster) == ["airflow-api-server-1"]
+    assert {user for user, _, _ in cluster.requests} == {token}
+
+    (tmp_path / "token").unlink()
+    with pytest.raises(Refused, match="no credentials for a cluster"):
+        strategy().prepare(WALK)
+
+
+def test_a_silent_command_is_waited_for(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With pings in between, whose answers are no output."""
+    monkeypatch.setattr(kubernetes_pods, "PING_SECONDS", 0.0)
+
+    def downgrade(output: Output) -> int:
+        output.stdout(b"begun\n")
+        time.sleep(2.5)
+        output.stdout(b"ended\n")
+        return 0
+
+    cluster.add_pod("airflow-api-server-1", airflow("3.4.0", downgrade))
+    told: list[str] = []
+    strategy().run(WALK, told.append)
+    assert told[1:] == ["begun", "ended"]
 
 
 def test_without_the_client_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
