@@ -450,6 +450,23 @@ def test_what_one_parse_learned_of_helpers_is_inherited_by_the_next(tmp_path: Pa
     assert take_facts(result) == first
 
 
+def test_what_a_parser_imported_of_airflow_later_ones_inherit(tmp_path: Path) -> None:
+    from pinwheel.airflow3.parsing import handover
+
+    handover.imported_modules.clear()
+    name = "airflow.providers.standard.sensors.weekday"
+    sys.modules.pop(name, None)
+    process._tried_imports.discard(name)
+    put(tmp_path, "h.py")
+    source = "from airflow.providers.standard.sensors import weekday\nimport h"
+    first = trace(tmp_path, source)
+    assert name in handover.imported_modules
+    assert "h" not in handover.imported_modules
+    assert trace(tmp_path, source) == first
+    assert name in sys.modules
+    assert handover.imported_modules == set()
+
+
 @pytest.mark.parametrize("broken", ["gather", "start", "hook"])
 def test_a_failure_of_the_tracing_leaves_the_parse_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str

@@ -72,6 +72,6 @@ def _attach(tracer: Tracer, msg: Any, result: Any, log: Any) -> None:
     try:
         tracer.stop()
         facts, learned = gather(tracer, msg.file)
-        put_facts(result, facts, learned)
+        put_facts(result, facts, learned, tracer.airflow_modules)
     except Exception:
         log.warning("Pinwheel can not tell what this parse used", exc_info=True)

@@ -1,14 +1,15 @@
 """How the facts of a parse get from the parser process to the manager, and leave no trace in the result.
 
 A parser's result has one list whose items have no fixed type: its warnings. The facts ride there as one
-more item, together with what the parser found out about the text of files, which the manager keeps:
-parsers started later inherit it and need not read the same helper again.
+more item, together with what parsers started later can inherit from the manager: what this one found out
+about the text of files, so that they need not read the same helper again, and which of Airflow's own
+modules it imported.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import structlog
@@ -24,14 +25,27 @@ _MOST_SOURCES = 20_000
 known_sources: OrderedDict[str, StaticFacts | tuple[str, ...]] = OrderedDict()
 """Static facts of Python sources, and references of texts, by a key made of their content."""
 
+imported_modules: set[str] = set()
+"""Airflow's modules that parsers had to import themselves."""
 
-def put_facts(result: Any, facts: ParseFacts, learned: Mapping[str, StaticFacts | tuple[str, ...]]) -> None:
+
+def put_facts(
+    result: Any,
+    facts: ParseFacts,
+    learned: Mapping[str, StaticFacts | tuple[str, ...]],
+    imported: Collection[str],
+) -> None:
     """Add the facts to a parsing result that is about to be sent."""
     packed = {
         key: value.to_json() if isinstance(value, StaticFacts) else list(value)
         for key, value in learned.items()
     }
-    item = {_KEY: facts.to_json(), "sources": packed, "had_warnings": result.warnings is not None}
+    item = {
+        _KEY: facts.to_json(),
+        "sources": packed,
+        "imported": sorted(imported),
+        "had_warnings": result.warnings is not None,
+    }
     result.warnings = [*(result.warnings or ()), item]
 
 
@@ -53,6 +67,7 @@ def take_facts(result: Any) -> ParseFacts | None:
             )
         while len(known_sources) > _MOST_SOURCES:
             known_sources.popitem(last=False)
+        imported_modules.update(mine[-1].get("imported", ()))
         return ParseFacts.from_json(mine[-1][_KEY])
     except Exception:
         log.warning("The facts of a parse can not be read", exc_info=True)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 
 from pinwheel.airflow3.parsing.environment import SYSTEM_FILES, installed_prefixes
@@ -87,6 +87,17 @@ class Tracer:
     @property
     def new_modules(self) -> list[Any]:
         return [sys.modules.get(name) for name in set(sys.modules) - self._modules_before]
+
+    @property
+    def airflow_modules(self) -> list[str]:
+        """Names of the installed modules of Airflow and its providers that the parse imported."""
+        return [
+            module.__name__
+            for module in self.new_modules
+            if isinstance(module, ModuleType)
+            and module.__name__.startswith("airflow.")
+            and str(getattr(module, "__file__", None)).startswith(self._installed)
+        ]
 
     def note(self, kind: str, detail: str) -> None:
         if len(self.impure) < _MOST_IMPURITIES:
