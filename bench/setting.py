@@ -187,6 +187,8 @@ def _leave_the_users_airflow_alone(root: Path) -> None:
     for name in [name for name in os.environ if name.startswith(("AIRFLOW", "PINWHEEL_"))]:
         if not name.startswith("PINWHEEL_TEST_"):
             del os.environ[name]
+    # An installed Airflow has its bytecode; without, each process on both sides would mostly compile.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["AIRFLOW_HOME"] = str(root / "inprocess")
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
