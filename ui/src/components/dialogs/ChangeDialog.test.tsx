@@ -1,0 +1,120 @@
+import { ChakraProvider, defaultSystem } from "@chakra-ui/react";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { expect, test, vi } from "vitest";
+
+import { ChangeDialog } from "src/components/dialogs/ChangeDialog";
+
+const outcome = (dagId: string, more = {}) => ({
+  dag_id: dagId,
+  changed: true,
+  message: "held on build 1 until unpinned",
+  kind: "rollback",
+  release: null,
+  build: 1,
+  from_release: 2,
+  from_build: 2,
+  track: "pinned",
+  warnings: [],
+  rerun: [],
+  ...more,
+});
+
+interface Sent {
+  path: string;
+  body: Record<string, unknown>;
+  key: string | null;
+}
+
+/** Answers each request by its body; what was sent. */
+function server(reply: (sent: Sent) => { status?: number; body: unknown }): Sent[] {
+  const all: Sent[] = [];
+  vi.stubGlobal("fetch", async (request: Request) => {
+    const sent = {
+      path: new URL(request.url).pathname.replace(/^.*\/api\/v1/, ""),
+      body: (await request.json()) as Record<string, unknown>,
+      key: request.headers.get("Idempotency-Key"),
+    };
+    all.push(sent);
+    const { status = 200, body } = reply(sent);
+    return new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json" } });
+  });
+  return all;
+}
+
+function open(dagIds: string[], onDone = vi.fn()) {
+  render(
+    <ChakraProvider value={defaultSystem}>
+      <QueryClientProvider client={new QueryClient({ defaultOptions: { queries: { retry: false } } })}>
+        <ChangeDialog verb="rollback" dagIds={dagIds} onClose={vi.fn()} onDone={onDone} />
+      </QueryClientProvider>
+    </ChakraProvider>,
+  );
+  return onDone;
+}
+
+test("nothing but the plan is asked for until the change is confirmed", async () => {
+  const sent = server(({ body }) => ({ body: outcome("etl", { release: body["plan"] ? null : 3 }) }));
+  const done = open(["etl"]);
+  await screen.findByText("a new release");
+  expect(sent.map(({ body }) => body["plan"])).toEqual([true]);
+
+  fireEvent.change(screen.getByLabelText("Reason"), { target: { value: " wrong totals " } });
+  fireEvent.click(screen.getByRole("button", { name: "Roll back" }));
+  await screen.findByText("Done");
+  expect(done).toHaveBeenCalledOnce();
+  expect(sent).toHaveLength(2);
+  expect(sent[1]?.path).toBe("/dags/etl/rollback");
+  expect(sent[1]?.body).toMatchObject({ plan: false, reason: "wrong totals", expected_release: 2 });
+  expect(sent[1]?.key).toMatch(/^[0-9a-f]{32}$/);
+});
+
+test("a repeated click after a lost answer sends the same key, so that it changes nothing twice", async () => {
+  let lost = true;
+  const sent = server(({ body }) => {
+    if (!body["plan"] && lost) {
+      lost = false;
+      throw new TypeError("network");
+    }
+    return { body: outcome("etl") };
+  });
+  open(["etl"]);
+  await screen.findByText("a new release");
+  fireEvent.click(screen.getByRole("button", { name: "Roll back" }));
+  await screen.findByText("Airflow does not answer");
+  fireEvent.click(screen.getByRole("button", { name: "Roll back" }));
+  await screen.findByText("Done");
+  const [, first, second] = sent;
+  expect(first?.key).toBe(second?.key);
+});
+
+test("many Dags are changed in one request", async () => {
+  const sent = server(() => ({ body: { plan: false, outcomes: [outcome("a"), outcome("b", { changed: false })] } }));
+  open(["a", "b"]);
+  fireEvent.click(await screen.findByRole("button", { name: "Roll back 1 Dag" }));
+  await screen.findByText("Done");
+  expect(sent.map(({ path }) => path)).toEqual(["/changes", "/changes"]);
+  expect(sent[1]?.body).toMatchObject({ verb: "rollback", selector: { ids: ["a", "b"] }, plan: false });
+});
+
+test("a Dag that can not take the change is named, and can be left out", async () => {
+  server(({ body }) => {
+    const { ids } = (body["selector"] ?? { ids: ["b"] }) as { ids: string[] };
+    return ids.includes("a")
+      ? { status: 404, body: { status: 404, failed: "Cannot rollback a", facts: { dag_id: "a" } } }
+      : { body: outcome("b") };
+  });
+  open(["a", "b"]);
+  await screen.findByText("Cannot rollback a");
+  expect(screen.getByRole<HTMLButtonElement>("button", { name: /Roll back/ }).disabled).toBe(true);
+  fireEvent.click(screen.getByRole("button", { name: "Leave out a" }));
+  await screen.findByText("a new release");
+  await waitFor(() => expect(screen.getByRole<HTMLButtonElement>("button", { name: "Roll back" }).disabled).toBe(false));
+});
+
+test("a plan in which nothing changes can not be carried out", async () => {
+  server(() => ({ body: outcome("etl", { changed: false, message: "build 2 is already active" }) }));
+  open(["etl"]);
+  await screen.findByText("build 2 is already active");
+  expect(screen.getByRole<HTMLButtonElement>("button", { name: "Roll back" }).disabled).toBe(true);
+});

@@ -1,0 +1,58 @@
+import { ChakraProvider, defaultSystem } from "@chakra-ui/react";
+import { act, fireEvent, render, screen } from "@testing-library/react";
+import { MemoryRouter, useLocation } from "react-router-dom";
+import { expect, test, vi } from "vitest";
+
+import { SelectFilter, TextFilter, ToggleFilter, useFilters } from "src/components/filters";
+
+function Address() {
+  const { page } = useFilters();
+  return <output>{`${useLocation().search} page ${page}`}</output>;
+}
+
+function open(address: string) {
+  render(
+    <ChakraProvider value={defaultSystem}>
+      <MemoryRouter initialEntries={[address]}>
+        <ToggleFilter name="held">Held</ToggleFilter>
+        <SelectFilter name="tag" label="Tag" choices={["finance"]} />
+        <TextFilter name="text" label="Search" />
+        <Address />
+      </MemoryRouter>
+    </ChakraProvider>,
+  );
+  return () => screen.getByRole("status").textContent;
+}
+
+test("a filter is written to the address and goes back to the first page", () => {
+  const address = open("/?page=3&view=events");
+  expect(address()).toContain("page 3");
+  fireEvent.click(screen.getByRole("button", { name: "Held" }));
+  expect(address()).toBe("?view=events&held=true page 1");
+  fireEvent.click(screen.getByRole("button", { name: "Held" }));
+  expect(address()).toBe("?view=events page 1");
+});
+
+test("what the address asks for is selected, also when nothing has it any more", () => {
+  open("/?tag=gone&held=true");
+  expect(screen.getByRole<HTMLSelectElement>("combobox").value).toBe("gone");
+  expect(screen.getByRole("button").getAttribute("aria-pressed")).toBe("true");
+});
+
+test("text reaches the address when typing pauses, not with every letter", async () => {
+  vi.useFakeTimers();
+  const address = open("/");
+  const field = screen.getByRole("searchbox");
+  for (const text of ["s", "sa", "sal"]) {
+    fireEvent.change(field, { target: { value: text } });
+    await act(() => vi.advanceTimersByTimeAsync(100));
+  }
+  expect(address()).toBe(" page 1");
+  await act(() => vi.advanceTimersByTimeAsync(300));
+  expect(address()).toBe("?text=sal page 1");
+  vi.useRealTimers();
+});
+
+test("a page number that means nothing is the first page", () => {
+  expect(open("/?page=-4")()).toContain("page 1");
+});
