@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.dag_processing.bundles.base import BaseDagBundle
 from airflow.dag_processing.manager import (
@@ -37,6 +37,9 @@ from pinwheel.core.inputs import Inputs, matches
 from pinwheel.services import adopt, presence, register
 from pinwheel.store import bundles, files
 
+if TYPE_CHECKING:
+    from airflow.callbacks.callback_requests import CallbackRequest
+
 
 class PinwheelProcessorManager(DagFileProcessorManager):
     """Parses bundle versions into builds."""
@@ -48,6 +51,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         self.known: dict[tuple[str, str], KnownFile] = {}
         self.expected_seq: dict[str, int] = {}
         self.by_path: dict[str, tuple[str, str, int]] = {}
+        self._asked: dict[str, float] = {}
         self.keeper = Keeper(self.host)
         self.arrivals = Arrivals(self.host)
 
@@ -126,6 +130,26 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         )
         self.by_path[str(path)] = (bundle.name, version, seq)
         self.keeper.bundle_advanced(bundle.name)
+        return True
+
+    # What Airflow asks the database in each turn of the loop
+
+    def claim_priority_files(self) -> list[DagFileInfo]:
+        return super().claim_priority_files() if self._time_to("claim files") else []
+
+    def fetch_callbacks(self) -> list[CallbackRequest]:
+        return super().fetch_callbacks() if self._time_to("fetch callbacks") else []
+
+    def _time_to(self, ask: str) -> bool:
+        """Whether half a second has passed since it was last asked.
+
+        The idle loop turns once a second; while files are parsed it turns with each message of a parser,
+        and would spend more time on these questions than parsers and registrations need.
+        """
+        now = time.monotonic()
+        if now - self._asked.get(ask, float("-inf")) < 0.5:
+            return False
+        self._asked[ask] = now
         return True
 
     # What to parse
@@ -349,7 +373,8 @@ class PinwheelProcessorManager(DagFileProcessorManager):
 
     def purge_inactive_dag_warnings(self) -> None:
         # The one overridable call at the end of each turn of the loop.
-        super().purge_inactive_dag_warnings()
+        if self._time_to("purge warnings"):
+            super().purge_inactive_dag_warnings()
         try:
             if self.arrivals.due(more_to_come=bool(self._file_queue) and self.max_runs < 0):
                 self._register()
