@@ -1,4 +1,4 @@
-"""``python -m bench.readme JSON``: the table of a run as Markdown, for README.md and docs/benchmark.md."""
+"""``python -m bench.readme JSON…``: the table of one or several runs, for README.md and docs/benchmark.md."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from bench.report import markdown
 
 
 def main() -> None:
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m bench.readme bench-results/<run>.json")
-    print(markdown(json.loads(Path(sys.argv[1]).read_text())))
+    if len(sys.argv) < 2:
+        sys.exit("usage: python -m bench.readme bench-results/<run>.json…")
+    print(markdown([json.loads(Path(path).read_text()) for path in sys.argv[1:]]))
 
 
 if __name__ == "__main__":

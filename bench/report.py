@@ -67,18 +67,28 @@ def write(
     path.write_text(json.dumps(document, indent=2, default=str) + "\n")
 
 
-def markdown(document: Mapping[str, Any]) -> str:
-    """The table for README and docs, from the JSON."""
+def markdown(documents: Sequence[Mapping[str, Any]]) -> str:
+    """The table for README and docs, from the JSON of one run or of several that measured other items."""
+    rows = [
+        Row(**{name: value for name, value in stored.items() if name != "verdict"})
+        for document in documents
+        for stored in document["rows"]
+    ]
     lines = [f"| {' | '.join(COLUMNS)} |", "| --- | --- | ---: | ---: | --- |"]
-    for stored in document["rows"]:
-        row = Row(**{name: value for name, value in stored.items() if name != "verdict"})
+    for row in sorted(rows, key=lambda row: row.item):
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row.cells()) + " |")
-    facts, options = document["facts"], document["options"]
+    facts = documents[0]["facts"]
+    version = next((d["facts"]["postgresql"] for d in documents if d["facts"].get("postgresql")), "?")
     lines += [
         "",
         f"{facts['cpus']} cores ({facts['cpu']}), {facts['memory_gb']} GB, {facts['system']}; "
-        f"Python {facts['python']}, Airflow {facts['airflow']}, PostgreSQL {facts['postgresql']}; "
-        f"{options['files']} Dag files, "
-        f"{options['dags']} Dags in the database, {options['idle']:g} s idle; {facts['at'][:10]}.",
+        f"Python {facts['python']}, Airflow {facts['airflow']}, PostgreSQL {version}; {facts['at'][:10]}.",
+        *(_sizes(document) for document in documents),
     ]
     return "\n".join(lines)
+
+
+def _sizes(document: Mapping[str, Any]) -> str:
+    items = sorted({row["item"] for row in document["rows"]})
+    files = f"{document['options']['files']} Dag files, " if {*items} & {"a", "c", "d"} else ""
+    return f"({', '.join(items)}): {files}load of the machine before: {document['facts']['load_before']}."
