@@ -181,6 +181,19 @@ def test_the_result_of_a_removed_task_is_kept(seeder: Seeder) -> None:
     assert gone["removed"] and gone["state"] == "success" and gone["version"] == "r1"
 
 
+def test_the_result_of_a_task_that_the_chosen_build_lacks_is_kept(seeder: Seeder) -> None:
+    seeder.push({"d.py": dag("a", "b")})
+    life = ran(seeder, "one", "a", "b")
+    seeder.push({"d.py": dag("a", "c", mark="m2")})
+    for turn in (2, 3):
+        clear(seeder.host, "d", ["one"], actor="ada", build=2, task_ids=["a"])
+        life.execute("a", turn)
+        life.set_run("success")
+    assert cells(seeder, ["one"], ["b"]) == [[("success", 1, "r1")]]
+    seen = instances.task_instance(seeder.host, "d", "one", "b")
+    assert [(t["try_number"], t["state"], t["version"]) for t in seen["tries"]] == [(1, "success", "r1")]
+
+
 def test_rows_stand_in_the_order_of_each_version(seeder: Seeder) -> None:
     seeder.push({"d.py": GROUPED.format(group="g1", mark=1)})
     ran(seeder, "one", "g1.x", "y")

@@ -13,7 +13,7 @@ from airflow.models.dagbag import DBDagBag
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance, clear_task_instances
 from airflow.sdk import timezone
-from airflow.utils.state import DagRunState, TaskInstanceState
+from airflow.utils.state import DagRunState, State, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -155,6 +155,9 @@ def rebind(session: Session, dag_id: str, run_id: str, dag_version_id: UUID) -> 
         if ti.state is None and ti.try_number == 0:
             # Airflow's integrity check leaves queue, pool and priority of existing rows as they were.
             session.delete(ti)
+        elif not dag.has_task(ti.task_id) and ti.state in State.finished and ti.state != "removed":
+            # It writes "removed" over the state of what the version lacks.
+            compat.keep_result(session, ti)
     session.flush()
     run.dag = dag
     run.verify_integrity(session=session, dag_version_id=version.id)

@@ -1,6 +1,6 @@
 /** A Dag's runs and what each of them really ran: the grid, and below it what is chosen there. */
 import { Button, Flex, HStack, NativeSelect, Stack, Switch, Text } from "@chakra-ui/react";
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useMemo, useState } from "react";
 import { useSearchParams } from "react-router-dom";
 
 import { Empty, Loaded, Loading } from "src/components/states";
@@ -151,13 +151,6 @@ function Structured({ dagId, runs, versions, active, options, run, task, onSelec
     [found, structures],
   );
   const columns = useMemo(() => [...runs].reverse(), [runs]);
-  const [moving, setMoving] = useState(false);
-  useEffect(() => {
-    // Not while the page is drawn for the first time, and not while scrolling.
-    setMoving(true);
-    const timer = setTimeout(() => setMoving(false), 600);
-    return () => clearTimeout(timer);
-  }, [first]);
   return (
     <Grid
       dagId={dagId}
@@ -178,7 +171,6 @@ function Structured({ dagId, runs, versions, active, options, run, task, onSelec
       task={task}
       onSelect={onSelect}
       onSight={onSight}
-      moving={moving}
     />
   );
 }

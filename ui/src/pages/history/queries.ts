@@ -51,12 +51,16 @@ export function useCells(dagId: string, runs: GridRun[], all: Row[], inside: Map
     const needed = [...new Set(shown.map(({ key }) => place.get(key) ?? 0))].sort((a, b) => a - b);
     return needed.map((block) => all.slice(block * BLOCK, (block + 1) * BLOCK));
   }, [all, shown]);
-  const wanted = blocks.map((rows) => ({
-    run_ids: runIds,
-    task_ids: [...new Set(rows.filter(({ isGroup }) => !isGroup).map(({ id }) => id))],
-    groups: Object.fromEntries(rows.filter(({ isGroup }) => isGroup).map(({ key }) => [key, inside.get(key) ?? []])),
-  }));
-  const answers = useQueries({
+  const wanted = useMemo(
+    () =>
+      blocks.map((rows) => ({
+        run_ids: runIds,
+        task_ids: [...new Set(rows.filter(({ isGroup }) => !isGroup).map(({ id }) => id))],
+        groups: Object.fromEntries(rows.filter(({ isGroup }) => isGroup).map(({ key }) => [key, inside.get(key) ?? []])),
+      })),
+    [blocks, runIds, inside],
+  );
+  const data = useQueries({
     queries: wanted.map((body) => ({
       queryKey: [...keys.dag(dagId), "cells", body],
       queryFn: ({ signal }: { signal: AbortSignal }) =>
@@ -64,21 +68,24 @@ export function useCells(dagId: string, runs: GridRun[], all: Row[], inside: Map
       enabled: runIds.length > 0,
       ...(open ? whileRunning : {}),
     })),
+    combine: cellsOf,
   });
-  const data = answers.map((one) => one.data);
   return useMemo(() => {
-    const tasks = new Map<string, Cell | null>();
+    const found = new Map<string, Cell | null>();
     data.forEach((block, index) => {
       const body = wanted[index];
       if (block === undefined || body === undefined) return;
       body.run_ids.forEach((run, column) => {
-        body.task_ids.forEach((task, line) => tasks.set(`${run}\n${task}`, block.cells[column]?.[line] ?? null));
-        for (const [name, cell] of Object.entries(block.groups[column] ?? {})) tasks.set(`${run}\n[${name}]`, cell);
+        body.task_ids.forEach((task, line) => found.set(`${run}\n${task}`, block.cells[column]?.[line] ?? null));
+        for (const [name, cell] of Object.entries(block.groups[column] ?? {})) found.set(`${run}\n[${name}]`, cell);
       });
     });
-    return (runId: string, row: Row) => tasks.get(row.isGroup ? `${runId}\n[${row.key}]` : `${runId}\n${row.id}`);
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, data);
+    return (runId: string, row: Row) => found.get(row.isGroup ? `${runId}\n[${row.key}]` : `${runId}\n${row.id}`);
+  }, [data, wanted]);
+}
+
+function cellsOf(answers: { data?: Schemas["Cells"] }[]) {
+  return answers.map((one) => one.data);
 }
 
 /** All tasks of a run that a graph shows. */

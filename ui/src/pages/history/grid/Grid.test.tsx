@@ -74,7 +74,6 @@ function show(rows: Row[], runs: GridRun[], cells: Record<string, Cell | null>, 
     task: undefined,
     onSelect: vi.fn(),
     onSight: vi.fn(),
-    moving: false,
     ...more,
   };
   render(

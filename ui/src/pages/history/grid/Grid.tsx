@@ -28,14 +28,13 @@ interface Props {
   onSelect: (run: string, task?: string) => void;
   /** Tells which rows are in sight. */
   onSight: (from: number, to: number) => void;
-  moving: boolean;
 }
 
 const AROUND = 12;
 const MAX_HEIGHT = 460;
 
 export function Grid(props: Props) {
-  const { dagId, runs, versions, rows, exists, cellAt, closed, onToggle, run, task, onSelect, onSight, moving } = props;
+  const { dagId, runs, versions, rows, exists, cellAt, closed, onToggle, run, task, onSelect, onSight } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const [hinted, setHinted] = useState<Hinted>();
@@ -100,7 +99,7 @@ export function Grid(props: Props) {
             {inSight.map(({ row, place }) => (
               <div
                 key={row.key}
-                className={moving ? "row moving" : "row"}
+                className="row"
                 role="row"
                 aria-rowindex={place + 2}
                 data-row={row.key}

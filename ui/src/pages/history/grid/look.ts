@@ -49,9 +49,8 @@ export const LOOK = {
     color: "fg.muted",
     fontSize: "xs",
   },
-  "& .row": { position: "absolute", left: 0, height: `${ROW}px`, display: "flex", width: "100%" },
-  "& .row.moving": { transition: "transform 450ms ease" },
-  "@media (prefers-reduced-motion: reduce)": { "& .row.moving": { transition: "none" } },
+  "& .row": { position: "absolute", left: 0, height: `${ROW}px`, display: "flex", width: "100%", transition: "transform 450ms ease" },
+  "@media (prefers-reduced-motion: reduce)": { "& .row": { transition: "none" } },
   "& .row:hover": { bg: "bg.muted" },
   "& .name": {
     position: "sticky",
