@@ -1,18 +1,39 @@
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import externalGlobals from "rollup-plugin-external-globals";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 /** What Airflow's UI puts on globalThis for plugins. Never bundled: two Reacts on one page do not work. */
-const HOST = {
-  react: "globalThis.React",
-  "react-dom": "globalThis.ReactDOM",
-  "react/jsx-runtime": "globalThis.ReactJSXRuntime",
-  "react-router-dom": "globalThis.ReactRouterDOM",
-  "@chakra-ui/react": "globalThis.ChakraUI",
-  "@emotion/react": "globalThis.EmotionReact",
+const HOST: Record<string, string> = {
+  react: "React",
+  "react-dom": "ReactDOM",
+  "react/jsx-runtime": "ReactJSXRuntime",
+  "react-router-dom": "ReactRouterDOM",
+  "@chakra-ui/react": "ChakraUI",
+  "@emotion/react": "EmotionReact",
 };
+const NAME = /^[A-Za-z_$][\w$]*$/;
+
+/** Makes imports of these modules read the host's, by the names that the installed ones export. */
+function fromTheHost(): Plugin {
+  return {
+    name: "from-the-host",
+    enforce: "pre",
+    apply: "build",
+    resolveId: (id) => (id in HOST ? `\0host:${id}` : null),
+    async load(id) {
+      if (!id.startsWith("\0host:")) return null;
+      const module = id.slice("\0host:".length);
+      const names = Object.keys((await import(module)) as object).filter((name) => NAME.test(name) && name !== "default");
+      return [
+        `const host = globalThis.${HOST[module]};`,
+        "const get = (name) => host[name];", // Marked as pure, so that what nobody imports is left out.
+        "export default host;",
+        ...names.map((name) => `export const ${name} = /* @__PURE__ */ get("${name}");`),
+      ].join("\n");
+    },
+  };
+}
 
 const OUT = resolve(import.meta.dirname, "../src/pinwheel/ui_dist");
 const KEPT_MS = 60 * 60 * 1000;
@@ -43,7 +64,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rollupOptions: {
       input: { main: resolve(import.meta.dirname, "src/main.tsx") },
-      external: Object.keys(HOST),
       checks: { pluginTimings: false },
       onLog(level, log, handle) {
         if (log.code !== "MODULE_LEVEL_DIRECTIVE") handle(level, log); // "use client" means nothing here.
@@ -56,10 +76,9 @@ export default defineConfig({
         chunkFileNames: "assets/[name]-[hash].js",
         assetFileNames: "assets/[name]-[hash][extname]",
       },
-      plugins: [externalGlobals(HOST)],
     },
   },
-  plugins: [removeOldChunks()],
+  plugins: [fromTheHost(), removeOldChunks()],
   test: {
     environment: "happy-dom",
     setupFiles: "src/testSetup.ts",
