@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import signal
 import sys
 import time
 import traceback
@@ -30,8 +31,19 @@ class Run:
         self.console = console
         self.measured: dict[str, Any] = {}
         self.errors: dict[str, BaseException] = {}
+        self.stopped = False
 
     def all(self) -> list[report.Row]:
+        """Measure everything; when interrupted, what was measured by then is kept."""
+        try:
+            self._measure_all()
+        except (KeyboardInterrupt, SystemExit):
+            self.stopped = True
+        return [
+            row for key in self.only if key in self.measured or key in self.errors for row in self._rows(key)
+        ]
+
+    def _measure_all(self) -> None:
         for key in self.only:
             if not ITEMS[key].PER_SIDE:
                 self._measure(key, None, self.setting)
@@ -44,7 +56,6 @@ class Run:
             files = generated(self.setting.options)
             for side in SIDES:
                 self._on_fleet(side, shared, files)
-        return [row for key in self.only for row in self._rows(key)]
 
     def _on_fleet(self, side: str, keys: list[str], files: dict[str, str]) -> None:
         try:
@@ -95,6 +106,7 @@ def main() -> int:
     unknown = [key for key in only if key not in ITEMS]
     if unknown:
         sys.exit(f"Unknown items: {', '.join(unknown)}. There are: {', '.join(ITEMS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     console = Console(width=None if sys.stdout.isatty() else 160)
     began = datetime.datetime.now(datetime.UTC)
     with Setting(options) as setting:
@@ -107,7 +119,7 @@ def main() -> int:
     path = Path(arguments.json or f"bench-results/{began:%Y%m%d-%H%M%S}.json")
     report.write(path, rows, facts=facts, options=attrs.asdict(options), raw=run.measured)
     console.print(f"Written to {path}", soft_wrap=True)
-    return 1 if run.errors else 0
+    return 1 if run.errors or run.stopped else 0
 
 
 def _arguments() -> argparse.Namespace:
