@@ -14,6 +14,7 @@ from rich.console import Console
 
 from pinwheel.cli.standalone import ended_by_signals, port, show_login, watch
 from pinwheel.core.errors import InvalidInput, PinwheelError
+from pinwheel.demo.links import links
 from pinwheel.demo.repository import SampleRepository
 from pinwheel.demo.stage import Stage, StoryFailed
 from pinwheel.demo.story import tell
@@ -94,8 +95,10 @@ def _run(args: argparse.Namespace, console: Console, home: Path) -> int:
         console.print(f"[dim]· Ready at {login.url} after {time.monotonic() - began:.0f} s[/]")
         stage = Stage(console, deployment, login)
         try:
-            tell(stage, repository)
+            story = tell(stage, repository)
+            places = links(login.url, story.runs)
         except StoryFailed as failure:
+            places = []
             console.print("\n[bold red]The story went wrong[/]")
             console.print(str(failure), markup=False, soft_wrap=True)
             if args.once:
@@ -109,7 +112,11 @@ def _run(args: argparse.Namespace, console: Console, home: Path) -> int:
         if args.once:
             return 0
         show_login(console, login, deployment)
-        console.print(f"repository  {repository.clone} (change, commit, push, and look at pinwheel status)\n")
+        for words, address in places:
+            console.print(f"{words:<32} {address}", markup=False, soft_wrap=True)
+        console.print(
+            f"\nrepository  {repository.clone} (change, commit, push, and look at pinwheel status)\n"
+        )
         watch(deployment)
     return 0
 

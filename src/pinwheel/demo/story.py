@@ -12,8 +12,8 @@ DAGS = {ORDERS, CATALOG, SEARCH, INVENTORY, "export_acme", "export_globex", "exp
 PRICES = "dags/shop/prices.py"
 
 
-def tell(stage: Stage, repository: SampleRepository) -> None:
-    """Tell it from beginning to end.
+def tell(stage: Stage, repository: SampleRepository) -> Story:
+    """Tell it from beginning to end; what was learned on the way.
 
     :raises StoryFailed: a step did not show what it should.
     """
@@ -27,6 +27,7 @@ def tell(stage: Stage, repository: SampleRepository) -> None:
     story.push_what_is_broken()
     story.roll_back()
     story.look_back()
+    return story
 
 
 class Story:
