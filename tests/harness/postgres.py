@@ -119,6 +119,12 @@ class PostgresServer:
         self._create(name, template)
         return Database("postgres", name, self.url(name), lambda: self._drop(name))
 
+    def copy(self, database: Database) -> Database:
+        """A copy of a database that nobody is connected to."""
+        name = f"copy_{uuid.uuid4().hex[:8]}"
+        self._create(name, database.name)
+        return Database("postgres", name, self.url(name), lambda: self._drop(name))
+
     def template(self) -> str:
         """The name of the migrated database that ``create`` copies."""
         self.start()

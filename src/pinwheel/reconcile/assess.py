@@ -133,6 +133,9 @@ def locate(
         return position(Direction.EMPTY, "none")
     if current in own:
         version = deployment.version if current == own.head else own.version_of(current)
+        for capsule in capsules.sound(capsules.stored(connection), deployment.keys):
+            # It says the version to the patch, and the scripts only where they came with.
+            version = capsule.airflow_version if capsule.revision == current != own.head else version
         steps = own.index(target) - own.index(current)
         direction = Direction.SAME if not steps else Direction.FORWARD if steps > 0 else Direction.BACKWARD
         return position(direction, told_version or version)

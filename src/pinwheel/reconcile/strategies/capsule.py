@@ -156,6 +156,7 @@ def _child(
             with contextlib.suppress(BrokenPipeError):
                 child.stdin.close()
             child.wait()
+            child.stdout.close()
         if failed:
             raise _failure(failed, walk, whole=deployment.engine.dialect.name == "postgresql")
         if not done:

@@ -1,0 +1,131 @@
+"""Environments with other Airflow versions, and deployments that run on them.
+
+Made with uv, in ``.venv-cache`` of the checkout, and kept there for the next run. Pinwheel itself is
+installed from the checkout as it stands, so a change of its sources needs no new environment.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.airflow_env import AIRFLOW_VERSION, BIN, DAG_PROCESSOR, AirflowEnv
+from harness.databases import Database
+
+ROOT = Path(__file__).parents[2]
+CACHE = ROOT / ".venv-cache"
+BETA = "3.4.0b2"
+_DRIVERS = ("psycopg2-binary", "asyncpg")
+_LIBRARIES = {"3.1.8": "2026-04-15", "3.2.2": "2026-06-15"}
+"""Up to when libraries are taken, some weeks after each release: an old image has those of its time."""
+_SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true"}
+
+
+def programs(version: str) -> Path:
+    """The folder of programs of an environment with this Airflow and Pinwheel; made when it is not there."""
+    if version == AIRFLOW_VERSION:
+        return BIN
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / f"{version}.lock").open("w") as lock:
+        # Two test runs at once make it once.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if version == BETA:
+            _run([str(ROOT / "scripts" / "bootstrap"), "--sync-34"])
+            return ROOT / ".venv-34" / "bin"
+        return _made(version)
+
+
+def _made(version: str) -> Path:
+    folder = CACHE / f"airflow-{version}"
+    stamp = folder / "pinwheel-stamp"
+    recipe = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + sys.version.encode()).hexdigest()
+    if not (stamp.is_file() and stamp.read_text() == recipe):
+        uv = _uv()
+        python = str(folder / "bin" / "python")
+        _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)])
+        what = [f"apache-airflow=={version}", *_DRIVERS, "--editable", str(ROOT)]
+        _run(
+            [
+                uv,
+                "pip",
+                "install",
+                "--quiet",
+                "--python",
+                python,
+                "--exclude-newer",
+                _LIBRARIES[version],
+                *what,
+            ]
+        )
+        stamp.write_text(recipe)
+    return folder / "bin"
+
+
+def _uv() -> str:
+    found = subprocess.run(
+        [str(ROOT / "scripts" / "bootstrap"), "--uv"], capture_output=True, text=True, check=True
+    )
+    return str(ROOT / found.stdout.strip())
+
+
+def _run(command: list[str]) -> None:
+    for more in ({}, _SYSTEM_CERTIFICATES):
+        done = subprocess.run(
+            command, env={**os.environ, **more}, cwd=ROOT, capture_output=True, text=True, timeout=900
+        )
+        if not done.returncode:
+            return
+    raise RuntimeError(f"{' '.join(command[:4])} failed: {done.stderr[-2000:]}")
+
+
+class OtherAirflow(AirflowEnv):
+    """An AirflowEnv whose programs are those of another Airflow version, with its stock Dag processor."""
+
+    def __init__(self, version: str, root: Path, database: Database, **kwargs: Any) -> None:
+        self.version = version
+        self.programs = programs(version)
+        super().__init__(root, database, processor="stock", **kwargs)
+        self.env["PATH"] = f"{self.programs}{os.pathsep}{self.env['PATH']}"
+
+    def _command(self, component: str) -> list[str]:
+        if component == DAG_PROCESSOR:
+            return [str(self.programs / "airflow"), "dag-processor"]
+        return [str(self.programs / "airflow"), component]
+
+    def cli(
+        self, *args: str, check: bool = False, timeout: float = 300.0, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [str(self.programs / args[0]), *args[1:]],
+            env={**self.env, **env},
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        if check and done.returncode:
+            raise AssertionError(
+                f"{' '.join(args)} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
+            )
+        return done
+
+    def db(self, *args: str, check: bool = True, env: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """``pinwheel db … --output json``: its answer, and ``exit``, ``error`` and ``told`` beside."""
+        done = self.cli("pinwheel", "db", *args, "--output", "json", **(env or {}))
+        assert "Traceback" not in done.stderr, done.stderr
+        answer = json.loads(done.stdout) if done.stdout.strip() else {}
+        error: dict[str, Any] = {}
+        if done.returncode:
+            error = json.loads(done.stderr.strip().splitlines()[-1])
+        assert not (check and done.returncode), done.stderr
+        if isinstance(answer, list):
+            answer = {"capsules": answer}
+        return {**answer, "exit": done.returncode, "error": error, "told": done.stderr}

@@ -1,0 +1,177 @@
+"""Real deployments of three Airflow versions on one PostgreSQL database, up and down over every pair."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import bundles
+from harness.databases import Database
+from harness.journey import Journey, contents, differences, write_dag
+from harness.other_airflow import BETA, OtherAirflow, programs
+
+pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
+OLD, MIDDLE = "3.2.2", "3.3.2"
+HEADS = {OLD: "1d6611b6ab7c", MIDDLE: "d2f4e1b3c5a7", BETA: "9cffe90fa0c0"}
+CONFIG = {
+    # Tasks whose worker is gone are noticed, and taken for dead, within seconds.
+    "scheduler.task_instance_heartbeat_timeout": 12,
+    "scheduler.task_instance_heartbeat_detection_interval": 2,
+    "scheduler.orphaned_tasks_check_interval": 5,
+}
+# What only 3.3, or only 3.4, can keep.
+NEWER_VALUES = (
+    'UPDATE dag_version SET version_data = \'{"from": "3.3"}\'',
+    "UPDATE task_instance SET retry_reason = 'because' WHERE task_id = 'flaky'",
+    "UPDATE log SET team_name = 'blue' WHERE event NOT LIKE 'cli_%'",
+    "INSERT INTO asset_state_store (asset_id, key, value, updated_at) SELECT id, 'k', 'v', now() FROM asset",
+)
+
+
+class Road:
+    """One database, and a deployment of each version over it."""
+
+    def __init__(self, root: Path, server: Any) -> None:
+        self._root, self._server = root, server
+        self.dags = root / "dags"
+        self.dags.mkdir(parents=True)
+        write_dag(self.dags)
+        self.database: Database = server.create("road", migrated=False)
+        self.at = {version: self.env(version, self.database) for version in (OLD, MIDDLE, BETA)}
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._checks: list[Future[None]] = []
+        self._envs = 0
+
+    def env(self, version: str, database: Database) -> OtherAirflow:
+        return OtherAirflow(
+            version,
+            self._root / f"{version}-{database.name}",
+            database,
+            bundles=[bundles.local("journey", self.dags)],
+            config=CONFIG,
+            env={"AIRFLOW_CONN_FS_DEFAULT": "fs://"},
+        )
+
+    def contents(self) -> dict[str, dict[str, str]]:
+        return contents(self.database.engine())
+
+    def go(self, version: str, *options: str) -> dict[str, Any]:
+        """``pinwheel db reconcile`` in the image of a version; its head must then be there."""
+        done = self.at[version].db("reconcile", "--allow-downgrade", "--wait-for-writers", "60s", *options)
+        head = self.at[version].scalar("SELECT version_num FROM alembic_version")
+        self.at[version].close()
+        assert head == HEADS[version] and done["changed"], done
+        again = self.at[version].db("reconcile")
+        assert not again["changed"] and again["direction"] == "same"
+        return done
+
+    def check(self, version: str, what: Callable[[OtherAirflow], None]) -> None:
+        """Do this on a copy of the database while the road goes on."""
+        name = f"{self.database.name}_{len(self._checks)}"
+        self._server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self.database.name}"')
+        copy = Database("postgres", name, self._server.url(name))
+
+        def run() -> None:
+            with contextlib.closing(self.env(version, copy)) as env:
+                what(env)
+
+        self._checks.append(self._pool.submit(run))
+
+    def wait_for_checks(self) -> None:
+        for number, check in enumerate(self._checks):
+            try:
+                check.result()
+            except BaseException as error:
+                error.add_note(f"in check {number}")
+                raise
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        for env in self.at.values():
+            env.close()
+        self.database.drop()
+
+
+@pytest.fixture
+def road(session_root: Path, postgres: Any) -> Iterator[Road]:
+    for version in (OLD, MIDDLE, BETA):
+        programs(version)
+    made = Road(session_root / "road", postgres)
+    yield made
+    made.close()
+
+
+def healthy(env: OtherAirflow) -> None:
+    """This version's API server starts on the schema and says that its database is well."""
+    env.start("api-server")
+    assert env.get("/api/v2/monitor/health")["metadatabase"]["status"] == "healthy"
+    assert env.get("/api/v2/dags")["total_entries"] == 2
+    assert env.cli("airflow", "variables", "get", "colour", check=True).stdout.strip().endswith("green")
+
+
+def goes_on(env: OtherAirflow) -> None:
+    """And the run that was under way when everything was killed comes to its end."""
+    Journey(env).finish()
+    connection = env.cli("airflow", "connections", "get", "shop", "-o", "plain", check=True).stdout
+    assert "secret" in connection
+
+
+def lost(done: dict[str, Any]) -> set[str]:
+    return {loss["name"] for loss in done["losses"] if loss["rows_with_a_value"]}
+
+
+def test_the_schema_goes_up_and_down_over_every_pair_and_nothing_is_lost(road: Road, tmp_path: Path) -> None:
+    old = road.at[OLD]
+    old.cli("airflow", "db", "migrate", check=True)
+    Journey(old).start()
+    old.close()
+    first = road.contents()
+    assert first["task_instance"]["#"] != "0" and first["xcom"]["#"] != "0" and first["backfill"]["#"] == "1"
+
+    road.go(MIDDLE)
+    middle = road.contents()
+    road.check(MIDDLE, healthy)
+
+    done = road.go(OLD)
+    assert differences(first, road.contents()) == set() and lost(done) == set()
+    road.check(OLD, goes_on)
+
+    road.go(BETA)
+    road.check(BETA, healthy)
+    for statement in NEWER_VALUES:
+        road.at[BETA].execute(statement)
+    road.at[BETA].close()
+    newest = road.contents()
+
+    saved = tmp_path / "lost.jsonl.gz"
+    refused = road.at[MIDDLE].db("reconcile", "--allow-downgrade", "--wait-for-writers", "60s", check=False)
+    assert refused["exit"] == 5 and "log.team_name" in refused["error"]["losses"]
+    assert road.contents() == newest
+    done = road.go(MIDDLE, "--snapshot", str(saved))
+    assert {"log.team_name", "task_instance.archived_reason"} <= lost(done)
+    changed = differences(middle, road.contents())
+    assert changed <= {"dag_version.version_data", "task_instance.retry_reason", "asset_state_store"}
+    road.check(MIDDLE, goes_on)
+
+    road.go(BETA)
+    back = road.at[BETA].db("restore-lost", str(saved))
+    assert back["restored"]["log.team_name"] > 0
+    road.at[BETA].close()
+    assert differences(newest, road.contents()) == set()
+
+    plan = road.at[OLD].db("reconcile", "--plan")
+    assert {"log.team_name", "dag_version.version_data", "asset_state_store"} <= lost(plan)
+    done = road.go(OLD, "--accept-loss", ",".join(sorted(lost(plan))))
+    assert differences(first, road.contents()) == set()
+    road.check(OLD, goes_on)
+
+    road.go(BETA)
+    gone = differences(newest, road.contents())
+    assert gone <= {name for loss in lost(plan) for name in (loss, loss.partition(".")[0])}
+    road.check(BETA, goes_on)
+    road.wait_for_checks()
