@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+import tempfile
 import threading
 from typing import Any
 
-import attrs
 import psutil
 import pytest
 import sqlalchemy as sa
@@ -14,6 +17,7 @@ import sqlalchemy as sa
 from harness import invariants, older_image
 from harness.databases import Database
 from harness.older_image import block_before, execute, go_down, unblock, wait_until_blocked
+from harness.processes import wait_for
 from pinwheel.core.errors import HostError
 from pinwheel.reconcile.strategies.capsule import CapsuleStrategy
 from pinwheel.reconcile.strategy import Downgrade
@@ -100,23 +104,33 @@ def test_a_killed_reconcile_is_taken_up_from_its_journal(newer: Database, older:
         assert list(states) == ["left", "done"]
 
 
-def test_a_walk_dies_with_the_process_that_started_it(newer: Database, older: Any) -> None:
-    import subprocess
-    import sys
-
-    from harness.processes import wait_for
-
+def test_a_walk_dies_with_the_process_that_started_it(newer: Database) -> None:
+    image = older_image.newer_image(newer)
+    head = image.history.head
+    block_before(newer, older_image.OLD_HEAD)
+    order = {
+        "mode": "walk",
+        "package": str(image.package),
+        "from_revision": head,
+        "to_revision": older_image.OLD_HEAD,
+        "undone": [revision.id for revision in image.history.between(head, older_image.OLD_HEAD)],
+        "url": image.url,
+        "connect_args": "",
+    }
     child = subprocess.Popen(
-        [sys.executable, "-m", "pinwheel.reconcile.walk"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", "pinwheel.reconcile.walk"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "_AIRFLOW__AS_LIBRARY": "1"},
+        cwd=tempfile.mkdtemp(),
     )
-    assert child.stdin is not None and child.stdout is not None
-    child.stdin.write(b'{"mode": "wait"')
+    assert child.stdin is not None
+    child.stdin.write(json.dumps(order).encode() + b"\n")
+    child.stdin.flush()
+    wait_until_blocked(newer)
+    assert child.poll() is None
     child.stdin.close()
-    child.stdout.close()
-    assert wait_for(lambda: child.poll() is not None, 60, "the end of the walk")
-
-
-def test_no_capsule_takes_more_than_it_needs(newer: Database) -> None:
-    capsule = older_image.newer_image(newer).capsule()
-    assert len(capsule.archive) < 3_000_000
-    assert attrs.evolve(capsule, archive=b"") != capsule
+    assert wait_for(lambda: child.poll() is not None, 30, "the end of the walk")
+    unblocked = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    execute(newer, unblocked)
+    assert older_image.revision(newer) == head

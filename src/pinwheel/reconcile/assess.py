@@ -133,17 +133,17 @@ def locate(
         return position(Direction.EMPTY, "none")
     if current in own:
         version = deployment.version if current == own.head else own.version_of(current)
-        for capsule in capsules.sound(capsules.stored(connection), deployment.keys):
-            # It says the version to the patch, and the scripts only where they came with.
-            version = capsule.airflow_version if capsule.revision == current != own.head else version
+        for known in capsules.sound(capsules.stored(connection), deployment.keys):
+            # It says the version to the patch; the scripts only say which release brought them.
+            version = known.airflow_version if known.revision == current != own.head else version
         steps = own.index(target) - own.index(current)
         direction = Direction.SAME if not steps else Direction.FORWARD if steps > 0 else Direction.BACKWARD
         return position(direction, told_version or version)
     capsule = capsules.best(capsules.sound(capsules.stored(connection), deployment.keys), current)
     if capsule:
-        known = capsule.history
-        version = capsule.airflow_version if current == known.head else known.version_of(current)
-        return position(Direction.BACKWARD, told_version or version, history=known, capsule=capsule)
+        history = capsule.history
+        version = capsule.airflow_version if current == history.head else history.version_of(current)
+        return position(Direction.BACKWARD, told_version or version, history=history, capsule=capsule)
     if guess or (told_version and release_of(told_version) > release_of(target_version)):
         return position(Direction.BACKWARD, told_version or UNKNOWN, history=None)
     raise _unknown_revision(connection, deployment, current)
