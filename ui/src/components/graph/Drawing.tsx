@@ -34,8 +34,9 @@ const LOOK = {
   "& .task.changed > rect.body": { fill: "orange.subtle", stroke: "orange.solid", strokeWidth: 2 },
   "& .task.removed text.name": { textDecoration: "line-through" },
   "& .task.selected > rect.body": { strokeWidth: 4 },
-  "& .task.button": { cursor: "pointer" },
-  "& .task:focus-visible": { outline: "2px solid", outlineColor: "fg.info", outlineOffset: "2px" },
+  "& .target": { fill: "transparent" },
+  "& .task.button .target": { cursor: "pointer" },
+  "& .target:focus-visible": { outline: "2px solid", outlineColor: "fg.info", outlineOffset: "2px" },
   "& .group > rect": { fill: "bg.muted", fillOpacity: 0.5, stroke: "border.emphasized" },
   "& .group.added > rect": { stroke: "green.solid" },
   "& .group.removed > rect": { stroke: "red.solid", strokeDasharray: "5 3" },
@@ -151,6 +152,7 @@ function Task({ node, place, state, note, selected, onSelect }: TaskProps) {
     state === undefined ? "" : (state ?? "no status").replaceAll("_", " "),
     note ?? "",
   ];
+  const name = said.filter((part) => part !== "").join(", ");
   const act =
     onSelect === undefined
       ? { role: "img" }
@@ -168,34 +170,31 @@ function Task({ node, place, state, note, selected, onSelect }: TaskProps) {
   const classes = ["task", change, selected ? "selected" : "", onSelect === undefined ? "" : "button"];
   const space = Math.floor((place.width - 24) / 7.2) - (sign === undefined ? 0 : 2);
   return (
-    <g
-      className={classes.join(" ")}
-      transform={`translate(${place.x} ${place.y})`}
-      aria-label={said.filter((part) => part !== "").join(", ")}
-      data-task={id}
-      {...act}
-    >
-      <title>{said.filter((part) => part !== "").join(", ")}</title>
+    <g className={classes.join(" ")} transform={`translate(${place.x} ${place.y})`}>
       {mapped ? <rect className="body" x={4} y={4} width={place.width} height={place.height} rx={5} /> : undefined}
       <rect className="body" width={place.width} height={place.height} rx={5} />
       {state === undefined ? undefined : <rect className={`state-${state ?? "none"}`} width={6} height={place.height} rx={3} />}
       {sign === undefined ? undefined : (
-        <text className="sign" x={12} y={20}>
+        <text aria-hidden className="sign" x={12} y={20}>
           {sign}
         </text>
       )}
-      <text className="name" x={sign === undefined ? 12 : 26} y={19}>
+      <text aria-hidden className="name" x={sign === undefined ? 12 : 26} y={19}>
         {cut(label, space)}
         {mapped ? " [ ]" : ""}
       </text>
-      <text className="operator" x={12} y={36}>
+      <text aria-hidden className="operator" x={12} y={36}>
         {cut(operator ?? "", Math.floor((place.width - 20) / 6))}
       </text>
       {note === undefined ? undefined : (
-        <text className="note" x={place.width - 6} y={36} textAnchor="end">
+        <text aria-hidden className="note" x={place.width - 6} y={36} textAnchor="end">
           {note}
         </text>
       )}
+      {/* What is drawn is short and cut; this on top of it has the whole name. */}
+      <rect className="target" width={place.width} height={place.height} rx={5} aria-label={name} data-task={id} {...act}>
+        <title>{name}</title>
+      </rect>
     </g>
   );
 }
