@@ -17,7 +17,7 @@ def links(url: str, runs: Mapping[int, str]) -> list[tuple[str, str]]:
         ("the error of the bad push", f"{url}/plugin/releases?broken=true&text={CATALOG}"),
         ("builds and releases over time", f"{dag}/plugin/dag-releases"),
         ("build 2 beside build 3", f"{dag}/plugin/dag-releases?view=compare&from=2&to=3"),
-        ("what really ran", f"{dag}/plugin/dag-history"),
+        ("what really ran", f"{dag}/plugin/dag-history?run={quote(runs[2], safe='')}"),
         ("the code of the trial run", f"{trial}/plugin/run-version"),
         ("one task of it", f"{trial}/tasks/add_vat/plugin/task-version"),
         ("who changed what, and why", f"{url}/plugin/releases?view=events"),
