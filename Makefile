@@ -62,4 +62,4 @@ bench: setup ## Stock Airflow and Pinwheel side by side; prints a table, writes 
 	@$(RUN) python -m bench $(ARGS)
 
 clean: ## Remove environments, caches and results
-	rm -rf .venv .venv-34 .venv-uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist bench-results ui/node_modules src/pinwheel/ui_dist
+	rm -rf .venv .venv-34 .venv-cache .venv-uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist bench-results ui/node_modules src/pinwheel/ui_dist

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from bench.items import bytes_stored, idle, ingest, push, rollback, scheduler, server_time
+from bench.items import bytes_stored, history, idle, ingest, push, rollback, scheduler, schema, server_time
 
 ITEMS: dict[str, ModuleType] = {
     "a": rollback,
@@ -19,6 +19,8 @@ ITEMS: dict[str, ModuleType] = {
     "e": ingest,
     "f": scheduler,
     "g": bytes_stored,
+    "h": history,
+    "i": schema,
 }
 FLEET_ORDER = "edac"
 """Items that share a side's deployment, in the order in which they are measured on it."""

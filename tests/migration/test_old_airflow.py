@@ -70,3 +70,16 @@ def test_on_an_older_airflow_pinwheel_is_switched_off_and_says_so(old_airflow: P
     plugins = _run(old_airflow, tmp_path, "airflow", "plugins", "--output", "json")
     assert plugins.returncode == 0, plugins.stderr[-3000:]
     assert "Traceback" not in plugins.stderr
+
+
+@pytest.mark.slow
+def test_on_an_older_airflow_the_schema_can_be_reconciled(old_airflow: Path, tmp_path: Path) -> None:
+    told = _run(old_airflow, tmp_path, "pinwheel", "db", "reconcile")
+    assert told.returncode == 0, told.stderr
+    assert "The schema went from Airflow none to 3.2.2" in told.stdout
+    assert "Stored a capsule of Airflow 3.2.2" in told.stdout
+
+    again = _run(old_airflow, tmp_path, "pinwheel", "db", "reconcile")
+    assert again.returncode == 0 and "nothing to do" in again.stdout
+    shown = _run(old_airflow, tmp_path, "pinwheel", "db", "capsule", "verify")
+    assert shown.returncode == 0 and "3.2.2" in shown.stdout, shown.stderr

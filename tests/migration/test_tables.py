@@ -197,3 +197,34 @@ def test_a_name_in_the_ledger_survives_each_text(source: Any) -> None:
         world.change(Verb.PIN, [dag_id], reason="ä" * 5000, request_id="x" * 64)
         invariants.check(database.engine())
     database.drop()
+
+
+def test_migrate_stores_a_capsule_of_the_airflow_that_migrated(source: Any) -> None:
+    from pinwheel.reconcile import capsules
+    from pinwheel.reconcile.installed import installed_version
+
+    database = source.create()
+    with database.engine().connect() as connection:
+        (capsule,) = capsules.stored(connection)
+        assert capsule.airflow_version == installed_version()
+        current = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        assert capsule.revision == current
+    database.drop()
+
+
+def test_capsules_of_an_older_airflow_do_not_hinder_the_other_tables(source: Any) -> None:
+    from pinwheel.reconcile.tables import ensure
+    from pinwheel.reconcile.tables import tables as reconcile_tables
+
+    database = source.create()
+    fresh = schema(database)
+    drop_own(database)
+    with database.engine().begin() as connection:
+        ensure(connection)
+    assert tables(database) & set(metadata.tables) == reconcile_tables.names
+    with manager(database) as ours:
+        ours.upgradedb()
+    assert schema(database) == fresh
+    with manager(database) as ours:
+        assert ours.check_migration()
+    database.drop()
