@@ -44,6 +44,8 @@ class Options:
     runs: int = 600
     rounds: int = 6
     builds: int = 100
+    grid_runs: int = 1000
+    grid_tasks: int = 1000
 
     @classmethod
     def quick(cls) -> Options:
@@ -59,6 +61,8 @@ class Options:
             runs=40,
             rounds=2,
             builds=4,
+            grid_runs=40,
+            grid_tasks=100,
         )
 
 
