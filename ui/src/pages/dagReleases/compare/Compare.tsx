@@ -107,7 +107,7 @@ function Side({ dagId, name, build, onPick }: SideProps) {
       <Text as="label" fontSize="sm" fontWeight="bold" display="block">
         {name}
         <NativeSelect.Root size="sm">
-          <NativeSelect.Field value={String(build.build)} onChange={(event) => onPick(Number(event.target.value))}>
+          <NativeSelect.Field aria-label={name} value={String(build.build)} onChange={(event) => onPick(Number(event.target.value))}>
             {[build, ...known]
               .sort((a, b) => (b.build ?? 0) - (a.build ?? 0))
               .map((one) => (
