@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
-from uuid import uuid4
 
 from attrs import frozen
 from packaging.version import Version
@@ -93,20 +92,14 @@ def versions_of_earlier_tries(session: Any, ids: Sequence[Any]) -> set[Any]:
 def keep_result(session: Any, ti: Any) -> None:
     """Keep what a finished task instance came to as an earlier try: its row is about to be marked removed.
 
-    Remove the first branch when the minimum is 3.4.
+    Remove the second half when the minimum is 3.4.
     """
-    from airflow.models.taskinstance import TaskInstance
-    from sqlalchemy import insert, inspect
-
-    if not airflow_34_plus():
-        from airflow.models.taskinstancehistory import TaskInstanceHistory
-
-        TaskInstanceHistory.record_ti(ti, session=session)
+    if airflow_34_plus():
+        ti.prepare_db_for_next_try(session)
         return
-    columns = inspect(TaskInstance).column_attrs
-    values = {attribute.columns[0].name: getattr(ti, attribute.key) for attribute in columns}
-    values.update(id=uuid4(), working_set=None, archived_reason="clear", trigger_id=None)
-    session.execute(insert(TaskInstance.__table__).values(values))
+    from airflow.models.taskinstancehistory import TaskInstanceHistory
+
+    TaskInstanceHistory.record_ti(ti, session=session)
 
 
 def create_dagrun(dag: Any, version: Any, **arguments: Any) -> Any:

@@ -114,8 +114,8 @@ def rows(host: Host, dag_id: str, keys: Collection[str]) -> View:
     """The rows of the structures of some versions.
 
     ``rows`` holds each distinct row once; ``structures`` are lists of places in it, each in the order of the
-    grid, older versions first; ``of`` says which structure a version has. A version whose structure nobody knows any more is left
-    out of ``of``.
+    grid, older versions first; ``of`` says which structure a version has. A version whose structure nobody
+    knows any more is left out of ``of``.
     """
 
     def work(session: Any) -> View:
@@ -252,19 +252,20 @@ def _cells(
         ),
     ]
     ended: dict[tuple[str, str], dict[int, Any]] = {}
+    began: dict[tuple[str, str], int] = {}
     for item in sorted(close, key=lambda t: (t.run_id, t.task_id, t.try_number)):
         cell = found.setdefault((item.run_id, item.task_id), _Cell(mapped=item.map_index >= 0))
         version_id, _ = version_of(item, runs[item.run_id], ran[item.run_id].bound)
         cell.versions.pop(version_id, None)
         cell.versions[version_id] = None
         cell.by_version.setdefault(version_id, {})[item.map_index] = item.state
-        cell.tries = max(cell.tries, item.try_number)
+        began[item.run_id, item.task_id] = max(began.get((item.run_id, item.task_id), 0), item.try_number)
         ended.setdefault((item.run_id, item.task_id), {})[item.map_index] = item.state
     for place, states in ended.items():
         cell = found[place]
         # What Airflow wrote over the state of a task that a newer version lacks; the try knows better.
         if cell.states.get("removed") or not cell.states:
-            cell.states = Counter(states.values())
+            cell.states, cell.tries = Counter(states.values()), began[place]
     for (run_id, _), cell in found.items():
         if not cell.versions:
             cell.versions = dict.fromkeys([ran[run_id].current])

@@ -32,11 +32,11 @@ export function VersionGraph({ dagId, runId, version, versions, mixed, selected,
       // Of a mixed run each graph shows what ran on its own version; the others say where they ran.
       if (cell.states && version.key in cell.states) ran[id] = cell.states[version.key] ?? null;
       else if (cell.version === version.key) ran[id] = cell.state;
-      if (mixed && !(id in ran)) said[id] = `ran on ${nameOf(versions[cell.version], cell.version)}`;
-      else if (mixed && cell.version !== version.key) said[id] = `again on ${nameOf(versions[cell.version], cell.version)}`;
+      // Short, as it stands in the task's corner.
+      if (mixed && cell.version !== version.key) said[id] = cell.version;
     });
     return { states: ran, notes: said };
-  }, [taskIds, cells.data, version.key, versions, mixed]);
+  }, [taskIds, cells.data, version.key, mixed]);
   if (version.key === "unknown") return <BeforePinwheel dagId={dagId} version={version} />;
   return (
     <Loaded query={graph}>
@@ -44,7 +44,8 @@ export function VersionGraph({ dagId, runId, version, versions, mixed, selected,
         <>
           {mixed ? (
             <Text color="fg.muted" fontSize="sm" mb={1}>
-              {nameOf(version)}: only what ran on it has a state here.
+              {nameOf(version)}: only what ran on it has a state here. Other tasks bear the version of their last try:{" "}
+              {[...new Set(Object.values(notes))].map((key) => `${key} is ${nameOf(versions[key], key)}`).join(", ") || "none does"}.
             </Text>
           ) : undefined}
           <TaskGraph

@@ -1,7 +1,6 @@
 /** A Dag's runs and what each of them really ran: the grid, and below it what is chosen there. */
 import { Button, Flex, HStack, NativeSelect, Stack, Switch, Text } from "@chakra-ui/react";
 import { useCallback, useMemo, useState } from "react";
-import { useSearchParams } from "react-router-dom";
 
 import { Empty, Loaded, Loading } from "src/components/states";
 import { RunPanel } from "src/pages/history/RunPanel";
@@ -42,12 +41,11 @@ function useOptions(): [Options, (change: Partial<Options>) => void] {
 }
 
 export default function DagHistory({ dagId }: { dagId: string }) {
-  const [params] = useSearchParams();
-  const { run, task, map, choose } = useChoice();
+  const { run, task, map, until, limit: size, choose } = useChoice();
   const [options, setOptions] = useOptions();
-  const asked = Number(params.get("limit"));
+  const asked = Number(size);
   const limit = SIZES.includes(asked) ? asked : 25;
-  const page = usePage(dagId, params.get("until") ?? undefined, limit);
+  const page = usePage(dagId, until, limit);
 
   return (
     <Loaded query={page} rows={8}>

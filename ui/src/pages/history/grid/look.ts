@@ -79,7 +79,7 @@ export const LOOK = {
     position: "relative",
     padding: 0,
   },
-  "& .run": { height: "100%", alignItems: "flex-end", pb: 1, cursor: "pointer", flexDirection: "column" },
+  "& .run": { height: "100%", justifyContent: "flex-end", gap: "2px", cursor: "pointer", flexDirection: "column" },
   "& button.cell": { cursor: "pointer" },
   "& .cell .box": {
     width: "16px",
@@ -110,7 +110,7 @@ export const LOOK = {
     px: "1px",
   },
   // Another version than the one its run has now, or several: a corner on the box.
-  "& .mixed .box::after": {
+  "& .cell.mixed .box::after": {
     content: '""',
     position: "absolute",
     top: "2px",
