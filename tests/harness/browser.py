@@ -67,9 +67,10 @@ class Visitor:
     of our API. The fixture checks at the end of each test that it is empty; take out what a test provokes.
     """
 
-    def __init__(self, page: Page, airflow: AirflowEnv) -> None:
+    def __init__(self, page: Page, airflow: AirflowEnv, url: str) -> None:
         self.page = page
         self.airflow = airflow
+        self.url = url
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(f"exception: {error}"))
         page.on("console", self._on_console)
@@ -90,7 +91,7 @@ class Visitor:
 
     def open(self, path: str) -> Locator:
         """Open a page of this Airflow by its path; our part of it, once it is there."""
-        self.page.goto(f"{self.airflow.url}/{path.lstrip('/')}")
+        self.page.goto(f"{self.url}/{path.lstrip('/')}")
         return self.pinwheel
 
     def open_releases(self, query: str = "") -> Locator:
@@ -136,9 +137,16 @@ class Visitor:
 
 @contextmanager
 def visit(
-    browser: Browser, airflow: AirflowEnv, user: str = "admin", theme: Theme = "light"
+    browser: Browser,
+    airflow: AirflowEnv,
+    user: str = "admin",
+    theme: Theme = "light",
+    url: str | None = None,
 ) -> Iterator[Visitor]:
-    """A window in which the user is logged in. Leaves with an error when the page had one."""
+    """A window in which the user is logged in. Leaves with an error when the page had one.
+
+    ``url``: of another API server over the same database.
+    """
     context = browser.new_context(
         viewport={"width": VIEW["width"], "height": VIEW["height"]}, color_scheme=theme, timezone_id="UTC"
     )
@@ -147,7 +155,7 @@ def visit(
     # The cookie that Airflow's own login page sets.
     context.add_cookies([{"name": "_token", "value": airflow.token(user), "url": airflow.url}])
     try:
-        visitor = Visitor(context.new_page(), airflow)
+        visitor = Visitor(context.new_page(), airflow, url or airflow.url)
         visitor.set_theme(theme)
         yield visitor
         assert visitor.errors == [], "\n".join(visitor.errors)
