@@ -32,6 +32,8 @@ const THEME = EditorView.theme({
   "&.cm-merge-a .cm-changedText, .cm-deletedChunk .cm-deletedText, .cm-deletedText": {
     background: "var(--code-removed-strong) !important",
   },
+  // On a coloured ground the muted grey of a comment is too faint.
+  ".cm-changedLine, .cm-insertedLine, .cm-deletedLine, .cm-deletedChunk": { "--code-comment": "var(--code-text)" },
   ".cm-collapsedLines": {
     background: "var(--code-collapsed) !important",
     color: "var(--code-text)",
