@@ -7,6 +7,7 @@ signature over all before it. A file without that last line was cut off, and is 
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import json
 import os
@@ -116,22 +117,26 @@ def restore(connection: Connection, path: str, keys: Keys) -> Restored:
     back: dict[str, int] = {}
     left: dict[str, int] = {}
     existing = set(sa.inspect(connection).get_table_names())
-    for told in _lines(path):
-        if "row" not in told:
-            continue
-        name, column = told["table"], told["column"]
-        if name not in tables:
-            if name not in existing:
-                raise _too_old(header, name)
-            tables[name] = sa.Table(name, metadata, autoload_with=connection, resolve_fks=False)
-        table = tables[name]
-        if column and column not in table.c:
-            raise _too_old(header, f"{name}.{column}")
-        row = {key: _typed(table.c[key].type, value) for key, value in told["row"].items() if key in table.c}
-        done = _put_column(connection, table, column, row) if column else _put_row(connection, table, row)
-        place = f"{name}.{column}" if column else name
-        counts = back if done else left
-        counts[place] = counts.get(place, 0) + 1
+    with _unpacked(path) as lines:
+        for line in lines:
+            told = json.loads(line)
+            if "row" not in told:
+                continue
+            name, column = told["table"], told["column"]
+            if name not in tables:
+                if name not in existing:
+                    raise _too_old(header, name)
+                tables[name] = sa.Table(name, metadata, autoload_with=connection, resolve_fks=False)
+            table = tables[name]
+            if column and column not in table.c:
+                raise _too_old(header, f"{name}.{column}")
+            row = {
+                key: _typed(table.c[key].type, value) for key, value in told["row"].items() if key in table.c
+            }
+            done = _put_column(connection, table, column, row) if column else _put_row(connection, table, row)
+            place = f"{name}.{column}" if column else name
+            counts = back if done else left
+            counts[place] = counts.get(place, 0) + 1
     return Restored(back, left)
 
 
@@ -211,14 +216,10 @@ def _verified(path: str, keys: Keys) -> dict[str, Any]:
     return header
 
 
-def _unpacked(path: str) -> gzip.GzipFile:
-    return gzip.GzipFile(fileobj=open_path(path, "rb"), mode="rb")
-
-
-def _lines(path: str) -> Iterator[dict[str, Any]]:
-    with _unpacked(path) as lines:
-        for line in lines:
-            yield json.loads(line)
+@contextlib.contextmanager
+def _unpacked(path: str) -> Iterator[gzip.GzipFile]:
+    with open_path(path, "rb") as raw, gzip.GzipFile(fileobj=raw, mode="rb") as lines:
+        yield lines
 
 
 def _put_row(connection: Connection, table: sa.Table, row: dict[str, Any]) -> bool:
