@@ -83,5 +83,6 @@ export default defineConfig({
     environment: "happy-dom",
     setupFiles: "src/testSetup.ts",
     include: ["src/**/*.test.{ts,tsx}"],
+    testTimeout: 60_000, // A busy machine is no fault.
   },
 });
