@@ -106,7 +106,8 @@ def test_a_source_checkout_without_the_built_pages_says_what_to_run(visitor: Vis
         lambda route: route.fulfill(body=NOT_BUILT.read_text(), content_type="text/javascript"),
     )
     page = visitor.open_releases()
-    expect(page.get_by_role("alert")).to_contain_text("scripts/bootstrap")
+    expect(page).to_have_role("alert")
+    expect(page).to_contain_text("scripts/bootstrap")
 
 
 def test_hostile_names_are_shown_as_they_are_and_do_nothing(visitor: Visitor, fleet: Fleet) -> None:
