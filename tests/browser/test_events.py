@@ -35,7 +35,7 @@ def test_each_event_says_who_did_what_when_and_why(visitor: Visitor, fleet: Flee
 
 def test_events_are_filtered_by_dag_kind_and_person_in_the_address(visitor: Visitor, fleet: Fleet) -> None:
     page = shown(visitor)
-    page.get_by_label("Dag", exact=True).fill(fleet.prefix)
+    page.get_by_label("Dag", exact=True).fill(fleet.held)
     page.get_by_label("Kind").select_option("Pins")
     expect(rows(page)).to_have_count(1)
     expect(rows(page).first).to_contain_text(fleet.held)
