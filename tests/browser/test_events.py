@@ -48,6 +48,10 @@ def test_events_are_filtered_by_dag_kind_and_person_in_the_address(visitor: Visi
 
 
 def test_older_events_are_one_click_away_and_none_is_shown_twice(visitor: Visitor, fleet: Fleet) -> None:
+    dag_id = fleet.spare()
+    for _ in range(15):
+        fleet.releases.pin(dag_id, reason="to fill a page")
+        fleet.releases.unpin(dag_id, reason="and the next")
     page = shown(visitor)
     expect(rows(page)).to_have_count(50)
     page.get_by_role("button", name="Older events").click()

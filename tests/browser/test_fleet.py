@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from harness.browser import Visitor
-from harness.fleet import Fleet
+from harness.fleet import SPARES, Fleet
 
 
 def shown(visitor: Visitor, fleet: Fleet, query: str = "") -> Locator:
@@ -117,7 +117,7 @@ def test_the_bundle_filter_offers_bundles_and_goes_into_the_address(visitor: Vis
 def test_filters_are_clicked_typed_and_undone_with_the_back_button(visitor: Visitor, fleet: Fleet) -> None:
     page = visitor.open_releases()
     page.get_by_label("Search Dags").fill(fleet.prefix.upper())
-    expect(page.get_by_role("heading", name=f"{5 + 6} Dags")).to_be_visible()
+    expect(page.get_by_role("heading", name=f"{5 + SPARES} Dags")).to_be_visible()
     button = page.get_by_role("button", name="Failing since release")
     expect(button).to_contain_text("(1)")
     button.click()
@@ -126,7 +126,7 @@ def test_filters_are_clicked_typed_and_undone_with_the_back_button(visitor: Visi
     visitor.page.reload()
     expect(ids(visitor.pinwheel)).to_have_count(1)
     visitor.page.go_back()
-    expect(ids(visitor.pinwheel)).to_have_count(5 + 6)
+    expect(ids(visitor.pinwheel)).to_have_count(5 + SPARES)
 
 
 def test_the_order_by_last_change_puts_the_newest_first(visitor: Visitor, fleet: Fleet) -> None:

@@ -8,7 +8,7 @@ from harness.dags import broken, dag, failing_dag
 from harness.releases import Releases, unique
 from harness.shared import SharedAirflow
 
-SPARES = 6
+SPARES = 7
 
 
 class Fleet:
