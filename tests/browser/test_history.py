@@ -445,16 +445,16 @@ def test_for_each_finished_run_airflows_code_tab_and_ours_show_the_code_that_its
     dag_id = story.dag("bodies_and_helpers")
     for run_id in story.runs("bodies_and_helpers"):
         ran = story.env.marks(dag_id, run_id, "a")
-        assert ran["MARK"] and ran["HELPER"]
+        assert ran["EXEC_MARK"] and ran["EXEC_HELPER"]
         page = open_history(visitor, story, "bodies_and_helpers", f"run={run_id}&task=a&view=code")
-        expect(code(page)).to_contain_text(f"CODE_MARK: <{ran['MARK']}>")
+        expect(code(page)).to_contain_text(f"CODE_MARK: <{ran['EXEC_MARK']}>")
         page.get_by_role("navigation", name="Files").get_by_role("button", name="helper").click()
-        expect(code(page)).to_contain_text(f"HELPER_MARK: <{ran['HELPER']}>")
+        expect(code(page)).to_contain_text(f"HELPER_MARK: <{ran['EXEC_HELPER']}>")
         press(page, "Show", "Log")
-        expect(page.get_by_test_id("try-log")).to_contain_text(f"EXEC_MARK={ran['MARK']}")
+        expect(page.get_by_test_id("try-log")).to_contain_text(f"EXEC_MARK={ran['EXEC_MARK']}")
         for path in (f"dags/{dag_id}/runs/{run_id}/code", f"dags/{dag_id}/runs/{run_id}/tasks/a/code"):
             visitor.page.goto(f"{visitor.airflow.url}/{path}")
-            expect(visitor.page.locator(".view-lines").first).to_contain_text(f"CODE_MARK: <{ran['MARK']}>")
+            expect(visitor.page.locator(".view-lines").first).to_contain_text(f"CODE_MARK: <{ran['EXEC_MARK']}>")
 
 
 def test_for_each_try_our_code_is_the_code_that_its_log_proves(visitor: Visitor, story: Story) -> None:
@@ -463,6 +463,6 @@ def test_for_each_try_our_code_is_the_code_that_its_log_proves(visitor: Visitor,
     for number in (1, 2, 3):
         ran = story.env.marks(dag_id, run_id, "a", number)
         page = open_history(visitor, story, "between_tries", f"run={run_id}&task=a&view=code&try={number}")
-        expect(code(page)).to_contain_text(f"CODE_MARK: <{ran['MARK']}>")
+        expect(code(page)).to_contain_text(f"CODE_MARK: <{ran['EXEC_MARK']}>")
         page.get_by_role("navigation", name="Files").get_by_role("button", name="helper").click()
-        expect(code(page)).to_contain_text(f"HELPER_MARK: <{ran['HELPER']}>")
+        expect(code(page)).to_contain_text(f"HELPER_MARK: <{ran['EXEC_HELPER']}>")

@@ -88,7 +88,7 @@ class LineStory:
         from airflow.models.dagrun import DagRun
 
         table: sa.Table = DagRun.__table__  # type: ignore[assignment]
-        with self.airflow.engine.begin() as connection:
+        with self.airflow.engine().begin() as connection:
             of_dag = connection.execute(sa.select(t.build).where(t.build.c.dag_id == dag_id))
             build = dict(of_dag.mappings().first() or {})
             run = dict(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -41,6 +42,7 @@ def _fails(command: list[str], more: dict[str, str]) -> str:
 def _run(programs: Path, tmp_path: Path, *command: str) -> Any:
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHON"))}
     env |= {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    env["AIRFLOW__CORE__FERNET_KEY"] = base64.urlsafe_b64encode(bytes(32)).decode()
     return subprocess.run(
         [str(programs / command[0]), *command[1:]], env=env, capture_output=True, text=True, timeout=300
     )

@@ -9,6 +9,7 @@ const COLOURS = {
   "--code-text": "{colors.fg}",
   "--code-keyword": "{colors.purple.fg}",
   "--code-string": "{colors.green.fg}",
+  "--code-string-on-colour": "color-mix(in srgb, {colors.green.fg} 40%, {colors.fg})",
   "--code-comment": "{colors.fg.muted}",
   "--code-number": "{colors.orange.fg}",
   "--code-name": "{colors.blue.fg}",
