@@ -95,7 +95,7 @@ def test_the_last_change_names_its_kind_and_who_made_it(visitor: Visitor, fleet:
 def test_a_filter_in_the_address_shows_these_dags_and_no_others(
     visitor: Visitor, fleet: Fleet, query: str, names: list[str]
 ) -> None:
-    page = visitor.open_releases(f"text={fleet.prefix}&{query}")
+    page = visitor.open_releases(f"text={fleet.prefix}_&{query}")
     wanted = [f"{fleet.prefix}_{name}" for name in names]
     expect(page.get_by_role("heading", name=f"{len(wanted)} Dag")).to_be_visible()
     expect(ids(page)).to_have_count(len(wanted))

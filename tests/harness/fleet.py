@@ -12,7 +12,8 @@ SPARES = 7
 
 
 class Fleet:
-    """All ids begin with ``prefix``, so that ``text=<prefix>`` shows these Dags and no others.
+    """All ids begin with ``prefix``, so that ``text=<prefix>`` shows these Dags and no others;
+    ``text=<prefix>_`` leaves the spares out, whatever tests did to them.
 
     ``quiet``: newest build active. ``held``: pinned by the admin on build 1 ("month-end closing"), build 2
     waits. ``broken``: the newest commit of its file is broken. ``failing``: a run on its release failed.
@@ -28,7 +29,7 @@ class Fleet:
         self.quiet, self.held, self.broken, self.failing, self.rolled_back = (
             f"{self.prefix}_{name}" for name in names
         )
-        self.spares = [f"{self.prefix}_spare{number}" for number in range(SPARES)]
+        self.spares = [f"{self.prefix}spare{number}" for number in range(SPARES)]
         repo = self.bundle.repo
         self.first = repo.commit(self._files("m1"), message="The first state")
         self._settle(self.first)
