@@ -48,7 +48,7 @@ class Road:
         self._envs = 0
 
     def env(self, version: str, database: Database) -> OtherAirflow:
-        return OtherAirflow(
+        made = OtherAirflow(
             version,
             self._root / f"{version}-{database.name}",
             database,
@@ -56,6 +56,8 @@ class Road:
             config=CONFIG,
             env={"AIRFLOW_CONN_FS_DEFAULT": "fs://"},
         )
+        made.dags_folder = self.dags  # where the deferred task looks for its flag
+        return made
 
     def contents(self) -> dict[str, dict[str, str]]:
         return contents(self.database.engine())
@@ -154,8 +156,13 @@ def test_the_schema_goes_up_and_down_over_every_pair_and_nothing_is_lost(road: R
     assert road.contents() == newest
     done = road.go(MIDDLE, "--snapshot", str(saved))
     assert {"log.team_name", "task_instance.archived_reason"} <= lost(done)
-    changed = differences(middle, road.contents())
-    assert changed <= {"dag_version.version_data", "task_instance.retry_reason", "asset_state_store"}
+    # What the statements above set, and 3.3 has too; 3.4 keeps earlier tries in task_instance.
+    assert differences(middle, road.contents()) <= {
+        "dag_version.version_data",
+        "task_instance.retry_reason",
+        "task_instance_history.retry_reason",
+        "asset_state_store",
+    }
     road.check(MIDDLE, goes_on)
 
     road.go(BETA)

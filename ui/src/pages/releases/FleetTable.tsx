@@ -1,5 +1,5 @@
 import { ActionBar, Box, Button, ButtonGroup, Checkbox, Flex, Heading, HStack, NativeSelect, Portal, Table } from "@chakra-ui/react";
-import { useState } from "react";
+import { useRef, useState } from "react";
 
 import { ChangeDialog } from "src/components/dialogs/ChangeDialog";
 import { wordsOf } from "src/components/dialogs/change";
@@ -24,6 +24,12 @@ export function FleetTable() {
   const choices = useChoices();
   const [chosen, setChosen] = useState<readonly string[]>([]);
   const [verb, setVerb] = useState<Verb>();
+  const changed = useRef(false);
+  const close = () => {
+    setVerb(undefined);
+    if (changed.current) setChosen([]);
+    changed.current = false;
+  };
   const counts = fleet.data?.counts;
   const filtered = [...params.keys()].some((name) => !["page", "order"].includes(name));
 
@@ -132,7 +138,8 @@ export function FleetTable() {
           );
         }}
       </Loaded>
-      <ActionBar.Root open={chosen.length > 0 && verb === undefined} closeOnInteractOutside={false} closeOnEscape={false}>
+      {/* Stays while the dialog is open: on Airflow 3.4 a layer that closes takes those above it along. */}
+      <ActionBar.Root open={chosen.length > 0} closeOnInteractOutside={false} closeOnEscape={false}>
         <Portal>
           <ActionBar.Positioner>
             <ActionBar.Content role="toolbar" aria-label="Change the selected Dags">
@@ -150,7 +157,7 @@ export function FleetTable() {
         </Portal>
       </ActionBar.Root>
       {verb === undefined ? undefined : (
-        <ChangeDialog verb={verb} dagIds={[...chosen]} onClose={() => setVerb(undefined)} onDone={() => setChosen([])} />
+        <ChangeDialog verb={verb} dagIds={[...chosen]} onClose={close} onDone={() => (changed.current = true)} />
       )}
     </>
   );
