@@ -353,7 +353,7 @@ class AirflowEnv:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=timeout * TIMEOUT_FACTOR,
         )
         if check and done.returncode:
             raise AssertionError(

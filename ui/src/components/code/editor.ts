@@ -32,13 +32,11 @@ const THEME = EditorView.theme({
   "&.cm-merge-a .cm-changedText, .cm-deletedChunk .cm-deletedText, .cm-deletedText": {
     background: "var(--code-removed-strong) !important",
   },
-  // On a coloured ground the muted grey of a comment is too faint, and the green of a string; on the stronger one
-  // of changed words every colour is.
+  // On a coloured ground the muted grey of a comment is too faint, and the green of a string.
   ".cm-changedLine, .cm-insertedLine, .cm-deletedLine, .cm-deletedChunk": {
     "--code-comment": "var(--code-text)",
     "--code-string": "var(--code-string-on-colour)",
   },
-  ".cm-changedText, .cm-changedText *, .cm-deletedText, .cm-deletedText *": { color: "var(--code-text)" },
   ".cm-collapsedLines": {
     background: "var(--code-collapsed) !important",
     color: "var(--code-text)",
