@@ -454,7 +454,9 @@ def test_for_each_finished_run_airflows_code_tab_and_ours_show_the_code_that_its
         expect(page.get_by_test_id("try-log")).to_contain_text(f"EXEC_MARK={ran['EXEC_MARK']}")
         for path in (f"dags/{dag_id}/runs/{run_id}/code", f"dags/{dag_id}/runs/{run_id}/tasks/a/code"):
             visitor.page.goto(f"{visitor.airflow.url}/{path}")
-            expect(visitor.page.locator(".view-lines").first).to_contain_text(f"CODE_MARK: <{ran['EXEC_MARK']}>")
+            expect(visitor.page.locator(".view-lines").first).to_contain_text(
+                f"CODE_MARK: <{ran['EXEC_MARK']}>"
+            )
 
 
 def test_for_each_try_our_code_is_the_code_that_its_log_proves(visitor: Visitor, story: Story) -> None:
