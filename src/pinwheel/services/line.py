@@ -38,9 +38,9 @@ def line(
 
     def work(session: Any) -> View:
         row = managed(session, dag_id)
-        ledger = store.newest_releases(session, dag_id, before=before, limit=limit + 1)
-        good = store.newest_builds(session, dag_id, before=before, limit=limit + 1)
-        bad = store.newest_broken(session, dag_id, before=before, limit=limit + 1)
+        ledger = releases.of_dag(session, dag_id, before=before, limit=limit + 1)
+        good = builds.of_dag(session, dag_id, before=before, limit=limit + 1)
+        bad = builds.broken_of_dag(session, dag_id, before=before, limit=limit + 1)
         moments = [item.created_at for item in ledger] + [item.created_at for item in good]
         moments = sorted(moments + [item.created_at for item in bad], reverse=True)
         since = moments[limit - 1] if len(moments) > limit else None
@@ -49,7 +49,7 @@ def line(
         good = [item for item in good if since is None or item.created_at >= since]
         bad = [item for item in bad if since is None or item.created_at >= since]
         if earlier is None and since is not None:
-            earlier = next(iter(store.newest_releases(session, dag_id, before=since, limit=1)), None)
+            earlier = next(iter(releases.of_dag(session, dag_id, before=since, limit=1)), None)
 
         listed = host.placed_runs(session, dag_id, since=since, before=before, limit=RUNS + 1) if runs else []
         counts = host.run_counts(session, dag_id) if runs else {}

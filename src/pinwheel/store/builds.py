@@ -108,14 +108,14 @@ def alike(session: Session, contents: Sequence[BuildContent]) -> dict[str, list[
     return found
 
 
-def of_dag(session: Session, dag_id: str) -> list[Build]:
-    """All builds of a Dag, newest first."""
-    return [
-        _build(row)
-        for row in session.execute(
-            _selected().where(t.build.c.dag_id == dag_id).order_by(t.build.c.build.desc())
-        )
-    ]
+def of_dag(
+    session: Session, dag_id: str, *, before: datetime | None = None, limit: int | None = None
+) -> list[Build]:
+    """Builds of a Dag, newest first: so many of those made before an instant."""
+    query = _selected().where(t.build.c.dag_id == dag_id).order_by(t.build.c.build.desc()).limit(limit)
+    if before is not None:
+        query = query.where(t.build.c.created_at < before)
+    return [_build(row) for row in session.execute(query)]
 
 
 def serialized(session: Session, build_ids: Collection[int]) -> dict[int, dict[str, Any]]:

@@ -96,16 +96,20 @@ def active_ones(session: Session, dag_ids: Collection[str]) -> dict[str, Row[Any
     return found
 
 
-def of_dag(session: Session, dag_id: str) -> list[Row[Any]]:
-    """Releases of a Dag with the number of their build, newest first."""
-    return list(
-        session.execute(
-            select(t.release, t.build.c.build)
-            .join(t.build, t.build.c.id == t.release.c.build_id)
-            .where(t.release.c.dag_id == dag_id)
-            .order_by(t.release.c.release.desc())
-        )
+def of_dag(
+    session: Session, dag_id: str, *, before: datetime | None = None, limit: int | None = None
+) -> list[Row[Any]]:
+    """Releases of a Dag with the number of their build, newest first: so many of those before an instant."""
+    query = (
+        select(t.release, t.build.c.build)
+        .join(t.build, t.build.c.id == t.release.c.build_id)
+        .where(t.release.c.dag_id == dag_id)
+        .order_by(t.release.c.release.desc())
+        .limit(limit)
     )
+    if before is not None:
+        query = query.where(t.release.c.created_at < before)
+    return list(session.execute(query))
 
 
 def numbers_by_build(session: Session, dag_id: str) -> dict[int, list[int]]:
