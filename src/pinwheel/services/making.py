@@ -11,9 +11,8 @@ from attrs import field, frozen
 from pinwheel.core.build import Build, BuildContent, varying_attributes
 from pinwheel.core.release import Track
 from pinwheel.services.ports import Host
+from pinwheel.services.releasing import ACTOR
 from pinwheel.store import builds, events, releases
-
-ACTOR = "pinwheel"
 
 _CLOCKLIKE = frozenset({"clock", "random", "uuid"})
 _FOLD_AFTER = 3

@@ -9,13 +9,13 @@ from typing import Any
 
 from pinwheel.core.build import Build
 from pinwheel.core.release import Command, Verb, decide
-from pinwheel.services.making import ACTOR, Made, ParsedFile, make_builds
+from pinwheel.services.making import Made, ParsedFile, make_builds
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import Act, Outcome, carry_out, load_states
+from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out, load_states
 from pinwheel.store import builds, dags, events, files
 from pinwheel.store.locking import begin_write
 
-__all__ = ["ACTOR", "ParsedFile", "register", "register_all", "release_newest", "reuse"]
+__all__ = ["ParsedFile", "register", "register_all", "release_newest", "reuse"]
 
 
 def register(host: Host, parsed: ParsedFile) -> list[Outcome]:
