@@ -1,11 +1,12 @@
 /** Every change of what runs: the plan is shown first, a reason is asked, and what became of it is told. */
-import { Alert, Box, Button, Checkbox, CloseButton, Code, Dialog, Field, HStack, Portal, Stack, Text, Textarea } from "@chakra-ui/react";
+import { Box, Button, Checkbox, Field, Stack, Text, Textarea } from "@chakra-ui/react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { ApiError } from "src/api/client";
 import { keys } from "src/api/queries";
-import { CopyButton } from "src/components/CopyButton";
+import { CommandLine } from "src/components/dialogs/CommandLine";
+import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { Outcomes } from "src/components/dialogs/Outcomes";
 import { apply, plan, requestKey, wordsOf } from "src/components/dialogs/change";
 import type { Change } from "src/components/dialogs/change";
@@ -27,6 +28,7 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
   const words = wordsOf(change.verb);
   const wanted = { ...change, dagIds: change.dagIds.filter((dagId) => !left.includes(dagId)) };
   const many = wanted.dagIds.length !== 1;
+  const whom = many ? `${wanted.dagIds.length} Dags` : wanted.dagIds[0];
 
   const planned = useQuery({
     queryKey: [...keys.all, "plan", wanted, rerunFailed],
@@ -53,116 +55,96 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
   const stale = act.error instanceof ApiError && act.error.status === 409;
 
   return (
-    <Dialog.Root open onOpenChange={({ open }) => !open && onClose()} size="xl" scrollBehavior="inside">
-      <Portal>
-        <Dialog.Backdrop />
-        <Dialog.Positioner>
-          <Dialog.Content data-testid="change-dialog">
-            <Dialog.Header>
-              <Dialog.Title>
-                {words.title} {many ? `${wanted.dagIds.length} Dags` : wanted.dagIds[0]}
-              </Dialog.Title>
-            </Dialog.Header>
-            <Dialog.Body>
-              {act.data === undefined ? (
-                <Stack gap={4}>
-                  {planned.isLoading ? <Loading rows={2} label="Working out what would change" /> : undefined}
-                  {planned.error === null ? undefined : (
-                    <Box>
-                      <ErrorState error={planned.error} />
-                      {removable === undefined ? undefined : (
-                        <Button size="sm" variant="outline" onClick={() => setLeft([...left, removable])}>
-                          Leave out {removable}
-                        </Button>
-                      )}
-                    </Box>
-                  )}
-                  {planned.data === undefined ? undefined : (
-                    <>
-                      <Outcomes outcomes={planned.data} caption="What would change" />
-                      <Text color="fg.muted" fontSize="sm">
-                        {words.stays}
-                      </Text>
-                    </>
-                  )}
-                  {left.length > 0 ? <Text fontSize="sm">Left out: {left.join(", ")}</Text> : undefined}
-                  {change.verb === "rollback" ? (
-                    <Checkbox.Root checked={rerunFailed} onCheckedChange={({ checked }) => setRerunFailed(checked === true)}>
-                      <Checkbox.HiddenInput />
-                      <Checkbox.Control />
-                      <Checkbox.Label>Also run again, on the older build, what failed on the one rolled back</Checkbox.Label>
-                    </Checkbox.Root>
-                  ) : undefined}
-                  <Field.Root>
-                    <Field.Label>Reason</Field.Label>
-                    <Textarea
-                      autoFocus
-                      maxLength={10_000}
-                      value={reason}
-                      onChange={(event) => setReason(event.target.value)}
-                      placeholder="Why? It is kept with the release and in the audit log."
-                    />
-                  </Field.Root>
-                  {act.error === null ? undefined : <ErrorState error={act.error} />}
-                </Stack>
+    <DialogFrame
+      title={`${words.title} ${whom}`}
+      testId="change-dialog"
+      size="xl"
+      onClose={onClose}
+      footer={
+        <>
+          {command && act.data === undefined ? <CommandLine command={command} /> : undefined}
+          {act.data === undefined ? (
+            <>
+              <Button variant="outline" onClick={onClose}>
+                Cancel
+              </Button>
+              {stale ? (
+                <Button
+                  colorPalette="brand"
+                  onClick={() => {
+                    act.reset();
+                    void planned.refetch();
+                  }}
+                >
+                  Look again
+                </Button>
               ) : (
-                <Stack gap={4}>
-                  <Alert.Root status="success">
-                    <Alert.Indicator />
-                    <Alert.Title>Done</Alert.Title>
-                  </Alert.Root>
-                  <Outcomes outcomes={act.data} caption="What changed" />
-                </Stack>
-              )}
-            </Dialog.Body>
-            <Dialog.Footer>
-              {command && act.data === undefined ? (
-                <HStack flex={1} minWidth={0}>
-                  <Code truncate title={command}>
-                    {command}
-                  </Code>
-                  <CopyButton text={command}>Copy command</CopyButton>
-                </HStack>
-              ) : undefined}
-              {act.data === undefined ? (
-                <>
-                  <Button variant="outline" onClick={onClose}>
-                    Cancel
-                  </Button>
-                  {stale ? (
-                    <Button
-                      colorPalette="brand"
-                      onClick={() => {
-                        act.reset();
-                        void planned.refetch();
-                      }}
-                    >
-                      Look again
-                    </Button>
-                  ) : (
-                    <Button
-                      colorPalette={change.verb === "rollback" ? "danger" : "brand"}
-                      loading={act.isPending}
-                      disabled={changing.length === 0 || planned.isFetching}
-                      onClick={() => act.mutate()}
-                    >
-                      {words.button}
-                      {many ? ` ${changing.length} ${changing.length === 1 ? "Dag" : "Dags"}` : ""}
-                    </Button>
-                  )}
-                </>
-              ) : (
-                <Button autoFocus colorPalette="brand" onClick={onClose}>
-                  Close
+                <Button
+                  colorPalette={change.verb === "rollback" ? "danger" : "brand"}
+                  loading={act.isPending}
+                  disabled={changing.length === 0 || planned.isFetching}
+                  onClick={() => act.mutate()}
+                >
+                  {words.button}
+                  {many ? ` ${changing.length} ${changing.length === 1 ? "Dag" : "Dags"}` : ""}
                 </Button>
               )}
-            </Dialog.Footer>
-            <Dialog.CloseTrigger asChild>
-              <CloseButton aria-label="Close dialog" />
-            </Dialog.CloseTrigger>
-          </Dialog.Content>
-        </Dialog.Positioner>
-      </Portal>
-    </Dialog.Root>
+            </>
+          ) : (
+            <Button autoFocus colorPalette="brand" onClick={onClose}>
+              Close
+            </Button>
+          )}
+        </>
+      }
+    >
+      {act.data === undefined ? (
+        <Stack gap={4}>
+          {planned.isLoading ? <Loading rows={2} label="Working out what would change" /> : undefined}
+          {planned.error === null ? undefined : (
+            <Box>
+              <ErrorState error={planned.error} />
+              {removable === undefined ? undefined : (
+                <Button size="sm" variant="outline" onClick={() => setLeft([...left, removable])}>
+                  Leave out {removable}
+                </Button>
+              )}
+            </Box>
+          )}
+          {planned.data === undefined ? undefined : (
+            <>
+              <Outcomes outcomes={planned.data} caption="What would change" />
+              <Text color="fg.muted" fontSize="sm">
+                {words.stays}
+              </Text>
+            </>
+          )}
+          {left.length > 0 ? <Text fontSize="sm">Left out: {left.join(", ")}</Text> : undefined}
+          {change.verb === "rollback" ? (
+            <Checkbox.Root checked={rerunFailed} onCheckedChange={({ checked }) => setRerunFailed(checked === true)}>
+              <Checkbox.HiddenInput />
+              <Checkbox.Control />
+              <Checkbox.Label>Also run again, on the older build, what failed on the one rolled back</Checkbox.Label>
+            </Checkbox.Root>
+          ) : undefined}
+          <Field.Root>
+            <Field.Label>Reason</Field.Label>
+            <Textarea
+              autoFocus
+              maxLength={10_000}
+              value={reason}
+              onChange={(event) => setReason(event.target.value)}
+              placeholder="Why? It is kept with the release and in the audit log."
+            />
+          </Field.Root>
+          {act.error === null ? undefined : <ErrorState error={act.error} />}
+        </Stack>
+      ) : (
+        <Stack gap={4}>
+          <Success>Done</Success>
+          <Outcomes outcomes={act.data} caption="What changed" />
+        </Stack>
+      )}
+    </DialogFrame>
   );
 }

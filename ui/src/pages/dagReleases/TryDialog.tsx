@@ -1,17 +1,17 @@
 /** One run on one build, released or not; the active release stays what it is. */
-import { Alert, Button, CloseButton, Code, Dialog, Field, HStack, Input, Portal, Stack, Text, Textarea } from "@chakra-ui/react";
+import { Button, Field, Input, Stack, Text, Textarea } from "@chakra-ui/react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 
 import { answer, api } from "src/api/client";
 import { keys } from "src/api/queries";
-import { CopyButton } from "src/components/CopyButton";
+import { CommandLine } from "src/components/dialogs/CommandLine";
+import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { PageLink } from "src/components/labels";
 import { ErrorState } from "src/components/states";
 import { useTimezone } from "src/components/time";
+import { useCalm } from "src/components/useCalm";
 import { confOf, instantOf } from "src/pages/dagReleases/zoned";
-
-const CALM_MS = 400;
 
 export function TryDialog({ dagId, build, onClose }: { dagId: string; build: number; onClose: () => void }) {
   const client = useQueryClient();
@@ -54,103 +54,72 @@ export function TryDialog({ dagId, build, onClose }: { dagId: string; build: num
   const made = start.data;
 
   return (
-    <Dialog.Root open onOpenChange={({ open }) => !open && onClose()} size="lg" scrollBehavior="inside">
-      <Portal>
-        <Dialog.Backdrop />
-        <Dialog.Positioner>
-          <Dialog.Content data-testid="try-dialog">
-            <Dialog.Header>
-              <Dialog.Title>
-                Try build {build} of {dagId} once
-              </Dialog.Title>
-            </Dialog.Header>
-            <Dialog.Body>
-              {made === undefined ? (
-                <Stack gap={4}>
-                  <Text color="fg.muted" fontSize="sm">
-                    One run starts on build {build}. What is active stays active, and no other run is touched.
-                  </Text>
-                  <Field.Root>
-                    <Field.Label>Logical date</Field.Label>
-                    <Input type="datetime-local" step={1} value={date} onChange={(event) => setDate(event.target.value)} />
-                    <Field.HelperText>In {timezone}. Leave it empty for a run without one.</Field.HelperText>
-                  </Field.Root>
-                  <Field.Root invalid={wrong !== undefined}>
-                    <Field.Label>Configuration (JSON)</Field.Label>
-                    <Textarea
-                      fontFamily="mono"
-                      rows={4}
-                      value={conf}
-                      placeholder={"{}"}
-                      onChange={(event) => setConf(event.target.value)}
-                    />
-                    <Field.ErrorText>{wrong}</Field.ErrorText>
-                  </Field.Root>
-                  <Field.Root>
-                    <Field.Label>Run id</Field.Label>
-                    <Input value={runId} maxLength={250} onChange={(event) => setRunId(event.target.value)} />
-                    <Field.HelperText>Without one Airflow makes it.</Field.HelperText>
-                  </Field.Root>
-                  <Field.Root>
-                    <Field.Label>Reason</Field.Label>
-                    <Input value={reason} maxLength={1000} onChange={(event) => setReason(event.target.value)} />
-                  </Field.Root>
-                  {start.error !== null ? (
-                    <ErrorState error={start.error} />
-                  ) : planned.error === null ? undefined : (
-                    <ErrorState error={planned.error} />
-                  )}
-                </Stack>
-              ) : (
-                <Alert.Root status="success">
-                  <Alert.Indicator />
-                  <Alert.Title>
-                    Run{" "}
-                    <PageLink to={`/dags/${encodeURIComponent(dagId)}/runs/${encodeURIComponent(made.run_id)}`}>{made.run_id}</PageLink>{" "}
-                    is on its way, on build {made.build}.
-                  </Alert.Title>
-                </Alert.Root>
-              )}
-            </Dialog.Body>
-            <Dialog.Footer>
-              {made === undefined && planned.data?.command ? (
-                <HStack flex={1} minWidth={0}>
-                  <Code truncate title={planned.data.command} data-testid="command">
-                    {planned.data.command}
-                  </Code>
-                  <CopyButton text={planned.data.command}>Copy command</CopyButton>
-                </HStack>
-              ) : undefined}
-              <Button variant="outline" onClick={onClose}>
-                {made === undefined ? "Cancel" : "Close"}
-              </Button>
-              {made === undefined ? (
-                <Button
-                  colorPalette="brand"
-                  loading={start.isPending}
-                  disabled={wrong !== undefined || planned.error !== null}
-                  onClick={() => start.mutate()}
-                >
-                  Start the run
-                </Button>
-              ) : undefined}
-            </Dialog.Footer>
-            <Dialog.CloseTrigger asChild>
-              <CloseButton aria-label="Close dialog" />
-            </Dialog.CloseTrigger>
-          </Dialog.Content>
-        </Dialog.Positioner>
-      </Portal>
-    </Dialog.Root>
+    <DialogFrame
+      title={`Try build ${build} of ${dagId} once`}
+      testId="try-dialog"
+      size="lg"
+      onClose={onClose}
+      footer={
+        <>
+          {made === undefined && planned.data?.command ? <CommandLine command={planned.data.command} /> : undefined}
+          <Button variant="outline" onClick={onClose}>
+            {made === undefined ? "Cancel" : "Close"}
+          </Button>
+          {made === undefined ? (
+            <Button
+              colorPalette="brand"
+              loading={start.isPending}
+              disabled={wrong !== undefined || planned.error !== null}
+              onClick={() => start.mutate()}
+            >
+              Start the run
+            </Button>
+          ) : undefined}
+        </>
+      }
+    >
+      {made === undefined ? (
+        <Stack gap={4}>
+          <Text color="fg.muted" fontSize="sm">
+            One run starts on build {build}. What is active stays active, and no other run is touched.
+          </Text>
+          <Field.Root>
+            <Field.Label>Logical date</Field.Label>
+            <Input type="datetime-local" step={1} value={date} onChange={(event) => setDate(event.target.value)} />
+            <Field.HelperText>In {timezone}. Leave it empty for a run without one.</Field.HelperText>
+          </Field.Root>
+          <Field.Root invalid={wrong !== undefined}>
+            <Field.Label>Configuration (JSON)</Field.Label>
+            <Textarea
+              fontFamily="mono"
+              rows={4}
+              value={conf}
+              placeholder={"{}"}
+              onChange={(event) => setConf(event.target.value)}
+            />
+            <Field.ErrorText>{wrong}</Field.ErrorText>
+          </Field.Root>
+          <Field.Root>
+            <Field.Label>Run id</Field.Label>
+            <Input value={runId} maxLength={250} onChange={(event) => setRunId(event.target.value)} />
+            <Field.HelperText>Without one Airflow makes it.</Field.HelperText>
+          </Field.Root>
+          <Field.Root>
+            <Field.Label>Reason</Field.Label>
+            <Input value={reason} maxLength={1000} onChange={(event) => setReason(event.target.value)} />
+          </Field.Root>
+          {start.error !== null ? (
+            <ErrorState error={start.error} />
+          ) : planned.error === null ? undefined : (
+            <ErrorState error={planned.error} />
+          )}
+        </Stack>
+      ) : (
+        <Success>
+          Run <PageLink to={`/dags/${encodeURIComponent(dagId)}/runs/${encodeURIComponent(made.run_id)}`}>{made.run_id}</PageLink> is on
+          its way, on build {made.build}.
+        </Success>
+      )}
+    </DialogFrame>
   );
-}
-
-/** The value once it has not changed for a moment, so that not every letter asks the server. */
-function useCalm(value: string): string {
-  const [calm, setCalm] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setCalm(value), CALM_MS);
-    return () => clearTimeout(timer);
-  }, [value]);
-  return calm;
 }

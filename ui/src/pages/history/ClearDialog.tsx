@@ -1,11 +1,12 @@
 /** Clear a run or a task: what will run again on which build is shown first, and the build can be chosen. */
-import { Alert, Box, Button, Checkbox, CloseButton, Dialog, Field, NativeSelect, Portal, RadioGroup, Stack, Table, Text, Textarea } from "@chakra-ui/react";
+import { Alert, Box, Button, Checkbox, Field, NativeSelect, RadioGroup, Stack, Table, Text, Textarea } from "@chakra-ui/react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { answer, api } from "src/api/client";
 import type { Schemas } from "src/api/client";
 import { keys } from "src/api/queries";
+import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { State } from "src/components/labels";
 import { ErrorState, Loading } from "src/components/states";
 import type { Version } from "src/components/version/names";
@@ -74,89 +75,78 @@ export function ClearDialog({ dagId, runId, taskId, current, active, onClose }: 
   });
   const count = preview.data?.task_instances.length ?? 0;
   return (
-    <Dialog.Root open onOpenChange={({ open }) => !open && onClose()} size="xl" scrollBehavior="inside">
-      <Portal>
-        <Dialog.Backdrop />
-        <Dialog.Positioner>
-          <Dialog.Content data-testid="clear-dialog">
-            <Dialog.Header>
-              <Dialog.Title>{taskId === undefined ? `Clear run ${runId}` : `Clear ${taskId} in run ${runId}`}</Dialog.Title>
-            </Dialog.Header>
-            <Dialog.Body>
-              {clear.data === undefined ? (
-                <Stack gap={4}>
-                  <RadioGroup.Root value={where} onValueChange={({ value }) => setWhere(value ?? "same")}>
-                    <Stack gap={2}>
-                      <Text fontWeight="bold">Run again on</Text>
-                      <Radio value="same" label={`What the run is bound to: ${fullNameOf(current)}`} />
-                      {active !== undefined && active.key !== current?.key ? <Radio value="active" label={`The active one: ${fullNameOf(active)}`} /> : undefined}
-                      <Radio value="other" label="Another build" />
-                    </Stack>
-                  </RadioGroup.Root>
-                  {where === "other" ? (
-                    <NativeSelect.Root size="sm">
-                      <NativeSelect.Field aria-label="Build" value={other ?? ""} onChange={(event) => setOther(Number(event.currentTarget.value) || undefined)}>
-                        <option value="">Choose a build</option>
-                        {(builds.data?.builds ?? [])
-                          .filter((one) => one.build !== null)
-                          .map((one) => (
-                            <option key={one.build} value={one.build ?? ""}>
-                              Build {one.build} {one.label ?? ""} {one.bundle_version?.slice(0, 8)} {one.message?.split("\n")[0]}
-                            </option>
-                          ))}
-                      </NativeSelect.Field>
-                      <NativeSelect.Indicator />
-                    </NativeSelect.Root>
-                  ) : undefined}
-                  <Stack direction="row" gap={4} wrap="wrap">
-                    {taskId === undefined ? undefined : (
-                      <>
-                        <Check label="Downstream tasks too" checked={downstream} onChange={setDownstream} />
-                        <Check label="Upstream tasks too" checked={upstream} onChange={setUpstream} />
-                      </>
-                    )}
-                    <Check label="Only failed ones" checked={onlyFailed} onChange={setOnlyFailed} />
-                  </Stack>
-                  {preview.isLoading ? <Loading rows={3} label="Working out what would run" /> : undefined}
-                  {preview.error === null ? undefined : <ErrorState error={preview.error} />}
-                  {preview.data === undefined ? undefined : <Previewed preview={preview.data} current={current} />}
-                  <Field.Root>
-                    <Field.Label>Reason</Field.Label>
-                    <Textarea maxLength={10_000} value={reason} onChange={(event) => setReason(event.target.value)} placeholder="Why? It is kept in the events and in the audit log." />
-                  </Field.Root>
-                  {clear.error === null ? undefined : <ErrorState error={clear.error} />}
-                </Stack>
-              ) : (
-                <Alert.Root status="success">
-                  <Alert.Indicator />
-                  <Alert.Title>
-                    {clear.data.cleared} task instances run again on build {clear.data.build}
-                  </Alert.Title>
-                </Alert.Root>
-              )}
-            </Dialog.Body>
-            <Dialog.Footer>
-              <Button variant="outline" onClick={onClose}>
-                {clear.data === undefined ? "Cancel" : "Close"}
-              </Button>
-              {clear.data === undefined ? (
-                <Button
-                  colorPalette="brand"
-                  loading={clear.isPending}
-                  disabled={preview.data === undefined || preview.isFetching || preview.data.refusal !== null}
-                  onClick={() => clear.mutate()}
-                >
-                  {count > 0 ? `Clear ${count} task ${count === 1 ? "instance" : "instances"}` : "Clear"}
-                </Button>
-              ) : undefined}
-            </Dialog.Footer>
-            <Dialog.CloseTrigger asChild>
-              <CloseButton aria-label="Close dialog" />
-            </Dialog.CloseTrigger>
-          </Dialog.Content>
-        </Dialog.Positioner>
-      </Portal>
-    </Dialog.Root>
+    <DialogFrame
+      title={taskId === undefined ? `Clear run ${runId}` : `Clear ${taskId} in run ${runId}`}
+      testId="clear-dialog"
+      size="xl"
+      onClose={onClose}
+      footer={
+        <>
+          <Button variant="outline" onClick={onClose}>
+            {clear.data === undefined ? "Cancel" : "Close"}
+          </Button>
+          {clear.data === undefined ? (
+            <Button
+              colorPalette="brand"
+              loading={clear.isPending}
+              disabled={preview.data === undefined || preview.isFetching || preview.data.refusal !== null}
+              onClick={() => clear.mutate()}
+            >
+              {count > 0 ? `Clear ${count} task ${count === 1 ? "instance" : "instances"}` : "Clear"}
+            </Button>
+          ) : undefined}
+        </>
+      }
+    >
+      {clear.data === undefined ? (
+        <Stack gap={4}>
+          <RadioGroup.Root value={where} onValueChange={({ value }) => setWhere(value ?? "same")}>
+            <Stack gap={2}>
+              <Text fontWeight="bold">Run again on</Text>
+              <Radio value="same" label={`What the run is bound to: ${fullNameOf(current)}`} />
+              {active !== undefined && active.key !== current?.key ? <Radio value="active" label={`The active one: ${fullNameOf(active)}`} /> : undefined}
+              <Radio value="other" label="Another build" />
+            </Stack>
+          </RadioGroup.Root>
+          {where === "other" ? (
+            <NativeSelect.Root size="sm">
+              <NativeSelect.Field aria-label="Build" value={other ?? ""} onChange={(event) => setOther(Number(event.currentTarget.value) || undefined)}>
+                <option value="">Choose a build</option>
+                {(builds.data?.builds ?? [])
+                  .filter((one) => one.build !== null)
+                  .map((one) => (
+                    <option key={one.build} value={one.build ?? ""}>
+                      Build {one.build} {one.label ?? ""} {one.bundle_version?.slice(0, 8)} {one.message?.split("\n")[0]}
+                    </option>
+                  ))}
+              </NativeSelect.Field>
+              <NativeSelect.Indicator />
+            </NativeSelect.Root>
+          ) : undefined}
+          <Stack direction="row" gap={4} wrap="wrap">
+            {taskId === undefined ? undefined : (
+              <>
+                <Check label="Downstream tasks too" checked={downstream} onChange={setDownstream} />
+                <Check label="Upstream tasks too" checked={upstream} onChange={setUpstream} />
+              </>
+            )}
+            <Check label="Only failed ones" checked={onlyFailed} onChange={setOnlyFailed} />
+          </Stack>
+          {preview.isLoading ? <Loading rows={3} label="Working out what would run" /> : undefined}
+          {preview.error === null ? undefined : <ErrorState error={preview.error} />}
+          {preview.data === undefined ? undefined : <Previewed preview={preview.data} current={current} />}
+          <Field.Root>
+            <Field.Label>Reason</Field.Label>
+            <Textarea maxLength={10_000} value={reason} onChange={(event) => setReason(event.target.value)} placeholder="Why? It is kept in the events and in the audit log." />
+          </Field.Root>
+          {clear.error === null ? undefined : <ErrorState error={clear.error} />}
+        </Stack>
+      ) : (
+        <Success>
+          {clear.data.cleared} task instances run again on build {clear.data.build}
+        </Success>
+      )}
+    </DialogFrame>
   );
 }
 
