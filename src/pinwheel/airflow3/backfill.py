@@ -28,10 +28,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import compat, runs
+from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.services.ports import AirflowBackfill, BackfillRun, BackfillWish
-
-_CHUNK = 500
 
 
 def create(
@@ -167,10 +166,10 @@ def _existing(session: Session, dag_id: str, infos: Sequence[Any]) -> dict[Any, 
     column: Any = DagRun.logical_date if infos[0].logical_date is not None else DagRun.partition_date
     dates = [info.logical_date or info.partition_date for info in infos]
     found: dict[Any, DagRun] = {}
-    for start in range(0, len(dates), _CHUNK):
+    for chunk in chunks(dates):
         query = (
             select(DagRun)
-            .where(DagRun.dag_id == dag_id, column.in_(dates[start : start + _CHUNK]))
+            .where(DagRun.dag_id == dag_id, column.in_(chunk))
             .order_by(DagRun.start_date.is_not(None), DagRun.start_date)
         )
         found |= {run.logical_date or run.partition_date: run for run in session.scalars(query)}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable
+from typing import Any
 from uuid import UUID
 
 from airflow.models.dag import DagModel, DagTag
@@ -12,10 +12,10 @@ from airflow.utils.state import DagRunState
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from pinwheel.airflow3.tries import word_of
+from pinwheel.core.chunks import chunks
 from pinwheel.services.ports import DagCard
 from pinwheel.store import tables as t
-
-T = TypeVar("T")
 
 
 def matching(
@@ -43,7 +43,7 @@ def matching(
 def cards(session: Session, dag_ids: Collection[str]) -> dict[str, DagCard]:
     """What Airflow's rows say of these Dags, by id; those that it lost are left out."""
     found: dict[str, DagCard] = {}
-    for chunk in _chunks(sorted(dag_ids)):
+    for chunk in chunks(sorted(dag_ids)):
         tags: dict[str, list[str]] = {}
         for row in session.execute(
             select(DagTag.dag_id, DagTag.name).where(DagTag.dag_id.in_(chunk)).order_by(DagTag.name)
@@ -81,13 +81,13 @@ def active_with_failures(session: Session) -> set[UUID]:
 def counts(session: Session, dag_version_ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
     """How many runs on each of these versions are in which state."""
     found: dict[UUID, dict[str, int]] = {}
-    for chunk in _chunks(sorted(dag_version_ids, key=str)):
+    for chunk in chunks(sorted(dag_version_ids, key=str)):
         for row in session.execute(
             select(DagRun.created_dag_version_id, DagRun.state, func.count().label("number"))
             .where(DagRun.created_dag_version_id.in_(chunk))
             .group_by(DagRun.created_dag_version_id, DagRun.state)
         ):
-            state = str(getattr(row.state, "value", row.state))
+            state = word_of(row.state)
             found.setdefault(row.created_dag_version_id, {})[state] = int(row.number)
     return found
 
@@ -105,8 +105,3 @@ def owners_and_tags(session: Session, dag_ids: Collection[str]) -> tuple[list[st
 
 def _names(owners: str | None) -> list[str]:
     return [name for part in (owners or "").split(",") if (name := part.strip())]
-
-
-def _chunks(ordered: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(ordered), 500):
-        yield ordered[start : start + 500]

@@ -16,10 +16,9 @@ from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.compat import airflow_34_plus
 from pinwheel.airflow3.tries import WITHOUT_EXECUTION, map_index_of
+from pinwheel.core.chunks import chunks
 from pinwheel.services.ports import AirflowVersion, GridRun, InstanceGroup, InstanceRow
 from pinwheel.store import tables as t
-
-_CHUNK = 500
 
 
 def run_page(
@@ -89,7 +88,7 @@ def started_since_bound(
     found: dict[tuple[str, int], int] = {}
     for table in _try_tables():
         began = func.coalesce(table.c.start_date, table.c.end_date)
-        for chunk in _chunks(run_ids):
+        for chunk in chunks(sorted(set(run_ids))):
             rows = session.execute(
                 select(t.binding.c.run_id, t.binding.c.seq, func.count())
                 .join(
@@ -111,7 +110,7 @@ def started(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str
     """By run: how many tries began."""
     found: dict[str, int] = {}
     for table in _try_tables():
-        for chunk in _chunks(run_ids):
+        for chunk in chunks(sorted(set(run_ids))):
             rows = session.execute(
                 select(table.c.run_id, func.count())
                 .where(
@@ -130,7 +129,7 @@ def versions_of_instances(session: Session, dag_id: str, run_ids: Collection[str
     """By run: the versions that Airflow's rows of its task instances name."""
     table: Table = TaskInstance.__table__  # type: ignore[assignment]
     found: dict[str, set[UUID]] = {}
-    for chunk in _chunks(run_ids):
+    for chunk in chunks(sorted(set(run_ids))):
         rows = session.execute(
             select(table.c.run_id, table.c.dag_version_id)
             .where(
@@ -153,8 +152,8 @@ def instance_groups(
     table: Table = TaskInstance.__table__  # type: ignore[assignment]
     c = table.c
     found = []
-    for runs in _chunks(run_ids):
-        for tasks in _chunks(task_ids):
+    for runs in chunks(sorted(set(run_ids))):
+        for tasks in chunks(sorted(set(task_ids))):
             rows = session.execute(
                 select(
                     c.run_id,
@@ -264,8 +263,3 @@ def _try_tables() -> list[Table]:
 
         return [table, TaskInstanceHistory.__table__]  # type: ignore[list-item]
     return [table]
-
-
-def _chunks(values: Collection[str]) -> list[list[str]]:
-    ordered = sorted(set(values))
-    return [ordered[start : start + _CHUNK] for start in range(0, len(ordered), _CHUNK)]

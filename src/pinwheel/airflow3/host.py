@@ -41,6 +41,7 @@ from pinwheel.airflow3 import (
     tries,
     uninstall,
 )
+from pinwheel.core.chunks import chunks
 from pinwheel.core.drift import Drift
 from pinwheel.core.errors import HostError
 from pinwheel.core.projection import Projected, Projection
@@ -155,10 +156,10 @@ class AirflowHost:
     def next_version_numbers(self, session: Session, dag_ids: Collection[str]) -> dict[str, int]:
         ordered = sorted(dag_ids)
         numbers = dict.fromkeys(ordered, 1)
-        for start in range(0, len(ordered), 500):
+        for chunk in chunks(ordered):
             highest = session.execute(
                 select(DagVersion.dag_id, func.max(DagVersion.version_number))
-                .where(DagVersion.dag_id.in_(ordered[start : start + 500]))
+                .where(DagVersion.dag_id.in_(chunk))
                 .group_by(DagVersion.dag_id)
             )
             numbers |= {dag_id: max(number, 0) + 1 for dag_id, number in highest}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from airflow.models.dagrun import DagRun
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
+from pinwheel.airflow3.tries import word_of
 from pinwheel.services.ports import PlacedRun
 from pinwheel.store import tables as t
 
@@ -51,8 +51,8 @@ def placed_runs(
     return [
         PlacedRun(
             run_id=row.run_id,
-            state=_word(row.state),
-            run_type=_word(row.run_type),
+            state=word_of(row.state),
+            run_type=word_of(row.run_type),
             at=row.at,
             logical_date=row.logical_date,
             start_date=row.start_date,
@@ -75,9 +75,5 @@ def run_counts(session: Session, dag_id: str) -> dict[UUID | None, dict[str, int
         .group_by(_VERSION, DagRun.state)
     )
     for row in rows:
-        found.setdefault(row.version, {})[_word(row.state)] = int(row.number)
+        found.setdefault(row.version, {})[word_of(row.state)] = int(row.number)
     return found
-
-
-def _word(value: Any) -> str:
-    return str(getattr(value, "value", value))

@@ -8,7 +8,7 @@ when it is not there, as on an API server. No function of this module reads a fi
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -31,10 +31,8 @@ from sqlalchemy import delete, func, literal, select, union, update
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import compat
+from pinwheel.core.chunks import chunks
 from pinwheel.core.projection import Projected, Projection
-
-_CHUNK = 500
-"""Dags in one statement."""
 
 
 class _DecodedOnce(LazyDeserializedDAG):
@@ -81,7 +79,7 @@ def _finish_dag_rows(
     release without would keep those of the release before.
     """
     rows: dict[str, DagModel] = {}
-    for chunk in _chunks([dag.dag_id for dag in dags]):
+    for chunk in chunks([dag.dag_id for dag in dags]):
         rows |= {
             row.dag_id: row for row in session.scalars(select(DagModel).where(DagModel.dag_id.in_(chunk)))
         }
@@ -100,14 +98,14 @@ def _finish_dag_rows(
             without.setdefault(reference.__tablename__, []).append(dag.dag_id)
     for table, dag_ids in _with_references(session, without).items():
         reference = REFERENCES[table]
-        for chunk in _chunks(dag_ids):
+        for chunk in chunks(dag_ids):
             session.execute(delete(reference).where(reference.dag_id.in_(chunk)))
 
 
 def _with_references(session: Session, without: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """By table, those of the Dags that have references in it."""
     found: dict[str, list[str]] = {}
-    for chunk in _chunks(sorted({dag_id for dag_ids in without.values() for dag_id in dag_ids})):
+    for chunk in chunks(sorted({dag_id for dag_ids in without.values() for dag_id in dag_ids})):
         kinds = [
             select(literal(table).label("kind"), reference.dag_id).where(reference.dag_id.in_(chunk))
             for table, reference in sorted(REFERENCES.items())
@@ -142,10 +140,6 @@ def _referenced(dag: LazyDeserializedDAG, inner: Mapping[str, Any]) -> set[Any]:
     if any(True for _ in condition.iter_asset_aliases()):
         found.add(DagScheduleAssetAliasReference)
     return found
-
-
-def _chunks(dag_ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (dag_ids[start : start + _CHUNK] for start in range(0, len(dag_ids), _CHUNK))
 
 
 def _port(task: Mapping[str, Any], name: str) -> Any:

@@ -14,8 +14,7 @@ from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.projection import REFERENCES
 from pinwheel.core.build import digest_of
-
-_CHUNK = 500
+from pinwheel.core.chunks import chunks
 
 
 def standing(session: Session, dag_ids: Sequence[str], now: datetime) -> dict[str, str]:
@@ -25,8 +24,7 @@ def standing(session: Session, dag_ids: Sequence[str], now: datetime) -> dict[st
     out are Dags with a run due that nobody made (paused ones, mostly): a parse may move their next run on.
     """
     found: dict[str, str] = {}
-    for start in range(0, len(dag_ids), _CHUNK):
-        chunk = dag_ids[start : start + _CHUNK]
+    for chunk in chunks(dag_ids):
         columns = [column for column in DagModel.__table__.columns if column.name != "last_parsed_time"]
         newest = (
             select(func.max(DagRun.logical_date))
@@ -71,10 +69,10 @@ def _related(session: Session, dag_ids: Sequence[str]) -> dict[str, list[str]]:
 
 def touch(session: Session, dag_ids: Sequence[str], now: datetime) -> None:
     """Note on the Dag rows that they were looked at, as a parse does; `db clean` goes by that time."""
-    for start in range(0, len(dag_ids), _CHUNK):
+    for chunk in chunks(dag_ids):
         session.execute(
             update(DagModel)
-            .where(DagModel.dag_id.in_(dag_ids[start : start + _CHUNK]))
+            .where(DagModel.dag_id.in_(chunk))
             .values(last_parsed_time=now)
             .execution_options(synchronize_session=False)
         )

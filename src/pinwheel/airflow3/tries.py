@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from airflow.models.dag_version import DagVersion
@@ -12,12 +12,12 @@ from sqlalchemy import Row, Table, select
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.compat import airflow_34_plus
+from pinwheel.core.chunks import chunks
 from pinwheel.services.ports import AirflowRun, AirflowTry, AirflowVersion
 
 _PENDING = frozenset({None, "scheduled", "queued", "up_for_retry"})
 """States of a row that stands for a try still to come."""
 WITHOUT_EXECUTION = frozenset({"removed", "skipped", "upstream_failed"})
-_CHUNK = 500
 _OF_RUN = (
     DagRun.run_id,
     DagRun.state,
@@ -38,10 +38,8 @@ def runs(session: Session, dag_id: str, *, run_id: str | None, limit: int) -> li
 
 def some_runs(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, AirflowRun]:
     """Those of the runs that exist, by id."""
-    ordered = sorted(set(run_ids))
     found = {}
-    for start in range(0, len(ordered), _CHUNK):
-        chunk = ordered[start : start + _CHUNK]
+    for chunk in chunks(sorted(set(run_ids))):
         rows = session.execute(select(*_OF_RUN).where(DagRun.dag_id == dag_id, DagRun.run_id.in_(chunk)))
         found.update({row.run_id: _run(row) for row in rows})
     return found
@@ -124,9 +122,7 @@ def _rows(
     an empty ``working_set``, which queries on the class (not on its table) leave out. Remove the first
     branch when the minimum is 3.4.
     """
-    ordered = sorted(set(run_ids))
-    for start in range(0, len(ordered), _CHUNK):
-        chunk = ordered[start : start + _CHUNK]
+    for chunk in chunks(sorted(set(run_ids))):
         table: Table = TaskInstance.__table__  # type: ignore[assignment]
         if airflow_34_plus():
             for row in session.execute(_select(table, dag_id, chunk, task_ids, table.c.working_set)):
@@ -146,8 +142,13 @@ def map_index_of(table: Table) -> Any:
     return table.c.map_index if "map_index" in table.c else table.c.region_index
 
 
+def word_of(value: Any) -> str:
+    """The plain text of a state or a run type, which a row holds as text or as a member of Airflow's enum."""
+    return str(getattr(value, "value", value))
+
+
 def _select(
-    table: Table, dag_id: str, run_ids: list[str], task_ids: Collection[str] | None, *more: Any
+    table: Table, dag_id: str, run_ids: Sequence[str], task_ids: Collection[str] | None, *more: Any
 ) -> Any:
     c = table.c
     query = select(

@@ -11,6 +11,7 @@ import httpx
 
 from pinwheel import __version__
 from pinwheel.cli.backend import View
+from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import (
     Conflict,
     HostError,
@@ -227,8 +228,8 @@ class RemoteBackend:
     def _dags(self, selector: Selector | None) -> list[View]:
         if selector is not None and selector.names_only:
             ids = sorted(set(selector.ids))
-            chunks = [ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE)]
-            return [view for chunk in chunks for view in self._pages("/dags", "dags", {"ids": chunk})]
+            found = (self._pages("/dags", "dags", {"ids": chunk}) for chunk in chunks(ids, size=IDS_AT_ONCE))
+            return [view for views in found for view in views]
         # Without a selector everything is shown; a pattern means what is not retired.
         parameters = {**_selection(selector), "retired": selector is None}
         return self._pages("/dags", "dags", parameters)

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
+from pinwheel.core.chunks import chunks
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing
 
@@ -48,11 +49,10 @@ def add_all(session: Session, rows: list[dict[str, Any]]) -> int:
 def of_runs(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, list[Row[Any]]]:
     """Bindings by run id, oldest first."""
     found: dict[str, list[Row[Any]]] = {}
-    ordered = sorted(set(run_ids))
-    for start in range(0, len(ordered), 500):
+    for chunk in chunks(sorted(set(run_ids))):
         rows = session.execute(
             select(t.binding)
-            .where(t.binding.c.dag_id == dag_id, t.binding.c.run_id.in_(ordered[start : start + 500]))
+            .where(t.binding.c.dag_id == dag_id, t.binding.c.run_id.in_(chunk))
             .order_by(t.binding.c.run_id, t.binding.c.seq)
         )
         for row in rows:

@@ -11,6 +11,7 @@ from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.build import Build, BuildContent
+from pinwheel.core.chunks import chunks
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_all, insert_missing
 from pinwheel.store.types import as_packed
@@ -60,9 +61,7 @@ def _build(row: Row[Any]) -> Build:
 def by_ids(session: Session, ids: Collection[int]) -> dict[int, Build]:
     """The builds with these ids, by id. Unknown ids are left out."""
     found: dict[int, Build] = {}
-    wanted = sorted(set(ids))
-    for start in range(0, len(wanted), 500):
-        chunk = wanted[start : start + 500]
+    for chunk in chunks(sorted(set(ids))):
         found.update(
             {row.id: _build(row) for row in session.execute(_selected().where(t.build.c.id.in_(chunk)))}
         )
@@ -89,8 +88,7 @@ def alike(session: Session, contents: Sequence[BuildContent]) -> dict[str, list[
     Those of the same digest or of the same inputs, and the adopted ones.
     """
     found: dict[str, list[Build]] = {}
-    for start in range(0, len(contents), 500):
-        chunk = contents[start : start + 500]
+    for chunk in chunks(contents):
         rows = session.execute(
             _selected()
             .where(
@@ -121,11 +119,8 @@ def of_dag(
 def serialized(session: Session, build_ids: Collection[int]) -> dict[int, dict[str, Any]]:
     """Serialized Dags by build id, with the placeholder for the bundle's directory still in them."""
     found: dict[int, dict[str, Any]] = {}
-    wanted = sorted(set(build_ids))
-    for start in range(0, len(wanted), 200):
-        rows = session.execute(
-            select(t.build.c.id, t.build.c.serialized).where(t.build.c.id.in_(wanted[start : start + 200]))
-        )
+    for chunk in chunks(sorted(set(build_ids)), size=200):
+        rows = session.execute(select(t.build.c.id, t.build.c.serialized).where(t.build.c.id.in_(chunk)))
         found.update({row.id: row.serialized for row in rows})
     return found
 
@@ -143,11 +138,8 @@ def files(session: Session, build_id: int) -> dict[str, str]:
 def files_of(session: Session, build_ids: Collection[int]) -> dict[int, dict[str, str]]:
     """The files that each of these builds used, by build id."""
     found: dict[int, dict[str, str]] = {}
-    wanted = sorted(set(build_ids))
-    for start in range(0, len(wanted), 500):
-        rows = session.execute(
-            select(t.build.c.id, t.build.c.files).where(t.build.c.id.in_(wanted[start : start + 500]))
-        )
+    for chunk in chunks(sorted(set(build_ids))):
+        rows = session.execute(select(t.build.c.id, t.build.c.files).where(t.build.c.id.in_(chunk)))
         found.update({row.id: row.files for row in rows})
     return found
 
@@ -199,10 +191,10 @@ def add(session: Session, new: Sequence[NewBuild], *, now: datetime) -> list[Bui
 def _highest(session: Session, dag_ids: Sequence[str]) -> dict[str, int]:
     """The highest build number of each Dag that has builds."""
     found: dict[str, int] = {}
-    for start in range(0, len(dag_ids), 500):
+    for chunk in chunks(dag_ids):
         rows = session.execute(
             select(t.build.c.dag_id, func.max(t.build.c.build))
-            .where(t.build.c.dag_id.in_(dag_ids[start : start + 500]))
+            .where(t.build.c.dag_id.in_(chunk))
             .group_by(t.build.c.dag_id)
         )
         found.update({dag_id: number for dag_id, number in rows})
@@ -237,23 +229,14 @@ def remember_versions(
 def missing_sources(session: Session, digests: Collection[str]) -> set[str]:
     """Those of the digests whose content is not stored yet."""
     wanted = set(digests)
-    ordered = sorted(wanted)
-    for start in range(0, len(ordered), 500):
-        wanted -= set(
-            session.scalars(
-                select(t.source.c.digest).where(t.source.c.digest.in_(ordered[start : start + 500]))
-            )
-        )
+    for chunk in chunks(sorted(wanted)):
+        wanted -= set(session.scalars(select(t.source.c.digest).where(t.source.c.digest.in_(chunk))))
     return wanted
 
 
 def add_sources(session: Session, contents: Mapping[str, bytes]) -> None:
-    ordered = sorted(contents.items())
-    for start in range(0, len(ordered), 50):
-        rows = [
-            {"digest": digest, "content": content, "size": len(content)}
-            for digest, content in ordered[start : start + 50]
-        ]
+    for chunk in chunks(sorted(contents.items()), size=50):
+        rows = [{"digest": digest, "content": content, "size": len(content)} for digest, content in chunk]
         insert_missing(session, t.source, rows, ["digest"])
 
 
@@ -262,13 +245,10 @@ def source(session: Session, digest: str) -> bytes | None:
 
 
 def sources(session: Session, digests: Collection[str]) -> dict[str, bytes]:
-    ordered = sorted(set(digests))
     found: dict[str, bytes] = {}
-    for start in range(0, len(ordered), 500):
+    for chunk in chunks(sorted(set(digests))):
         rows = session.execute(
-            select(t.source.c.digest, t.source.c.content).where(
-                t.source.c.digest.in_(ordered[start : start + 500])
-            )
+            select(t.source.c.digest, t.source.c.content).where(t.source.c.digest.in_(chunk))
         )
         found.update({row.digest: row.content for row in rows})
     return found

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from pinwheel.core.chunks import chunks
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing
 
@@ -129,7 +130,7 @@ def versions(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple
     for name, version in pairs:
         by_bundle.setdefault(name, set()).add(version)
     for name, wanted in by_bundle.items():
-        for chunk in _chunks(sorted(wanted)):
+        for chunk in chunks(sorted(wanted)):
             rows = session.execute(
                 select(t.bundle_version).where(
                     t.bundle_version.c.bundle_name == name, t.bundle_version.c.version.in_(chunk)
@@ -158,7 +159,3 @@ def protected_versions(session: Session, bundle_name: str) -> set[str]:
     )
     rows = session.execute(released.union(tried, newest))
     return {row[0] for row in rows if row[0]}
-
-
-def _chunks(values: list[str], size: int = 500) -> list[list[str]]:
-    return [values[i : i + size] for i in range(0, len(values), size)]

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
+from pinwheel.core.chunks import chunks
 from pinwheel.core.release import Track
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing, lock_dags
@@ -19,9 +20,7 @@ def rows(session: Session, dag_ids: Collection[str] | None = None) -> dict[str, 
     if dag_ids is None:
         return {row.dag_id: row for row in session.execute(select(t.dag))}
     found: dict[str, Row[Any]] = {}
-    ordered = sorted(set(dag_ids))
-    for start in range(0, len(ordered), 500):
-        chunk = ordered[start : start + 500]
+    for chunk in chunks(sorted(set(dag_ids))):
         found.update(
             {row.dag_id: row for row in session.execute(select(t.dag).where(t.dag.c.dag_id.in_(chunk)))}
         )
@@ -94,22 +93,18 @@ def set_track(
     now: datetime,
 ) -> None:
     """Pin these Dags, or return them to their policy."""
-    ordered = sorted(dag_ids)
-    for start in range(0, len(ordered), 500):
+    for chunk in chunks(sorted(dag_ids)):
         session.execute(
             update(t.dag)
-            .where(t.dag.c.dag_id.in_(ordered[start : start + 500]))
+            .where(t.dag.c.dag_id.in_(chunk))
             .values(track=track.value, track_actor=actor, track_reason=reason, track_since=now)
         )
 
 
 def mark_asserted(session: Session, dag_ids: Collection[str], now: datetime) -> None:
     """Note when Airflow's rows of these Dags were last written anew."""
-    ordered = sorted(dag_ids)
-    for start in range(0, len(ordered), 500):
-        session.execute(
-            update(t.dag).where(t.dag.c.dag_id.in_(ordered[start : start + 500])).values(asserted_at=now)
-        )
+    for chunk in chunks(sorted(dag_ids)):
+        session.execute(update(t.dag).where(t.dag.c.dag_id.in_(chunk)).values(asserted_at=now))
 
 
 def forget(session: Session, dag_id: str) -> None:

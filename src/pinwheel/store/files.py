@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, delete, select, update
 from sqlalchemy.orm import Session
 
+from pinwheel.core.chunks import chunks
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_all, insert_missing
 
@@ -22,13 +23,12 @@ def of_bundle(session: Session, bundle_name: str) -> dict[str, Row[Any]]:
 
 def some(session: Session, bundle_name: str, paths: Collection[str]) -> dict[str, Row[Any]]:
     """Those of these files of a bundle that are known, by relative path."""
-    ordered = sorted(set(paths))
     found: dict[str, Row[Any]] = {}
-    for start in range(0, len(ordered), 500):
+    for chunk in chunks(sorted(set(paths))):
         rows = session.execute(
             select(t.file).where(
                 t.file.c.bundle_name == bundle_name,
-                t.file.c.relative_fileloc.in_(ordered[start : start + 500]),
+                t.file.c.relative_fileloc.in_(chunk),
             )
         )
         found.update({row.relative_fileloc: row for row in rows})
@@ -92,25 +92,23 @@ def _overwrite(session: Session, row: dict[str, Any]) -> bool:
 
 def touch(session: Session, bundle_name: str, paths: Collection[str], *, seq: int, version: str) -> None:
     """Note that these files are the same in a newer bundle version."""
-    ordered = sorted(paths)
-    for start in range(0, len(ordered), 500):
+    for chunk in chunks(sorted(paths)):
         session.execute(
             update(t.file)
             .where(
                 t.file.c.bundle_name == bundle_name,
-                t.file.c.relative_fileloc.in_(ordered[start : start + 500]),
+                t.file.c.relative_fileloc.in_(chunk),
             )
             .values(seq=seq, version=version)
         )
 
 
 def remove(session: Session, bundle_name: str, paths: Collection[str]) -> None:
-    ordered = sorted(paths)
-    for start in range(0, len(ordered), 500):
+    for chunk in chunks(sorted(paths)):
         session.execute(
             delete(t.file).where(
                 t.file.c.bundle_name == bundle_name,
-                t.file.c.relative_fileloc.in_(ordered[start : start + 500]),
+                t.file.c.relative_fileloc.in_(chunk),
             )
         )
 
@@ -121,10 +119,9 @@ def add_parses(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
 
 
 def parses(session: Session, ids: Collection[int]) -> dict[int, Row[Any]]:
-    ordered = sorted(set(ids))
     found: dict[int, Row[Any]] = {}
-    for start in range(0, len(ordered), 500):
-        rows = session.execute(select(t.parse).where(t.parse.c.id.in_(ordered[start : start + 500])))
+    for chunk in chunks(sorted(set(ids))):
+        rows = session.execute(select(t.parse).where(t.parse.c.id.in_(chunk)))
         found.update({row.id: row for row in rows})
     return found
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pinwheel.core.chunks import chunks
 from pinwheel.store import tables as t
 
 
@@ -23,13 +24,8 @@ def released_after(session: Session, dag_id: str, release: int) -> datetime | No
 
 def sizes(session: Session, digests: Collection[str]) -> dict[str, int]:
     """Bytes of each content that is kept, by its digest."""
-    ordered = sorted(set(digests))
     found: dict[str, int] = {}
-    for start in range(0, len(ordered), 500):
-        rows = session.execute(
-            select(t.source.c.digest, t.source.c.size).where(
-                t.source.c.digest.in_(ordered[start : start + 500])
-            )
-        )
+    for chunk in chunks(sorted(set(digests))):
+        rows = session.execute(select(t.source.c.digest, t.source.c.size).where(t.source.c.digest.in_(chunk)))
         found.update({row.digest: row.size for row in rows})
     return found

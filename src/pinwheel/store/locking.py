@@ -9,6 +9,7 @@ from sqlalchemy import Row, Table, insert, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from pinwheel.core.chunks import chunks
 from pinwheel.store import tables as t
 
 
@@ -63,13 +64,9 @@ def lock_dags(session: Session, dag_ids: Collection[str]) -> dict[str, Row[Any]]
     """
     begin_write(session)
     found: dict[str, Row[Any]] = {}
-    ordered = sorted(set(dag_ids))
-    for start in range(0, len(ordered), 500):
+    for chunk in chunks(sorted(set(dag_ids))):
         rows = session.execute(
-            select(t.dag)
-            .where(t.dag.c.dag_id.in_(ordered[start : start + 500]))
-            .order_by(t.dag.c.dag_id)
-            .with_for_update()
+            select(t.dag).where(t.dag.c.dag_id.in_(chunk)).order_by(t.dag.c.dag_id).with_for_update()
         )
         found.update({row.dag_id: row for row in rows})
     return found

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Result, Row, insert, null, select, update
 from sqlalchemy.orm import Session
 
+from pinwheel.core.chunks import chunks
 from pinwheel.core.release import Kind
 from pinwheel.store import tables as t
 
@@ -82,15 +83,14 @@ def one(session: Session, dag_id: str, release: int) -> Row[Any] | None:
 def active_ones(session: Session, dag_ids: Collection[str]) -> dict[str, Row[Any]]:
     """The active release of each of these Dags, by Dag id."""
     found: dict[str, Row[Any]] = {}
-    ordered = sorted(set(dag_ids))
-    for start in range(0, len(ordered), 500):
+    for chunk in chunks(sorted(set(dag_ids))):
         rows = session.execute(
             select(t.release)
             .join(
                 t.dag,
                 (t.dag.c.dag_id == t.release.c.dag_id) & (t.dag.c.active_release == t.release.c.release),
             )
-            .where(t.release.c.dag_id.in_(ordered[start : start + 500]))
+            .where(t.release.c.dag_id.in_(chunk))
         )
         found.update({row.dag_id: row for row in rows})
     return found
@@ -142,11 +142,10 @@ def previous_build_ids(session: Session, active: Mapping[str, tuple[int, int]]) 
     again.
     """
     histories: dict[str, list[Row[Any]]] = {}
-    ordered = sorted(active)
-    for start in range(0, len(ordered), 500):
+    for chunk in chunks(sorted(active)):
         ledger: Result[Any] = session.execute(
             select(t.release.c.dag_id, t.release.c.release, t.release.c.build_id, t.release.c.kind)
-            .where(t.release.c.dag_id.in_(ordered[start : start + 500]))
+            .where(t.release.c.dag_id.in_(chunk))
             .order_by(t.release.c.dag_id, t.release.c.release)
         )
         for row in ledger:
@@ -171,10 +170,8 @@ def _build_before(history: Sequence[Row[Any]], active_build_id: int) -> int | No
 
 def by_dag_version(session: Session, ids: Collection[UUID]) -> dict[UUID, Row[Any]]:
     """``release`` (None for a trial), ``build``, ``build_id``, ``bundle_version`` by Airflow's version id."""
-    wanted = sorted(set(ids), key=str)
     found: dict[UUID, Row[Any]] = {}
-    for start in range(0, len(wanted), 500):
-        chunk = wanted[start : start + 500]
+    for chunk in chunks(sorted(set(ids), key=str)):
         for table, number in ((t.trial, null()), (t.release, t.release.c.release)):
             rows: Result[Any] = session.execute(
                 select(

@@ -8,18 +8,16 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
+from pinwheel.core.chunks import chunks
 from pinwheel.store import tables as t
 
 
 def releases(session: Session, dag_id: str, numbers: Collection[int]) -> dict[int, Row[Any]]:
     """Releases of a Dag by number."""
     found: dict[int, Row[Any]] = {}
-    ordered = sorted(set(numbers))
-    for start in range(0, len(ordered), 500):
+    for chunk in chunks(sorted(set(numbers))):
         rows = session.execute(
-            select(t.release).where(
-                t.release.c.dag_id == dag_id, t.release.c.release.in_(ordered[start : start + 500])
-            )
+            select(t.release).where(t.release.c.dag_id == dag_id, t.release.c.release.in_(chunk))
         )
         found.update({row.release: row for row in rows})
     return found
@@ -27,12 +25,11 @@ def releases(session: Session, dag_id: str, numbers: Collection[int]) -> dict[in
 
 def build_ids(session: Session, dag_id: str, numbers: Collection[int]) -> dict[int, int]:
     """Ids of builds of a Dag by number."""
-    ordered = sorted(set(numbers))
     found: dict[int, int] = {}
-    for start in range(0, len(ordered), 500):
+    for chunk in chunks(sorted(set(numbers))):
         rows = session.execute(
             select(t.build.c.build, t.build.c.id).where(
-                t.build.c.dag_id == dag_id, t.build.c.build.in_(ordered[start : start + 500])
+                t.build.c.dag_id == dag_id, t.build.c.build.in_(chunk)
             )
         )
         found.update({row.build: row.id for row in rows})

@@ -21,6 +21,7 @@ from pinwheel.airflow3.bundles.git_command import Git, GitFailed
 from pinwheel.airflow3.bundles.locks import file_lock
 from pinwheel.airflow3.bundles.tree import TreeEntry, parse_tree
 from pinwheel.core.bundle_version import VersionInfo
+from pinwheel.core.chunks import chunks
 from pinwheel.core.version_alias import is_commit_id
 
 log = logging.getLogger(__name__)
@@ -190,9 +191,8 @@ class Mirror:
 
     def _push(self, url: str, network: Mapping[str, str], shas: list[str]) -> None:
         refspecs = "".join(f"{KEEP}{sha}:{KEEP}{sha}\n" for sha in shas).splitlines()
-        for start in range(0, len(refspecs), 500):
-            self.git.run("push", "--quiet", "--no-verify", "--force", "--", url,
-                         *refspecs[start : start + 500], network=network)  # fmt: skip
+        for chunk in chunks(refspecs, size=500):
+            self.git.run("push", "--quiet", "--no-verify", "--force", "--", url, *chunk, network=network)
 
     def tidy(self) -> None:
         """Repack when many packs have come together; unreachable versions are kept for 90 days.
