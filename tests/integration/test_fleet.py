@@ -137,6 +137,55 @@ def test_the_number_of_statements_does_not_grow_with_the_number_of_dags(deployme
     assert statements(12) == statements(2) < 15
 
 
+@pytest.mark.parametrize(
+    ("template", "url"),
+    [
+        ("https://git.example/shop/tree/{version}", "https://git.example/shop/tree/{version}"),
+        ("https://git.example/shop/{version:.8}", "https://git.example/shop/{version:.8}"),
+        ("https://git.example/shop", "https://git.example/shop"),
+        ("https://git.example/{}", None),
+        ("https://git.example/{version.sha}", None),
+        ("ftp://git.example/{version}", None),
+        (None, None),
+    ],
+)
+def test_a_commit_leads_to_where_its_bundle_says(
+    deployment: Deployment, template: str | None, url: str | None
+) -> None:
+    from airflow.dag_processing.bundles.manager import _sign_bundle_url
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        bundle = session.get(DagBundleModel, "seed")
+        bundle.signed_url_template = _sign_bundle_url(template, "seed") if template else None
+    found = fleet.fleet(deployment.seeder.host, fleet.Wish(text="dag_0"), lambda: set(NAMES))
+    shown = [line[which] for line in found["dags"] for which in ("active", "newest")]
+    assert len({build["bundle_version"] for build in shown}) == 2
+    for build in shown:
+        assert build["url"] == (url and url.format(version=build["bundle_version"]))
+
+
+def test_airflows_key_is_looked_up_once_for_all_commits_of_a_bundle(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.models.dagbundle import DagBundleModel
+
+    asked: list[str | None] = []
+
+    def render(model: Any, version: str | None = None) -> str:
+        asked.append(version)
+        return f"https://git.example/{version}"
+
+    monkeypatch.setattr(DagBundleModel, "render_url", render)
+    found = fleet.fleet(deployment.seeder.host, fleet.Wish(), lambda: set(NAMES))
+    versions = {line["active"]["bundle_version"] for line in found["dags"]}
+    assert len(versions) == 2 and len(asked) == 1
+    assert {line["active"]["url"] for line in found["dags"]} == {
+        f"https://git.example/{version}" for version in versions
+    }
+
+
 def test_news_names_the_dags_that_changed_and_only_those_that_may_be_read(deployment: Deployment) -> None:
     env = deployment.env
     before = env.get("/pinwheel/api/v1/changes")

@@ -20,6 +20,9 @@ from pinwheel.core.chunks import chunks
 from pinwheel.services.ports import AirflowVersion, GridRun, InstanceGroup, InstanceRow
 from pinwheel.store import tables as t
 
+_ANY_VERSION = "\ue000" * 40
+"""Stands for a version in a rendered URL: a private character, which is in no template."""
+
 
 def run_page(
     session: Session, dag_id: str, *, until: str | None, limit: int
@@ -232,14 +235,29 @@ def view_urls(
     """Where each ``(bundle, version)`` can be looked at, by the bundle's own template; others left out."""
     names = {name for name, _ in places}
     models = session.scalars(select(DagBundleModel).where(DagBundleModel.name.in_(names)))
-    bundles = {model.name: model for model in models}
-    found = {}
+    # Once a bundle, not once a version: for each URL Airflow looks up its Fernet key, maybe by a command.
+    patterns = {model.name: (model, _rendered(model, _ANY_VERSION)) for model in models}
+    found: dict[tuple[str, str | None], str] = {}
     for name, version in places:
-        url = bundles[name].render_url(version) if name in bundles else None
-        # It becomes a link: nothing but the web, whatever a template says.
-        if url and url.startswith(("https://", "http://")):
+        model, pattern = patterns.get(name, (None, None))
+        if model is None or pattern is None or version is None:
+            continue
+        url: str | None = pattern.replace(_ANY_VERSION, version)
+        if _ANY_VERSION[0] in pattern.replace(_ANY_VERSION, ""):  # The template cuts the version short.
+            url = _rendered(model, version)
+        if url is not None:
             found[name, version] = url
     return found
+
+
+def _rendered(model: DagBundleModel, version: str) -> str | None:
+    """The URL by the bundle's template."""
+    try:
+        url = model.render_url(version)
+    except (AttributeError, IndexError, TypeError):  # Of a wrong template; Airflow handles the others.
+        return None
+    # It becomes a link: nothing but the web, whatever a template says.
+    return url if url and url.startswith(("https://", "http://")) else None
 
 
 def _present(table: Table) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ class FleetBuild(_Answer):
     build: int
     label: str | None
     bundle_version: str | None
+    url: str | None = Field(description="Where the commit can be looked at, when the bundle knows it.")
     author: str | None
     message: str | None
     created_at: Moment | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -118,13 +118,15 @@ def _page(host: Host, session: Any, page: list[_Line]) -> list[View]:
     ids = {row.active_build_id for row in rows} | {row.newest_build_id for row in rows}
     found = builds.by_ids(session, [build_id for build_id in ids if build_id is not None])
     errors = store.errors(session, {(r.bundle_name, r.relative_fileloc) for r in rows})
+    places = {(build.bundle_name, plain_version(build.bundle_version)) for build in found.values()}
+    urls = host.view_urls(session, places) if places else {}
     cards = host.cards(session, [row.dag_id for row in rows])
     counts = host.counts_by_version(session, [row.dag_version_id for row in rows if row.dag_version_id])
     return [
         _view(
             line,
-            active=found.get(line.row.active_build_id),
-            newest=found.get(line.row.newest_build_id),
+            active=_build(found.get(line.row.active_build_id), urls),
+            newest=_build(found.get(line.row.newest_build_id), urls),
             error=errors.get((line.row.bundle_name, line.row.relative_fileloc)),
             card=cards.get(line.row.dag_id),
             runs=counts.get(line.row.dag_version_id, {}),
@@ -134,7 +136,7 @@ def _page(host: Host, session: Any, page: list[_Line]) -> list[View]:
 
 
 def _view(
-    line: _Line, *, active: Build | None, newest: Build | None, error: Any, card: DagCard | None, runs: Any
+    line: _Line, *, active: View | None, newest: View | None, error: Any, card: DagCard | None, runs: Any
 ) -> View:
     row = line.row
     return {
@@ -147,9 +149,9 @@ def _view(
         "path": row.relative_fileloc,
         "active_release": row.active_release,
         "released_at": instant(row.released_at),
-        "active": _build(active),
-        "newest": _build(newest),
-        "behind": max(0, newest.build - active.build) if active and newest else 0,
+        "active": active,
+        "newest": newest,
+        "behind": max(0, newest["build"] - active["build"]) if active and newest else 0,
         "held": line.held,
         "retired": bool(row.retired),
         "pin": {
@@ -172,13 +174,15 @@ def _view(
     }
 
 
-def _build(build: Build | None) -> View | None:
+def _build(build: Build | None, urls: Mapping[tuple[str, str | None], str]) -> View | None:
     if build is None:
         return None
+    version = plain_version(build.bundle_version)
     return {
         "build": build.build,
         "label": build.label,
-        "bundle_version": plain_version(build.bundle_version),
+        "bundle_version": version,
+        "url": urls.get((build.bundle_name, version)),
         "author": build.author,
         "message": build.message,
         "created_at": instant(build.created_at),

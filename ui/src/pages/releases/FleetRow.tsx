@@ -45,8 +45,8 @@ export function FleetRow({
         </HStack>
         {dag.active === null ? undefined : (
           <Small>
-            {dag.active_release === null ? "not released" : `Release ${dag.active_release}`} · <Commit version={dag.active.bundle_version} />{" "}
-            {author(dag.active.author)}
+            {dag.active_release === null ? "not released" : `Release ${dag.active_release}`} ·{" "}
+            <Commit version={dag.active.bundle_version} url={dag.active.url} /> {author(dag.active.author)}
           </Small>
         )}
       </Table.Cell>
