@@ -324,10 +324,16 @@ def test_the_command_that_is_copied_does_the_same(visitor: Visitor, story: LineS
     page = opened(visitor, dag_id)
     act(page, visitor, 1, "Roll back to build 1")
     dialog = visitor.page.get_by_role("dialog")
-    command = dialog.locator("code[title]").get_attribute("title") or ""
-    assert command == f"pinwheel rollback --build=1 {dag_id}"
-    visitor.airflow.pinwheel(*shlex.split(command)[1:])
+    command = dialog.get_by_test_id("command")
+    expect(command).to_have_attribute("title", f"pinwheel rollback --build=1 {dag_id}")
+    reason = "that's wrong"
+    dialog.get_by_label("Reason").fill(reason)
+    told = f"pinwheel rollback --build=1 --reason={shlex.quote(reason)} {dag_id}"
+    expect(command).to_have_attribute("title", told)
+    visitor.airflow.pinwheel(*shlex.split(told)[1:])
     assert story.releases.status(dag_id)["active_build"] == 1
+    (event, *_) = story.releases.events(dag_id)
+    assert event["reason"] == reason
     dialog.get_by_role("button", name="Cancel").click()
     # Made elsewhere, and shown here without reload.
     expect(page.get_by_test_id("release-3")).to_contain_text("rollback")

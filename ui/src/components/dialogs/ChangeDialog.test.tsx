@@ -63,10 +63,11 @@ test("nothing but the plan is asked for until the change is confirmed", async ()
   fireEvent.click(screen.getByRole("button", { name: "Roll back" }));
   await screen.findByText("Done");
   expect(done).toHaveBeenCalledOnce();
-  expect(sent).toHaveLength(2);
-  expect(sent[1]?.path).toBe("/dags/etl/rollback");
-  expect(sent[1]?.body).toMatchObject({ plan: false, reason: "wrong totals", expected_release: 2 });
-  expect(sent[1]?.key).toMatch(/^[0-9a-f]{32}$/);
+  const [made, ...more] = sent.filter(({ body }) => !body["plan"]);
+  expect(more).toEqual([]);
+  expect(made?.path).toBe("/dags/etl/rollback");
+  expect(made?.body).toMatchObject({ plan: false, reason: "wrong totals", expected_release: 2 });
+  expect(made?.key).toMatch(/^[0-9a-f]{32}$/);
 });
 
 test("a repeated click after a lost answer sends the same key, so that it changes nothing twice", async () => {
@@ -86,6 +87,50 @@ test("a repeated click after a lost answer sends the same key, so that it change
   await screen.findByText("Done");
   const [, first, second] = sent;
   expect(first?.key).toBe(second?.key);
+});
+
+/** A server that quotes as the real one does, and on which somebody releases after the first plan. */
+function quoting(): Sent[] {
+  return server(({ body }) => {
+    const reason = typeof body["reason"] === "string" ? ` --reason='${body["reason"]}'` : "";
+    const rerun = body["rerun_failed"] ? " --rerun-failed" : "";
+    const first = reason === "" && rerun === "";
+    return { body: outcome("etl", { command: `pinwheel rollback${rerun}${reason} etl`, from_release: first ? 2 : 7 }) };
+  });
+}
+
+test("the command to copy has the reason typed, without asking for each letter", async () => {
+  const sent = quoting();
+  open(["etl"]);
+  const command = await screen.findByTestId("command");
+  expect(command.textContent).toBe("pinwheel rollback etl");
+  const field = screen.getByLabelText("Reason");
+  for (const value of ["w", "wrong", "wrong totals "]) fireEvent.change(field, { target: { value } });
+  await waitFor(() => expect(command.title).toBe("pinwheel rollback --reason='wrong totals' etl"), { timeout: 10_000 });
+  expect(sent.filter(({ body }) => body["reason"] !== null)).toHaveLength(1);
+
+  fireEvent.click(screen.getByRole("checkbox"));
+  await waitFor(() => expect(screen.getByTestId("command").title).toBe("pinwheel rollback --rerun-failed --reason='wrong totals' etl"));
+  fireEvent.change(field, { target: { value: "" } });
+  await waitFor(() => expect(screen.getByTestId("command").title).toBe("pinwheel rollback --rerun-failed etl"), { timeout: 10_000 });
+  expect(sent.every(({ body }) => body["plan"])).toBe(true);
+});
+
+test("typing a reason changes neither the plan that is shown nor the release that is expected", async () => {
+  const sent = quoting();
+  open(["etl"]);
+  await screen.findByText("a new release");
+  const button = screen.getByRole<HTMLButtonElement>("button", { name: "Roll back" });
+  const enabled: boolean[] = [];
+  const watched = new MutationObserver(() => enabled.push(!button.disabled));
+  watched.observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
+  fireEvent.change(screen.getByLabelText("Reason"), { target: { value: "wrong totals" } });
+  await waitFor(() => expect(screen.getByTestId("command").title).toContain("wrong totals"), { timeout: 10_000 });
+  watched.disconnect();
+  expect(enabled).not.toContain(false);
+  fireEvent.click(button);
+  await screen.findByText("Done");
+  expect(sent.at(-1)?.body).toMatchObject({ plan: false, reason: "wrong totals", expected_release: 2 });
 });
 
 test("many Dags are changed in one request", async () => {

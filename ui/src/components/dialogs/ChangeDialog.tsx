@@ -10,6 +10,7 @@ import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { Outcomes } from "src/components/dialogs/Outcomes";
 import { apply, plan, requestKey, wordsOf } from "src/components/dialogs/change";
 import type { Change } from "src/components/dialogs/change";
+import { useCommand } from "src/components/dialogs/useCommand";
 import { ErrorState, Loading } from "src/components/states";
 
 interface Props extends Change {
@@ -32,7 +33,7 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
 
   const planned = useQuery({
     queryKey: [...keys.all, "plan", wanted, rerunFailed],
-    queryFn: () => plan(wanted, rerunFailed),
+    queryFn: () => plan(wanted, { reason: "", rerunFailed }),
     gcTime: 0,
     staleTime: Infinity,
     refetchOnWindowFocus: false,
@@ -48,8 +49,7 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
   });
 
   const changing = planned.data?.filter((outcome) => outcome.changed) ?? [];
-  const said: unknown = planned.data?.[0]?.command;
-  const command = typeof said === "string" && !many ? said : undefined;
+  const command = useCommand(wanted, { reason, rerunFailed }, act.data === undefined ? planned.data : undefined);
   const culprit = planned.error instanceof ApiError ? planned.error.problem.facts?.["dag_id"] : undefined;
   const removable = many && typeof culprit === "string" && wanted.dagIds.includes(culprit) ? culprit : undefined;
   const stale = act.error instanceof ApiError && act.error.status === 409;
@@ -62,7 +62,7 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
       onClose={onClose}
       footer={
         <>
-          {command && act.data === undefined ? <CommandLine command={command} /> : undefined}
+          {command === undefined ? undefined : <CommandLine command={command} />}
           {act.data === undefined ? (
             <>
               <Button variant="outline" onClick={onClose}>

@@ -72,8 +72,8 @@ async function send(
 }
 
 /** What would change, Dag by Dag; changes nothing. */
-export function plan(change: Change, rerunFailed: boolean): Promise<Outcome[]> {
-  return send(change, { reason: "", rerunFailed }, { plan: true });
+export function plan(change: Change, details: Details): Promise<Outcome[]> {
+  return send(change, details, { plan: true });
 }
 
 /** Carry it out as planned: refused when a single Dag's active release is another one by now. */

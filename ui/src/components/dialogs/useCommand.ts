@@ -1,0 +1,31 @@
+import { hashKey, useQuery } from "@tanstack/react-query";
+
+import { keys } from "src/api/queries";
+import { plan } from "src/components/dialogs/change";
+import type { Change, Details, Outcome } from "src/components/dialogs/change";
+import { useCalm } from "src/components/useCalm";
+
+/**
+ * The command line that does what is planned, with the reason typed so far; there is one for a change of one Dag only.
+ *
+ * It is asked for beside the plan, never as the plan: a letter typed must not change what is shown and then carried out.
+ */
+export function useCommand(change: Change, { reason, rerunFailed }: Details, planned: Outcome[] | undefined): string | undefined {
+  const single = change.dagIds.length === 1 && planned !== undefined;
+  const calm = useCalm(reason.trim());
+  const what = hashKey([change, rerunFailed]);
+  const withReason = useQuery({
+    queryKey: [...keys.all, "command", what, calm],
+    queryFn: () => plan(change, { reason: calm, rerunFailed }),
+    // So that it does not flicker; but never the command of something else.
+    placeholderData: (before, query) => (query?.queryKey.at(-2) === what ? before : undefined),
+    enabled: single && calm !== "",
+    gcTime: 0,
+    staleTime: Infinity,
+    refetchOnWindowFocus: false,
+  });
+  if (!single) return undefined;
+  const [outcome] = (calm === "" ? undefined : withReason.data) ?? planned;
+  const command: unknown = outcome?.command;
+  return typeof command === "string" ? command : undefined;
+}
