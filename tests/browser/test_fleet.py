@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -127,6 +128,29 @@ def test_filters_are_clicked_typed_and_undone_with_the_back_button(visitor: Visi
     expect(ids(visitor.pinwheel)).to_have_count(1)
     visitor.page.go_back()
     expect(ids(visitor.pinwheel)).to_have_count(5 + SPARES)
+
+
+def test_typing_goes_on_in_the_same_field_after_a_pause(visitor: Visitor, fleet: Fleet) -> None:
+    page = visitor.open_releases()
+    field = page.get_by_label("Search Dags")
+    field.click()
+    half = len(fleet.held) // 2
+    visitor.page.keyboard.type(fleet.held[:half])
+    expect(visitor.page).to_have_url(re.compile(f"text={fleet.held[:half]}$"))
+    visitor.page.keyboard.type(fleet.held[half:])
+    expect(visitor.page).to_have_url(re.compile(f"text={fleet.held}$"))
+    expect(field).to_be_focused()
+    expect(ids(page)).to_have_count(1)
+
+
+def test_a_selection_stays_while_other_dags_are_searched(visitor: Visitor, fleet: Fleet) -> None:
+    page = shown(visitor, fleet)
+    line(page, fleet.quiet).get_by_role("checkbox", name=f"Select {fleet.quiet}").check(force=True)
+    page.get_by_label("Search Dags").fill(fleet.held)
+    expect(ids(page)).to_have_count(1)
+    line(page, fleet.held).get_by_role("checkbox", name=f"Select {fleet.held}").check(force=True)
+    bar = visitor.page.get_by_role("toolbar", name="Change the selected Dags")
+    expect(bar).to_contain_text("2 selected")
 
 
 def test_the_order_by_last_change_puts_the_newest_first(visitor: Visitor, fleet: Fleet) -> None:

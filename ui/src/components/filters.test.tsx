@@ -1,19 +1,20 @@
 import { ChakraProvider, defaultSystem } from "@chakra-ui/react";
 import { act, fireEvent, render, screen } from "@testing-library/react";
-import { MemoryRouter, useLocation } from "react-router-dom";
+import { MemoryRouter } from "react-router-dom";
 import { expect, test, vi } from "vitest";
 
 import { SelectFilter, TextFilter, ToggleFilter, useFilters } from "src/components/filters";
 
 function Address() {
-  const { page } = useFilters();
-  return <output>{`${useLocation().search} page ${page}`}</output>;
+  const { params, page } = useFilters();
+  return <output>{`?${params.toString()} page ${page}`}</output>;
 }
 
 function open(address: string) {
+  window.history.replaceState(null, "", address);
   render(
     <ChakraProvider value={defaultSystem}>
-      <MemoryRouter initialEntries={[address]}>
+      <MemoryRouter>
         <ToggleFilter name="held">Held</ToggleFilter>
         <SelectFilter name="tag" label="Tag" choices={["finance"]} />
         <TextFilter name="text" label="Search" />
@@ -47,7 +48,7 @@ test("text reaches the address when typing pauses, not with every letter", async
     fireEvent.change(field, { target: { value: text } });
     await act(() => vi.advanceTimersByTimeAsync(100));
   }
-  expect(address()).toBe(" page 1");
+  expect(address()).toBe("? page 1");
   await act(() => vi.advanceTimersByTimeAsync(300));
   expect(address()).toBe("?text=sal page 1");
   vi.useRealTimers();
@@ -55,4 +56,30 @@ test("text reaches the address when typing pauses, not with every letter", async
 
 test("a page number that means nothing is the first page", () => {
   expect(open("/?page=-4")()).toContain("page 1");
+});
+
+test("text that was just typed survives another filter's change, in the same field", async () => {
+  vi.useFakeTimers();
+  const address = open("/");
+  const field = screen.getByRole("searchbox");
+  field.focus();
+  fireEvent.change(field, { target: { value: "sales" } });
+  fireEvent.change(screen.getByRole("combobox"), { target: { value: "finance" } });
+  expect(address()).toBe("?tag=finance page 1");
+  await act(() => vi.advanceTimersByTimeAsync(300));
+  expect(address()).toBe("?tag=finance&text=sales page 1");
+  expect(document.activeElement).toBe(field);
+  vi.useRealTimers();
+});
+
+test("a choice is one step of the browser's Back, typing is none", async () => {
+  vi.useFakeTimers();
+  open("/");
+  const before = window.history.length;
+  fireEvent.change(screen.getByRole("searchbox"), { target: { value: "sales" } });
+  await act(() => vi.advanceTimersByTimeAsync(300));
+  expect(window.history.length).toBe(before);
+  fireEvent.click(screen.getByRole("button", { name: "Held" }));
+  expect(window.history.length).toBe(before + 1);
+  vi.useRealTimers();
 });

@@ -1,32 +1,27 @@
 /** Filters whose values stand in the page's address, so that a view can be sent to somebody. */
 import { Button, Input, NativeSelect } from "@chakra-ui/react";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { ReactNode } from "react";
-import { useSearchParams } from "react-router-dom";
+
+import { useAddress, writeAddress } from "src/components/address";
 
 const TYPING_MS = 300;
 const PAGE = "page";
 
-/** The address's parameters, and a way to change some of them; every change goes back to the first page. */
+/** Change filters in the address; every change goes back to the first page. */
+function set(changes: Record<string, string | null>, options?: { replace?: boolean }): void {
+  writeAddress((params) => {
+    if (!(PAGE in changes)) params.delete(PAGE);
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === null || value === "") params.delete(name);
+      else params.set(name, value);
+    }
+  }, options);
+}
+
+/** The address's parameters, and a way to change some of them. */
 export function useFilters() {
-  const [params, setParams] = useSearchParams();
-  const set = useCallback(
-    (changes: Record<string, string | null>, options?: { replace?: boolean }) => {
-      setParams(
-        (before) => {
-          const after = new URLSearchParams(before);
-          if (!(PAGE in changes)) after.delete(PAGE);
-          for (const [name, value] of Object.entries(changes)) {
-            if (value === null || value === "") after.delete(name);
-            else after.set(name, value);
-          }
-          return after;
-        },
-        { replace: options?.replace ?? false },
-      );
-    },
-    [setParams],
-  );
+  const params = useAddress();
   const page = Math.max(1, Number(params.get(PAGE) ?? "1") || 1);
   return { params, set, page };
 }
@@ -78,7 +73,7 @@ export function SelectFilter({
 
 /** Free text; reaches the address when typing pauses. */
 export function TextFilter({ name, label, width }: { name: string; label: string; width?: string }) {
-  const { params, set } = useFilters();
+  const { params } = useFilters();
   const inAddress = params.get(name) ?? "";
   const [text, setText] = useState(inAddress);
   const written = useRef(inAddress);
@@ -95,7 +90,7 @@ export function TextFilter({ name, label, width }: { name: string; label: string
       set({ [name]: text }, { replace: true });
     }, TYPING_MS);
     return () => clearTimeout(timer);
-  }, [text, name, set]);
+  }, [text, name]);
   return (
     <Input
       type="search"

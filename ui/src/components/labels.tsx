@@ -78,11 +78,21 @@ export function Kind({ kind }: { kind: string }) {
   return <Badge colorPalette={KINDS[kind] ?? "gray"}>{kind.replaceAll("_", " ")}</Badge>;
 }
 
+/** States whose colour in Airflow's theme is so bright that white on it can not be read by everybody. */
+const BRIGHT = ["running", "upstream_failed", "up_for_retry", "up_for_reschedule"];
+
 /** A run's or task's state, as Airflow's own badge. */
 export function State({ state, children }: { state: string | null | undefined; children?: ReactNode }) {
   const name = state ?? "none";
   return (
-    <Badge borderRadius="full" colorPalette={name} fontSize="sm" px={2} variant="solid">
+    <Badge
+      borderRadius="full"
+      color={BRIGHT.includes(name) ? "black" : undefined}
+      colorPalette={name}
+      fontSize="sm"
+      px={2}
+      variant="solid"
+    >
       {children ?? name.replaceAll("_", " ")}
     </Badge>
   );

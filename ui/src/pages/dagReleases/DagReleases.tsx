@@ -1,14 +1,14 @@
 /** The Dag's tab "Releases": its line, two builds compared, and who changed what. What is shown is in the URL. */
 import { Box } from "@chakra-ui/react";
-import { useSearchParams } from "react-router-dom";
 
+import { useAddress } from "src/components/address";
 import { NavTabs } from "src/components/NavTabs";
 import { Compare } from "src/pages/dagReleases/compare/Compare";
 import { LineView } from "src/pages/dagReleases/LineView";
 import { Events } from "src/pages/events/Events";
 
 export default function DagReleases({ dagId }: { dagId: string }) {
-  const [params] = useSearchParams();
+  const params = useAddress();
   const view = params.get("view") ?? "line";
   return (
     <Box pb={6}>

@@ -5,10 +5,9 @@ import { useEffect, useRef, useState } from "react";
 import type { Schemas } from "src/api/client";
 import { BuildLabel, Commit, Kind, ReleaseLabel } from "src/components/labels";
 import { Time } from "src/components/time";
-import type { Action } from "src/pages/dagReleases/LineView";
 import { RunCounts } from "src/pages/dagReleases/RunCounts";
 import { verbTo } from "src/pages/dagReleases/line";
-import type { Entry } from "src/pages/dagReleases/line";
+import type { Action, Entry } from "src/pages/dagReleases/line";
 import { BrokenButton } from "src/pages/releases/BrokenButton";
 import { author } from "src/pages/releases/FleetRow";
 

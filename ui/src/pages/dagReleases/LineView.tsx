@@ -1,20 +1,18 @@
 import { Badge, Button, HStack, Spacer, Stack, Text } from "@chakra-ui/react";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useEffect, useMemo, useRef, useState } from "react";
-import { Link as RouterLink, useNavigate, useSearchParams } from "react-router-dom";
+import { useMemo, useState } from "react";
+import { Link as RouterLink, useNavigate } from "react-router-dom";
 
+import { useAddress, writeAddress } from "src/components/address";
 import { ChangeDialog } from "src/components/dialogs/ChangeDialog";
-import type { Change } from "src/components/dialogs/change";
 import { Empty, Loaded } from "src/components/states";
 import { EntryList } from "src/pages/dagReleases/EntryList";
 import { Picture } from "src/pages/dagReleases/Picture";
 import { Standing } from "src/pages/dagReleases/Standing";
 import { TryDialog } from "src/pages/dagReleases/TryDialog";
 import { chosen, entriesOf, joined } from "src/pages/dagReleases/line";
-import type { Line, Spacing } from "src/pages/dagReleases/line";
+import type { Action, Line, Spacing } from "src/pages/dagReleases/line";
 import { lineQuery, statusQuery } from "src/pages/dagReleases/queries";
-
-export type Action = Omit<Change, "dagIds"> | { verb: "try"; build: number };
 
 export function LineView({ dagId }: { dagId: string }) {
   const status = useQuery(statusQuery(dagId));
@@ -40,43 +38,28 @@ interface Props {
 
 function Shown({ dagId, dag, pages, older }: Props) {
   const navigate = useNavigate();
-  const [params, setParams] = useSearchParams();
+  const params = useAddress();
   const [picked, setPicked] = useState<string>();
   const [action, setAction] = useState<Action>();
   const all = useMemo(() => joined(pages), [pages]);
   const entries = useMemo(() => entriesOf(all.builds, all.releases), [all]);
-  const numbers = params.getAll("select").map(Number).filter((build) => Number.isInteger(build) && build > 0);
-  const selected = numbers.slice(-2);
+  const selected = selectedIn(params);
   const spacing: Spacing = params.get("spacing") === "time" ? "time" : "even";
-  // The URL changes a moment after a click; two quick clicks are two choices.
-  const latest = useRef(selected);
-  useEffect(() => {
-    latest.current = selected;
-  });
   const [newest] = pages;
   if (newest === undefined || entries.length === 0) return <Empty title="No build of this Dag yet" />;
   const { may } = newest;
 
-  const choose = (build: number) => {
-    latest.current = chosen(latest.current, build);
-    setParams(
-      (before) => {
-        before.delete("select");
-        for (const one of latest.current) before.append("select", String(one));
-        return before;
+  const choose = (build: number) =>
+    writeAddress(
+      (address) => {
+        const after = chosen(selectedIn(address), build);
+        address.delete("select");
+        for (const one of after) address.append("select", String(one));
       },
       { replace: true },
     );
-  };
   const space = (wanted: Spacing) =>
-    setParams(
-      (before) => {
-        if (wanted === "even") before.delete("spacing");
-        else before.set("spacing", wanted);
-        return before;
-      },
-      { replace: true },
-    );
+    writeAddress((address) => (wanted === "even" ? address.delete("spacing") : address.set("spacing", wanted)), { replace: true });
   const unknown = Object.values(newest.runs_before_pinwheel).reduce((sum, number) => sum + number, 0);
 
   return (
@@ -130,9 +113,17 @@ function Shown({ dagId, dag, pages, older }: Props) {
   );
 }
 
+/** The two builds that were chosen last. */
+function selectedIn(params: URLSearchParams): number[] {
+  return params
+    .getAll("select")
+    .map(Number)
+    .filter((build) => Number.isInteger(build) && build > 0)
+    .slice(-2);
+}
+
 function Chosen({ selected }: { selected: number[] }) {
   const [from, to] = [...selected].sort((a, b) => a - b);
-  const [, setParams] = useSearchParams();
   return (
     <HStack position="sticky" bottom={0} bg="bg.panel" borderWidth="1px" borderRadius="md" p={2} boxShadow="md" role="status">
       <Text>
@@ -142,15 +133,7 @@ function Chosen({ selected }: { selected: number[] }) {
       <Button
         size="sm"
         variant="outline"
-        onClick={() =>
-          setParams(
-            (before) => {
-              before.delete("select");
-              return before;
-            },
-            { replace: true },
-          )
-        }
+        onClick={() => writeAddress((address) => address.delete("select"), { replace: true })}
       >
         Clear
       </Button>

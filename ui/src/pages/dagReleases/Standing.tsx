@@ -5,10 +5,9 @@ import type { Schemas } from "src/api/client";
 import { BuildLabel, Commit, ReleaseLabel } from "src/components/labels";
 import { PinIcon } from "src/components/icons";
 import { Time } from "src/components/time";
-import type { Action } from "src/pages/dagReleases/LineView";
 import { RunCounts } from "src/pages/dagReleases/RunCounts";
 import { behind } from "src/pages/dagReleases/line";
-import type { LineBuild, LineRelease } from "src/pages/dagReleases/line";
+import type { Action, LineBuild, LineRelease } from "src/pages/dagReleases/line";
 import { BrokenButton } from "src/pages/releases/BrokenButton";
 
 interface Props {

@@ -39,19 +39,20 @@ export function TryDialog({ dagId, build, onClose }: { dagId: string; build: num
   const asked = useCalm(JSON.stringify(body));
   const send = (plan: boolean, wanted: typeof body) =>
     answer(api.POST("/api/v1/dags/{dag_id}/runs", { params: { path: { dag_id: dagId } }, body: { ...wanted, plan } }));
-  const planned = useQuery({
-    queryKey: [...keys.all, "plan", "try", dagId, asked],
-    queryFn: () => send(true, JSON.parse(asked) as typeof body),
-    enabled: wrong === undefined,
-    gcTime: 0,
-    staleTime: Infinity,
-    retry: false,
-  });
   const start = useMutation({
     mutationFn: () => send(false, body),
     onSuccess: () => client.invalidateQueries({ queryKey: keys.dag(dagId) }),
   });
   const made = start.data;
+  const planned = useQuery({
+    queryKey: [...keys.all, "plan", "try", dagId, asked],
+    queryFn: () => send(true, JSON.parse(asked) as typeof body),
+    // A plan of what was just done would be refused: that run is there already.
+    enabled: wrong === undefined && !start.isPending && made === undefined,
+    gcTime: 0,
+    staleTime: Infinity,
+    retry: false,
+  });
 
   return (
     <DialogFrame

@@ -1,10 +1,14 @@
 /** What the line of a Dag shows, worked out from the server's answers; no drawing. */
 import type { Schemas } from "src/api/client";
+import type { Change } from "src/components/dialogs/change";
 
 export type Line = Schemas["Line"];
 export type LineBuild = Schemas["LineBuild"];
 export type LineRelease = Schemas["LineRelease"];
 export type LineRun = Schemas["LineRun"];
+
+/** What a build or the Dag's standing offers to do. */
+export type Action = Omit<Change, "dagIds"> | { verb: "try"; build: number };
 
 /** One thing that happened: a build (with the release that it became at once), a later release, a broken commit. */
 export interface Entry {

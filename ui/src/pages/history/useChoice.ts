@@ -1,38 +1,25 @@
-/**
- * What is chosen on the page. It stands in the URL, so that it can be sent to somebody.
- *
- * It is written past the router: Airflow mounts a plugin's page anew whenever the router's location changes, and
- * rows that are made anew can not move.
- */
-import { useCallback, useMemo, useSyncExternalStore } from "react";
+/** What is chosen on the page. It stands in the address, so that it can be sent to somebody. */
+import { useMemo } from "react";
+
+import { useAddress, writeAddress } from "src/components/address";
 
 export type Name = "run" | "task" | "map" | "try" | "version" | "view" | "until" | "limit";
 
-const CHANGED = "pinwheel-choice";
-
-function subscribe(changed: () => void): () => void {
-  const events = [CHANGED, "popstate"];
-  for (const name of events) window.addEventListener(name, changed);
-  return () => {
-    for (const name of events) window.removeEventListener(name, changed);
-  };
+function choose(wanted: Partial<Record<Name, string | undefined>>): void {
+  writeAddress(
+    (params) => {
+      for (const [name, value] of Object.entries(wanted)) {
+        if (value === undefined) params.delete(name);
+        else params.set(name, value);
+      }
+    },
+    { replace: true },
+  );
 }
 
-const search = () => window.location.search;
-
 export function useChoice() {
-  const text = useSyncExternalStore(subscribe, search);
-  const choose = useCallback((wanted: Partial<Record<Name, string | undefined>>) => {
-    const url = new URL(window.location.href);
-    for (const [name, value] of Object.entries(wanted)) {
-      if (value === undefined) url.searchParams.delete(name);
-      else url.searchParams.set(name, value);
-    }
-    window.history.replaceState(window.history.state, "", url);
-    window.dispatchEvent(new Event(CHANGED));
-  }, []);
+  const params = useAddress();
   return useMemo(() => {
-    const params = new URLSearchParams(text);
     const read = (name: Name) => params.get(name) ?? undefined;
     const map = Number(read("map") ?? -1);
     return {
@@ -46,5 +33,5 @@ export function useChoice() {
       limit: read("limit"),
       choose,
     };
-  }, [text, choose]);
+  }, [params]);
 }

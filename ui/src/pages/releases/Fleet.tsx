@@ -1,12 +1,11 @@
 /** The page in Airflow's navigation: all Dags and what is released of them, or all events. */
-import { useSearchParams } from "react-router-dom";
-
+import { useAddress } from "src/components/address";
 import { NavTabs } from "src/components/NavTabs";
 import { Events } from "src/pages/events/Events";
 import { FleetTable } from "src/pages/releases/FleetTable";
 
 export default function Fleet() {
-  const [params] = useSearchParams();
+  const params = useAddress();
   const events = params.get("view") === "events";
   return (
     <>

@@ -1,8 +1,8 @@
 /** Two builds of the Dag side by side: structure first, or the files. Which two is in the URL. */
 import { Alert, Box, Button, Code, HStack, NativeSelect, Stack, Text } from "@chakra-ui/react";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useSearchParams } from "react-router-dom";
 
+import { useAddress, writeAddress } from "src/components/address";
 import { CopyButton } from "src/components/CopyButton";
 import { Commit, VersionLabel } from "src/components/labels";
 import { Loaded } from "src/components/states";
@@ -15,7 +15,7 @@ import { joined } from "src/pages/dagReleases/line";
 import { compareQuery, lineQuery } from "src/pages/dagReleases/queries";
 
 export function Compare({ dagId }: { dagId: string }) {
-  const [params] = useSearchParams();
+  const params = useAddress();
   const query = useQuery(compareQuery(dagId, numberOf(params.get("from")), numberOf(params.get("to"))));
   return <Loaded query={query}>{(found) => <Shown dagId={dagId} found={found} />}</Loaded>;
 }
@@ -26,17 +26,16 @@ function numberOf(text: string | null): number | undefined {
 }
 
 function Shown({ dagId, found }: { dagId: string; found: Comparison }) {
-  const [params, setParams] = useSearchParams();
+  const params = useAddress();
   const same = isSame(found.structure);
   const show = params.get("show") ?? (same ? "files" : "structure");
   const set = (values: Record<string, string | number | null>) =>
-    setParams(
-      (before) => {
+    writeAddress(
+      (address) => {
         for (const [name, value] of Object.entries(values)) {
-          if (value === null) before.delete(name);
-          else before.set(name, String(value));
+          if (value === null) address.delete(name);
+          else address.set(name, String(value));
         }
-        return before;
       },
       { replace: true },
     );
