@@ -133,6 +133,31 @@ test("typing a reason changes neither the plan that is shown nor the release tha
   expect(sent.at(-1)?.body).toMatchObject({ plan: false, reason: "wrong totals", expected_release: 2 });
 });
 
+test("while the change is being made no command is asked for: there may be nothing left to plan", async () => {
+  let release = () => {};
+  const waiting = new Promise<void>((resolve) => (release = resolve));
+  const sent: { plan: unknown; reason: unknown; signal: AbortSignal }[] = [];
+  vi.stubGlobal("fetch", async (request: Request) => {
+    const body = (await request.json()) as Record<string, unknown>;
+    sent.push({ plan: body["plan"], reason: body["reason"], signal: request.signal });
+    if (body["reason"] !== null) await waiting;
+    return new Response(JSON.stringify(outcome("etl", { command: "pinwheel rollback etl" })), { headers: { "Content-Type": "application/json" } });
+  });
+  open(["etl"]);
+  await screen.findByTestId("command");
+  const field = screen.getByLabelText("Reason");
+  fireEvent.change(field, { target: { value: "first" } });
+  await waitFor(() => expect(sent).toHaveLength(2), { timeout: 10_000 });
+  fireEvent.change(field, { target: { value: "second" } });
+  fireEvent.click(screen.getByRole("button", { name: "Roll back" }));
+  await waitFor(() => expect(sent).toHaveLength(3));
+  expect(sent[1]).toMatchObject({ plan: true, reason: "first", signal: { aborted: true } });
+  await new Promise((resolve) => setTimeout(resolve, 800)); // Longer than a field is waited for to be calm.
+  expect(sent.slice(2)).toMatchObject([{ plan: false, reason: "second" }]);
+  release();
+  await screen.findByText("Done");
+});
+
 test("many Dags are changed in one request", async () => {
   const sent = server(() => ({ body: { plan: false, outcomes: [outcome("a"), outcome("b", { changed: false })] } }));
   open(["a", "b"]);

@@ -10,7 +10,7 @@ import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { Outcomes } from "src/components/dialogs/Outcomes";
 import { apply, plan, requestKey, wordsOf } from "src/components/dialogs/change";
 import type { Change } from "src/components/dialogs/change";
-import { useCommand } from "src/components/dialogs/useCommand";
+import { giveUpCommand, useCommand } from "src/components/dialogs/useCommand";
 import { ErrorState, Loading } from "src/components/states";
 
 interface Props extends Change {
@@ -40,6 +40,7 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
     enabled: wanted.dagIds.length > 0,
   });
   const act = useMutation({
+    onMutate: () => giveUpCommand(client),
     mutationFn: () => apply(wanted, { reason, rerunFailed }, planned.data ?? [], key),
     onSuccess: () => {
       void client.invalidateQueries({ queryKey: keys.fleet });
@@ -49,7 +50,7 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
   });
 
   const changing = planned.data?.filter((outcome) => outcome.changed) ?? [];
-  const command = useCommand(wanted, { reason, rerunFailed }, act.data === undefined ? planned.data : undefined);
+  const command = useCommand(wanted, { reason, rerunFailed }, act.data === undefined ? planned.data : undefined, act.isPending);
   const culprit = planned.error instanceof ApiError ? planned.error.problem.facts?.["dag_id"] : undefined;
   const removable = many && typeof culprit === "string" && wanted.dagIds.includes(culprit) ? culprit : undefined;
   const stale = act.error instanceof ApiError && act.error.status === 409;

@@ -28,9 +28,10 @@ export function requestKey(): string {
 async function send(
   change: Change,
   details: Details,
-  how: { plan: boolean; expectedRelease?: number | null; key?: string },
+  how: { plan: boolean; expectedRelease?: number | null; key?: string; signal?: AbortSignal },
 ): Promise<Outcome[]> {
   const { verb, dagIds, build, toRelease } = change;
+  const { signal } = how;
   const header = how.key === undefined ? {} : { "Idempotency-Key": how.key };
   const reason = details.reason.trim() === "" ? null : details.reason.trim();
   const [dagId] = dagIds;
@@ -40,16 +41,17 @@ async function send(
     const target = { build: build ?? null, to_release: toRelease ?? null };
     switch (verb) {
       case "promote":
-        return [await answer(api.POST("/api/v1/dags/{dag_id}/promote", { params, body: { ...common, ...target } }))];
+        return [await answer(api.POST("/api/v1/dags/{dag_id}/promote", { params, signal, body: { ...common, ...target } }))];
       case "pin":
-        return [await answer(api.POST("/api/v1/dags/{dag_id}/pin", { params, body: { ...common, ...target } }))];
+        return [await answer(api.POST("/api/v1/dags/{dag_id}/pin", { params, signal, body: { ...common, ...target } }))];
       case "unpin":
-        return [await answer(api.POST("/api/v1/dags/{dag_id}/unpin", { params, body: common }))];
+        return [await answer(api.POST("/api/v1/dags/{dag_id}/unpin", { params, signal, body: common }))];
       case "rollback":
         return [
           await answer(
             api.POST("/api/v1/dags/{dag_id}/rollback", {
               params,
+              signal,
               body: { ...common, ...target, rerun_failed: details.rerunFailed },
             }),
           ),
@@ -59,6 +61,7 @@ async function send(
   const { outcomes } = await answer(
     api.POST("/api/v1/changes", {
       params: { header },
+      signal,
       body: {
         verb,
         selector: { ids: dagIds },
@@ -72,8 +75,8 @@ async function send(
 }
 
 /** What would change, Dag by Dag; changes nothing. */
-export function plan(change: Change, details: Details): Promise<Outcome[]> {
-  return send(change, details, { plan: true });
+export function plan(change: Change, details: Details, signal?: AbortSignal): Promise<Outcome[]> {
+  return send(change, details, { plan: true, signal });
 }
 
 /** Carry it out as planned: refused when a single Dag's active release is another one by now. */
