@@ -176,3 +176,10 @@ def test_what_would_be_lost_must_be_named_or_saved(newer: Database, older: Any, 
     done, _ = go_down(older, snapshot=str(saved))
     assert done["snapshot"] == str(saved) and "asset_state_store" not in older_image.shape(newer)
     assert saved.stat().st_mode & 0o077 == 0
+
+
+def test_an_unknown_revision_is_refused_without_permission_too(newer: Database, older: Any) -> None:
+    execute(newer, "UPDATE alembic_version SET version_num = 'feedbeef0000'")
+    message = refused(newer, older, allow_downgrade=False)
+    assert message.startswith("Cannot tell which Airflow the schema's revision feedbeef0000 belongs to")
+    assert Refused.exit_code == 5
