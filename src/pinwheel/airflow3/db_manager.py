@@ -65,6 +65,10 @@ class PinwheelDBManager(BaseDBManager):
                 told = capsules.keep(self.session.connection(), deployment(), now=datetime.now(UTC))
         except Exception as error:
             told = f"No capsule of this Airflow is stored: {type(error).__name__}"
+        else:
+            if self.session.get_bind().dialect.name == "mysql":
+                # There Airflow upgrades in a session of its own, which it closes without a commit.
+                self.session.commit()
         log.info(told)
 
     def downgrade(
