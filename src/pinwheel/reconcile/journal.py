@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from attrs import frozen
 from sqlalchemy import Engine
 
+from pinwheel.reconcile import steps
 from pinwheel.reconcile.strategy import Downgrade
 from pinwheel.reconcile.tables import ensure, tables
 
@@ -31,6 +32,8 @@ class Entry:
     strategy: str
     snapshot: str | None
     message: str | None
+    inside: bool
+    """It died inside of a migration that the database can not take back."""
 
 
 def unfinished(connection: sa.Connection) -> Entry | None:
@@ -40,7 +43,10 @@ def unfinished(connection: sa.Connection) -> Entry | None:
     row = connection.execute(sa.select(_table).order_by(_table.c.id.desc()).limit(1)).mappings().first()
     if row is None or row["state"] in (DONE, LEFT):
         return None
-    return Entry(**{name: row[name] for name in Entry.__annotations__})
+    inside = sa.inspect(connection).has_table(steps.TABLE)
+    return Entry(
+        **{name: row[name] for name in _table.columns.keys() & Entry.__annotations__.keys()}, inside=inside
+    )
 
 
 def begin(engine: Engine, walk: Downgrade, *, strategy: str, snapshot: str | None, now: datetime) -> int:

@@ -268,7 +268,7 @@ def _is_covered(begun: journal.Entry | None, position: Position) -> bool:
     return (
         begun is not None
         and begun.to_revision == position.target_revision
-        and begun.from_revision != position.current_revision
+        and (begun.inside or begun.from_revision != position.current_revision)
         and begun.state != journal.SAVING
         and begun.snapshot is not None
     )

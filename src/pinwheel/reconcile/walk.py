@@ -17,11 +17,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
+from pinwheel.reconcile.steps import Steps
+
 AIRFLOW_LOCK = 1
 """``airflow.utils.db.DBLocks.MIGRATIONS`` as PostgreSQL gets it, in every Airflow 3."""
 AIRFLOW_LOCK_NAME = "airflow_MIGRATIONS"
 LOCK_SECONDS = 20
-
+TAKES_ALL_BACK = ("postgresql", "sqlite")
+"""Databases that can undo changes of the schema: there all steps are one transaction."""
 
 _REVISION = re.compile(r"""^revision(?:\s*:\s*str)?\s*=\s*["']([^"']+)["']""", re.MULTILINE)
 
@@ -48,7 +51,8 @@ def main(lines: TextIO, answers: TextIO) -> int:
     except BaseException as error:
         if not isinstance(error, Exception):
             raise
-        tell(failed=stage, kind=type(error).__name__, found=_first_words(error))
+        remedy = getattr(error, "remedy", None)
+        tell(failed=stage, kind=type(error).__name__, found=_first_words(error), remedy=remedy)
         return 1
     tell(done=True)
     return 0
@@ -119,20 +123,31 @@ def _walk(order: dict[str, Any], config: Any, tell: Any) -> None:
     names = import_module("airflow.models.base").Base.metadata.naming_convention
 
     engine = sa.create_engine(order["url"], poolclass=sa.pool.NullPool, connect_args=_connect_args(order))
-    whole = engine.dialect.name == "postgresql"
+    name = engine.dialect.name
+    if name == "sqlite":
+        _let_sqlite_change_its_schema_in_a_transaction(engine)
+    whole = name in TAKES_ALL_BACK
+    steps: Steps | None = None
     done = 0
 
     def applied(*, ctx: Any, step: Any, heads: Any, run_args: Any) -> None:
         nonlocal done
         done += 1
+        if steps:
+            steps.ended(done)
         tell(step=done, undone=step.up_revision_id, name=step.up_revision.doc)
 
     with engine.connect() as lock, engine.connect() as connection:
-        _take_airflows_lock(lock)
+        # MySQL may still be at work on the last statement of a walk that was killed; its lock then is, too.
+        _take_airflows_lock(connection if not whole else lock)
         found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all()
         connection.rollback()
         if found != [order["from_revision"]]:
             raise WalkFailed(f"the schema moved to {', '.join(found) or 'nothing'} since the plan was made")
+        if not whole:
+            steps = Steps(connection, order["undone"])
+            if (number := steps.begin()) is not None:
+                tell(resumed=order["undone"][0], statements=number)
         config.attributes.update(
             connection=connection,
             metadata=sa.MetaData(naming_convention=names),
@@ -142,6 +157,26 @@ def _walk(order: dict[str, Any], config: Any, tell: Any) -> None:
         command.downgrade(config, order["to_revision"])
         # Alembic leaves the transaction of a connection that it was given to whoever gave it.
         connection.commit()
+        if steps:
+            steps.close()
+
+
+def _let_sqlite_change_its_schema_in_a_transaction(engine: Any) -> None:
+    """Python's driver begins a transaction with the first change of a row, too late for a schema's.
+
+    Within one, the scripts can not switch foreign keys on either, which would delete the rows that refer to
+    a table while a later script writes it anew.
+    """
+    import sqlalchemy as sa
+
+    def connected(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+
+    def begun(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    sa.event.listen(engine, "connect", connected)
+    sa.event.listen(engine, "begin", begun)
 
 
 def _connect_args(order: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pinwheel.reconcile.capsule import Capsule
 from pinwheel.reconcile.database import connected
 from pinwheel.reconcile.installed import Deployment
 from pinwheel.reconcile.strategy import Downgrade, Say
+from pinwheel.reconcile.walk import TAKES_ALL_BACK
 
 _SAFE_PATH = "PYTHONSAFEPATH"
 
@@ -43,7 +44,7 @@ class CapsuleStrategy:
         capsule = self._capsule(walk)
         undone = len(self._undone(capsule, walk))
         whose = f"the capsule of Airflow {capsule.airflow_version}" if capsule else "the installed Airflow"
-        whole = self._deployment.engine.dialect.name == "postgresql"
+        whole = self._deployment.engine.dialect.name in TAKES_ALL_BACK
         return [
             f"Undo {undone} migrations here, with the scripts of {whose}"
             + (", in one transaction" if whole else ", one after the other")
@@ -54,6 +55,11 @@ class CapsuleStrategy:
         undone = self._undone(capsule, walk)
         with self._package(capsule) as package:
             for told in _child("walk", walk, undone, package, self._deployment):
+                if "resumed" in told:
+                    say(
+                        f"Going on inside of migration {told['resumed']}, "
+                        f"after {told['statements']} of its statements"
+                    )
                 if "step" in told:
                     say(f"{told['step']}/{len(undone)} undone: {told['undone']} {told['name']}")
 
@@ -158,7 +164,7 @@ def _child(
             child.wait()
             child.stdout.close()
         if failed:
-            raise _failure(failed, walk, whole=deployment.engine.dialect.name == "postgresql")
+            raise _failure(failed, walk, whole=deployment.engine.dialect.name in TAKES_ALL_BACK)
         if not done:
             raise HostError(
                 "The walk was cut off",
@@ -183,7 +189,9 @@ def _failure(told: dict[str, Any], walk: Downgrade, *, whole: bool) -> HostError
             found=f"{told['kind']}: {told['found']}",
             remedy="Nothing was changed. Use --strategy command with the newer image instead",
         )
-    if whole:
+    if told.get("remedy"):
+        left = told["remedy"]
+    elif whole:
         left = "All was rolled back: the schema stands where it stood"
     else:
         left = "The schema stands between two versions; when the cause is gone, run the same command again"
