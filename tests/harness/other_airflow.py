@@ -68,6 +68,15 @@ def _made(version: str) -> Path:
     return folder / "bin"
 
 
+def install_into(folder: Path, packages: tuple[str, ...]) -> None:
+    """Packages, without what they need, in a folder for ``PYTHONPATH``; built when there are no wheels."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        into = ["--quiet", "--python", sys.executable, "--no-deps", "--target", str(folder)]
+        _run([_uv(), "pip", "install", *into, *packages])
+
+
 def _uv() -> str:
     found = subprocess.run(
         [str(ROOT / "scripts" / "bootstrap"), "--uv"], capture_output=True, text=True, check=True
