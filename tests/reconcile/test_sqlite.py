@@ -10,7 +10,6 @@ import pytest
 import sqlalchemy as sa
 
 from harness import older_image
-from harness.airflow_env import AIRFLOW_VERSION
 from harness.databases import Database, migrate
 from harness.older_image import execute, go_down
 from pinwheel.core.errors import HostError, Refused
@@ -89,9 +88,7 @@ def test_a_walk_that_dies_on_sqlite_is_run_again_and_reaches_its_target(
     monkeypatch.setenv("DIE_AT", older_image.OLD_HEAD)
     with pytest.raises(HostError, match="cut off"):
         go_down(older, accept_loss=frozenset({"all"}))
-    if not AIRFLOW_VERSION.startswith("3.4"):
-        # A migration of 3.4 commits by itself on SQLite; those of 3.3 are one transaction.
-        assert contents(newer) == before and older_image.shape(newer) == shape
+    assert contents(newer) == before and older_image.shape(newer) == shape
     monkeypatch.setenv("DIE_AT", "never")
     assert go_down(older, accept_loss=frozenset({"all"}))[0]["changed"]
     assert older_image.revision(newer) == older_image.OLD_HEAD
