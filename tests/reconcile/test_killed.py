@@ -125,7 +125,7 @@ def test_a_walk_dies_with_the_process_that_started_it(newer: Database) -> None:
         cwd=tempfile.mkdtemp(),
     )
     assert child.stdin is not None
-    child.stdin.write(json.dumps(order).encode() + b"\n")
+    child.stdin.write(json.dumps(order).encode() + b"\ngo\n")
     child.stdin.flush()
     wait_until_blocked(newer)
     assert child.poll() is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -41,10 +41,16 @@ def put(connection: Connection, capsule: Capsule, *, now: datetime) -> bool:
     return True
 
 
-def keep(connection: Connection, deployment: Deployment, *, now: datetime) -> str:
+def keep(
+    connection: Connection,
+    deployment: Deployment,
+    *,
+    now: datetime,
+    make: Callable[[], Capsule] | None = None,
+) -> str:
     """Store one of the installed Airflow when the schema is its own, in the caller's transaction.
 
-    A sentence says what was done.
+    A sentence says what was done. ``make`` gives a capsule that was packed before.
     """
     if not deployment.keys:
         return "No capsule is stored, since this deployment has no Fernet key"
@@ -53,7 +59,7 @@ def keep(connection: Connection, deployment: Deployment, *, now: datetime) -> st
     for capsule in stored(connection):
         if capsule.airflow_version == deployment.version and capsule.check(deployment.keys) is None:
             return f"A capsule of Airflow {deployment.version} is stored"
-    put(connection, deployment.capsule(), now=now)
+    put(connection, (make or deployment.capsule)(), now=now)
     return f"Stored a capsule of Airflow {deployment.version}"
 
 

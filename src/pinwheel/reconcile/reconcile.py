@@ -6,19 +6,23 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from attrs import field, frozen
 
 from pinwheel.core.errors import HostError, InvalidInput, PinwheelError, Refused
 from pinwheel.reconcile import assess, capsules, contents, journal, losses, snapshot, writers
 from pinwheel.reconcile.assess import Direction, Effects, Position
+from pinwheel.reconcile.capsule import Capsule
 from pinwheel.reconcile.database import connected, current_revision, our_lock, require_owner
 from pinwheel.reconcile.installed import Deployment
 from pinwheel.reconcile.strategies import NAMES
-from pinwheel.reconcile.strategy import Say, Strategy
+from pinwheel.reconcile.strategy import Downgrade, Say, Strategy
 
 AUTO = "auto"
 ALEMBIC_TABLE = "alembic-table"
@@ -128,11 +132,11 @@ def reconcile(
     return done
 
 
-def store_capsule(deployment: Deployment, now: datetime) -> str:
+def store_capsule(deployment: Deployment, now: datetime, make: Callable[[], Capsule] | None = None) -> str:
     """Store a capsule of the installed Airflow when the schema is its own. A sentence; never fails."""
     try:
         with deployment.engine.begin() as connection:
-            return capsules.keep(connection, deployment, now=now)
+            return capsules.keep(connection, deployment, now=now, make=make)
     except Exception as error:
         return f"No capsule is stored: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
@@ -192,9 +196,13 @@ def _backward(
     with connected(deployment.engine) as connection:
         require_owner(connection)
         # Before the wait for writers as well: a refusal should come at once.
-        if not _is_covered(journal.unfinished(connection), position):
+        if request.wait_seconds and not _is_covered(journal.unfinished(connection), position):
             _require_accepted(request, assess.effects(connection, deployment, position))
-    with our_lock(deployment.engine):
+    with (
+        _ready(strategy, position.walk) as walk,
+        our_lock(deployment.engine),
+        ThreadPoolExecutor(1) as aside,
+    ):
         _require_no_writers(deployment, request, say, wait=request.wait_seconds)
         with connected(deployment.engine) as connection:
             begun = journal.unfinished(connection)
@@ -208,7 +216,9 @@ def _backward(
                     contents.rewrite(connection, deployment.fernet_keys)
             for step in steps:
                 say(step)
-            strategy.run(position.walk, say)
+            # While the database is at work: what is stored in the end.
+            packed = aside.submit(deployment.capsule)
+            walk(say)
             _verify(deployment, position)
         except PinwheelError as error:
             _note_failure(deployment, entry, error, clock)
@@ -221,8 +231,15 @@ def _backward(
         "strategy": strategy.name,
         "snapshot": saved,
         **effects.as_json(),
-        "capsule": store_capsule(deployment, clock()),
+        "capsule": store_capsule(deployment, clock(), packed.result),
     }
+
+
+def _ready(strategy: Strategy, walk: Downgrade) -> AbstractContextManager[Callable[[Say], None]]:
+    """What walks when it is called. A strategy that has something to get ready does so meanwhile."""
+    if ready := getattr(strategy, "ready", None):
+        return cast("AbstractContextManager[Callable[[Say], None]]", ready(walk))
+    return nullcontext(partial(strategy.run, walk))
 
 
 def _begin(

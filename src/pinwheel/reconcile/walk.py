@@ -1,7 +1,8 @@
 """The child process that walks, with the capsule's Airflow first on its path.
 
-It reads one line of JSON from standard input, writes one line of JSON for each thing that happens, and ends
-itself when its parent is gone. Standard input is the leash: the parent keeps it open.
+It reads one line of JSON from standard input, loads what it needs, and waits for a second line before it
+touches the database. It writes one line of JSON for each thing that happens, and ends itself when its parent is
+gone. Standard input is the leash: the parent keeps it open.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class WalkFailed(Exception):
 
 def main(lines: TextIO, answers: TextIO) -> int:
     order = json.loads(lines.readline())
-    threading.Thread(target=_end_with_parent, args=(lines,), daemon=True).start()
+    told_to_go = threading.Event()
+    threading.Thread(target=_listen, args=(lines, told_to_go), daemon=True).start()
 
     def tell(**facts: Any) -> None:
         answers.write(json.dumps(facts) + "\n")
@@ -46,6 +48,7 @@ def main(lines: TextIO, answers: TextIO) -> int:
         config = _load(order)
         tell(loaded=True)
         if order["mode"] == "walk":
+            told_to_go.wait()
             stage = "walk"
             _walk(order, config, tell)
     except BaseException as error:
@@ -58,9 +61,10 @@ def main(lines: TextIO, answers: TextIO) -> int:
     return 0
 
 
-def _end_with_parent(lines: TextIO) -> None:
+def _listen(lines: TextIO, told_to_go: threading.Event) -> None:
+    """Until the parent is gone, or wants nothing any more."""
     while lines.readline():
-        pass
+        told_to_go.set()
     os._exit(3)
 
 
@@ -212,4 +216,7 @@ def _first_words(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.stdin, sys.stdout))
+    code = main(sys.stdin, sys.stdout)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # All is closed; taking so many modules apart would only keep the database waiting.

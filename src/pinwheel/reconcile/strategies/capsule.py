@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -50,18 +50,32 @@ class CapsuleStrategy:
             + (", in one transaction" if whole else ", one after the other")
         ]
 
-    def run(self, walk: Downgrade, say: Say) -> None:
+    @contextlib.contextmanager
+    def ready(self, walk: Downgrade) -> Iterator[Callable[[Say], None]]:
+        """Let the child load the scripts while the caller still decides; calling what is given walks."""
         capsule = self._capsule(walk)
         undone = self._undone(capsule, walk)
-        with self._package(capsule) as package:
-            for told in _child("walk", walk, undone, package, self._deployment):
-                if "resumed" in told:
-                    say(
-                        f"Going on inside of migration {told['resumed']}, "
-                        f"after {told['statements']} of its statements"
-                    )
-                if "step" in told:
-                    say(f"{told['step']}/{len(undone)} undone: {told['undone']} {told['name']}")
+        with (
+            self._package(capsule) as package,
+            _started("walk", walk, undone, package, self._deployment) as child,
+        ):
+
+            def go(say: Say) -> None:
+                child.go()
+                for told in child.told():
+                    if "resumed" in told:
+                        say(
+                            f"Going on inside of migration {told['resumed']}, "
+                            f"after {told['statements']} of its statements"
+                        )
+                    if "step" in told:
+                        say(f"{told['step']}/{len(undone)} undone: {told['undone']} {told['name']}")
+
+            yield go
+
+    def run(self, walk: Downgrade, say: Say) -> None:
+        with self.ready(walk) as go:
+            go(say)
 
     def rehearse(self, walk: Downgrade) -> None:
         """Load every script that the walk needs, without the database.
@@ -69,8 +83,12 @@ class CapsuleStrategy:
         :raises HostError: one can not be loaded with the libraries of this image.
         """
         capsule = self._capsule(walk)
-        with self._package(capsule) as package:
-            for _ in _child("load", walk, self._undone(capsule, walk), package, self._deployment):
+        undone = self._undone(capsule, walk)
+        with (
+            self._package(capsule) as package,
+            _started("load", walk, undone, package, self._deployment) as child,
+        ):
+            for _ in child.told():
                 pass
 
     def _undone(self, capsule: Capsule | None, walk: Downgrade) -> list[str]:
@@ -116,13 +134,56 @@ def _why_none(stored: list[Capsule], faults: dict[int | None, str], revision: st
     return "; ".join(told)
 
 
-def _child(
-    mode: str, walk: Downgrade, undone: list[str], package: Path, deployment: Deployment
-) -> Iterator[dict[str, Any]]:
-    """Run ``pinwheel.reconcile.walk`` with *package* as its Airflow; what it tells, as it tells it.
+class _Child:
+    """A running ``pinwheel.reconcile.walk``."""
 
-    :raises HostError: it failed or died.
-    """
+    def __init__(
+        self, process: subprocess.Popen[str], errors: IO[str], walk: Downgrade, *, whole: bool
+    ) -> None:
+        self._process = process
+        self._errors = errors
+        self._walk = walk
+        self._whole = whole
+
+    def send(self, line: str) -> None:
+        assert self._process.stdin is not None
+        # A child that has died tells why.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+
+    def go(self) -> None:
+        """Let it walk, once it has loaded everything."""
+        self.send("go")
+
+    def told(self) -> Iterator[dict[str, Any]]:
+        """What it tells, as it tells it, until its end.
+
+        :raises HostError: it failed or died.
+        """
+        assert self._process.stdout is not None
+        done, failed = False, None
+        for line in self._process.stdout:
+            told = _read(line)
+            done = done or "done" in told
+            failed = told if "failed" in told else failed
+            yield told
+        code = self._process.wait()
+        if failed:
+            raise _failure(failed, self._walk, whole=self._whole)
+        if not done:
+            raise HostError(
+                "The walk was cut off",
+                found=f"its process ended with code {code}: {_last_line(self._errors)}",
+                remedy="Run the same command again: it goes on from where the schema stands",
+            )
+
+
+@contextlib.contextmanager
+def _started(
+    mode: str, walk: Downgrade, undone: list[str], package: Path, deployment: Deployment
+) -> Iterator[_Child]:
+    """Run ``pinwheel.reconcile.walk`` with *package* as its Airflow. It ends with this context."""
     env = {name: value for name, value in os.environ.items() if name != _SAFE_PATH}
     env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(package.parent), env.get("PYTHONPATH")]))
     # Only the code is wanted: no ORM, no plugins, no log files of a half-known version.
@@ -138,7 +199,7 @@ def _child(
         "connect_args": deployment.connect_args,
     }
     with tempfile.TemporaryFile("w+") as errors, tempfile.TemporaryDirectory(prefix="pinwheel-walk-") as cwd:
-        child = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "pinwheel.reconcile.walk"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -147,30 +208,16 @@ def _child(
             env=env,
             cwd=cwd,
         )
-        assert child.stdin is not None and child.stdout is not None
-        done, failed = False, None
+        child = _Child(process, errors, walk, whole=deployment.engine.dialect.name in TAKES_ALL_BACK)
+        assert process.stdin is not None and process.stdout is not None
         try:
-            with contextlib.suppress(BrokenPipeError):
-                child.stdin.write(json.dumps(order) + "\n")
-                child.stdin.flush()
-            for line in child.stdout:
-                told = _read(line)
-                done = done or "done" in told
-                failed = told if "failed" in told else failed
-                yield told
+            child.send(json.dumps(order))
+            yield child
         finally:
             with contextlib.suppress(BrokenPipeError):
-                child.stdin.close()
-            child.wait()
-            child.stdout.close()
-        if failed:
-            raise _failure(failed, walk, whole=deployment.engine.dialect.name in TAKES_ALL_BACK)
-        if not done:
-            raise HostError(
-                "The walk was cut off",
-                found=f"its process ended with code {child.returncode}: {_last_line(errors)}",
-                remedy="Run the same command again: it goes on from where the schema stands",
-            )
+                process.stdin.close()
+            process.wait()
+            process.stdout.close()
 
 
 def _read(line: str) -> dict[str, Any]:
