@@ -43,7 +43,7 @@ class Options:
     pushes: int = 5
     runs: int = 600
     rounds: int = 6
-    builds: int = 100
+    builds: int = 20
     grid_runs: int = 1000
     grid_tasks: int = 1000
 
