@@ -1,8 +1,8 @@
 """The child process that walks, with the capsule's Airflow first on its path.
 
-It reads one line of JSON from standard input, loads what it needs, and waits for a second line before it
-touches the database. It writes one line of JSON for each thing that happens, and ends itself when its parent is
-gone. Standard input is the leash: the parent keeps it open.
+It reads one line of JSON from standard input, loads what it needs, and waits for a second line before
+it touches the database. It writes one line of JSON for each thing that happens, and ends itself when its
+parent is gone. Standard input is the leash: the parent keeps it open.
 """
 
 from __future__ import annotations
