@@ -29,18 +29,29 @@ os.environ["AIRFLOW_HOME"] = str(_ROOT / "inprocess")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{_ROOT / 'inprocess.db'}"
 
+_PART = os.environ.get("PINWHEEL_TEST_PART", "")
+"""``own``: only tests that start all they need themselves; ``shared``: only the others; empty: all."""
+_OWN = ("acceptance", "chart", "faults", "reconcile")
 _ORDER = ("unit", "property", "contract", "migration", "integration", "acceptance", "browser", "faults")
 _counter = itertools.count(1)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Quick tests first, and of two suites side by side only those of this one."""
+
+    def folder(item: pytest.Item) -> str:
+        return Path(item.path).relative_to(Path(__file__).parent).parts[0]
 
     def place(item: pytest.Item) -> int:
-        folder = Path(item.path).relative_to(Path(__file__).parent).parts[0]
-        return _ORDER.index(folder) if folder in _ORDER else len(_ORDER)
+        return _ORDER.index(folder(item)) if folder(item) in _ORDER else len(_ORDER)
 
     items.sort(key=place)
+    if _PART:
+        sides: dict[bool, list[pytest.Item]] = {True: [], False: []}
+        for item in items:
+            sides[(folder(item) in _OWN) == (_PART == "own")].append(item)
+        config.hook.pytest_deselected(items=sides[False])
+        items[:] = sides[True]
 
 
 @pytest.hookimpl(hookwrapper=True)
