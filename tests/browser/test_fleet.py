@@ -115,6 +115,7 @@ def test_the_bundle_filter_offers_bundles_and_goes_into_the_address(visitor: Vis
         assert fleet.prefix in (row.get_attribute("data-testid") or "")
 
 
+@pytest.mark.smoke
 def test_filters_are_clicked_typed_and_undone_with_the_back_button(visitor: Visitor, fleet: Fleet) -> None:
     page = visitor.open_releases()
     page.get_by_label("Search Dags").fill(fleet.prefix.upper())
@@ -130,6 +131,7 @@ def test_filters_are_clicked_typed_and_undone_with_the_back_button(visitor: Visi
     expect(ids(visitor.pinwheel)).to_have_count(5 + SPARES)
 
 
+@pytest.mark.smoke
 def test_typing_goes_on_in_the_same_field_after_a_pause(visitor: Visitor, fleet: Fleet) -> None:
     page = visitor.open_releases()
     field = page.get_by_label("Search Dags")
