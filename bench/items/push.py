@@ -67,7 +67,7 @@ def _row(found: dict[str, Any], kind: str, what: str, affected: int) -> Row:
 
     def cell(side: str) -> str:
         from_first = f" (the first after {first[side]:.1f} s)" if affected > 1 else ""
-        return f"{parses[side]:g} parses, {seconds[side]:.1f} s{from_first}"
+        return f"{parses[side]:g} parse{'s' if parses[side] != 1 else ''}, {seconds[side]:.1f} s{from_first}"
 
     return Row(
         item="d",
@@ -75,6 +75,6 @@ def _row(found: dict[str, Any], kind: str, what: str, affected: int) -> Row:
         target=f"{affected} parse{'s' if affected > 1 else ''}, {TARGET_SECONDS:g} s",
         stock=cell("stock"),
         pinwheel=f"{cell('pinwheel')}, {after_seen:.1f} s after the fetch",
-        ratio=f"{seconds['stock'] / seconds['pinwheel']:.1f} times faster",
+        ratio=f"{seconds['pinwheel'] / seconds['stock']:.2f} times stock's time",
         met=parses["pinwheel"] == affected and seconds["pinwheel"] <= TARGET_SECONDS,
     )
