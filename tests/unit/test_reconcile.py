@@ -181,28 +181,35 @@ def test_arguments_of_a_deferred_task_get_the_form_that_3_1_reads() -> None:
         },
         "every": {"__classname__": "datetime.timedelta", "__version__": 2, "__data__": 5.0},
         "pair": {"__classname__": "builtins.tuple", "__version__": 1, "__data__": ["a", {"b": None}]},
+        "zone": {"__classname__": "zoneinfo.ZoneInfo", "__version__": 1, "__data__": "Europe/Rome"},
         "plain": ["x", 1, True],
     }
-    assert contents.to_old_form(new) == {
+    unknown: set[str] = set()
+    assert contents.to_old_form(new, unknown) == {
         "__type": "dict",
         "__var": {
             "moment": {"__type": "datetime", "__var": 1700000000.0},
             "every": {"__type": "timedelta", "__var": 5.0},
             "pair": {"__type": "tuple", "__var": ["a", {"__type": "dict", "__var": {"b": None}}]},
+            "zone": {"__type": "timezone", "__var": "Europe/Rome"},
             "plain": ["x", 1, True],
         },
     }
-    old = contents.to_old_form(new)
-    assert contents.to_old_form(old) == old
+    old = contents.to_old_form(new, unknown)
+    assert contents.to_old_form(old, unknown) == old and not unknown
+    assert contents.to_old_form({}, unknown) == {"__type": "dict", "__var": {}}
 
 
-def test_a_class_that_3_1_can_not_read_is_named() -> None:
-    with pytest.raises(contents.Unreadable, match=r"acme\.Thing"):
-        contents.to_old_form({"it": {"__classname__": "acme.Thing", "__version__": 1, "__data__": {}}})
+def test_a_class_that_3_1_can_not_read_is_named_and_becomes_text() -> None:
+    unknown: set[str] = set()
+    thing = {"__classname__": "acme.Thing", "__version__": 1, "__data__": {"a": 1}}
+    assert contents.to_old_form([thing], unknown) == ['{"a": 1}']
+    assert unknown == {"acme.Thing"}
 
 
 def test_only_a_walk_across_3_2_changes_contents() -> None:
     assert contents.crosses("3.3.2", "3.1.8") and contents.crosses("3.2.0", "3.0.0")
+    assert contents.crosses("unknown", "3.1.8") and not contents.crosses("unknown", "3.2.2")
     assert not contents.crosses("3.4.0b2", "3.2.0") and not contents.crosses("3.1.8", "3.0.0")
 
 

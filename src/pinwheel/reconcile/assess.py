@@ -226,6 +226,14 @@ def _notes(connection: Connection, deployment: Deployment, position: Position) -
             "Serialized Dags are in a form that Airflow 3.0 reads only after the Dag processor has parsed "
             "their files again: airflow dags reserialize does it at once"
         )
+    elif position.target_revision == deployment.history.head and (
+        dags := deployment.unreadable_dags(connection)
+    ):
+        told.append(
+            f"Airflow {position.target_version} can not read some serialized Dags until their files are "
+            "parsed again, and its scheduler may stop at them: run airflow dags reserialize first. "
+            f"They are: {', '.join(dags)}"
+        )
     return told
 
 

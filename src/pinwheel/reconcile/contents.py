@@ -20,12 +20,17 @@ from pinwheel.reconcile.history import release_of
 _NEW_FORM_SINCE = (3, 2, 0)
 _OLD_TYPE, _OLD_VALUE = "__type", "__var"
 _CLASS, _DATA = "__classname__", "__data__"
-_COLUMNS = (("trigger", "kwargs", True), ("task_instance", "next_kwargs", False))
-"""Table, column, and whether it is encrypted. Both tables have the key ``id``."""
+_ZONES = ("pendulum.tz.timezone.Timezone", "pendulum.tz.timezone.FixedTimezone", "zoneinfo.ZoneInfo")
+_COLUMNS = (
+    ("trigger", "kwargs", True),
+    ("task_instance", "next_kwargs", False),
+    ("task_instance_history", "next_kwargs", False),
+)
+"""Table, column, and whether it is encrypted. Airflow 3.4 has no table of the history."""
 
 
 class Unreadable(ValueError):
-    """The older Airflow has no way to write a value of this class."""
+    """What is stored can not be read here either."""
 
 
 @frozen
@@ -39,7 +44,9 @@ class Contents:
 
 
 def crosses(from_version: str, to_version: str) -> bool:
-    return release_of(from_version) >= _NEW_FORM_SINCE > release_of(to_version)
+    """Whether the older Airflow may find the new form. A version that nobody here knows is a newer one."""
+    newer = release_of(from_version)
+    return release_of(to_version) < _NEW_FORM_SINCE and (newer >= _NEW_FORM_SINCE or newer == (0, 0, 0))
 
 
 def inspect(connection: Connection, keys: Sequence[str]) -> Contents:
@@ -48,10 +55,15 @@ def inspect(connection: Connection, keys: Sequence[str]) -> Contents:
 
 
 def rewrite(connection: Connection, keys: Sequence[str]) -> Contents:
-    """Write every row that can be in the old form, in the caller's transaction. Safe to repeat."""
+    """Write every row in the old form, in the caller's transaction. Safe to repeat.
+
+    One value that it can not read would keep the whole older scheduler or triggerer from starting, so what
+    has no old form becomes text.
+    """
 
     def store(table: sa.Table, key: Any, column: str, value: Any) -> None:
-        connection.execute(table.update().where(table.c.id == key).values({column: value}))
+        [own] = list(table.primary_key.columns)
+        connection.execute(table.update().where(own == key).values({column: value}))
 
     return _each(connection, keys, store)
 
@@ -62,50 +74,63 @@ def _each(
     rewritten: dict[str, int] = {}
     unreadable: dict[str, tuple[str, ...]] = {}
     metadata = sa.MetaData()
+    there = set(sa.inspect(connection).get_table_names())
     for name, column, encrypted in _COLUMNS:
+        if name not in there:
+            continue
+        place = f"{name}.{column}"
         table = sa.Table(name, metadata, autoload_with=connection, resolve_fks=False)
-        rows = connection.execute(
-            sa.select(table.c.id, table.c[column]).where(table.c[column].is_not(None))
-        ).all()
+        [own] = list(table.primary_key.columns)
+        rows = connection.execute(sa.select(own, table.c[column]).where(table.c[column].is_not(None))).all()
         for key, stored in rows:
+            unknown: set[str] = set()
+            old = None
             try:
                 value = _decrypted(stored, keys) if encrypted else stored
                 value = json.loads(value) if isinstance(value, str) else value
-                if not value or _is_old(value):
+                if value is None or _is_old(value):
                     continue
-                old = to_old_form(value)
+                old = to_old_form(value, unknown)
             except ValueError as error:
-                place = f"{name}.{column}"
-                unreadable[place] = tuple(sorted({*unreadable.get(place, ()), str(error)}))
-                continue
-            rewritten[f"{name}.{column}"] = rewritten.get(f"{name}.{column}", 0) + 1
-            if store:
+                unknown.add(str(error))
+            if unknown:
+                unreadable[place] = tuple(sorted({*unreadable.get(place, ()), *unknown}))
+            else:
+                rewritten[place] = rewritten.get(place, 0) + 1
+            if store and old is not None:
                 store(table, key, column, _encrypted(json.dumps(old), keys) if encrypted else old)
     return Contents(rewritten, unreadable)
 
 
-def to_old_form(value: Any) -> Any:
+def to_old_form(value: Any, unknown: set[str]) -> Any:
     """A value as ``airflow.sdk.serde`` encodes it -> as Airflow 3.1's ``BaseSerialization`` does.
 
-    :raises Unreadable: it has no old form.
+    What has no old form becomes text, as Airflow 3.1 itself writes it; its class is put into ``unknown``.
     """
     if isinstance(value, list):
-        return [to_old_form(item) for item in value]
+        return [to_old_form(item, unknown) for item in value]
     if not isinstance(value, dict) or _is_old(value):
         return value
     if _CLASS not in value:
-        return {_OLD_TYPE: "dict", _OLD_VALUE: {key: to_old_form(item) for key, item in value.items()}}
+        return _old("dict", {key: to_old_form(item, unknown) for key, item in value.items()})
     name: str = value[_CLASS]
     data: Any = value.get(_DATA)
     if name in ("datetime.datetime", "pendulum.datetime.DateTime"):
-        return {_OLD_TYPE: "datetime", _OLD_VALUE: float(data["timestamp"])}
+        return _old("datetime", float(data["timestamp"]))
     if name == "datetime.timedelta":
-        return {_OLD_TYPE: "timedelta", _OLD_VALUE: float(data)}
+        return _old("timedelta", float(data))
+    if name in _ZONES:
+        return _old("timezone", data)
     if name == "builtins.tuple":
-        return {_OLD_TYPE: "tuple", _OLD_VALUE: [to_old_form(item) for item in data]}
+        return _old("tuple", [to_old_form(item, unknown) for item in data])
     if name in ("builtins.set", "builtins.frozenset"):
-        return {_OLD_TYPE: "set", _OLD_VALUE: [to_old_form(item) for item in data]}
-    raise Unreadable(str(name))
+        return _old("set", [to_old_form(item, unknown) for item in data])
+    unknown.add(str(name))
+    return data if isinstance(data, str) else json.dumps(data)
+
+
+def _old(kind: str, content: Any) -> dict[str, Any]:
+    return {_OLD_TYPE: kind, _OLD_VALUE: content}
 
 
 def _is_old(value: Any) -> bool:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from attrs import field, frozen
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from pinwheel.core.errors import HostError
 from pinwheel.reconcile.capsule import Capsule, Schema, make
 from pinwheel.reconcile.history import History, read_history
 from pinwheel.reconcile.signing import Keys
+
+_SERIALIZED_DAGS = """
+SELECT s.dag_id, s.data, s.data_compressed FROM serialized_dag s JOIN dag d ON d.dag_id = s.dag_id
+WHERE NOT d.is_stale AND (
+    s.created_at = (SELECT max(other.created_at) FROM serialized_dag other WHERE other.dag_id = s.dag_id)
+    OR s.dag_version_id IN (
+        SELECT created_dag_version_id FROM dag_run WHERE state IN ('queued', 'running')
+    )
+)
+"""
 
 
 def installed_version() -> str:
@@ -50,6 +63,26 @@ class Deployment:
         airflow.models.import_all_models()
         tables: Any = Base.metadata.tables.values()
         return {table.name: tuple(column.name for column in table.columns) for table in tables}
+
+    def unreadable_dags(self, connection: Connection) -> list[str]:
+        """Dags whose serialized form the installed Airflow's own code can not read.
+
+        Those are looked at that a scheduler reads: the latest of each Dag, and those of runs under way.
+        """
+        from airflow.serialization import serialized_objects
+
+        reader: Any = (
+            getattr(serialized_objects, "DagSerialization", None) or serialized_objects.SerializedDAG
+        )
+        rows = connection.execute(sa.text(_SERIALIZED_DAGS))
+        found = set()
+        for dag_id, data, compressed in rows:
+            try:
+                content = zlib.decompress(compressed) if compressed else data
+                reader.from_dict(json.loads(content) if isinstance(content, str | bytes) else content)
+            except Exception:
+                found.add(str(dag_id))
+        return sorted(found)
 
     def capsule(self) -> Capsule:
         """A capsule of the installed Airflow.

@@ -211,7 +211,7 @@ def _backward(
             _require_accepted(request, effects)
         entry, saved = _begin(deployment, request, position, strategy.name, begun, effects, say, clock)
         try:
-            if effects.contents.rewritten:
+            if effects.contents.rewritten or effects.contents.unreadable:
                 with deployment.engine.begin() as connection:
                     contents.rewrite(connection, deployment.fernet_keys)
             for step in steps:
@@ -303,22 +303,25 @@ def _verify(deployment: Deployment, position: Position) -> None:
 
 
 def _require_accepted(request: Request, effects: Effects) -> None:
-    if request.snapshot:
-        return
-    lost = losses.not_accepted(effects.losses, request.accept_loss)
-    unread = (
-        [] if "all" in request.accept_loss else sorted(set(effects.contents.unreadable) - request.accept_loss)
-    )
-    if not lost and not unread:
+    lost = [] if request.snapshot else losses.not_accepted(effects.losses, request.accept_loss)
+    unreadable = effects.contents.unreadable
+    unread = [] if "all" in request.accept_loss else sorted(set(unreadable) - request.accept_loss)
+    names = [*(loss.name for loss in lost), *unread]
+    if not names:
         return
     told = [f"{loss.name} ({loss.held} rows)" for loss in lost]
-    told += [f"{place} (with {', '.join(effects.contents.unreadable[place])})" for place in unread]
+    told += [f"{place} (with {', '.join(unreadable[place])})" for place in unread]
+    agree = f"agree with --accept-loss {','.join(names)}"
+    if unread:
+        keep = "keep the tables and columns with --snapshot PATH; " if lost else ""
+        remedy = f"Let the deferred tasks end first, as no snapshot keeps these values; {keep}or {agree}"
+    else:
+        remedy = f"Keep it with --snapshot PATH, or {agree}"
     raise Refused(
         "The downgrade would destroy what nobody agreed to lose",
         found=", ".join(told),
-        remedy="Keep it with --snapshot PATH, or agree with --accept-loss "
-        + ",".join([*(loss.name for loss in lost), *unread]),
-        losses=[*(loss.name for loss in lost), *unread],
+        remedy=remedy,
+        losses=names,
     )
 
 

@@ -14,6 +14,9 @@ import re
 import shutil
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
@@ -148,7 +151,9 @@ def _walk(order: dict[str, Any], config: Any, tell: Any) -> None:
         connection.rollback()
         if found != [order["from_revision"]]:
             raise WalkFailed(f"the schema moved to {', '.join(found) or 'nothing'} since the plan was made")
-        if not whole:
+        if whole:
+            _keep_second_connections_in_the_transaction(connection)
+        else:
             steps = Steps(connection, order["undone"])
             if (number := steps.begin()) is not None:
                 tell(resumed=order["undone"][0], statements=number)
@@ -181,6 +186,22 @@ def _let_sqlite_change_its_schema_in_a_transaction(engine: Any) -> None:
 
     sa.event.listen(engine, "connect", connected)
     sa.event.listen(engine, "begin", begun)
+
+
+def _keep_second_connections_in_the_transaction(connection: Any) -> None:
+    """A script that takes another connection from the engine of its own gets a savepoint of this one.
+
+    Airflow 3.2's for deadlines does so. It would wait forever for the tables that this walk has changed.
+    """
+
+    @contextmanager
+    def begin() -> Iterator[Any]:
+        with connection.begin_nested():
+            yield connection
+
+    engine = copy(connection.engine)
+    engine.begin = begin
+    connection.engine = engine
 
 
 def _connect_args(order: dict[str, Any]) -> dict[str, Any]:
