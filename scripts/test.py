@@ -1,7 +1,8 @@
-"""All tests on Airflow 3.3, in two suites, and beside them all but the slow ones on the 3.4 beta.
+"""All tests on Airflow 3.3 and all but the slow ones on the 3.4 beta, in two lanes side by side.
 
-Most of the time they wait for Airflow's processes, so three suites at once take little longer than one.
-Arguments go to all. The first suite's output comes as it is made, the others' after it.
+Most of the time tests wait for Airflow's processes, so two at once take little longer than one; a third would
+make them wait for each other. Arguments go to all. The first suite's output comes as it is made, the others'
+after it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -29,11 +31,29 @@ class Suite(NamedTuple):
     arguments: tuple[str, ...] = ()
 
 
-SUITES = (
-    Suite("Airflow 3.3", ".venv", "shared"),
-    Suite("Airflow 3.3: faults, schema, chart, demo", ".venv", "own", ("-o", "cache_dir=.pytest_cache/own")),
-    Suite("Airflow 3.4 beta", ".venv-34", "", ("-m", "not slow", "-o", "cache_dir=.pytest_cache/34")),
+LANES = (
+    (Suite("Airflow 3.3", ".venv", "shared"),),
+    (
+        Suite("Airflow 3.4 beta", ".venv-34", "", ("-m", "not slow", "-o", "cache_dir=.pytest_cache/34")),
+        Suite(
+            "Airflow 3.3: faults, schema, chart, demo", ".venv", "own", ("-o", "cache_dir=.pytest_cache/own")
+        ),
+    ),
 )
+
+
+class Results:
+    """Of suites in lanes: their exit codes, and what they wrote."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.arguments = arguments
+        self.codes: list[int] = []
+        self.interrupted = False
+
+    def run(self, lane: dict[Suite, IO[bytes] | None]) -> None:
+        for suite, output in lane.items():
+            if not self.interrupted:
+                self.codes.append(abs(start(suite, self.arguments, output).wait()))
 
 
 def start(suite: Suite, arguments: list[str], output: IO[bytes] | None) -> subprocess.Popen[bytes]:
@@ -42,7 +62,7 @@ def start(suite: Suite, arguments: list[str], output: IO[bytes] | None) -> subpr
     return subprocess.Popen(
         [str(home / "bin/python"), "-m", "pytest", *suite.arguments, *arguments],
         cwd=ROOT,
-        # The suites share the machine: waits give up later.
+        # The lanes share the machine: waits give up later.
         env={
             "PINWHEEL_TEST_TIMEOUT_FACTOR": "4",
             **os.environ,
@@ -56,23 +76,32 @@ def start(suite: Suite, arguments: list[str], output: IO[bytes] | None) -> subpr
 
 
 def main(arguments: list[str]) -> int:
+    results = Results(arguments)
     with contextlib.ExitStack() as stack:
-        outputs = [None, *(stack.enter_context(tempfile.TemporaryFile()) for _ in SUITES[1:])]
-        running = [start(suite, arguments, output) for suite, output in zip(SUITES, outputs, strict=True)]
-        codes = []
-        for suite, process, output in zip(SUITES, running, outputs, strict=True):
-            # Ctrl-C reaches all suites by itself: they end, and what they said so far is shown.
-            while process.poll() is None:
-                with contextlib.suppress(KeyboardInterrupt):
-                    process.wait()
-            codes.append(process.returncode)
+        outputs: dict[Suite, IO[bytes] | None] = {
+            suite: stack.enter_context(tempfile.TemporaryFile()) for lane in LANES for suite in lane
+        }
+        outputs[LANES[0][0]] = None
+        lanes = [{suite: outputs[suite] for suite in lane} for lane in LANES]
+        threads = [threading.Thread(target=results.run, args=(lane,)) for lane in lanes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            # Ctrl-C reaches the running suites by itself: they end, and what they said so far is shown.
+            while thread.is_alive():
+                try:
+                    thread.join()
+                except KeyboardInterrupt:
+                    results.interrupted = True
+        for suite, output in outputs.items():
             if output:
                 print(f"\n{suite.title}:", flush=True)
                 output.seek(0)
                 shutil.copyfileobj(output, sys.stdout.buffer)
                 sys.stdout.buffer.flush()
-    selected = [abs(code) for code in codes if code != NO_TESTS]
-    return max(selected, default=NO_TESTS)
+    if len(results.codes) < len(outputs):
+        return 1  # Interrupted, or one could not be started.
+    return max((code for code in results.codes if code != NO_TESTS), default=NO_TESTS)
 
 
 if __name__ == "__main__":
