@@ -68,3 +68,44 @@ def test_a_version_in_the_place_of_a_deleted_one_gives_way(database: Any, tmp_pa
     assert "newer dag_version written by somebody else" in found.summary
     assert _versions(engine) == [released]
     assert upkeep.repair_drift(pusher.host) == []
+
+
+def test_an_unused_version_of_another_writer_is_removed_from_a_dag_that_has_runs(
+    database: Any, tmp_path: Path
+) -> None:
+    pusher = Prebuilt()
+    pusher.push({"a": Text("daily", 1)})
+    engine = database.engine()
+    released = _versions(engine)
+    trigger.trigger(pusher.host, "a", actor="ada", build=1)
+    with engine.begin() as connection:  # Airflow leaves alone for 30 s what it wrote.
+        connection.execute(sa.text("UPDATE serialized_dag SET last_updated = '2026-01-01 00:00:00+00:00'"))
+    pusher.foreign_parse(tmp_path, "a", Text("plain", 2))
+    assert len(_versions(engine)) > len(released), "Airflow adds a version when a run uses the newest"
+
+    (found,) = upkeep.repair_drift(pusher.host)
+    assert found.foreign_versions
+    assert _versions(engine) == released
+    with engine.connect() as connection:
+        assert connection.scalars(sa.text("SELECT dag_id FROM dag_run")).all() == ["a"]
+    assert upkeep.repair_drift(pusher.host) == []
+
+
+def test_a_dag_that_can_not_be_repaired_stops_the_repair_of_no_other(
+    database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pusher = Prebuilt()
+    pusher.push({"a": Text("daily", 1), "b": Text("daily", 1)})
+    for dag_id in ("a", "b"):
+        pusher.foreign_parse(tmp_path, dag_id, Text("plain", 2))
+    lock = upkeep.lock_dags
+
+    def fails_for_a(session: Any, dag_ids: Any) -> None:
+        if "a" in dag_ids:
+            raise RuntimeError("injected")
+        lock(session, dag_ids)
+
+    monkeypatch.setattr(upkeep, "lock_dags", fails_for_a)
+    assert [found.dag_id for found in upkeep.repair_drift(pusher.host)] == ["b"]
+    monkeypatch.undo()
+    assert [found.dag_id for found in upkeep.repair_drift(pusher.host)] == ["a"]

@@ -283,7 +283,13 @@ def sync_permissions(session: Session, p: Projection) -> None:
 
 
 def delete_versions(session: Session, ids: Collection[UUID]) -> None:
-    """Remove versions that nothing refers to; serialized form and code go with them."""
-    for version in session.scalars(select(DagVersion).where(DagVersion.id.in_(list(ids)))):
-        session.delete(version)
-    session.flush()
+    """Remove versions that nothing refers to, with their serialized form and code.
+
+    Not as objects: with a serialized form deleted as one, SQLAlchemy would take the ``dag_id`` from all runs
+    of the Dag (``SerializedDagModel.dag_runs``), and fail.
+    """
+    for chunk in chunks(sorted(ids, key=str)):
+        for column in (SerializedDagModel.dag_version_id, DagCode.dag_version_id, DagVersion.id):
+            session.execute(
+                delete(column.class_).where(column.in_(chunk)).execution_options(synchronize_session="fetch")
+            )
