@@ -299,7 +299,7 @@ def test_a_folder_that_never_rests_keeps_the_former_version(
     bundle, stop = make(), threading.Event()
     bundle.initialize()
     former = version_of(bundle)
-    bundle.maximum_tries = 3
+    bundle.maximum_tries, bundle.settle_seconds = 3, 0.5
 
     def write() -> None:
         while not stop.is_set():
