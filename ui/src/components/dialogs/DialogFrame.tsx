@@ -1,37 +1,47 @@
-/** What dialogs have in common that are mounted while they are open. */
+/** What dialogs have in common. */
 import { Alert, CloseButton, Dialog, Portal } from "@chakra-ui/react";
 import type { PropsWithChildren, ReactNode } from "react";
 
-interface Props {
+interface LayerProps {
   title: ReactNode;
-  testId: string;
-  size: "lg" | "xl";
+  testId?: string;
   footer: ReactNode;
+}
+
+/** The dialog itself, above the page; inside of a `Dialog.Root`. */
+export function DialogLayer({ title, testId, footer, children }: PropsWithChildren<LayerProps>) {
+  return (
+    <Portal>
+      <Dialog.Backdrop />
+      <Dialog.Positioner>
+        <Dialog.Content data-testid={testId}>
+          <Dialog.Header>
+            <Dialog.Title>{title}</Dialog.Title>
+          </Dialog.Header>
+          <Dialog.Body>{children}</Dialog.Body>
+          <Dialog.Footer>{footer}</Dialog.Footer>
+          <Dialog.CloseTrigger asChild>
+            <CloseButton aria-label="Close dialog" />
+          </Dialog.CloseTrigger>
+        </Dialog.Content>
+      </Dialog.Positioner>
+    </Portal>
+  );
+}
+
+interface FrameProps extends LayerProps {
+  size: "lg" | "xl";
   onClose: () => void;
 }
 
 /**
- * Closed by the cross, by Escape and by a click beside it. A layer that is open when it opens has to stay as long as it does:
- * on Airflow 3.4 a layer that closes takes those above it along.
+ * A dialog that is mounted while it is open. Closed by the cross, by Escape and by a click beside it. A layer that is open when
+ * it opens has to stay as long as it does: on Airflow 3.4 a layer that closes takes those above it along.
  */
-export function DialogFrame({ title, testId, size, footer, onClose, children }: PropsWithChildren<Props>) {
+export function DialogFrame({ size, onClose, ...layer }: PropsWithChildren<FrameProps>) {
   return (
     <Dialog.Root open onOpenChange={({ open }) => !open && onClose()} size={size} scrollBehavior="inside">
-      <Portal>
-        <Dialog.Backdrop />
-        <Dialog.Positioner>
-          <Dialog.Content data-testid={testId}>
-            <Dialog.Header>
-              <Dialog.Title>{title}</Dialog.Title>
-            </Dialog.Header>
-            <Dialog.Body>{children}</Dialog.Body>
-            <Dialog.Footer>{footer}</Dialog.Footer>
-            <Dialog.CloseTrigger asChild>
-              <CloseButton aria-label="Close dialog" />
-            </Dialog.CloseTrigger>
-          </Dialog.Content>
-        </Dialog.Positioner>
-      </Portal>
+      <DialogLayer {...layer} />
     </Dialog.Root>
   );
 }

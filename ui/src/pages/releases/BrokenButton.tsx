@@ -1,7 +1,8 @@
-import { Button, CloseButton, Code, Dialog, Portal, Text, VisuallyHidden } from "@chakra-ui/react";
+import { Button, Code, Dialog, Text, VisuallyHidden } from "@chakra-ui/react";
 
 import type { Schemas } from "src/api/client";
 import { CopyButton } from "src/components/CopyButton";
+import { DialogLayer } from "src/components/dialogs/DialogFrame";
 import { WarningIcon } from "src/components/icons";
 import { Commit } from "src/components/labels";
 import { Time } from "src/components/time";
@@ -16,32 +17,21 @@ export function BrokenButton({ dagId, broken }: { dagId: string; broken: Schemas
           <VisuallyHidden>: show the error of {dagId}</VisuallyHidden>
         </Button>
       </Dialog.Trigger>
-      <Portal>
-        <Dialog.Backdrop />
-        <Dialog.Positioner>
-          <Dialog.Content>
-            <Dialog.Header>
-              <Dialog.Title>The newest commit of {dagId} is broken</Dialog.Title>
-            </Dialog.Header>
-            <Dialog.Body>
-              <Text mb={2}>
-                Commit <Commit version={broken.bundle_version} />, <Time at={broken.at} as="absolute" />. What is released goes on running.
-              </Text>
-              {broken.error === null ? (
-                <Text color="fg.muted">You may not see import errors.</Text>
-              ) : (
-                <Code as="pre" display="block" whiteSpace="pre-wrap" p={3} width="100%">
-                  {broken.error}
-                </Code>
-              )}
-            </Dialog.Body>
-            <Dialog.Footer>{broken.error === null ? undefined : <CopyButton text={broken.error}>Copy</CopyButton>}</Dialog.Footer>
-            <Dialog.CloseTrigger asChild>
-              <CloseButton aria-label="Close dialog" />
-            </Dialog.CloseTrigger>
-          </Dialog.Content>
-        </Dialog.Positioner>
-      </Portal>
+      <DialogLayer
+        title={`The newest commit of ${dagId} is broken`}
+        footer={broken.error === null ? undefined : <CopyButton text={broken.error}>Copy</CopyButton>}
+      >
+        <Text mb={2}>
+          Commit <Commit version={broken.bundle_version} />, <Time at={broken.at} as="absolute" />. What is released goes on running.
+        </Text>
+        {broken.error === null ? (
+          <Text color="fg.muted">You may not see import errors.</Text>
+        ) : (
+          <Code as="pre" display="block" whiteSpace="pre-wrap" p={3} width="100%">
+            {broken.error}
+          </Code>
+        )}
+      </DialogLayer>
     </Dialog.Root>
   );
 }
