@@ -6,8 +6,6 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
-import structlog
-
 from pinwheel.core.drift import Drift
 from pinwheel.core.release import Decision, Kind, Release, Track
 from pinwheel.services.ports import Host
@@ -23,20 +21,25 @@ from pinwheel.services.releasing import (
 from pinwheel.store import bindings, builds, dags
 from pinwheel.store.locking import lock_dags
 
-log = structlog.get_logger(__name__)
-
 
 def repair_drift(host: Host) -> list[Drift]:
-    """Put back what another writer changed, and record what it was. Returns the drift that was found."""
+    """Put back what another writer changed, and record what it was. Returns the drift that was found.
+
+    Raises the first fault when all that can be repaired is.
+    """
     suspects = host.run(lambda session: [drift.dag_id for drift in host.drifted(session)])
     repaired: list[Drift] = []
+    faults: list[Exception] = []
     for dag_id in suspects:
         # One Dag a transaction: a row that somebody holds delays no other, and a fault stops no other.
         try:
             repaired += host.run(partial(_repair, host, dag_id))
-        except Exception:
-            log.exception("Drift could not be repaired; it is tried again", dag_id=dag_id)
+        except Exception as error:
+            error.add_note(f"Dag {dag_id}")
+            faults.append(error)
     host.announce([{"kind": "drift", "dag_id": d.dag_id, "found": d.summary} for d in repaired])
+    if faults:
+        raise faults[0]
     return repaired
 
 
