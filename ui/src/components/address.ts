@@ -35,6 +35,14 @@ export function writeAddress(change: (params: URLSearchParams) => void, { replac
   window.dispatchEvent(new Event(CHANGED));
 }
 
+/** Set these parameters, and take away those without a value. */
+export function assign(params: URLSearchParams, values: Record<string, string | number | null | undefined>): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (value === null || value === undefined || value === "") params.delete(name);
+    else params.set(name, String(value));
+  }
+}
+
 /** The parameters as they are now. */
 export function useAddress(): URLSearchParams {
   useLocation(); // Rendered anew with each of the router's navigations, of which the window says nothing.

@@ -3,7 +3,7 @@ import { Button, Input, NativeSelect } from "@chakra-ui/react";
 import { useEffect, useRef, useState } from "react";
 import type { ReactNode } from "react";
 
-import { useAddress, writeAddress } from "src/components/address";
+import { assign, useAddress, writeAddress } from "src/components/address";
 
 const TYPING_MS = 300;
 const PAGE = "page";
@@ -12,10 +12,7 @@ const PAGE = "page";
 function set(changes: Record<string, string | null>, options?: { replace?: boolean }): void {
   writeAddress((params) => {
     if (!(PAGE in changes)) params.delete(PAGE);
-    for (const [name, value] of Object.entries(changes)) {
-      if (value === null || value === "") params.delete(name);
-      else params.set(name, value);
-    }
+    assign(params, changes);
   }, options);
 }
 

@@ -1,20 +1,12 @@
 /** What is chosen on the page. It stands in the address, so that it can be sent to somebody. */
 import { useMemo } from "react";
 
-import { useAddress, writeAddress } from "src/components/address";
+import { assign, useAddress, writeAddress } from "src/components/address";
 
 export type Name = "run" | "task" | "map" | "try" | "version" | "view" | "until" | "limit";
 
 function choose(wanted: Partial<Record<Name, string | undefined>>): void {
-  writeAddress(
-    (params) => {
-      for (const [name, value] of Object.entries(wanted)) {
-        if (value === undefined) params.delete(name);
-        else params.set(name, value);
-      }
-    },
-    { replace: true },
-  );
+  writeAddress((params) => assign(params, wanted), { replace: true });
 }
 
 export function useChoice() {

@@ -2,7 +2,7 @@
 import { Alert, Box, Button, Code, HStack, NativeSelect, Stack, Text } from "@chakra-ui/react";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 
-import { useAddress, writeAddress } from "src/components/address";
+import { assign, useAddress, writeAddress } from "src/components/address";
 import { CopyButton } from "src/components/CopyButton";
 import { Commit, VersionLabel } from "src/components/labels";
 import { Loaded } from "src/components/states";
@@ -30,15 +30,7 @@ function Shown({ dagId, found }: { dagId: string; found: Comparison }) {
   const same = isSame(found.structure);
   const show = params.get("show") ?? (same ? "files" : "structure");
   const set = (values: Record<string, string | number | null>) =>
-    writeAddress(
-      (address) => {
-        for (const [name, value] of Object.entries(values)) {
-          if (value === null) address.delete(name);
-          else address.set(name, String(value));
-        }
-      },
-      { replace: true },
-    );
+    writeAddress((address) => assign(address, values), { replace: true });
   const { from, to } = found;
   const changed = found.files.filter(({ change }) => change !== "same").length;
   return (
