@@ -17,6 +17,7 @@ from attrs import define, field
 
 from harness import kube_api
 from harness.kube_cluster import Cluster, Object
+from harness.sqlite import SqliteFiles
 from harness.warm_cli import warm_pinwheel
 
 ROOT = Path(__file__).parents[2]
@@ -213,21 +214,15 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, P
 
 @pytest.fixture
 def deployment(
-    server: Cluster, both_charts: Path, commands: tuple[Path, Path], tmp_path: Path
+    server: Cluster, both_charts: Path, commands: tuple[Path, Path], sqlite: SqliteFiles, tmp_path: Path
 ) -> Iterator[Deployment]:
-    """Nothing installed yet; a database without a revision."""
+    """Nothing installed yet; a database with all of Airflow's tables, without a revision."""
     for part in (server.objects, server.programs, server.commands, server.requests):
         part.clear()
     bin_folder, database = commands
-    database.unlink(missing_ok=True)
+    shutil.copyfile(sqlite.template(), database)
     with sqlite3.connect(database) as connection:
-        connection.executescript(
-            """
-            CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL);
-            CREATE TABLE task_instance (dag_id TEXT, task_id TEXT, run_id TEXT, state TEXT,
-                                        last_heartbeat_at TEXT);
-            """
-        )
+        connection.execute("DELETE FROM alembic_version")
     kubeconfig = server.kubeconfig(tmp_path / "kubeconfig")
     with helm().Config(
         kubeconfig_path=kubeconfig, namespace="airflow", storage_driver="memory", burst_limit=1000, qps=1000
