@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -45,6 +48,23 @@ def test_events_are_filtered_by_dag_kind_and_person_in_the_address(visitor: Visi
     expect(visitor.pinwheel).to_contain_text("No event matches these filters")
     visitor.pinwheel.get_by_label("Who").fill("admin")
     expect(rows(visitor.pinwheel)).to_have_count(1)
+
+
+def test_events_are_filtered_by_when_on_the_clock_of_the_user(window: Any, fleet: Fleet) -> None:
+    (event,) = fleet.releases.events(fleet.rolled_back, "rollback")
+    with window() as visitor:
+        visitor.set_timezone("Asia/Kolkata")
+        page = shown(visitor, f"dag={fleet.rolled_back}&kind=Promotions+and+rollbacks")
+        minute = datetime.fromisoformat(event["at"]).astimezone(ZoneInfo("Asia/Kolkata"))
+        page.get_by_label("From").fill(f"{minute:%Y-%m-%dT%H:%M}")
+        expect(visitor.page).to_have_url(re.compile("since="))
+        expect(rows(page)).to_have_count(1)
+        page.get_by_label("Until").fill(f"{minute:%Y-%m-%dT%H:%M}")
+        expect(page).to_contain_text("No event matches these filters")
+        page.get_by_label("Until").fill(f"{minute + timedelta(minutes=1):%Y-%m-%dT%H:%M}")
+        expect(rows(page)).to_have_count(1)
+        visitor.page.reload()
+        expect(page.get_by_label("From")).to_have_value(f"{minute:%Y-%m-%dT%H:%M}")
 
 
 def test_older_events_are_one_click_away_and_none_is_shown_twice(visitor: Visitor, fleet: Fleet) -> None:

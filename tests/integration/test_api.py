@@ -6,9 +6,10 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -307,7 +308,36 @@ def test_a_repeated_request_with_its_key_changes_nothing_again(api: Deployment) 
     assert (other["changed"], other["release"]) == (True, 4)
     theirs = ok(api.post("/dags/keys/rollback", {"reason": "r"}, user="editor", headers=headers))
     assert (theirs["changed"], theirs["release"]) == (True, 5)
-    problem(api.post("/dags/keys/runs", headers=headers), 422)
+    problem(api.post("/dags/keys/backfills", DATES, headers=headers), 422)
+
+
+def test_a_repeated_trigger_or_clear_with_its_key_runs_nothing_again(api: Deployment) -> None:
+    def counted(kind: str) -> int:
+        return len(ok(api.get("/events", params={"ids": "keys", "kind": kind}))["events"])
+
+    headers = {"Idempotency-Key": "try 4711"}
+    first = api.post("/dags/keys/runs", {"build": 1, "reason": "once"}, headers=headers)
+    again = api.post("/dags/keys/runs", {"build": 1, "reason": "once"}, headers=headers)
+    assert (first.status_code, first.json()) == (201, again.json())
+    assert counted("trigger") == 1
+    other = ok(api.post("/dags/keys/runs", {"build": 2, "reason": "once"}, headers=headers))
+    theirs = ok(api.post("/dags/keys/runs", {"build": 1, "reason": "once"}, user="editor", headers=headers))
+    runs = {first.json()["run_id"], other["run_id"], theirs["run_id"]}
+    assert (len(runs), counted("trigger")) == (3, 3)
+
+    for run_id in runs:
+        finish(api, "keys", run_id)
+    body = {"run_ids": sorted(runs), "build": 2}
+    cleared = ok(api.post("/dags/keys/clear", body, headers=headers))
+    assert [run["cleared"] for run in cleared["runs"]] == [1, 1, 1]
+    assert ok(api.post("/dags/keys/clear", body, headers=headers)) == cleared
+    assert counted("clear") == 3
+    one = first.json()["run_id"]
+    path = f"/dags/keys/runs/{quote(one, safe='')}/clear"
+    alone = ok(api.post(path, headers=headers))
+    assert (alone["run_id"], counted("clear")) == (one, 4)
+    assert ok(api.post(path, headers=headers)) == alone
+    assert counted("clear") == 4
 
 
 def test_a_batch_changes_all_or_nothing(api: Deployment) -> None:
@@ -403,6 +433,25 @@ def test_events_page_backwards(api: Deployment) -> None:
             break
     assert seen == sorted(set(seen), reverse=True)
     assert len(seen) == api.env.scalar("SELECT count(*) FROM pinwheel_event")
+
+
+def test_events_of_a_time_begin_with_it_and_end_before_it(api: Deployment) -> None:
+    every = ok(api.get("/events", params={"ids": "read_1"}))["events"]
+    oldest, newest = every[-1], every[0]
+    assert oldest["at"] < newest["at"]
+
+    def between(**times: str) -> list[int]:
+        found = ok(api.get("/events", params={"ids": "read_1", **times}))["events"]
+        return [event["id"] for event in found]
+
+    later = [event["id"] for event in every if event["at"] >= newest["at"]]
+    earlier = [event["id"] for event in every if event["at"] < newest["at"]]
+    assert between(since=newest["at"]) == later
+    assert between(until=newest["at"]) == earlier
+    assert between(since=oldest["at"], until=newest["at"]) == earlier
+    assert between(since=newest["at"], until=newest["at"]) == []
+    for wrong in ("yesterday", "2026-01-01T00:00:00", "+10000-01-01T00:00:00Z"):
+        problem(api.get("/events", params={"since": wrong}), 422)
 
 
 def test_the_line_says_what_the_user_may_do(api: Deployment) -> None:
@@ -509,6 +558,9 @@ def test_the_remote_backend_gives_what_the_local_one_gives(api: Deployment) -> N
     assert same(lambda b: b.diff("cli_1", 1, 2))["files"]
     assert same(lambda b: b.events())
     same(lambda b: b.events(Selector.of(["cli_1"]), limit=2))
+    hour = timedelta(hours=1)
+    assert same(lambda b: b.events(since=datetime.now(UTC) - hour, until=datetime.now(UTC) + hour))
+    assert same(lambda b: b.events(since=datetime.now(UTC) + hour)) == []
     same(lambda b: b.history("other"))
     for verb in ("promote", "rollback", "pin", "unpin"):
         assert same(lambda b, verb=verb: b.change(verb, Selector.of(["cli_1", "cli_2"]), plan=True))

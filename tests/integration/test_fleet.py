@@ -14,7 +14,8 @@ from harness.airflow_env import AirflowEnv
 from harness.inprocess import bound_airflow
 from harness.seed import Seeder
 from pinwheel.core.release import Verb
-from pinwheel.services import change, fleet
+from pinwheel.services import change, compare, fleet
+from pinwheel.services.line import line
 
 pytestmark = pytest.mark.airflow
 
@@ -162,6 +163,9 @@ def test_a_commit_leads_to_where_its_bundle_says(
     found = fleet.fleet(deployment.seeder.host, fleet.Wish(text="dag_0"), lambda: set(NAMES))
     shown = [line[which] for line in found["dags"] for which in ("active", "newest")]
     assert len({build["bundle_version"] for build in shown}) == 2
+    told = line(deployment.seeder.host, "dag_00")
+    two = compare.compare(deployment.seeder.host, "dag_00")
+    shown += [*told["releases"], *told["builds"], two["from"], two["to"]]
     for build in shown:
         assert build["url"] == (url and url.format(version=build["bundle_version"]))
 

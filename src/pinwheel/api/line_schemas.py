@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from pinwheel.api.schemas import Build, Moment, Release, _Answer
 
+CommitUrl = Annotated[
+    str | None, Field(description="Where the commit can be looked at, when the bundle knows it.")
+]
 Counts = dict[str, int]
 """Number of runs by Airflow's state of a run; states without runs are left out."""
 
 
 class LineRelease(Release):
     bundle_version: str | None
+    url: CommitUrl
     label: str | None
     message: str | None
     author: str | None
@@ -22,6 +26,7 @@ class LineRelease(Release):
 
 
 class LineBuild(Build):
+    url: CommitUrl
     error: str | None = Field(
         description="The end of a broken build's error; null when the user may not see import errors."
     )
@@ -125,10 +130,14 @@ class ComparedFile(_Answer):
     to_size: int | None = Field(description="Bytes; null: not used, or not kept.")
 
 
+class ComparedBuild(Build):
+    url: CommitUrl
+
+
 class Comparison(_Answer):
     dag_id: str
-    from_: Build = Field(alias="from")
-    to: Build
+    from_: ComparedBuild = Field(alias="from")
+    to: ComparedBuild
     structure: Structure
     graph: Graph = Field(description="Both builds as one graph.")
     files: list[ComparedFile] = Field(description="Every file that either build used.")

@@ -54,6 +54,8 @@ class Backend(Protocol):
         limit: int = 100,
         kinds: Sequence[str] | None = None,
         before_id: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> list[View]:
         """See ``services.views.events``."""
         ...
@@ -170,11 +172,19 @@ class LocalBackend:
         limit: int = 100,
         kinds: Sequence[str] | None = None,
         before_id: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> list[View]:
         from pinwheel.services import views
 
         return views.events(
-            self.host, dag_ids=self._ids(selector), limit=limit, kinds=kinds, before_id=before_id
+            self.host,
+            dag_ids=self._ids(selector),
+            limit=limit,
+            kinds=kinds,
+            before_id=before_id,
+            since=since,
+            until=until,
         )
 
     def change(

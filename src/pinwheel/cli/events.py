@@ -47,6 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--before", type=options.positive, metavar="ID", help="only events older than this one"
     )
+    parser.add_argument(
+        "--since", type=options.instant, metavar="TIME", help="only events of then or later (ISO 8601)"
+    )
+    parser.add_argument("--until", type=options.instant, metavar="TIME", help="only events before then")
     options.add_common(parser)
 
 
@@ -54,14 +58,19 @@ def run(context: Context) -> None:
     args = context.args
     selector = options.selector_of(args)
     rows = context.backend.events(
-        None if selector.empty else selector, limit=args.limit, kinds=args.kind, before_id=args.before
+        None if selector.empty else selector,
+        limit=args.limit,
+        kinds=args.kind,
+        before_id=args.before,
+        since=args.since,
+        until=args.until,
     )
     context.emit(rows, lambda console: render(console, rows))
 
 
 def render(console: Console, rows: list[dict[str, Any]]) -> None:
     if not rows:
-        console.print("Nothing has happened yet.")
+        console.print("No event was found.")
         return
     shown = []
     for row in rows:

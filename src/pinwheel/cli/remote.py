@@ -103,6 +103,8 @@ class RemoteBackend:
         limit: int = 100,
         kinds: Sequence[str] | None = None,
         before_id: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> list[View]:
         found: list[View] = []
         while len(found) < limit:
@@ -112,6 +114,8 @@ class RemoteBackend:
                     **_selection(selector),
                     "kind": list(kinds or ()),
                     "before_id": before_id,
+                    "since": since.isoformat() if since else None,
+                    "until": until.isoformat() if until else None,
                     "limit": min(PAGE, limit - len(found)),
                 },
             )

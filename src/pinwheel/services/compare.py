@@ -9,6 +9,7 @@ from pinwheel.core import command_line, graph
 from pinwheel.core import diff as differences
 from pinwheel.core.build import Build
 from pinwheel.core.errors import NotFound
+from pinwheel.services.links import Links
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import environment_warnings
 from pinwheel.services.views import View, build_named, files_of_two, good_build, managed
@@ -36,10 +37,11 @@ def compare(host: Host, dag_id: str, from_build: int | None = None, to_build: in
         sizes = line.sizes(session, {*before.values(), *after.values()})
         structure = differences.structure(stored[old.id], stored[new.id])
         numbers = releases.numbers_by_build(session, dag_id)
+        links = Links.to(host, session, [(build.bundle_name, build.bundle_version) for build in (old, new)])
         return {
             "dag_id": dag_id,
-            "from": good_build(old, numbers.get(old.id, [])),
-            "to": good_build(new, numbers.get(new.id, [])),
+            "from": _named(old, numbers, links),
+            "to": _named(new, numbers, links),
             "structure": structure,
             "graph": graph.compared(
                 stored[old.id],
@@ -61,6 +63,11 @@ def compare(host: Host, dag_id: str, from_build: int | None = None, to_build: in
         }
 
     return host.run(work)
+
+
+def _named(build: Build, numbers: Mapping[int, list[int]], links: Links) -> View:
+    view = good_build(build, numbers.get(build.id, []))
+    return {**view, "url": links.of(build.bundle_name, build.bundle_version)}
 
 
 def file(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from attrs import frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.release import Track
+from pinwheel.services.links import Links
 from pinwheel.services.ports import DagCard, Host
 from pinwheel.services.views import View, instant, plain_version
 from pinwheel.store import builds
@@ -118,15 +119,14 @@ def _page(host: Host, session: Any, page: list[_Line]) -> list[View]:
     ids = {row.active_build_id for row in rows} | {row.newest_build_id for row in rows}
     found = builds.by_ids(session, [build_id for build_id in ids if build_id is not None])
     errors = store.errors(session, {(r.bundle_name, r.relative_fileloc) for r in rows})
-    places = {(build.bundle_name, plain_version(build.bundle_version)) for build in found.values()}
-    urls = host.view_urls(session, places) if places else {}
+    links = Links.to(host, session, [(build.bundle_name, build.bundle_version) for build in found.values()])
     cards = host.cards(session, [row.dag_id for row in rows])
     counts = host.counts_by_version(session, [row.dag_version_id for row in rows if row.dag_version_id])
     return [
         _view(
             line,
-            active=_build(found.get(line.row.active_build_id), urls),
-            newest=_build(found.get(line.row.newest_build_id), urls),
+            active=_build(found.get(line.row.active_build_id), links),
+            newest=_build(found.get(line.row.newest_build_id), links),
             error=errors.get((line.row.bundle_name, line.row.relative_fileloc)),
             card=cards.get(line.row.dag_id),
             runs=counts.get(line.row.dag_version_id, {}),
@@ -174,15 +174,14 @@ def _view(
     }
 
 
-def _build(build: Build | None, urls: Mapping[tuple[str, str | None], str]) -> View | None:
+def _build(build: Build | None, links: Links) -> View | None:
     if build is None:
         return None
-    version = plain_version(build.bundle_version)
     return {
         "build": build.build,
         "label": build.label,
-        "bundle_version": version,
-        "url": urls.get((build.bundle_name, version)),
+        "bundle_version": plain_version(build.bundle_version),
+        "url": links.of(build.bundle_name, build.bundle_version),
         "author": build.author,
         "message": build.message,
         "created_at": instant(build.created_at),

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from pinwheel.core.errors import InvalidInput
+from pinwheel.services.links import Links
 from pinwheel.services.ports import Host, PlacedRun
 from pinwheel.services.views import View, broken_build, by_time, good_build, instant, managed, one_release
 from pinwheel.store import builds, releases
@@ -56,9 +57,12 @@ def line(
         versions = {run.dag_version_id for run in listed} | counts.keys()
         known = releases.by_dag_version(session, {version for version in versions if version is not None})
         by_release, by_build, unknown = _counted(counts, known)
-        released = builds.by_ids(
-            session, {item.build_id for item in (*shown, *([earlier] if earlier else ()))}
-        )
+        ledgered = [*shown, *([earlier] if earlier else ())]
+        released = builds.by_ids(session, {item.build_id for item in ledgered})
+        made_of: list[Any] = [*good, *bad]
+        places = [(item.bundle_name, item.bundle_version) for item in made_of]
+        places += [(released[item.build_id].bundle_name, item.bundle_version) for item in ledgered]
+        links = Links.to(host, session, places)
         numbers = releases.numbers_by_build(session, dag_id)
         top = shown[0] if shown else earlier
         end = store.released_after(session, dag_id, top.release) if top is not None and before else None
@@ -67,11 +71,15 @@ def line(
             build = released[item.build_id]
             return {
                 **one_release(item, build, active=item.release == row.active_release),
+                "url": links.of(build.bundle_name, item.bundle_version),
                 "until": instant(until),
                 "message": build.message,
                 "author": build.author,
                 "runs": by_release.get(item.release, {}),
             }
+
+        def made(view: View, runs: Mapping[str, int]) -> View:
+            return {**view, "url": links.of(view["bundle"], view["bundle_version"]), "runs": runs}
 
         ends = [end, *(item.created_at for item in shown[:-1])]
         return {
@@ -81,8 +89,8 @@ def line(
             "releases": [release(item, until) for item, until in zip(shown, ends, strict=False)],
             "in_force": release(earlier, shown[-1].created_at if shown else end) if earlier else None,
             "builds": by_time(
-                [{**good_build(b, numbers.get(b.id, [])), "runs": by_build.get(b.id, {})} for b in good],
-                [{**_cut(broken_build(b)), "runs": {}} for b in bad],
+                [made(good_build(b, numbers.get(b.id, [])), by_build.get(b.id, {})) for b in good],
+                [made(_cut(broken_build(b)), {}) for b in bad],
             ),
             "runs": [_run(run, known) for run in listed[:RUNS]],
             "more_runs": len(listed) > RUNS,

@@ -15,6 +15,7 @@ from uuid import UUID
 from attrs import frozen
 
 from pinwheel.services.history import binding_at
+from pinwheel.services.links import Links
 from pinwheel.services.ports import AirflowRun, AirflowTry, Host
 from pinwheel.services.views import View, instant, plain_version
 from pinwheel.store import bindings, builds, releases, versions
@@ -155,14 +156,10 @@ class Names:
 
     def link(self, host: Host, session: Any) -> None:
         """Add to each description where its commit can be looked at."""
-        places = {
-            (view["bundle"], view["bundle_version"])
-            for view in self._views.values()
-            if view["bundle"] and view["bundle_version"]
-        }
-        urls = host.view_urls(session, places) if places else {}
-        for view in self._views.values():
-            view["url"] = urls.get((view["bundle"], view["bundle_version"]))
+        views = self._views.values()
+        links = Links.to(host, session, [(view["bundle"], view["bundle_version"]) for view in views])
+        for view in views:
+            view["url"] = links.of(view["bundle"], view["bundle_version"])
 
 
 def _view(key: str, kind: str, **values: Any) -> View:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from attrs import frozen
@@ -38,6 +39,9 @@ class Cleared(Bound):
     """So many task instances run again."""
 
 
+B = TypeVar("B", bound=Bound)
+
+
 def trigger(
     host: Host,
     dag_id: str,
@@ -49,11 +53,13 @@ def trigger(
     conf: dict[str, Any] | None = None,
     note: str | None = None,
     reason: str | None = None,
+    request_id: str | None = None,
     plan: bool = False,
 ) -> Bound:
     """Start one run on a build, released or not; the active release stays what it is.
 
     Without a build: on the active one. Any number of runs may be on any number of builds at once.
+    ``request_id`` makes a repeat harmless: it starts nothing and gives what the first one gave.
     With ``plan`` it is undone at the end.
     """
     if plan:
@@ -71,13 +77,13 @@ def trigger(
             )
         )
 
-    request_id, attempt = uuid4().hex, list[Bound]()
+    # A commit whose reply is lost is tried again: the id tells that attempt that the run is there.
+    request_id = request_id or uuid4().hex
 
     def work(session: Any) -> Bound:
         lock_dags(session, [dag_id])
-        if attempt and events.answered(session, request_id, [dag_id]):
-            # The reply to a commit was lost: the run is there.
-            return attempt[0]
+        if done := events.answered(session, request_id, [dag_id]):
+            return _answer(Bound, done[dag_id])
         target = target_of(host, session, dag_id, build, verb="trigger")
         version_id, release, bundle_version = version_for(host, session, target)
         new_id, seq = host.create_run(
@@ -105,7 +111,6 @@ def trigger(
             dag_id=dag_id, run_id=new_id, build=target.build, release=release, bundle_version=bundle_version
         )
         _record(host, session, "trigger", bound, actor=actor, reason=reason, request_id=request_id)
-        attempt[:] = [bound]
         return bound
 
     bound = host.run(work)
@@ -123,11 +128,13 @@ def clear(
     only_failed: bool = False,
     task_ids: Collection[str] | None = None,
     reason: str | None = None,
+    request_id: str | None = None,
     plan: bool = False,
 ) -> list[Cleared]:
     """Clear runs so that they run again: on the build they were bound to, or on the given one.
 
-    All of them in one transaction; with ``plan`` it is undone at the end.
+    All of them in one transaction; with ``plan`` it is undone at the end. ``request_id`` makes a repeat
+    harmless: it clears nothing and gives what the first one gave.
     """
     if plan:
         return host.rehearse(
@@ -143,14 +150,16 @@ def clear(
             )
         )
 
-    request_id, attempt = uuid4().hex, list[Cleared]()
+    request_id = request_id or uuid4().hex
+    # An id can stand in one event of a Dag only: each run's event has one of its own.
+    ids = {run_id: _digest(f"{request_id} {run_id}") for run_id in run_ids}
 
     def work(session: Any) -> list[Cleared]:
         lock_dags(session, [dag_id])
-        if attempt and events.answered(session, request_id, [dag_id]):
-            return list(attempt)
+        if done := events.of_requests(session, dag_id, ids.values()):
+            return [_answer(Cleared, done[own]) for own in ids.values()]
         target = target_of(host, session, dag_id, build, verb="clear") if build is not None else None
-        attempt[:] = [
+        return [
             clear_one(
                 host,
                 session,
@@ -161,11 +170,10 @@ def clear(
                 task_ids=task_ids,
                 actor=actor,
                 reason=reason,
-                request_id=request_id if place == 0 else None,
+                request_id=own,
             )
-            for place, run_id in enumerate(dict.fromkeys(run_ids))
+            for run_id, own in ids.items()
         ]
-        return list(attempt)
 
     cleared = host.run(work)
     host.announce([{"kind": "clear", "dag_id": dag_id}])
@@ -185,10 +193,7 @@ def clear_one(
     reason: str | None,
     request_id: str | None = None,
 ) -> Cleared:
-    """Clear one run in the caller's transaction; the caller holds the Dag's lock.
-
-    An id can stand in one event of a Dag only: of several runs, the caller gives it to one.
-    """
+    """Clear one run in the caller's transaction; the caller holds the Dag's lock."""
     version_id: UUID | None = None
     release, bundle_version = None, None
     if target is not None:
@@ -274,6 +279,15 @@ def target_of(host: Host, session: Any, dag_id: str, number: int | None, *, verb
             dag_id=dag_id,
         )
     return target
+
+
+def _answer(kind: type[B], event: Any) -> B:
+    """What the request gave that left this event."""
+    return kind(dag_id=event.dag_id, **event.details)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _record(

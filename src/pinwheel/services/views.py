@@ -322,17 +322,26 @@ def events(
     kinds: Collection[str] | None = None,
     actor: str | None = None,
     before_id: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[View]:
     """The audit trail, newest first. ``dag_ids`` leaves out what happened to other Dags.
 
-    ``before_id`` pages on: only events older than that one.
+    ``before_id`` pages on: only events older than that one. ``since`` is included, ``until`` is not.
     """
     if limit < 1:
         raise InvalidInput("Cannot list events", found=f"limit {limit}", remedy="Give a limit of 1 or more")
 
     def work(session: Any) -> list[View]:
         rows = event_store.listed(
-            session, dag_ids=dag_ids, kinds=kinds, actor=actor, limit=limit, before_id=before_id
+            session,
+            dag_ids=dag_ids,
+            kinds=kinds,
+            actor=actor,
+            limit=limit,
+            before_id=before_id,
+            since=since,
+            until=until,
         )
         return [
             {

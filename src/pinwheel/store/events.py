@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, or_, select
 from sqlalchemy.orm import Session
 
+from pinwheel.core.chunks import chunks
 from pinwheel.store import tables as t
 
 
@@ -55,6 +56,15 @@ def answered(session: Session, request_id: str, dag_ids: Collection[str]) -> dic
     return {row.dag_id: row for row in rows}
 
 
+def of_requests(session: Session, dag_id: str, request_ids: Collection[str]) -> dict[str, Row[Any]]:
+    """Events of one Dag that these requests already made, by request."""
+    found: dict[str, Row[Any]] = {}
+    for chunk in chunks(sorted(request_ids)):
+        query = select(t.event).where(t.event.c.dag_id == dag_id, t.event.c.request_id.in_(chunk))
+        found |= {row.request_id: row for row in session.execute(query)}
+    return found
+
+
 def listed(
     session: Session,
     *,
@@ -64,8 +74,12 @@ def listed(
     limit: int = 100,
     before_id: int | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[Row[Any]]:
-    """Events, newest first. ``dag_ids`` leaves out those of other Dags (not those of no Dag)."""
+    """Events, newest first, of ``since`` or later and before ``until``.
+
+    ``dag_ids`` leaves out those of other Dags (not those of no Dag).
+    """
     query = select(t.event).order_by(t.event.c.id.desc()).limit(limit)
     if dag_ids is not None:
         query = query.where(or_(t.event.c.dag_id.in_(sorted(dag_ids)), t.event.c.dag_id.is_(None)))
@@ -77,6 +91,8 @@ def listed(
         query = query.where(t.event.c.id < before_id)
     if since is not None:
         query = query.where(t.event.c.at >= since)
+    if until is not None:
+        query = query.where(t.event.c.at < until)
     return list(session.execute(query))
 
 

@@ -3,7 +3,7 @@ import { act, fireEvent, render, screen } from "@testing-library/react";
 import { MemoryRouter } from "react-router-dom";
 import { expect, test, vi } from "vitest";
 
-import { SelectFilter, TextFilter, ToggleFilter, useFilters } from "src/components/filters";
+import { InstantFilter, SelectFilter, TextFilter, ToggleFilter, useFilters } from "src/components/filters";
 
 function Address() {
   const { params, page } = useFilters();
@@ -18,6 +18,7 @@ function open(address: string) {
         <ToggleFilter name="held">Held</ToggleFilter>
         <SelectFilter name="tag" label="Tag" choices={["finance"]} />
         <TextFilter name="text" label="Search" />
+        <InstantFilter name="since" label="From" />
         <Address />
       </MemoryRouter>
     </ChakraProvider>,
@@ -82,4 +83,25 @@ test("a choice is one step of the browser's Back, typing is none", async () => {
   fireEvent.click(screen.getByRole("button", { name: "Held" }));
   expect(window.history.length).toBe(before + 1);
   vi.useRealTimers();
+});
+
+test("a time is typed on the user's clock and stands in the address as an instant", async () => {
+  vi.useFakeTimers();
+  localStorage.setItem("timezone", JSON.stringify("Asia/Kolkata"));
+  const address = open("/");
+  const field = screen.getByLabelText<HTMLInputElement>("From");
+  fireEvent.change(field, { target: { value: "2026-11-21T12:00" } });
+  await act(() => vi.advanceTimersByTimeAsync(300));
+  expect(address()).toBe(`?${new URLSearchParams({ since: "2026-11-21T06:30:00.000Z" }).toString()} page 1`);
+  expect(field.value).toBe("2026-11-21T12:00");
+  fireEvent.change(field, { target: { value: "" } });
+  await act(() => vi.advanceTimersByTimeAsync(300));
+  expect(address()).toBe("? page 1");
+  localStorage.clear();
+  vi.useRealTimers();
+});
+
+test("a time in the address that is none is no filter", () => {
+  open("/?since=yesterday");
+  expect(screen.getByLabelText<HTMLInputElement>("From").value).toBe("");
 });

@@ -1,9 +1,11 @@
 /** Filters whose values stand in the page's address, so that a view can be sent to somebody. */
-import { Button, Input, NativeSelect } from "@chakra-ui/react";
+import { Button, Input, NativeSelect, chakra } from "@chakra-ui/react";
 import { useEffect, useRef, useState } from "react";
 import type { ReactNode } from "react";
 
 import { assign, useAddress, writeAddress } from "src/components/address";
+import { absolute, useTimezone } from "src/components/time";
+import { instantOf } from "src/components/zoned";
 
 const TYPING_MS = 300;
 const PAGE = "page";
@@ -68,11 +70,11 @@ export function SelectFilter({
   );
 }
 
-/** Free text; reaches the address when typing pauses. */
-export function TextFilter({ name, label, width }: { name: string; label: string; width?: string }) {
-  const { params } = useFilters();
-  const inAddress = params.get(name) ?? "";
+/** What is typed, or stands in the address; reaches the address when typing pauses. */
+function useTyped(inAddress: string, write: (text: string) => void): [string, (text: string) => void] {
   const [text, setText] = useState(inAddress);
+  const latest = useRef(write);
+  latest.current = write;
   const written = useRef(inAddress);
   useEffect(() => {
     if (inAddress !== written.current) {
@@ -84,10 +86,17 @@ export function TextFilter({ name, label, width }: { name: string; label: string
     if (text === written.current) return;
     const timer = setTimeout(() => {
       written.current = text;
-      set({ [name]: text }, { replace: true });
+      latest.current(text);
     }, TYPING_MS);
     return () => clearTimeout(timer);
-  }, [text, name]);
+  }, [text]);
+  return [text, setText];
+}
+
+/** Free text. */
+export function TextFilter({ name, label, width }: { name: string; label: string; width?: string }) {
+  const { params, set } = useFilters();
+  const [text, setText] = useTyped(params.get(name) ?? "", (typed) => set({ [name]: typed }, { replace: true }));
   return (
     <Input
       type="search"
@@ -99,5 +108,34 @@ export function TextFilter({ name, label, width }: { name: string; label: string
       value={text}
       onChange={(event) => setText(event.target.value)}
     />
+  );
+}
+
+/** The instant that a parameter of the address names; undefined when it names none. */
+export function instantIn(params: URLSearchParams, name: string): string | undefined {
+  const at = Date.parse(params.get(name) ?? "");
+  return Number.isNaN(at) ? undefined : new Date(at).toISOString();
+}
+
+/** A time on the wall of the user's time zone; an instant in the address, so that it means the same to all. */
+export function InstantFilter({ name, label }: { name: string; label: string }) {
+  const { params, set } = useFilters();
+  const timezone = useTimezone();
+  const at = instantIn(params, name);
+  const wall = at === undefined ? "" : absolute(at, timezone).replace(" ", "T").slice(0, "2026-11-21T13:15".length);
+  const [text, setText] = useTyped(wall, (typed) => set({ [name]: instantOf(typed, timezone) ?? null }, { replace: true }));
+  return (
+    <chakra.label display="flex" alignItems="center" gap={1} fontSize="sm" color="fg.muted">
+      {label}
+      <Input
+        color="fg"
+        type="datetime-local"
+        size="sm"
+        width="auto"
+        title={`${label}, in ${timezone}`}
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+      />
+    </chakra.label>
   );
 }

@@ -35,6 +35,8 @@ def list_events(
     before_id: Annotated[
         int | None, Query(ge=1, le=2**53, description="Only events older than this one.")
     ] = None,
+    since: Annotated[schemas.Instant | None, Query(description="Only what happened at or after it.")] = None,
+    until: Annotated[schemas.Instant | None, Query(description="Only what happened before it.")] = None,
     limit: LimitQuery = DEFAULT_LIMIT,
 ) -> dict[str, Any]:
     """Newest first, of Dags that you may read. To go on, ask with ``before_id`` set to ``next_before_id``."""
@@ -53,7 +55,14 @@ def list_events(
     else:
         wanted = set(readable_selection(access, host, selector, retired=False))
     found = views.events(
-        host, dag_ids=wanted, kinds=kind or None, actor=actor, before_id=before_id, limit=limit
+        host,
+        dag_ids=wanted,
+        kinds=kind or None,
+        actor=actor,
+        before_id=before_id,
+        since=since,
+        until=until,
+        limit=limit,
     )
     unbound = access.may_read_unbound_events()
     return {

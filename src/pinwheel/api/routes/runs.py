@@ -10,7 +10,14 @@ from fastapi import APIRouter, Body, Header, Query
 
 from pinwheel.api import schemas
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require
-from pinwheel.api.parameters import DEFAULT_LIMIT, DagIdPath, RunIdPath, TextQuery
+from pinwheel.api.parameters import (
+    DEFAULT_LIMIT,
+    DagIdPath,
+    IdempotencyKey,
+    RunIdPath,
+    TextQuery,
+    request_id,
+)
 from pinwheel.core import command_line
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.services import backfill, trigger
@@ -52,16 +59,21 @@ def trigger_run(
     host: HostDep,
     dag_id: DagIdPath,
     body: Annotated[schemas.TriggerBody | None, Body()] = None,
-    key: NoKey = None,
+    key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """Start one run on any good build, released or not. The active release stays what it is.
 
-    To repeat it safely give a ``run_id``: when that run exists the answer is 409.
+    To repeat it safely give an ``Idempotency-Key``, or a ``run_id``: when that run exists the answer is 409.
     """
-    _no_key(key)
     body = body or schemas.TriggerBody()
     require(access, dag_id, Permission.CREATE_RUN)
-    bound = _known(host, dag_id, lambda: trigger.trigger(host, dag_id, actor=access.user_name, **dict(body)))
+    user = access.user_name
+    repeat = request_id(key, user, f"trigger {dag_id} {body.model_dump_json()}")
+    bound = _known(
+        host,
+        dag_id,
+        lambda: trigger.trigger(host, dag_id, actor=user, request_id=repeat, **dict(body)),
+    )
     if not body.plan:
         return attrs.asdict(bound)
     command = command_line.trigger(dag_id, **body.model_dump(exclude={"plan"}))
@@ -80,11 +92,10 @@ def clear_run(
     dag_id: DagIdPath,
     run_id: RunIdPath,
     body: Annotated[schemas.ClearBody | None, Body()] = None,
-    key: NoKey = None,
+    key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """Let a run run again: on the build that it is bound to, or on the given one."""
-    _no_key(key)
-    (cleared,) = _clear(access, host, dag_id, [run_id], body or schemas.ClearBody())
+    (cleared,) = _clear(access, host, dag_id, [run_id], body or schemas.ClearBody(), key)
     return cleared
 
 
@@ -96,11 +107,10 @@ def clear_runs(
     host: HostDep,
     dag_id: DagIdPath,
     body: Annotated[schemas.ClearRunsBody, Body()],
-    key: NoKey = None,
+    key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """Let runs run again, all of them or none: on the builds that they are bound to, or on the given one."""
-    _no_key(key)
-    return {"plan": body.plan, "runs": _clear(access, host, dag_id, body.run_ids, body)}
+    return {"plan": body.plan, "runs": _clear(access, host, dag_id, body.run_ids, body, key)}
 
 
 @router.post(
@@ -121,7 +131,12 @@ def create_backfill(
 
     While a backfill of the Dag is active, another one answers 409.
     """
-    _no_key(key)
+    if key is not None:
+        raise InvalidInput(
+            "Cannot take an Idempotency-Key here",
+            found="a Dag has one active backfill at most",
+            remedy="Leave the key out: while its runs are under way a repeated request answers 409",
+        )
     require(access, dag_id, Permission.CREATE_RUN)
     if body.reprocess_behavior is not schemas.Reprocess.NONE:
         require(access, dag_id, Permission.EDIT_RUN)
@@ -150,9 +165,15 @@ def create_backfill(
 
 
 def _clear(
-    access: Access, host: Host, dag_id: str, run_ids: Sequence[str], body: schemas.ClearBody
+    access: Access,
+    host: Host,
+    dag_id: str,
+    run_ids: Sequence[str],
+    body: schemas.ClearBody,
+    key: str | None,
 ) -> list[dict[str, Any]]:
     require(access, dag_id, Permission.EDIT_RUN)
+    words = f"clear {dag_id} {list(run_ids)} {body.model_dump_json()}"
     cleared = _known(
         host,
         dag_id,
@@ -165,6 +186,7 @@ def _clear(
             only_failed=body.only_failed,
             task_ids=body.task_ids,
             reason=body.reason,
+            request_id=request_id(key, access.user_name, words),
             plan=body.plan,
         ),
     )
@@ -179,12 +201,3 @@ def _known(host: Host, dag_id: str, work: Callable[[], T]) -> T:
         if not host.run(lambda session: host.airflow_dags(session, [dag_id])):
             raise unknown_dag(dag_id) from None
         raise
-
-
-def _no_key(key: str | None) -> None:
-    if key is not None:
-        raise InvalidInput(
-            "Cannot take an Idempotency-Key here",
-            found="runs are told apart by their id",
-            remedy="Give a run_id of your own: a repeated request then answers 409",
-        )

@@ -140,7 +140,7 @@ function Row({ dagId, entry, activeBuild, may, canAct, selected, picked, onChoos
         )}
       </Table.Cell>
       <Table.Cell maxWidth="20rem">
-        <Commit version={commit?.bundle_version} />
+        <Commit version={commit?.bundle_version} url={commit?.url} />
         <Text fontSize="sm" lineClamp={1} title={commit?.message ?? undefined}>
           {(commit?.message ?? "").split("\n", 1)[0]}
         </Text>
@@ -152,7 +152,7 @@ function Row({ dagId, entry, activeBuild, may, canAct, selected, picked, onChoos
       </Table.Cell>
       <Table.Cell maxWidth="20rem">
         {broken && build !== undefined ? (
-          <BrokenButton dagId={dagId} broken={{ at: build.created_at, bundle_version: build.bundle_version, error: build.error }} />
+          <BrokenButton dagId={dagId} broken={{ at: build.created_at, bundle_version: build.bundle_version, error: build.error }} url={build.url} />
         ) : release === undefined ? undefined : (
           <>
             <Text fontSize="sm">{release.actor}</Text>

@@ -32,7 +32,7 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
             <ReleaseLabel release={dag.active_release} active={!dag.retired} />
           </Text>
           <BuildLabel build={dag.active_build} label={dag.label} />
-          {release === undefined ? undefined : <Commit version={release.bundle_version} />}
+          {release === undefined ? undefined : <Commit version={release.bundle_version} url={release.url} />}
           {dag.retired ? <Badge colorPalette="gray">retired</Badge> : undefined}
         </HStack>
         {release === undefined ? undefined : (

@@ -11,7 +11,8 @@ import { PageLink } from "src/components/labels";
 import { ErrorState } from "src/components/states";
 import { useTimezone } from "src/components/time";
 import { useCalm } from "src/components/useCalm";
-import { confOf, instantOf } from "src/pages/dagReleases/zoned";
+import { instantOf } from "src/components/zoned";
+import { confOf } from "src/pages/dagReleases/conf";
 
 export function TryDialog({ dagId, build, onClose }: { dagId: string; build: number; onClose: () => void }) {
   const client = useQueryClient();

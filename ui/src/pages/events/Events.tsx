@@ -4,7 +4,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 
 import { answer, api } from "src/api/client";
 import { keys } from "src/api/queries";
-import { TextFilter, useFilters } from "src/components/filters";
+import { InstantFilter, TextFilter, instantIn, useFilters } from "src/components/filters";
 import { Kind, PageLink } from "src/components/labels";
 import { Empty, Loaded } from "src/components/states";
 import { Time } from "src/components/time";
@@ -28,11 +28,21 @@ function asGlob(text: string): string {
   return /[*?[]/.test(text) ? text : `*${text}*`;
 }
 
-function useEvents(dagId: string | undefined, wish: { dag: string; kinds: string[]; actor: string }) {
+interface Wish {
+  dag: string;
+  kinds: string[];
+  actor: string;
+  since: string | undefined;
+  until: string | undefined;
+}
+
+function useEvents(dagId: string | undefined, wish: Wish) {
   const query = {
     limit: PAGE_SIZE,
     kind: wish.kinds,
     actor: wish.actor || undefined,
+    since: wish.since,
+    until: wish.until,
     ...(dagId === undefined ? { glob: wish.dag === "" ? [] : [asGlob(wish.dag)] } : { ids: [dagId] }),
   };
   return useInfiniteQuery({
@@ -51,8 +61,10 @@ export function Events({ dagId }: { dagId?: string }) {
     dag: params.get("dag") ?? "",
     kinds: GROUPS[group] ?? [],
     actor: params.get("actor") ?? "",
+    since: instantIn(params, "since"),
+    until: instantIn(params, "until"),
   });
-  const filtered = ["kind", "dag", "actor"].some((name) => params.has(name));
+  const filtered = ["kind", "dag", "actor", "since", "until"].some((name) => params.has(name));
   return (
     <>
       <Filters ofOneDag={dagId !== undefined} />
@@ -160,6 +172,8 @@ function Filters({ ofOneDag }: { ofOneDag: boolean }) {
         <NativeSelect.Indicator />
       </NativeSelect.Root>
       <TextFilter name="actor" label="Who" width="14rem" />
+      <InstantFilter name="since" label="From" />
+      <InstantFilter name="until" label="Until" />
     </HStack>
   );
 }

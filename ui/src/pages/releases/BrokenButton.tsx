@@ -8,7 +8,7 @@ import { Commit } from "src/components/labels";
 import { Time } from "src/components/time";
 
 /** Says that the newest commit is broken; its error is one click away. */
-export function BrokenButton({ dagId, broken }: { dagId: string; broken: Schemas["Broken"] }) {
+export function BrokenButton({ dagId, broken, url }: { dagId: string; broken: Schemas["Broken"]; url?: string | null }) {
   return (
     <Dialog.Root size="xl" scrollBehavior="inside" lazyMount unmountOnExit>
       <Dialog.Trigger asChild>
@@ -22,7 +22,7 @@ export function BrokenButton({ dagId, broken }: { dagId: string; broken: Schemas
         footer={broken.error === null ? undefined : <CopyButton text={broken.error}>Copy</CopyButton>}
       >
         <Text mb={2}>
-          Commit <Commit version={broken.bundle_version} />, <Time at={broken.at} as="absolute" />. What is released goes on running.
+          Commit <Commit version={broken.bundle_version} url={url} />, <Time at={broken.at} as="absolute" />. What is released goes on running.
         </Text>
         {broken.error === null ? (
           <Text color="fg.muted">You may not see import errors.</Text>

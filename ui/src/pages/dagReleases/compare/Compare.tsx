@@ -113,7 +113,7 @@ function Side({ dagId, name, build, onPick }: SideProps) {
         </NativeSelect.Root>
       </Text>
       <HStack gap={2} fontSize="sm" mt={1}>
-        <Commit version={build.bundle_version} />
+        <Commit version={build.bundle_version} url={build.url} />
         {build.label === null ? undefined : <VersionLabel label={build.label} />}
         <Text color="fg.muted">
           <Time at={build.created_at} />

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { confOf, instantOf } from "src/pages/dagReleases/zoned";
+import { instantOf } from "src/components/zoned";
 
 describe("a time on the wall of a time zone", () => {
   it.each([
@@ -17,13 +17,4 @@ describe("a time on the wall of a time zone", () => {
   it.each(["", "yesterday", "2026-02-31T00:00", "2026-11-21"])("%j is none", (text) =>
     expect(instantOf(text, "UTC")).toBeUndefined(),
   );
-});
-
-describe("a run's configuration", () => {
-  it("is a JSON object or nothing", () => {
-    expect(confOf(' {"day": 1} ')).toEqual({ day: 1 });
-    expect(confOf("  ")).toBeUndefined();
-    for (const text of ["[1]", "1", "null", '"x"']) expect(() => confOf(text)).toThrow("A JSON object is needed");
-    expect(() => confOf("{day: 1}")).toThrow("This is not JSON");
-  });
 });

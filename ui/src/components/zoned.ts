@@ -26,16 +26,3 @@ function offsetAt(instant: number, timeZone: string): number {
   const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
   return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(instant / 1000) * 1000;
 }
-
-/** A run's configuration: a JSON object or nothing; throws with what is wrong. */
-export function confOf(text: string): Record<string, unknown> | undefined {
-  if (text.trim() === "") return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new Error(`This is not JSON: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("A JSON object is needed, such as {\"day\": 1}");
-  return value as Record<string, unknown>;
-}

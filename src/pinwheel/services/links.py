@@ -1,0 +1,27 @@
+"""Where commits can be looked at, when their bundle says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import frozen
+
+from pinwheel.services.ports import Host
+from pinwheel.services.views import plain_version
+
+
+@frozen
+class Links:
+    """Web addresses of commits, by bundle and version."""
+
+    _urls: dict[tuple[str, str | None], str]
+
+    @classmethod
+    def to(cls, host: Host, session: Any, places: Iterable[tuple[str | None, str | None]]) -> Links:
+        """Those of all these bundles and versions, asked for together."""
+        known = {(bundle, plain_version(version)) for bundle, version in places if bundle and version}
+        return cls(host.view_urls(session, known) if known else {})
+
+    def of(self, bundle: str | None, version: str | None) -> str | None:
+        return self._urls.get((bundle, plain_version(version))) if bundle else None
