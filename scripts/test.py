@@ -59,13 +59,16 @@ class Results:
 def start(suite: Suite, arguments: list[str], output: IO[bytes] | None) -> subprocess.Popen[bytes]:
     home = ROOT / suite.environment
     activated = {"VIRTUAL_ENV": str(home), "PATH": os.pathsep.join([str(home / "bin"), os.environ["PATH"]])}
+    # As for a user: an installed Airflow has its bytecode, and Dags' modules get theirs. Without, each of
+    # hundreds of processes would compile all of Airflow.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return subprocess.Popen(
         [str(home / "bin/python"), "-m", "pytest", *suite.arguments, *arguments],
         cwd=ROOT,
         # The lanes share the machine: waits give up later.
         env={
             "PINWHEEL_TEST_TIMEOUT_FACTOR": "4",
-            **os.environ,
+            **inherited,
             **activated,
             "PINWHEEL_TEST_PART": suite.part,
         },

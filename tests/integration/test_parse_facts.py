@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pinwheel.airflow3.parsing import TracingProcess, entrypoint, process, take_facts
+from pinwheel.airflow3.parsing.tracer import Tracer
 from pinwheel.core.facts import ParseFacts
 from pinwheel.core.inputs import inputs_of, matches
 
@@ -89,6 +90,29 @@ def test_a_helper_is_used_when_its_bytecode_is_cached(tmp_path: Path) -> None:
     assert list(tmp_path.glob("__pycache__/*.pyc"))
     facts = trace(tmp_path, "import sys, h\nsys.modules.pop('h')")
     assert facts.files == ("dags/d.py", "h.py")
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "sys.modules.pop('helpers.one', None); import helpers.one",
+        "import json; del sys.modules['json']; import json",
+    ],
+)
+def test_a_helper_is_used_whatever_the_file_does_to_the_loaded_modules(
+    tmp_path: Path, tampering: str
+) -> None:
+    put(tmp_path, "helpers/__init__.py")
+    put(tmp_path, "helpers/one.py", "X = 1")
+    facts = trace(tmp_path, f"import sys\n{tampering}\nimport helpers.one")
+    assert facts.files == ("dags/d.py", "helpers/__init__.py", "helpers/one.py")
+    assert facts.impure == ()
+
+
+def test_when_the_module_that_marks_the_start_is_gone_all_modules_are_looked_at(tmp_path: Path) -> None:
+    tracer = Tracer(str(tmp_path))
+    tracer._last_module_before = "a module that the file removed"
+    assert {id(module) for module in tracer.new_modules} == {id(module) for module in sys.modules.values()}
 
 
 def test_a_helper_found_through_a_changed_search_path_is_used(tmp_path: Path) -> None:

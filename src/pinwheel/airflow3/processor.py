@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,26 +160,28 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         head = self.heads[bundle_name]
         environment = current_environment().fingerprint
         rows = self.host.run(lambda s: files.of_bundle(s, bundle_name))
-        parses = self.host.run(
-            lambda s: files.parses(s, [row.parse_id for row in rows.values() if row.parse_id])
-        )
-        unchanged, to_parse = [], []
+        inputs = self._inputs(bundle_name, rows, environment)
+        unchanged, changed, to_parse = [], [], []
         for info in present:
             path = str(info.rel_path)
-            row = rows.get(path)
-            parse = parses.get(row.parse_id) if row is not None and row.parse_id else None
-            inputs = Inputs.from_json(parse.inputs) if parse is not None else None
-            impure = bool(row.impure) if row is not None else False
-            current = parse is not None and parse.environment == environment
-            if row is not None and inputs is not None and current and matches(inputs, head.manifest):
-                self._remember(bundle_name, path, head.seq, inputs, impure, row.error, row.parse_id)
-                unchanged.append(info)
-            elif self._reuse(head, path, environment):
+            found = inputs.get(path)
+            if found is not None and matches(found, head.manifest):
+                row = rows[path]
+                self._remember(bundle_name, path, head.seq, found, bool(row.impure), row.error, row.parse_id)
                 unchanged.append(info)
             else:
-                self.known.setdefault(
+                changed.append(info)
+        earlier = self._earlier(head, [str(info.rel_path) for info in changed])
+        for info in changed:
+            path = str(info.rel_path)
+            if self._reuse(head, path, environment, earlier.get(head.manifest.get(path, ""), [])):
+                unchanged.append(info)
+            else:
+                impure = path in rows and bool(rows[path].impure)
+                known = self.known.setdefault(
                     (bundle_name, path), KnownFile(seq=0, inputs=None, impure=impure)
-                ).seq = 0
+                )
+                known.seq = 0
                 to_parse.append(info)
         paths = {str(info.rel_path) for info in present}
         for key in [k for k in self.known if k[0] == bundle_name and k[1] not in paths]:
@@ -206,12 +209,30 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         to_parse.sort(key=lambda info: str(info.rel_path), reverse=True)
         self._add_files_to_queue(to_parse, mode="front")
 
-    def _reuse(self, head: Head, path: str, environment: str) -> bool:
+    def _inputs(self, bundle_name: str, rows: Mapping[str, Any], environment: str) -> dict[str, Inputs]:
+        """The inputs of each file's newest parse, but for parses in another environment."""
+        found: dict[str, Inputs] = {}
+        unknown: dict[int, str] = {}
+        for path, row in rows.items():
+            known = self.known.get((bundle_name, path))
+            if row.parse_id is None:
+                continue
+            if known is not None and known.inputs is not None and known.parse_id == row.parse_id:
+                found[path] = known.inputs
+            else:
+                unknown[row.parse_id] = path
+        for parse_id, parse in self.host.run(lambda s: files.parses(s, unknown)).items():
+            if parse.environment == environment:
+                found[unknown[parse_id]] = Inputs.from_json(parse.inputs)
+        return found
+
+    def _earlier(self, head: Head, paths: Iterable[str]) -> dict[str, list[Any]]:
+        digests = {head.manifest[path] for path in paths if path in head.manifest}
+        return self.host.run(lambda s: files.earlier_parses(s, head.bundle_name, digests))
+
+    def _reuse(self, head: Head, path: str, environment: str, earlier: Iterable[Any]) -> bool:
         """Take the result of an earlier parse of the same content, if there is one."""
-        digest = head.manifest.get(path)
-        if digest is None:
-            return False
-        for row in self.host.run(lambda s: files.earlier_parses(s, head.bundle_name, digest)):
+        for row in earlier:
             inputs = Inputs.from_json(row.inputs)
             if (
                 row.relative_fileloc == path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -126,13 +126,20 @@ def parses(session: Session, ids: Collection[int]) -> dict[int, Row[Any]]:
     return found
 
 
-def earlier_parses(session: Session, bundle_name: str, file_digest: str) -> list[Row[Any]]:
-    """Parses of a file with this content, newest first, at most 20."""
-    return list(
-        session.execute(
-            select(t.parse)
-            .where(t.parse.c.bundle_name == bundle_name, t.parse.c.file_digest == file_digest)
-            .order_by(t.parse.c.id.desc())
-            .limit(20)
+def earlier_parses(
+    session: Session, bundle_name: str, file_digests: Collection[str]
+) -> dict[str, list[Row[Any]]]:
+    """Parses of files with these contents: by content newest first, at most 20."""
+    found: dict[str, list[Row[Any]]] = {}
+    for chunk in chunks(sorted(set(file_digests))):
+        place = func.row_number().over(partition_by=t.parse.c.file_digest, order_by=t.parse.c.id.desc())
+        ranked = (
+            select(t.parse.c.id, place.label("place"))
+            .where(t.parse.c.bundle_name == bundle_name, t.parse.c.file_digest.in_(chunk))
+            .subquery()
         )
-    )
+        newest = select(ranked.c.id).where(ranked.c.place <= 20)
+        rows = session.execute(select(t.parse).where(t.parse.c.id.in_(newest)).order_by(t.parse.c.id.desc()))
+        for row in rows:
+            found.setdefault(row.file_digest, []).append(row)
+    return found

@@ -17,6 +17,10 @@ from pinwheel.airflow3.parsing.gather import gather
 from pinwheel.airflow3.parsing.handover import put_facts
 from pinwheel.airflow3.parsing.tracer import Tracer
 
+# Made in the manager, for all parsers.
+_REQUESTS = TypeAdapter[processor.ToDagProcessor](processor.ToDagProcessor)
+_ERRORS = TypeAdapter[comms.ToTask](comms.ToTask)
+
 
 class RecordingComms(comms.CommsDecoder):
     """The child's line to the manager; tells the tracer what the Dag's code asks Airflow for."""
@@ -41,7 +45,7 @@ def traced_entrypoint() -> None:
     import structlog
     from airflow.sdk.execution_time import task_runner
 
-    decoder = RecordingComms(body_decoder=TypeAdapter[processor.ToDagProcessor](processor.ToDagProcessor))
+    decoder = RecordingComms(body_decoder=_REQUESTS, err_decoder=_ERRORS)
     msg = decoder._get_response()
     if not isinstance(msg, processor.DagFileParseRequest):
         raise RuntimeError(f"Required first message to be a DagFileParseRequest, it was {msg}")

@@ -11,7 +11,8 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -51,7 +52,7 @@ class Tracer:
         self.attempts: dict[str, tuple[str, ...]] = {}
         """Each module that bundle code looked for, with the search path it was looked for on."""
         self.impure: dict[tuple[str, str], None] = {}
-        self._modules_before: set[str] = set()
+        self._last_module_before: str | None = None
         self._main = threading.main_thread().ident
         self._installed = installed_prefixes()
         self._temporary = os.path.join(tempfile.gettempdir(), "tmp")
@@ -76,7 +77,9 @@ class Tracer:
         }
 
     def start(self) -> None:
-        self._modules_before = set(sys.modules)
+        # Modules come in the order of their import. A set of all names before would touch, and so copy, the
+        # pages of thousands of the manager's objects.
+        self._last_module_before = next(reversed(sys.modules), None)
         sys.meta_path.insert(0, ImportAttempts(self))  # type: ignore[arg-type]
         self.active = True
         sys.addaudithook(self._hook)
@@ -86,7 +89,15 @@ class Tracer:
 
     @property
     def new_modules(self) -> list[Any]:
-        return [sys.modules.get(name) for name in set(sys.modules) - self._modules_before]
+        """What was imported since the start, or imported anew."""
+        try:
+            names = list(self._since_start(reversed(sys.modules)))
+        except RuntimeError:  # A thread of the Dag's code imports right now.
+            names = list(self._since_start(reversed(list(sys.modules))))
+        return [sys.modules.get(name) for name in names]
+
+    def _since_start(self, newest_first: Iterator[str]) -> Iterator[str]:
+        return takewhile(lambda name: name != self._last_module_before, newest_first)
 
     @property
     def airflow_modules(self) -> list[str]:
