@@ -213,6 +213,8 @@ def test_only_a_release_changes_what_runs__an_emptied_repository_and_a_deleted_b
     assert run_mark(airflow, pinned) == "m1"
     assert pinwheel.status(free)["retired"]
     assert airflow.get(f"/api/v2/dags/{free}")["is_stale"]
+    pinwheel.unpin(pinned)
+    pinwheel.wait_status(pinned, lambda status: status["retired"])
 
     back = slot.repo.commit(dags.dag(free, "m1"))
     pinwheel.wait_settled(slot.name, back)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from pinwheel.airflow3 import drift
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.services import presence, upkeep
-from pinwheel.store import bundles
+from pinwheel.store import bundles, dags
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +34,7 @@ class Keeper:
         self._parse_interval = float(conf.getint("dag_processor", "min_file_process_interval", fallback=30))
         self._last: dict[str, float] = {}
         self._settled: dict[str, tuple[int, float | None]] = {}
+        self._unpinned: dict[str, datetime] = {}
         self._paused: dict[str, bool] = {}
         self._asserted: dict[str, str] = {}
         self._running: set[int] = set()
@@ -56,6 +57,7 @@ class Keeper:
     def turn(self, dag_bundles: Sequence[BaseDagBundle], only: list[str] | None) -> None:
         """One turn: each duty whose time has come."""
         self._every("drift", self._drift_interval, lambda: upkeep.repair_drift(self.host))
+        self._every("unpinned", self._drift_interval, self._look_again_at_unpinned)
         self._every("bindings", 1.0, lambda: upkeep.record_bindings(self.host, self._running))
         self._every("health", self._parse_interval, self._heal)
         self._every("assert", 1.0, self._assert_some)
@@ -82,6 +84,14 @@ class Keeper:
         self._paused = paused
         upkeep.reassert(self.host, sorted(waiting))
 
+    def _look_again_at_unpinned(self) -> None:
+        """A pin kept Dags that are gone from their bundle; without it they are to be retired."""
+        unpinned = self.host.run(dags.last_unpinned)
+        for name, at in unpinned.items():
+            if self._unpinned.get(name) != at:
+                self._settled.pop(name, None)
+        self._unpinned = unpinned
+
     def _assert_some(self) -> None:
         before = self.host.now() - timedelta(seconds=self._assert_interval)
         due = self.host.run(lambda session: drift.due_for_assertion(session, before, BATCH))
@@ -98,8 +108,6 @@ class Keeper:
 
     def _retire_unconfigured(self) -> None:
         def work(session: Any) -> Any:
-            from pinwheel.store import dags
-
             for name in drift.inactive_bundles(session):
                 gone = [
                     d

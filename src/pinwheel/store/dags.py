@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy import Row, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -99,6 +99,16 @@ def set_track(
             .where(t.dag.c.dag_id.in_(chunk))
             .values(track=track.value, track_actor=actor, track_reason=reason, track_since=now)
         )
+
+
+def last_unpinned(session: Session) -> dict[str, datetime]:
+    """When a Dag of each bundle was last unpinned; without bundles of which none ever was."""
+    query = (
+        select(t.dag.c.bundle_name, func.max(t.dag.c.track_since))
+        .where(t.dag.c.track == Track.AUTO.value, t.dag.c.track_since.is_not(None))
+        .group_by(t.dag.c.bundle_name)
+    )
+    return dict(session.execute(query).tuples().all())
 
 
 def mark_asserted(session: Session, dag_ids: Collection[str], now: datetime) -> None:
