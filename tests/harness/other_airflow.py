@@ -1,4 +1,4 @@
-"""Environments with other Airflow versions, and deployments that run on them.
+"""Environments with other Airflow versions or more providers, and deployments that run on them.
 
 Made with uv, in ``.venv-cache`` of the checkout, and kept there for the next run. Pinwheel itself is
 installed from the checkout as it stands, so a change of its sources needs no new environment.
@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,34 +23,35 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".venv-cache"
 BETA = "3.4.0b2"
 _DRIVERS = ("psycopg2-binary", "asyncpg")
-_LIBRARIES = {"3.1.8": "2026-04-15", "3.2.2": "2026-06-15"}
+_LIBRARIES = {"3.1.8": "2026-04-15", "3.2.2": "2026-06-15", "3.3.2": "2026-10-15"}
 """Up to when libraries are taken, some weeks after each release: an old image has those of its time."""
 _SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true"}
 
 
-def programs(version: str) -> Path:
+def programs(version: str, *packages: str) -> Path:
     """The folder of programs of an environment with this Airflow and Pinwheel; made when it is not there."""
-    if version == AIRFLOW_VERSION:
+    if version == AIRFLOW_VERSION and not packages:
         return BIN
     CACHE.mkdir(exist_ok=True)
-    with (CACHE / f"{version}.lock").open("w") as lock:
+    name = "-".join([version, *(package.partition("==")[0] for package in packages)])
+    with (CACHE / f"{name}.lock").open("w") as lock:
         # Two test runs at once make it once.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if version == BETA:
             _run([str(ROOT / "scripts" / "bootstrap"), "--sync-34"])
             return ROOT / ".venv-34" / "bin"
-        return _made(version)
+        return _made(version, CACHE / f"airflow-{name}", packages)
 
 
-def _made(version: str) -> Path:
-    folder = CACHE / f"airflow-{version}"
+def _made(version: str, folder: Path, packages: Sequence[str]) -> Path:
     stamp = folder / "pinwheel-stamp"
-    recipe = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + sys.version.encode()).hexdigest()
+    made_of = [(ROOT / "pyproject.toml").read_bytes(), sys.version.encode(), repr(packages).encode()]
+    recipe = hashlib.sha256(b"".join(made_of)).hexdigest()
     if not (stamp.is_file() and stamp.read_text() == recipe):
         uv = _uv()
         python = str(folder / "bin" / "python")
         _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)])
-        what = [f"apache-airflow=={version}", *_DRIVERS, "--editable", str(ROOT)]
+        what = [f"apache-airflow=={version}", *packages, *_DRIVERS, "--editable", str(ROOT)]
         _run(
             [
                 uv,
@@ -95,17 +96,27 @@ def _run(command: list[str]) -> None:
 
 
 class OtherAirflow(AirflowEnv):
-    """An AirflowEnv whose programs are those of another Airflow version, with its stock Dag processor."""
+    """An AirflowEnv on an environment of its own; its Dag processor is Airflow's unless told otherwise."""
 
-    def __init__(self, version: str, root: Path, database: Database, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        version: str,
+        root: Path,
+        database: Database,
+        *,
+        packages: Sequence[str] = (),
+        processor: str = "stock",
+        **kwargs: Any,
+    ) -> None:
         self.version = version
-        self.programs = programs(version)
-        super().__init__(root, database, processor="stock", **kwargs)
+        self.programs = programs(version, *packages)
+        super().__init__(root, database, processor=processor, **kwargs)
         self.env["PATH"] = f"{self.programs}{os.pathsep}{self.env['PATH']}"
 
     def _command(self, component: str) -> list[str]:
         if component == DAG_PROCESSOR:
-            return [str(self.programs / "airflow"), "dag-processor"]
+            program = "pinwheel" if self.processor == "pinwheel" else "airflow"
+            return [str(self.programs / program), "dag-processor"]
         return [str(self.programs / "airflow"), component]
 
     def cli(

@@ -1,0 +1,166 @@
+"""Behind the FAB auth manager: its users, its roles, and permissions that a Dag file sets itself.
+
+An environment of its own: the libraries that FAB needs do not go with the newest ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from harness import bundles, dags
+from harness.airflow_env import API_SERVER, DAG_PROCESSOR
+from harness.gitrepo import GitRepo
+from harness.other_airflow import OtherAirflow
+from harness.processes import wait_for
+
+pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
+
+AIRFLOW, FAB = "3.3.2", "apache-airflow-providers-fab==3.9.0"
+API = "/pinwheel/api/v1"
+ADMIN = [
+    *("--username", "admin", "--password", "admin-password", "--role", "Admin"),
+    *("--firstname", "admin", "--lastname", "of the tests", "--email", "admin@example.test"),
+]
+TEAM = "access_control={'team': {'DAGs': {'can_read', 'can_edit'}, 'DAG Runs': {'can_create'}}}"
+NOBODY = "access_control={}"
+
+
+class Place:
+    def __init__(self, env: OtherAirflow, repo: GitRepo) -> None:
+        self.env = env
+        self.repo = repo
+
+    def push(self, **files: str) -> None:
+        """The Dags' files with these permissions; until what they made is released."""
+        sha = self.repo.commit(
+            {path: text for name, access in files.items() for path, text in _dag(name, access).items()}
+        )
+        settled = "SELECT count(*) FROM pinwheel_dag d JOIN pinwheel_build b ON b.id = d.active_build_id"
+        wait_for(
+            lambda: self.env.scalar(f"{settled} WHERE b.bundle_version = :sha", sha=sha) == len(files),
+            60,
+            lambda: f"{len(files)} Dags of {sha}\n{self.env.tails()}",
+        )
+
+    def seen(self, user: str) -> list[str]:
+        found = self.env.get(f"{API}/dags", user)
+        return sorted(dag["dag_id"] for dag in found["dags"])
+
+    def post(self, user: str, path: str, **body: Any) -> httpx.Response:
+        return self.env.api(user).post(f"{API}{path}", json=body)
+
+
+def _dag(dag_id: str, access: str) -> dict[str, str]:
+    return dags.dag(dag_id, "m1", dag_args=access)
+
+
+def _create(env: OtherAirflow, what: str, **body: Any) -> None:
+    reply = env.api().post(f"/auth/fab/v1/{what}", json=body)
+    assert reply.is_success, reply.text
+
+
+@pytest.fixture(scope="module")
+def place(postgres: Any, tmp_path_factory: Any) -> Iterator[Place]:
+    root = tmp_path_factory.mktemp("fab")
+    database = postgres.create("fab", migrated=False)
+    repo = GitRepo(root / "repo")
+    with OtherAirflow(
+        AIRFLOW,
+        root,
+        database,
+        packages=[FAB],
+        processor="pinwheel",
+        bundles=[bundles.git("main", repo.url)],
+        config={"core.auth_manager": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"},
+    ) as env:
+        env.cli("airflow", "db", "migrate", check=True)
+        env.cli("airflow", "users", "create", *ADMIN, check=True)
+        env.start(API_SERVER, DAG_PROCESSOR)
+        _create(env, "roles", name="team", actions=[])
+        for user, role in (("viewer", "Viewer"), ("member", "team")):
+            _create(
+                env,
+                "users",
+                username=user,
+                password=f"{user}-password",
+                first_name=user,
+                last_name="of the tests",
+                email=f"{user}@example.test",
+                roles=[{"name": role}],
+            )
+        made = Place(env, repo)
+        made.push(theirs=TEAM, other=NOBODY)
+        made.push(theirs=f"{TEAM}, description='two'", other=f"{NOBODY}, description='two'")
+        yield made
+    database.drop()
+
+
+def test_each_role_sees_the_dags_that_it_may_read(place: Place) -> None:
+    assert place.seen("admin") == place.seen("viewer") == ["other", "theirs"]
+    assert place.seen("member") == ["theirs"]
+    assert place.env.api("member").get(f"{API}/dags/other").status_code in (403, 404)
+    assert place.env.api(None).get(f"{API}/dags").status_code == 401
+
+
+def test_a_change_needs_leave_to_edit_that_dag(place: Place) -> None:
+    for user, dag_id in (("viewer", "theirs"), ("viewer", "other"), ("member", "other")):
+        refused = place.post(user, f"/dags/{dag_id}/rollback", reason="no")
+        assert refused.status_code in (403, 404), (user, dag_id, refused.text)
+        assert refused.headers["content-type"] == "application/problem+json"
+    batch = place.post("member", "/changes", verb="pin", selector={"ids": ["theirs", "other"]})
+    assert batch.status_code in (403, 404)
+    done = place.post("member", "/dags/theirs/pin", reason="mine")
+    assert done.is_success, done.text
+    assert place.env.get(f"{API}/dags/other")["track"] == "auto"
+    (event,) = place.env.get(f"{API}/events", ids="theirs", kind="pin")["events"]
+    assert (event["actor"], event["reason"]) == ("member", "mine")
+    assert place.post("member", "/dags/theirs/unpin").is_success
+
+
+def test_the_permissions_of_a_dag_are_those_of_its_active_build(place: Place) -> None:
+    place.push(theirs=NOBODY)
+    assert place.seen("member") == []
+    assert place.post("admin", "/dags/theirs/rollback", reason="the team was locked out").is_success
+    assert place.seen("member") == ["theirs"]
+    # A push behind the pin changes nothing of them.
+    place.repo.commit(_dag("theirs", f"{NOBODY}, description='three'"))
+    wait_for(
+        lambda: place.env.get(f"{API}/dags/theirs")["held"], 60, lambda: f"a held build\n{place.env.tails()}"
+    )
+    assert place.seen("member") == ["theirs"]
+    assert place.post("admin", "/dags/theirs/unpin").is_success
+    assert place.seen("member") == []
+
+
+def test_the_tables_of_fab_and_of_pinwheel_are_migrated_together(place: Place) -> None:
+    assert place.env.db("status")["direction"] == "same"
+    assert place.env.scalar("SELECT count(*) FROM alembic_version_fab") == 1
+    checked = place.env.cli("airflow", "db", "check-migrations", "-t", "5")
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_users_and_roles_stay_as_they_are_through_a_walk_down_and_up(place: Place, tmp_path: Path) -> None:
+    env = place.env
+    env.stop()
+
+    def kept() -> dict[str, list[dict[str, Any]]]:
+        tables = ("ab_user", "ab_role", "ab_user_role", "ab_permission_view_role", "alembic_version_fab")
+        return {table: env.rows(f"SELECT * FROM {table} ORDER BY 1") for table in tables}
+
+    before = kept()
+    with OtherAirflow("3.2.2", tmp_path, env.database) as older:
+        planned = older.db("reconcile", "--plan")
+        assert any("fab" in note for note in planned["notes"])
+        lost = ",".join(loss["name"] for loss in planned["losses"])
+        done = older.db("reconcile", "--allow-downgrade", "--wait-for-writers", "60s", "--accept-loss", lost)
+        assert done["changed"] and older.db("status")["direction"] == "same"
+    assert kept() == before
+    env.cli("airflow", "db", "migrate", check=True)
+    assert kept() == before
+    env.start(API_SERVER)
+    assert place.seen("admin") == place.seen("viewer") == ["other", "theirs"]
