@@ -1,4 +1,4 @@
-"""All tests on Airflow 3.3 and all but the slow ones on the 3.4 beta, in two lanes side by side.
+"""All tests on Airflow 3.3 and all but the slow ones on the 3.4 beta, two suites at a time.
 
 Most of the time tests wait for Airflow's processes, so two at once take little longer than one; a third would
 make them wait for each other. Arguments go to all. The first suite's output comes as it is made, the others'
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import deque
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -31,29 +32,31 @@ class Suite(NamedTuple):
     arguments: tuple[str, ...] = ()
 
 
-LANES = (
-    (Suite("Airflow 3.3", ".venv", "shared"),),
-    (
-        Suite("Airflow 3.4 beta", ".venv-34", "", ("-m", "not slow", "-o", "cache_dir=.pytest_cache/34")),
-        Suite(
-            "Airflow 3.3: faults, schema, chart, demo", ".venv", "own", ("-o", "cache_dir=.pytest_cache/own")
-        ),
-    ),
+SUITES = (
+    Suite("Airflow 3.3", ".venv", "main"),
+    Suite("Airflow 3.4 beta", ".venv-34", "", ("-m", "not slow", "-o", "cache_dir=.pytest_cache/34")),
+    Suite("Airflow 3.3: schema, chart", ".venv", "schema", ("-o", "cache_dir=.pytest_cache/schema")),
+    Suite("Airflow 3.3: faults, demo", ".venv", "faults", ("-o", "cache_dir=.pytest_cache/faults")),
 )
+AT_ONCE = 2
 
 
 class Results:
-    """Of suites in lanes: their exit codes, and what they wrote."""
+    """Exit codes of suites; each thread in :meth:`run` takes the next one until there is none."""
 
-    def __init__(self, arguments: list[str]) -> None:
+    def __init__(self, arguments: list[str], outputs: dict[Suite, IO[bytes] | None]) -> None:
         self.arguments = arguments
         self.codes: list[int] = []
         self.interrupted = False
+        self._waiting = deque(outputs.items())
 
-    def run(self, lane: dict[Suite, IO[bytes] | None]) -> None:
-        for suite, output in lane.items():
-            if not self.interrupted:
-                self.codes.append(abs(start(suite, self.arguments, output).wait()))
+    def run(self) -> None:
+        while not self.interrupted:
+            try:
+                suite, output = self._waiting.popleft()
+            except IndexError:
+                return
+            self.codes.append(abs(start(suite, self.arguments, output).wait()))
 
 
 def start(suite: Suite, arguments: list[str], output: IO[bytes] | None) -> subprocess.Popen[bytes]:
@@ -65,7 +68,7 @@ def start(suite: Suite, arguments: list[str], output: IO[bytes] | None) -> subpr
     return subprocess.Popen(
         [str(home / "bin/python"), "-m", "pytest", *suite.arguments, *arguments],
         cwd=ROOT,
-        # The lanes share the machine: waits give up later.
+        # The suites share the machine: waits give up later.
         env={
             "PINWHEEL_TEST_TIMEOUT_FACTOR": "4",
             **inherited,
@@ -79,14 +82,13 @@ def start(suite: Suite, arguments: list[str], output: IO[bytes] | None) -> subpr
 
 
 def main(arguments: list[str]) -> int:
-    results = Results(arguments)
     with contextlib.ExitStack() as stack:
         outputs: dict[Suite, IO[bytes] | None] = {
-            suite: stack.enter_context(tempfile.TemporaryFile()) for lane in LANES for suite in lane
+            suite: stack.enter_context(tempfile.TemporaryFile()) for suite in SUITES
         }
-        outputs[LANES[0][0]] = None
-        lanes = [{suite: outputs[suite] for suite in lane} for lane in LANES]
-        threads = [threading.Thread(target=results.run, args=(lane,)) for lane in lanes]
+        outputs[SUITES[0]] = None
+        results = Results(arguments, outputs)
+        threads = [threading.Thread(target=results.run) for _ in range(AT_ONCE)]
         for thread in threads:
             thread.start()
         for thread in threads:

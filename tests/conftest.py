@@ -30,14 +30,14 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{_ROOT / 'inprocess.db'}"
 
 _PART = os.environ.get("PINWHEEL_TEST_PART", "")
-"""``own``: only tests that start all they need themselves; ``shared``: only the others; empty: all."""
-_OWN = ("acceptance", "chart", "faults", "reconcile")
+"""Only tests of this part; empty: all. ``main`` are those that do not start all they need themselves."""
+_PARTS = {"chart": "schema", "reconcile": "schema", "faults": "faults", "acceptance": "faults"}
 _ORDER = ("unit", "property", "contract", "migration", "integration", "acceptance", "browser", "faults")
 _counter = itertools.count(1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Quick tests first, and of two suites side by side only those of this one."""
+    """Quick tests first, and of suites side by side only those of this one."""
 
     def folder(item: pytest.Item) -> str:
         return Path(item.path).relative_to(Path(__file__).parent).parts[0]
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if _PART:
         sides: dict[bool, list[pytest.Item]] = {True: [], False: []}
         for item in items:
-            sides[(folder(item) in _OWN) == (_PART == "own")].append(item)
+            sides[_PARTS.get(folder(item), "main") == _PART].append(item)
         config.hook.pytest_deselected(items=sides[False])
         items[:] = sides[True]
 
