@@ -241,6 +241,7 @@ def test_a_change_from_a_stale_view_is_refused_and_can_be_looked_at_again(
     visitor.errors.clear()
 
 
+@pytest.mark.smoke
 def test_the_keyboard_is_enough_to_roll_back(visitor: Visitor, fleet: Fleet) -> None:
     dag_id = fleet.spare()
     page = shown(visitor, fleet)

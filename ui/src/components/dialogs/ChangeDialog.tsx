@@ -1,7 +1,7 @@
 /** Every change of what runs: the plan is shown first, a reason is asked, and what became of it is told. */
 import { Box, Button, Checkbox, Field, Stack, Text, Textarea } from "@chakra-ui/react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useRef, useState } from "react";
 
 import { ApiError } from "src/api/client";
 import { keys } from "src/api/queries";
@@ -25,6 +25,7 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
   const [left, setLeft] = useState<string[]>([]);
   const [reason, setReason] = useState("");
   const [rerunFailed, setRerunFailed] = useState(false);
+  const reasonField = useRef<HTMLTextAreaElement>(null);
   const [key] = useState(requestKey);
   const words = wordsOf(change.verb);
   const wanted = { ...change, dagIds: change.dagIds.filter((dagId) => !left.includes(dagId)) };
@@ -61,6 +62,7 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
       testId="change-dialog"
       size="xl"
       onClose={onClose}
+      initialFocus={reasonField}
       footer={
         <>
           {command === undefined ? undefined : <CommandLine command={command} />}
@@ -131,7 +133,7 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
           <Field.Root>
             <Field.Label>Reason</Field.Label>
             <Textarea
-              autoFocus
+              ref={reasonField}
               maxLength={10_000}
               value={reason}
               onChange={(event) => setReason(event.target.value)}

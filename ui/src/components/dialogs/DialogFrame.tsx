@@ -1,6 +1,6 @@
 /** What dialogs have in common. */
 import { Alert, CloseButton, Dialog, Portal } from "@chakra-ui/react";
-import type { PropsWithChildren, ReactNode } from "react";
+import type { PropsWithChildren, ReactNode, RefObject } from "react";
 
 interface LayerProps {
   title: ReactNode;
@@ -32,15 +32,23 @@ export function DialogLayer({ title, testId, footer, children }: PropsWithChildr
 interface FrameProps extends LayerProps {
   size: "lg" | "xl";
   onClose: () => void;
+  /** What has the focus first; else the first control. The dialog moves the focus itself: `autoFocus` loses it on Airflow 3.4. */
+  initialFocus?: RefObject<HTMLElement | null>;
 }
 
 /**
  * A dialog that is mounted while it is open. Closed by the cross, by Escape and by a click beside it. A layer that is open when
  * it opens has to stay as long as it does: on Airflow 3.4 a layer that closes takes those above it along.
  */
-export function DialogFrame({ size, onClose, ...layer }: PropsWithChildren<FrameProps>) {
+export function DialogFrame({ size, onClose, initialFocus, ...layer }: PropsWithChildren<FrameProps>) {
   return (
-    <Dialog.Root open onOpenChange={({ open }) => !open && onClose()} size={size} scrollBehavior="inside">
+    <Dialog.Root
+      open
+      onOpenChange={({ open }) => !open && onClose()}
+      initialFocusEl={initialFocus === undefined ? undefined : () => initialFocus.current}
+      size={size}
+      scrollBehavior="inside"
+    >
       <DialogLayer {...layer} />
     </Dialog.Root>
   );
