@@ -31,7 +31,13 @@ os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{_ROOT / 'inproc
 
 _PART = os.environ.get("PINWHEEL_TEST_PART", "")
 """Only tests of this part; empty: all. ``main`` are those that do not start all they need themselves."""
-_PARTS = {"chart": "schema", "reconcile": "schema", "faults": "faults", "acceptance": "faults"}
+_PARTS = {
+    "migration": "schema",
+    "chart": "schema",
+    "reconcile": "schema",
+    "faults": "faults",
+    "acceptance": "faults",
+}
 _ORDER = ("unit", "property", "contract", "migration", "integration", "acceptance", "browser", "faults")
 _counter = itertools.count(1)
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from harness.browser import Visitor
 from harness.line_story import LineStory
@@ -317,6 +317,33 @@ def test_a_build_is_tried_once_with_conf_and_date(window: Callable[..., Any], st
         assert visitor.airflow.marks(dag_id, "tried", "t")["EXEC_MARK"] == "m1"
         status = story.releases.status(dag_id)
         assert (status["active_release"], status["active_build"]) == (2, 2)
+
+
+def test_a_trial_whose_answer_was_lost_is_not_started_a_second_time(
+    visitor: Visitor, story: LineStory
+) -> None:
+    dag_id = story.spare()
+    runs = f"**/api/v1/dags/{dag_id}/runs"
+    before = len(story.releases.events(dag_id, "trigger"))
+
+    def lose_the_answer(route: Route) -> None:
+        if route.request.post_data_json["plan"]:
+            route.continue_()
+            return
+        assert route.fetch().status == 201
+        route.abort()
+
+    page = opened(visitor, dag_id)
+    act(page, visitor, 1, "Try build 1 once")
+    dialog = visitor.page.get_by_role("dialog")
+    visitor.page.route(runs, lose_the_answer)
+    dialog.get_by_role("button", name="Start the run").click()
+    expect(dialog.get_by_role("alert")).to_be_visible()
+    visitor.page.unroute(runs)
+    dialog.get_by_role("button", name="Start the run").click()
+    expect(dialog).to_contain_text("is on its way")
+    assert len(story.releases.events(dag_id, "trigger")) == before + 1
+    visitor.errors.clear()
 
 
 def test_the_command_that_is_copied_does_the_same(visitor: Visitor, story: LineStory) -> None:

@@ -7,6 +7,7 @@ import { answer, api } from "src/api/client";
 import { keys } from "src/api/queries";
 import { CommandLine } from "src/components/dialogs/CommandLine";
 import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
+import { requestKey } from "src/components/dialogs/change";
 import { PageLink } from "src/components/labels";
 import { ErrorState } from "src/components/states";
 import { useTimezone } from "src/components/time";
@@ -21,6 +22,7 @@ export function TryDialog({ dagId, build, onClose }: { dagId: string; build: num
   const [conf, setConf] = useState("");
   const [runId, setRunId] = useState("");
   const [reason, setReason] = useState("");
+  const [key] = useState(requestKey);
 
   let parsed: Record<string, unknown> | undefined;
   let wrong: string | undefined;
@@ -38,8 +40,10 @@ export function TryDialog({ dagId, build, onClose }: { dagId: string; build: num
     reason: reason.trim() === "" ? undefined : reason.trim(),
   };
   const asked = useCalm(JSON.stringify(body));
-  const send = (plan: boolean, wanted: typeof body) =>
-    answer(api.POST("/api/v1/dags/{dag_id}/runs", { params: { path: { dag_id: dagId } }, body: { ...wanted, plan } }));
+  const send = (plan: boolean, wanted: typeof body) => {
+    const params = { path: { dag_id: dagId }, header: plan ? {} : { "Idempotency-Key": key } };
+    return answer(api.POST("/api/v1/dags/{dag_id}/runs", { params, body: { ...wanted, plan } }));
+  };
   const start = useMutation({
     mutationFn: () => send(false, body),
     onSuccess: () => client.invalidateQueries({ queryKey: keys.dag(dagId) }),

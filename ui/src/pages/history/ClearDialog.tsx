@@ -7,6 +7,7 @@ import { answer, api } from "src/api/client";
 import type { Schemas } from "src/api/client";
 import { keys } from "src/api/queries";
 import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
+import { requestKey } from "src/components/dialogs/change";
 import { State } from "src/components/labels";
 import { ErrorState, Loading } from "src/components/states";
 import type { Version } from "src/components/version/names";
@@ -35,6 +36,7 @@ export function ClearDialog({ dagId, runId, taskId, current, active, onClose }: 
   const [upstream, setUpstream] = useState(false);
   const [onlyFailed, setOnlyFailed] = useState(false);
   const [reason, setReason] = useState("");
+  const [key] = useState(requestKey);
   const build = where === "active" ? (active?.build ?? undefined) : where === "other" ? other : undefined;
   const wanted = {
     build,
@@ -61,7 +63,7 @@ export function ClearDialog({ dagId, runId, taskId, current, active, onClose }: 
     mutationFn: () =>
       answer(
         api.POST("/api/v1/dags/{dag_id}/runs/{run_id}/clear", {
-          params: { path },
+          params: { path, header: { "Idempotency-Key": key } },
           body: {
             build,
             only_failed: onlyFailed,
