@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from attrs import field, frozen
-from sqlalchemy import Connection
+from sqlalchemy.engine import Connection
 
 from pinwheel.core.errors import InvalidInput, Refused
 from pinwheel.reconcile import capsules, contents, journal, losses, writers

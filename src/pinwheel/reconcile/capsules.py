@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy.engine import Connection
 
 from pinwheel.reconcile.capsule import Capsule
 from pinwheel.reconcile.database import current_revision

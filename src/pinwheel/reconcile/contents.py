@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from attrs import frozen
-from sqlalchemy import Connection
+from sqlalchemy.engine import Connection
 
 from pinwheel.reconcile.history import release_of
 

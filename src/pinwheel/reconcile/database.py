@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Engine, Inspector
+from sqlalchemy.engine import Connection, Engine, Inspector
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from pinwheel.core.errors import Conflict, HostError, NotFound, Refused

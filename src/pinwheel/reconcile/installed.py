@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from attrs import field, frozen
-from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import Connection, Engine
 
 from pinwheel.core.errors import HostError
 from pinwheel.reconcile.capsule import Capsule, Schema, make

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from attrs import frozen
-from sqlalchemy import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from pinwheel.reconcile import steps
 from pinwheel.reconcile.strategy import Downgrade
@@ -36,7 +36,7 @@ class Entry:
     """It died inside of a migration that the database can not take back."""
 
 
-def unfinished(connection: sa.Connection) -> Entry | None:
+def unfinished(connection: Connection) -> Entry | None:
     """The newest walk, when it was begun and neither reached its target nor was left for another way."""
     if not sa.inspect(connection).has_table(_table.name):
         return None

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from attrs import frozen
-from sqlalchemy import Connection
+from sqlalchemy.engine import Connection
 
 from pinwheel.reconcile.capsule import Schema
 

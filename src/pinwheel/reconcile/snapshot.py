@@ -23,7 +23,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from attrs import frozen
-from sqlalchemy import Connection
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from pinwheel.core.errors import HostError, InvalidInput, Refused

@@ -10,7 +10,6 @@ from attrs import frozen
 from sqlalchemy import (
     BigInteger,
     Column,
-    Connection,
     DateTime,
     Integer,
     LargeBinary,
@@ -21,9 +20,14 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import Connection
 
-INSTANT = DateTime(timezone=True).with_variant(mysql.TIMESTAMP(fsp=6), "mysql", "mariadb")
-BYTES = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+INSTANT = (
+    DateTime(timezone=True)
+    .with_variant(mysql.TIMESTAMP(fsp=6), "mysql")
+    .with_variant(mysql.TIMESTAMP(fsp=6), "mariadb")
+)
+BYTES = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql").with_variant(mysql.MEDIUMBLOB(), "mariadb")
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
 REVISION = String(64)
 AIRFLOW_VERSION = String(64)

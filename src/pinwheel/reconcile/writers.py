@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from attrs import frozen
-from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import Connection, Engine
 
 from pinwheel.core.errors import Refused
 from pinwheel.reconcile.database import connected
