@@ -24,7 +24,7 @@ CACHE = ROOT / ".venv-cache"
 BETA = "3.4.0b2"
 _DRIVERS = ("psycopg2-binary", "asyncpg")
 _LIBRARIES = {"3.0.6": "2026-04-15", "3.1.8": "2026-04-15", "3.2.2": "2026-06-15", "3.3.2": "2026-10-15"}
-"""Up to when libraries are taken, some weeks after each release: an old image has those of its time."""
+"""Up to when libraries are taken: an old image has those of its time, as far as Pinwheel goes with them."""
 _SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true"}
 
 

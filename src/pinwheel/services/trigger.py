@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -10,7 +9,7 @@ from uuid import UUID, uuid4
 
 from attrs import frozen
 
-from pinwheel.core.build import Build
+from pinwheel.core.build import Build, digest_of
 from pinwheel.core.errors import NotFound, Refused
 from pinwheel.core.projection import place_of
 from pinwheel.core.release import unversioned_remedy
@@ -152,7 +151,7 @@ def clear(
 
     request_id = request_id or uuid4().hex
     # An id can stand in one event of a Dag only: each run's event has one of its own.
-    ids = {run_id: _digest(f"{request_id} {run_id}") for run_id in run_ids}
+    ids = {run_id: digest_of([request_id, run_id]) for run_id in run_ids}
 
     def work(session: Any) -> list[Cleared]:
         lock_dags(session, [dag_id])
@@ -284,10 +283,6 @@ def target_of(host: Host, session: Any, dag_id: str, number: int | None, *, verb
 def _answer(kind: type[B], event: Any) -> B:
     """What the request gave that left this event."""
     return kind(dag_id=event.dag_id, **event.details)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _record(
