@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from harness.operations import World
 from harness.prebuilt import Text, finish_run, start_run
 from pinwheel.core.release import Verb
 from pinwheel.services import trigger, uninstall
+from pinwheel.store import bundles
 from pinwheel.store.tables import VERSION_TABLE, metadata
 
 OWN = {*metadata.tables, VERSION_TABLE}
@@ -110,6 +112,25 @@ def test_the_migrations_make_what_the_tables_say_and_walk_down_again(source: Any
         )
         assert compare_metadata(context, metadata) == []
     assert tables(database) - OWN == airflows
+    database.drop()
+
+
+def test_going_back_to_0001_leaves_only_versions_that_were_once_the_newest(source: Any) -> None:
+    from alembic import command
+
+    database = source.create()
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    with manager(database) as ours:
+        bundles.advance(ours.session, "b", "good", expected_seq=0, now=now)
+        assert bundles.refuse(ours.session, "b", "bad", "two ways lead to one folder", now=now)
+        assert not bundles.refuse(ours.session, "b", "bad", "two ways lead to one folder", now=now)
+        assert bundles.refuse(ours.session, "b", "bad", "another reason", now=now)
+        ours.session.commit()
+        ours.downgrade("0001")
+        command.upgrade(ours.get_alembic_config(), "head")
+    with database.engine().connect() as connection:
+        rows = connection.execute(sa.text("SELECT version, state, seq FROM pinwheel_bundle_version"))
+        assert [tuple(row) for row in rows] == [("good", "good", 1)]
     database.drop()
 
 

@@ -6,9 +6,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from pinwheel.core import text
 from pinwheel.core.chunks import chunks
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing
@@ -68,13 +69,52 @@ def _describe(
     path: str | None,
     info: dict[str, Any] | None,
 ) -> None:
-    values = {"seq": seq, **({"path": path} if path else {}), **(info or {})}
+    values = {
+        "seq": seq,
+        "state": "good",
+        "reason": None,
+        "refused_at": None,
+        **({"path": path} if path else {}),
+        **(info or {}),
+    }
     where = (t.bundle_version.c.bundle_name == bundle_name, t.bundle_version.c.version == version)
     if session.execute(update(t.bundle_version).where(*where).values(**values)).rowcount:  # type: ignore[attr-defined]
         return
     session.execute(
         insert(t.bundle_version).values(bundle_name=bundle_name, version=version, first_seen_at=now, **values)
     )
+
+
+def refuse(session: Session, bundle_name: str, version: str, reason: str, *, now: datetime) -> bool:
+    """Note that this version was not taken, and why; False when the same is noted already.
+
+    It gets no place in the order of heads. One that was a head before keeps its own: runs may be on it.
+    """
+    reason = text.fit(reason, text.ERROR)
+    refused = {"state": "refused", "reason": reason, "refused_at": now}
+    key = {"bundle_name": bundle_name, "version": version}
+    if insert_missing(
+        session, t.bundle_version, {**key, "seq": 0, "first_seen_at": now, **refused}, list(key)
+    ):
+        return True
+    changed = session.execute(
+        update(t.bundle_version)
+        .where(
+            t.bundle_version.c.bundle_name == bundle_name,
+            t.bundle_version.c.version == version,
+            or_(t.bundle_version.c.state != "refused", t.bundle_version.c.reason != reason),
+        )
+        .values(**refused)
+    )
+    return bool(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def refused(session: Session, bundle_name: str, *, limit: int = 20) -> list[Row[Any]]:
+    """Versions that were not taken, the newest first."""
+    of_bundle = select(t.bundle_version).where(
+        t.bundle_version.c.bundle_name == bundle_name, t.bundle_version.c.state == "refused"
+    )
+    return list(session.execute(of_bundle.order_by(t.bundle_version.c.refused_at.desc()).limit(limit)))
 
 
 def remember(

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Uuid,
 )
 
+from pinwheel.core import text
 from pinwheel.reconcile.tables import define as define_reconcile
 from pinwheel.store.types import PackedBytes, PackedJson, UtcInstant
 
@@ -40,7 +41,7 @@ DAG_ID = String(250)
 BUNDLE = String(250)
 VERSION = String(250)
 DIGEST = String(64)
-PATH = String(1000)
+PATH = String(text.PATH)
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
 bundle = Table(
@@ -60,14 +61,30 @@ bundle_version = Table(
     Column("bundle_name", BUNDLE, primary_key=True),
     Column("version", VERSION, primary_key=True),
     Column("seq", Integer, nullable=False),
-    Column("author", String(500)),
+    Column("author", String(text.AUTHOR)),
     Column("message", Text),
     Column("committed_at", UtcInstant),
-    Column("label", String(250)),
+    Column("label", String(text.LABEL)),
     Column("version_data", PackedJson),
     Column("path", String(2000)),
     Column("first_seen_at", UtcInstant, nullable=False),
+    # Versions that were refused stand here too, without a place in the order: their seq is 0.
+    Column("state", String(16), nullable=False, server_default="good"),
+    Column("reason", Text),
+    Column("refused_at", UtcInstant),
+    Column("left_out", PackedJson),
     comment="Each version that was ever a bundle's newest; seq rises in that order.",
+)
+
+fault = Table(
+    "pinwheel_fault",
+    metadata,
+    Column("bundle_name", BUNDLE, primary_key=True),
+    Column("place", String(64), primary_key=True),
+    Column("error", Text, nullable=False),
+    Column("version", VERSION),
+    Column("since", UtcInstant, nullable=False),
+    comment="What a processor caught and has not seen mended yet. The name of no bundle is empty.",
 )
 
 source = Table(
@@ -162,7 +179,7 @@ file = Table(
     "pinwheel_file",
     metadata,
     Column("bundle_name", BUNDLE, primary_key=True),
-    Column("relative_fileloc", String(500), primary_key=True),
+    Column("relative_fileloc", String(text.FILE_PATH), primary_key=True),
     Column("seq", Integer, nullable=False),
     Column("version", VERSION, nullable=False),
     Column("parse_id", SERIAL),

@@ -1,0 +1,69 @@
+"""What could not be taken of a bundle, and what a processor caught: told once, until it works."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from pinwheel.core import text
+from pinwheel.services.ports import Host
+from pinwheel.services.releasing import ACTOR
+from pinwheel.store import bundles, events, faults
+from pinwheel.store.faults import PROCESSOR
+
+__all__ = ["PROCESSOR", "clear", "record", "refuse"]
+
+REFRESH = "refresh"
+"""The place of faults of fetching and taking in a version."""
+
+
+def refuse(host: Host, *, bundle_name: str, version: str, reason: str) -> bool:
+    """Record that a bundle's newest version was not taken; one event per version and reason.
+
+    The version in use stays. Returns whether this is news. Safe to repeat and from several processors.
+    """
+
+    def work(session: Any) -> bool:
+        now = host.now()
+        faults.record(session, bundle_name=bundle_name, place=REFRESH, error=reason, version=version, now=now)
+        news = bundles.refuse(session, bundle_name, version, reason, now=now)
+        if news:
+            _tell(session, "refused", bundle_name, reason, now=now, bundle_version=version)
+        return news
+
+    return host.run(work)
+
+
+def record(host: Host, *, bundle_name: str, place: str, error: str, version: str | None = None) -> bool:
+    """Record what was caught at a place; one event per text and bundle version.
+
+    Returns whether this is news. Safe to repeat and from several processors.
+    """
+
+    def work(session: Any) -> bool:
+        now = host.now()
+        news = faults.record(
+            session, bundle_name=bundle_name, place=place, error=error, version=version, now=now
+        )
+        if news:
+            _tell(session, "fault", bundle_name, error, now=now, bundle_version=version, place=place)
+        return news
+
+    return host.run(work)
+
+
+def clear(host: Host, *, bundle_name: str, places: Collection[str]) -> bool:
+    """Forget what was caught at these places: it works again. False when nothing was."""
+    return host.run(lambda session: faults.clear(session, bundle_name=bundle_name, places=places))
+
+
+def _tell(session: Any, kind: str, bundle_name: str, reason: str, *, now: Any, **details: Any) -> None:
+    events.add(
+        session,
+        kind,
+        now=now,
+        actor=ACTOR,
+        bundle_name=bundle_name or None,
+        reason=text.fit_end(reason, text.EVENT),
+        **details,
+    )
