@@ -22,7 +22,15 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
 
-from pinwheel.core.errors import Conflict, HostError, InvalidInput, NotFound, PinwheelError, Refused
+from pinwheel.core.errors import (
+    Conflict,
+    HostError,
+    InvalidInput,
+    NotFound,
+    PinwheelError,
+    Refused,
+    RefusedVersion,
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +42,7 @@ TYPES: dict[type[PinwheelError], str] = {
     Conflict: "urn:pinwheel:conflict",
     Refused: "urn:pinwheel:refused",
     HostError: "urn:pinwheel:host-error",
+    RefusedVersion: "urn:pinwheel:refused-version",
     PinwheelError: "urn:pinwheel:unexpected",
 }
 """Error class to problem type; its status is the class's own. A subclass answers as its nearest parent."""

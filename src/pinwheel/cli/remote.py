@@ -19,6 +19,7 @@ from pinwheel.core.errors import (
     NotFound,
     PinwheelError,
     Refused,
+    RefusedVersion,
 )
 from pinwheel.core.selector import Selector
 
@@ -35,6 +36,7 @@ _ERRORS: dict[str, type[PinwheelError]] = {
     "urn:pinwheel:conflict": Conflict,
     "urn:pinwheel:refused": Refused,
     "urn:pinwheel:host-error": HostError,
+    "urn:pinwheel:refused-version": RefusedVersion,
     "urn:pinwheel:unexpected": PinwheelError,
 }
 """Problem type to error class; the other direction is ``pinwheel.api.errors.TYPES``."""

@@ -8,6 +8,7 @@
     ├── Conflict          the world moved since the caller looked    exit 4   HTTP 409
     ├── Refused           a rule or a permission says no             exit 5   HTTP 403
     └── HostError         Airflow or its database did not play along exit 1   HTTP 502
+        └── RefusedVersion  a bundle's version can not be taken
 
 An error holds its facts as three sentences: what failed, what was found, what to do next.
 """
@@ -85,3 +86,49 @@ class HostError(PinwheelError):
     exit_code = 1
     http_status = 502
     title = "Airflow failed"
+
+
+class RefusedVersion(HostError):
+    """One version of a bundle can not be taken, whoever asks and however often; the version in use stays.
+
+    ``version`` is None while it has no id yet. ``reason`` is what was found: with bundle and version, it is
+    the refusal's identity. Never raised for what a second try may mend (network, disk, a folder at work).
+    """
+
+    title = "Version refused"
+
+    def __init__(
+        self,
+        failed: str,
+        *,
+        found: str = "",
+        remedy: str = "",
+        bundle_name: str = "",
+        version: str | None = None,
+        **facts: Any,
+    ) -> None:
+        self.bundle_name = bundle_name
+        self.version = version
+        if bundle_name:
+            facts |= {"bundle_name": bundle_name, "version": version}
+        super().__init__(failed, found=found, remedy=remedy, **facts)
+
+    @classmethod
+    def of(
+        cls, bundle_name: str, version: str | None, reason: str, *, remedy: str = "", **facts: Any
+    ) -> RefusedVersion:
+        """The refusal of *version* for *reason*; *remedy* replaces the advice to push again."""
+        return cls(
+            f"Can not take {f'version {version}' if version else 'the newest version'} "
+            f"of bundle {bundle_name!r}",
+            found=reason,
+            remedy=remedy or "The version in use stays. Correct what is named, and push again",
+            bundle_name=bundle_name,
+            version=version,
+            **facts,
+        )
+
+    @property
+    def reason(self) -> str:
+        """Why it can not be taken."""
+        return self.found
