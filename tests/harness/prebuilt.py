@@ -167,7 +167,7 @@ class Prebuilt:
     def parsed(self, dag_id: str, *, version: str, seq: int, text: Any = ...) -> Any:
         """What a parse of the file gave in this bundle version."""
         from pinwheel.core.build import BuildContent, digest_of, label_of
-        from pinwheel.services.register import ParsedFile
+        from pinwheel.services.making import ParsedFile
 
         if text is ...:
             text = self.files[dag_id]

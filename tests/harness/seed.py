@@ -85,7 +85,7 @@ class Seeder:
         errors: dict[str, str],
     ) -> Any:
         from pinwheel.core.build import BuildContent, digest_of, label_of, with_placeholder
-        from pinwheel.services.register import ParsedFile
+        from pinwheel.services.making import ParsedFile
 
         source = (path / name).read_bytes()
         digest = hashlib.sha256(source).hexdigest()

@@ -172,9 +172,10 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             else:
                 changed.append(info)
         earlier = self._earlier(head, [str(info.rel_path) for info in changed])
+        reused = self._reuse(head, [str(info.rel_path) for info in changed], environment, earlier)
         for info in changed:
             path = str(info.rel_path)
-            if self._reuse(head, path, environment, earlier.get(head.manifest.get(path, ""), [])):
+            if path in reused:
                 unchanged.append(info)
             else:
                 impure = path in rows and bool(rows[path].impure)
@@ -230,27 +231,34 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         digests = {head.manifest[path] for path in paths if path in head.manifest}
         return self.host.run(lambda s: files.earlier_parses(s, head.bundle_name, digests))
 
-    def _reuse(self, head: Head, path: str, environment: str, earlier: Iterable[Any]) -> bool:
-        """Take the result of an earlier parse of the same content, if there is one."""
-        for row in earlier:
-            inputs = Inputs.from_json(row.inputs)
-            if (
-                row.relative_fileloc == path
-                and row.environment == environment
-                and not row.impure
-                and matches(inputs, head.manifest)
-            ):
-                register.reuse(
-                    self.host,
-                    bundle_name=head.bundle_name,
-                    bundle_version=head.version,
-                    seq=head.seq,
-                    path=path,
-                    parse_id=row.id,
-                )
-                self._remember(head.bundle_name, path, head.seq, inputs, False, row.error, row.id)
-                return True
-        return False
+    def _reuse(
+        self, head: Head, paths: Iterable[str], environment: str, earlier: Mapping[str, list[Any]]
+    ) -> set[str]:
+        """Take the results of earlier parses of the same contents, where there are such; the files taken."""
+        found: dict[str, tuple[Any, Inputs]] = {}
+        for path in paths:
+            for row in earlier.get(head.manifest.get(path, ""), ()):
+                inputs = Inputs.from_json(row.inputs)
+                if (
+                    row.relative_fileloc == path
+                    and row.environment == environment
+                    and not row.impure
+                    and matches(inputs, head.manifest)
+                ):
+                    found[path] = (row, inputs)
+                    break
+        taken = register.reuse_all(
+            self.host,
+            bundle_name=head.bundle_name,
+            bundle_version=head.version,
+            seq=head.seq,
+            files=[(path, row.id) for path, (row, _) in found.items()],
+            between=self.heartbeat,
+        )
+        for path in taken:
+            row, inputs = found[path]
+            self._remember(head.bundle_name, path, head.seq, inputs, False, row.error, row.id)
+        return taken
 
     def _remember(
         self,

@@ -12,7 +12,7 @@ from pinwheel.airflow3.parsing import current_environment, take_facts
 from pinwheel.core.build import BuildContent, digest_of, label_of, with_placeholder
 from pinwheel.core.facts import ParseFacts
 from pinwheel.core.inputs import Inputs, inputs_of
-from pinwheel.services.register import ParsedFile
+from pinwheel.services.making import ParsedFile
 
 NO_RESULT = (
     "The process that parsed this file ended without a result: it was killed (out of memory?) or crashed.\n"

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from pinwheel.core.release import Command, Verb, decide
+from pinwheel.services.accepting import release_newest
 from pinwheel.services.making import Made
 from pinwheel.services.ports import Host
-from pinwheel.services.register import release_newest
 from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out, load_states
 from pinwheel.store import builds, bundles, dags, files
 from pinwheel.store.locking import begin_write, lock_dags

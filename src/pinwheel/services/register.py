@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
-from pinwheel.core.build import Build
-from pinwheel.core.release import Command, Verb, decide
+from attrs import frozen
+
+from pinwheel.core.chunks import chunks
+from pinwheel.services.accepting import record_broken, release_newest
 from pinwheel.services.making import Made, ParsedFile, make_builds
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out, load_states
-from pinwheel.store import builds, dags, events, files
+from pinwheel.services.releasing import Outcome
+from pinwheel.store import builds, dags, files
 from pinwheel.store.locking import begin_write
 
-__all__ = ["ParsedFile", "register", "register_all", "release_newest", "reuse"]
+T = TypeVar("T")
+
+TOGETHER = 50
+"""Files whose earlier results are taken up in one transaction."""
 
 
 def register(host: Host, parsed: ParsedFile) -> list[Outcome]:
@@ -30,25 +35,31 @@ def register(host: Host, parsed: ParsedFile) -> list[Outcome]:
 def register_all(host: Host, parsed: Sequence[ParsedFile]) -> list[Outcome]:
     """As :func:`register`, for many files in few transactions: most of the cost is per transaction."""
     outcomes: list[Outcome] = []
-    for together in _apart(parsed):
+    for together in _apart(parsed, _place, lambda file: [content.dag_id for content in file.contents]):
         done = host.run(partial(_register, host, together))
         _announce(host, done)
         outcomes += done
     return outcomes
 
 
-def _apart(parsed: Iterable[ParsedFile]) -> list[list[ParsedFile]]:
+def _place(file: ParsedFile) -> tuple[Hashable, str]:
+    return (file.bundle_name, file.bundle_version, file.seq), file.path
+
+
+def _apart(
+    items: Iterable[T], place: Callable[[T], tuple[Hashable, str]], dag_ids: Callable[[T], Iterable[str]]
+) -> list[list[T]]:
     """Groups, in order, each of one bundle version, in which no file and no Dag occurs twice."""
-    groups: list[list[ParsedFile]] = []
+    groups: list[list[T]] = []
     seen: set[tuple[str, str]] = set()
-    version = None
-    for file in parsed:
-        own = {("file", file.path), *(("dag", content.dag_id) for content in file.contents)}
-        at = (file.bundle_name, file.bundle_version, file.seq)
-        if at != version or own & seen:
+    version: Hashable = None
+    for item in items:
+        at, path = place(item)
+        own = {("file", path), *(("dag", dag_id) for dag_id in dag_ids(item))}
+        if not groups or at != version or own & seen:
             groups.append([])
             seen, version = set(), at
-        groups[-1].append(file)
+        groups[-1].append(item)
         seen |= own
     return groups
 
@@ -60,89 +71,78 @@ def _announce(host: Host, outcomes: Iterable[Outcome]) -> None:
 def _register(host: Host, parsed: Sequence[ParsedFile], session: Any) -> list[Outcome]:
     begin_write(session)
     now = host.now()
-    bundle_name, seq = parsed[0].bundle_name, parsed[0].seq
+    bundle_name, bundle_version, seq = parsed[0].bundle_name, parsed[0].bundle_version, parsed[0].seq
     known = files.some(session, bundle_name, [file.path for file in parsed])
-    affected = {file.path: _affected(session, file, known.get(file.path)) for file in parsed}
+    found = {file.path: {content.dag_id for content in file.contents} for file in parsed}
+    affected = _affected(
+        session, bundle_name, found, known, broken=[file.path for file in parsed if file.error]
+    )
     places = {c.dag_id: (bundle_name, file.path) for file in parsed for c in file.contents}
     rows = dags.lock(session, {d for dag_ids in affected.values() for d in dag_ids}, places)
     made = make_builds(host, session, parsed, rows, now=now)
     for file in parsed:
         if file.error:
-            gone = affected[file.path] - set(made)
-            _record_broken(session, gone, bundle_name, file.bundle_version, file.path, file.error, now=now)
-    _remember_files(host, session, parsed, made, known, affected, now=now)
+            gone = sorted(affected[file.path] - set(made))
+            record_broken(session, gone, bundle_name, bundle_version, file.path, file.error, now=now)
+    newest = [file for file in parsed if file.path not in known or known[file.path].seq <= seq]
+    ids = files.add_parses(session, [_parse_row(file, made, now=now) for file in newest])
+    written = files.put_all(
+        session,
+        bundle_name,
+        [
+            _file_row(
+                file, parse_id, affected[file.path], bool(file.impure), file.error, known.get(file.path), now
+            )
+            for file, parse_id in zip(newest, ids, strict=True)
+        ],
+    )
+    shown = [file for file in newest if file.path in written]
+    if shown:
+        host.show_errors(session, bundle_name, {file.path: file.errors for file in shown})
+        dag_ids = sorted(content.dag_id for file in shown for content in file.contents)
+        host.show_warnings(session, dag_ids, [warning for file in shown for warning in file.warnings])
     return release_newest(host, session, made, rows, bundle_name=bundle_name, seq=seq, now=now)
 
 
-def _affected(session: Any, file: ParsedFile, known: Any) -> set[str]:
-    """The Dags of a file; of one that is broken also those that were in it."""
-    found = {content.dag_id for content in file.contents}
-    if file.error:
-        found |= set(dags.ids_of_file(session, file.bundle_name, file.path))
-        found |= set(known.dag_ids if known else ())
-    return found
-
-
-def _record_broken(
+def _affected(
     session: Any,
-    dag_ids: set[str],
     bundle_name: str,
-    bundle_version: str,
-    path: str,
-    error: str,
-    *,
-    now: datetime,
-) -> None:
-    """Remember that these Dags could not be made from the file in this bundle version."""
-    for dag_id in sorted(dag_ids):
-        if builds.add_broken(session, dag_id, bundle_name, bundle_version, path, error, now=now):
-            events.add(
-                session,
-                "broken",
-                now=now,
-                actor=ACTOR,
-                dag_id=dag_id,
-                bundle_name=bundle_name,
-                bundle_version=bundle_version,
-                path=path,
-                error=_last_line(error),
-            )
-
-
-def _remember_files(
-    host: Host,
-    session: Any,
-    parsed: Sequence[ParsedFile],
-    made: Mapping[str, Made],
+    found: Mapping[str, set[str]],
     known: Mapping[str, Any],
-    affected: Mapping[str, set[str]],
     *,
+    broken: Sequence[str],
+) -> dict[str, set[str]]:
+    """By file the Dags of it; of one that is broken also those that were in it."""
+    affected = {path: set(dag_ids) for path, dag_ids in found.items()}
+    for path, dag_ids in dags.ids_of_files(session, bundle_name, broken).items():
+        affected[path] |= dag_ids
+    for path in broken:
+        affected[path] |= set(known[path].dag_ids if path in known else ())
+    return affected
+
+
+def _file_row(
+    file: Any,
+    parse_id: int,
+    dag_ids: Iterable[str],
+    impure: bool,
+    error: str | None,
+    before: Any,
     now: datetime,
-) -> None:
-    """Make this the newest known state of the files, but where a newer bundle version got there first."""
-    newest = [file for file in parsed if file.path not in known or known[file.path].seq <= file.seq]
-    ids = files.add_parses(session, [_parse_row(file, made, now=now) for file in newest])
-    shown: list[ParsedFile] = []
-    for file, parse_id in zip(newest, ids, strict=True):
-        before = known.get(file.path)
-        row = {
-            "bundle_name": file.bundle_name,
-            "relative_fileloc": file.path,
-            "seq": file.seq,
-            "version": file.bundle_version,
-            "parse_id": parse_id,
-            "dag_ids": sorted(affected[file.path]),
-            "impure": bool(file.impure),
-            "error": file.error,
-            "broken_since": _broken_since(file.error, before, now),
-            "parsed_at": now,
-        }
-        if files.put(session, row, known=before is not None):
-            shown.append(file)
-    if shown:
-        host.show_errors(session, shown[0].bundle_name, {file.path: file.errors for file in shown})
-        dag_ids = sorted(content.dag_id for file in shown for content in file.contents)
-        host.show_warnings(session, dag_ids, [warning for file in shown for warning in file.warnings])
+) -> dict[str, Any]:
+    since: datetime | None = before.broken_since if before and before.error else None
+    return {
+        "bundle_name": file.bundle_name,
+        "relative_fileloc": file.path,
+        "seq": file.seq,
+        "version": file.bundle_version,
+        "parse_id": parse_id,
+        "dag_ids": sorted(dag_ids),
+        "impure": impure,
+        "error": error,
+        "broken_since": (since or now) if error else None,
+        "parsed_at": now,
+    }
 
 
 def _parse_row(file: ParsedFile, made: Mapping[str, Made], *, now: datetime) -> dict[str, Any]:
@@ -161,161 +161,114 @@ def _parse_row(file: ParsedFile, made: Mapping[str, Made], *, now: datetime) -> 
     }
 
 
-def _broken_since(error: str | None, before: Any, now: datetime) -> datetime | None:
-    if not error:
-        return None
-    since: datetime | None = before.broken_since if before and before.error else None
-    return since or now
+@frozen(kw_only=True)
+class _Again:
+    """A file whose content was parsed before: that parse holds for this bundle version too."""
+
+    bundle_name: str
+    bundle_version: str
+    seq: int
+    path: str
+    parse_id: int
+    builds: Mapping[str, int]
+    error: str | None
+    impure: bool
 
 
-def release_newest(
+def reuse_all(
     host: Host,
-    session: Any,
-    made: Mapping[str, Made],
-    rows: Mapping[str, Any],
     *,
     bundle_name: str,
+    bundle_version: str,
     seq: int,
-    now: datetime,
-) -> list[Outcome]:
-    """Make builds the newest of their Dags, whose locked rows are given, and release those of unpinned ones.
+    files: Sequence[tuple[str, int]],
+    between: Callable[[], object] = lambda: None,
+) -> set[str]:
+    """Take the results of earlier parses whose inputs are those of this bundle version; the files taken.
 
-    A Dag that another file holds too stays with that file until a newer version of the bundle shows that
-    it is gone from there; until then it is only on the shelf.
+    What a commit brings back is not parsed again, but it is the newest build again. ``files`` are paths with
+    the id of the parse. One transaction takes :data:`TOGETHER` files; ``between`` is called after each, for
+    whoever must not be silent for long. Safe to repeat and to run from several processors at once.
     """
-    accepted = _accepted(session, made, rows, bundle_name=bundle_name, seq=seq, now=now)
-    if not accepted:
-        return []
-    dags.change_each(
+    taken: set[str] = set()
+    for chunk in chunks(files, TOGETHER):
+        again = _again(host, bundle_name, bundle_version, seq, chunk)
+        for together in _apart(again, lambda item: (seq, item.path), lambda item: item.builds):
+            outcomes = host.run(partial(_reuse, host, together))
+            _announce(host, outcomes)
+            taken |= {item.path for item in together}
+        between()
+    return taken
+
+
+def _again(
+    host: Host, bundle_name: str, bundle_version: str, seq: int, wanted: Sequence[tuple[str, int]]
+) -> list[_Again]:
+    parses = host.run(lambda session: files.results(session, [parse_id for _, parse_id in wanted]))
+    return [
+        _Again(
+            bundle_name=bundle_name,
+            bundle_version=bundle_version,
+            seq=seq,
+            path=path,
+            parse_id=parse_id,
+            builds=row.builds,
+            error=row.error,
+            impure=bool(row.impure),
+        )
+        for path, parse_id in wanted
+        if (row := parses.get(parse_id)) is not None
+    ]
+
+
+def _reuse(host: Host, again: Sequence[_Again], session: Any) -> list[Outcome]:
+    begin_write(session)
+    now = host.now()
+    bundle_name, bundle_version, seq = again[0].bundle_name, again[0].bundle_version, again[0].seq
+    known = files.some(session, bundle_name, [item.path for item in again])
+    again = [item for item in again if item.path not in known or known[item.path].seq <= seq]
+    affected = _affected(
         session,
+        bundle_name,
+        {item.path: set(item.builds) for item in again},
+        known,
+        broken=[item.path for item in again if item.error],
+    )
+    places = {dag_id: (bundle_name, item.path) for item in again for dag_id in item.builds}
+    rows = dags.lock(session, {d for dag_ids in affected.values() for d in dag_ids}, places)
+    written = files.put_all(
+        session,
+        bundle_name,
         [
-            {
-                "dag_id": dag_id,
-                "newest_build_id": item.build.id,
-                "newest_seq": seq,
-                "bundle_name": bundle_name,
-                "relative_fileloc": item.path,
-                "missing_since": None,
-            }
-            for dag_id, item in sorted(accepted.items())
+            _file_row(
+                item,
+                item.parse_id,
+                affected[item.path],
+                item.impure,
+                item.error,
+                known.get(item.path),
+                now,
+            )
+            for item in again
         ],
     )
-    states = load_states(host, session, sorted(accepted))
-    acts = [
-        Act(
-            state=states[dag_id],
-            decision=decide(
-                states[dag_id], Command(verb=Verb.ARRIVE, build=item.build, rewritten=item.folded)
-            ),
-            verb=Verb.ARRIVE.value,
-            actor=ACTOR,
-            reason=_reason(item.build),
-        )
-        for dag_id, item in sorted(accepted.items())
-    ]
-    contents = {item.build.id: item.content for item in accepted.values() if item.content is not None}
-    return carry_out(host, session, acts, now=now, contents=contents)
-
-
-def _accepted(
-    session: Any,
-    made: Mapping[str, Made],
-    rows: Mapping[str, Any],
-    *,
-    bundle_name: str,
-    seq: int,
-    now: datetime,
-) -> dict[str, Made]:
-    accepted = {}
-    for dag_id, item in made.items():
-        row = rows[dag_id]
-        elsewhere = (row.bundle_name, row.relative_fileloc) != (bundle_name, item.path)
-        owner = f"{row.bundle_name}: {row.relative_fileloc}"
-        if elsewhere and row.newest_build_id is not None and _still_there(session, row, dag_id):
-            events.add(
-                session,
-                "duplicate",
-                now=now,
-                actor=ACTOR,
-                dag_id=dag_id,
-                bundle_name=bundle_name,
-                reason=f"{item.path} holds the Dag too; it stays with {owner}",
-                path=item.path,
-                owner=owner,
-            )
-        elif elsewhere or row.newest_seq <= seq:
-            accepted[dag_id] = item
-    return accepted
-
-
-def reuse(
-    host: Host, *, bundle_name: str, bundle_version: str, seq: int, path: str, parse_id: int
-) -> list[Outcome]:
-    """Take the result of an earlier parse whose inputs are those of this bundle version.
-
-    What a commit brings back is not parsed again, but it is the newest build again.
-    """
-
-    def work(session: Any) -> list[Outcome]:
-        begin_write(session)
-        now = host.now()
-        row = files.parses(session, [parse_id])[parse_id]
-        known = files.one(session, bundle_name, path)
-        if known is not None and known.seq > seq:
-            return []
-        affected = set(row.builds)
-        if row.error:
-            affected |= set(dags.ids_of_file(session, bundle_name, path))
-            affected |= set(known.dag_ids if known else ())
-        rows = dags.lock(session, affected, dict.fromkeys(row.builds, (bundle_name, path)))
-        newest = files.put(
-            session,
-            {
-                "bundle_name": bundle_name,
-                "relative_fileloc": path,
-                "seq": seq,
-                "version": bundle_version,
-                "parse_id": parse_id,
-                "dag_ids": sorted(affected),
-                "impure": bool(row.impure),
-                "error": row.error,
-                "broken_since": _broken_since(row.error, known, now),
-                "parsed_at": now,
-            },
-            known=known is not None,
-        )
-        if not newest:
-            return []
-        if row.error:
-            gone = affected - set(row.builds)
-            _record_broken(session, gone, bundle_name, bundle_version, path, row.error, now=now)
-        host.show_errors(session, bundle_name, {path: {path: row.error} if row.error else {}})
-        found = builds.by_ids(session, row.builds.values())
-        made = {
-            dag_id: Made(build=found[build_id], path=path)
-            for dag_id, build_id in row.builds.items()
-            if build_id in found
-        }
-        again = [item.build.id for item in made.values() if item.build.bundle_version != bundle_version]
-        builds.remember_versions(session, again, bundle_name, bundle_version, now=now)
-        return release_newest(host, session, made, rows, bundle_name=bundle_name, seq=seq, now=now)
-
-    outcomes = host.run(work)
-    _announce(host, outcomes)
-    return outcomes
-
-
-def _still_there(session: Any, row: Any, dag_id: str) -> bool:
-    owner = files.one(session, row.bundle_name, row.relative_fileloc)
-    return owner is not None and dag_id in owner.dag_ids
-
-
-def _reason(build: Build) -> str | None:
-    if build.message:
-        return build.message.strip().splitlines()[0][:200]
-    return None
-
-
-def _last_line(error: str) -> str:
-    lines = error.strip().splitlines()
-    return lines[-1][:500] if lines else ""
+    again = [item for item in again if item.path in written]
+    if not again:
+        return []
+    for item in again:
+        if item.error:
+            gone = sorted(affected[item.path] - set(item.builds))
+            record_broken(session, gone, bundle_name, bundle_version, item.path, item.error, now=now)
+    host.show_errors(
+        session, bundle_name, {item.path: {item.path: item.error} if item.error else {} for item in again}
+    )
+    found = builds.by_ids(session, [build_id for item in again for build_id in item.builds.values()])
+    made = {
+        dag_id: Made(build=found[build_id], path=item.path)
+        for item in again
+        for dag_id, build_id in item.builds.items()
+        if build_id in found
+    }
+    elsewhere = [item.build.id for item in made.values() if item.build.bundle_version != bundle_version]
+    builds.remember_versions(session, elsewhere, bundle_name, bundle_version, now=now)
+    return release_newest(host, session, made, rows, bundle_name=bundle_name, seq=seq, now=now)

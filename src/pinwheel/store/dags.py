@@ -125,12 +125,15 @@ def ids_of_bundle(session: Session, bundle_name: str) -> list[str]:
     return list(session.scalars(select(t.dag.c.dag_id).where(t.dag.c.bundle_name == bundle_name)))
 
 
-def ids_of_file(session: Session, bundle_name: str, relative_fileloc: str) -> list[str]:
-    """Dags whose newest build came from this file."""
-    return list(
-        session.scalars(
-            select(t.dag.c.dag_id).where(
-                t.dag.c.bundle_name == bundle_name, t.dag.c.relative_fileloc == relative_fileloc
+def ids_of_files(session: Session, bundle_name: str, paths: Collection[str]) -> dict[str, set[str]]:
+    """By file, the Dags whose newest build came from it; without files that have none."""
+    found: dict[str, set[str]] = {}
+    for chunk in chunks(sorted(paths)):
+        rows = session.execute(
+            select(t.dag.c.relative_fileloc, t.dag.c.dag_id).where(
+                t.dag.c.bundle_name == bundle_name, t.dag.c.relative_fileloc.in_(chunk)
             )
         )
-    )
+        for path, dag_id in rows:
+            found.setdefault(path, set()).add(dag_id)
+    return found

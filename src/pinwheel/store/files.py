@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -63,31 +63,45 @@ def errors(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[s
     }
 
 
-def put(session: Session, row: dict[str, Any], *, known: bool) -> bool:
-    """Write the newest known state of a file; False when one of a newer bundle version is there.
+def put_all(session: Session, bundle_name: str, rows: Sequence[dict[str, Any]]) -> set[str]:
+    """Write the newest known states of these files of a bundle; the paths of those that were written.
 
-    Compared and written in one statement: of two processors at once, the newer version wins. ``known``
-    says what to try first: whether the caller has seen a row of the file.
+    Not written is where a state of a newer bundle version is: of two processors at once, the newer version
+    wins. Each row names every column.
     """
-    first, second = (_overwrite, _add) if known else (_add, _overwrite)
-    return first(session, row) or second(session, row)
+    wanted = {row["relative_fileloc"]: row for row in rows}
+    there = _locked(session, bundle_name, wanted)
+    new = [row for path, row in sorted(wanted.items()) if path not in there]
+    if new and insert_missing(session, t.file, new, ["bundle_name", "relative_fileloc"]) < len(new):
+        # Another processor came first with some; where its version is not newer, this one stands.
+        there |= _locked(session, bundle_name, [row["relative_fileloc"] for row in new])
+    older = [wanted[path] for path, seq in sorted(there.items()) if seq <= wanted[path]["seq"]]
+    _overwrite(session, older)
+    return {path for path, row in wanted.items() if there.get(path, 0) <= row["seq"]}
 
 
-def _add(session: Session, row: dict[str, Any]) -> bool:
-    return bool(insert_missing(session, t.file, row, ["bundle_name", "relative_fileloc"]))
-
-
-def _overwrite(session: Session, row: dict[str, Any]) -> bool:
-    changed = session.execute(
-        update(t.file)
-        .where(
-            t.file.c.bundle_name == row["bundle_name"],
-            t.file.c.relative_fileloc == row["relative_fileloc"],
-            t.file.c.seq <= row["seq"],
+def _locked(session: Session, bundle_name: str, paths: Collection[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for chunk in chunks(sorted(paths)):
+        rows = session.execute(
+            select(t.file.c.relative_fileloc, t.file.c.seq)
+            .where(t.file.c.bundle_name == bundle_name, t.file.c.relative_fileloc.in_(chunk))
+            .order_by(t.file.c.relative_fileloc)
+            .with_for_update()
         )
-        .values(row)
-    )
-    return bool(changed.rowcount)  # type: ignore[attr-defined]
+        found |= {row.relative_fileloc: row.seq for row in rows}
+    return found
+
+
+def _overwrite(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        keys = ("bundle_name", "relative_fileloc")
+        session.execute(
+            update(t.file)
+            .where(*(t.file.c[key] == bindparam(f"of_{key}") for key in keys))
+            .values({name: bindparam(f"new_{name}") for name in rows[0] if name not in keys}),
+            [{f"{'of' if name in keys else 'new'}_{name}": row[name] for name in row} for row in rows],
+        )
 
 
 def touch(session: Session, bundle_name: str, paths: Collection[str], *, seq: int, version: str) -> None:
@@ -122,6 +136,16 @@ def parses(session: Session, ids: Collection[int]) -> dict[int, Row[Any]]:
     found: dict[int, Row[Any]] = {}
     for chunk in chunks(sorted(set(ids))):
         rows = session.execute(select(t.parse).where(t.parse.c.id.in_(chunk)))
+        found.update({row.id: row for row in rows})
+    return found
+
+
+def results(session: Session, ids: Collection[int]) -> dict[int, Row[Any]]:
+    """What these parses gave, by id: ``builds``, ``error``, ``impure``; without what they read."""
+    found: dict[int, Row[Any]] = {}
+    for chunk in chunks(sorted(set(ids))):
+        columns = (t.parse.c.id, t.parse.c.builds, t.parse.c.error, t.parse.c.impure)
+        rows = session.execute(select(*columns).where(t.parse.c.id.in_(chunk)))
         found.update({row.id: row for row in rows})
     return found
 

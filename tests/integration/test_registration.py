@@ -1,0 +1,115 @@
+"""What a parse gave on its way into the database: many files at once, and files that were parsed before."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from harness import faults
+from harness.prebuilt import BROKEN, Prebuilt, Text
+
+
+@pytest.fixture
+def pusher(airflow_database: Any) -> Prebuilt:
+    return Prebuilt()
+
+
+def rows(database: Any, query: str, **values: Any) -> list[Any]:
+    with database.engine().connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.text(query), values)]
+
+
+def pushed(pusher: Prebuilt, texts: dict[str, Text | None]) -> list[tuple[str, int]]:
+    """Push these, as few transactions as a processor needs; each file with the id of its parse."""
+    from pinwheel.services import register
+    from pinwheel.store import files
+
+    pusher.files = dict(texts)
+    version, seq = pusher.advance()
+    register.register_all(pusher.host, [pusher.parsed(d, version=version, seq=seq) for d in texts])
+    pusher.settle(seq)
+    known = pusher.host.run(lambda s: files.of_bundle(s, pusher.bundle_name))
+    return [(path, row.parse_id) for path, row in sorted(known.items())]
+
+
+def reuse(pusher: Prebuilt, wanted: list[tuple[str, int]], **kwargs: Any) -> set[str]:
+    from pinwheel.services import register
+
+    version, seq = pusher.advance()
+    name = pusher.bundle_name
+    return register.reuse_all(
+        pusher.host, bundle_name=name, bundle_version=version, seq=seq, files=wanted, **kwargs
+    )
+
+
+def active(database: Any) -> dict[str, int]:
+    return dict(
+        rows(
+            database,
+            "SELECT d.dag_id, b.build FROM pinwheel_dag d JOIN pinwheel_build b ON b.id = d.active_build_id",
+        )
+    )
+
+
+def test_what_a_commit_brings_back_is_released_again_without_a_parse(
+    pusher: Prebuilt, airflow_database: Any
+) -> None:
+    before = pushed(pusher, {"a": Text(), "b": Text(), "c": BROKEN})
+    pushed(pusher, {"a": Text(body=1), "b": Text("daily"), "c": Text()})
+    assert active(airflow_database) == {"a": 2, "b": 2, "c": 1}
+    assert reuse(pusher, before) == {"a.py", "b.py", "c.py"}
+    # What was broken then is broken again: its Dag stays.
+    assert active(airflow_database) == {"a": 1, "b": 1, "c": 1}
+    query = "SELECT relative_fileloc FROM pinwheel_file WHERE error IS NOT NULL"
+    assert rows(airflow_database, query) == [("c.py",)]
+    assert rows(airflow_database, "SELECT filename FROM import_error") == [("c.py",)]
+    assert rows(airflow_database, "SELECT dag_id FROM pinwheel_broken_build") == [("c",)]
+
+
+def test_a_result_of_a_newer_version_is_not_replaced_by_what_an_older_one_brings_back(
+    pusher: Prebuilt, airflow_database: Any
+) -> None:
+    from pinwheel.services import register
+
+    before = pushed(pusher, {"a": Text(), "b": Text()})
+    pushed(pusher, {"a": Text(body=1), "b": Text(body=1)})
+    version, seq = pusher.advance()
+    newer, newest = pusher.advance()
+    pusher.register("a", version=newer, seq=newest, text=Text(body=2))
+    register.reuse_all(
+        pusher.host, bundle_name=pusher.bundle_name, bundle_version=version, seq=seq, files=before
+    )
+    assert active(airflow_database) == {"a": 3, "b": 1}
+
+
+def test_many_files_that_come_back_take_few_statements_and_let_the_loop_beat(
+    pusher: Prebuilt, airflow_database: Any
+) -> None:
+    from pinwheel.services import register
+
+    ids = [f"dag_{n:03}" for n in range(register.TOGETHER)]
+    before = pushed(pusher, {dag_id: Text() for dag_id in ids})
+    pushed(pusher, {dag_id: Text(body=1) for dag_id in ids})
+    few = statements(lambda: reuse(pusher, before[:5]))
+    many = statements(lambda: reuse(pusher, before[5:]))
+    # Airflow's own bulk write asks some things once for each Dag; ours are the same for 5 and for 45.
+    assert {s: n for s, n in many.items() if "pinwheel_" in s and n > few[s]} == {}
+    assert set(active(airflow_database).values()) == {1}
+
+    beats: list[int] = []
+    again = pushed(pusher, {dag_id: Text(body=2) for dag_id in [*ids, "one_more"]})
+    pushed(pusher, {dag_id: Text(body=3) for dag_id in [*ids, "one_more"]})
+    assert len(reuse(pusher, again, between=lambda: beats.append(1))) == len(ids) + 1
+    assert len(beats) == 2
+
+
+def statements(work: Any) -> Counter[str]:
+    with faults.Points(faults.airflow_engine()) as points:
+        work()
+    # However many values a statement has, it is one.
+    plain = [re.sub(r"%\(\w+\)s(::\w+)?", "?", seen) for seen in points.seen]
+    return Counter(re.sub(r"\(\)(, \(\))+", "()", re.sub(r"\([^()]*\)", "()", seen)) for seen in plain)
