@@ -1,4 +1,8 @@
-"""What the Dag processor knows of the newest version of each bundle: where it lies and what is in it."""
+"""The newest version of each bundle, as the Dag processor's loop sees it: prepared whole, then shown at once.
+
+Airflow guards ``initialize()`` and ``refresh()`` of a bundle, and nothing that it asks afterwards
+(``dag_processing/manager.py``, ``_refresh_dag_bundles``). So whatever can fail happens in there.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,14 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from airflow.dag_processing.bundles.base import BaseDagBundle
+from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion, unpack_bundle_version
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from attrs import define, frozen
 
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
+from pinwheel.core.errors import HostError, RefusedVersion
 from pinwheel.core.inputs import Inputs
 
 
@@ -41,51 +46,221 @@ class KnownFile:
     """Seq of the newest bundle version whose parse was to be registered, whether that worked or not."""
 
 
-class SnapshotView(BaseDagBundle):
-    """A versioned bundle class that is not ours, seen through one directory per version.
+@frozen(kw_only=True)
+class Prepared:
+    """One bundle version, ready to be handed out: nothing of it can fail any more."""
 
-    Airflow's own git bundle, for one, parses from a working tree that a refresh changes in place. Here the
-    tracking bundle only fetches; files are read from the directory that the same class makes for workers.
+    version: str | None
+    """None for a bundle that keeps no versions."""
+    version_data: Any
+    path: Path
+    files: Any
+    """As Airflow's own listing gives them: paths in 3.3, ``DagFileInfo`` in 3.4."""
+    manifest: Mapping[str, str]
+    source: BaseDagBundle
+    """Holds the version against Airflow's clean-up."""
+
+
+class Desk(Protocol):
+    """What a view tells the processor, and asks of it."""
+
+    def seq_before(self, bundle_name: str) -> int:
+        """Seq of the bundle's head, read before it is fetched: what is fetched then is at least as new."""
+
+    def head_version(self, bundle_name: str) -> str | None:
+        """The version last taken in, by any processor."""
+
+    def list_files(self, bundle: BaseDagBundle) -> Any:
+        """The Dag files below the bundle's path, as Airflow finds them."""
+
+    def take(self, bundle_name: str, prepared: Prepared, expected_seq: int) -> bool:
+        """Make a version the bundle's head and plan its parses. False: another processor was faster."""
+
+    def refresh_failed(self, bundle_name: str, error: Exception) -> None:
+        """Record why the newest version is not taken."""
+
+    def refresh_worked(self, bundle_name: str) -> None:
+        """Take that back."""
+
+
+class HeadView(BaseDagBundle):
+    """A configured bundle as the processor's loop sees it: each answer but ``refresh()`` is ready beforehand.
+
+    ``refresh()`` fetches, makes the version's own directory (also of a class that is not ours and parses from
+    a working tree that a refresh changes in place), lists its Dag files and plans their parses; only then the
+    answers change, all at once. Where any of that fails the last good version stays and the reason is
+    recorded; a version that is refused is not looked into again.
     """
 
-    supports_versioning = True
-
-    def __init__(self, inner: BaseDagBundle) -> None:
-        super().__init__(name=inner.name, refresh_interval=inner.refresh_interval)
-        self._inner = inner
-        self._pinned: BaseDagBundle | None = None
+    def __init__(self, inner: BaseDagBundle, desk: Desk) -> None:
+        # Airflow's loop compares it outside of any guard: what is no number is refused here, with the bundle.
+        super().__init__(name=inner.name, refresh_interval=int(inner.refresh_interval))
+        self.supports_versioning = inner.supports_versioning
+        self.inner = inner
+        self._desk = desk
+        self._shown: Prepared | None = None
+        self._refused: RefusedVersion | None = None
 
     def initialize(self) -> None:
-        if not self._inner.is_initialized:
-            self._inner.initialize()
-        self._follow()
+        """Make the answers ready, from the last good version where the newest one can not be had."""
+        try:
+            self.inner.initialize()
+        except Exception as error:
+            self._desk.refresh_failed(self.name, error)
+            if not self._show_last_good():
+                raise
         super().initialize()
 
     def refresh(self) -> None:
-        self._inner.refresh()
-        self._follow()
+        """Take over the newest content. On any failure the version in use stays.
 
-    def _follow(self) -> None:
-        from airflow.dag_processing.bundles.base import unpack_bundle_version
-
-        version, data = unpack_bundle_version(self._inner.get_current_version(), self._inner)
-        if self._pinned is not None and self._pinned.version == version:
-            return
-        pinned = DagBundlesManager().get_bundle(self.name, version=version)
-        if data is not None and hasattr(pinned, "version_data"):
-            pinned.version_data = data
-        pinned.initialize()
-        self._pinned = pinned
+        Raises what failed, for Airflow to log and to try again; of a refused version only while there is
+        nothing to show instead, since trying again gives nothing new.
+        """
+        try:
+            self._refresh()
+        except Exception as error:
+            self._desk.refresh_failed(self.name, error)
+            shown_before = self._shown is not None
+            if not shown_before and not self._show_last_good():
+                raise
+            if shown_before and not isinstance(error, RefusedVersion):
+                raise
+        else:
+            self._desk.refresh_worked(self.name)
 
     @property
     def path(self) -> Path:
-        return self._pinned.path if self._pinned is not None else self._inner.path
+        return self._shown.path if self._shown is not None else self.inner.path
 
-    def get_current_version(self) -> Any:
-        return self._inner.get_current_version()
+    def get_current_version(self) -> BundleVersion | None:
+        if not self.supports_versioning:
+            return None
+        if self._shown is None or self._shown.version is None:
+            return BundleVersion(version="")
+        return BundleVersion(version=self._shown.version, data=self._shown.version_data)
 
     def view_url_template(self) -> str | None:
-        return self._inner.view_url_template()
+        return self.inner.view_url_template()
+
+    @property
+    def files(self) -> Any:
+        """The Dag files of the version that is shown."""
+        return self._shown.files if self._shown is not None else []
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _refresh(self) -> None:
+        for _ in range(3):
+            expected_seq = self._desk.seq_before(self.name) if self.supports_versioning else 0
+            if self.inner.is_initialized:
+                self.inner.refresh()
+            else:
+                self.inner.initialize()
+            if not self.supports_versioning:
+                self._shown = self._prepare_unversioned()
+                return
+            version, data = unpack_bundle_version(self.inner.get_current_version(), self.inner)
+            if self._shown is not None and self._shown.version == version:
+                return
+            if self._refused is not None and self._refused.version == version:
+                raise self._refused
+            try:
+                prepared = self._prepare(version, data)
+            except RefusedVersion as error:
+                self._refused = error
+                raise
+            if self._desk.take(self.name, prepared, expected_seq):
+                self._shown, self._refused = prepared, None
+                return
+        raise HostError(
+            f"Can not take version {version} of bundle {self.name!r}",
+            found="other Dag processors moved the bundle on, three times in a row",
+            remedy="Nothing: it is tried again",
+        )
+
+    def _show_last_good(self) -> bool:
+        """Hand out the version that was taken in last, if it can be had. Never raises."""
+        if not self.supports_versioning:
+            return False
+        try:
+            expected_seq = self._desk.seq_before(self.name)
+            version = self._desk.head_version(self.name)
+            if version is None:
+                return False
+            prepared = self._prepare(version, None)
+            if not self._desk.take(self.name, prepared, expected_seq):
+                return False
+        except Exception:
+            self._log.warning("The version last taken in can not be had", bundle=self.name, exc_info=True)
+            return False
+        self._shown = prepared
+        return True
+
+    def _prepare(self, version: str | None, data: Any) -> Prepared:
+        assert version is not None
+        source = DagBundlesManager().get_bundle(self.name, version=version)
+        if data is not None and hasattr(source, "version_data"):
+            source.version_data = data
+        source.initialize()
+        manifest = manifest_of(source, version)
+        try:
+            files = self._desk.list_files(source)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise RefusedVersion.of(self.name, version, _unlistable(source.path, manifest, error)) from error
+        odd = sorted(path for path in map(_path_of, files) if not _is_utf8(path))
+        if odd:
+            raise RefusedVersion.of(self.name, version, f"the name of a Dag file is not UTF-8: {odd[0]!r}")
+        return Prepared(
+            version=version,
+            version_data=data,
+            path=source.path,
+            files=files,
+            manifest=manifest,
+            source=source,
+        )
+
+    def _prepare_unversioned(self) -> Prepared:
+        files = self._desk.list_files(self.inner)
+        return Prepared(
+            version=None,
+            version_data=None,
+            path=self.inner.path,
+            # A parser's request can not name such a file: it would end the process (stock's own does).
+            files=type(files)(file for file in files if _is_utf8(_path_of(file))),
+            manifest={},
+            source=self.inner,
+        )
+
+
+def _path_of(file: Any) -> str:
+    return str(getattr(file, "rel_path", file))
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unlistable(root: Path, manifest: Mapping[str, str], error: Exception) -> str:
+    """Why Airflow's own listing of Dag files fails, in words that name the file where that can be found."""
+    if isinstance(error, UnicodeDecodeError):
+        for path in sorted(p for p in manifest if p.rpartition("/")[2] == ".airflowignore"):
+            try:
+                (root / path).read_text(encoding="utf-8")
+            except UnicodeDecodeError:
+                return f"{path} is not UTF-8: {error.reason} at byte {error.start}"
+            except OSError:
+                continue
+    if "recursive loop" in str(error):
+        link = str(error).rpartition(" ")[2].removeprefix(f"{root}/")
+        return f"a folder is reached twice by links, at {link!r}: Airflow refuses to list such a tree"
+    return f"its Dag files can not be listed: {type(error).__name__}: {error}"
 
 
 def manifest_of(bundle: BaseDagBundle, version: str) -> dict[str, str]:
@@ -107,8 +282,9 @@ def _walk(root: Path) -> list[str]:
 
 def _content_id(path: Path) -> str:
     if path.is_symlink():
-        return hashlib.sha256(b"symlink " + os.readlink(path).encode()).hexdigest()
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(b"symlink " + os.fsencode(os.readlink(path))).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_below(root: Path, relative: str, *, limit: int = 5_000_000) -> bytes | None:

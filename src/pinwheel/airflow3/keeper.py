@@ -8,17 +8,16 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-import structlog
 from airflow.configuration import conf
 from airflow.dag_processing.bundles.base import BaseDagBundle
 
 from pinwheel.airflow3 import drift
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
+from pinwheel.airflow3.guarded import Boundary
+from pinwheel.airflow3.heads import HeadView
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.services import presence, upkeep
 from pinwheel.store import bundles, dags
-
-log = structlog.get_logger(__name__)
 
 BATCH = 25
 """Dags whose rows are looked at, and written anew if need be, in one turn of the loop: so it stays short."""
@@ -27,8 +26,9 @@ BATCH = 25
 class Keeper:
     """Timers over the upkeep services. Each processor has one; the services lock what they change."""
 
-    def __init__(self, host: AirflowHost) -> None:
+    def __init__(self, host: AirflowHost, boundary: Boundary) -> None:
         self.host = host
+        self.boundary = boundary
         self._drift_interval = conf.getfloat("pinwheel", "drift_check_interval", fallback=3.0)
         self._assert_interval = conf.getint("pinwheel", "assert_interval", fallback=300)
         self._parse_interval = float(conf.getint("dag_processor", "min_file_process_interval", fallback=30))
@@ -72,8 +72,10 @@ class Keeper:
         self._last[duty] = now
         try:
             work()
-        except Exception:
-            log.exception("A check of Pinwheel failed; it is tried again", duty=duty)
+        except Exception as error:
+            self.boundary.caught(duty, error)
+        else:
+            self.boundary.worked(duty)
 
     def _heal(self) -> None:
         waiting = set(self.host.run(drift.waiting_for_a_parse))
@@ -98,7 +100,8 @@ class Keeper:
         upkeep.keep_asserted(self.host, due, self._asserted)
 
     def _protect(self, dag_bundles: Sequence[BaseDagBundle]) -> None:
-        for bundle in dag_bundles:
+        for view in dag_bundles:
+            bundle = view.inner if isinstance(view, HeadView) else view
             if not isinstance(bundle, SnapshotBundle) or not bundle.is_initialized:
                 continue
             wanted = self.host.run(partial(bundles.protected_versions, bundle_name=bundle.name))

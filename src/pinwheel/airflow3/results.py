@@ -24,7 +24,7 @@ def parsed_file(head: Head, path: str, proc: Any, seconds: float) -> ParsedFile:
     """Make the registration of one finished parse in the bundle version that *head* names."""
     result = proc.parsing_result
     if result is None:
-        return _without_result(head, path, NO_RESULT)
+        return broken_file(head, path, NO_RESULT)
     facts = take_facts(result)
     inputs = inputs_of(facts, head.manifest) if facts else _everything(head)
     used = {name: digest for name, digest in inputs.files.items() if digest}
@@ -101,7 +101,8 @@ def _everything(head: Head) -> Inputs:
     return inputs_of(ParseFacts(files=tuple(sorted(head.manifest))), head.manifest)
 
 
-def _without_result(head: Head, path: str, error: str) -> ParsedFile:
+def broken_file(head: Head, path: str, error: str) -> ParsedFile:
+    """A file whose parse gave nothing, with the reason. It is tried again on Airflow's interval."""
     inputs = inputs_of(ParseFacts(files=(path,)), head.manifest)
     environment = current_environment()
     return ParsedFile(
@@ -121,8 +122,8 @@ def _without_result(head: Head, path: str, error: str) -> ParsedFile:
 
 
 def timed_out_file(head: Head, path: str, timeout: float) -> ParsedFile:
-    """A file whose parse was killed because it took too long. It is tried again on Airflow's interval."""
-    return _without_result(
+    """A file whose parse was killed because it took too long."""
+    return broken_file(
         head,
         path,
         f"Parsing took longer than {timeout:g} seconds and was stopped "

@@ -108,7 +108,7 @@ def last_unpinned(session: Session) -> dict[str, datetime]:
         .where(t.dag.c.track == Track.AUTO.value, t.dag.c.track_since.is_not(None))
         .group_by(t.dag.c.bundle_name)
     )
-    return dict(session.execute(query).tuples().all())
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def mark_asserted(session: Session, dag_ids: Collection[str], now: datetime) -> None:

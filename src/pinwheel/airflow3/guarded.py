@@ -1,0 +1,162 @@
+"""Boundaries: what one override of Airflow's Dag processor raises never ends its loop.
+
+Airflow calls most methods of its manager outside of any ``try`` (``dag_processing/manager.py``,
+``_run_parsing_loop``): an exception there ends the process, for all bundles. A boundary records what it
+caught where users look, and hands out a stated default; it never takes SystemExit or KeyboardInterrupt.
+"""
+
+from __future__ import annotations
+
+import selectors
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import structlog
+
+from pinwheel.airflow3.host import AirflowHost
+from pinwheel.core.errors import PinwheelError
+from pinwheel.services import faults
+from pinwheel.store.faults import listed
+
+log = structlog.get_logger(__name__)
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+class Boundary:
+    """Writes down what was caught, once per text and bundle version, and takes it back when it works."""
+
+    def __init__(self, host: AirflowHost) -> None:
+        self.host = host
+        self._told: dict[tuple[str, str], tuple[str, str | None]] = {}
+        self._others: set[tuple[str, str]] = set()
+
+    def load(self) -> None:
+        """Learn of the faults that an earlier process left, so that what works now is cleared."""
+        self._others = {(fault.bundle_name, fault.place) for fault in self.host.run(listed)}
+
+    def caught(
+        self,
+        place: str,
+        error: BaseException | str,
+        *,
+        bundle_name: str = faults.PROCESSOR,
+        version: str | None = None,
+        session: Any = None,
+    ) -> None:
+        """Record an error. Never raises; *session* is Airflow's own, whose transaction it has spoiled."""
+        if session is not None:
+            _rolled_back(session)
+        said = error if isinstance(error, str) else describe(error)
+        known = self._told.get((bundle_name, place))
+        if known == (said, version):
+            return
+        log.error(
+            "Caught in the Dag processor's loop; it goes on",
+            place=place,
+            bundle=bundle_name,
+            version=version,
+            exc_info=error if isinstance(error, BaseException) else None,
+        )
+        try:
+            faults.record(self.host, bundle_name=bundle_name, place=place, error=said, version=version)
+        except Exception:
+            # Not remembered as told: it is written down when the database answers again.
+            log.exception("A fault could not be written down", place=place, bundle=bundle_name)
+        else:
+            self._told[(bundle_name, place)] = (said, version)
+
+    def expect(self, place: str, *, bundle_name: str) -> None:
+        """Take note of a fault that was written down elsewhere, so that :meth:`worked` takes it back."""
+        self._told.pop((bundle_name, place), None)
+        self._others.add((bundle_name, place))
+
+    def worked(self, place: str, *, bundle_name: str = faults.PROCESSOR) -> None:
+        """Forget what was caught at a place. Costs nothing where nothing was; never raises."""
+        key = (bundle_name, place)
+        if key not in self._told and key not in self._others:
+            return
+        try:
+            faults.clear(self.host, bundle_name=bundle_name, places=[place])
+        except Exception:
+            log.exception("A fault could not be taken back", place=place, bundle=bundle_name)
+        else:
+            self._told.pop(key, None)
+            self._others.discard(key)
+
+
+def describe(error: BaseException) -> str:
+    """An error in words: one of ours says all by itself, of another the class tells most."""
+    return str(error) if isinstance(error, PinwheelError) else f"{type(error).__name__}: {error}"
+
+
+def guarded(
+    default: Callable[..., Any], *, bundle: Callable[..., str] | None = None
+) -> Callable[[Method], Method]:
+    """Put a boundary around an override of a manager that has one as ``boundary``.
+
+    *default* takes the override's arguments and gives what is handed to Airflow instead; *bundle* takes them
+    and names the bundle that is concerned. A session among the keyword arguments is rolled back: Airflow goes
+    on to use it (``AIRFLOW_SEAMS`` A8: else each later statement in it fails).
+    """
+
+    def decorate(method: Method) -> Method:
+        place = method.__name__.lstrip("_")
+
+        @wraps(method)
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            name = faults.PROCESSOR
+            try:
+                name = bundle(*args, **kwargs) if bundle is not None else name
+                result = call.__wrapped__(self, *args, **kwargs)  # type: ignore[attr-defined]
+            except Exception as error:
+                self.boundary.caught(
+                    place,
+                    error,
+                    bundle_name=name,
+                    version=self.version_of(name),
+                    session=kwargs.get("session"),
+                )
+                return default(self, *args, **kwargs)
+            self.boundary.worked(place, bundle_name=name)
+            return result
+
+        call.guarded = True  # type: ignore[attr-defined]
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+class GuardedSelector(selectors.DefaultSelector):
+    """The selector of parsers' sockets; a handler that raises counts as one whose parser hung up.
+
+    ``_service_processor_sockets`` takes BrokenPipeError and ConnectionResetError so (3.3.2 and 3.4.0b2), but
+    a Dag file can write to its parser's socket what no decoder takes.
+    """
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        if isinstance(data, tuple) and len(data) == 2:
+            handler, on_close = data
+            data = (self._within(handler), on_close)
+        return super().register(fileobj, events, data)
+
+    def _within(self, handler: Callable[[Any], bool]) -> Callable[[Any], bool]:
+        def handle(fileobj: Any) -> bool:
+            try:
+                return handler(fileobj)
+            except (BrokenPipeError, ConnectionResetError):
+                return False
+            except Exception:
+                # The parse ends without a result, and is shown as broken: that is where users look.
+                log.exception("A parser sent what could not be read; its parse counts as ended")
+                return False
+
+        return handle
+
+
+def _rolled_back(session: Any) -> None:
+    try:
+        session.rollback()
+    except Exception:
+        log.exception("Airflow's session could not be rolled back")

@@ -1,0 +1,248 @@
+"""Takes a bundle version in: it becomes the bundle's head, and what is to be parsed of it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import structlog
+from airflow.dag_processing.bundles.base import BaseDagBundle
+from attrs import frozen
+
+from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
+from pinwheel.airflow3.guarded import Boundary
+from pinwheel.airflow3.heads import Head, HeadView, KnownFile, Prepared
+from pinwheel.airflow3.host import AirflowHost
+from pinwheel.airflow3.parsing import current_environment
+from pinwheel.core.errors import RefusedVersion
+from pinwheel.core.inputs import Inputs, matches
+from pinwheel.services import faults, register
+from pinwheel.store import bundles, files
+
+log = structlog.get_logger(__name__)
+
+KEPT_PATHS = 20
+"""Directories of earlier versions, per bundle, from which a parse may still be on its way."""
+
+
+@frozen(kw_only=True)
+class Plan:
+    """What is to be done with the files of a version that was taken in."""
+
+    unchanged: frozenset[str]
+    to_parse: frozenset[str]
+
+
+class Intake:
+    """What one Dag processor knows of its bundles' heads and files. Implements :class:`heads.Desk`."""
+
+    def __init__(
+        self,
+        host: AirflowHost,
+        boundary: Boundary,
+        *,
+        list_files: Callable[[BaseDagBundle], Any],
+        heartbeat: Callable[[], None],
+        taken: Callable[[str], None],
+    ) -> None:
+        self.host = host
+        self.boundary = boundary
+        self.heads: dict[str, Head] = {}
+        self.known: dict[tuple[str, str], KnownFile] = {}
+        self.by_path: dict[str, tuple[str, str, int]] = {}
+        self.list_files = list_files
+        self._heartbeat = heartbeat
+        self._taken = taken
+        self._plans: dict[str, Plan] = {}
+        self._refused: dict[str, tuple[str | None, str]] = {}
+
+    def view(self, bundle: BaseDagBundle) -> HeadView:
+        """The bundle as the processor's loop is to see it."""
+        return HeadView(bundle, self)
+
+    # -- for the views ------------------------------------------------------------------------------------
+
+    def seq_before(self, bundle_name: str) -> int:
+        return self.host.run(lambda s: bundles.head(s, bundle_name)[1])
+
+    def head_version(self, bundle_name: str) -> str | None:
+        return self.host.run(lambda s: bundles.head(s, bundle_name)[0])
+
+    def refresh_failed(self, bundle_name: str, error: Exception) -> None:
+        if isinstance(error, RefusedVersion) and error.version is not None:
+            self._refuse(bundle_name, error.version, str(error))
+        else:
+            self._refused.pop(bundle_name, None)
+            self.boundary.caught(faults.REFRESH, error, bundle_name=bundle_name)
+
+    def refresh_worked(self, bundle_name: str) -> None:
+        self._refused.pop(bundle_name, None)
+        self.boundary.worked(faults.REFRESH, bundle_name=bundle_name)
+
+    def take(self, bundle_name: str, prepared: Prepared, expected_seq: int) -> bool:
+        """See :class:`heads.Desk`. Raises what fails; repeated, it goes on where it failed."""
+        assert prepared.version is not None
+        seq = self._advance(bundle_name, prepared, expected_seq)
+        if seq is None:
+            return False
+        head = Head(
+            bundle_name=bundle_name,
+            version=prepared.version,
+            seq=seq,
+            path=prepared.path,
+            manifest=prepared.manifest,
+        )
+        paths = {str(getattr(file, "rel_path", file)) for file in prepared.files}
+        plan = self._plan(head, paths)
+        # From here on nothing fails: the version is the head for this processor too.
+        self.heads[bundle_name] = head
+        self._plans[bundle_name] = plan
+        self._remember_path(head)
+        self._taken(bundle_name)
+        log.info(
+            "Took in a bundle version",
+            bundle=bundle_name,
+            version=head.version,
+            files=len(paths),
+            to_parse=len(plan.to_parse),
+        )
+        return True
+
+    # -- for the processor --------------------------------------------------------------------------------
+
+    def pop_plan(self, bundle_name: str) -> Plan | None:
+        """What is to be done with the files of the version taken in last; None when that was said before."""
+        return self._plans.pop(bundle_name, None)
+
+    def at(self, path: str) -> tuple[str, str, int]:
+        """Bundle, version and seq of a version's directory; KeyError when it was never taken in here."""
+        return self.by_path[path]
+
+    def files_of(self, bundle_name: str) -> dict[str, KnownFile]:
+        return {path: known for (name, path), known in self.known.items() if name == bundle_name}
+
+    def remember(
+        self,
+        bundle_name: str,
+        path: str,
+        seq: int,
+        inputs: Inputs | None,
+        impure: bool,
+        error: str | None,
+        parse_id: int | None = None,
+    ) -> None:
+        self.known[(bundle_name, path)] = KnownFile(
+            seq=seq, inputs=inputs, impure=impure, error=error, parse_id=parse_id
+        )
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _refuse(self, bundle_name: str, version: str, said: str) -> None:
+        if self._refused.get(bundle_name) == (version, said):
+            return
+        log.error("Refused a bundle version", bundle=bundle_name, version=version, reason=said)
+        try:
+            faults.refuse(self.host, bundle_name=bundle_name, version=version, reason=said)
+        except Exception:
+            log.exception("A refusal could not be written down", bundle=bundle_name)
+        else:
+            self._refused[bundle_name] = (version, said)
+            self.boundary.expect(faults.REFRESH, bundle_name=bundle_name)
+
+    def _advance(self, bundle_name: str, prepared: Prepared, expected_seq: int) -> int | None:
+        version = prepared.version
+        assert version is not None
+        info: dict[str, Any] = {"version_data": prepared.version_data}
+        if isinstance(prepared.source, SnapshotBundle):
+            about = prepared.source.version_info(version)
+            info |= {
+                "author": about.author,
+                "message": about.message,
+                "committed_at": about.committed_at,
+                "label": about.label,
+            }
+        return self.host.run(
+            lambda s: bundles.advance(
+                s,
+                bundle_name,
+                version,
+                expected_seq=expected_seq,
+                now=self.host.now(),
+                path=str(prepared.path),
+                info=info,
+            )
+        )
+
+    def _remember_path(self, head: Head) -> None:
+        self.by_path[str(head.path)] = (head.bundle_name, head.version, head.seq)
+        old = [path for path, (name, _, _) in self.by_path.items() if name == head.bundle_name][:-KEPT_PATHS]
+        for path in old:
+            del self.by_path[path]
+
+    def _plan(self, head: Head, paths: set[str]) -> Plan:
+        """Sort the files of a new version: unchanged, known from an earlier parse, or to be parsed."""
+        name = head.bundle_name
+        environment = current_environment().fingerprint
+        rows = self.host.run(lambda s: files.of_bundle(s, name))
+        inputs = self._inputs(name, rows, environment)
+        unchanged = {path for path in paths if path in inputs and matches(inputs[path], head.manifest)}
+        for path in unchanged:
+            row = rows[path]
+            self.remember(name, path, head.seq, inputs[path], bool(row.impure), row.error, row.parse_id)
+        changed = sorted(paths - unchanged)
+        taken = self._reuse(head, changed, environment)
+        for path in changed:
+            if path not in taken:
+                impure = path in rows and bool(rows[path].impure)
+                known = self.known.setdefault((name, path), KnownFile(seq=0, inputs=None, impure=impure))
+                known.seq = 0
+        for key in [k for k in self.known if k[0] == name and k[1] not in paths]:
+            del self.known[key]
+        self.host.run(lambda s: files.touch(s, name, sorted(unchanged), seq=head.seq, version=head.version))
+        return Plan(unchanged=frozenset(unchanged | taken), to_parse=frozenset(set(changed) - taken))
+
+    def _inputs(self, bundle_name: str, rows: Mapping[str, Any], environment: str) -> dict[str, Inputs]:
+        """The inputs of each file's newest parse, but for parses in another environment."""
+        found: dict[str, Inputs] = {}
+        unknown: dict[int, str] = {}
+        for path, row in rows.items():
+            known = self.known.get((bundle_name, path))
+            if row.parse_id is None:
+                continue
+            if known is not None and known.inputs is not None and known.parse_id == row.parse_id:
+                found[path] = known.inputs
+            else:
+                unknown[row.parse_id] = path
+        for parse_id, parse in self.host.run(lambda s: files.parses(s, unknown)).items():
+            if parse.environment == environment:
+                found[unknown[parse_id]] = Inputs.from_json(parse.inputs)
+        return found
+
+    def _reuse(self, head: Head, paths: Iterable[str], environment: str) -> set[str]:
+        """Take over the results of earlier parses of the same contents; the files that had one."""
+        digests = {path: head.manifest[path] for path in paths if path in head.manifest}
+        earlier = self.host.run(lambda s: files.earlier_parses(s, head.bundle_name, set(digests.values())))
+        found: dict[str, tuple[Any, Inputs]] = {}
+        for path, digest in digests.items():
+            for row in earlier.get(digest, ()):
+                inputs = Inputs.from_json(row.inputs)
+                if (
+                    row.relative_fileloc == path
+                    and row.environment == environment
+                    and not row.impure
+                    and matches(inputs, head.manifest)
+                ):
+                    found[path] = (row, inputs)
+                    break
+        taken = register.reuse_all(
+            self.host,
+            bundle_name=head.bundle_name,
+            bundle_version=head.version,
+            seq=head.seq,
+            files=[(path, row.id) for path, (row, _) in found.items()],
+            between=self._heartbeat,
+        )
+        for path in taken:
+            row, inputs = found[path]
+            self.remember(head.bundle_name, path, head.seq, inputs, False, row.error, row.id)
+        return taken

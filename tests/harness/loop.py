@@ -1,0 +1,151 @@
+"""The real Dag processor's loop inside the test process, turned as often as a test needs.
+
+Real bundles, real parser processes, a real database; only the command around it is missing. A turn takes what
+it takes when something happens, and a second at most when nothing does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from harness.databases import Database
+from harness.inprocess import bound_airflow
+
+
+class Loop:
+    """One processor; ``turn_until`` goes on where it stopped."""
+
+    def __init__(self, database: Database) -> None:
+        from pinwheel.airflow3.processor import PinwheelProcessorManager
+
+        loop = self
+
+        class Turning(PinwheelProcessorManager):
+            def max_runs_reached(self) -> bool:
+                return loop._enough()
+
+        self.database = database
+        self.manager = Turning(max_runs=-1)
+        self.manager.heartbeat = lambda: None
+        self._enough: Callable[[], bool] = lambda: True
+        self.turns = 0
+        self.known_files: dict[str, Any] = {}
+        self.manager.prepare_server_process_context()
+        self.manager.prepare_process_context()
+        self.manager.prepare_bundles()
+
+    def turn_until(self, done: Callable[[], object], *, turns: int = 40, what: str = "it") -> Any:
+        """Turn until *done* gives something true, which is returned; fails after so many turns."""
+        found: Any = None
+        left = turns
+
+        def enough() -> bool:
+            nonlocal found, left
+            self.turns += 1
+            left -= 1
+            found = done()
+            return bool(found) or left <= 0
+
+        self._enough = enough
+        self.manager._run_parsing_loop()
+        assert found, f"{what} did not happen within {turns} turns"
+        return found
+
+    def close(self) -> None:
+        self.manager.terminate()
+        self.manager.end()
+
+    # What users see, from another connection
+
+    def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
+        with self.database.engine().connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(sa.text(query), parameters)]
+
+    def released_from(self, dag_id: str) -> str | None:
+        """The bundle version of the Dag's active release."""
+        found = self.rows(
+            "SELECT r.bundle_version AS version FROM pinwheel_release r JOIN pinwheel_dag d"
+            " ON d.dag_id = r.dag_id AND d.active_release = r.release WHERE d.dag_id = :dag_id",
+            dag_id=dag_id,
+        )
+        return found[0]["version"] if found else None
+
+    def head(self, bundle_name: str) -> str | None:
+        found = self.rows("SELECT head_version FROM pinwheel_bundle WHERE name = :name", name=bundle_name)
+        return found[0]["head_version"] if found else None
+
+    def settled(self, bundle_name: str, version: str | None = None) -> bool:
+        found = self.rows(
+            "SELECT head_version, head_seq, settled_seq FROM pinwheel_bundle WHERE name = :n", n=bundle_name
+        )
+        return bool(found) and (
+            found[0]["head_seq"] == found[0]["settled_seq"] and version in (None, found[0]["head_version"])
+        )
+
+    def faults(self, bundle_name: str | None = None) -> dict[tuple[str, str], str]:
+        found = self.rows("SELECT bundle_name, place, error FROM pinwheel_fault")
+        return {
+            (row["bundle_name"], row["place"]): row["error"]
+            for row in found
+            if bundle_name in (None, row["bundle_name"])
+        }
+
+    def refused(self, bundle_name: str) -> dict[str, str]:
+        found = self.rows(
+            "SELECT version, reason FROM pinwheel_bundle_version"
+            " WHERE bundle_name = :name AND state = 'refused'",
+            name=bundle_name,
+        )
+        return {row["version"]: row["reason"] for row in found}
+
+    def events(self, *kinds: str) -> list[dict[str, Any]]:
+        found = self.rows("SELECT kind, bundle_name, dag_id, reason FROM pinwheel_event ORDER BY id")
+        return [row for row in found if row["kind"] in kinds]
+
+    def import_errors(self, bundle_name: str) -> dict[str, str]:
+        found = self.rows(
+            "SELECT filename, stacktrace FROM import_error WHERE bundle_name = :name", name=bundle_name
+        )
+        return {row["filename"]: row["stacktrace"] for row in found}
+
+
+@contextlib.contextmanager
+def processor_loop(
+    database: Database, monkeypatch: pytest.MonkeyPatch, storage: Path, *bundles: dict[str, Any]
+) -> Iterator[Loop]:
+    """A loop over these bundles (see :mod:`harness.bundles`), its files below *storage*."""
+    from airflow.dag_processing.bundles import base, manager
+
+    root = storage / "bundles"
+    monkeypatch.setattr(base, "STALE_BUNDLE_TRACKING_FOLDER", root / "_tracking")
+    for section, options in {
+        "DAG_PROCESSOR": {
+            "DAG_BUNDLE_STORAGE_PATH": str(root),
+            "DAG_BUNDLE_CONFIG_LIST": json.dumps(list(bundles)),
+            "BUNDLE_REFRESH_CHECK_INTERVAL": "0",
+            "MIN_FILE_PROCESS_INTERVAL": "2",
+        },
+        "SCHEDULER": {"PARSING_CLEANUP_INTERVAL": "0"},
+        "LOGGING": {
+            "BASE_LOG_FOLDER": str(storage / "logs"),
+            "DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(storage / "logs" / "dag_processor"),
+        },
+    }.items():
+        for option, value in options.items():
+            monkeypatch.setenv(f"AIRFLOW__{section}__{option}", value)
+    clear = getattr(getattr(manager, "_load_bundle_config_snapshot", None), "cache_clear", lambda: None)
+    clear()
+    with bound_airflow(database):
+        loop = Loop(database)
+        try:
+            yield loop
+        finally:
+            loop.close()
+            clear()
