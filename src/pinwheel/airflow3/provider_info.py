@@ -45,6 +45,37 @@ def _config() -> dict[str, Any]:
                     "example": None,
                     "default": "300",
                 },
+                "bundle_max_files": {
+                    "description": (
+                        "Files of one version of a GitBundle or FolderBundle. A version with more is "
+                        "refused, and the one in use stays. 0 is no limit. Versions that were taken once "
+                        "are not asked again."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "integer",
+                    "example": None,
+                    "default": "1000000",
+                },
+                "bundle_max_file_bytes": {
+                    "description": (
+                        "Bytes of one file of such a version; a version with a larger one is refused. "
+                        "0 is no limit."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "integer",
+                    "example": None,
+                    "default": "4294967296",
+                },
+                "bundle_max_bytes": {
+                    "description": (
+                        "Bytes of all files of such a version together; a larger one is refused. "
+                        "0 is no limit."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "integer",
+                    "example": None,
+                    "default": "21474836480",
+                },
             },
         }
     }

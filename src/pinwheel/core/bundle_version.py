@@ -24,3 +24,12 @@ class VersionInfo:
     """Aware, UTC."""
     label: str | None = None
     """A git tag on the commit; the highest by version order if there are several."""
+
+
+@frozen
+class LeftOut:
+    """One entry of the source that is not part of a version, and why."""
+
+    path: str
+    """From the repository's or folder's root; bytes that are not UTF-8 are lone surrogates."""
+    reason: str

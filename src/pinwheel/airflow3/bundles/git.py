@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -237,7 +237,7 @@ class GitBundle(SnapshotBundle):
         self,
         mirror: Mirror,
         sha: str,
-        entries: dict[str, TreeEntry],
+        entries: Mapping[str, TreeEntry],
         url: str,
         elsewhere: dict[str, Mirror],
         depth: int,

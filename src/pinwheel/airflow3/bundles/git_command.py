@@ -6,15 +6,19 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, cast
 from urllib.parse import unquote
 
 from pinwheel.core.errors import HostError
 
 NETWORK_TIMEOUT_SECONDS = 900
 LOCAL_TIMEOUT_SECONDS = 600
+PIECE = 1 << 20
+"""So many bytes of a file are in memory at once, however large it is."""
 
 _SAFE_CONFIG = (
     "core.hooksPath=/dev/null",
@@ -26,6 +30,8 @@ _SAFE_CONFIG = (
     "protocol.ext.allow=never",
     "gc.auto=0",
     "maintenance.auto=false",
+    # Larger ones git streams, where it would hold a smaller one in memory as a whole
+    "core.bigFileThreshold=16m",
     # Always keep what arrives as one pack: it appears whole or not at all, unlike loose objects
     "fetch.unpackLimit=1",
     "transfer.unpackLimit=1",
@@ -150,6 +156,46 @@ class Git:
             process.kill()
             process.communicate()
 
+    @contextmanager
+    def fed(self, *arguments: str) -> Iterator[Callable[[bytes], object]]:
+        """A ``git`` that is given its input in pieces, by the function yielded. Raises :class:`GitFailed`.
+
+        It is killed when the body raises.
+        """
+        with tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(
+                self._command(arguments, ()),
+                env=_environment(None),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
+            stdin = cast("IO[bytes]", process.stdin)
+            try:
+                # An early end shows as its exit status, with what it said
+                with suppress(BrokenPipeError):
+                    yield stdin.write
+                with suppress(BrokenPipeError):
+                    stdin.close()
+                process.wait(LOCAL_TIMEOUT_SECONDS)
+            except subprocess.TimeoutExpired:
+                raise GitFailed(
+                    f"git {arguments[0]} failed",
+                    stderr=f"it did not end within {LOCAL_TIMEOUT_SECONDS} seconds",
+                ) from None
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+                with suppress(BrokenPipeError):
+                    stdin.close()
+            if process.returncode != 0:
+                errors.seek(0)
+                text = without_credentials(errors.read(PIECE).decode("utf-8", "replace")).strip()
+                raise GitFailed(
+                    f"git {arguments[0]} failed", stderr=text or f"exit status {process.returncode}"
+                )
+
     def _command(self, arguments: tuple[str, ...], config: tuple[str, ...]) -> list[str]:
         command = ["git", f"--git-dir={self.git_dir}"]
         for setting in (*_SAFE_CONFIG, *config):
@@ -158,13 +204,20 @@ class Git:
 
 
 class BlobReader:
-    """Reads objects by id. Not for several threads at once."""
+    """Reads objects by id, in pieces. Not for several threads at once."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
+        self._left = 0
 
-    def read(self, oid: str) -> bytes:
-        """The raw bytes of one object: no filter, no line-end conversion. Raises GitFailed if missing."""
+    def open(self, oid: str) -> tuple[int, Iterator[bytes]]:
+        """The size and the raw bytes of one object: no filter, no line-end conversion.
+
+        The pieces (at most ``PIECE`` bytes) are to be taken before the next object is opened; what was not
+        taken by then is lost. Raises GitFailed if the object is missing or cut short.
+        """
+        for _ in self._pieces("the one before"):
+            pass
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
             raise GitFailed("git cat-file failed", stderr="it has no pipes")
@@ -177,10 +230,31 @@ class BlobReader:
         if len(header) != 3:
             raise GitFailed("git cat-file failed", stderr=f"object {oid} is missing from the mirror")
         size = int(header[2])
-        content = stdout.read(size + 1)
-        if len(content) != size + 1:
-            raise GitFailed("git cat-file failed", stderr=f"object {oid} is cut short")
-        return content[:-1]
+        self._left = size + 1
+        return size, self._pieces(oid)
+
+    def read(self, oid: str, *, most: int) -> bytes:
+        """The first *most* bytes of one object. Raises GitFailed if it is missing or cut short."""
+        _, pieces = self.open(oid)
+        found = b""
+        for piece in pieces:
+            found += piece
+            if len(found) >= most:
+                break
+        return found[:most]
+
+    def _pieces(self, oid: str) -> Iterator[bytes]:
+        stdout = self._process.stdout
+        while self._left and stdout is not None:
+            piece = stdout.read(min(self._left, PIECE))
+            if not piece:
+                raise GitFailed("git cat-file failed", stderr=f"object {oid} is cut short")
+            self._left -= len(piece)
+            # git ends each object with a line end of its own
+            if self._left == 0:
+                piece = piece[:-1]
+            if piece:
+                yield piece
 
 
 def _environment(network: Mapping[str, str] | None) -> dict[str, str]:

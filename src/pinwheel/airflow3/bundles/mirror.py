@@ -100,13 +100,9 @@ class Mirror:
         sha = out.decode().strip()
         return sha if is_commit_id(sha) else None
 
-    def entries(self, sha: str) -> dict[str, TreeEntry]:
-        """All files of a commit by path. Raises GitFailed when the commit is not here."""
+    def entries(self, sha: str) -> Mapping[str, TreeEntry]:
+        """All files of a commit by path. Raises GitFailed when the commit is not here, RefusedVersion."""
         return parse_tree(self.git.run("ls-tree", "-r", "-z", "--full-tree", f"{sha}^{{tree}}"))
-
-    def read(self, oid: str) -> bytes:
-        """The raw bytes of one blob."""
-        return self.git.run("cat-file", "blob", oid)
 
     def refs(self, prefix: str) -> dict[str, str]:
         """Object ids by ref name without *prefix* (which ends in ``/``)."""

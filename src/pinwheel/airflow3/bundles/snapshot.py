@@ -10,24 +10,28 @@ import logging
 import os
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from airflow.configuration import conf
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion, BundleVersionLock
 from attrs import frozen
 
 from pinwheel.airflow3.bundles.alias import apply_aliases
 from pinwheel.airflow3.bundles.git_command import BlobReader, split_credentials, without_credentials
+from pinwheel.airflow3.bundles.layout import Content, Limits
 from pinwheel.airflow3.bundles.mirror import KEEP, Mirror
-from pinwheel.airflow3.bundles.store import Content, VersionStore
-from pinwheel.airflow3.bundles.tree import TreeEntry, below, resolve
-from pinwheel.core.bundle_version import VersionInfo
-from pinwheel.core.errors import HostError, InvalidInput, PinwheelError
+from pinwheel.airflow3.bundles.store import VersionStore
+from pinwheel.airflow3.bundles.tree import LONGEST_TARGET, TreeEntry, below, links_left_out, resolve, without
+from pinwheel.core.bundle_version import LeftOut, VersionInfo
+from pinwheel.core.errors import HostError, InvalidInput, PinwheelError, RefusedVersion
 from pinwheel.core.version_alias import is_commit_id, split_target, split_version, target_bundle
 
 log = logging.getLogger(__name__)
+
+_TOLD = 20
 
 
 @frozen
@@ -37,6 +41,8 @@ class Tree:
     entries: Mapping[str, TreeEntry]
     elsewhere: Mapping[str, Mirror]
     """Mirror by object id."""
+    left_out: Sequence[LeftOut] = ()
+    """What the commit has and the version has not."""
 
 
 class SnapshotBundle(BaseDagBundle):
@@ -64,6 +70,7 @@ class SnapshotBundle(BaseDagBundle):
         self.mirror = Mirror(self.base_dir / "mirror.git", self.base_dir / "locks")
         self.store = VersionStore(self.base_dir, self.versions_dir)
         self._tracked: str | None = None
+        self._refused: RefusedVersion | None = None
         self._held: dict[str, BundleVersionLock] = {}
         self._hold_lock = threading.Lock()
 
@@ -120,7 +127,10 @@ class SnapshotBundle(BaseDagBundle):
         super().initialize()
 
     def refresh(self) -> None:
-        """Take over the source's newest content. On any failure the version in use stays."""
+        """Take over the source's newest content. On any failure the version in use stays.
+
+        Raises HostError; RefusedVersion for content that can not be taken, which is looked at only once.
+        """
         if self.version:
             raise InvalidInput(
                 f"Can not refresh bundle {self.name!r}",
@@ -158,15 +168,18 @@ class SnapshotBundle(BaseDagBundle):
         """The directory in which *version* lies, on disk from now on; what ``path`` is for it.
 
         Costs a look at the directory when it is there. Raises InvalidInput for a malformed version and
-        HostError when the version is nowhere or can not be written; names what was tried.
+        HostError when the version is nowhere or can not be written; names what was tried. The limits hold for
+        what is taken in, not here: what was released once is to run.
         """
-        directory = self._directory(version)
-        sha, _ = split_version(version)
-        near = [sha] if sha != version else []
-        if self._tracked:
-            near.append(self._tracked)
-        self.store.ensure(version, lambda: self._content(version), near=tuple(near))
-        return directory
+        return self._materialize(version, None)
+
+    def left_out(self, version: str) -> tuple[LeftOut, ...]:
+        """What of the source is not part of *version*, each with the reason; at most some 200.
+
+        Known where the version lies on disk.
+        """
+        self._split(version)
+        return self.store.left_out(version)
 
     def manifest(self, version: str) -> dict[str, str]:
         """Content id by path (posix, relative to the bundle's path) for every file of *version*.
@@ -197,11 +210,12 @@ class SnapshotBundle(BaseDagBundle):
         tree = None if self.mirror.has(sha) else self._required_tree(sha)
         elsewhere = (tree or self._tree(sha)).elsewhere
 
-        def read(entry: TreeEntry) -> bytes:
-            return elsewhere.get(entry.oid, self.mirror).read(entry.oid)
-
         full = f"{self.subdir}/{real}" if self.subdir else real
-        return read(resolve(entries, full, read)[1])
+        with self._reader(elsewhere) as reader:
+            entry = resolve(entries, full, lambda link: reader(link.oid).read(link.oid, most=LONGEST_TARGET))[
+                1
+            ]
+            return b"".join(reader(entry.oid).open(entry.oid)[1])
 
     def version_info(self, version: str) -> VersionInfo:
         """Author, message, time and git tag of the commit behind *version*."""
@@ -261,23 +275,50 @@ class SnapshotBundle(BaseDagBundle):
         root = self.versions_dir / version
         return root / self.subdir if self.subdir else root
 
+    def _materialize(self, version: str, limits: Limits | None) -> Path:
+        directory = self._directory(version)
+        sha, _ = split_version(version)
+        near = [sha] if sha != version else []
+        if self._tracked:
+            near.append(self._tracked)
+        with self._naming(version):
+            self.store.ensure(version, lambda: self._content(version), near=tuple(near), limits=limits)
+        return directory
+
+    @contextmanager
+    def _naming(self, version: str | None) -> Iterator[None]:
+        """Say in a refusal from inside which version of which bundle it is."""
+        try:
+            yield
+        except RefusedVersion as refused:
+            if refused.bundle_name:
+                raise
+            raise RefusedVersion.of(self.name, version, refused.reason, remedy=refused.remedy) from None
+
     def _head(self) -> str | None:
         return self.mirror.resolve(self._head_ref)
 
     def _track(self, head: str) -> None:
+        if self._refused is not None and self._refused.version == head:
+            raise self._refused.with_traceback(None)
         self._hold(head)
         try:
-            self.materialize(head)
-        except BaseException:
+            self._materialize(head, limits())
+        except BaseException as error:
+            self._refused = error if isinstance(error, RefusedVersion) else None
             if head != self._tracked:
                 self._release(head)
             raise
         # Only now: a restart must not start from a version that could not be written
-        previous, self._tracked = self._tracked, head
+        previous, self._tracked, self._refused = self._tracked, head, None
         if self._head() != head:
             self.mirror.update_refs(create={self._head_ref: head})
         if previous and previous != head:
             self._release(previous)
+        if previous != head and (left_out := self.left_out(head)):
+            told = "; ".join(f"{one.path!a} ({one.reason})" for one in left_out[:_TOLD])
+            more = ", …" if len(left_out) > _TOLD else ""
+            log.warning("Version %s of bundle %s is taken without: %s%s", head, self.name, told, more)
 
     def _hold(self, version: str) -> None:
         """Keep Airflow's clean-up from removing *version* while this object uses it.
@@ -353,13 +394,34 @@ class SnapshotBundle(BaseDagBundle):
 
     def _required_tree(self, sha: str) -> Tree:
         self._require(sha)
-        return self._tree(sha)
+        with self._naming(sha):
+            tree = self._tree(sha)
+        with self._reader(tree.elsewhere) as read:
+            left_out = links_left_out(
+                tree.entries, lambda entry: read(entry.oid).read(entry.oid, most=LONGEST_TARGET + 1)
+            )
+        if not left_out:
+            return tree
+        paths = {one.path for one in left_out}
+        return Tree(without(tree.entries, paths.__contains__), tree.elsewhere, left_out)
 
     def _entries(self, sha: str) -> Mapping[str, TreeEntry]:
         record = self.store.record(sha)
-        if record is not None:
-            return {path: written.entry for path, written in record.items()}
-        return self._required_tree(sha).entries
+        return self._required_tree(sha).entries if record is None else record
+
+    @contextmanager
+    def _reader(self, elsewhere: Mapping[str, Mirror]) -> Iterator[Callable[[str], BlobReader]]:
+        """Who reads an object, by its id; one ``git`` for each mirror."""
+        with ExitStack() as stack:
+            readers: dict[Path, BlobReader] = {}
+
+            def reader(oid: str) -> BlobReader:
+                mirror = elsewhere.get(oid, self.mirror)
+                if mirror.path not in readers:
+                    readers[mirror.path] = stack.enter_context(mirror.git.blobs())
+                return readers[mirror.path]
+
+            yield reader
 
     @contextmanager
     def _content(self, version: str) -> Iterator[Content]:
@@ -377,29 +439,31 @@ class SnapshotBundle(BaseDagBundle):
     ) -> Iterator[Content]:
         """This bundle's tree at *sha*, with *aliases* whose old paths are below *asked_subdir*."""
         tree = self._required_tree(sha)
-        with ExitStack() as stack:
-            readers: dict[Path, BlobReader] = {}
-            generated: dict[str, bytes] = {}
-
-            def read(entry: TreeEntry) -> bytes:
-                if entry.oid in generated:
-                    return generated[entry.oid]
-                mirror = tree.elsewhere.get(entry.oid, self.mirror)
-                if mirror.path not in readers:
-                    readers[mirror.path] = stack.enter_context(mirror.git.blobs())
-                return readers[mirror.path].read(entry.oid)
-
-            entries = tree.entries
+        with self._reader(tree.elsewhere) as reader:
+            entries, generated = tree.entries, dict[str, bytes]()
             if aliases:
                 old_root, new_root = _prefix(asked_subdir), _prefix(self.subdir)
-                entries, made = apply_aliases(
+                entries, generated = apply_aliases(
                     entries,
                     {old_root + old: new_root + split_target(new)[1] for old, new in aliases.items()},
-                    read=read,
+                    read=lambda entry: reader(entry.oid).read(entry.oid, most=LONGEST_TARGET),
                     import_folder=self.subdir or "",
                 )
-                generated.update(made)
-            yield Content(entries, read, self._finish(sha))
+
+            def opened(entry: TreeEntry) -> tuple[int, Iterator[bytes]]:
+                made = generated.get(entry.oid)
+                return reader(entry.oid).open(entry.oid) if made is None else (len(made), iter((made,)))
+
+            yield Content(entries, opened, tree.left_out, self._finish(sha))
+
+
+def limits() -> Limits:
+    """What a version that is taken in may hold at most, as configured."""
+    return Limits(
+        files=conf.getint("pinwheel", "bundle_max_files", fallback=1_000_000),
+        file_bytes=conf.getint("pinwheel", "bundle_max_file_bytes", fallback=4 << 30),
+        total_bytes=conf.getint("pinwheel", "bundle_max_bytes", fallback=20 << 30),
+    )
 
 
 def _prefix(subdir: str | None) -> str:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping
 
 from attrs import frozen
 
-from pinwheel.core.errors import HostError, NotFound
+from pinwheel.core.bundle_version import LeftOut
+from pinwheel.core.errors import NotFound, RefusedVersion
+from pinwheel.core.text import fit
 
 FILE, EXECUTABLE, SYMLINK, SUBMODULE = "100644", "100755", "120000", "160000"
+MOST_FOLDERS_DEEP = 200
+"""Python's own ways to walk and to remove folders end at some hundreds."""
+LONGEST_TARGET = 4095
+"""What a symlink can hold."""
 _MAXIMUM_HOPS = 20
+_MODES = {mode.encode(): mode for mode in (FILE, EXECUTABLE, SYMLINK, SUBMODULE)}
 
 
 @frozen
@@ -33,6 +41,52 @@ class TreeEntry:
         return f"commit:{self.oid}" if self.mode == SUBMODULE else self.oid
 
 
+class Listing(Mapping[str, TreeEntry]):
+    """Entries by path, kept as the lines ``<mode> <oid>…<tab><path>``: for 200,000 files a sixth of a dict.
+
+    *lines* are sorted by path, each path once.
+    """
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self.lines = lines
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __iter__(self) -> Iterator[str]:
+        return (decode_path(path_of(line)) for line in self.lines)
+
+    def __getitem__(self, path: str) -> TreeEntry:
+        try:
+            raw = encode_path(path)
+        except UnicodeEncodeError as error:
+            raise KeyError(path) from error
+        index = bisect_left(self.lines, raw, key=path_of)
+        if index == len(self.lines) or path_of(self.lines[index]) != raw:
+            raise KeyError(path)
+        return entry_of(self.lines[index])
+
+
+def path_of(line: bytes) -> bytes:
+    """The path in one of a listing's lines."""
+    return line[line.index(b"\t") + 1 :]
+
+
+def lines_of(entries: Mapping[str, TreeEntry]) -> list[bytes]:
+    """*entries* as lines ``<mode> <oid>…<tab><path>``, sorted by path."""
+    if isinstance(entries, Listing):
+        return entries.lines
+    found = [f"{entry.mode} {entry.oid}\t".encode() + encode_path(path) for path, entry in entries.items()]
+    found.sort(key=path_of)
+    return found
+
+
+def entry_of(line: bytes) -> TreeEntry:
+    """The entry that one of a listing's lines stands for."""
+    mode, oid = line[: line.index(b"\t")].split(b" ", 2)[:2]
+    return TreeEntry(_MODES[mode], oid.decode())
+
+
 def decode_path(raw: bytes) -> str:
     """A path as text; bytes that are not UTF-8 survive the way back (:func:`encode_path`)."""
     return raw.decode("utf-8", "surrogateescape")
@@ -43,53 +97,146 @@ def encode_path(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
 
 
-def parse_tree(listing: bytes) -> dict[str, TreeEntry]:
+def shown(path: str) -> str:
+    """A path for a message: quoted, printable, and not longer than one reads."""
+    return fit(ascii(path), 300)
+
+
+def refused(found: str, remedy: str) -> RefusedVersion:
+    """The refusal of a tree; whoever knows bundle and version adds them."""
+    return RefusedVersion("Can not use a bundle version", found=found, remedy=remedy)
+
+
+def parse_tree(listing: bytes) -> Listing:
     """Entries by path from ``git ls-tree -r -z``.
 
-    Raises HostError for a path that would be written outside the version's directory or into a ``.git``:
-    git itself never makes one, a hostile repository can.
+    Raises RefusedVersion for a path that would be written outside the version's directory or into a
+    ``.git``, and for one that is listed twice: git itself never makes one, a hostile repository can. For a
+    path too deep as well. (Modes are always one of four: git's ``canon_mode``, tree-walk.c.)
     """
-    entries: dict[str, TreeEntry] = {}
-    for line in listing.split(b"\0"):
-        if not line:
-            continue
-        facts, _, raw_path = line.partition(b"\t")
+    lines = listing.split(b"\0")
+    del lines[-1]
+    last = b""
+    in_order = True
+    folder: bytes | None = None
+    folders: set[bytes] = set()
+    for index, line in enumerate(lines):
+        facts, _, path = line.partition(b"\t")
         mode, _, oid = facts.split(b" ")
-        path = decode_path(raw_path)
-        for component in path.split("/"):
-            if component in ("", ".", "..") or component.lower() == ".git":
-                raise HostError(
-                    "Can not use a bundle version",
-                    found=f"its tree holds the unsafe path {path!r}",
-                    remedy="Remove that file from the repository",
-                )
-        entries[path] = TreeEntry(mode.decode(), oid.decode())
-    return entries
+        parent, _, name = path.rpartition(b"/")
+        if parent != folder:
+            _refuse_unsafe(path)
+            folder = parent
+            while parent and parent not in folders:
+                folders.add(parent)
+                parent = parent.rpartition(b"/")[0]
+        elif name in (b"", b".", b"..") or name.lower() == b".git":
+            _refuse_unsafe(path)
+        in_order = in_order and last < path
+        last = path
+        lines[index] = b"%b %b\t%b" % (mode, oid, path)
+    if not in_order:
+        lines.sort(key=path_of)
+    before = b""
+    for path in map(path_of, lines):
+        if path == before or path in folders:
+            raise refused(f"its tree lists {shown(decode_path(path))} twice", "Make that tree anew")
+        before = path
+    return Listing(lines)
 
 
-def below(entries: Mapping[str, TreeEntry], folder: str) -> dict[str, TreeEntry]:
+def _refuse_unsafe(path: bytes) -> None:
+    parts = path.split(b"/")
+    if any(part in (b"", b".", b"..") or part.lower() == b".git" for part in parts):
+        raise refused(
+            f"its tree holds the unsafe path {shown(decode_path(path))}",
+            "The version in use stays. Remove that file from the repository",
+        )
+    if len(parts) > MOST_FOLDERS_DEEP:
+        raise refused(
+            f"its tree is more than {MOST_FOLDERS_DEEP} folders deep ({shown(decode_path(path))})",
+            "The version in use stays. Remove these folders from the repository",
+        )
+
+
+def below(entries: Mapping[str, TreeEntry], folder: str) -> Mapping[str, TreeEntry]:
     """The entries inside *folder* (``""`` for all), with paths relative to it."""
     if not folder:
-        return dict(entries)
+        return entries
     prefix = folder + "/"
     return {path[len(prefix) :]: entry for path, entry in entries.items() if path.startswith(prefix)}
 
 
-def sparse(entries: Mapping[str, TreeEntry], folders: list[str] | None) -> dict[str, TreeEntry]:
+def sparse(entries: Mapping[str, TreeEntry], folders: list[str] | None) -> Mapping[str, TreeEntry]:
     """What ``git sparse-checkout set --cone`` keeps: *folders*, and files beside each of their parents."""
     if not folders:
-        return dict(entries)
+        return entries
     whole = [folder.strip("/") for folder in folders]
     parents = {""}
     for folder in whole:
         while folder := posixpath.dirname(folder):
             parents.add(folder)
-    return {
-        path: entry
-        for path, entry in entries.items()
-        if posixpath.dirname(path) in parents
-        or any(path == folder or path.startswith(folder + "/") for folder in whole)
-    }
+    return without(
+        entries,
+        lambda path: (
+            posixpath.dirname(path) not in parents
+            and not any(path == folder or path.startswith(folder + "/") for folder in whole)
+        ),
+    )
+
+
+def without(entries: Mapping[str, TreeEntry], unwanted: Callable[[str], bool]) -> Mapping[str, TreeEntry]:
+    """The entries whose path is not *unwanted*."""
+    if isinstance(entries, Listing):
+        return Listing([line for line in entries.lines if not unwanted(decode_path(path_of(line)))])
+    return {path: entry for path, entry in entries.items() if not unwanted(path)}
+
+
+def links_left_out(
+    entries: Mapping[str, TreeEntry], link_target: Callable[[TreeEntry], bytes]
+) -> list[LeftOut]:
+    """The symlinks that can not be part of a version: they lead out of it, round in a circle, or are no path.
+
+    One that leads to nothing inside stays: it is what the commit says, and harms nobody.
+    """
+    links: dict[str, bytes] = {}
+    for line in lines_of(entries):
+        if line.startswith(b"120000 "):
+            links[decode_path(path_of(line))] = link_target(entry_of(line))
+    found: list[LeftOut] = []
+    for path in links:
+        reason = _why_unusable(path, links)
+        if reason is not None:
+            found.append(LeftOut(path, reason))
+    return found
+
+
+def _why_unusable(path: str, links: Mapping[str, bytes]) -> str | None:
+    rest, hops = path.split("/"), 0
+    done: list[str] = []
+    while rest:
+        component = rest.pop(0)
+        if component in ("", "."):
+            continue
+        if component == "..":
+            if not done:
+                return f"a link that leaves the bundle: it leads to {shown(decode_path(links[path]))}"
+            done.pop()
+            continue
+        done.append(component)
+        target = links.get("/".join(done))
+        if target is None:
+            continue
+        if not target or b"\0" in target or len(target) > LONGEST_TARGET:
+            return "a link whose target is no path"
+        if target.startswith(b"/"):
+            return f"a link that leaves the bundle: it leads to {shown(decode_path(target))}"
+        hops += 1
+        if hops > _MAXIMUM_HOPS:
+            return "a link that leads round in a circle"
+        done.pop()
+        rest = [*decode_path(target).split("/"), *rest]
+    return None
 
 
 def resolve(
