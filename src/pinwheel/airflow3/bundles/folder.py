@@ -5,25 +5,32 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from pinwheel.airflow3.bundles.alias import blob_id
-from pinwheel.airflow3.bundles.folder_scan import FolderMoved, Look, Seen, load_cache, read, save_cache, scan
+from pinwheel.airflow3.bundles.folder_import import Import, imported, importing
+from pinwheel.airflow3.bundles.folder_scan import (
+    FolderMoved,
+    Look,
+    Seen,
+    Unreadable,
+    load_cache,
+    pieces,
+    save_cache,
+    scan,
+)
+from pinwheel.airflow3.bundles.folder_unrest import Unrest
+from pinwheel.airflow3.bundles.layout import configured_limits
 from pinwheel.airflow3.bundles.mirror import key_of
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
-from pinwheel.core.bundle_version import VersionInfo
+from pinwheel.airflow3.bundles.tree import SYMLINK, decode_path, shown
+from pinwheel.core.bundle_version import LeftOut, VersionInfo
 from pinwheel.core.errors import HostError, InvalidInput
 
 log = logging.getLogger(__name__)
 
-# Equal on every machine, so that equal content gives an equal commit id; do not change, ever.
-_COMMIT = (
-    b"author Pinwheel <pinwheel@localhost> 0 +0000\n"
-    b"committer Pinwheel <pinwheel@localhost> 0 +0000\n"
-    b"data 17\nFolder's content.\n"
-)
-_INCOMING = "refs/pinwheel/incoming"
+Files = dict[bytes, tuple[Seen, str]]
+"""What was seen of each file, and the id of its content."""
 
 
 class FolderBundle(SnapshotBundle):
@@ -31,11 +38,14 @@ class FolderBundle(SnapshotBundle):
 
     The same content gives the same version on every machine, whoever looks and whenever. ``.git``,
     ``__pycache__`` and ``*.pyc`` are no content; ``.gitignore`` has no meaning here; executable bits and
-    symlinks are kept. *path* may itself be a symlink that is swapped (git-sync).
+    symlinks are kept. *path* may itself be a symlink that is swapped (git-sync), or a volume as Kubernetes
+    lays it out (``..data``). What can not be part of a version (links that leave the folder, what may not be
+    read, sockets) is left out and named, see :meth:`left_out`.
 
     A folder that somebody is writing is waited for: a version is taken of a folder that was equal before and
-    after reading and in which nothing changed for ``settle_seconds``. If it does not come to rest, the former
-    version stays and a warning is logged.
+    after reading and in which nothing changed for ``settle_seconds``. A file that is written all the time is
+    not waited for: it keeps its former content, or is left out. If the rest does not come to rest, the former
+    version stays, and refresh() says so.
     """
 
     settle_seconds = 0.5
@@ -46,6 +56,8 @@ class FolderBundle(SnapshotBundle):
         if not path:
             raise InvalidInput(f"Can not use bundle {self.name!r}", found="its path is empty")
         self.folder = os.path.abspath(os.path.expanduser(path))
+        self._unrest = Unrest()
+        self._noticed: list[LeftOut] | None = None
 
     def __repr__(self) -> str:
         return f"<FolderBundle(name={self.name!r}, folder={self.folder!r}, version={self.version!r})>"
@@ -61,20 +73,19 @@ class FolderBundle(SnapshotBundle):
 
     def _take_newest(self) -> str:
         try:
-            with self.mirror.fetching():
+            with self.mirror.fetching(), self._naming(None):
                 return self._snapshot()
         except FolderMoved as moved:
-            former = self._tracked or self._head()
-            failed = f"Can not take a version of the folder {self.folder!r} of bundle {self.name!r}"
-            found = f"it kept changing during {self.maximum_tries} looks (last at {str(moved)!r})"
-            if former is None:
-                raise HostError(
-                    failed,
-                    found=found,
-                    remedy="Let whatever writes it finish, or fill the folder by a rename",
-                ) from moved
-            log.warning("%s: %s. Version %s stays in use", failed, found, former)
-            return former
+            raise HostError(
+                f"Can not take a version of the folder {self.folder!r} of bundle {self.name!r}",
+                found=f"it has kept changing for {self._unrest.seconds:.0f} seconds "
+                f"(last at {shown(str(moved).strip('/') or self.folder)})",
+                remedy="The version in use stays. Let whatever writes it finish, "
+                "or fill the folder by a rename",
+            ) from moved
+
+    def _left_out_of_source(self) -> Sequence[LeftOut] | None:
+        return self._noticed
 
     def _sources(self, sha: str) -> Iterator[tuple[str, Callable[[], object]]]:
         # The version may be what the folder holds here and now, say on a worker with its own copy
@@ -86,42 +97,93 @@ class FolderBundle(SnapshotBundle):
         cached = load_cache(cache_path)
         if cached is not None and not self.mirror.has(cached[0]):
             cached = None
+        commit, cached_at_ns, former = cached or ("", 0, {})
+        # The same of what was read in tries that came to nothing
+        learnt: Files = {}
+        learnt_at_ns = 0
         moved = FolderMoved(self.folder)
+        self._unrest.begin()
         for attempt in range(self.maximum_tries):
             if attempt:
                 time.sleep(self.settle_seconds)
+            looked_at_ns = time.time_ns()
             try:
                 root = self._root()
-                looked_at_ns = time.time_ns()
                 look = scan(root)
-                seen = look.files
-                known: dict[bytes, tuple[Seen, str]] = {}
-                if cached is not None:
-                    commit, cached_at_ns, files = cached
-                    known = {
-                        path: files[path]
-                        for path, now in seen.items()
-                        if path in files and files[path][0] == now and not now.is_racy(cached_at_ns)
-                    }
-                    if len(known) == len(seen) == len(files):
-                        return commit
-                self._refuse_emptied(seen)
-                self._refuse_unsettled(look, looked_at_ns, known)
-                contents = {path: read(root, path, seen[path]) for path in seen if path not in known}
-                if scan(root) != look or self._root() != root:
-                    raise FolderMoved(self.folder)
+                learnt, learnt_at_ns = _untouched(look, learnt, learnt_at_ns), looked_at_ns
+                known = _untouched(look, former, cached_at_ns) | learnt
+                if commit and known.items() == former.items() and len(known) == len(look.files):
+                    self._notice(look.left_out)
+                    return commit
+                self._refuse_emptied(look)
+                moving = self._unrest.moving(look, looked_at_ns, known, self.settle_seconds)
+                if (name := self._unrest.held_back_by(moving, look)) is not None:
+                    raise FolderMoved(os.fsdecode(name))
+                _check_limits(look, known)
+                left_out = dict(look.left_out)
+                with importing(self.mirror) as stream:
+                    files = self._read(stream, root, look, known, moving, former, left_out, learnt)
+                    changed = scan(root).differences(look)
+                    if self._root() != root or not all(map(self._unrest.excuses, changed)):
+                        raise FolderMoved(os.fsdecode(min(changed, default=b"/")))
+                    if new := not commit or _tree(files) != _tree(former):
+                        stream.commit(_tree(files))
             except FolderMoved as error:
                 moved = error
+                self._unrest.failed()
                 continue
-            files = {path: known.get(path) or (seen[path], blob_id(contents[path])) for path in seen}
-            if cached is None or _tree(files) != _tree(cached[2]):
-                commit = self._commit(files, contents)
+            if new:
+                commit = imported(self.mirror, self.name)
                 self.mirror.tidy()
-            else:
-                commit = cached[0]
+            self._unrest.taken(moving)
+            self._notice(left_out)
             save_cache(cache_path, commit, looked_at_ns, files)
             return commit
         raise moved
+
+    def _read(
+        self,
+        stream: Import,
+        root: bytes,
+        look: Look,
+        known: Files,
+        moving: set[bytes],
+        former: Files,
+        left_out: dict[bytes, str],
+        learnt: Files,
+    ) -> Files:
+        """Every file of *look* with the id of its content, which is in the mirror afterwards."""
+
+        def keep(path: bytes, why: str) -> None:
+            if path in former:
+                files[path] = former[path]
+                left_out[path] = f"{why}; it stays as it was"
+            else:
+                left_out[path] = why
+
+        files: Files = {}
+        for path, seen in look.files.items():
+            if path in known:
+                files[path] = known[path]
+            elif path in moving:
+                keep(path, "it is written all the time")
+            else:
+                size = len(look.targets[path]) if seen.mode == SYMLINK else seen.size
+                try:
+                    files[path] = learnt[path] = (seen, stream.blob(size, pieces(root, path, look)))
+                except FolderMoved:
+                    if not self._unrest.excuses(path):
+                        raise
+                    keep(path, "it is written all the time")
+                except Unreadable as error:
+                    if error.forbidden:
+                        left_out[path] = str(error)
+                    else:
+                        keep(path, str(error))
+        return files
+
+    def _notice(self, left_out: dict[bytes, str]) -> None:
+        self._noticed = [LeftOut(decode_path(path), why) for path, why in sorted(left_out.items())]
 
     def _root(self) -> bytes:
         root = os.path.realpath(self.folder)
@@ -142,8 +204,8 @@ class FolderBundle(SnapshotBundle):
             remedy="The version in use stays. Create or mount the folder, or correct the bundle's path",
         )
 
-    def _refuse_emptied(self, seen: dict[bytes, Seen]) -> None:
-        head = None if seen else self._head()
+    def _refuse_emptied(self, look: Look) -> None:
+        head = None if look.files else self._head()
         if head is not None and self.mirror.entries(head):
             raise HostError(
                 f"Can not take a version of the folder {self.folder!r} of bundle {self.name!r}",
@@ -152,42 +214,24 @@ class FolderBundle(SnapshotBundle):
                 "if the Dags are really gone, leave any file there",
             )
 
-    def _refuse_unsettled(self, look: Look, looked_at_ns: int, known: dict[bytes, tuple[Seen, str]]) -> None:
-        # ctime, which no writer can set back. A stamp from the future is another machine's clock: do not wait
-        def fresh(stamp_ns: int) -> bool:
-            return 0 <= looked_at_ns - stamp_ns < self.settle_seconds * 1e9
 
-        for path, now in look.files.items():
-            if path not in known and fresh(now.ctime_ns):
-                raise FolderMoved(os.fsdecode(path))
-        if fresh(look.folders_changed_ns):
-            raise FolderMoved(self.folder)
-
-    def _commit(self, files: dict[bytes, tuple[Seen, str]], contents: dict[bytes, bytes]) -> str:
-        stream = [f"feature done\ncommit {_INCOMING}\n".encode(), _COMMIT, b"deleteall\n"]
-        for path, (seen, oid) in files.items():
-            content = contents.get(path)
-            if content is None:
-                stream.append(f"M {seen.mode} {oid} ".encode() + _quoted(path) + b"\n")
-            else:
-                stream.append(f"M {seen.mode} inline ".encode() + _quoted(path) + b"\n")
-                stream += [b"data %d\n" % len(content), content, b"\n"]
-        stream.append(b"done\n")
-        self.mirror.git.run("fast-import", "--quiet", "--force", "--done", stdin=b"".join(stream))
-        commit = self.mirror.resolve(_INCOMING)
-        if commit is None:
-            raise HostError(f"Can not take a version of bundle {self.name!r}", found="git made no commit")
-        return commit
+def _untouched(look: Look, files: Files, looked_at_ns: int) -> Files:
+    """Those of *files*, looked at then, that are still the same."""
+    return {
+        path: files[path]
+        for path, now in look.files.items()
+        if path in files and files[path][0] == now and not now.is_racy(looked_at_ns)
+    }
 
 
-def _tree(files: dict[bytes, tuple[Seen, str]]) -> dict[bytes, tuple[str, str]]:
+def _check_limits(look: Look, known: Files) -> None:
+    most = configured_limits()
+    most.check_count(len(look.files))
+    for path, seen in look.files.items():
+        if path not in known:
+            most.check_file(path, seen.size)
+    most.check_total(sum(seen.size for seen in look.files.values()))
+
+
+def _tree(files: Files) -> dict[bytes, tuple[str, str]]:
     return {path: (seen.mode, oid) for path, (seen, oid) in files.items()}
-
-
-def _quoted(path: bytes) -> bytes:
-    """A path as ``git fast-import`` reads it whatever bytes it holds."""
-    return b'"' + b"".join(bytes([byte]) if _plain(byte) else b"\\%03o" % byte for byte in path) + b'"'
-
-
-def _plain(byte: int) -> bool:
-    return 32 <= byte < 127 and byte not in b'"\\'

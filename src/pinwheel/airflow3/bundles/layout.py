@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from airflow.configuration import conf
 from attrs import field, frozen
 
 from pinwheel.airflow3.bundles.tree import (
@@ -89,6 +90,15 @@ class Near:
 def mtime_of(oid: str) -> int:
     """Seconds since 1970, by content: equal on every machine, and different contents differ."""
     return _MTIME_START + int(oid[:12], 16) % _MTIME_SPAN
+
+
+def configured_limits() -> Limits:
+    """What a version that is taken in may hold at most, as configured."""
+    return Limits(
+        files=conf.getint("pinwheel", "bundle_max_files", fallback=1_000_000),
+        file_bytes=conf.getint("pinwheel", "bundle_max_file_bytes", fallback=4 << 30),
+        total_bytes=conf.getint("pinwheel", "bundle_max_bytes", fallback=20 << 30),
+    )
 
 
 def lay_out(root: bytes, made: Content, near: Sequence[Near], limits: Limits) -> list[bytes]:

@@ -15,16 +15,23 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from pathlib import Path
 from typing import Any
 
-from airflow.configuration import conf
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion, BundleVersionLock
 from attrs import frozen
 
 from pinwheel.airflow3.bundles.alias import apply_aliases
 from pinwheel.airflow3.bundles.git_command import BlobReader, split_credentials, without_credentials
-from pinwheel.airflow3.bundles.layout import Content, Limits
+from pinwheel.airflow3.bundles.layout import Content, Limits, configured_limits
 from pinwheel.airflow3.bundles.mirror import KEEP, Mirror
 from pinwheel.airflow3.bundles.store import VersionStore
-from pinwheel.airflow3.bundles.tree import LONGEST_TARGET, TreeEntry, below, links_left_out, resolve, without
+from pinwheel.airflow3.bundles.tree import (
+    LONGEST_TARGET,
+    TreeEntry,
+    below,
+    checked_subdir,
+    links_left_out,
+    resolve,
+    without,
+)
 from pinwheel.core.bundle_version import LeftOut, VersionInfo
 from pinwheel.core.errors import HostError, InvalidInput, PinwheelError, RefusedVersion
 from pinwheel.core.version_alias import is_commit_id, split_target, split_version, target_bundle
@@ -71,6 +78,7 @@ class SnapshotBundle(BaseDagBundle):
         self.store = VersionStore(self.base_dir, self.versions_dir)
         self._tracked: str | None = None
         self._refused: RefusedVersion | None = None
+        self._told: tuple[LeftOut, ...] = ()
         self._held: dict[str, BundleVersionLock] = {}
         self._hold_lock = threading.Lock()
 
@@ -96,6 +104,10 @@ class SnapshotBundle(BaseDagBundle):
     def _network(self) -> AbstractContextManager[dict[str, str]]:
         """The environment for git commands that talk to a remote, valid inside the context."""
         return nullcontext({})
+
+    def _left_out_of_source(self) -> Sequence[LeftOut] | None:
+        """What of the source is not in the commit that :meth:`_take_newest` gave; None: the commit is all."""
+        return None
 
     def _tree(self, sha: str) -> Tree:
         return Tree(self.mirror.entries(sha), {})
@@ -303,7 +315,7 @@ class SnapshotBundle(BaseDagBundle):
             raise self._refused.with_traceback(None)
         self._hold(head)
         try:
-            self._materialize(head, limits())
+            self._materialize(head, configured_limits())
         except BaseException as error:
             self._refused = error if isinstance(error, RefusedVersion) else None
             if head != self._tracked:
@@ -315,10 +327,21 @@ class SnapshotBundle(BaseDagBundle):
             self.mirror.update_refs(create={self._head_ref: head})
         if previous and previous != head:
             self._release(previous)
-        if previous != head and (left_out := self.left_out(head)):
-            told = "; ".join(f"{one.path!a} ({one.reason})" for one in left_out[:_TOLD])
-            more = ", …" if len(left_out) > _TOLD else ""
-            log.warning("Version %s of bundle %s is taken without: %s%s", head, self.name, told, more)
+        self._tell_left_out(head)
+
+    def _tell_left_out(self, head: str) -> None:
+        try:
+            if (left_out := self._left_out_of_source()) is not None:
+                self.store.note_left_out(head, left_out)
+        except OSError as error:
+            log.warning(
+                "Can not note what is left out of version %s of bundle %s: %s", head, self.name, error
+            )
+        known, self._told = self._told, self.left_out(head)
+        if self._told and self._told != known:
+            some = "; ".join(f"{one.path!a}: {one.reason}" for one in self._told[:_TOLD])
+            more = f"; and {len(self._told) - _TOLD} more" if len(self._told) > _TOLD else ""
+            log.warning("Bundle %s is taken without these: %s%s", self.name, some, more)
 
     def _hold(self, version: str) -> None:
         """Keep Airflow's clean-up from removing *version* while this object uses it.
@@ -457,15 +480,6 @@ class SnapshotBundle(BaseDagBundle):
             yield Content(entries, opened, tree.left_out, self._finish(sha))
 
 
-def limits() -> Limits:
-    """What a version that is taken in may hold at most, as configured."""
-    return Limits(
-        files=conf.getint("pinwheel", "bundle_max_files", fallback=1_000_000),
-        file_bytes=conf.getint("pinwheel", "bundle_max_file_bytes", fallback=4 << 30),
-        total_bytes=conf.getint("pinwheel", "bundle_max_bytes", fallback=20 << 30),
-    )
-
-
 def _prefix(subdir: str | None) -> str:
     return f"{subdir}/" if subdir else ""
 
@@ -489,14 +503,6 @@ def _bundle(name: str, sha: str) -> SnapshotBundle:
             remedy="Configure it as pinwheel.bundles.GitBundle or pinwheel.bundles.FolderBundle",
         )
     return bundle
-
-
-def checked_subdir(subdir: str | None) -> str | None:
-    """*subdir* in one spelling; None for the whole repository. Raises InvalidInput if it climbs out."""
-    parts = [part for part in (subdir or "").split("/") if part not in ("", ".")]
-    if ".." in parts or (subdir or "").startswith("/"):
-        raise InvalidInput(f"Can not use {subdir!r} as subdir", found="it leaves the repository")
-    return "/".join(parts) or None
 
 
 __all__ = ["SnapshotBundle", "Tree", "checked_subdir", "is_commit_id"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from attrs import frozen
 
 from pinwheel.core.bundle_version import LeftOut
-from pinwheel.core.errors import NotFound, RefusedVersion
+from pinwheel.core.errors import InvalidInput, NotFound, RefusedVersion
 from pinwheel.core.text import fit
 
 FILE, EXECUTABLE, SYMLINK, SUBMODULE = "100644", "100755", "120000", "160000"
@@ -205,13 +205,14 @@ def links_left_out(
             links[decode_path(path_of(line))] = link_target(entry_of(line))
     found: list[LeftOut] = []
     for path in links:
-        reason = _why_unusable(path, links)
+        reason = why_unusable(path, links)
         if reason is not None:
             found.append(LeftOut(path, reason))
     return found
 
 
-def _why_unusable(path: str, links: Mapping[str, bytes]) -> str | None:
+def why_unusable(path: str, links: Mapping[str, bytes]) -> str | None:
+    """Why the link at *path* can not be part of a version; None if it can. *links*: all targets by path."""
     rest, hops = path.split("/"), 0
     done: list[str] = []
     while rest:
@@ -271,3 +272,11 @@ def resolve(
         elif entry.is_file and not rest:
             return "/".join(done), entry
     raise NotFound(f"Can not read {path!r}", found="the bundle version holds no such file")
+
+
+def checked_subdir(subdir: str | None) -> str | None:
+    """*subdir* in one spelling; None for the whole repository. Raises InvalidInput if it climbs out."""
+    parts = [part for part in (subdir or "").split("/") if part not in ("", ".")]
+    if ".." in parts or (subdir or "").startswith("/"):
+        raise InvalidInput(f"Can not use {subdir!r} as subdir", found="it leaves the repository")
+    return "/".join(parts) or None
