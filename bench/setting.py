@@ -46,6 +46,8 @@ class Options:
     builds: int = 20
     grid_runs: int = 1000
     grid_tasks: int = 1000
+    large_mib: int = 1024
+    many: int = 200_000
 
     @classmethod
     def quick(cls) -> Options:
@@ -63,6 +65,8 @@ class Options:
             builds=4,
             grid_runs=40,
             grid_tasks=100,
+            large_mib=8,
+            many=400,
         )
 
 

@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from bench.items import bytes_stored, history, idle, ingest, push, rollback, scheduler, schema, server_time
+from bench.items import (
+    bytes_stored,
+    history,
+    idle,
+    ingest,
+    push,
+    rollback,
+    scheduler,
+    schema,
+    server_time,
+    sizes,
+)
 
 ITEMS: dict[str, ModuleType] = {
     "a": rollback,
@@ -21,6 +32,7 @@ ITEMS: dict[str, ModuleType] = {
     "g": bytes_stored,
     "h": history,
     "i": schema,
+    "j": sizes,
 }
 FLEET_ORDER = "edac"
 """Items that share a side's deployment, in the order in which they are measured on it."""

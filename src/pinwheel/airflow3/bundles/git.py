@@ -13,8 +13,8 @@ from urllib.parse import urlparse
 
 from pinwheel.airflow3.bundles.git_command import Git, GitFailed, split_credentials, without_credentials
 from pinwheel.airflow3.bundles.mirror import KEEP, Mirror, key_of
-from pinwheel.airflow3.bundles.snapshot import SnapshotBundle, Tree, checked_subdir
-from pinwheel.airflow3.bundles.tree import SUBMODULE, TreeEntry, decode_path, sparse
+from pinwheel.airflow3.bundles.snapshot import SnapshotBundle, Tree
+from pinwheel.airflow3.bundles.tree import SUBMODULE, TreeEntry, checked_subdir, decode_path, sparse
 from pinwheel.core.errors import HostError, InvalidInput
 from pinwheel.core.version_alias import is_commit_id
 

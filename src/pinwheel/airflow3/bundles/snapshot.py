@@ -23,18 +23,10 @@ from pinwheel.airflow3.bundles.git_command import BlobReader, split_credentials,
 from pinwheel.airflow3.bundles.layout import Content, Limits, configured_limits
 from pinwheel.airflow3.bundles.mirror import KEEP, Mirror
 from pinwheel.airflow3.bundles.store import VersionStore
-from pinwheel.airflow3.bundles.tree import (
-    LONGEST_TARGET,
-    TreeEntry,
-    below,
-    checked_subdir,
-    links_left_out,
-    resolve,
-    without,
-)
+from pinwheel.airflow3.bundles.tree import LONGEST_TARGET, TreeEntry, below, links_left_out, resolve, without
 from pinwheel.core.bundle_version import LeftOut, VersionInfo
 from pinwheel.core.errors import HostError, InvalidInput, PinwheelError, RefusedVersion
-from pinwheel.core.version_alias import is_commit_id, split_target, split_version, target_bundle
+from pinwheel.core.version_alias import split_target, split_version, target_bundle
 
 log = logging.getLogger(__name__)
 
@@ -334,9 +326,7 @@ class SnapshotBundle(BaseDagBundle):
             if (left_out := self._left_out_of_source()) is not None:
                 self.store.note_left_out(head, left_out)
         except OSError as error:
-            log.warning(
-                "Can not note what is left out of version %s of bundle %s: %s", head, self.name, error
-            )
+            log.warning("Can not note what bundle %s is taken without: %s", self.name, error)
         known, self._told = self._told, self.left_out(head)
         if self._told and self._told != known:
             some = "; ".join(f"{one.path!a}: {one.reason}" for one in self._told[:_TOLD])
@@ -503,6 +493,3 @@ def _bundle(name: str, sha: str) -> SnapshotBundle:
             remedy="Configure it as pinwheel.bundles.GitBundle or pinwheel.bundles.FolderBundle",
         )
     return bundle
-
-
-__all__ = ["SnapshotBundle", "Tree", "checked_subdir", "is_commit_id"]
