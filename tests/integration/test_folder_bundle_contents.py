@@ -459,10 +459,10 @@ def test_a_folder_that_never_rests_is_taken_without_what_moves_after_a_while(
 ) -> None:
     bundle = make()
     bundle.initialize()
-    bundle.settle_seconds, bundle.maximum_tries = 0.2, 4
+    bundle.settle_seconds, bundle.maximum_tries = 0.1, 10
     (folder / "results").mkdir()
     (folder / "new.py").write_text("N = 1\n")
-    time.sleep(0.3)
+    time.sleep(0.2)
     with kept_writing(lambda: (folder / f"results/{time.time_ns()}.json").write_text("{}")):
         with pytest.raises(HostError, match="kept changing"):
             bundle.refresh()
@@ -500,7 +500,7 @@ def test_a_folder_over_a_limit_is_refused_with_the_reason_before_anything_is_rea
 
 
 def test_a_large_file_of_a_folder_is_never_in_memory_as_a_whole(make: MakeBundle, folder: Path) -> None:
-    content = os.urandom(PIECE) * 40 + b"end"
+    content = os.urandom(PIECE) * 20 + b"end"
     (folder / "large.bin").write_bytes(content)
     bundle = make()
     tracemalloc.start()

@@ -191,10 +191,9 @@ def test_a_tree_of_very_many_folders_is_refused_and_one_of_many_taken(
     bundle.initialize()
     good = bundle.path
     assert (good / ("d/" * 190) / "a.py").exists()
-    tree = repo.git("mktree", stdin=f"100644 blob {blob(repo, b'x')}\ta.py\n".encode())
-    for _ in range(1200):
-        tree = repo.git("mktree", stdin=f"040000 tree {tree}\td\n".encode())
-    repo.git("update-ref", "refs/heads/main", repo.git("commit-tree", "-m", "deep", tree))
+    commit = "commit refs/heads/main\ncommitter A <a@b> 1 +0000\ndata 1\nx\n"
+    deep = f"M 644 inline {'d/' * 1200}a.py\ndata 1\nx\n"
+    repo.git("fast-import", "--quiet", "--force", stdin=(commit + deep).encode())
     with pytest.raises(RefusedVersion, match="more than 200 folders deep"):
         bundle.refresh()
     assert bundle.path == good
@@ -249,7 +248,7 @@ def test_a_refused_commit_that_is_mended_is_taken(make: MakeBundle, repo: Reposi
 def test_a_large_file_is_never_in_memory_as_a_whole(
     make: MakeBundle, repo: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = os.urandom(PIECE) * 40 + b"end"
+    content = os.urandom(PIECE) * 20 + b"end"
     sha = repo.commit({"large.bin": content})
     written: list[int] = []
     real = os.write

@@ -57,7 +57,7 @@ class FolderBundle(SnapshotBundle):
             raise InvalidInput(f"Can not use bundle {self.name!r}", found="its path is empty")
         self.folder = os.path.abspath(os.path.expanduser(path))
         self._unrest = Unrest()
-        self._noticed: list[LeftOut] | None = None
+        self._noticed: tuple[str, list[LeftOut]] | None = None
 
     def __repr__(self) -> str:
         return f"<FolderBundle(name={self.name!r}, folder={self.folder!r}, version={self.version!r})>"
@@ -84,8 +84,8 @@ class FolderBundle(SnapshotBundle):
                 "or fill the folder by a rename",
             ) from moved
 
-    def _left_out_of_source(self) -> Sequence[LeftOut] | None:
-        return self._noticed
+    def _left_out_of_source(self, head: str) -> Sequence[LeftOut] | None:
+        return self._noticed[1] if self._noticed is not None and self._noticed[0] == head else None
 
     def _sources(self, sha: str) -> Iterator[tuple[str, Callable[[], object]]]:
         # The version may be what the folder holds here and now, say on a worker with its own copy
@@ -113,7 +113,7 @@ class FolderBundle(SnapshotBundle):
                 learnt, learnt_at_ns = _untouched(look, learnt, learnt_at_ns), looked_at_ns
                 known = _untouched(look, former, cached_at_ns) | learnt
                 if commit and known.items() == former.items() and len(known) == len(look.files):
-                    self._notice(look.left_out)
+                    self._notice(commit, look.left_out)
                     return commit
                 self._refuse_emptied(look)
                 moving = self._unrest.moving(look, looked_at_ns, known, self.settle_seconds)
@@ -136,7 +136,7 @@ class FolderBundle(SnapshotBundle):
                 commit = imported(self.mirror, self.name)
                 self.mirror.tidy()
             self._unrest.taken(moving)
-            self._notice(left_out)
+            self._notice(commit, left_out)
             save_cache(cache_path, commit, looked_at_ns, files)
             return commit
         raise moved
@@ -182,8 +182,8 @@ class FolderBundle(SnapshotBundle):
                         keep(path, str(error))
         return files
 
-    def _notice(self, left_out: dict[bytes, str]) -> None:
-        self._noticed = [LeftOut(decode_path(path), why) for path, why in sorted(left_out.items())]
+    def _notice(self, commit: str, left_out: dict[bytes, str]) -> None:
+        self._noticed = commit, [LeftOut(decode_path(path), why) for path, why in sorted(left_out.items())]
 
     def _root(self) -> bytes:
         root = os.path.realpath(self.folder)

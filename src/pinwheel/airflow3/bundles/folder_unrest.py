@@ -16,20 +16,23 @@ class Unrest:
     """What was not at rest in the looks of one refresh, and what of it is excused.
 
     Excused is what changed from look to look ``often`` times, while a file that somebody copies changes once
-    and its neighbours once; and after ``patience_seconds`` without any rest, whatever moves. What was excused
-    last time is at once. Folders' names end with a slash.
+    and its neighbours once. When there was no rest for ``patience_seconds``, and in this refresh for twice as
+    many looks, whatever moves is excused. What was excused last time is at once. Folders' names end with a
+    slash.
     """
 
     often: int = 4
     patience_seconds: float = 60.0
     _excused: set[bytes] = field(factory=set, init=False)
     _changes: Counter[bytes] = field(factory=Counter, init=False)
+    _looks: int = field(default=0, init=False)
     _before: Look | None = field(default=None, init=False)
     _since: float | None = field(default=None, init=False)
 
     def begin(self) -> None:
         """A refresh begins."""
         self._changes.clear()
+        self._looks = 0
         self._before = None
 
     @property
@@ -59,10 +62,11 @@ class Unrest:
 
     def held_back_by(self, moving: set[bytes], look: Look) -> bytes | None:
         """One of *moving* that has to be waited for, or None."""
-        first, self._before = self._before is None, look
+        self._looks += 1
+        self._before = look
         for name in sorted(moving):
             # What went from a folder that always changes shows in a second look only
-            if not self.excuses(name) or (first and name.endswith(b"/")):
+            if not self.excuses(name) or (self._looks == 1 and name.endswith(b"/")):
                 return name
         return None
 
@@ -71,7 +75,7 @@ class Unrest:
         return (
             name in self._excused
             or self._changes[name] >= self.often
-            or self.seconds >= self.patience_seconds
+            or (self._looks > 2 * self.often and self.seconds >= self.patience_seconds)
         )
 
     def failed(self) -> None:

@@ -97,8 +97,8 @@ class SnapshotBundle(BaseDagBundle):
         """The environment for git commands that talk to a remote, valid inside the context."""
         return nullcontext({})
 
-    def _left_out_of_source(self) -> Sequence[LeftOut] | None:
-        """What of the source is not in the commit that :meth:`_take_newest` gave; None: the commit is all."""
+    def _left_out_of_source(self, head: str) -> Sequence[LeftOut] | None:
+        """What of the source is not in its commit *head*; None where commits hold all or it is not known."""
         return None
 
     def _tree(self, sha: str) -> Tree:
@@ -305,9 +305,10 @@ class SnapshotBundle(BaseDagBundle):
     def _track(self, head: str) -> None:
         if self._refused is not None and self._refused.version == head:
             raise self._refused.with_traceback(None)
+        former = self._head()
         self._hold(head)
         try:
-            self._materialize(head, configured_limits())
+            self._materialize(head, configured_limits() if head != former else None)
         except BaseException as error:
             self._refused = error if isinstance(error, RefusedVersion) else None
             if head != self._tracked:
@@ -315,7 +316,7 @@ class SnapshotBundle(BaseDagBundle):
             raise
         # Only now: a restart must not start from a version that could not be written
         previous, self._tracked, self._refused = self._tracked, head, None
-        if self._head() != head:
+        if former != head:
             self.mirror.update_refs(create={self._head_ref: head})
         if previous and previous != head:
             self._release(previous)
@@ -323,7 +324,7 @@ class SnapshotBundle(BaseDagBundle):
 
     def _tell_left_out(self, head: str) -> None:
         try:
-            if (left_out := self._left_out_of_source()) is not None:
+            if (left_out := self._left_out_of_source(head)) is not None:
                 self.store.note_left_out(head, left_out)
         except OSError as error:
             log.warning("Can not note what bundle %s is taken without: %s", self.name, error)
