@@ -16,6 +16,7 @@ from pinwheel.airflow3.tries import word_of
 from pinwheel.core.chunks import chunks
 from pinwheel.services.ports import DagCard
 from pinwheel.store import tables as t
+from pinwheel.store.holders import itself_and_around, lies_in
 
 
 def matching(
@@ -63,6 +64,21 @@ def cards(session: Session, dag_ids: Collection[str]) -> dict[str, DagCard]:
                 tags=tuple(tags.get(dag.dag_id, ())),
                 paused=bool(dag.is_paused),
             )
+    return found
+
+
+def in_files(session: Session, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], set[str]]:
+    """By bundle and path: the Dags that Airflow's rows place in the file or, a zip, below it."""
+    found: dict[tuple[str, str], set[str]] = {place: set() for place in places}
+    for chunk in chunks(sorted({path for _, path in found})):
+        for row in session.execute(
+            select(DagModel.dag_id, DagModel.bundle_name, DagModel.relative_fileloc).where(
+                lies_in(DagModel.relative_fileloc, chunk)
+            )
+        ):
+            for path in itself_and_around(row.relative_fileloc):
+                if (row.bundle_name, path) in found:
+                    found[row.bundle_name, path].add(row.dag_id)
     return found
 
 

@@ -355,6 +355,11 @@ class AirflowHost:
     def owners_and_tags(self, session: Session, dag_ids: Collection[str]) -> tuple[list[str], list[str]]:
         return fleet.owners_and_tags(session, dag_ids)
 
+    def in_files(
+        self, session: Session, places: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], set[str]]:
+        return fleet.in_files(session, places)
+
     def active_with_failures(self, session: Session) -> set[UUID]:
         return fleet.active_with_failures(session)
 

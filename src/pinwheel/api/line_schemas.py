@@ -28,7 +28,8 @@ class LineRelease(Release):
 class LineBuild(Build):
     url: CommitUrl
     error: str | None = Field(
-        description="The end of a broken build's error; null when the user may not see import errors."
+        description="The end of a broken build's error; null when you may not see import errors, and when "
+        "you may not read all Dags of the file, a sentence that says so."
     )
     runs: Counts = Field(description="How many runs on it are in which state, released or not.")
 

@@ -201,7 +201,10 @@ class BackfillBody(_Request):
 
 class Broken(_Answer):
     bundle_version: str | None
-    error: str | None = Field(description="None when the user may not see import errors.")
+    error: str | None = Field(
+        description="None when you may not see import errors; when you may not read all Dags of the file, "
+        "a sentence that says so."
+    )
     at: Moment | None
 
 

@@ -459,6 +459,10 @@ class Host(Protocol):
         """All owners and all tags of these Dags, sorted."""
         ...
 
+    def in_files(self, session: Any, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], set[str]]:
+        """By bundle and path of each Dag file: the Dags that Airflow's rows place in it."""
+        ...
+
     def active_with_failures(self, session: Any) -> set[UUID]:
         """Active versions on which a run has failed."""
         ...

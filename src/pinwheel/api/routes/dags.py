@@ -17,6 +17,7 @@ from pinwheel.api.parameters import (
     TextQuery,
     Words,
 )
+from pinwheel.api.redaction import redact, redact_broken
 from pinwheel.core.selector import Selector
 from pinwheel.services import selecting, views
 from pinwheel.services.releasing import unknown_dag
@@ -52,7 +53,8 @@ def list_dags(
             if held in (None, view["held"]) and track in (None, view["track"])
         ]
         shown, total = every[offset : offset + limit], len(every)
-    return {"dags": _presentable(access, shown), "total_entries": total}
+    redact_broken(access, host, shown)
+    return {"dags": shown, "total_entries": total}
 
 
 @router.get(
@@ -61,7 +63,8 @@ def list_dags(
 def get_dag(access: AccessDep, host: HostDep, dag_id: DagIdPath, response: Response) -> dict[str, Any]:
     """The header ``ETag`` is the active release; send it back as ``If-Match`` with a change."""
     require(access, dag_id)
-    (view,) = _presentable(access, views.status(host, dag_ids=[dag_id]))
+    (view,) = views.status(host, dag_ids=[dag_id])
+    redact_broken(access, host, [view])
     if view["active_release"] is not None:
         response.headers["ETag"] = f'"{view["active_release"]}"'
     return view
@@ -81,8 +84,7 @@ def list_builds(
     require(access, dag_id, Permission.READ_VERSIONS)
     found = views.builds(host, dag_id)
     shown = found[offset : offset + limit]
-    if not access.may_read_import_errors():
-        shown = [{**view, "error": None} for view in shown]
+    redact(access, host, [(view["bundle"], view) for view in shown])
     return {"builds": shown, "total_entries": len(found)}
 
 
@@ -138,13 +140,3 @@ def readable_selection(access: Access, host: Any, selector: Selector, *, retired
         return found
     readable = access.readable() | set(selector.ids)
     return [dag_id for dag_id in found if dag_id in readable]
-
-
-def _presentable(access: Access, shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without the tracebacks of broken files, for whoever may not see them."""
-    if any(view["broken"] for view in shown) and not access.may_read_import_errors():
-        return [
-            {**view, "broken": {**view["broken"], "error": None}} if view["broken"] else view
-            for view in shown
-        ]
-    return shown

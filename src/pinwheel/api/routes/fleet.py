@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from pinwheel.api import fleet_schemas as schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission
 from pinwheel.api.parameters import OffsetQuery, TextQuery, Words
+from pinwheel.api.redaction import redact_broken
 from pinwheel.services import fleet
 
 router = APIRouter(prefix="/fleet", tags=["Fleet"])
@@ -54,13 +55,11 @@ def get_fleet(
     shown = found["dags"]
     ids = [view["dag_id"] for view in shown]
     fixed, quiet = set(access.lacking(Permission.EDIT, ids)), set(access.lacking(Permission.READ_RUNS, ids))
-    with_errors = access.may_read_import_errors()
+    redact_broken(access, host, shown)
     for view in shown:
         view["may_edit"] = view["dag_id"] not in fixed
         if view["dag_id"] in quiet:
             view["runs"] = None
-        if view["broken"] and not with_errors:
-            view["broken"]["error"] = None
     return found
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from pinwheel.api import line_schemas, schemas
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require
 from pinwheel.api.parameters import DagIdPath, NumberQuery
+from pinwheel.api.redaction import redact
 from pinwheel.services import compare
 from pinwheel.services.line import line
 
@@ -32,8 +33,7 @@ def get_line(
     require(access, dag_id, Permission.READ_VERSIONS)
     may = _may(access, dag_id)
     found = line(host, dag_id, before=before, limit=limit, runs=may["read_runs"])
-    if not access.may_read_import_errors():
-        found["builds"] = [{**view, "error": None} for view in found["builds"]]
+    redact(access, host, [(view["bundle"], view) for view in found["builds"]])
     return {**found, "may": may}
 
 

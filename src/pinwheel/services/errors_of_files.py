@@ -1,0 +1,26 @@
+"""Whose errors they are: an error of a Dag file tells of all Dags in it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from pinwheel.services.ports import Host
+from pinwheel.store import holders
+from pinwheel.store.holders import Place
+
+
+def told_of(host: Host, places: Collection[Place]) -> dict[Place, set[str]]:
+    """By bundle, version and path of a Dag file: the Dags that its error in that version may tell of.
+
+    These are the Dags that it has now, as Airflow asks for them (3.3, 3.4:
+    ``core_api/routes/public/import_error.py``), and those that it had then: an error is kept with the
+    version. Of a file that never gave a Dag they are none.
+    """
+
+    def work(session: Any) -> dict[Place, set[str]]:
+        found = holders.held(session, places)
+        now = host.in_files(session, {(bundle_name, path) for bundle_name, _, path in found})
+        return {place: dag_ids | now.get((place[0], place[2]), set()) for place, dag_ids in found.items()}
+
+    return host.run(work) if places else {}

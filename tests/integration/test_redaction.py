@@ -1,0 +1,201 @@
+"""Errors of files that hold Dags which the reader may not read: on no route, in Airflow's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from sqlalchemy import insert
+from starlette.testclient import TestClient
+
+from harness.inprocess import bound_airflow
+from harness.seed import Seeder
+from pinwheel.api.access import Permission
+from pinwheel.api.app import create_app
+from pinwheel.api.redaction import REDACTED
+from pinwheel.services.errors_of_files import told_of
+from pinwheel.services.trigger import trigger
+from pinwheel.store import tables as t
+
+pytestmark = pytest.mark.airflow
+
+API = "/api/v1"
+MARK = "hunter2"
+TRACEBACK = f'Traceback\n  File "shared.py", line 9\n    password = "{MARK}"  # of theirs\nOops: {MARK}'
+
+
+def dags(*names: str, mark: str = "m") -> str:
+    head = "from airflow.sdk import DAG, task\n"
+    return head + "".join(
+        f"with DAG({name!r}, schedule='@daily'):\n    @task\n    def first():\n        print({mark!r})\n"
+        "    first()\n"
+        for name in names
+    )
+
+
+class Reader:
+    """May do everything with some Dags, and nothing with the others."""
+
+    user_name = "ada"
+
+    def __init__(self, *dag_ids: str, import_errors: bool = True) -> None:
+        self.dag_ids = set(dag_ids)
+        self.import_errors = import_errors
+
+    def may(self, permission: Permission, dag_id: str | None) -> bool:
+        return dag_id is None or dag_id in self.dag_ids
+
+    def lacking(self, permission: Permission, dag_ids: Collection[str]) -> list[str]:
+        return sorted(set(dag_ids) - self.dag_ids)
+
+    def readable(self) -> set[str]:
+        return self.dag_ids
+
+    def may_read_import_errors(self) -> bool:
+        return self.import_errors
+
+    def may_read_unbound_events(self) -> bool:
+        return True
+
+
+class Place:
+    """The API over a database in which ``shared.py`` is broken: it holds ``mine`` and ``theirs``.
+
+    Of ``moved.py`` the Dag ``gone`` moved away after it was broken for both, and it is broken again now.
+    """
+
+    def __init__(self, seeder: Seeder) -> None:
+        self.host = seeder.host
+        self.reader: Any = None
+        good = {"shared.py": dags("mine", "theirs"), "moved.py": dags("stayed", "gone")}
+        seeder.push(good)
+        for run_id in ("one", "two"):
+            trigger(seeder.host, "mine", actor="ada", run_id=run_id)
+        seeder.push({name: dags("x", mark="2") for name in good}, errors=dict.fromkeys(good, TRACEBACK))
+        apart = {"moved.py": dags("stayed"), "apart.py": dags("gone")}
+        seeder.push({"shared.py": dags("mine", "theirs", mark="3"), **apart})
+        self.last = seeder.push(
+            {**apart, "shared.py": dags("x", mark="4"), "moved.py": dags("x", mark="4")},
+            errors={"shared.py": TRACEBACK, "moved.py": "Traceback\nOops: of stayed alone"},
+        )
+
+        async def authenticated() -> Any:
+            return self.reader
+
+        self.app: FastAPI = create_app(self.host, authenticated)
+        self.http = TestClient(self.app, raise_server_exceptions=False)
+
+    def as_(self, *dag_ids: str, **more: Any) -> TestClient:
+        self.reader = Reader(*dag_ids, **more)
+        return self.http
+
+
+@pytest.fixture(scope="module")
+def place(sqlite: Any, tmp_path_factory: Any) -> Iterator[Place]:
+    root: Path = tmp_path_factory.mktemp("redaction")
+    database = sqlite.create()
+    with bound_airflow(database):
+        yield Place(Seeder(root))
+    database.drop()
+
+
+QUERIES = {
+    "/dags/{dag_id}/compare/file": [{"path": "shared.py"}],
+    "/dags/{dag_id}/diff": [{}, {"from": 1, "to": 2}],
+    "/dags": [{}, {"glob": "*"}, {"track": "auto"}],
+    "/fleet": [{}, {"broken": True}],
+    "/events": [{}, {"kind": "broken"}, {"ids": "mine"}],
+    "/changes": [{"after": 0}],
+    "/dags/{dag_id}/history/rows": [{"version": "r1"}],
+}
+PLAN = {"plan": True}
+BODIES: dict[str, Any] = {
+    "/dags/{dag_id}/promote": PLAN,
+    "/dags/{dag_id}/rollback": PLAN,
+    "/dags/{dag_id}/pin": PLAN,
+    "/dags/{dag_id}/unpin": PLAN,
+    "/changes": {"verb": "pin", "selector": {"globs": ["*"]}, **PLAN},
+    "/dags/{dag_id}/runs": PLAN,
+    "/dags/{dag_id}/runs/{run_id}/clear": PLAN,
+    "/dags/{dag_id}/clear": {"run_ids": ["one"], **PLAN},
+    "/dags/{dag_id}/backfills": {
+        "from_date": "2026-01-01T00:00:00Z",
+        "to_date": "2026-01-02T00:00:00Z",
+        **PLAN,
+    },
+    "/dags/{dag_id}/history/cells": {"run_ids": ["one"], "task_ids": ["first"]},
+    "/dags/{dag_id}/runs/{run_id}/clear/preview": {},
+}
+"""Each route with a body needs one here that is understood, so that its answer is looked at."""
+
+
+def answers(place: Place, client: TestClient, dag_id: str) -> Iterator[tuple[str, str]]:
+    """Method and path of every route there is, and what it answers."""
+    routes = [route for route in place.app.routes if isinstance(route, APIRoute)]
+    assert len(routes) > 25
+    for route in routes:
+        template = route.path.removeprefix(API)
+        path = route.path.format(dag_id=dag_id, run_id="one", task_id="first", version="r1")
+        for method in sorted(route.methods):
+            body = {"json": BODIES[template]} if method == "POST" else {}
+            for query in QUERIES.get(template, [{}]) if method == "GET" else [{}]:
+                reply = client.request(method, path, params=query, **body)
+                assert reply.is_success, (method, path, reply.text)
+                yield f"{method} {template}", reply.text
+
+
+QUOTING = {
+    "GET /dags",
+    "GET /dags/{dag_id}",
+    "GET /dags/{dag_id}/builds",
+    "GET /dags/{dag_id}/line",
+    "GET /fleet",
+    "GET /events",
+}
+
+
+def quoting(place: Place, client: TestClient, text: str) -> set[str]:
+    return {route for route, answer in answers(place, client, "mine") if text in answer}
+
+
+def test_no_route_shows_the_error_of_a_file_to_who_may_not_read_all_dags_in_it(place: Place) -> None:
+    assert quoting(place, place.as_("mine"), MARK) == set()
+    assert quoting(place, place.as_("mine"), REDACTED) == QUOTING
+
+
+def test_who_may_read_all_dags_of_a_file_sees_its_error(place: Place) -> None:
+    assert quoting(place, place.as_("mine", "theirs"), MARK) == QUOTING
+    assert quoting(place, place.as_("mine", "theirs"), REDACTED) == set()
+
+
+def test_who_may_not_see_import_errors_sees_none(place: Place) -> None:
+    client = place.as_("mine", "theirs", import_errors=False)
+    for text in (MARK, REDACTED):
+        assert quoting(place, client, text) == set()
+    assert client.get(f"{API}/dags/mine").json()["broken"]["error"] is None
+
+
+def test_an_error_stays_hidden_when_the_dag_that_it_tells_of_moves_away(place: Place) -> None:
+    client = place.as_("stayed")
+    assert client.get(f"{API}/dags/stayed").json()["broken"]["error"] == "Traceback\nOops: of stayed alone"
+    builds = client.get(f"{API}/dags/stayed/builds").json()["builds"]
+    errors = [build["error"] for build in builds if build["status"] == "broken"]
+    assert errors == ["Traceback\nOops: of stayed alone", REDACTED]
+    (now, then) = client.get(f"{API}/events", params={"kind": "broken"}).json()["events"]
+    assert (now["error"], then["error"]) == ("Oops: of stayed alone", REDACTED)
+
+
+def test_the_dags_in_a_zip_are_those_of_its_file(place: Place) -> None:
+    def add(session: Any) -> None:
+        rows = [("z_1", "a.zip"), ("z_2", "a.zip/in/one.py"), ("z_3", "a.zip2/one.py"), ("z_4", "a%zip/o.py")]
+        for dag_id, path in rows:
+            row = {"dag_id": dag_id, "bundle_name": "zips", "relative_fileloc": path, "track": "auto"}
+            session.execute(insert(t.dag).values(row | {"newest_seq": 0, "retired": False}))
+
+    place.host.run(add)
+    at = ("zips", "v", "a.zip")
+    assert told_of(place.host, [at]) == {at: {"z_1", "z_2"}}
