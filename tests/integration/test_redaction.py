@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from sqlalchemy import insert
 from starlette.testclient import TestClient
 
 from harness.inprocess import bound_airflow
+from harness.inprocess_api import API, BODIES, Api
 from harness.seed import Seeder
-from pinwheel.api.access import Permission
-from pinwheel.api.app import create_app
 from pinwheel.api.redaction import REDACTED
 from pinwheel.services.errors_of_files import told_of
 from pinwheel.services.trigger import trigger
@@ -23,7 +21,6 @@ from pinwheel.store import tables as t
 
 pytestmark = pytest.mark.airflow
 
-API = "/api/v1"
 MARK = "hunter2"
 TRACEBACK = f'Traceback\n  File "shared.py", line 9\n    password = "{MARK}"  # of theirs\nOops: {MARK}'
 
@@ -37,31 +34,6 @@ def dags(*names: str, mark: str = "m") -> str:
     )
 
 
-class Reader:
-    """May do everything with some Dags, and nothing with the others."""
-
-    user_name = "ada"
-
-    def __init__(self, *dag_ids: str, import_errors: bool = True) -> None:
-        self.dag_ids = set(dag_ids)
-        self.import_errors = import_errors
-
-    def may(self, permission: Permission, dag_id: str | None) -> bool:
-        return dag_id is None or dag_id in self.dag_ids
-
-    def lacking(self, permission: Permission, dag_ids: Collection[str]) -> list[str]:
-        return sorted(set(dag_ids) - self.dag_ids)
-
-    def readable(self) -> set[str]:
-        return self.dag_ids
-
-    def may_read_import_errors(self) -> bool:
-        return self.import_errors
-
-    def may_read_unbound_events(self) -> bool:
-        return True
-
-
 class Place:
     """The API over a database in which ``shared.py`` is broken: it holds ``mine`` and ``theirs``.
 
@@ -70,7 +42,6 @@ class Place:
 
     def __init__(self, seeder: Seeder) -> None:
         self.host = seeder.host
-        self.reader: Any = None
         good = {"shared.py": dags("mine", "theirs"), "moved.py": dags("stayed", "gone")}
         seeder.push(good)
         for run_id in ("one", "two"):
@@ -82,16 +53,8 @@ class Place:
             {**apart, "shared.py": dags("x", mark="4"), "moved.py": dags("x", mark="4")},
             errors={"shared.py": TRACEBACK, "moved.py": "Traceback\nOops: of stayed alone"},
         )
-
-        async def authenticated() -> Any:
-            return self.reader
-
-        self.app: FastAPI = create_app(self.host, authenticated)
-        self.http = TestClient(self.app, raise_server_exceptions=False)
-
-    def as_(self, *dag_ids: str, **more: Any) -> TestClient:
-        self.reader = Reader(*dag_ids, **more)
-        return self.http
+        self.api = Api(self.host)
+        self.as_ = self.api.as_
 
 
 @pytest.fixture(scope="module")
@@ -112,30 +75,11 @@ QUERIES = {
     "/changes": [{"after": 0}],
     "/dags/{dag_id}/history/rows": [{"version": "r1"}],
 }
-PLAN = {"plan": True}
-BODIES: dict[str, Any] = {
-    "/dags/{dag_id}/promote": PLAN,
-    "/dags/{dag_id}/rollback": PLAN,
-    "/dags/{dag_id}/pin": PLAN,
-    "/dags/{dag_id}/unpin": PLAN,
-    "/changes": {"verb": "pin", "selector": {"globs": ["*"]}, **PLAN},
-    "/dags/{dag_id}/runs": PLAN,
-    "/dags/{dag_id}/runs/{run_id}/clear": PLAN,
-    "/dags/{dag_id}/clear": {"run_ids": ["one"], **PLAN},
-    "/dags/{dag_id}/backfills": {
-        "from_date": "2026-01-01T00:00:00Z",
-        "to_date": "2026-01-02T00:00:00Z",
-        **PLAN,
-    },
-    "/dags/{dag_id}/history/cells": {"run_ids": ["one"], "task_ids": ["first"]},
-    "/dags/{dag_id}/runs/{run_id}/clear/preview": {},
-}
-"""Each route with a body needs one here that is understood, so that its answer is looked at."""
 
 
 def answers(place: Place, client: TestClient, dag_id: str) -> Iterator[tuple[str, str]]:
     """Method and path of every route there is, and what it answers."""
-    routes = [route for route in place.app.routes if isinstance(route, APIRoute)]
+    routes = [route for route in place.api.app.routes if isinstance(route, APIRoute)]
     assert len(routes) > 25
     for route in routes:
         template = route.path.removeprefix(API)

@@ -85,9 +85,18 @@ async def _on_pinwheel_error(request: Request, error: Exception) -> JSONResponse
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
-    """What FastAPI itself and Airflow's login say: 401, 403, 404 of an unknown route, 405, 400."""
+    """What FastAPI itself and Airflow's login say: 401, 403, 404 of an unknown route, 405, 413, 400."""
     assert isinstance(error, HTTPException)
     status = error.status_code
+    if status == 413:
+        refused = InvalidInput(
+            "Cannot read the request", found=str(error.detail), remedy="Select Dags by glob, tag or bundle"
+        )
+        return _respond(problem_of(refused) | {"status": status})
+    if status == 400:
+        # FastAPI's word for a body that cannot be read, of which it says 422 where it knows why.
+        found, remedy = "its body did not arrive whole", "Send it again"
+        return problem(InvalidInput("Cannot read the request", found=found, remedy=remedy))
     title = HTTPStatus(status).phrase
     headers = dict(error.headers or {})
     kind = f"urn:pinwheel:{title.lower().replace(' ', '-')}"
@@ -104,16 +113,26 @@ async def _on_invalid_request(request: Request, error: Exception) -> JSONRespons
     """A body or parameter that does not fit. What was sent is not repeated: it may hold secrets."""
     assert isinstance(error, RequestValidationError)
     errors = [
-        {"loc": [str(part) for part in item.get("loc", ())], "message": str(item.get("msg", ""))}
+        {"loc": [str(part)[:100] for part in item.get("loc", ())], "message": _message(item)}
         for item in error.errors()[:20]
     ]
     found = "; ".join(f"{'.'.join(e['loc'][1:] or e['loc'])}: {e['message']}" for e in errors) or "not valid"
+    if isinstance(error.body, bytes):
+        found = "its body does not say that it is JSON"
+        errors = [{"loc": ["body"], "message": "needs the header Content-Type: application/json"}]
     body = problem_of(
         InvalidInput(
             "Cannot read the request", found=found, remedy="Compare it with openapi.json", errors=errors
         )
     )
     return _respond(_printable(body))
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    """What is wrong, in words that repeat nothing of what was sent."""
+    if item.get("type") == "json_invalid":
+        return f"not JSON: {item.get('ctx', {}).get('error', 'it cannot be read')}"
+    return str(item.get("msg", ""))
 
 
 async def _on_database_error(request: Request, error: Exception) -> JSONResponse:

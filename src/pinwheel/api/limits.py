@@ -28,9 +28,7 @@ class LimitBody:
             if left < 0:
                 # FastAPI passes on this exception, and only this, from the reading of a body.
                 size = MAX_BODY_BYTES // 1024 // 1024
-                raise HTTPException(
-                    413, f"The body is larger than {size} MiB. Select Dags by glob, tag or bundle."
-                )
+                raise HTTPException(413, f"its body is larger than {size} MiB")
             return message
 
         await self.app(scope, counted, send)

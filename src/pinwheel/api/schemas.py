@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, RootModel, model_validator
@@ -15,6 +16,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 MAX_NUMBER = 2**31 - 1
 MAX_SELECTED = 10_000
 MAX_DEPTH = 50
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
+"""What Airflow's messages to its tasks can carry (msgpack)."""
 
 Number = Annotated[int, Field(strict=True, ge=1, le=MAX_NUMBER)]
 """A build or release number."""
@@ -34,12 +37,15 @@ Instant = Annotated[AwareDatetime, AfterValidator(_representable)]
 
 
 def clean(value: Any, depth: int = 0) -> Any:
-    """Refuse text that no database column can hold, and absurd nesting, anywhere in a JSON value."""
+    """Refuse what not every database can hold and give back, and absurd nesting, anywhere in a JSON value."""
     if depth > MAX_DEPTH:
         raise ValueError(f"is nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, str):
         if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
             raise ValueError("contains a NUL character or broken Unicode")
+    elif isinstance(value, (int, float)):
+        if not (MIN_INTEGER <= value <= MAX_INTEGER if isinstance(value, int) else isfinite(value)):
+            raise ValueError("contains a number that 64 bits do not hold")
     elif isinstance(value, dict):
         for key, inner in value.items():
             clean(key, depth + 1)

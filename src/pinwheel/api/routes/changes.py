@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Depends
 
 from pinwheel.api import schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission, require, require_all
+from pinwheel.api.bodies import JsonRoute
 from pinwheel.api.parameters import DagIdPath, IdempotencyKey, IfMatch, PlanQuery, expected, request_id
 from pinwheel.api.routes.dags import readable_selection
 from pinwheel.core import command_line
@@ -18,7 +19,7 @@ from pinwheel.core.selector import Selector
 from pinwheel.services import change
 from pinwheel.services.releasing import Outcome
 
-router = APIRouter(tags=["Changes"])
+router = APIRouter(tags=["Changes"], route_class=JsonRoute)
 
 
 @attrs.frozen

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Body, Path, Query, Response
 from pinwheel.api import history_schemas as wire
 from pinwheel.api import line_schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission, require
+from pinwheel.api.bodies import JsonRoute
 from pinwheel.api.parameters import NO_CONTROLS, DagIdPath, RunIdPath, TextQuery, Words
 from pinwheel.services import clearing, grid, instances
 
-router = APIRouter(prefix="/dags/{dag_id}", tags=["History"])
+router = APIRouter(prefix="/dags/{dag_id}", tags=["History"], route_class=JsonRoute)
 
 TaskIdPath = Annotated[str, Path(alias="task_id", min_length=1, max_length=250, pattern=NO_CONTROLS)]
 KeyPath = Annotated[str, Path(alias="version", max_length=12, pattern=r"^[rtv][1-9][0-9]*$")]

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Header, Query
 
 from pinwheel.api import schemas
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require
+from pinwheel.api.bodies import JsonRoute
 from pinwheel.api.parameters import (
     DEFAULT_LIMIT,
     DagIdPath,
@@ -25,7 +26,7 @@ from pinwheel.services.history import history
 from pinwheel.services.ports import BackfillWish, Host
 from pinwheel.services.releasing import unknown_dag
 
-router = APIRouter(prefix="/dags/{dag_id}", tags=["Runs"])
+router = APIRouter(prefix="/dags/{dag_id}", tags=["Runs"], route_class=JsonRoute)
 T = TypeVar("T")
 
 NoKey = Annotated[str | None, Header(alias="Idempotency-Key", include_in_schema=False)]
