@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import subprocess
 from argparse import Namespace
 from datetime import UTC, datetime
 
@@ -11,11 +11,22 @@ import pytest
 from pinwheel.cli.main import make_parser
 from pinwheel.core import command_line
 
-HOSTILE = ['it\'s "bad" $(rm -rf /) `x` \\ ; & | > <', "-m", "--yes", "two\nlines", "😀", " "]
+HOSTILE = [
+    'it\'s "bad" $(rm -rf /) `x` \\ ; & | > <',
+    "-m",
+    "--yes",
+    "two\nlines",
+    "😀",
+    " ",
+    "\x1b]0;x\x07\r\t",
+    "\u202e\x9b'\\",
+]
 
 
 def parsed(command: str) -> Namespace:
-    words = shlex.split(command)
+    assert not {"\x1b", "\x07", "\r", "\t", "\u202e", "\x9b"} & set(command)
+    pasted = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True)
+    words = pasted.stdout.decode().split("\0")[:-1]
     assert words[0] == "pinwheel"
     return make_parser(words[1]).parse_args(words[1:])
 

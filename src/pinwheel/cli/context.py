@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pinwheel.cli.output import emit, is_terminal
 from pinwheel.core.errors import Refused
+from pinwheel.core.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +50,7 @@ class Context:
         """
         if not self.interactive or not is_terminal(sys.stdin):
             return
-        self.stream.write(f"{question} [y/N] ")
+        self.stream.write(f"{visible(question)} [y/N] ")
         self.stream.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise Refused(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
-from pinwheel.cli.output import Column, counted, short_time, show_table, text
+from pinwheel.cli.output import Column, counted, short_time, show_table, text, warn
 from pinwheel.core.errors import NotFound, Refused
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ def _request(args: argparse.Namespace) -> Request:
 
 def _say(line: str) -> None:
     if line:
-        print(line, file=sys.stderr, flush=True)
+        warn(line)
 
 
 # status and reconcile

@@ -48,8 +48,8 @@ def render(console: Console, dag_id: str, found: dict[str, Any]) -> None:
     for file in found["files"]:
         console.print()
         console.print(text(f"{file['change']} {file['path']}", "bold"), soft_wrap=True)
-        for line in file["patch"].splitlines():
-            console.print(text(line, _patch_style(line)), soft_wrap=True)
+        for line in file["patch"].removesuffix("\n").split("\n"):
+            console.print(text(line, _patch_style(line), keep="\t"), soft_wrap=True)
     if not found["files"]:
         console.print(text("Every file that the Dag uses is the same.", "dim"))
     if found.get("untraced"):

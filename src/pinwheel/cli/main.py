@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -17,7 +16,9 @@ from typing import Any, NoReturn, TextIO
 
 from pinwheel import __version__
 from pinwheel.cli.context import Context
+from pinwheel.cli.output import as_json
 from pinwheel.core.errors import InvalidInput, PinwheelError
+from pinwheel.core.text import visible
 
 INTERRUPTED = 130
 
@@ -165,18 +166,18 @@ def problem_of(error: PinwheelError) -> dict[str, Any]:
 def _report(error: PinwheelError, form: str) -> int:
     with contextlib.suppress(BrokenPipeError):
         if form == "json":
-            _write(sys.stderr, json.dumps(problem_of(error), default=str) + "\n")
+            _write(sys.stderr, as_json(problem_of(error), default=str) + "\n")
         else:
             if isinstance(error, UsageError):
-                _write(sys.stderr, error.usage)
-            _write(sys.stderr, _styled("error: ") + error.message + "\n")
+                _write(sys.stderr, visible(error.usage, keep="\n"))
+            _write(sys.stderr, _styled("error: ") + visible(error.message, keep="\n") + "\n")
     return error.exit_code
 
 
 def _report_exit(code: object) -> int:
     if code is None:
         return 0
-    _write(sys.stderr, f"{_styled('error: ')}{code}\n")
+    _write(sys.stderr, _styled("error: ") + visible(str(code), keep="\n") + "\n")
     return 1
 
 
@@ -194,7 +195,7 @@ def _write(stream: TextIO, words: str) -> None:
 def _traceback() -> None:
     import traceback
 
-    traceback.print_exc()
+    _write(sys.stderr, visible(traceback.format_exc(), keep="\n"))
 
 
 def _wanted_output(arguments: list[str]) -> str:

@@ -1,4 +1,9 @@
-"""How answers look: tables for people, JSON and YAML for programs."""
+"""How answers look: tables for people, JSON and YAML for programs.
+
+All text in them is from outside: whoever can push, start a run or give a reason wrote it. What a terminal
+would obey or hide is escaped here, in tables by a form that shows it, in JSON and YAML by their own, so that
+what is read back is the same.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from attrs import frozen
+
+from pinwheel.core.text import visible, visible_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,27 +28,45 @@ PIPED_WIDTH = 10_000
 def emit(value: Any, form: str, render: Callable[[Console], None], stream: TextIO) -> None:
     """Write *value* as ``json`` or ``yaml``, or let *render* draw it."""
     if form == "json":
-        stream.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        stream.write(as_json(value, indent=2) + "\n")
     elif form == "yaml":
-        import yaml
-
-        yaml.safe_dump(value, stream, sort_keys=False, allow_unicode=True)
+        stream.write(_as_yaml(value))
     else:
         render(console_for(stream))
     stream.flush()
+
+
+def as_json(value: Any, **how: Any) -> str:
+    """JSON that can be shown; *how* as for ``json.dumps``."""
+    return visible_json(json.dumps(value, ensure_ascii=False, **how))
+
+
+def _as_yaml(value: Any) -> str:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def represent(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
+        quoted = '"' if visible(data, keep="\n") != data else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=quoted)
+
+    Dumper.add_representer(str, represent)
+    # Only double-quoted text holds what is escaped here, and there YAML has the same escapes.
+    return visible(yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True), keep="\n")
 
 
 def console_for(stream: TextIO) -> Console:
     """A console that draws colours on a terminal only."""
     import os
 
-    from rich.console import Console
+    from pinwheel.cli.terminal import make_console
 
     width = None
     if not is_terminal(stream):
         columns = os.environ.get("COLUMNS", "")
         width = int(columns) if columns.isdigit() and int(columns) > 20 else PIPED_WIDTH
-    return Console(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False, markup=False)
+    return make_console(file=stream, width=width, soft_wrap=False, emoji=False, markup=False)
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -119,18 +144,17 @@ _GAP = 3
 """Blanks between two columns, as rich draws them with one blank on each side of its separator."""
 
 
-def text(value: Any, style: str = "") -> Text:
+def text(value: Any, style: str = "", *, keep: str = "") -> Text:
+    """A value as it is shown, on one line; *keep* as in :func:`pinwheel.core.text.visible`."""
     from rich.text import Text
 
-    return Text("" if value is None else str(value), style=style)
+    return Text("" if value is None else visible(str(value), keep), style=style)
 
 
 def badges(items: Iterable[tuple[str, str]], otherwise: tuple[str, str] = ("ok", "green")) -> Text:
     """Words side by side, each in its own style."""
-    from rich.text import Text
-
     shown = list(items) or [otherwise]
-    return Text(" ").join(Text(word, style=style) for word, style in shown)
+    return text(" ").join(text(word, style) for word, style in shown)
 
 
 def short_time(value: str | None, *, now: datetime | None = None) -> str:
@@ -183,4 +207,4 @@ def names(values: Sequence[Any]) -> str:
 
 def warn(message: str) -> None:
     """A line on standard error."""
-    print(message, file=sys.stderr)
+    print(visible(message), file=sys.stderr, flush=True)

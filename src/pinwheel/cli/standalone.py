@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from pinwheel.cli.terminal import make_console
 from pinwheel.standalone import Deployment, Login, Source
 
 _EPILOG = """\
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C, SIGTERM or the end of the terminal."""
-    console = Console(stderr=False, highlight=False)
+    console = make_console()
     source = Source(folder=args.dags, repo=args.repo, ref=args.ref, subdir=args.subdir)
     deployment = Deployment(
         args.home,

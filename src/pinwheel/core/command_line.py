@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+
+from pinwheel.core.text import shell_word, visible_json
 
 
 def change(
@@ -51,7 +52,7 @@ def trigger(
             "--build": build,
             "--run-id": run_id,
             "--logical-date": logical_date.isoformat() if logical_date else None,
-            "--conf": json.dumps(conf, ensure_ascii=False, sort_keys=True) if conf is not None else None,
+            "--conf": _json(conf) if conf is not None else None,
             "--note": note,
             "--reason": reason,
         },
@@ -63,6 +64,10 @@ def diff(dag_id: str, from_build: int, to_build: int) -> str:
     return _command("diff", [dag_id, from_build, to_build], {})
 
 
+def _json(value: Any) -> str:
+    return visible_json(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
 def _command(verb: str, places: list[Any], options: Mapping[str, Any]) -> str:
     """Options as ``--name=value``, so that a value may begin with a dash; so may what follows ``--``."""
     words = ["pinwheel", verb]
@@ -70,7 +75,7 @@ def _command(verb: str, places: list[Any], options: Mapping[str, Any]) -> str:
         if value is True:
             words.append(name)
         elif value is not None and value is not False:
-            words.append(f"{name}={shlex.quote(str(value))}")
+            words.append(f"{name}={shell_word(str(value))}")
     if any(str(place).startswith("-") for place in places):
         words.append("--")
-    return " ".join([*words, *(shlex.quote(str(place)) for place in places)])
+    return " ".join([*words, *(shell_word(str(place)) for place in places)])

@@ -7,8 +7,11 @@ that look like secrets are shown as ``***``; file patches are source code and sh
 from __future__ import annotations
 
 import difflib
+import io
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from pinwheel.core.text import visible
 
 MASK = "***"
 
@@ -108,7 +111,7 @@ def patch(path: str, before: Mapping[str, bytes | None], after: Mapping[str, byt
     if old is None or new is None:
         return "The content of this file was not kept.\n"
     try:
-        old_lines, new_lines = old.decode().splitlines(keepends=True), new.decode().splitlines(keepends=True)
+        old_lines, new_lines = _lines(old.decode()), _lines(new.decode())
     except UnicodeDecodeError:
         return _binary(old, new)
     if b"\0" in old or b"\0" in new:
@@ -117,11 +120,16 @@ def patch(path: str, before: Mapping[str, bytes | None], after: Mapping[str, byt
     for line in difflib.unified_diff(
         old_lines,
         new_lines,
-        fromfile=f"a/{path}" if path in before else "/dev/null",
-        tofile=f"b/{path}" if path in after else "/dev/null",
+        fromfile=f"a/{visible(path)}" if path in before else "/dev/null",
+        tofile=f"b/{visible(path)}" if path in after else "/dev/null",
     ):
         lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
     return "".join(lines)
+
+
+def _lines(text: str) -> list[str]:
+    """Split where git splits: at ``\n`` alone, not at what else Python takes for the end of a line."""
+    return list(io.StringIO(text, newline="\n"))
 
 
 def _binary(old: bytes, new: bytes) -> str:

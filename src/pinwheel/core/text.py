@@ -1,4 +1,4 @@
-"""Text and dates from outside, made fit to be stored: the one door for what a commit, a tag or an error says.
+"""Text and dates from outside, made fit to be stored and shown: the one door for what commits and users say.
 
 Anybody who can push chooses an author's name, a date, a tag, a file's name and what an exception says. Such
 text may be longer than its column, hold NUL (PostgreSQL refuses it) or lone surrogates (no encoding takes
@@ -8,6 +8,7 @@ them), and git lets dates lie where no calendar reaches. None of that is a reaso
 from __future__ import annotations
 
 import re
+import shlex
 from datetime import UTC, datetime, timedelta
 
 MARK = "…"
@@ -55,3 +56,55 @@ def instant(seconds: int) -> datetime:
     except OverflowError:
         return _LATEST if seconds > 0 else _EARLIEST
     return min(max(found, _EARLIEST), _LATEST)
+
+
+_EMOJI = "\u2190-\u2bff\U0001f000-\U0001faff"
+_UNSEEN = re.compile(
+    # Controls, and what formats without being seen: a terminal obeys them, or shows other text than is there.
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f\ud800-\udfff]"
+    # The joiner, but for that of an emoji made of several.
+    f"|(?<![{_EMOJI}\ufe0f])\u200d|\u200d(?![{_EMOJI}])"
+)
+_SHORT = {"\n": r"\n", "\t": r"\t", "\r": r"\r"}
+
+
+def visible(text: str, keep: str = "") -> str:
+    """The text with escapes (as in Python and YAML) for what a terminal would obey or not show.
+
+    These are all control, formatting and separator characters, but those of *keep*, and lone surrogates.
+    """
+    return _UNSEEN.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
+
+
+def _escape(letter: str) -> str:
+    code = ord(letter)
+    size = "x02" if code < 0x100 else "u04" if code < 0x10000 else "U08"
+    return _SHORT.get(letter) or f"\\{size[0]}{code:{size[1:]}x}"
+
+
+def visible_json(document: str) -> str:
+    """A JSON document that means the same, with JSON's own escapes for what :func:`visible` escapes."""
+    return _UNSEEN.sub(lambda found: found[0] if found[0] == "\n" else _units(found[0]), document)
+
+
+def _units(letter: str) -> str:
+    """The UTF-16 code units of a character, as JSON escapes them."""
+    units = letter.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
+def shell_word(text: str) -> str:
+    """One word for a shell, which means the text and holds nothing that :func:`visible` escapes but ``\\n``.
+
+    Where it would, the word is written ``$'…'`` (POSIX 2024; bash, zsh, ksh), byte by byte in octal: the one
+    form that all of them end after three digits, in every locale.
+    """
+    if visible(text, keep="\n") == text:
+        return shlex.quote(text)
+    quoted = text.replace("\\", "\\\\").replace("'", r"\047")
+    return "$'" + _UNSEEN.sub(lambda found: _SHORT.get(found[0]) or _octal(found[0]), quoted) + "'"
+
+
+def _octal(letter: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in letter.encode("utf-8", "surrogatepass"))
