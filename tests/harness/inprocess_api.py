@@ -63,6 +63,7 @@ class Api:
     """The API over a host; ``as_`` says who asks next."""
 
     def __init__(self, host: Any) -> None:
+        self.host = host
         self.reader: Any = None
 
         async def authenticated() -> Any:
