@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from pinwheel.cli import output
 from pinwheel.core import text
+from pinwheel.core.errors import HostError
 
 anything = st.text(st.characters(codec=None, exclude_categories=()), max_size=300)
 
@@ -114,3 +115,9 @@ def test_a_shell_reads_back_what_was_quoted(letter: str) -> None:
             ["bash", "-c", f"printf '%s\\0' {words}"], capture_output=True, check=True, env={"LC_ALL": locale}
         )
         assert read.stdout.decode().split("\0")[:-1] == said
+
+
+def test_an_error_that_quotes_others_can_be_logged_as_it_is() -> None:
+    error = HostError("Cannot fetch", found="git said \x1b]0;x\x07", remedy="Look\nthere")
+    assert str(error) == "Cannot fetch: git said \\x1b]0;x\\x07. Look\nthere."
+    assert "\x1b" in error.message

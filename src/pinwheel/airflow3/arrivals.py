@@ -6,6 +6,7 @@ import time
 
 import structlog
 
+from pinwheel.core.text import visible
 from pinwheel.services import register
 from pinwheel.services.making import ParsedFile
 from pinwheel.services.ports import Host
@@ -51,6 +52,8 @@ class Arrivals:
         try:
             register.register(self.host, parsed)
         except Exception:
-            log.exception("Failed to register a parsed file", file=parsed.path, bundle=parsed.bundle_name)
+            log.exception(
+                "Failed to register a parsed file", file=visible(parsed.path), bundle=parsed.bundle_name
+            )
             return False
         return True

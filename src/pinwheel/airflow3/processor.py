@@ -38,6 +38,7 @@ from pinwheel.airflow3.keeper import Keeper
 from pinwheel.airflow3.parsing import TracingProcess
 from pinwheel.airflow3.results import broken_file, parsed_file, timed_out_file
 from pinwheel.core.inputs import Inputs
+from pinwheel.core.text import visible
 from pinwheel.services import adopt, faults, presence
 
 if TYPE_CHECKING:
@@ -318,7 +319,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         try:
             parsed = parsed_file(at, path, proc, seconds)
         except Exception as error:
-            self.log.warning("The parse of %s in bundle %s can not be used", path, name, exc_info=True)
+            self.log.warning("The parse of %s in bundle %s can not be used", visible(path), name, exc_info=True)
             parsed = broken_file(at, path, f"What this file's parse gave can not be used: {describe(error)}.")
         self.arrivals.add(parsed)
 

@@ -31,6 +31,7 @@ from pinwheel.core.errors import (
     Refused,
     RefusedVersion,
 )
+from pinwheel.core.text import visible
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ async def _on_database_error(request: Request, error: Exception) -> JSONResponse
                 remedy="Look for unusual characters and very large numbers",
             )
         )
-    log.exception("Pinwheel: the database failed during %s", request.url.path, exc_info=error)
+    log.exception("Pinwheel: the database failed during %s", visible(request.url.path), exc_info=error)
     # The driver's own words may name hosts and values, so they stay in the log.
     if "pinwheel_" in str(getattr(error, "orig", "")):
         found, remedy = "a statement on them failed", "Create or upgrade them with: airflow db migrate"

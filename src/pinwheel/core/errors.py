@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from pinwheel.core.text import visible
+
 
 class PinwheelError(Exception):
     """Root of all expected failures.
@@ -35,6 +37,10 @@ class PinwheelError(Exception):
         self.remedy = remedy
         self.facts = facts
         super().__init__(self.message)
+
+    def __str__(self) -> str:
+        """The message as a log can show it: an error often quotes what others wrote."""
+        return visible(self.message, keep="\n")
 
     @property
     def message(self) -> str:

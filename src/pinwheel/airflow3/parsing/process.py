@@ -15,6 +15,7 @@ from pinwheel.airflow3.parsing.entrypoint import traced_entrypoint
 from pinwheel.airflow3.parsing.environment import current_environment, installed_prefixes
 from pinwheel.airflow3.parsing.handover import imported_modules
 from pinwheel.airflow3.parsing.listing import listing_of
+from pinwheel.core.text import visible
 
 if TYPE_CHECKING:
     from airflow.dag_processing.manager import DagFileInfo, DagFileProcessorManager
@@ -55,7 +56,7 @@ class TracingProcess(DagFileProcessorProcess):
             prepare(os.fspath(dag_file.bundle_path))
             arguments = _arguments(manager, dag_file)
         except Exception:
-            log.warning("A parse can not be traced", file=str(dag_file.rel_path), exc_info=True)
+            log.warning("A parse can not be traced", file=visible(str(dag_file.rel_path)), exc_info=True)
             return super_create(dag_file)
         return cls.start(**arguments)
 
