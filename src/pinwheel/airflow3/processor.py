@@ -272,7 +272,9 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             return TracingProcess.create(self, dag_file, super()._create_process)
         except Exception as error:
             # It is the file's (too long a name for its log, say), and is shown as its import error.
-            self.log.warning("A parser could not be started for %s", dag_file.rel_path, exc_info=True)
+            self.log.warning(
+                "A parser could not be started for %s", visible(str(dag_file.rel_path)), exc_info=True
+            )
             return FailedStart(
                 f"The process that parses this file could not be started: {describe(error)}.", callbacks=False
             )
@@ -319,7 +321,9 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         try:
             parsed = parsed_file(at, path, proc, seconds)
         except Exception as error:
-            self.log.warning("The parse of %s in bundle %s can not be used", visible(path), name, exc_info=True)
+            self.log.warning(
+                "The parse of %s in bundle %s can not be used", visible(path), name, exc_info=True
+            )
             parsed = broken_file(at, path, f"What this file's parse gave can not be used: {describe(error)}.")
         self.arrivals.add(parsed)
 
