@@ -22,7 +22,7 @@ from pinwheel.cli import context, main
 from pinwheel.cli.backend import LocalBackend
 from pinwheel.cli.remote import RemoteBackend
 from pinwheel.core.text import visible
-from pinwheel.services import change
+from pinwheel.services import change, faults
 from pinwheel.services.trigger import trigger
 from pinwheel.store import tables as t
 
@@ -57,6 +57,7 @@ def api(sqlite: Any, tmp_path_factory: Any) -> Iterator[Api]:
         said = {"author": f"Ada{PWN}", "message": f"Mend{PWN}"}
         seeder.host.run(lambda session: session.execute(update(t.bundle_version).values(said)))
         seeder.push({"d.py": "("}, errors={"d.py": f"Traceback\n{PWN[:-1]}Oops {PWN[:-1]}"})
+        faults.refuse(seeder.host, bundle_name="seed", version=f"v{PWN}", reason=PWN)
         made = Api(seeder.host)
         yield made
     database.drop()
@@ -78,6 +79,8 @@ def backend(request: Any, api: Api, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 COMMANDS: list[tuple[list[str], int]] = [
     (["status"], 0),
+    (["bundles"], 0),
+    (["bundles", PWN], 3),
     (["builds", "d"], 0),
     (["releases", "d"], 0),
     (["diff", "d", "1", "2"], 0),

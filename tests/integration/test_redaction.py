@@ -15,6 +15,7 @@ from harness.inprocess import bound_airflow
 from harness.inprocess_api import API, BODIES, Api
 from harness.seed import Seeder
 from pinwheel.api.redaction import REDACTED
+from pinwheel.services import faults
 from pinwheel.services.errors_of_files import told_of
 from pinwheel.services.trigger import trigger
 from pinwheel.store import tables as t
@@ -37,7 +38,8 @@ def dags(*names: str, mark: str = "m") -> str:
 class Place:
     """The API over a database in which ``shared.py`` is broken: it holds ``mine`` and ``theirs``.
 
-    Of ``moved.py`` the Dag ``gone`` moved away after it was broken for both, and it is broken again now.
+    Refused versions and faults tell of it too. From ``moved.py`` the Dag ``gone`` moved away after it was
+    broken for both, and it is broken again now.
     """
 
     def __init__(self, seeder: Seeder) -> None:
@@ -53,6 +55,9 @@ class Place:
             {**apart, "shared.py": dags("x", mark="4"), "moved.py": dags("x", mark="4")},
             errors={"shared.py": TRACEBACK, "moved.py": "Traceback\nOops: of stayed alone"},
         )
+        refused = {"bundle_name": "seed", "version": "worse", "reason": f"Can not take worse: {MARK}"}
+        faults.refuse(self.host, **refused)
+        faults.record(self.host, bundle_name=faults.PROCESSOR, place="loop", error=f"ValueError: {MARK}")
         self.api = Api(self.host)
         self.as_ = self.api.as_
 
@@ -83,7 +88,9 @@ def answers(place: Place, client: TestClient, dag_id: str) -> Iterator[tuple[str
     assert len(routes) > 25
     for route in routes:
         template = route.path.removeprefix(API)
-        path = route.path.format(dag_id=dag_id, run_id="one", task_id="first", version="r1")
+        path = route.path.format(
+            dag_id=dag_id, run_id="one", task_id="first", version="r1", bundle_name="seed"
+        )
         for method in sorted(route.methods):
             body = {"json": BODIES[template]} if method == "POST" else {}
             for query in QUERIES.get(template, [{}]) if method == "GET" else [{}]:
@@ -98,6 +105,8 @@ QUOTING = {
     "GET /dags/{dag_id}/builds",
     "GET /dags/{dag_id}/line",
     "GET /fleet",
+    "GET /bundles",
+    "GET /bundles/{bundle_name}",
     "GET /events",
 }
 
@@ -108,17 +117,20 @@ def quoting(place: Place, client: TestClient, text: str) -> set[str]:
 
 def test_no_route_shows_the_error_of_a_file_to_who_may_not_read_all_dags_in_it(place: Place) -> None:
     assert quoting(place, place.as_("mine"), MARK) == set()
-    assert quoting(place, place.as_("mine"), REDACTED) == QUOTING
+    assert quoting(place, place.as_("mine"), "REDACTED - you do not have read permission on") == QUOTING
 
 
 def test_who_may_read_all_dags_of_a_file_sees_its_error(place: Place) -> None:
-    assert quoting(place, place.as_("mine", "theirs"), MARK) == QUOTING
-    assert quoting(place, place.as_("mine", "theirs"), REDACTED) == set()
+    every = ("mine", "theirs", "stayed", "gone")
+    assert quoting(place, place.as_(*every), MARK) == QUOTING
+    assert quoting(place, place.as_(*every), "REDACTED") == set()
+    of_file = QUOTING - {"GET /bundles", "GET /bundles/{bundle_name}"}
+    assert quoting(place, place.as_("mine", "theirs"), MARK) == of_file
 
 
 def test_who_may_not_see_import_errors_sees_none(place: Place) -> None:
-    client = place.as_("mine", "theirs", import_errors=False)
-    for text in (MARK, REDACTED):
+    client = place.as_("mine", "theirs", "stayed", "gone", import_errors=False)
+    for text in (MARK, "REDACTED"):
         assert quoting(place, client, text) == set()
     assert client.get(f"{API}/dags/mine").json()["broken"]["error"] is None
 

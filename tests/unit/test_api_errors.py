@@ -54,6 +54,8 @@ ROUTES = {
     ("POST", "/api/v1/dags/{dag_id}/rollback"),
     ("POST", "/api/v1/dags/{dag_id}/pin"),
     ("POST", "/api/v1/dags/{dag_id}/unpin"),
+    ("GET", "/api/v1/bundles"),
+    ("GET", "/api/v1/bundles/{bundle_name}"),
     ("GET", "/api/v1/changes"),
     ("GET", "/api/v1/fleet"),
     ("GET", "/api/v1/fleet/filters"),
@@ -215,7 +217,13 @@ def test_the_paths_of_openapi_are_these() -> None:
 
 def filled(path: str) -> str:
     query = "?path=p" if path.endswith("/compare/file") else ""
-    for name, value in {"dag_id": "d", "run_id": "r", "task_id": "t", "version": "r1"}.items():
+    for name, value in {
+        "dag_id": "d",
+        "run_id": "r",
+        "task_id": "t",
+        "version": "r1",
+        "bundle_name": "b",
+    }.items():
         path = path.replace(f"{{{name}}}", value)
     return path + query
 
@@ -318,8 +326,9 @@ def test_a_batch_is_refused_as_a_whole_and_names_the_first_dags(monkeypatch: pyt
 def test_patterns_select_only_what_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selecting, "select", lambda host, selector, retired: ["a", "hidden", "z"])
     monkeypatch.setattr(views, "status", lambda host, dag_ids: pytest.fail(str(dag_ids)) if dag_ids else [])
+    monkeypatch.setattr("pinwheel.api.routes.dags.troubled", lambda access, host, of: [])
     reply = client(FakeAccess(READ={"a", "z"})).get("/api/v1/dags", params={"glob": "*", "offset": 2})
-    assert reply.json() == {"dags": [], "total_entries": 2}
+    assert reply.json() == {"dags": [], "total_entries": 2, "bundles": []}
 
 
 HOSTILE = [

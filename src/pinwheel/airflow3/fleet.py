@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from airflow.models.dag import DagModel, DagTag
+from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
 from airflow.utils.state import DagRunState
 from sqlalchemy import func, or_, select
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.tries import word_of
 from pinwheel.core.chunks import chunks
-from pinwheel.services.ports import DagCard
+from pinwheel.services.ports import AirflowBundle, DagCard
 from pinwheel.store import tables as t
 from pinwheel.store.holders import itself_and_around, lies_in
 
@@ -79,6 +80,21 @@ def in_files(session: Session, places: Collection[tuple[str, str]]) -> dict[tupl
             for path in itself_and_around(row.relative_fileloc):
                 if (row.bundle_name, path) in found:
                     found[row.bundle_name, path].add(row.dag_id)
+    return found
+
+
+def bundles(session: Session) -> dict[str, AirflowBundle]:
+    """All bundles that Airflow has a row of, by name."""
+    rows = session.execute(select(DagBundleModel.name, DagBundleModel.active, DagBundleModel.last_refreshed))
+    return {row.name: AirflowBundle(active=bool(row.active), refreshed_at=row.last_refreshed) for row in rows}
+
+
+def dags_of_bundles(session: Session) -> dict[str, dict[str, bool]]:
+    """By name of the bundle: the Dags that Airflow's rows place in it, and whether each is active."""
+    found: dict[str, dict[str, bool]] = {}
+    for row in session.execute(select(DagModel.dag_id, DagModel.bundle_name, DagModel.is_stale)):
+        if row.bundle_name is not None:
+            found.setdefault(row.bundle_name, {})[row.dag_id] = not row.is_stale
     return found
 
 

@@ -47,6 +47,7 @@ from pinwheel.core.errors import HostError
 from pinwheel.core.projection import Projected, Projection
 from pinwheel.services.ports import (
     AirflowBackfill,
+    AirflowBundle,
     AirflowDag,
     AirflowRun,
     AirflowTry,
@@ -359,6 +360,12 @@ class AirflowHost:
         self, session: Session, places: Collection[tuple[str, str]]
     ) -> dict[tuple[str, str], set[str]]:
         return fleet.in_files(session, places)
+
+    def bundles(self, session: Session) -> dict[str, AirflowBundle]:
+        return fleet.bundles(session)
+
+    def dags_of_bundles(self, session: Session) -> dict[str, dict[str, bool]]:
+        return fleet.dags_of_bundles(session)
 
     def active_with_failures(self, session: Session) -> set[UUID]:
         return fleet.active_with_failures(session)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pinwheel.api.schemas import Broken, Moment
+from pinwheel.api.schemas import Broken, Moment, TroubledBundle
 
 
 class _Answer(BaseModel):
@@ -70,6 +70,9 @@ class FleetCounts(_Answer):
 class Fleet(_Answer):
     dags: list[FleetDag]
     total_entries: int = Field(description="How many there are without `limit` and `offset`.")
+    bundles: list[TroubledBundle] = Field(
+        description="Bundles whose state is not `ok`, of those that you may know of."
+    )
     counts: FleetCounts = Field(
         description="How many are in each state, whatever of `held`, `pinned`, `broken`, `failing` is asked."
     )

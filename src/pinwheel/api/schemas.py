@@ -359,12 +359,46 @@ class Backfill(_Answer):
     runs: list[BackfilledRun] = Field(description="The dates in the order in which they run.")
 
 
+BundleState = Annotated[
+    Literal["ok", "refused", "failing", "cannot_be_made", "not_configured"],
+    Field(
+        description="`refused`: its newest version was not taken; `failing`: something else of it does not "
+        "work; `cannot_be_made`: its entry in Airflow's configuration gives no bundle; `not_configured`: it "
+        "has none."
+    ),
+]
+Told = Annotated[
+    str | None,
+    Field(
+        description="Null when you may not see import errors; when you may not read all Dags of the bundle, "
+        "a sentence that says so."
+    ),
+]
+
+
+class BundleProblem(_Answer):
+    reason: Told
+    version: str | None
+    since: Moment | None
+
+
+class TroubledBundle(_Answer):
+    """A bundle whose state is not ok."""
+
+    name: str
+    state: BundleState
+    problem: BundleProblem
+
+
 class _Page(_Answer):
     total_entries: int = Field(description="How many there are without `limit` and `offset`.")
 
 
 class DagPage(_Page):
     dags: list[DagStatus]
+    bundles: list[TroubledBundle] = Field(
+        description="Bundles whose state is not `ok`, of those that you may know of."
+    )
 
 
 class BuildPage(_Page):

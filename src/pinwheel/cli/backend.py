@@ -29,6 +29,10 @@ class Backend(Protocol):
         """See ``services.views.status``. None: every Dag, retired ones too."""
         ...
 
+    def bundles(self, names: Sequence[str] = ()) -> View:
+        """See ``services.bundles.view``."""
+        ...
+
     def builds(self, dag_id: str) -> list[View]:
         """See ``services.views.builds``."""
         ...
@@ -142,6 +146,11 @@ class LocalBackend:
         from pinwheel.services import views
 
         return views.status(self.host, dag_ids=self._ids(selector))
+
+    def bundles(self, names: Sequence[str] = ()) -> View:
+        from pinwheel.services import bundles
+
+        return bundles.view(bundles.standings(self.host), names)
 
     def builds(self, dag_id: str) -> list[View]:
         from pinwheel.services import views

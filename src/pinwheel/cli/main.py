@@ -25,6 +25,7 @@ INTERRUPTED = 130
 # Verb to module and one line of help. A verb's module is imported when it is used.
 VERBS = {
     "status": ("status", "what runs, what waits, what is broken"),
+    "bundles": ("bundles", "where each bundle stands, what was refused of it, what fails"),
     "builds": ("builds", "the builds of a Dag, good and broken"),
     "releases": ("releases", "the releases of a Dag"),
     "diff": ("diff", "what changed between two builds of a Dag"),

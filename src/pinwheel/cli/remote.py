@@ -82,6 +82,10 @@ class RemoteBackend:
     def status(self, selector: Selector | None = None) -> list[View]:
         return self._dags(selector)
 
+    def bundles(self, names: Sequence[str] = ()) -> View:
+        found: View = self._get("/bundles", {"name": list(names)})
+        return found
+
     def builds(self, dag_id: str) -> list[View]:
         return self._pages(f"/dags/{_part(dag_id)}/builds", "builds", {})
 

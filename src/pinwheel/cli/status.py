@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from pinwheel.cli import options
+from pinwheel.cli import bundles, options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import (
     Column,
@@ -18,6 +18,7 @@ from pinwheel.cli.output import (
     show_table,
     text,
     version_of,
+    warn,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +43,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context) -> None:
     selector = options.selector_of(context.args)
     rows = context.backend.status(None if selector.empty else selector)
-    context.emit(rows, lambda console: render(console, rows, selected=not selector.empty))
+    found = context.backend.bundles()
+    names = None if selector.empty else {row["bundle"] for row in rows} | {context.args.bundle}
+
+    def draw(console: Console) -> None:
+        render(console, rows, troubled(found), selected=not selector.empty)
+        bundles.show_problems(console, found, names)
+
+    context.emit(rows, draw)
+    if context.args.output != "table":
+        for what, why in bundles.problems_of(found, names):
+            warn(f"warning: {what}: {why}")
+
+
+def troubled(found: dict[str, Any]) -> dict[str, str]:
+    """By name, the state of each bundle that is not ok, in words."""
+    return {row["name"]: bundles.words_of(row) for row in found["bundles"] if row["problem"]}
 
 
 def marks(row: dict[str, Any]) -> list[tuple[str, str]]:
@@ -61,7 +77,7 @@ def marks(row: dict[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def render(console: Console, rows: list[dict[str, Any]], *, selected: bool) -> None:
+def render(console: Console, rows: list[dict[str, Any]], troubled: dict[str, str], *, selected: bool) -> None:
     if not rows:
         console.print(
             "No Dag matches."
@@ -76,7 +92,7 @@ def render(console: Console, rows: list[dict[str, Any]], *, selected: bool) -> N
                 text(row["dag_id"], "dim" if row["retired"] else "bold"),
                 text(row["active_release"]),
                 text(_build(row), "bold yellow" if row["held"] else ""),
-                badges(marks(row)),
+                badges(marks(row), otherwise=_otherwise(row, troubled)),
                 text(version_of(row)),
                 text(short_time(row["since"])),
                 text(_why(row)),
@@ -84,6 +100,12 @@ def render(console: Console, rows: list[dict[str, Any]], *, selected: bool) -> N
         )
     show_table(console, COLUMNS, shown)
     _notes(console, rows)
+
+
+def _otherwise(row: dict[str, Any], troubled: dict[str, str]) -> tuple[str, str]:
+    """What is said of a Dag that nothing else is to be said of: it is as well as its bundle."""
+    state = troubled.get(row["bundle"])
+    return ("ok", "green") if state is None else (f"bundle {state}", "yellow")
 
 
 def _build(row: dict[str, Any]) -> str:

@@ -15,6 +15,8 @@ __all__ = ["PROCESSOR", "clear", "record", "refuse"]
 
 REFRESH = "refresh"
 """The place of faults of fetching and taking in a version."""
+MAKE = "make"
+"""The place of the fault of a configured bundle that cannot be made."""
 
 
 def refuse(host: Host, *, bundle_name: str, version: str, reason: str) -> bool:

@@ -176,6 +176,15 @@ class DagCard:
     paused: bool
 
 
+@frozen(kw_only=True)
+class AirflowBundle:
+    """What Airflow's row of a bundle says."""
+
+    active: bool
+    """The configuration names it."""
+    refreshed_at: datetime | None
+
+
 class Host(Protocol):
     """Airflow, seen from the services."""
 
@@ -461,6 +470,14 @@ class Host(Protocol):
 
     def in_files(self, session: Any, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], set[str]]:
         """By bundle and path of each Dag file: the Dags that Airflow's rows place in it."""
+        ...
+
+    def bundles(self, session: Any) -> dict[str, AirflowBundle]:
+        """All bundles that Airflow has a row of, by name."""
+        ...
+
+    def dags_of_bundles(self, session: Any) -> dict[str, dict[str, bool]]:
+        """By name of the bundle: the Dags that Airflow's rows place in it, and whether each is active."""
         ...
 
     def active_with_failures(self, session: Any) -> set[UUID]:

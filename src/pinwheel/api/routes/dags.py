@@ -18,6 +18,7 @@ from pinwheel.api.parameters import (
     Words,
 )
 from pinwheel.api.redaction import redact, redact_broken
+from pinwheel.api.routes.bundles import troubled
 from pinwheel.core.selector import Selector
 from pinwheel.services import selecting, views
 from pinwheel.services.releasing import unknown_dag
@@ -54,7 +55,7 @@ def list_dags(
         ]
         shown, total = every[offset : offset + limit], len(every)
     redact_broken(access, host, shown)
-    return {"dags": shown, "total_entries": total}
+    return {"dags": shown, "total_entries": total, "bundles": troubled(access, host, of=bundle)}
 
 
 @router.get(

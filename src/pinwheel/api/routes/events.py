@@ -11,7 +11,7 @@ from pinwheel import __version__
 from pinwheel.api import schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission, require
 from pinwheel.api.parameters import DEFAULT_LIMIT, LimitQuery, TextQuery, Words
-from pinwheel.api.redaction import redact
+from pinwheel.api.redaction import redact, redact_bundle_events
 from pinwheel.api.routes.dags import readable_selection
 from pinwheel.core.errors import Refused
 from pinwheel.core.selector import Selector
@@ -66,6 +66,7 @@ def list_events(
         limit=limit,
     )
     redact(access, host, [(view["bundle"], view) for view in found])
+    redact_bundle_events(access, host, found)
     unbound = access.may_read_unbound_events()
     return {
         "events": [view for view in found if view["dag_id"] is not None or unbound],

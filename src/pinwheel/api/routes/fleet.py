@@ -10,6 +10,7 @@ from pinwheel.api import fleet_schemas as schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission
 from pinwheel.api.parameters import OffsetQuery, TextQuery, Words
 from pinwheel.api.redaction import redact_broken
+from pinwheel.api.routes.bundles import troubled
 from pinwheel.services import fleet
 
 router = APIRouter(prefix="/fleet", tags=["Fleet"])
@@ -56,6 +57,7 @@ def get_fleet(
     ids = [view["dag_id"] for view in shown]
     fixed, quiet = set(access.lacking(Permission.EDIT, ids)), set(access.lacking(Permission.READ_RUNS, ids))
     redact_broken(access, host, shown)
+    found["bundles"] = troubled(access, host, of=bundle)
     for view in shown:
         view["may_edit"] = view["dag_id"] not in fixed
         if view["dag_id"] in quiet:

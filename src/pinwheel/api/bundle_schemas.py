@@ -1,0 +1,63 @@
+"""What the bundles' routes answer."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pinwheel.api.schemas import BundleProblem, BundleState, Moment, Told, _Answer
+
+
+class BundleHead(_Answer):
+    version: str
+    label: str | None
+    author: str | None
+    message: str | None
+    committed_at: Moment | None
+    since: Moment = Field(description="When it became the version in use.")
+    settled: bool = Field(description="Each of its files is known: parsed, taken over or broken.")
+    url: str | None = Field(description="Where the commit can be looked at, when the bundle knows it.")
+
+
+class BundleRefusedVersion(_Answer):
+    version: str
+    label: str | None
+    author: str | None
+    message: str | None
+    reason: Told
+    at: Moment | None
+
+
+class BundleFault(_Answer):
+    place: str
+    error: Told
+    version: str | None
+    since: Moment
+
+
+class BundleLeftOut(_Answer):
+    path: str
+    reason: str
+
+
+class Bundle(_Answer):
+    name: str
+    state: BundleState
+    problem: BundleProblem | None = Field(description="Why its state is not `ok`.")
+    head: BundleHead | None = Field(
+        description="The version in use. Null: none was taken, its Dags are Airflow's alone."
+    )
+    looked_at: Moment | None = Field(description="When Airflow last looked for a newer version.")
+    dags: int = Field(description="Active Dags of it, also those that you may not read.")
+    refused: list[BundleRefusedVersion] = Field(
+        description="Versions that were not taken, the newest first, at most 20; `state` says whether the "
+        "newest one was."
+    )
+    faults: list[BundleFault] = Field(description="What failed and has not worked since.")
+    left_out: list[BundleLeftOut] | None = Field(
+        description="Entries of the head that are not part of the version; null when you may not know them."
+    )
+
+
+class Bundles(_Answer):
+    bundles: list[Bundle]
+    faults: list[BundleFault] = Field(description="What fails of the Dag processor itself.")

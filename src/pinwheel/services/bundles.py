@@ -1,0 +1,278 @@
+"""Where each bundle stands: what was taken from it, what was refused, and what fails."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from attrs import asdict, frozen
+
+from pinwheel.core.errors import NotFound
+from pinwheel.core.text import storable
+from pinwheel.services.faults import MAKE, PROCESSOR, REFRESH
+from pinwheel.services.links import Links
+from pinwheel.services.ports import AirflowBundle, Host
+from pinwheel.services.views import View, instant, plain_version
+from pinwheel.store import faults as fault_store
+from pinwheel.store import standings as store
+
+MOST_REFUSED = 20
+"""So many of a bundle's refused versions are shown."""
+
+OK, REFUSED, FAILING, CANNOT_BE_MADE, NOT_CONFIGURED = (
+    *("ok", "refused", "failing"),
+    *("cannot_be_made", "not_configured"),
+)
+
+
+@frozen(kw_only=True)
+class HeadOfBundle:
+    """The version in use."""
+
+    version: str
+    label: str | None
+    author: str | None
+    message: str | None
+    committed_at: datetime | None
+    since: datetime
+    settled: bool
+    """Each of its files is known: parsed, taken over or broken."""
+    url: str | None
+
+
+@frozen(kw_only=True)
+class RefusedVersion:
+    """A version that was not taken. It may be one of long ago: ``state`` of the bundle says what is now."""
+
+    version: str
+    label: str | None
+    author: str | None
+    message: str | None
+    reason: str
+    at: datetime
+
+
+@frozen(kw_only=True)
+class BundleFault:
+    """What failed and has not worked since."""
+
+    place: str
+    error: str
+    version: str | None
+    since: datetime
+
+
+@frozen(kw_only=True)
+class LeftOut:
+    """An entry of the head that is not part of the version, and why."""
+
+    path: str
+    reason: str
+
+
+@frozen(kw_only=True)
+class Problem:
+    """Why the state of a bundle is not ok, in one text."""
+
+    reason: str
+    version: str | None
+    since: datetime | None
+
+
+@frozen(kw_only=True)
+class Standing:
+    """Where one bundle stands."""
+
+    name: str
+    state: str
+    """``ok``; ``refused``: its newest version was not taken; ``failing``: something else of it does not work;
+    ``cannot_be_made``: its entry in the configuration gives no bundle; ``not_configured``: it has none."""
+    problem: Problem | None
+    head: HeadOfBundle | None
+    """None of a bundle from which no version was taken: its Dags are Airflow's alone."""
+    looked_at: datetime | None
+    """When Airflow last looked for a newer version."""
+    dags: int
+    """Active Dags of it."""
+    refused: tuple[RefusedVersion, ...]
+    """The newest first."""
+    faults: tuple[BundleFault, ...]
+    left_out: tuple[LeftOut, ...]
+    dag_ids: frozenset[str]
+    """All Dags that Airflow's rows place in it, for whoever decides who may see the texts."""
+
+
+@frozen(kw_only=True)
+class Standings:
+    """All bundles by name, and what fails of the Dag processor itself."""
+
+    bundles: tuple[Standing, ...]
+    faults: tuple[BundleFault, ...]
+    dag_ids: frozenset[str]
+    """All Dags there are."""
+
+
+def standings(host: Host) -> Standings:
+    """Where every bundle stands. The number of statements does not depend on how many there are."""
+
+    def work(session: Any) -> Standings:
+        heads = store.heads(session)
+        refused = store.refused(session, MOST_REFUSED)
+        faults: dict[str, list[BundleFault]] = {}
+        for fault in fault_store.listed(session):
+            faults.setdefault(fault.bundle_name, []).append(
+                BundleFault(place=fault.place, error=fault.error, version=fault.version, since=fault.since)
+            )
+        configured = host.bundles(session)
+        dags = host.dags_of_bundles(session)
+        active = {name for name, bundle in configured.items() if bundle.active}
+        names = active | heads.keys() | refused.keys() | (faults.keys() - {PROCESSOR})
+        links = Links.to(host, session, [(name, row.head_version) for name, row in heads.items()])
+        return Standings(
+            bundles=tuple(
+                _standing(
+                    name,
+                    airflow=configured.get(name),
+                    head=_head(heads.get(name), links),
+                    refused=tuple(map(_refused, refused.get(name, ()))),
+                    faults=tuple(faults.get(name, ())),
+                    left_out=_left_out(heads.get(name)),
+                    dags=dags.get(name, {}),
+                )
+                for name in sorted(names)
+            ),
+            faults=tuple(faults.get(PROCESSOR, ())),
+            dag_ids=frozenset(dag_id for of_bundle in dags.values() for dag_id in of_bundle),
+        )
+
+    return host.run(work)
+
+
+def view(found: Standings, names: Collection[str] = ()) -> View:
+    """All of it, or of these bundles only, for the CLI and the API: ``bundles`` and ``faults``.
+
+    :raises NotFound: there is no bundle of one of these names.
+    """
+    known = {standing.name: standing for standing in found.bundles}
+    for name in names:
+        if name not in known:
+            raise unknown_bundle(name)
+    shown = [known[name] for name in sorted(set(names))] if names else found.bundles
+    return {"bundles": [view_of(standing) for standing in shown], "faults": list(map(_plain, found.faults))}
+
+
+def view_of(standing: Standing) -> View:
+    """One bundle. Of its Dags only the number is told."""
+    return {name: value for name, value in _plain(standing).items() if name != "dag_ids"}
+
+
+def short(bundle: View) -> View:
+    """What is said of a bundle beside Dags."""
+    return {name: bundle[name] for name in ("name", "state", "problem")}
+
+
+def unknown_bundle(name: str) -> NotFound:
+    return NotFound(
+        f"Cannot find bundle {name}",
+        found="neither Airflow's configuration names it, nor was a version of it ever taken",
+        remedy="List what there is with: pinwheel bundles",
+        bundle=name,
+    )
+
+
+def _standing(
+    name: str,
+    *,
+    airflow: AirflowBundle | None,
+    head: HeadOfBundle | None,
+    refused: tuple[RefusedVersion, ...],
+    faults: tuple[BundleFault, ...],
+    left_out: tuple[LeftOut, ...],
+    dags: Mapping[str, bool],
+) -> Standing:
+    active = sum(dags.values())
+    configured = airflow is not None and airflow.active
+    state, problem = _state(configured=configured, refused=refused, faults=faults, dags=active)
+    return Standing(
+        name=name,
+        state=state,
+        problem=problem,
+        head=head,
+        looked_at=airflow.refreshed_at if airflow else None,
+        dags=active,
+        refused=refused,
+        faults=faults,
+        left_out=left_out,
+        dag_ids=frozenset(dags),
+    )
+
+
+def _state(
+    *,
+    configured: bool,
+    refused: tuple[RefusedVersion, ...],
+    faults: tuple[BundleFault, ...],
+    dags: int,
+) -> tuple[str, Problem | None]:
+    by_place = {fault.place: fault for fault in faults}
+    if made := by_place.get(MAKE):
+        return CANNOT_BE_MADE, _problem(made)
+    if not configured:
+        # Of a bundle that was taken away together with its Dags nothing is wrong.
+        reason = "Airflow's configuration does not name it: nothing new is taken from it"
+        return NOT_CONFIGURED, Problem(reason=reason, version=None, since=None) if dags else None
+    fetched = by_place.get(REFRESH)
+    if fetched and any(version.version == fetched.version for version in refused):
+        return REFUSED, _problem(fetched)
+    if faults:
+        return FAILING, _problem(fetched or faults[0])
+    return OK, None
+
+
+def _problem(fault: BundleFault) -> Problem:
+    return Problem(reason=fault.error, version=fault.version, since=fault.since)
+
+
+def _head(row: Any, links: Links) -> HeadOfBundle | None:
+    if row is None or row.head_version is None:
+        return None
+    return HeadOfBundle(
+        version=plain_version(row.head_version) or "",
+        label=row.label,
+        author=row.author,
+        message=row.message,
+        committed_at=row.committed_at,
+        since=row.updated_at,
+        settled=row.settled_seq == row.head_seq,
+        url=links.of(row.name, row.head_version),
+    )
+
+
+def _refused(row: Any) -> RefusedVersion:
+    return RefusedVersion(
+        version=row.version,
+        label=row.label,
+        author=row.author,
+        message=row.message,
+        reason=row.reason or "",
+        at=row.refused_at,
+    )
+
+
+def _left_out(row: Any) -> tuple[LeftOut, ...]:
+    return tuple(
+        LeftOut(path=storable(item["path"]), reason=storable(item["reason"]))
+        for item in (row.left_out if row is not None else None) or ()
+    )
+
+
+def _plain(value: Any) -> View:
+    """Plain values, as JSON has them."""
+    return asdict(value, value_serializer=lambda _, __, inner: _serialized(inner))
+
+
+def _serialized(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return instant(value)
+    return list(value) if isinstance(value, (tuple, frozenset)) else value
