@@ -329,3 +329,26 @@ def test_loading_empty_failing_and_offline_are_told_apart(visitor: Visitor, flee
     context.set_offline(False)
     expect(page).not_to_contain_text("Airflow does not answer")
     visitor.errors.clear()
+
+
+def test_a_bundle_that_is_not_well_is_named_with_the_reason(visitor: Visitor, fleet: Fleet) -> None:
+    place = {"bundle": fleet.bundle.name, "place": "test"}
+    reason = "Can not take version bad: its .airflowignore is not UTF-8"
+    visitor.airflow.execute(
+        "INSERT INTO pinwheel_fault (bundle_name, place, error, version, since) "
+        "VALUES (:bundle, :place, :reason, 'bad', now())",
+        reason=reason,
+        **place,
+    )
+    try:
+        shown(visitor, fleet)
+        notice = visitor.page.get_by_test_id(f"bundle-{fleet.bundle.name}")
+        expect(notice).to_contain_text(f"Bundle {fleet.bundle.name} fails: bad")
+        expect(notice).to_contain_text(reason)
+        visitor.check_accessibility(f"[data-testid=bundle-{fleet.bundle.name}]")
+    finally:
+        visitor.airflow.execute(
+            "DELETE FROM pinwheel_fault WHERE bundle_name = :bundle AND place = :place", **place
+        )
+    shown(visitor, fleet)
+    expect(notice).to_be_hidden()

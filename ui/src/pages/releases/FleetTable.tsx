@@ -9,6 +9,7 @@ import { Pager } from "src/components/Pager";
 import { Empty, Loaded } from "src/components/states";
 import { FleetRow } from "src/pages/releases/FleetRow";
 import { PAGE_SIZE, STATES, allEditable, useChoices, useFleet } from "src/pages/releases/queries";
+import { TroubledBundles } from "src/pages/releases/TroubledBundles";
 
 const VERBS: Verb[] = ["pin", "unpin", "promote", "rollback"];
 const TITLES: Record<(typeof STATES)[number], string> = {
@@ -54,11 +55,12 @@ export function FleetTable() {
         <SelectFilter name="owner" label="Owner" choices={choices.data?.owners} />
       </Flex>
       <Loaded query={fleet} rows={8}>
-        {({ dags, total_entries: total }) => {
+        {({ dags, bundles, total_entries: total }) => {
           const editable = dags.filter((dag) => dag.may_edit).map((dag) => dag.dag_id);
           const all = editable.length > 0 && editable.every((dagId) => chosen.includes(dagId));
           return (
             <>
+              <TroubledBundles bundles={bundles} />
               <Flex justifyContent="space-between" alignItems="center" mb={2} gap={2} wrap="wrap">
                 <HStack>
                   <Heading size="md" as="h2" aria-live="polite">
