@@ -135,6 +135,14 @@ class GitRepo:
         """Run git in the clone; its output, stripped."""
         return self._git(*args, cwd=self.work)
 
+    def hash_object(self, content: bytes, kind: str = "blob") -> str:
+        """Store an object as it is, whatever git would say of it; its id. Nothing is pushed."""
+        command = ["git", "hash-object", "--literally", "-t", kind, "-w", "--stdin"]
+        done = subprocess.run(
+            command, cwd=self.work, input=content, capture_output=True, check=True, timeout=60
+        )
+        return done.stdout.decode().strip()
+
     def _git(self, *args: str, cwd: Path | None = None) -> str:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         done = subprocess.run(
@@ -143,6 +151,7 @@ class GitRepo:
             env={**clean, **_ENV},
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             timeout=60,
         )
         if done.returncode:

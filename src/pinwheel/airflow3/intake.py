@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from airflow.dag_processing.bundles.base import BaseDagBundle
+from airflow.dag_processing.bundles.manager import DagBundlesManager
 from attrs import frozen
 
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
@@ -142,25 +143,30 @@ class Intake:
             return
         log.error("Refused a bundle version", bundle=bundle_name, version=version, reason=said)
         try:
-            faults.refuse(self.host, bundle_name=bundle_name, version=version, reason=said)
+            about = self._about_refused(bundle_name, version)
+            faults.refuse(self.host, bundle_name=bundle_name, version=version, reason=said, about=about)
         except Exception:
             log.exception("A refusal could not be written down", bundle=bundle_name)
         else:
             self._refused[bundle_name] = (version, said)
             self.boundary.expect(faults.REFRESH, bundle_name=bundle_name)
 
+    def _about_refused(self, bundle_name: str, version: str) -> dict[str, Any]:
+        """Whose version it is: of one that was refused for what it is, that may be all that can be read."""
+        try:
+            bundle = DagBundlesManager().get_bundle(bundle_name, version=version)
+            return _about(bundle, version) if isinstance(bundle, SnapshotBundle) else {}
+        except Exception:
+            return {}
+
     def _advance(self, bundle_name: str, prepared: Prepared, expected_seq: int) -> int | None:
         version = prepared.version
         assert version is not None
         info: dict[str, Any] = {"version_data": prepared.version_data}
         if isinstance(prepared.source, SnapshotBundle):
-            about = prepared.source.version_info(version)
-            info |= {
-                "author": about.author,
-                "message": about.message,
-                "committed_at": about.committed_at,
-                "label": about.label,
-            }
+            info |= _about(prepared.source, version)
+            left_out = prepared.source.left_out(version)
+            info["left_out"] = [{"path": left.path, "reason": left.reason} for left in left_out] or None
         return self.host.run(
             lambda s: bundles.advance(
                 s,
@@ -246,3 +252,13 @@ class Intake:
             row, inputs = found[path]
             self.remember(head.bundle_name, path, head.seq, inputs, False, row.error, row.id)
         return taken
+
+
+def _about(bundle: SnapshotBundle, version: str) -> dict[str, Any]:
+    about = bundle.version_info(version)
+    return {
+        "author": about.author,
+        "message": about.message,
+        "committed_at": about.committed_at,
+        "label": about.label,
+    }

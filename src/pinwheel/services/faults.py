@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pinwheel.core import text
@@ -19,8 +19,12 @@ MAKE = "make"
 """The place of the fault of a configured bundle that cannot be made."""
 
 
-def refuse(host: Host, *, bundle_name: str, version: str, reason: str) -> bool:
+def refuse(
+    host: Host, *, bundle_name: str, version: str, reason: str, about: Mapping[str, Any] | None = None
+) -> bool:
     """Record that a bundle's newest version was not taken; one event per version and reason.
+
+    *about* is what is known of the version: author, message, committed_at, label.
 
     The version in use stays. Returns whether this is news. Safe to repeat and from several processors.
     """
@@ -28,7 +32,7 @@ def refuse(host: Host, *, bundle_name: str, version: str, reason: str) -> bool:
     def work(session: Any) -> bool:
         now = host.now()
         faults.record(session, bundle_name=bundle_name, place=REFRESH, error=reason, version=version, now=now)
-        news = bundles.refuse(session, bundle_name, version, reason, now=now)
+        news = bundles.refuse(session, bundle_name, version, reason, now=now, about=about)
         if news:
             _tell(session, "refused", bundle_name, reason, now=now, bundle_version=version)
         return news

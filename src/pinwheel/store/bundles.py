@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -85,13 +85,21 @@ def _describe(
     )
 
 
-def refuse(session: Session, bundle_name: str, version: str, reason: str, *, now: datetime) -> bool:
+def refuse(
+    session: Session,
+    bundle_name: str,
+    version: str,
+    reason: str,
+    *,
+    now: datetime,
+    about: Mapping[str, Any] | None = None,
+) -> bool:
     """Note that this version was not taken, and why; False when the same is noted already.
 
     It gets no place in the order of heads. One that was a head before keeps its own: runs may be on it.
     """
     reason = text.fit(reason, text.ERROR)
-    refused = {"state": "refused", "reason": reason, "refused_at": now}
+    refused = {**(about or {}), "state": "refused", "reason": reason, "refused_at": now}
     key = {"bundle_name": bundle_name, "version": version}
     if insert_missing(
         session, t.bundle_version, {**key, "seq": 0, "first_seen_at": now, **refused}, list(key)
