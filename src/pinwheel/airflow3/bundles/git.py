@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pinwheel.airflow3.bundles.git_command import Git, GitFailed, split_credentials, without_credentials
+from pinwheel.airflow3.bundles.credentials import (
+    hide,
+    split_credentials,
+    viewable,
+    without_credentials,
+    without_login,
+)
+from pinwheel.airflow3.bundles.git_command import Git, GitFailed
 from pinwheel.airflow3.bundles.mirror import KEEP, Mirror, key_of
+from pinwheel.airflow3.bundles.repair import damage, refs_in_files, remove, salvage
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle, Tree
+from pinwheel.airflow3.bundles.source import (
+    HEAD,
+    PAGE,
+    commit_part,
+    is_head,
+    reason_of,
+    spellings,
+    split_relative,
+)
 from pinwheel.airflow3.bundles.tree import SUBMODULE, TreeEntry, checked_subdir, decode_path, sparse
-from pinwheel.core.errors import HostError, InvalidInput
-from pinwheel.core.version_alias import is_commit_id
+from pinwheel.core.errors import HostError, InvalidInput, RefusedVersion
+from pinwheel.core.version_alias import is_commit_id, split_version, target_bundle
 
 if TYPE_CHECKING:
     from airflow.providers.git.hooks.git import GitHook
+
+log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
 
 # The provider's hook sets variables of the whole process while a command runs
 # (GitHook.configure_hook_env, apache-airflow-providers-git 0.4): two threads must not interleave.
@@ -31,6 +53,7 @@ _VIEW_URLS = {
     "gitlab.com": "{url}/-/tree/{{version}}",
     "bitbucket.org": "{url}/src/{{version}}",
 }
+_VIEW_LOGIN = re.compile(r"(?<=://)[^/]*@")
 
 
 class GitBundle(SnapshotBundle):
@@ -39,9 +62,10 @@ class GitBundle(SnapshotBundle):
     The arguments are those of the git provider's ``GitDagBundle``, and the connection is used by the
     provider's hook. It is looked up when it is first needed, so a task whose version is on disk needs none.
 
-    *tracking_ref*: branch, tag or commit. *subdir*: where the Dags are in the repository. *git_conn_id*:
-    connection with the credentials, and the URL if *repo_url* is not given. *submodules*: write the
-    submodules' files too. *sparse_dirs*: write only these folders (cone mode).
+    *tracking_ref*: branch, tag or commit, in any spelling that the provider's class takes (``HEAD``,
+    ``refs/heads/x``, ``origin/x``, a short commit id, ``main~1``). *subdir*: where the Dags are in the
+    repository. *git_conn_id*: connection with the credentials, and the URL if *repo_url* is not given.
+    *submodules*: write the submodules' files too. *sparse_dirs*: write only these folders (cone mode).
     *prune_dotgit_folder* False: each version's directory is a git work tree that borrows the mirror's
     objects. Files are written byte for byte as committed: no filters (LFS), no line-end conversion.
     """
@@ -59,7 +83,7 @@ class GitBundle(SnapshotBundle):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not tracking_ref or tracking_ref.startswith("-"):
+        if not tracking_ref or tracking_ref.startswith("-") or not tracking_ref.isprintable():
             raise InvalidInput(f"Can not track {tracking_ref!r}", found="it is no branch, tag or commit")
         self.tracking_ref = tracking_ref
         self.subdir = checked_subdir(subdir)
@@ -92,12 +116,15 @@ class GitBundle(SnapshotBundle):
                 )
             except Exception as error:
                 if not self._given_url:
+                    said = without_credentials(str(error))
                     raise HostError(
                         f"Can not find the repository of bundle {self.name!r}",
                         found=f"connection {self.git_conn_id or 'git_default'!r} can not be used "
-                        f"({type(error).__name__}) and the bundle has no repo_url",
-                        remedy="Create the connection, or give the bundle a repo_url",
-                    ) from error
+                        # An address that is no URL can hold a password too
+                        f"({type(error).__name__}{'' if '@' in said else f': {said}'.rstrip('.')}) "
+                        "and the bundle has no repo_url",
+                        remedy="Create or correct the connection, or give the bundle a repo_url",
+                    ) from None
             self._hook_sought = True
         return self._hook
 
@@ -117,20 +144,43 @@ class GitBundle(SnapshotBundle):
         return os.path.expanduser(url)
 
     def view_url_template(self) -> str | None:
-        """Where a person can look at a version: known for GitHub, GitLab and Bitbucket."""
+        """Where a person can look at a version: known for GitHub, GitLab and Bitbucket. No credentials in it.
+
+        Looks up no connection: Airflow asks for this inside of a database session that the look-up would end,
+        and the removal of bundles from the configuration with it (``sync_bundles_to_db``, bundles/manager.py
+        :307, 3.3). So a bundle without ``repo_url`` has one once it was refreshed on this machine.
+        """
         if self._view_url_template:
-            return self._view_url_template
-        url = self.repo_url
-        if url.startswith("git@") and ":" in url:
-            host, _, path = url.removeprefix("git@").partition(":")
-            url = f"https://{host}/{path}"
-        url = without_credentials(url).replace("://***@", "://").removesuffix(".git")
-        host = urlparse(url).hostname or ""
+            return _VIEW_LOGIN.sub("", self._view_url_template)
+        if self._given_url:
+            return self._view_url_of(self._given_url)
+        try:
+            return self._view_url_file.read_text() or None
+        except (OSError, UnicodeError):
+            return None
+
+    def _view_url_of(self, url: str) -> str | None:
+        host, url = viewable(url)
+        url = url.removesuffix("/").removesuffix(".git")
         for known, template in _VIEW_URLS.items():
             if host == known or host.endswith("." + known):
-                found = template.format(url=url)
-                return f"{found}/{self.subdir}" if self.subdir else found
+                found = template.format(url=_braced(url))
+                return f"{found}/{_braced(self.subdir)}" if self.subdir else found
         return None
+
+    @property
+    def _view_url_file(self) -> Path:
+        return self.base_dir / "view-url"
+
+    def _remember_view_url(self) -> None:
+        if self._given_url or self._view_url_template:
+            return
+        found = self._view_url_of(self.repo_url) or ""
+        with suppress(OSError, UnicodeError):
+            if not self._view_url_file.exists() or self._view_url_file.read_text() != found:
+                writing = self._view_url_file.with_suffix(".writing")
+                writing.write_text(found)
+                writing.replace(self._view_url_file)
 
     # -- the source ---------------------------------------------------------------------------------------
 
@@ -147,48 +197,179 @@ class GitBundle(SnapshotBundle):
             return
         with _HOOK_ENVIRONMENT, hook.configure_hook_env():
             # As in the provider, the connection's password goes before one in the URL
-            own = {} if hook.auth_token else self._url_credentials
+            own = without_login(self._url_credentials) if hook.auth_token else self._url_credentials
             yield {**os.environ, **hook.env, **own}
 
     def _take_newest(self) -> str:
         with self.mirror.fetching():
-            before = self.mirror.refs("refs/upstream/")
+            before: dict[str, str] | None = None
             try:
-                self._fetch(lambda url, network: self.mirror.fetch_all(url, network))
+                before = self.mirror.refs("refs/upstream/")
+                self._fetch_everything(self.mirror)
             except GitFailed as error:
-                raise HostError(
-                    f"Can not fetch the repository of bundle {self.name!r} "
-                    f"({without_credentials(self.repo_url)})",
-                    found=self._redacted(error.found),
-                    remedy="The version in use stays. Check that the repository exists and is reachable from "
-                    f"here, and the credentials of connection {self.git_conn_id or 'git_default'!r}",
-                ) from None
+                reason = reason_of(error.stderr)
+                if (reason or not self._mend()) and not self._fetch_tracked(error):
+                    raise self._unfetched(error, reason) from None
             head = self._resolve_tracked()
             if self.mirror.refs("refs/upstream/") != before:
                 self.mirror.tidy()
+        self._remember_view_url()
         return head
 
+    def _fetch_everything(self, mirror: Mirror) -> None:
+        more = (f"+HEAD:{HEAD}",) if is_head(self.tracking_ref) else ()
+        self._fetch(lambda url, network: mirror.fetch_all(url, network, *more))
+
+    def _fetch_tracked(self, error: GitFailed) -> bool:
+        """Fetch what is tracked alone, when all together failed: another branch or tag may be at fault."""
+        if reason_of(error.stderr):
+            return False
+        base, _ = split_relative(self.tracking_ref)
+        refspecs = [f"+refs/{kind}/{name}:refs/upstream/{kind}/{name}" for kind, name in spellings(base)]
+        if is_head(base):
+            refspecs = [f"+HEAD:{HEAD}"]
+        elif (commit := commit_part(base)) and is_commit_id(commit):
+            refspecs.append(commit)
+        for refspec in refspecs:
+            try:
+                self._fetch(partial(self.mirror.fetch_one, what=refspec))
+            except GitFailed:
+                continue
+            log.warning("Bundle %s: not all branches and tags can be fetched: %s", self.name, error.found)
+            return True
+        return False
+
+    def _unfetched(self, error: GitFailed, reason: str | None) -> HostError:
+        failed = (
+            f"Can not fetch the repository of bundle {self.name!r} ({without_credentials(self.repo_url)})"
+        )
+        if "couldn't find remote ref HEAD" in error.stderr:
+            try:
+                self._fetch(self.mirror.fetch_all)
+            except GitFailed as other:
+                error, reason = other, reason_of(other.stderr)
+            else:
+                return self._untracked()
+        return HostError(
+            failed,
+            found=f"{reason}; git says: {error.found}" if reason else error.found,
+            remedy="The version in use stays. Check that the repository exists and is reachable from "
+            f"here, and the credentials of connection {self.git_conn_id or 'git_default'!r}",
+        )
+
     def _resolve_tracked(self) -> str:
-        ref = self.tracking_ref
-        for name in (f"refs/upstream/heads/{ref}", f"refs/upstream/tags/{ref}"):
-            if sha := self.mirror.resolve(name):
-                return sha
-        if len(ref) >= 7 and all(letter in "0123456789abcdef" for letter in ref.lower()):
-            sha = self.mirror.resolve(ref.lower())
-            if sha is None and is_commit_id(ref):
-                self._require(ref)
-                sha = ref
-            if sha:
-                return sha
+        base, relative = split_relative(self.tracking_ref)
+        names = [f"refs/upstream/{kind}/{name}" for kind, name in spellings(base)]
+        if is_head(base):
+            names.append(HEAD)
+        found = next((sha for name in names if (sha := self.mirror.resolve(name))), None)
+        commit = commit_part(base)
+        if found is None and commit is not None:
+            found = self.mirror.resolve(commit)
+            if found is None and is_commit_id(commit):
+                with suppress(GitFailed):
+                    self._fetch(lambda url, network: self.mirror.fetch_one(url, network, commit))
+                found = self.mirror.resolve(commit)
+        if found is not None and relative:
+            found = self.mirror.resolve(found + relative)
+        if found is None:
+            raise self._untracked()
+        return found
+
+    def _untracked(self) -> HostError:
+        """Why there is nothing to track, after a fetch that succeeded."""
         branches = sorted(self.mirror.refs("refs/upstream/heads/"))
         shown = ", ".join(branches[:10]) + (", …" if len(branches) > 10 else "")
-        raise HostError(
-            f"Can not refresh bundle {self.name!r} to {ref!r}",
-            found=f"the repository has no such branch, tag or commit; its branches are: {shown}"
+        if branches:
+            found = f"the repository has no such branch, tag or commit; its branches are: {shown}"
+        else:
+            found = "the repository has no branches at all: it is empty"
+            with suppress(HostError):
+                types: list[str] = []
+                if self.repo_url.startswith(("http://", "https://")):
+                    self._fetch(lambda url, network: types.extend(self.mirror.content_types(url, network)))
+                if types and not types[-1].startswith("application/x-git-"):
+                    found = (
+                        f"what answers there is no git repository, but a page ({types[-1]}): a login page?"
+                    )
+                    if not PAGE.search(types[-1]):
+                        found = f"the repository has no branches at all, or is none (a {types[-1]} answers)"
+        return HostError(
+            f"Can not refresh bundle {self.name!r} to {self.tracking_ref!r}",
+            found=found,
+            remedy="The version in use stays. Push the branch, or correct tracking_ref"
             if branches
-            else "the repository has no branches at all",
-            remedy="The version in use stays. Push the branch, or correct tracking_ref",
+            else "The version in use stays. Push a branch, or correct the repository's URL and login",
         )
+
+    # -- a damaged mirror ---------------------------------------------------------------------------------
+
+    def _mend(self, *shas: str) -> bool:
+        """Make the mirror anew if it is damaged, or what it has of *shas* is. Inside ``mirror.fetching()``.
+
+        Takes all that the source has, then all versions of ours that can still be read. Keeps the damaged
+        one when the source is out of reach and a version would be lost.
+        """
+        found = damage(self.mirror, shas)
+        if found is None:
+            return False
+        log.warning("The mirror of bundle %s is damaged (%s): making it anew", self.name, found)
+        new = self.mirror.made_aside()
+        unfetched: GitFailed | None = None
+        try:
+            self._fetch_everything(new)
+        except GitFailed as error:
+            unfetched = error
+        lost = salvage(new, self.mirror.path)
+        if lost and unfetched is not None:
+            remove(new.path)
+            raise HostError(
+                f"Can not mend the mirror of bundle {self.name!r}",
+                found=f"it is damaged ({found}), and its repository can not be fetched ({unfetched.found})",
+                remedy="The version in use stays. Make the repository reachable",
+            )
+        if lost:
+            log.error("Bundle %s has lost versions with its mirror: %s", self.name, ", ".join(sorted(lost)))
+        self.mirror.replace_by(new)
+        return True
+
+    def _head(self) -> str | None:
+        found = super()._head()
+        if found is None:
+            # What a damaged mirror remembers is still on disk
+            remembered = refs_in_files(self.mirror.path).get(self._head_ref)
+            if remembered and self.store.complete(remembered):
+                return remembered
+        return found
+
+    def _require(self, sha: str) -> None:
+        try:
+            super()._require(sha)
+        except HostError:
+            with self.mirror.fetching():
+                if not self._mend(sha):
+                    raise
+            super()._require(sha)
+
+    def materialize(self, version: str) -> Path:
+        """As every bundle does; what can not be read from the mirror makes it anew first."""
+        return self._mending(version, lambda: super(GitBundle, self).materialize(version))
+
+    def read_file(self, version: str, path: str) -> bytes:
+        """As every bundle does; what can not be read from the mirror makes it anew first."""
+        return self._mending(version, lambda: super(GitBundle, self).read_file(version, path))
+
+    def _mending(self, version: str, work: Callable[[], _Result]) -> _Result:
+        try:
+            return work()
+        except GitFailed:
+            sha, _ = split_version(version)
+            if target_bundle(version) is not None:
+                raise
+            with self.mirror.fetching():
+                if not self._mend(sha):
+                    raise
+        return work()
 
     def _sources(self, sha: str) -> Iterator[tuple[str, Callable[[], object]]]:
         # One commit by its id first: it changes no ref and so waits for nobody else's fetch
@@ -213,8 +394,7 @@ class GitBundle(SnapshotBundle):
                 return
             except GitFailed as error:
                 if not waits or "not found" not in error.stderr.lower():
-                    error.found = self._redacted(error.found)
-                    raise
+                    raise GitFailed(error.failed, stderr=self._redacted(error.stderr)) from None
                 time.sleep(waits.pop(0))
 
     def _redacted(self, text: str) -> str:
@@ -222,12 +402,15 @@ class GitBundle(SnapshotBundle):
             secret = getattr(self._hook, name, None)
             if secret:
                 text = text.replace(secret, "***")
-        return without_credentials(text)
+        return hide(text, self._url_credentials)
 
     # -- content ------------------------------------------------------------------------------------------
 
     def _tree(self, sha: str) -> Tree:
-        entries = sparse(self.mirror.entries(sha), self.sparse_dirs)
+        try:
+            entries = sparse(self.mirror.entries(sha), self.sparse_dirs)
+        except RefusedVersion as error:
+            raise RefusedVersion.of(self.name, sha, error.found) from None
         if not self.submodules or not any(entry.mode == SUBMODULE for entry in entries.values()):
             return Tree(entries, {})
         elsewhere: dict[str, Mirror] = {}
@@ -243,7 +426,7 @@ class GitBundle(SnapshotBundle):
         depth: int,
     ) -> dict[str, TreeEntry]:
         if depth > 10:
-            raise HostError(f"Can not use version {sha}", found="its submodules are nested too deeply")
+            raise RefusedVersion.of(self.name, sha, "its submodules are nested too deeply")
         urls = _submodule_urls(mirror, sha)
         found: dict[str, TreeEntry] = {}
         for path, entry in entries.items():
@@ -251,9 +434,8 @@ class GitBundle(SnapshotBundle):
                 found[path] = entry
                 continue
             if path not in urls:
-                raise HostError(
-                    f"Can not write the submodule {path!r} of version {sha}",
-                    found=".gitmodules does not say where it is",
+                raise RefusedVersion.of(
+                    self.name, sha, f".gitmodules does not say where the submodule {path!r} is"
                 )
             module_url = _absolute_url(url, urls[path])
             module = Mirror(self.base_dir / "modules" / f"{key_of(module_url)}.git", self.base_dir / "locks")
@@ -269,8 +451,9 @@ class GitBundle(SnapshotBundle):
     def _require_module(self, module: Mirror, url: str, sha: str, *, local: bool) -> None:
         if module.has(sha):
             return
+        url, own = split_credentials(url)
         # The URL comes from the repository's content: it may not name a program or, from afar, a local file
-        allowed = {"GIT_ALLOW_PROTOCOL": "http:https:ssh:git" + (":file" if local else "")}
+        allowed = own | {"GIT_ALLOW_PROTOCOL": "http:https:ssh:git" + (":file" if local else "")}
         with module.fetching():
             try:
                 self._fetch(lambda _, network: module.fetch_one(url, {**network, **allowed}, sha))
@@ -301,6 +484,11 @@ class GitBundle(SnapshotBundle):
         return write_dot_git
 
 
+def _braced(text: str) -> str:
+    # Airflow fills the template in: a brace of the repository's own would be a field
+    return text.replace("{", "%7B").replace("}", "%7D")
+
+
 def _submodule_urls(mirror: Mirror, sha: str) -> dict[str, str]:
     listing = mirror.git.run(
         "config", "--no-includes", "-z", f"--blob={sha}:.gitmodules", "--get-regexp",
@@ -318,7 +506,7 @@ def _submodule_urls(mirror: Mirror, sha: str) -> dict[str, str]:
 def _absolute_url(parent: str, url: str) -> str:
     """*url* of a submodule, which may be relative to *parent* as ``git submodule`` understands it."""
     if url.startswith("-"):
-        raise HostError("Can not fetch a submodule", found=f"its URL {url!r} starts with '-'")
+        raise RefusedVersion("Can not fetch a submodule", found=f"its URL {url!r} starts with '-'")
     if not url.startswith(("./", "../")):
         return url
     base = parent.rstrip("/")

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
-from urllib.parse import unquote
 
+from pinwheel.airflow3.bundles.credentials import configure, hide
+from pinwheel.airflow3.bundles.credentials import split_credentials as split_credentials
+from pinwheel.airflow3.bundles.credentials import without_credentials as without_credentials
 from pinwheel.core.errors import HostError
 
 NETWORK_TIMEOUT_SECONDS = 900
@@ -37,7 +39,8 @@ _SAFE_CONFIG = (
     "transfer.unpackLimit=1",
     "fastimport.unpackLimit=1",
     "http.lowSpeedLimit=1",
-    "http.lowSpeedTime=60",
+    "http.lowSpeedTime=30",
+    "protocol.pinwheel.allow=always",
 )
 _REPOSITORY_VARIABLES = (
     "GIT_DIR",
@@ -47,12 +50,9 @@ _REPOSITORY_VARIABLES = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_NAMESPACE",
     "GIT_COMMON_DIR",
-    "GIT_TRACE",
-    "GIT_TRACE_CURL",
     "GIT_CURL_VERBOSE",
 )
-_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
-_CREDENTIAL_URL = re.compile(r"(https?://)([^/@]*)@([^/]*)(.*)\Z", re.DOTALL)
+_CONTENT_TYPE = re.compile(r"<= [Rr]ecv header: content-type:(.*)", re.IGNORECASE)
 
 
 class GitFailed(HostError):
@@ -61,37 +61,6 @@ class GitFailed(HostError):
     def __init__(self, failed: str, *, stderr: str, remedy: str = "") -> None:
         self.stderr = stderr
         super().__init__(failed, found=_shorten(stderr), remedy=remedy)
-
-
-def without_credentials(text: str) -> str:
-    """*text* with the user and password of every URL in it replaced by ``***``."""
-    return _CREDENTIALS_IN_URL.sub("***@", text)
-
-
-def split_credentials(url: str) -> tuple[str, dict[str, str]]:
-    """A URL without ``user:password@``, and the environment that gives them to git for that host only.
-
-    Keeps passwords out of argument lists, repository configuration and messages.
-    """
-    match = _CREDENTIAL_URL.match(url)
-    if not match or ":" not in match[2]:
-        return url, {}
-    user, _, password = match[2].partition(":")
-    scope = f"credential.{match[1]}{match[3]}.helper"
-    helper = (
-        '!f() { test "$1" = get && '
-        'printf "username=%s\\npassword=%s\\n" "$PINWHEEL_GIT_USER" "$PINWHEEL_GIT_PASSWORD"; }; f'
-    )
-    index = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
-    return match[1] + match[3] + match[4], {
-        "GIT_CONFIG_COUNT": str(index + 2),
-        f"GIT_CONFIG_KEY_{index}": scope,
-        f"GIT_CONFIG_VALUE_{index}": "",
-        f"GIT_CONFIG_KEY_{index + 1}": scope,
-        f"GIT_CONFIG_VALUE_{index + 1}": helper,
-        "PINWHEEL_GIT_USER": unquote(user),
-        "PINWHEEL_GIT_PASSWORD": unquote(password),
-    }
 
 
 class Git:
@@ -113,32 +82,92 @@ class Git:
         Only those see the machine's and the user's git configuration (proxies, certificates, ``insteadOf``).
         With ``check=False`` a failure gives an empty answer. Raises :class:`GitFailed`.
         """
-        process = subprocess.Popen(
-            self._command(arguments, config),
-            env=_environment(network),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            # its own session, so that a time-out ends git's transport helpers too
-            start_new_session=True,
-        )
-        timeout = LOCAL_TIMEOUT_SECONDS if network is None else NETWORK_TIMEOUT_SECONDS
-        try:
-            out, err = process.communicate(stdin, timeout=timeout)
-        except subprocess.TimeoutExpired:
-            raise GitFailed(
-                f"git {arguments[0]} failed", stderr=f"it gave no answer within {timeout} seconds"
-            ) from None
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-        if process.returncode == 0:
+        code, out, err = self._ended(arguments, network, stdin, config)
+        if code == 0:
             return out
         if not check:
             return b""
-        text = without_credentials(err.decode("utf-8", "replace")).strip()
-        raise GitFailed(f"git {arguments[0]} failed", stderr=text or f"exit status {process.returncode}")
+        text = hide(err.decode("utf-8", "replace"), network or {}).strip()
+        raise GitFailed(f"git {arguments[0]} failed", stderr=text or f"exit status {code}")
+
+    def _ended(
+        self,
+        arguments: tuple[str, ...],
+        network: Mapping[str, str] | None,
+        stdin: bytes | None = None,
+        config: tuple[str, ...] = (),
+        **more: str,
+    ) -> tuple[int, bytes, bytes]:
+        environment = {**_environment(network), **more}
+        timeout = LOCAL_TIMEOUT_SECONDS if network is None else NETWORK_TIMEOUT_SECONDS
+        with configure(environment):
+            process = subprocess.Popen(
+                self._command(arguments, config),
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                # its own session, so that a time-out ends git's transport helpers too
+                start_new_session=True,
+            )
+            try:
+                out, err = process.communicate(stdin, timeout=timeout)
+            except subprocess.TimeoutExpired:
+                raise GitFailed(
+                    f"git {arguments[0]} failed", stderr=f"it gave no answer within {timeout} seconds"
+                ) from None
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.communicate()
+        return process.returncode, out, err
+
+    def beginning(self, kind: str, oid: str, most: int) -> bytes:
+        """At most the first *most* bytes of an object. Raises GitFailed when it is not here."""
+        process = subprocess.Popen(
+            self._command(("cat-file", kind, oid), ()),
+            env=_environment(None),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            out = process.stdout.read(most) if process.stdout is not None else b""
+            if len(out) < most and process.wait() != 0:
+                raise GitFailed("git cat-file failed", stderr=f"object {oid} can not be read")
+        finally:
+            process.kill()
+            process.communicate()
+        return out
+
+    def readable(self, oids: bytes) -> bool:
+        """Whether git can read the content of all these objects (one id a line). Keeps none of it."""
+        process = subprocess.Popen(
+            self._command(("cat-file", "--batch"), ()),
+            env=_environment(None),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            _, err = process.communicate(oids, timeout=LOCAL_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            process.kill()
+            process.communicate()
+        return process.returncode == 0 and not err
+
+    def content_types(self, url: str, network: Mapping[str, str]) -> list[str]:
+        """What an HTTP server calls its answers when it is asked for the repository *url*, last one last."""
+        with tempfile.TemporaryDirectory() as folder:
+            trace = Path(folder, "trace")
+            self._ended(
+                ("ls-remote", "--quiet", "--", url), network,
+                GIT_TRACE_CURL=str(trace), GIT_TRACE_CURL_NO_DATA="1",
+            )  # fmt: skip
+            lines = trace.read_text(errors="replace").splitlines() if trace.exists() else []
+        return [found[1].strip() for line in lines if (found := _CONTENT_TYPE.search(line))]
 
     @contextmanager
     def blobs(self) -> Iterator[BlobReader]:
@@ -268,8 +297,10 @@ def _environment(network: Mapping[str, str] | None) -> dict[str, str]:
         env["GIT_CONFIG_GLOBAL"] = os.devnull
     else:
         env = {**os.environ, **network}
-        for name in _REPOSITORY_VARIABLES:
-            env.pop(name, None)
+        for name in list(env):
+            # A trace would write headers and URLs to wherever the machine's owner once wanted them
+            if name in _REPOSITORY_VARIABLES or name.startswith("GIT_TRACE"):
+                del env[name]
     env["GIT_TERMINAL_PROMPT"] = "0"
     env["GIT_NO_REPLACE_OBJECTS"] = "1"
     env["GIT_ATTR_NOSYSTEM"] = "1"

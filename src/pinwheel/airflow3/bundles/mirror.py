@@ -10,18 +10,22 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
+import attrs
+
+from pinwheel.airflow3.bundles.commit import COMMIT_BYTES, read_commit
+from pinwheel.airflow3.bundles.credentials import for_remote
 from pinwheel.airflow3.bundles.git_command import Git, GitFailed
 from pinwheel.airflow3.bundles.locks import file_lock
+from pinwheel.airflow3.bundles.repair import remove, salvage
 from pinwheel.airflow3.bundles.tree import TreeEntry, parse_tree
 from pinwheel.core.bundle_version import VersionInfo
 from pinwheel.core.chunks import chunks
+from pinwheel.core.text import LABEL, fit
 from pinwheel.core.version_alias import is_commit_id
 
 log = logging.getLogger(__name__)
@@ -70,13 +74,39 @@ class Mirror:
 
     def _create(self) -> None:
         # Under the lock, so what lies there is of a process that died
+        aside = self.path.with_name(self.path.name + ".old")
+        if aside.exists() and not os.path.lexists(self.path):
+            os.rename(aside, self.path)
+            if self.exists:
+                return
+        if os.path.lexists(self.path):
+            log.warning("%s is no git repository: making the mirror anew", self.path)
+        new = self.made_aside()
+        if lost := salvage(new, self.path):
+            log.error("The mirror %s has lost %s", self.path, ", ".join(sorted(lost)))
+        self._replace_by(new)
+
+    def made_aside(self) -> Mirror:
+        """An empty mirror beside this one, which may take its place (:meth:`replace_by`)."""
         making = self.path.with_name(self.path.name + ".making")
-        shutil.rmtree(making, ignore_errors=True)
+        remove(making)
         making.parent.mkdir(parents=True, exist_ok=True)
         Git(making).run("init", "--quiet", "--bare", "--template=", str(making))
-        if self.path.exists():
-            shutil.rmtree(self.path)
-        os.rename(making, self.path)
+        return Mirror(making, self._lock_path.parent)
+
+    def replace_by(self, new: Mirror) -> None:
+        """Put *new* in this mirror's place. Inside :meth:`fetching`. Readers see either, or none yet."""
+        with file_lock(self._lock_path.with_suffix(".create")):
+            self._replace_by(new)
+
+    def _replace_by(self, new: Mirror) -> None:
+        aside = self.path.with_name(self.path.name + ".old")
+        remove(aside)
+        # Aside and not away: after a kill between the two, what it holds is looked for there
+        if os.path.lexists(self.path):
+            os.rename(self.path, aside)
+        os.rename(new.path, self.path)
+        remove(aside)
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -115,20 +145,14 @@ class Mirror:
         return {name.removeprefix(prefix): oid for oid, name in pairs}
 
     def info(self, sha: str) -> VersionInfo:
-        """Author, message, time and git tag of a commit."""
-        out = self.git.run("show", "--no-patch", "--no-show-signature", "--encoding=UTF-8",
-                           "--format=%an <%ae>%x00%ct%x00%B", sha).decode("utf-8", "replace")  # fmt: skip
-        author, seconds, message = out.split("\0", 2)
+        """Author, message, time and git tag of a commit, fitted: whatever it says is taken."""
         tags = self.git.run(
             "for-each-ref", "--sort=-version:refname", "--count=1", f"--points-at={sha}",
             "--format=%(refname:strip=3)", "refs/upstream/tags",
         ).decode("utf-8", "replace")  # fmt: skip
-        return VersionInfo(
-            author=author,
-            message=message.rstrip("\n"),
-            committed_at=datetime.fromtimestamp(int(seconds), UTC),
-            label=tags.strip() or None,
-        )
+        facts = read_commit(self.git.beginning("commit", sha, COMMIT_BYTES))
+        label = tags.rstrip("\n")
+        return attrs.evolve(facts, label=fit(label, LABEL) if label else None)
 
     # -- writing ------------------------------------------------------------------------------------------
 
@@ -139,8 +163,8 @@ class Mirror:
         if lines:
             self._retrying("update-ref", "--stdin", "-z", stdin="".join(lines).encode())
 
-    def fetch_all(self, url: str, network: Mapping[str, str]) -> None:
-        """Take over all branches and tags of *url*, rewritten and deleted ones too.
+    def fetch_all(self, url: str, network: Mapping[str, str], *more: str) -> None:
+        """Take over all branches and tags of *url*, rewritten and deleted ones too; *more* are refspecs.
 
         Inside :meth:`fetching`.
         """
@@ -150,15 +174,28 @@ class Mirror:
             "--prune",
             "+refs/heads/*:refs/upstream/heads/*",
             "+refs/tags/*:refs/upstream/tags/*",
+            *more,
         )
 
-    def fetch_one(self, url: str, network: Mapping[str, str], sha: str) -> None:
-        """Fetch exactly one commit, if *url* gives out commits by id. Touches no ref, so it needs no lock."""
-        self._fetch(url, network, sha)
+    def fetch_one(self, url: str, network: Mapping[str, str], what: str) -> None:
+        """Fetch exactly one commit, if *url* gives out commits by id: touches no ref, so it needs no lock.
+
+        Or what one refspec names, inside :meth:`fetching`.
+        """
+        self._fetch(url, network, what)
 
     def fetch_kept(self, url: str, network: Mapping[str, str], sha: str) -> None:
         """Fetch a protected version from a shared mirror. Touches no ref, so it needs no lock."""
         self._fetch(url, network, f"{KEEP}{sha}")
+
+    def content_types(self, url: str, network: Mapping[str, str]) -> list[str]:
+        """What an HTTP server at *url* says that its answers are, last one last."""
+        remote, environment = for_remote(url, network)
+        return self.git.content_types(remote, environment)
+
+    def fetch_given(self, path: Path, refspec: str) -> None:
+        """Take refs and what they need from the repository at *path*, as they are."""
+        self._fetch(str(path), {}, refspec)
 
     def push_kept(self, url: str, network: Mapping[str, str], shas: Collection[str]) -> set[str]:
         """Push protected versions to the shared mirror; those it is known to have cost nothing.
@@ -188,7 +225,10 @@ class Mirror:
     def _push(self, url: str, network: Mapping[str, str], shas: list[str]) -> None:
         refspecs = "".join(f"{KEEP}{sha}:{KEEP}{sha}\n" for sha in shas).splitlines()
         for chunk in chunks(refspecs, size=500):
-            self.git.run("push", "--quiet", "--no-verify", "--force", "--", url, *chunk, network=network)
+            remote, environment = for_remote(url, network)
+            self.git.run(
+                "push", "--quiet", "--no-verify", "--force", "--", remote, *chunk, network=environment
+            )
 
     def tidy(self) -> None:
         """Repack when many packs have come together; unreachable versions are kept for 90 days.
@@ -203,9 +243,11 @@ class Mirror:
     def _fetch(self, url: str, network: Mapping[str, str], *what: str) -> None:
         options = [part for part in what if part.startswith("--")]
         refspecs = [part for part in what if not part.startswith("--")]
+        remote, environment = for_remote(url, network)
+        # A shallow clone is a source too: each version needs its own tree only. git else drops its branches
         self._retrying(
             "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
-            *options, "--", url, *refspecs, network=network,
+            "--update-shallow", *options, "--", remote, *refspecs, network=environment,
         )  # fmt: skip
 
     def _retrying(
@@ -234,8 +276,6 @@ class Mirror:
     def _lock_files(self) -> dict[Path, tuple[int, int]]:
         found: dict[Path, tuple[int, int]] = {}
         for folder, _, names in os.walk(self.path):
-            if os.path.basename(folder) == "objects":
-                continue
             for name in names:
                 if name.endswith(".lock"):
                     path = Path(folder, name)

@@ -17,6 +17,7 @@ MOST_FOLDERS_DEEP = 200
 """Python's own ways to walk and to remove folders end at some hundreds."""
 LONGEST_TARGET = 4095
 """What a symlink can hold."""
+_KINDS = {EXECUTABLE: "executable:", SYMLINK: "link:", SUBMODULE: "commit:"}
 _MAXIMUM_HOPS = 20
 _MODES = {mode.encode(): mode for mode in (FILE, EXECUTABLE, SYMLINK, SUBMODULE)}
 
@@ -35,10 +36,11 @@ class TreeEntry:
 
     @property
     def content_id(self) -> str:
-        """Identity of what a reader finds here: blob id, or what a link or submodule points at."""
-        if self.mode == SYMLINK:
-            return f"link:{self.oid}"
-        return f"commit:{self.oid}" if self.mode == SUBMODULE else self.oid
+        """Identity of what a reader finds here: blob id, or what a link or submodule points at.
+
+        Whether a file may be executed is a part of it: a program that starts it finds another one.
+        """
+        return f"{_KINDS.get(self.mode, '')}{self.oid}"
 
 
 class Listing(Mapping[str, TreeEntry]):
