@@ -33,7 +33,8 @@ from pinwheel.airflow3.bundles.source import (
     spellings,
     split_relative,
 )
-from pinwheel.airflow3.bundles.tree import SUBMODULE, TreeEntry, checked_subdir, decode_path, sparse
+from pinwheel.airflow3.bundles.submodules import absolute_url, submodule_urls
+from pinwheel.airflow3.bundles.tree import SUBMODULE, TreeEntry, checked_subdir, sparse
 from pinwheel.core.errors import HostError, InvalidInput, RefusedVersion
 from pinwheel.core.version_alias import is_commit_id, split_version, target_bundle
 
@@ -407,10 +408,7 @@ class GitBundle(SnapshotBundle):
     # -- content ------------------------------------------------------------------------------------------
 
     def _tree(self, sha: str) -> Tree:
-        try:
-            entries = sparse(self.mirror.entries(sha), self.sparse_dirs)
-        except RefusedVersion as error:
-            raise RefusedVersion.of(self.name, sha, error.found) from None
+        entries = sparse(self.mirror.entries(sha), self.sparse_dirs)
         if not self.submodules or not any(entry.mode == SUBMODULE for entry in entries.values()):
             return Tree(entries, {})
         elsewhere: dict[str, Mirror] = {}
@@ -427,7 +425,7 @@ class GitBundle(SnapshotBundle):
     ) -> dict[str, TreeEntry]:
         if depth > 10:
             raise RefusedVersion.of(self.name, sha, "its submodules are nested too deeply")
-        urls = _submodule_urls(mirror, sha)
+        urls = submodule_urls(mirror, sha)
         found: dict[str, TreeEntry] = {}
         for path, entry in entries.items():
             if entry.mode != SUBMODULE:
@@ -437,7 +435,7 @@ class GitBundle(SnapshotBundle):
                 raise RefusedVersion.of(
                     self.name, sha, f".gitmodules does not say where the submodule {path!r} is"
                 )
-            module_url = _absolute_url(url, urls[path])
+            module_url = absolute_url(url, urls[path])
             module = Mirror(self.base_dir / "modules" / f"{key_of(module_url)}.git", self.base_dir / "locks")
             self._require_module(module, module_url, entry.oid, local=url.startswith(("/", ".", "file:")))
             inner = self._with_submodules(
@@ -487,33 +485,3 @@ class GitBundle(SnapshotBundle):
 def _braced(text: str) -> str:
     # Airflow fills the template in: a brace of the repository's own would be a field
     return text.replace("{", "%7B").replace("}", "%7D")
-
-
-def _submodule_urls(mirror: Mirror, sha: str) -> dict[str, str]:
-    listing = mirror.git.run(
-        "config", "--no-includes", "-z", f"--blob={sha}:.gitmodules", "--get-regexp",
-        r"^submodule\..*\.(path|url)$", check=False,
-    )  # fmt: skip
-    facts: dict[str, dict[str, str]] = {}
-    for item in listing.split(b"\0"):
-        if item:
-            key, _, value = decode_path(item).partition("\n")
-            name, _, attribute = key.rpartition(".")
-            facts.setdefault(name, {})[attribute] = value
-    return {fact["path"]: fact["url"] for fact in facts.values() if "path" in fact and "url" in fact}
-
-
-def _absolute_url(parent: str, url: str) -> str:
-    """*url* of a submodule, which may be relative to *parent* as ``git submodule`` understands it."""
-    if url.startswith("-"):
-        raise RefusedVersion("Can not fetch a submodule", found=f"its URL {url!r} starts with '-'")
-    if not url.startswith(("./", "../")):
-        return url
-    base = parent.rstrip("/")
-    while url.startswith(("./", "../")):
-        if url.startswith("../"):
-            cut = max(base.rfind("/"), base.rfind(":"))
-            base, url = base[: max(cut, 0)], url[3:]
-        else:
-            url = url[2:]
-    return f"{base}/{url}"
