@@ -109,7 +109,7 @@ def test_any_encoding_and_message_of_a_commit_is_taken(
 def test_authors_tags_and_messages_of_any_length_are_fitted(storage: Path, repo: Repository) -> None:
     made = bundle(repo)
     sha = commit(repo, author=b"N" * 600 + b" <a@b> " + DATE, message=b"m" * 3_000_000)
-    for tag in ("a" * 120 + "/" + "b" * 200, "v1.9", "aé", "a-" + "x" * 240):
+    for tag in ("a" * 120 + "/" + "b" * 200, "v1.9", "0é", "a-" + "x" * 240):
         repo.git("tag", tag, sha)
     info = taken(made)
     assert info.author is not None and info.author.startswith("NNN") and info.author.endswith("…")
