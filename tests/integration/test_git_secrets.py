@@ -148,6 +148,15 @@ def test_the_mirror_url_is_read_the_same_way(
     with pytest.raises(HostError) as caught:
         bundle.materialize("0" * 40)
     nothing_leaked(server, caught.value, caplog.text, bundle.mirror_url)
+    queried = GitBundle(
+        name="q",
+        tracking_ref="main",
+        repo_url=str(repo.path),
+        mirror_url=server.url(f"shared.git?token={SECRET}"),
+    )
+    queried.initialize()
+    assert queried.protect([sha]) == {sha} and "use a login" in caplog.text
+    nothing_leaked(server, caplog.text, queried.mirror_url)
 
 
 @pytest.mark.parametrize("form", ["ssh://bot:{}@host/{}", "bot:{}@host:{}"])

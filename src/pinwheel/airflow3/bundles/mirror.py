@@ -226,6 +226,11 @@ class Mirror:
         refspecs = "".join(f"{KEEP}{sha}:{KEEP}{sha}\n" for sha in shas).splitlines()
         for chunk in chunks(refspecs, size=500):
             remote, environment = for_remote(url, network)
+            if remote != url:
+                raise GitFailed(
+                    "git push failed",
+                    stderr="the query of mirror_url would be shown as an argument of git's: use a login",
+                )
             self.git.run(
                 "push", "--quiet", "--no-verify", "--force", "--", remote, *chunk, network=environment
             )
