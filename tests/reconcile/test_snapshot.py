@@ -72,12 +72,18 @@ def test_only_a_whole_snapshot_of_this_deployment_is_restored(
     for name, content in {
         "altered": [lines[0], lines[1].replace(b"what it was", b"what it wasn't"), lines[2]],
         "cut": lines[:-1],
+        "signature": [*lines[:2], lines[2].replace(b'"signature": "', '"signature": "é'.encode())],
+        "key": [lines[0].replace(b'"key_id":"', '"key_id":"é'.encode()), *lines[1:]],
+        "deep": [lines[0], b"[" * 100_000],
         "other": [json.dumps({"some": "file"}).encode()],
     }.items():
         path = tmp_path / name
         path.write_bytes(gzip.compress(b"".join(content)))
         with pytest.raises(Refused, match="Cannot restore the snapshot"):
             restore(newer, path)
+    (tmp_path / "bits").write_bytes(saved.read_bytes()[:60] + b"\xff" * 40)
+    with pytest.raises(Refused, match="can not be read"):
+        restore(newer, tmp_path / "bits")
     (tmp_path / "text").write_text("no gzip")
     with pytest.raises(Refused, match="can not be read"):
         restore(newer, tmp_path / "text")

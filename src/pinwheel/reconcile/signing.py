@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 
 from attrs import field, frozen
@@ -12,6 +13,7 @@ from attrs import field, frozen
 from pinwheel.core.errors import Refused
 
 _PURPOSE = b"pinwheel capsule, version 1"
+_KEY_ID = re.compile("[0-9a-f]{16}")
 
 
 @frozen
@@ -62,7 +64,7 @@ class Keys:
         _ = self.first
 
     def named(self, key_id: str) -> Key | None:
-        return next((key for key in self.keys if hmac.compare_digest(key.id, key_id)), None)
+        return next((key for key in self.keys if same(key.id, key_id)), None)
 
     def verify(self, message: bytes, signature: str, key_id: str) -> str | None:
         """None when one of the keys made the signature, else what is wrong, as a clause."""
@@ -70,10 +72,21 @@ class Keys:
             return "this deployment has no Fernet key to check its signature with"
         key = self.named(key_id)
         if key is None:
-            return "it was signed with another Fernet key"
-        if not hmac.compare_digest(key.sign(message), signature):
-            return "its content does not match its signature: it was altered or damaged"
-        return None
+            return unknown_key(key_id)
+        return None if same(key.sign(message), signature) else ALTERED
+
+
+ALTERED = "its content does not match its signature: it was altered or damaged"
+
+
+def same(one: str, other: str) -> bool:
+    """Compare in constant time. Text that was tampered with may hold any character, and differs."""
+    return hmac.compare_digest(*(text.encode(errors="surrogatepass") for text in (one, other)))
+
+
+def unknown_key(key_id: str) -> str:
+    """What is wrong with something that names a key that is not ours, as a clause."""
+    return "it was signed with another Fernet key" if _KEY_ID.fullmatch(key_id) else ALTERED
 
 
 def _derive(fernet_key: str) -> Key:

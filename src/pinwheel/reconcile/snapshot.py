@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -29,7 +30,7 @@ from sqlalchemy.exc import IntegrityError
 from pinwheel.core.errors import HostError, InvalidInput, Refused
 from pinwheel.reconcile.installed import open_path, path_exists
 from pinwheel.reconcile.losses import Loss
-from pinwheel.reconcile.signing import Keys
+from pinwheel.reconcile.signing import ALTERED, Keys, same, unknown_key
 from pinwheel.reconcile.strategy import Downgrade
 
 _FORMAT = 1
@@ -197,22 +198,21 @@ def _verified(path: str, keys: Keys) -> dict[str, Any]:
             header = json.loads(first)
             if not isinstance(header, dict) or header.get("pinwheel_snapshot") != _FORMAT:
                 raise refuse("the file is no snapshot of Pinwheel")
-            key = keys.named(str(header.get("key_id")))
+            key_id = str(header.get("key_id"))
+            key = keys.named(key_id)
             if key is None:
-                raise refuse("it was signed with another Fernet key")
+                raise refuse(unknown_key(key_id))
             stream, line = key.stream(), first
             while following := lines.readline():
                 stream.update(line)
                 line = following
             last = json.loads(line)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
         raise refuse(f"it can not be read: {error}") from error
     if not isinstance(last, dict) or "signature" not in last:
         raise refuse("it has no end: writing it was cut off")
-    import hmac
-
-    if not hmac.compare_digest(stream.hexdigest(), str(last["signature"])):
-        raise refuse("its content does not match its signature: it was altered or damaged")
+    if not same(stream.hexdigest(), str(last["signature"])):
+        raise refuse(ALTERED)
     return header
 
 
