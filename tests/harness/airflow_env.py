@@ -22,7 +22,7 @@ import httpx
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from harness.databases import Database
+from harness.databases import FERNET_KEY, Database
 from harness.processes import (
     SESSION_ID,
     SESSION_VARIABLE,
@@ -120,7 +120,7 @@ class AirflowEnv:
             "core.load_examples": False,
             "core.dags_folder": self.dags_folder,
             "core.dags_are_paused_at_creation": False,
-            "core.fernet_key": "u3Xb5vR2cYz0G4iG1dJq8r7m0d9m1oWJb0sVQ8l6u9E=",
+            "core.fernet_key": FERNET_KEY,
             "core.execution_api_server_url": f"{self.url}/execution/",
             "core.simple_auth_manager_users": ",".join(f"{user}:{role}" for user, role in USERS.items()),
             "core.simple_auth_manager_passwords_file": passwords,

@@ -13,6 +13,9 @@ from typing import Literal, Protocol
 
 import sqlalchemy as sa
 
+FERNET_KEY = "u3Xb5vR2cYz0G4iG1dJq8r7m0d9m1oWJb0sVQ8l6u9E="
+"""Of every deployment of the tests: a capsule that one stored is good for the others."""
+
 Backend = Literal["postgres", "sqlite"]
 
 
@@ -54,6 +57,7 @@ def migrate(url: str) -> None:
             **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
             "AIRFLOW_HOME": home,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__FERNET_KEY": FERNET_KEY,
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
         }
         done = subprocess.run(

@@ -5,17 +5,21 @@ The walk itself runs in a real child process with a capsule of the Airflow that 
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import attrs
 import sqlalchemy as sa
 
-from harness.databases import Database
+from harness.databases import FERNET_KEY, Database
 from harness.processes import wait_for
 from pinwheel.reconcile import capsules
-from pinwheel.reconcile.history import History
+from pinwheel.reconcile.capsule import Capsule
+from pinwheel.reconcile.history import History, read_history
 from pinwheel.reconcile.installed import Deployment, deployment
 from pinwheel.reconcile.reconcile import Request, reconcile
 from pinwheel.reconcile.signing import Keys
@@ -23,7 +27,6 @@ from pinwheel.reconcile.strategies.capsule import CapsuleStrategy
 from pinwheel.reconcile.strategy import Downgrade
 
 OLD_VERSION, OLD_HEAD = "3.2.2", "1d6611b6ab7c"
-FERNET_KEY = "u3Xb5vR2cYz0G4iG1dJq8r7m0d9m1oWJb0sVQ8l6u9E="
 OTHER_KEY = "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyMTI="
 
 
@@ -55,11 +58,27 @@ def older_image(database: Database, tables: Mapping[str, tuple[str, ...]], *keys
     return OlderImage(**fields, tables=tables)
 
 
-def store_capsule(database: Database, *keys: str) -> None:
-    """What the newer image did when it migrated."""
-    newer = newer_image(database, *keys)
-    with newer.engine.begin() as connection:
-        capsules.put(connection, newer.capsule(), now=datetime.now(UTC))
+def store_beside(database: Database, capsule: Capsule) -> bool:
+    """Store it while another process has done so, and not committed yet: whether it was news."""
+    image, now = newer_image(database), datetime.now(UTC)
+    with ThreadPoolExecutor(1) as aside:
+        with image.engine.begin() as connection:
+            assert capsules.put(connection, capsule, now=now)
+            second = aside.submit(capsules.store, image, capsule, now=now)
+            wait([second], timeout=1)
+        return second.result()
+
+
+def require_capsule(database: Database, version: str) -> Capsule:
+    """The capsule of this Airflow as another connection sees it; signed, whole, and ready to be used."""
+    keys = Keys.of([FERNET_KEY])
+    with database.engine().connect() as connection:
+        found = capsules.sound(capsules.stored(connection), keys)
+    (capsule,) = [known for known in found if known.airflow_version == version]
+    with tempfile.TemporaryDirectory() as folder:
+        package = capsule.unpack(Path(folder), keys)
+        assert read_history(package) == capsule.history
+    return capsule
 
 
 def walked_down_tables(database: Database) -> dict[str, tuple[str, ...]]:

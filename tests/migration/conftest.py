@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.databases import Database, airflow_executable
+from harness.databases import FERNET_KEY, Database, airflow_executable
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def airflow(tmp_path: Path) -> Callable[..., str]:
                 **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
                 "AIRFLOW_HOME": str(tmp_path / "home"),
                 "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+                "AIRFLOW__CORE__FERNET_KEY": FERNET_KEY,
                 "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
                 "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.url,
                 "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from harness import invariants
+from harness import invariants, older_image
+from harness.airflow_env import AIRFLOW_VERSION
 from harness.inprocess import bound_airflow
 from harness.operations import World
 from harness.prebuilt import Text, finish_run, start_run
@@ -167,11 +168,14 @@ def test_airflows_own_maintenance_is_not_hindered(source: Any, airflow: Callable
         invariants.check(database.engine())
     airflow(database, "db", "downgrade", "--to-version", "3.2.0", "--yes")
     assert tables(database) >= OWN
+    older_image.execute(database, "DELETE FROM pinwheel_capsule")
     airflow(database, "db", "migrate")
+    older_image.require_capsule(database, AIRFLOW_VERSION)
     airflow(database, "db", "reset", "--yes")
     with database.engine().connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM pinwheel_release")) == 0
     assert tables(database) >= OWN
+    older_image.require_capsule(database, AIRFLOW_VERSION)
     database.drop()
 
 
@@ -221,15 +225,9 @@ def test_a_name_in_the_ledger_survives_each_text(source: Any) -> None:
 
 
 def test_migrate_stores_a_capsule_of_the_airflow_that_migrated(source: Any) -> None:
-    from pinwheel.reconcile import capsules
-    from pinwheel.reconcile.installed import installed_version
-
     database = source.create()
-    with database.engine().connect() as connection:
-        (capsule,) = capsules.stored(connection)
-        assert capsule.airflow_version == installed_version()
-        current = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-        assert capsule.revision == current
+    capsule = older_image.require_capsule(database, AIRFLOW_VERSION)
+    assert capsule.revision == older_image.revision(database)
     database.drop()
 
 

@@ -17,6 +17,7 @@ from harness.older_image import execute, go_down
 from harness.other_airflow import OtherAirflow
 from pinwheel.core.errors import HostError
 from pinwheel.reconcile import snapshot
+from pinwheel.reconcile.installed import installed_version
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
@@ -66,8 +67,6 @@ def newer(mariadb: MariaServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dat
     monkeypatch.setenv("PYTHONPATH", str(mariadb.drivers))
     database = mariadb.create("newer")
     migrate(database.url)
-    execute(database, "DELETE FROM pinwheel_capsule")
-    older_image.store_capsule(database)
     for statement in VALUES:
         execute(database, statement)
     yield database
@@ -97,9 +96,10 @@ def restore(database: Database, path: str) -> snapshot.Restored:
 
 
 def test_the_older_image_takes_mariadb_down_and_what_it_dropped_comes_back_after_the_way_up(
-    mariadb: MariaServer, newer: Database, tmp_path: Path
+    mariadb: MariaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = contents(newer)
+    monkeypatch.setenv("PYTHONPATH", str(mariadb.drivers))
+    newer = mariadb.create("ordinary")
     image = OtherAirflow(
         older_image.OLD_VERSION,
         tmp_path / "older",
@@ -109,6 +109,12 @@ def test_the_older_image_takes_mariadb_down_and_what_it_dropped_comes_back_after
             "AIRFLOW__CORE__FERNET_KEY": older_image.FERNET_KEY,
         },
     )
+    image.cli("airflow", "db", "migrate", check=True)
+    migrate(newer.url)
+    capsule = older_image.require_capsule(newer, installed_version())
+    for statement in VALUES:
+        execute(newer, statement)
+    before = contents(newer)
     refused = image.db("reconcile", "--allow-downgrade", check=False)
     assert refused["exit"] == 5 and refused["error"]["losses"] == ["asset_state_store"]
     assert contents(newer) == before
@@ -121,12 +127,14 @@ def test_the_older_image_takes_mariadb_down_and_what_it_dropped_comes_back_after
 
     execute(newer, "DELETE FROM pinwheel_capsule")
     migrate(newer.url)
-    with newer.engine().connect() as connection:
-        capsules = connection.scalars(sa.text("SELECT airflow_version FROM pinwheel_capsule"))
-        assert list(capsules) == [older_image.newer_image(newer).version]
+    older_image.require_capsule(newer, installed_version())
     assert older_image.revision(newer) == older_image.newer_image(newer).history.head
     assert restore(newer, saved).back == {"asset_state_store": 1}
     assert contents(newer) == before
+    execute(newer, "UPDATE pinwheel_capsule SET signature = 'é'")
+    assert older_image.store_beside(newer, capsule) is False
+    older_image.require_capsule(newer, installed_version())
+    newer.drop()
 
 
 def test_a_walk_that_dies_at_each_change_of_the_schema_goes_on_inside_of_the_migration(

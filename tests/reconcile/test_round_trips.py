@@ -1,4 +1,7 @@
-"""Real deployments of three Airflow versions on one PostgreSQL database, up and down over every pair."""
+"""Real deployments of three Airflow versions on one PostgreSQL database, up and down over every pair.
+
+The way up is Airflow's own command, so that each way down stands on what that command left in the database.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness import bundles
+from harness import bundles, older_image
 from harness.databases import Database
 from harness.journey import Journey, contents, differences, write_dag
 from harness.other_airflow import BETA, OtherAirflow, programs
@@ -19,6 +22,8 @@ pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
 OLD, MIDDLE = "3.2.2", "3.3.2"
 HEADS = {OLD: "1d6611b6ab7c", MIDDLE: "d2f4e1b3c5a7", BETA: "9cffe90fa0c0"}
 CONFIG = {
+    # Checks run beside the road.
+    "workers.execution_api_timeout": 30,
     # Tasks whose worker is gone are noticed, and taken for dead, within seconds.
     "scheduler.task_instance_heartbeat_timeout": 12,
     "scheduler.task_instance_heartbeat_detection_interval": 2,
@@ -62,12 +67,18 @@ class Road:
     def contents(self) -> dict[str, dict[str, str]]:
         return contents(self.database.engine())
 
-    def go(self, version: str, *options: str) -> dict[str, Any]:
+    def up(self, version: str) -> None:
+        """``airflow db migrate`` in the image of a version, as an operator would; it leaves its capsule."""
+        self.at[version].cli("airflow", "db", "migrate", check=True)
+        assert older_image.revision(self.database) == HEADS[version]
+        if version != OLD:
+            older_image.require_capsule(self.database, version)
+
+    def down(self, version: str, *options: str) -> dict[str, Any]:
         """``pinwheel db reconcile`` in the image of a version; its head must then be there."""
         done = self.at[version].db("reconcile", "--allow-downgrade", "--wait-for-writers", "60s", *options)
-        head = self.at[version].scalar("SELECT version_num FROM alembic_version")
         self.at[version].close()
-        assert head == HEADS[version] and done["changed"], done
+        assert older_image.revision(self.database) == HEADS[version] and done["changed"], done
         again = self.at[version].db("reconcile")
         assert not again["changed"] and again["direction"] == "same"
         return done
@@ -109,11 +120,22 @@ def road(session_root: Path, postgres: Any) -> Iterator[Road]:
 
 
 def healthy(env: OtherAirflow) -> None:
-    """This version's API server starts on the schema and says that its database is well."""
+    """This version's API server starts on the schema and says that its database is well.
+
+    Without a capsule, as a migration without Pinwheel leaves it, the Dag processor stores one; no other does.
+    """
+    env.execute("DELETE FROM pinwheel_capsule")
     env.start("api-server")
     assert env.get("/api/v2/monitor/health")["metadatabase"]["status"] == "healthy"
     assert env.get("/api/v2/dags")["total_entries"] == 2
     assert env.cli("airflow", "variables", "get", "colour", check=True).stdout.strip().endswith("green")
+    assert env.db("capsule", "list")["capsules"] == []
+    told = env.db("status")["no_way_back"]
+    assert told and told.endswith("Run now: pinwheel db capsule store")
+    env.processor = "pinwheel"
+    env.start("dag-processor")
+    older_image.require_capsule(env.database, env.version)
+    assert env.db("status")["no_way_back"] is None
 
 
 def goes_on(env: OtherAirflow) -> None:
@@ -129,21 +151,21 @@ def lost(done: dict[str, Any]) -> set[str]:
 
 def test_the_schema_goes_up_and_down_over_every_pair_and_nothing_is_lost(road: Road, tmp_path: Path) -> None:
     old = road.at[OLD]
-    old.cli("airflow", "db", "migrate", check=True)
+    road.up(OLD)
     Journey(old).start()
     old.close()
     first = road.contents()
     assert first["task_instance"]["#"] != "0" and first["xcom"]["#"] != "0" and first["backfill"]["#"] == "1"
 
-    road.go(MIDDLE)
+    road.up(MIDDLE)
     middle = road.contents()
     road.check(MIDDLE, healthy)
 
-    done = road.go(OLD)
+    done = road.down(OLD)
     assert differences(first, road.contents()) == set() and lost(done) == set()
     road.check(OLD, goes_on)
 
-    road.go(BETA)
+    road.up(BETA)
     road.check(BETA, healthy)
     for statement in NEWER_VALUES:
         road.at[BETA].execute(statement)
@@ -154,7 +176,7 @@ def test_the_schema_goes_up_and_down_over_every_pair_and_nothing_is_lost(road: R
     refused = road.at[MIDDLE].db("reconcile", "--allow-downgrade", "--wait-for-writers", "60s", check=False)
     assert refused["exit"] == 5 and "log.team_name" in refused["error"]["losses"]
     assert road.contents() == newest
-    done = road.go(MIDDLE, "--snapshot", str(saved))
+    done = road.down(MIDDLE, "--snapshot", str(saved))
     assert {"log.team_name", "task_instance.archived_reason"} <= lost(done)
     # What the statements above set, and 3.3 has too; 3.4 keeps earlier tries in task_instance.
     assert differences(middle, road.contents()) <= {
@@ -165,7 +187,7 @@ def test_the_schema_goes_up_and_down_over_every_pair_and_nothing_is_lost(road: R
     }
     road.check(MIDDLE, goes_on)
 
-    road.go(BETA)
+    road.up(BETA)
     back = road.at[BETA].db("restore-lost", str(saved))
     assert back["restored"]["log.team_name"] > 0
     road.at[BETA].close()
@@ -173,11 +195,11 @@ def test_the_schema_goes_up_and_down_over_every_pair_and_nothing_is_lost(road: R
 
     plan = road.at[OLD].db("reconcile", "--plan")
     assert {"log.team_name", "dag_version.version_data", "asset_state_store"} <= lost(plan)
-    done = road.go(OLD, "--accept-loss", ",".join(sorted(lost(plan))))
+    done = road.down(OLD, "--accept-loss", ",".join(sorted(lost(plan))))
     assert differences(first, road.contents()) == set()
     road.check(OLD, goes_on)
 
-    road.go(BETA)
+    road.up(BETA)
     gone = differences(newest, road.contents())
     assert gone <= {name for loss in lost(plan) for name in (loss, loss.partition(".")[0])}
     road.check(BETA, goes_on)

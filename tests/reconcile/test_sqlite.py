@@ -12,9 +12,11 @@ import sqlalchemy as sa
 from harness import older_image
 from harness.databases import Database, migrate
 from harness.older_image import execute, go_down
+from harness.other_airflow import BETA, OtherAirflow
 from pinwheel.core.errors import HostError, Refused
 from pinwheel.reconcile import snapshot
 
+MIDDLE = "3.3.2"
 KILLER = """
 import os, sys
 
@@ -33,8 +35,6 @@ if "pinwheel.reconcile.walk" in sys.orig_argv:
 def newer(sqlite: Any) -> Database:
     """A file that this Airflow migrated; its rows refer to each other, and one is more than 3.2 can keep."""
     database: Database = sqlite.create("newer")
-    execute(database, "DELETE FROM pinwheel_capsule")
-    older_image.store_capsule(database)
     for statement in (
         'INSERT INTO asset (id, name, uri, "group", extra, created_at, updated_at) '
         "VALUES (1, 'a', 'a://', 'asset', '{}', '2024-01-01 00:00:00.000000', '2024-01-01 00:00:00.000000')",
@@ -45,6 +45,35 @@ def newer(sqlite: Any) -> Database:
     ):
         execute(database, statement)
     return database
+
+
+@pytest.mark.airflow
+@pytest.mark.slow
+def test_sqlite_goes_up_and_down_with_nothing_but_the_documented_commands(
+    sqlite: Any, tmp_path: Path
+) -> None:
+    """Up, up, up, down, up; after each `airflow db migrate` its capsule is read from another connection."""
+    database: Database = sqlite.create("ordinary", migrated=False)
+    at = {v: OtherAirflow(v, tmp_path / v, database) for v in (older_image.OLD_VERSION, MIDDLE, BETA)}
+    old = at[older_image.OLD_VERSION]
+
+    def up(version: str) -> None:
+        at[version].cli("airflow", "db", "migrate", check=True)
+        older_image.require_capsule(database, version)
+
+    old.cli("airflow", "db", "migrate", check=True)
+    up(MIDDLE)
+    up(BETA)
+    older_image.require_capsule(database, MIDDLE)
+    known = old.db("status")
+    assert known["current"]["airflow"] == BETA and known["no_way_back"] is None
+    assert [(c["airflow"], c["next"]) for c in known["capsules"]] == [(BETA, True), (MIDDLE, False)]
+    assert known["capsules"][0]["from"][:2] == [BETA, MIDDLE]
+    assert known["capsules"][1]["to"][0] == "3.2.0 or a later 3.2"
+    assert old.db("reconcile", "--allow-downgrade")["changed"]
+    assert older_image.revision(database) == older_image.OLD_HEAD
+    older_image.require_capsule(database, older_image.OLD_VERSION)
+    up(MIDDLE)
 
 
 def contents(database: Database) -> dict[str, list[str]]:

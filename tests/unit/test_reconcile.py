@@ -54,6 +54,21 @@ def test_the_way_down_undoes_the_newest_first() -> None:
     assert HISTORY.version_of("ccc") == "3.2.0" and "ccc" in HISTORY and "eee" not in HISTORY
 
 
+def test_a_revision_is_named_after_all_the_releases_that_end_at_it() -> None:
+    later = History(HISTORY.revisions, {**HISTORY.heads, "3.1.0": "aaa", "3.1.8": "bbb"})
+    assert [later.name_of(end) for end in ("aaa", "bbb", "ccc", "ddd")] == [
+        "3.0.0 or a later 3.0",
+        "3.1.8 or a later 3.1",
+        "3.2.0",
+        "3.2.0 or a later 3.2",
+    ]
+    known = History(HISTORY.revisions, {"3.1.0": "bbb", "3.1.8": "ddd"})
+    assert known.name_of("bbb") == "3.1.0 or a later 3.1 before 3.1.8"
+    assert HISTORY.ends() == ["ddd", "bbb", "aaa"]
+    name = attrs.evolve(WALK, from_version="3.2.0 or a later 3.2")
+    assert CommandStrategy("down {from_version}").prepare(name) == ["Run: down 3.2.0"]
+
+
 def test_a_history_survives_its_json() -> None:
     assert History.from_json(HISTORY.as_json()) == HISTORY
 

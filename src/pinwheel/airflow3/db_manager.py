@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-import structlog
 from airflow.utils.db_manager import BaseDBManager
 from sqlalchemy import inspect
 
 import pinwheel.store as store
+from pinwheel.airflow3.capsule import store_after_migration
 from pinwheel.store.tables import VERSION_TABLE, metadata, reconcile
-
-log = structlog.get_logger(__name__)
 
 _STORE = Path(store.__file__).parent
 
@@ -31,7 +28,7 @@ class PinwheelDBManager(BaseDBManager):
     def initdb(self, use_migration_files: bool = False) -> None:
         """Create or upgrade the tables, then store a capsule of the Airflow that migrated its own."""
         super().initdb(use_migration_files=use_migration_files)
-        self._store_capsule()
+        store_after_migration(self.session)
 
     def upgradedb(
         self,
@@ -47,29 +44,13 @@ class PinwheelDBManager(BaseDBManager):
         else:
             super().upgradedb(to_revision, from_revision, show_sql_only, use_migration_files)
         if not show_sql_only:
-            self._store_capsule()
+            store_after_migration(self.session)
 
     def _has_only_capsules(self) -> bool:
         if self.get_current_revision():
             return False
         existing = set(inspect(self.session.get_bind()).get_table_names()) & set(metadata.tables)
         return bool(existing) and existing <= reconcile.names
-
-    def _store_capsule(self) -> None:
-        """Never fails: a capsule is for another day, the migration for this one."""
-        from pinwheel.reconcile import capsules
-        from pinwheel.reconcile.installed import deployment
-
-        try:
-            with self.session.begin_nested():
-                told = capsules.keep(self.session.connection(), deployment(), now=datetime.now(UTC))
-        except Exception as error:
-            told = f"No capsule of this Airflow is stored: {type(error).__name__}"
-        else:
-            if self.session.get_bind().dialect.name == "mysql":
-                # There Airflow upgrades in a session of its own, which it closes without a commit.
-                self.session.commit()
-        log.info(told)
 
     def downgrade(
         self, to_revision: str, from_revision: str | None = None, show_sql_only: bool = False

@@ -29,6 +29,7 @@ from airflow.sdk import timezone
 from pinwheel.airflow3 import callbacks, compat
 from pinwheel.airflow3.arrivals import Arrivals
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
+from pinwheel.airflow3.capsule import store_at_start
 from pinwheel.airflow3.failed_start import FailedStart
 from pinwheel.airflow3.guarded import Boundary, GuardedSelector, describe, guarded
 from pinwheel.airflow3.heads import Head, HeadView, KnownFile, manifest_of
@@ -406,6 +407,7 @@ def run(bundle_names: list[str] | None = None, num_runs: int = -1) -> None:
     from airflow.jobs.dag_processor_job_runner import DagProcessorJobRunner
     from airflow.jobs.job import run_job
 
+    store_at_start()
     runner = DagProcessorJobRunner(
         job=compat.processor_job(bundle_names),
         processor=PinwheelProcessorManager(max_runs=num_runs, bundle_names_to_parse=bundle_names),

@@ -178,6 +178,8 @@ def _status(context: Context, deployment: Deployment) -> int:
         if found["writers"]:
             console.print(text(f"Writers: {', '.join(found['writers'])}", "yellow"), soft_wrap=True)
         _show_capsules(console, found["capsules"], can_sign=found["can_sign"])
+        if found["no_way_back"]:
+            console.print(text(found["no_way_back"], "yellow"), soft_wrap=True)
         if found["plan"]:
             _show_plan(console, found["plan"])
 
@@ -298,12 +300,10 @@ def _capsule_store(context: Context, deployment: Deployment) -> None:
 
     capsule = deployment.capsule()
     with connected(deployment.engine) as connection:
-        revision = current_revision(connection)
-        connection.rollback()
-        if revision is None:
+        if current_revision(connection) is None:
             raise no_schema()
-        with connection.begin():
-            new = capsules.put(connection, capsule, now=datetime.now(UTC))
+        connection.rollback()
+        new = capsules.store(deployment, capsule, now=datetime.now(UTC))
     done = {
         "airflow": capsule.airflow_version,
         "revision": capsule.revision,
@@ -385,9 +385,11 @@ def _show_capsules(
         (
             Column("Capsule", right=True),
             Column("Airflow"),
-            Column("Revision"),
-            Column("Stored"),
-            Column("MB", right=True),
+            Column("Revision", spare=1),
+            Column("Stored", spare=2),
+            Column("MB", right=True, spare=3),
+            Column("Goes down from"),
+            Column("To"),
             Column("State", cut=True),
         ),
         [
@@ -397,11 +399,25 @@ def _show_capsules(
                 text(capsule["revision"] or "?"),
                 text(short_time(capsule["stored_at"])),
                 text(f"{capsule['bytes'] / 1e6:.1f}"),
-                text(capsule["fault"] or "ok", "red" if capsule["fault"] else "green"),
+                text(_range(capsule["from"])),
+                text(_range(capsule["to"])),
+                _state(capsule),
             ]
             for capsule in found
         ],
     )
+
+
+def _state(capsule: dict[str, Any]) -> Any:
+    if capsule["fault"]:
+        return text(capsule["fault"], "red")
+    return text("ok, for the next downgrade" if capsule["next"] else "ok", "green")
+
+
+def _range(versions: list[str]) -> str:
+    """The newest and the oldest of them, without the words around."""
+    ends = dict.fromkeys(version.partition(" ")[0] for version in (versions[:1] + versions[-1:]))
+    return " … ".join(ends) or "-"
 
 
 # what was lost

@@ -131,22 +131,26 @@ def locate(
 
     if current is None:
         return position(Direction.EMPTY, "none")
+    sound = capsules.sound(capsules.stored(connection), deployment.keys)
     if current in own:
-        version = deployment.version if current == own.head else own.version_of(current)
-        for known in capsules.sound(capsules.stored(connection), deployment.keys):
-            # It says the version to the patch; the scripts only say which release brought them.
-            version = known.airflow_version if known.revision == current != own.head else version
+        version = deployment.version if current == own.head else _name(current, own, sound)
         steps = own.index(target) - own.index(current)
         direction = Direction.SAME if not steps else Direction.FORWARD if steps > 0 else Direction.BACKWARD
         return position(direction, told_version or version)
-    capsule = capsules.best(capsules.sound(capsules.stored(connection), deployment.keys), current)
+    capsule = capsules.best(sound, current)
     if capsule:
         history = capsule.history
-        version = capsule.airflow_version if current == history.head else history.version_of(current)
+        version = _name(current, history, sound)
         return position(Direction.BACKWARD, told_version or version, history=history, capsule=capsule)
     if guess or (told_version and release_of(told_version) > release_of(target_version)):
         return position(Direction.BACKWARD, told_version or UNKNOWN, history=None)
     raise _unknown_revision(connection, deployment, current)
+
+
+def _name(revision: str, history: History, sound: Sequence[Capsule]) -> str:
+    """The version that wrote it, where a capsule tells; scripts only say which release brought it."""
+    wrote = next((known.airflow_version for known in sound if known.revision == revision), None)
+    return wrote or history.name_of(revision)
 
 
 def _unknown_revision(connection: Connection, deployment: Deployment, current: str) -> Refused:
@@ -238,27 +242,52 @@ def _notes(connection: Connection, deployment: Deployment, position: Position) -
 
 
 def capsules_at_hand(connection: Connection, deployment: Deployment) -> list[dict[str, Any]]:
-    """All stored capsules, and whether each can be used."""
-    return [
-        {
-            "id": capsule.id,
-            "airflow": capsule.airflow_version if fault is None else None,
-            "revision": capsule.revision if fault is None else None,
-            "stored_at": capsule.stored_at.isoformat() if capsule.stored_at else None,
-            "bytes": len(capsule.archive),
-            "fault": fault,
-        }
-        for capsule in capsules.stored(connection)
-        for fault in [capsule.check(deployment.keys)]
-    ]
+    """All stored capsules: whether each can be used, for which walks, and by the next downgrade."""
+    stored = capsules.stored(connection)
+    sound = capsules.sound(stored, deployment.keys)
+    current = current_revision(connection)
+    chosen = capsules.best(sound, current) if current else None
+    found = []
+    for capsule in stored:
+        fault = capsule.check(deployment.keys)
+        history = capsule.history if fault is None else None
+        versions = [_name(end, history, sound) for end in history.ends()] if history else []
+        found.append(
+            {
+                "id": capsule.id,
+                "airflow": capsule.airflow_version if history else None,
+                "revision": history.head if history else None,
+                "stored_at": capsule.stored_at.isoformat() if capsule.stored_at else None,
+                "bytes": len(capsule.archive),
+                "fault": fault,
+                "from": versions[:-1],
+                "to": versions[1:],
+                "next": chosen is not None and capsule.id == chosen.id,
+            }
+        )
+    return found
+
+
+def no_way_back(found: Sequence[dict[str, Any]], deployment: Deployment, position: Position) -> str | None:
+    """That no older Airflow can go back from the present schema, and what to run now; None when one can."""
+    if position.current_revision is None or any(capsule["next"] for capsule in found):
+        return None
+    said = "No usable capsule knows the present schema, so that no older Airflow can go back from it"
+    if not deployment.keys:
+        return f"{said}. Set [core] fernet_key, and run now: pinwheel db capsule store"
+    if position.current_revision in deployment.history:
+        return f"{said}. Run now: pinwheel db capsule store"
+    return f"{said}. Run now, in the image of Airflow {position.current_version}: pinwheel db capsule store"
 
 
 def status(connection: Connection, deployment: Deployment, position: Position, now: Any) -> dict[str, Any]:
     """What ``pinwheel db status`` shows."""
     unfinished = journal.unfinished(connection)
+    at_hand = capsules_at_hand(connection, deployment)
     return {
         **position.as_json(),
-        "capsules": capsules_at_hand(connection, deployment),
+        "capsules": at_hand,
+        "no_way_back": no_way_back(at_hand, deployment, position),
         "can_sign": bool(deployment.keys),
         "writers": [
             str(writer)

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import sqlalchemy as sa
 from attrs import field, frozen
 
 from pinwheel.core.errors import Refused
@@ -47,6 +48,15 @@ class Capsule:
         """None when it is what one of the keys signed, else what is wrong with it, as a clause."""
         return keys.verify(_signed(self.header_text, self.archive), self.signature, self.key_id)
 
+    def same_as(self, other: Capsule) -> bool:
+        """Whether the same thing is inside, signed with the same key."""
+        return (self.header_text, self.key_id, self.signature, self.archive) == (
+            other.header_text,
+            other.key_id,
+            other.signature,
+            other.archive,
+        )
+
     @property
     def header(self) -> dict[str, Any]:
         return dict(json.loads(self.header_text))
@@ -54,6 +64,11 @@ class Capsule:
     @property
     def airflow_version(self) -> str:
         return str(self.header["airflow_version"])
+
+    @property
+    def sqlalchemy(self) -> str:
+        """The version that its code ran with; empty in capsules that do not say it."""
+        return str(self.header.get("sqlalchemy", ""))
 
     @property
     def history(self) -> History:
@@ -109,6 +124,7 @@ def make(
         {
             "format": FORMAT,
             "airflow_version": airflow_version,
+            "sqlalchemy": sa.__version__,
             "archive_bytes": len(archive),
             "history": history.as_json(),
             "schema": {table: list(columns) for table, columns in sorted(schema.items())},
@@ -121,7 +137,7 @@ def make(
 
 
 def _signed(header: str, archive: bytes) -> bytes:
-    return hashlib.sha256(header.encode()).digest() + hashlib.sha256(archive).digest()
+    return hashlib.sha256(header.encode(errors="surrogatepass")).digest() + hashlib.sha256(archive).digest()
 
 
 def _pack(package: Path, sdk: Path) -> bytes:

@@ -29,11 +29,26 @@ def connected(engine: Engine) -> Iterator[Connection]:
         raise lost(error) from error
 
 
+@contextlib.contextmanager
+def another_connection(engine: Engine) -> Iterator[Connection]:
+    """A new connection, made as those of the engine's pool are: it sees only what is committed."""
+    beside = sa.create_engine(engine.url, pool=engine.pool.recreate(), future=True)
+    try:
+        with beside.connect() as connection:
+            yield connection
+    finally:
+        beside.dispose()
+
+
+def words_of(error: Exception) -> str:
+    """What the database said, in one line."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())[:300]
+
+
 def lost(error: SQLAlchemyError) -> HostError:
-    words = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
     return HostError(
         "Cannot use Airflow's database",
-        found=words,
+        found=words_of(error),
         remedy="Check [database] sql_alchemy_conn and that the database is up, then run the command again",
     )
 
@@ -88,7 +103,7 @@ def require_owner(connection: Connection) -> None:
             raise
         raise Refused(
             "Cannot change Airflow's schema",
-            found=" ".join(str(error.orig).split())[:300],
+            found=words_of(error),
             remedy=remedy,
         ) from error
     finally:

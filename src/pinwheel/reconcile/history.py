@@ -12,6 +12,8 @@ from attrs import frozen
 
 from pinwheel.core.errors import HostError, NotFound
 
+_OLDEST = (3, 0, 0)
+
 
 @frozen
 class Revision:
@@ -43,6 +45,30 @@ class History:
         """The Airflow release whose schema, or a part on the way to it, this revision is."""
         return self.revisions[self.index(revision)].version
 
+    def name_of(self, revision: str) -> str:
+        """The same for people: a release without migrations of its own ends where the one before it does."""
+        versions = self._versions()
+        ending = next(
+            (place for place, version in enumerate(versions) if self.heads[version] == revision), None
+        )
+        if ending is None:
+            return self.version_of(revision)
+        first = versions[ending]
+        major, minor, _ = release_of(first)
+        later = [v for v in versions[ending:] if release_of(v)[:2] == (major, minor)]
+        before = next((f" before {v}" for v in later if self.heads[v] != revision), "")
+        return f"{first} or a later {major}.{minor}{before}"
+
+    def ends(self) -> list[str]:
+        """The revisions that versions of Airflow 3 end at, the newest first."""
+        ends = {self.head, *(self.heads[version] for version in self._versions())}
+        return sorted(ends, key=self.index, reverse=True)
+
+    def _versions(self) -> list[str]:
+        """The versions of Airflow 3 that brought migrations, the oldest first."""
+        known = [version for version, head in self.heads.items() if head in self]
+        return sorted((v for v in known if release_of(v) >= _OLDEST), key=release_of)
+
     def between(self, newer: str, older: str) -> tuple[Revision, ...]:
         """The scripts to undo on the way from *newer* down to *older*, in that order."""
         return tuple(reversed(self.revisions[self.index(older) + 1 : self.index(newer) + 1]))
@@ -58,7 +84,7 @@ class History:
             for name, revision in self.heads.items()
             if release_of(name) <= wanted
         ]
-        if not known or wanted < (3, 0, 0):
+        if not known or wanted < _OLDEST:
             raise NotFound(
                 f"Cannot go to Airflow {version or '?'}",
                 found="no schema of Airflow 3 is known for that version",

@@ -135,10 +135,10 @@ def reconcile(
 def store_capsule(deployment: Deployment, now: datetime, make: Callable[[], Capsule] | None = None) -> str:
     """Store a capsule of the installed Airflow when the schema is its own. A sentence; never fails."""
     try:
-        with deployment.engine.begin() as connection:
-            return capsules.keep(connection, deployment, now=now, make=make)
+        new = capsules.keep(deployment, now=now, make=make)
     except Exception as error:
-        return f"No capsule is stored: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return capsules.not_stored(error)
+    return capsules.is_stored(deployment, new=new)
 
 
 def choose(deployment: Deployment, request: Request, position: Position) -> tuple[Strategy, list[str]]:

@@ -14,7 +14,8 @@ class Downgrade:
 
     from_revision: str
     from_version: str
-    """The Airflow version that the current schema belongs to, as well as it is known (``3.4.0``)."""
+    """The Airflow version that the current schema belongs to, as well as it is known: ``3.3.2``, ``3.3.0 or a
+    later 3.3``, ``unknown``."""
     to_revision: str
     to_version: str
     """The Airflow version that is wanted, as the operator or the installed package says it (``3.2.2``)."""

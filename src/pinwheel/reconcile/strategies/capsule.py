@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import sqlalchemy as sa
+
 from pinwheel.core.errors import HostError, Refused
 from pinwheel.reconcile import capsules
 from pinwheel.reconcile.capsule import Capsule
 from pinwheel.reconcile.database import connected
+from pinwheel.reconcile.history import release_of
 from pinwheel.reconcile.installed import Deployment
 from pinwheel.reconcile.strategy import Downgrade, Say
 from pinwheel.reconcile.walk import TAKES_ALL_BACK
@@ -106,6 +109,14 @@ class CapsuleStrategy:
         chosen = capsules.best(
             [c for c in stored if c.id not in faults], walk.from_revision, walk.to_revision
         )
+        if chosen and _major(chosen.sqlalchemy) not in (None, _major(sa.__version__)):
+            raise Refused(
+                f"Cannot go from Airflow {walk.from_version} to {walk.to_version} by capsule",
+                found=f"the migrations of Airflow {chosen.airflow_version} are written for SQLAlchemy "
+                f"{_major(chosen.sqlalchemy)}, and this image has {sa.__version__}",
+                remedy="Use --strategy command with the newer image, or --strategy exec with a running pod "
+                "of it",
+            )
         if chosen:
             return chosen
         raise Refused(
@@ -122,6 +133,10 @@ class CapsuleStrategy:
         # mkdtemp: readable and writable by this user only, so nobody changes what was verified.
         with tempfile.TemporaryDirectory(prefix="pinwheel-capsule-") as folder:
             yield capsule.unpack(Path(folder), self._deployment.keys)
+
+
+def _major(version: str) -> int | None:
+    return release_of(version)[0] or None
 
 
 def _why_none(stored: list[Capsule], faults: dict[int | None, str], revision: str) -> str:

@@ -74,7 +74,8 @@ class CommandStrategy:
                 remedy="Give one: --command 'docker run --rm NEWER-IMAGE airflow db downgrade "
                 "--to-revision {to_revision} --yes'",
             )
-        facts = {name: getattr(walk, name) for name in PLACEHOLDERS}
+        # The first word: of "3.3.0 or a later 3.3" that is a version.
+        facts = {name: str(getattr(walk, name)).partition(" ")[0] for name in PLACEHOLDERS}
         try:
             return [word.format_map(facts) for word in shlex.split(self._command or "")]
         except (KeyError, IndexError, ValueError) as error:
