@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from harness.airflow_env import AirflowEnv
 from harness.faults import TRIED
 from harness.inprocess import bound_airflow
 from harness.operations import World
@@ -81,6 +83,23 @@ def test_each_started_run_is_bound_in_the_schedulers_own_transaction(database: A
     scheduler_starts(runs)
     assert states(database) == dict.fromkeys(runs, "running")
     assert bound(database) == runs
+
+
+@pytest.mark.airflow
+@pytest.mark.postgres
+def test_what_it_wrote_is_there_when_airflows_own_scheduler_has_ended(postgres: Any, tmp_path: Path) -> None:
+    """A real `airflow scheduler`, and nobody else who could record bindings; read from another connection."""
+    made = postgres.create("scheduler")
+    with bound_airflow(made):
+        runs = queued(World())
+    forget_bindings(made)
+    with made.engine().begin() as connection:
+        connection.execute(sa.text("UPDATE dag SET is_paused = false WHERE dag_id = 'b'"))
+    with AirflowEnv(tmp_path, made) as env:
+        env.cli("airflow", "scheduler", "--num-runs", "2", check=True)
+    started = [run_id for run_id, state in states(made).items() if state != "queued"]
+    assert set(runs) & set(started) and set(bound(made)) == set(started)
+    made.drop()
 
 
 def test_a_transaction_that_is_rolled_back_takes_the_bindings_with_it(database: Any, world: World) -> None:
