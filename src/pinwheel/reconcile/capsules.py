@@ -117,7 +117,8 @@ def put(connection: Connection, capsule: Capsule, *, now: datetime) -> bool:
     if _is_stored(connection, capsule):
         return False
     same = (_table.c.airflow_version == capsule.airflow_version) & (_table.c.revision == capsule.revision)
-    connection.execute(_table.delete().where(same))
+    # By their ids: never what another one stored since.
+    drop(connection, connection.scalars(sa.select(_table.c.id).where(same)).all())
     connection.execute(
         _table.insert().values(
             airflow_version=capsule.airflow_version,
