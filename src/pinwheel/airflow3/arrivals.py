@@ -7,7 +7,7 @@ import time
 import structlog
 
 from pinwheel.core.text import visible
-from pinwheel.services import register
+from pinwheel.services import arriving
 from pinwheel.services.making import ParsedFile
 from pinwheel.services.ports import Host
 
@@ -15,6 +15,9 @@ log = structlog.get_logger(__name__)
 
 MOST = 32
 LONGEST_WAIT = 0.5
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 60.0
+"""While the database is away or busy: at first a second, then twice as long each time."""
 
 
 class Arrivals:
@@ -24,36 +27,47 @@ class Arrivals:
         self.host = host
         self._waiting: list[ParsedFile] = []
         self._since = 0.0
+        self._pause = 0.0
+        self._not_before = 0.0
 
     def add(self, parsed: ParsedFile) -> None:
+        """Take a result; an earlier one of the same file and version that still waits is outdated."""
+        place = (parsed.bundle_name, parsed.path, parsed.seq)
+        self._waiting = [w for w in self._waiting if (w.bundle_name, w.path, w.seq) != place]
         if not self._waiting:
             self._since = time.monotonic()
         self._waiting.append(parsed)
 
     def due(self, *, more_to_come: bool) -> bool:
         """Whether to register now: nothing else is about to arrive, or enough has."""
-        if not self._waiting:
+        if not self._waiting or time.monotonic() < self._not_before:
             return False
         waited = time.monotonic() - self._since
         return not more_to_come or len(self._waiting) >= MOST or waited >= LONGEST_WAIT
 
     def register(self) -> list[ParsedFile]:
-        """Register what waits and return it, but for files that can not be registered: those are logged."""
-        waiting, self._waiting = self._waiting, []
-        if len(waiting) > 1:
-            try:
-                register.register_all(self.host, waiting)
-                return waiting
-            except Exception:
-                log.warning("Files could not be registered together; trying each alone", exc_info=True)
-        return [parsed for parsed in waiting if self._alone(parsed)]
-
-    def _alone(self, parsed: ParsedFile) -> bool:
-        try:
-            register.register(self.host, parsed)
-        except Exception:
-            log.exception(
-                "Failed to register a parsed file", file=visible(parsed.path), bundle=parsed.bundle_name
-            )
-            return False
-        return True
+        """Register what waits; what is known from now on. What the database can not take now waits longer."""
+        known: list[ParsedFile] = []
+        while self._waiting:
+            some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            taken = arriving.take_in(self.host, some)
+            known += taken.known
+            for path, reason in taken.refused.items():
+                log.warning(
+                    "A file was refused; it is shown as an import error",
+                    file=visible(path),
+                    reason=visible(reason),
+                )
+            if taken.later:
+                self._waiting += taken.later
+                self._pause = min(self._pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
+                self._not_before = time.monotonic() + self._pause
+                log.warning(
+                    "Files can not be registered now; they are tried again",
+                    files=len(self._waiting),
+                    seconds=self._pause,
+                    exc_info=taken.trouble,
+                )
+                return known
+        self._pause = 0.0
+        return known

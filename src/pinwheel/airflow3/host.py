@@ -25,7 +25,10 @@ from airflow.serialization.definitions.deadline import DeadlineAlertFields
 from airflow.utils.retries import run_with_db_retries
 from airflow.utils.session import create_session
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
+from tenacity import retry_if_exception
 
 from pinwheel.airflow3 import (
     backfill,
@@ -43,7 +46,7 @@ from pinwheel.airflow3 import (
 )
 from pinwheel.core.chunks import chunks
 from pinwheel.core.drift import Drift
-from pinwheel.core.errors import HostError
+from pinwheel.core.errors import HostError, PinwheelError, Refused
 from pinwheel.core.projection import Projected, Projection
 from pinwheel.services.ports import (
     AirflowBackfill,
@@ -62,6 +65,7 @@ from pinwheel.services.ports import (
     PlacedRun,
 )
 from pinwheel.store import tables as t
+from pinwheel.store.refusals import is_hopeless, said
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -78,21 +82,24 @@ class AirflowHost:
         """See the port. With a session given at construction, *work* joins its transaction instead."""
         if self._session is not None:
             return work(self._session)
-        for attempt in run_with_db_retries():
-            with attempt, _transaction() as session:
+
+        def once() -> T:
+            with _transaction() as session:
                 return work(session)
-        raise HostError("Cannot reach the metadata database", remedy="See the log and try again")
+
+        return _with_retries(once)
 
     def rehearse(self, work: Callable[[Host], T]) -> T:
-        for attempt in run_with_db_retries():
-            with attempt, _transaction() as session:
+        def once() -> T:
+            with _transaction() as session:
                 rehearsal = _Rehearsal(session)
                 rehearsal._versioned = self._versioned
                 try:
                     return work(rehearsal)
                 finally:
                     session.rollback()
-        raise HostError("Cannot reach the metadata database", remedy="See the log and try again")
+
+        return _with_retries(once)
 
     def now(self) -> datetime:
         return timezone.utcnow()
@@ -102,10 +109,12 @@ class AirflowHost:
             log.info("pinwheel change", **event)
 
     def project(self, session: Session, projections: Sequence[Projection]) -> dict[str, Projected]:
-        return projection.project(session, projections) if projections else {}
+        with _writing(projections):
+            return projection.project(session, projections) if projections else {}
 
     def reassert(self, session: Session, projections: Sequence[Projection]) -> None:
-        projection.reassert(session, projections)
+        with _writing(projections):
+            projection.reassert(session, projections)
 
     def standing(self, session: Session, dag_ids: Sequence[str]) -> dict[str, str]:
         return standing.standing(session, dag_ids, self.now())
@@ -114,13 +123,15 @@ class AirflowHost:
         standing.touch(session, dag_ids, self.now())
 
     def restore(self, session: Session, projections: Sequence[Projection]) -> dict[str, Projected]:
-        return projection.restore(session, projections) if projections else {}
+        with _writing(projections):
+            return projection.restore(session, projections) if projections else {}
 
     def retire(self, session: Session, dag_ids: Collection[str]) -> None:
         projection.retire(session, dag_ids)
 
     def write_trial(self, session: Session, p: Projection) -> UUID:
-        return projection.write_trial(session, p)
+        with _writing([p]):
+            return projection.write_trial(session, p)
 
     def create_run(
         self, session: Session, dag_id: str, dag_version_id: UUID, **arguments: Any
@@ -425,6 +436,39 @@ def _with_deadlines(row: SerializedDagModel) -> dict[str, Any]:
         if (alert := alerts.get(reference)) is not None
     ]
     return {**data, "dag": {**data["dag"], "deadline": written}}
+
+
+def _with_retries(once: Callable[[], T]) -> T:
+    """What *once* gives, tried again where the database may be of another mind a moment later."""
+    for attempt in run_with_db_retries().copy(retry=retry_if_exception(_is_worth_a_retry)):
+        with attempt:
+            return once()
+    raise HostError("Cannot reach the metadata database", remedy="See the log and try again")
+
+
+def _is_worth_a_retry(error: BaseException) -> bool:
+    return isinstance(error, (DBAPIError, StaleDataError)) and not is_hopeless(error)
+
+
+@contextmanager
+def _writing(projections: Sequence[Projection]) -> Iterator[None]:
+    """Say it where the database, its driver or Airflow does not take what a build says.
+
+    :raises Refused: that.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        if isinstance(error, PinwheelError) or (
+            isinstance(error, SQLAlchemyError) and not is_hopeless(error)
+        ):
+            raise
+        names = sorted({p.dag_id for p in projections})
+        raise Refused(
+            f"Cannot write {', '.join(names[:5])}{' and others' if names[5:] else ''} to Airflow's rows",
+            found=said(error),
+            remedy="Change what the Dag says there and push again; until then it stays as released",
+        ) from error
 
 
 @contextmanager

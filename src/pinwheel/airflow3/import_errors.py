@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import structlog
 from airflow.listeners.listener import get_listener_manager
+from airflow.models.dag import DagModel
 from airflow.models.dagwarning import DagWarning
 from airflow.models.errors import ParseImportError
 from airflow.sdk import timezone
@@ -74,12 +75,19 @@ def _tell_listeners(error: ParseImportError, stacktrace: str, *, new: bool) -> N
 
 
 def show_warnings(session: Session, dag_ids: Collection[str], warnings: Sequence[Mapping[str, str]]) -> None:
-    """Make the warnings that a parse can give (not others, such as a missing pool) these."""
+    """Make the warnings that a parse can give (not others, such as a missing pool) these.
+
+    Left out are those of Dags that Airflow has no row of: builds of them wait, or belong to another file.
+    """
     kinds = {str(warning["warning_type"]) for warning in warnings} | {"runtime varying value"}
     session.execute(
         delete(DagWarning).where(DagWarning.dag_id.in_(list(dag_ids)), DagWarning.warning_type.in_(kinds))
     )
+    warned = {warning["dag_id"] for warning in warnings}
+    known = set(session.scalars(select(DagModel.dag_id).where(DagModel.dag_id.in_(warned)))) if warned else ()
     for warning in warnings:
+        if warning["dag_id"] not in known:
+            continue
         session.merge(
             DagWarning(
                 dag_id=warning["dag_id"], warning_type=warning["warning_type"], message=warning["message"]

@@ -14,6 +14,7 @@ from pinwheel.core.facts import ParseFacts
 from pinwheel.core.inputs import Inputs, inputs_of
 from pinwheel.services.making import ParsedFile
 
+_WARNING = {"dag_id", "warning_type", "message"}
 NO_RESULT = (
     "The process that parsed this file ended without a result: it was killed (out of memory?) or crashed.\n"
     "Its log is in the Dag processor's log directory."
@@ -50,13 +51,13 @@ def parsed_file(head: Head, path: str, proc: Any, seconds: float) -> ParsedFile:
         inputs=inputs.to_json(),
         contents=contents,
         errors=dict(result.import_errors or {}),
-        warnings=[w for w in result.warnings or () if isinstance(w, Mapping) and "dag_id" in w],
+        warnings=[w for w in result.warnings or () if isinstance(w, Mapping) and w.keys() >= _WARNING],
         impure=[dict(item) for item in impure],
         environment=environment.fingerprint,
         environment_details=environment.details,
         seconds=seconds,
         unversioned_dags=frozenset(opted_out),
-        read_source=lambda name, digest: texts.get(name) or read_below(head.path, name),
+        read_source=lambda name, digest: texts.get(name) or _source(head, name),
     )
 
 
@@ -94,6 +95,13 @@ def _content(
         pure=pure,
     )
     return content, relative, code
+
+
+def _source(head: Head, name: str) -> bytes | None:
+    try:
+        return read_below(head.path, name)
+    except (OSError, ValueError):
+        return None
 
 
 def _everything(head: Head) -> Inputs:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from attrs import field, frozen
+
+from pinwheel.core import text
 
 LABEL_TAG_PREFIX = "version:"
 """A Dag tag ``version:2.4.1`` is the author's version label ``2.4.1``."""
@@ -31,6 +34,10 @@ _UNORDERED_KEYS = frozenset(
 """Keys whose lists Airflow's serialization makes from sets."""
 
 
+def _fitted_label(label: str | None) -> str | None:
+    return text.fit(label, text.LABEL) if label is not None else None
+
+
 @frozen(kw_only=True)
 class BuildContent:
     """What one parse says about one Dag; the part of a build that does not depend on who registers it.
@@ -47,7 +54,7 @@ class BuildContent:
     serialized: Mapping[str, Any] = field(repr=False)
     inputs_digest: str
     files: Mapping[str, str] = field(factory=dict, repr=False)
-    label: str | None = None
+    label: str | None = field(default=None, converter=_fitted_label)
     environment: str = ""
     parse_seconds: float | None = None
     pure: bool = False
@@ -95,18 +102,18 @@ class Build:
 
 def digest_of(value: Any) -> str:
     """SHA-256 hex of a JSON-able value, independent of key order."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def with_placeholder(value: Any, bundle_path: str) -> Any:
     """Return *value* with every occurrence of the bundle directory replaced by the placeholder."""
-    return _map_strings(value, lambda text: text.replace(bundle_path, PATH_PLACEHOLDER))
+    return _map_strings(value, lambda found: found.replace(bundle_path, PATH_PLACEHOLDER))
 
 
 def with_bundle_path(value: Any, bundle_path: str) -> Any:
     """Undo :func:`with_placeholder` for the directory in which the bundle version lies here."""
-    return _map_strings(value, lambda text: text.replace(PATH_PLACEHOLDER, bundle_path))
+    return _map_strings(value, lambda found: found.replace(PATH_PLACEHOLDER, bundle_path))
 
 
 def _map_strings(value: Any, change: Any) -> Any:
@@ -164,6 +171,33 @@ def varying_attributes(one: Mapping[str, Any], other: Mapping[str, Any]) -> tupl
         if len(paths) == 10:
             break
     return tuple(paths)
+
+
+def unstorable_values(value: Any) -> Iterator[tuple[str, str]]:
+    """Dotted paths of what some database or JSON does not take in a serialized Dag, with what it is.
+
+    NUL characters, lone surrogates, and numbers that JSON does not know.
+    """
+    return _unstorable_values(value, "")
+
+
+def _unstorable_values(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        if "\x00" in value:
+            yield path, "a NUL character"
+        elif text.storable(value) != value:
+            yield path, "half of a surrogate pair"
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield path, f"the number {value}"
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if isinstance(key, str):
+                yield from _unstorable_values(key, path)
+            hidden = key in ("__var", "__type", "dag")
+            yield from _unstorable_values(inner, path if hidden else f"{path}.{key}" if path else str(key))
+    elif isinstance(value, (list, tuple)):
+        for index, inner in enumerate(value):
+            yield from _unstorable_values(inner, f"{path}[{_task_id(inner) or index}]")
 
 
 def _differences(one: Any, other: Any, path: str) -> Iterator[str]:

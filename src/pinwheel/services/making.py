@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from pinwheel.core import text
 from pinwheel.core.build import Build, BuildContent, varying_attributes
 from pinwheel.core.release import Track
 from pinwheel.services.ports import Host
@@ -19,9 +20,17 @@ _FOLD_AFTER = 3
 """So many different serialized forms of one state of the inputs make a Dag unstable, whatever it read."""
 
 
+def _fitted_errors(errors: Mapping[str, str]) -> dict[str, str]:
+    return {text.fit(path, text.PATH): text.fit_end(error, text.ERROR) for path, error in errors.items()}
+
+
+def _fitted_warnings(warnings: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    return [{**warning, "message": text.fit(warning["message"], text.MESSAGE)} for warning in warnings]
+
+
 @frozen(kw_only=True)
 class ParsedFile:
-    """What one parse of one Dag file in one bundle version gave."""
+    """What one parse of one Dag file in one bundle version gave. Texts are made fit to be stored."""
 
     bundle_name: str
     bundle_version: str
@@ -33,15 +42,17 @@ class ParsedFile:
     inputs_digest: str
     inputs: Mapping[str, Any]
     contents: Sequence[BuildContent]
-    errors: Mapping[str, str] = field(factory=dict)
+    errors: Mapping[str, str] = field(factory=dict, converter=_fitted_errors)
     """Why Dags of the file could not be made: path of the file (or inside the zip) to traceback."""
-    warnings: Sequence[Mapping[str, str]] = ()
+    warnings: Sequence[Mapping[str, str]] = field(default=(), converter=_fitted_warnings)
     """Airflow's own warnings on Dags of the file: ``dag_id``, ``warning_type``, ``message``."""
     impure: Sequence[Mapping[str, str]] = ()
     """What the parse read from outside the bundle; empty for a pure file."""
     environment: str = ""
     environment_details: Mapping[str, Any] = field(factory=dict)
     seconds: float | None = None
+    refused: frozenset[str] = frozenset()
+    """Dags that the file holds too but of which no build can be stored; ``errors`` tell why."""
     unversioned_dags: frozenset[str] = frozenset()
     """Dags of the file that opt out of bundle versioning."""
     read_source: Callable[[str, str], bytes | None] = field(default=lambda path, digest: None)
@@ -49,7 +60,7 @@ class ParsedFile:
 
     @property
     def error(self) -> str | None:
-        return "\n".join(self.errors[path] for path in sorted(self.errors)) or None
+        return text.fit_end("\n".join(self.errors[path] for path in sorted(self.errors)), text.ERROR) or None
 
 
 @frozen(kw_only=True)

@@ -7,15 +7,19 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from pinwheel.core import text
 from pinwheel.core.chunks import chunks
+from pinwheel.core.errors import InvalidInput
 from pinwheel.services.accepting import record_broken, release_newest
 from pinwheel.services.making import Made, ParsedFile, make_builds
 from pinwheel.services.ports import Host
+from pinwheel.services.refusing import reason_of, words
 from pinwheel.services.releasing import Outcome
 from pinwheel.store import builds, dags, files
 from pinwheel.store.locking import begin_write
+from pinwheel.store.refusals import may_pass
 
 T = TypeVar("T")
 
@@ -72,13 +76,18 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Any) -> list[Ou
     begin_write(session)
     now = host.now()
     bundle_name, bundle_version, seq = parsed[0].bundle_name, parsed[0].bundle_version, parsed[0].seq
+    parsed = _with_usable_paths(host, session, parsed)
     known = files.some(session, bundle_name, [file.path for file in parsed])
     found = {file.path: {content.dag_id for content in file.contents} for file in parsed}
     affected = _affected(
         session, bundle_name, found, known, broken=[file.path for file in parsed if file.error]
     )
     places = {c.dag_id: (bundle_name, file.path) for file in parsed for c in file.contents}
-    rows = dags.lock(session, {d for dag_ids in affected.values() for d in dag_ids}, places)
+    refused = {dag_id for file in parsed for dag_id in file.refused}
+    rows = dags.lock(session, {d for dag_ids in affected.values() for d in dag_ids} | refused, places)
+    for file in parsed:
+        # A Dag that was never stored is not managed, and so not broken.
+        affected[file.path] |= file.refused & rows.keys()
     made = make_builds(host, session, parsed, rows, now=now)
     for file in parsed:
         if file.error:
@@ -99,9 +108,26 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Any) -> list[Ou
     shown = [file for file in newest if file.path in written]
     if shown:
         host.show_errors(session, bundle_name, {file.path: file.errors for file in shown})
+    outcomes = release_newest(host, session, made, rows, bundle_name=bundle_name, seq=seq, now=now)
+    if shown:
+        # After the release: a warning needs its Dag's row.
         dag_ids = sorted(content.dag_id for file in shown for content in file.contents)
         host.show_warnings(session, dag_ids, [warning for file in shown for warning in file.warnings])
-    return release_newest(host, session, made, rows, bundle_name=bundle_name, seq=seq, now=now)
+    return outcomes
+
+
+def _with_usable_paths(host: Host, session: Any, parsed: Sequence[ParsedFile]) -> list[ParsedFile]:
+    """Those whose path fits into a key; of the others only the reason is kept, where users look."""
+    for file in parsed:
+        if len(file.path) > text.FILE_PATH:
+            error = InvalidInput(
+                f"Cannot take in a Dag file whose path has {len(file.path)} characters",
+                found=f"a path below its bundle can be of at most {text.FILE_PATH}",
+                remedy="Move it to a folder with a shorter name; its Dags are not read until then",
+            )
+            path = text.fit(file.path, text.PATH)
+            host.show_errors(session, file.bundle_name, {path: {path: error.message}})
+    return [file for file in parsed if len(file.path) <= text.FILE_PATH]
 
 
 def _affected(
@@ -173,6 +199,7 @@ class _Again:
     builds: Mapping[str, int]
     error: str | None
     impure: bool
+    refused: frozenset[str] = frozenset()
 
 
 def reuse_all(
@@ -189,13 +216,15 @@ def reuse_all(
     What a commit brings back is not parsed again, but it is the newest build again. ``files`` are paths with
     the id of the parse. One transaction takes :data:`TOGETHER` files; ``between`` is called after each, for
     whoever must not be silent for long. Safe to repeat and to run from several processors at once.
+
+    A file that the database refuses becomes an import error with the reason, and counts as taken. Raises
+    what may pass: the database was away or busy. What was taken until then stays.
     """
     taken: set[str] = set()
     for chunk in chunks(files, TOGETHER):
         again = _again(host, bundle_name, bundle_version, seq, chunk)
         for together in _apart(again, lambda item: (seq, item.path), lambda item: item.builds):
-            outcomes = host.run(partial(_reuse, host, together))
-            _announce(host, outcomes)
+            _announce(host, _reuse_some(host, together))
             taken |= {item.path for item in together}
         between()
     return taken
@@ -221,6 +250,22 @@ def _again(
     ]
 
 
+def _reuse_some(host: Host, again: Sequence[_Again]) -> list[Outcome]:
+    try:
+        return host.run(partial(_reuse, host, again))
+    except Exception as error:
+        if may_pass(error):
+            raise
+        if len(again) > 1:
+            return [outcome for item in again for outcome in _reuse_some(host, [item])]
+        (item,) = again
+        if item.refused or not item.builds:
+            raise
+        reason = reason_of(item.path, {"": words(error)})
+        refused = evolve(item, builds={}, error=reason, refused=frozenset(item.builds))
+        return host.run(partial(_reuse, host, [refused]))
+
+
 def _reuse(host: Host, again: Sequence[_Again], session: Any) -> list[Outcome]:
     begin_write(session)
     now = host.now()
@@ -235,7 +280,10 @@ def _reuse(host: Host, again: Sequence[_Again], session: Any) -> list[Outcome]:
         broken=[item.path for item in again if item.error],
     )
     places = {dag_id: (bundle_name, item.path) for item in again for dag_id in item.builds}
-    rows = dags.lock(session, {d for dag_ids in affected.values() for d in dag_ids}, places)
+    refused = {dag_id for item in again for dag_id in item.refused}
+    rows = dags.lock(session, {d for dag_ids in affected.values() for d in dag_ids} | refused, places)
+    for item in again:
+        affected[item.path] |= item.refused & rows.keys()
     written = files.put_all(
         session,
         bundle_name,

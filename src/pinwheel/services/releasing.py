@@ -15,6 +15,7 @@ from pinwheel.core.drift import Drift
 from pinwheel.core.errors import NotFound, PinwheelError, Refused
 from pinwheel.core.projection import Place, Projected, Projection, place_of, serialized_for
 from pinwheel.core.release import DagState, Decision, Kind, Release, SetTrack, Track, unversioned_remedy
+from pinwheel.core.text import storable
 from pinwheel.services.ports import Host
 from pinwheel.store import builds, bundles, dags, events, releases
 
@@ -328,7 +329,7 @@ def projections_for(
                 build=build,
                 place=place,
                 serialized=serialized_for(build, stored[build.id], place, version.path if version else None),
-                source_code=(source or b"").decode(errors="replace")
+                source_code=storable((source or b"").decode(errors="replace"))
                 or "# The source of this Dag is empty.\n",
                 version_data=version.version_data if version else None,
                 dag_version_id=dag_version_id,

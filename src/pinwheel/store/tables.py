@@ -117,7 +117,7 @@ build = Table(
     Column("bundle_name", BUNDLE, nullable=False),
     Column("bundle_version", VERSION, nullable=False),
     Column("relative_fileloc", PATH, nullable=False),
-    Column("label", String(250)),
+    Column("label", String(text.LABEL)),
     Column("environment", DIGEST, nullable=False, default=""),
     Column("parse_seconds", Float),
     Column("pure", Boolean, nullable=False, default=False),
