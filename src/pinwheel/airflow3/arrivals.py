@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Collection
 
 import structlog
 
 from pinwheel.core.text import visible
 from pinwheel.services import arriving
+from pinwheel.services.accepting import imported_files
 from pinwheel.services.making import ParsedFile
 from pinwheel.services.ports import Host
 
@@ -20,11 +22,23 @@ LONGEST_PAUSE = 60.0
 """While the database is away or busy: at first a second, then twice as long each time."""
 
 
-class Arrivals:
-    """Registers parsed files together: most of what it costs is per transaction, not per file."""
+LONGEST_HOLD = 30.0
+MOST_HELD = 64
+"""Files that wait for others which they import. What waits too long, or is one too many, does not wait."""
 
-    def __init__(self, host: Host) -> None:
+
+class Arrivals:
+    """Registers parsed files together: most of what it costs is per transaction, not per file.
+
+    A file that imports another Dag file gives that one's Dags too, and only the other's parse tells them
+    apart from its own. So it is registered with or after the other: ``is_coming`` says, of bundle and file,
+    whether a parse is still to come.
+    """
+
+    def __init__(self, host: Host, is_coming: Callable[[str, str], bool] = lambda name, path: False) -> None:
         self.host = host
+        self._is_coming = is_coming
+        self._held: dict[int, float] = {}
         self._waiting: list[ParsedFile] = []
         self._since = 0.0
         self._pause = 0.0
@@ -48,6 +62,36 @@ class Arrivals:
     def register(self) -> list[ParsedFile]:
         """Register what waits; what is known from now on. What the database can not take now waits longer."""
         known: list[ParsedFile] = []
+        ready, held = self._divided()
+        self._waiting = ready
+        try:
+            return self._register_waiting(known)
+        finally:
+            self._waiting += held
+            self._since = time.monotonic()
+
+    def _divided(self) -> tuple[list[ParsedFile], list[ParsedFile]]:
+        """What can be registered, and what waits for a file that it imports."""
+        now = time.monotonic()
+        here = {(file.bundle_name, file.path) for file in self._waiting}
+        ready: list[ParsedFile] = []
+        held: list[ParsedFile] = []
+        since: dict[int, float] = {}
+        for file in self._waiting:
+            began = self._held.get(id(file), now)
+            if len(held) < MOST_HELD and now - began < LONGEST_HOLD and self._waits(file, here):
+                held.append(file)
+                since[id(file)] = began
+            else:
+                ready.append(file)
+        self._held = since
+        return ready, held
+
+    def _waits(self, file: ParsedFile, here: Collection[tuple[str, str]]) -> bool:
+        imported = ((file.bundle_name, path) for path in sorted(imported_files([file])))
+        return any(place not in here and self._is_coming(*place) for place in imported)
+
+    def _register_waiting(self, known: list[ParsedFile]) -> list[ParsedFile]:
         while self._waiting:
             some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             taken = arriving.take_in(self.host, some)

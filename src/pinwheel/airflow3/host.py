@@ -256,9 +256,14 @@ class AirflowHost:
         )
 
     def show_errors(
-        self, session: Session, bundle_name: str, errors: Mapping[str, Mapping[str, str]]
+        self,
+        session: Session,
+        bundle_name: str,
+        errors: Mapping[str, Mapping[str, str]],
+        *,
+        tell: bool = True,
     ) -> None:
-        import_errors.show(session, bundle_name, errors)
+        import_errors.show(session, bundle_name, errors, tell=tell)
 
     def show_warnings(
         self, session: Session, dag_ids: Collection[str], warnings: Sequence[Mapping[str, str]]

@@ -21,7 +21,9 @@ from sqlalchemy.orm import Session
 log = structlog.get_logger(__name__)
 
 
-def show(session: Session, bundle_name: str, errors: Mapping[str, Mapping[str, str]]) -> None:
+def show(
+    session: Session, bundle_name: str, errors: Mapping[str, Mapping[str, str]], *, tell: bool = True
+) -> None:
     """Make the import errors of these files (and, for zips, of the files in them) these."""
     wanted = {filename: text for of_file in errors.values() for filename, text in of_file.items()}
     shown = session.scalars(
@@ -42,7 +44,8 @@ def show(session: Session, bundle_name: str, errors: Mapping[str, Mapping[str, s
             error.source_reference = filename
         if known is None:
             session.add(error)
-        _tell_listeners(error, stacktrace, new=known is None)
+        if tell:
+            _tell_listeners(error, stacktrace, new=known is None)
     session.flush()
 
 

@@ -38,6 +38,7 @@ from pinwheel.airflow3.intake import Intake
 from pinwheel.airflow3.keeper import Keeper
 from pinwheel.airflow3.parsing import TracingProcess
 from pinwheel.airflow3.results import broken_file, parsed_file, timed_out_file
+from pinwheel.airflow3.unmanaged import Unmanaged
 from pinwheel.core.inputs import Inputs
 from pinwheel.core.text import visible
 from pinwheel.services import adopt, faults, presence
@@ -70,7 +71,8 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         self.host = AirflowHost()
         self.boundary = Boundary(self.host)
         self.keeper = Keeper(self.host, self.boundary)
-        self.arrivals = Arrivals(self.host)
+        self.arrivals = Arrivals(self.host, is_coming=self._is_coming)
+        self.unmanaged = Unmanaged(self.host)
         self.intake = Intake(
             self.host,
             self.boundary,
@@ -141,6 +143,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         """Called once per new bundle version with all its files: queue those that are to be parsed."""
         if bundle_name not in self.heads:
             super().deactivate_deleted_dags(bundle_name=bundle_name, present=present)
+            self.unmanaged.forget_others(bundle_name, {str(info.rel_path) for info in present})
             return
         plan = self.intake.pop_plan(bundle_name)
         if plan is None:
@@ -283,7 +286,10 @@ class PinwheelProcessorManager(DagFileProcessorManager):
     @guarded(_nothing, bundle=lambda file, *_, **__: file.bundle_name)
     def handle_parsing_result(self, file: DagFileInfo, proc: Any, **kwargs: Any) -> None:
         if file.bundle_name not in self.heads:
+            place = (file.bundle_name, str(file.rel_path))
+            self.unmanaged.take_out(*place, proc.parsing_result)
             super().handle_parsing_result(file, proc, **kwargs)
+            self.unmanaged.show(*place)
             return
         callbacks_only = proc.had_callbacks and proc.parsing_result is None
         seconds = time.monotonic() - proc.start_time
@@ -327,6 +333,22 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             )
             parsed = broken_file(at, path, f"What this file's parse gave can not be used: {describe(error)}.")
         self.arrivals.add(parsed)
+
+    def _is_coming(self, bundle_name: str, path: str) -> bool:
+        """Whether this Dag file of the newest version is still to be parsed; if so, it is parsed next."""
+        known, head = self.intake.known.get((bundle_name, path)), self.heads.get(bundle_name)
+        if known is None or head is None or known.seq >= head.seq:
+            return False
+
+        def find(infos: Any) -> DagFileInfo | None:
+            return next((i for i in infos if (i.bundle_name, str(i.rel_path)) == (bundle_name, path)), None)
+
+        if find(self._processors) is not None:
+            return True
+        queued = find(self._file_queue)  # type: ignore[has-type]
+        if queued is not None:
+            self._add_files_to_queue([queued], mode="frontprio")
+        return queued is not None
 
     def _older_manifest(self, bundle_name: str, version: str) -> dict[str, str]:
         view = next((b for b in self._dag_bundles if b.name == bundle_name), None)

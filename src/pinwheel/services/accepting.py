@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from attrs import evolve
+
 from pinwheel.core import text
 from pinwheel.core.build import Build
+from pinwheel.core.definers import Holder, definers
 from pinwheel.core.release import Command, Verb, decide
-from pinwheel.services.making import Made
+from pinwheel.services.making import Made, ParsedFile
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out, load_states
 from pinwheel.store import builds, dags, events, files
@@ -28,9 +31,10 @@ def release_newest(
     """Make builds the newest of their Dags, whose locked rows are given, and release those of unpinned ones.
 
     A Dag that another file holds too stays with that file until a newer version of the bundle shows that
-    it is gone from there; until then it is only on the shelf.
+    it is gone from there (:func:`presence.settle`, which also tells of such Dags); until then it is only on
+    the shelf. But a file that only imported the Dag's own does not keep it.
     """
-    accepted = _accepted(session, made, rows, bundle_name=bundle_name, seq=seq, now=now)
+    accepted = _accepted(session, made, rows, bundle_name=bundle_name, seq=seq)
     if not accepted:
         return []
     dags.change_each(
@@ -65,39 +69,113 @@ def release_newest(
 
 
 def _accepted(
-    session: Any,
-    made: Mapping[str, Made],
-    rows: Mapping[str, Any],
-    *,
-    bundle_name: str,
-    seq: int,
-    now: datetime,
+    session: Any, made: Mapping[str, Made], rows: Mapping[str, Any], *, bundle_name: str, seq: int
 ) -> dict[str, Made]:
-    accepted = {}
-    for dag_id, item in made.items():
-        row = rows[dag_id]
-        elsewhere = (row.bundle_name, row.relative_fileloc) != (bundle_name, item.path)
-        owner = f"{row.bundle_name}: {row.relative_fileloc}"
-        if elsewhere and row.newest_build_id is not None and _still_there(session, row, dag_id):
-            events.add(
-                session,
-                "duplicate",
-                now=now,
-                actor=ACTOR,
-                dag_id=dag_id,
-                bundle_name=bundle_name,
-                reason=f"{item.path} holds the Dag too; it stays with {owner}",
-                path=item.path,
-                owner=owner,
+    return {
+        dag_id: item
+        for dag_id, item in made.items()
+        if _is_accepted(session, item, rows[dag_id], (bundle_name, item.path), seq)
+    }
+
+
+def _is_accepted(session: Any, item: Made, row: Any, place: tuple[str, str], seq: int) -> bool:
+    if (row.bundle_name, row.relative_fileloc) == place:
+        return bool(row.newest_seq <= seq)
+    if row.newest_build_id is None or not _still_there(session, row):
+        return True
+    return row.bundle_name == place[0] and row.newest_seq <= seq and _defines(session, row, item)
+
+
+def _defines(session: Any, row: Any, item: Made) -> bool:
+    """Whether the Dag's present file only imported it from this one."""
+    used = builds.files_of(session, [row.newest_build_id, item.build.id])
+    holders = [
+        _holder(session, row.relative_fileloc, used.get(row.newest_build_id, {})),
+        _holder(session, item.path, used.get(item.build.id, {})),
+    ]
+    return definers(row.dag_id, holders) == {item.path}
+
+
+def _holder(session: Any, path: str, used: Mapping[str, str]) -> Holder:
+    return Holder(path=path, reads=used.keys(), source=lambda: builds.source(session, used.get(path, "")))
+
+
+def _known_holders(session: Any, known: Sequence[Any]) -> list[Holder]:
+    """Of rows of files: what their newest parses used."""
+    parses = files.parses(session, [row.parse_id for row in known if row.parse_id is not None])
+    used = [parses[row.parse_id].inputs.get("files", {}) if row.parse_id in parses else {} for row in known]
+    return [_holder(session, row.relative_fileloc, u) for row, u in zip(known, used, strict=True)]
+
+
+def only_imports(session: Any, dag_id: str, file: Any, owner: Any) -> bool:
+    """Whether a file, given by its row, gave a Dag only because it imports the Dag's own, its owner."""
+    if file.bundle_name != owner.bundle_name:
+        return False
+    return definers(dag_id, _known_holders(session, [file, owner])) == {owner.relative_fileloc}
+
+
+def left_to_definers(session: Any, parsed: Sequence[ParsedFile]) -> list[ParsedFile]:
+    """These files of one bundle version, without the Dags that are theirs only because they import them.
+
+    Compared with each other, and with what is known of this version already; a file that is not known yet
+    is not waited for.
+    """
+    imported = imported_files(parsed)
+    own = {file.path for file in parsed}
+    known = {
+        path: row
+        for path, row in files.some(session, parsed[0].bundle_name, imported - own).items()
+        if row.seq >= parsed[0].seq
+    }
+    holders: dict[str, list[Holder]] = {}
+    for file in parsed:
+        for content in file.contents:
+            holders.setdefault(content.dag_id, []).append(
+                Holder(path=file.path, reads=reads_of(file), source=_own_text(file))
             )
-        elif elsewhere or row.newest_seq <= seq:
-            accepted[dag_id] = item
-    return accepted
+    holding = [row for row in known.values() if not holders.keys().isdisjoint(row.dag_ids)]
+    for row, holder in zip(holding, _known_holders(session, holding), strict=True):
+        for dag_id in holders.keys() & set(row.dag_ids):
+            holders[dag_id].append(holder)
+    defined = {dag_id: definers(dag_id, found) for dag_id, found in holders.items() if len(found) > 1}
+    return [_without(file, {d for d, paths in defined.items() if file.path not in paths}) for file in parsed]
 
 
-def _still_there(session: Any, row: Any, dag_id: str) -> bool:
+def imported_files(parsed: Sequence[ParsedFile]) -> set[str]:
+    """Files other than their own that parses which gave Dags used, and that may give Dags too."""
+    return {
+        path
+        for file in parsed
+        if file.contents
+        for path in reads_of(file)
+        if path != file.path and path.endswith((".py", ".zip"))
+    }
+
+
+def reads_of(file: ParsedFile) -> Collection[str]:
+    """The bundle files that its parse used; none of a parse that was not traced."""
+    if any(item.get("kind") == "unknown" for item in file.impure):
+        return ()
+    return dict(file.inputs.get("files", {})).keys()
+
+
+def _own_text(file: ParsedFile) -> Callable[[], bytes | None]:
+    return lambda: file.read_source(file.path, file.file_digest)
+
+
+def _without(file: ParsedFile, dag_ids: set[str]) -> ParsedFile:
+    if dag_ids.isdisjoint(content.dag_id for content in file.contents):
+        return file
+    return evolve(
+        file,
+        contents=[content for content in file.contents if content.dag_id not in dag_ids],
+        warnings=[warning for warning in file.warnings if warning["dag_id"] not in dag_ids],
+    )
+
+
+def _still_there(session: Any, row: Any) -> bool:
     owner = files.one(session, row.bundle_name, row.relative_fileloc)
-    return owner is not None and dag_id in owner.dag_ids
+    return owner is not None and row.dag_id in owner.dag_ids
 
 
 def record_broken(

@@ -335,10 +335,18 @@ class Host(Protocol):
         """Write one line to Airflow's audit log."""
         ...
 
-    def show_errors(self, session: Any, bundle_name: str, errors: Mapping[str, Mapping[str, str]]) -> None:
+    def show_errors(
+        self,
+        session: Any,
+        bundle_name: str,
+        errors: Mapping[str, Mapping[str, str]],
+        *,
+        tell: bool = True,
+    ) -> None:
         """Make Airflow's import errors of each of these files these, without touching its Dags.
 
         ``errors`` has for each file a traceback by path (in a zip there are several); none: clear them.
+        Listeners are told, unless the caller says that it is no news.
         """
         ...
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from pinwheel.core.release import Command, Verb, decide
-from pinwheel.services.accepting import release_newest
+from pinwheel.services import duplicates
+from pinwheel.services.accepting import only_imports, release_newest
 from pinwheel.services.making import Made
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out, load_states
@@ -33,28 +34,38 @@ def settle(host: Host, *, bundle_name: str, seq: int, paths: set[str], grace_sec
         files.remove(session, bundle_name, set(known) - paths)
         present = {path: row for path, row in known.items() if path in paths}
         bundles.settle(session, bundle_name, seq)
-        return _moved(host, session, bundle_name, present) + _gone(
-            host, session, bundle_name, present, grace_seconds
-        )
+        outcomes, held = _moved(host, session, bundle_name, present)
+        duplicates.record(session, bundle_name, held, now=host.now())
+        return outcomes + _gone(host, session, bundle_name, present, grace_seconds)
 
     outcomes = host.run(work)
     host.announce([{"kind": o.kind or "", "dag_id": o.dag_id} for o in outcomes if o.changed])
     return outcomes
 
 
-def _moved(host: Host, session: Any, bundle_name: str, present: Mapping[str, Any]) -> list[Outcome]:
-    """Take over Dags whose former file no longer holds them from the file of this bundle that does."""
-    holders = {dag_id: row for row in present.values() if not row.error for dag_id in row.dag_ids}
-    rows = dags.rows(session, holders)
+def _moved(
+    host: Host, session: Any, bundle_name: str, present: Mapping[str, Any]
+) -> tuple[list[Outcome], dict[str, dict[str, str]]]:
+    """Take over Dags whose former file no longer holds them from the file of this bundle that does.
+
+    Also returns, by file, the Dags that stay elsewhere, since their file holds them still.
+    """
+    good = [(path, row) for path, row in sorted(present.items()) if not row.error]
+    rows = dags.rows(session, {dag_id for _, file in good for dag_id in file.dag_ids})
     outcomes: list[Outcome] = []
-    for dag_id, file in sorted(holders.items()):
-        row = rows.get(dag_id)
-        if row is None or (row.bundle_name, row.relative_fileloc) == (bundle_name, file.relative_fileloc):
-            continue
-        owner = files.one(session, row.bundle_name, row.relative_fileloc)
-        if owner is None or dag_id not in owner.dag_ids:
-            outcomes += _take_over(host, session, dag_id, file)
-    return outcomes
+    held: dict[str, dict[str, str]] = {}
+    for path, file in good:
+        for dag_id in file.dag_ids:
+            row = rows.get(dag_id)
+            if row is None or (row.bundle_name, row.relative_fileloc) == (bundle_name, path):
+                continue
+            owner = files.one(session, row.bundle_name, row.relative_fileloc)
+            if owner is None or dag_id not in owner.dag_ids:
+                outcomes += _take_over(host, session, dag_id, file)
+                rows |= dags.rows(session, [dag_id])
+            elif not only_imports(session, dag_id, file, owner):
+                held.setdefault(path, {})[dag_id] = duplicates.owner_of(row)
+    return outcomes, held
 
 
 def _take_over(host: Host, session: Any, dag_id: str, file: Any) -> list[Outcome]:

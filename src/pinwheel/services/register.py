@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 from pinwheel.core import text
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import InvalidInput
-from pinwheel.services.accepting import record_broken, release_newest
+from pinwheel.services.accepting import imported_files, left_to_definers, record_broken, release_newest
 from pinwheel.services.making import Made, ParsedFile, make_builds
 from pinwheel.services.ports import Host
 from pinwheel.services.refusing import reason_of, words
@@ -39,10 +39,14 @@ def register(host: Host, parsed: ParsedFile) -> list[Outcome]:
 def register_all(host: Host, parsed: Sequence[ParsedFile]) -> list[Outcome]:
     """As :func:`register`, for many files in few transactions: most of the cost is per transaction."""
     outcomes: list[Outcome] = []
-    for together in _apart(parsed, _place, lambda file: [content.dag_id for content in file.contents]):
-        done = host.run(partial(_register, host, together))
-        _announce(host, done)
-        outcomes += done
+    for version in _apart(parsed, _place, lambda file: ()):
+        mine = version
+        if imported_files(version):
+            mine = host.run(partial(left_to_definers, parsed=version))
+        for together in _apart(mine, _place, lambda file: [content.dag_id for content in file.contents]):
+            done = host.run(partial(_register, host, together))
+            _announce(host, done)
+            outcomes += done
     return outcomes
 
 
@@ -91,7 +95,7 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Any) -> list[Ou
     made = make_builds(host, session, parsed, rows, now=now)
     for file in parsed:
         if file.error:
-            gone = sorted(affected[file.path] - set(made))
+            gone = _own(affected[file.path] - set(made), rows, bundle_name, file.path)
             record_broken(session, gone, bundle_name, bundle_version, file.path, file.error, now=now)
     newest = [file for file in parsed if file.path not in known or known[file.path].seq <= seq]
     ids = files.add_parses(session, [_parse_row(file, made, now=now) for file in newest])
@@ -145,6 +149,14 @@ def _affected(
     for path in broken:
         affected[path] |= set(known[path].dag_ids if path in known else ())
     return affected
+
+
+def _own(dag_ids: Iterable[str], rows: Mapping[str, Any], bundle_name: str, path: str) -> list[str]:
+    """Those of these Dags that are the file's: a Dag of another file is not broken by this one."""
+    place = (bundle_name, path)
+    return sorted(
+        d for d in dag_ids if d in rows and (rows[d].bundle_name, rows[d].relative_fileloc) == place
+    )
 
 
 def _file_row(
@@ -305,7 +317,7 @@ def _reuse(host: Host, again: Sequence[_Again], session: Any) -> list[Outcome]:
         return []
     for item in again:
         if item.error:
-            gone = sorted(affected[item.path] - set(item.builds))
+            gone = _own(affected[item.path] - set(item.builds), rows, bundle_name, item.path)
             record_broken(session, gone, bundle_name, bundle_version, item.path, item.error, now=now)
     host.show_errors(
         session, bundle_name, {item.path: {item.path: item.error} if item.error else {} for item in again}

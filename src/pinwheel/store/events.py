@@ -65,6 +65,11 @@ def of_requests(session: Session, dag_id: str, request_ids: Collection[str]) -> 
     return found
 
 
+def of_kind(session: Session, dag_id: str, kind: str) -> list[Row[Any]]:
+    """All events of a Dag of a kind that is rare."""
+    return list(session.execute(select(t.event).where(t.event.c.dag_id == dag_id, t.event.c.kind == kind)))
+
+
 def listed(
     session: Session,
     *,

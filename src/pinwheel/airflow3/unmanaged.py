@@ -1,0 +1,75 @@
+"""Results of bundles that keep no versions, which go Airflow's own way but for Dags that are managed.
+
+Airflow's own way would write a managed Dag's row anew at each parse, and Pinwheel would put it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from pinwheel.services import duplicates
+from pinwheel.services.ports import Host
+
+
+class Unmanaged:
+    """What one Dag processor knows of Dags in unversioned bundles that are managed from another bundle."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self._held: dict[str, dict[str, dict[str, str]]] = {}
+        """By bundle and file the Dags that were taken out, with the bundle and file that they belong to."""
+        self._shown: dict[str, dict[str, dict[str, str]]] = {}
+        self._errors: dict[tuple[str, str], str] = {}
+        """Import errors that such files have of their own."""
+        self._told: dict[tuple[str, str], str] = {}
+
+    def take_out(self, bundle_name: str, path: str, result: Any) -> None:
+        """Take Dags that are managed elsewhere from a parsing result that Airflow is about to write."""
+        if result is None:
+            return
+        of_file = {dag.dag_id for dag in result.serialized_dags}
+        owners = duplicates.managed_elsewhere(self.host, bundle_name, of_file)
+        held = self._held.setdefault(bundle_name, {})
+        held.pop(path, None)
+        if owners:
+            held[path] = owners
+            self._errors[(bundle_name, path)] = (result.import_errors or {}).get(path, "")
+            result.serialized_dags = [dag for dag in result.serialized_dags if dag.dag_id not in owners]
+            result.warnings = _without(result.warnings, owners)
+
+    def show(self, bundle_name: str, path: str) -> None:
+        """Show what was taken out, after Airflow wrote the rest: as an import error of the file.
+
+        Not as one of the result, for which Airflow would take the file's other Dags off the air, and anew
+        each time, since Airflow takes away what is not in the result.
+        """
+        owners = self._held.get(bundle_name, {}).get(path)
+        reason = duplicates.reason_of(path, owners) if owners else None
+        if reason is not None:
+            error = "\n\n".join(filter(None, (self._errors.pop((bundle_name, path), ""), reason)))
+            news = self._told.get((bundle_name, path)) != error
+            self.host.run(lambda s: self.host.show_errors(s, bundle_name, {path: {path: error}}, tell=news))
+            self._told[(bundle_name, path)] = error
+        else:
+            self._told.pop((bundle_name, path), None)
+        self._record(bundle_name)
+
+    def forget_others(self, bundle_name: str, paths: Collection[str]) -> None:
+        """Forget files that are gone from the bundle, and what an earlier process showed of it."""
+        held = self._held.setdefault(bundle_name, {})
+        for path in held.keys() - set(paths):
+            del held[path]
+        self._record(bundle_name)
+
+    def _record(self, bundle_name: str) -> None:
+        held = self._held.get(bundle_name, {})
+        if self._shown.get(bundle_name) != held:
+            duplicates.show(self.host, bundle_name, held)
+            self._shown[bundle_name] = dict(held)
+
+
+def _without(warnings: Any, owners: Mapping[str, str]) -> Any:
+    if not warnings:
+        return warnings
+    return [w for w in warnings if not (isinstance(w, Mapping) and w.get("dag_id") in owners)]
