@@ -131,6 +131,7 @@ def processor_loop(
             "DAG_BUNDLE_CONFIG_LIST": json.dumps(list(bundles)),
             "BUNDLE_REFRESH_CHECK_INTERVAL": "0",
             "MIN_FILE_PROCESS_INTERVAL": "2",
+            "DAG_FILE_PROCESSOR_TIMEOUT": "20",
         },
         "SCHEDULER": {"PARSING_CLEANUP_INTERVAL": "0"},
         "LOGGING": {

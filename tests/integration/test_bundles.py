@@ -14,8 +14,12 @@ import pytest
 import yaml
 from sqlalchemy import update
 
+from harness import bundles as entries
+from harness import dags
+from harness.gitrepo import GitRepo
 from harness.inprocess import bound_airflow
 from harness.inprocess_api import API, Api
+from harness.loop import processor_loop
 from harness.seed import Seeder
 from pinwheel.api.redaction import REDACTED_BUNDLE
 from pinwheel.cli import context, main
@@ -204,3 +208,35 @@ def test_what_works_again_is_well_and_what_was_refused_stays_on_record(api: Api)
     well = client.get(f"{API}/bundles/well").json()
     assert (well["state"], well["problem"], well["faults"]) == ("ok", None, [])
     assert [version["reason"] for version in well["refused"]] == ["too large"]
+
+
+@pytest.mark.postgres
+def test_what_a_processor_leaves_out_and_refuses_of_a_repository_is_told(
+    postgres: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = GitRepo(tmp_path / "repo")
+    (repo.work / "out.py").symlink_to("/etc/hostname")
+    first = repo.commit(dags.dag("d"))
+    monkeypatch.setenv("AIRFLOW__PINWHEEL__BUNDLE_MAX_FILES", "3")
+    database = postgres.create()
+    entry = entries.git("one", repo.url, refresh_interval=0)
+    with processor_loop(database, monkeypatch, tmp_path / "airflow", entry) as loop:
+
+        def one() -> Any:
+            (standing,) = bundles.standings(loop.manager.host).bundles
+            return standing
+
+        loop.turn_until(lambda: loop.settled("one", first), what="the first version")
+        assert one().state == "ok" and one().head.version == first and one().dags == 1
+        assert [left.path for left in one().left_out] == ["out.py"]
+        assert one().left_out[0].reason
+        large = repo.commit({f"{number}.txt": "x" for number in range(4)})
+        loop.turn_until(lambda: one().state == "refused", what="the refusal")
+        assert one().problem.version == one().refused[0].version == large
+        assert "at most 3 are taken" in one().problem.reason
+        assert one().head.version == first
+        good = repo.commit({f"{number}.txt": None for number in range(4)})
+        loop.turn_until(lambda: one().state == "ok", what="the next good version")
+        assert one().head.version == good
+        assert [version.version for version in one().refused] == [large]
+    database.drop()

@@ -18,7 +18,8 @@ from harness.loop import Loop, processor_loop
 
 pytestmark = pytest.mark.postgres
 
-NORMAL_TURNS = 5
+NORMAL_TURNS = 30
+"""Three where a turn waits for nothing; on a loaded machine a parse outlasts many."""
 DAG = "from airflow.sdk import DAG\n"
 
 
@@ -194,6 +195,11 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         "    try:\n        os.write(fd, b'\\xff\\xff\\xff\\xff{' * 99)\n    except OSError:\n        pass\n",
         "",
     ),
+    "has a Dag with text that has no encoding": (
+        "x.py",
+        f"{DAG}with DAG('odd', doc_md='a\\udc80b', schedule=None):\n    pass\n",
+        "can not be sent",
+    ),
     "exits": ("x.py", f"{DAG}raise SystemExit(4)\n", ""),
     "has a name too long for its log": ("n" * 252 + ".py", f"{DAG}# dag\n", "could not be started"),
     "has a Dag with NUL in its text": (
@@ -226,6 +232,8 @@ def test_a_dag_file_that_can_not_be_used_is_an_import_error_and_the_rest_of_its_
     name, text, words = BROKEN[what]
     sha = repositories.push_both(lambda repo: repo.commit({name: text}, push=False))
     loop = repositories.loop
-    error = loop.turn_until(lambda: loop.import_errors("hostile").get(name), what="the import error")
+    error = loop.turn_until(
+        lambda: loop.import_errors("hostile").get(name), turns=90, what="the import error"
+    )
     assert words in error
     repositories.taken(sha)

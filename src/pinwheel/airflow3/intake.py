@@ -17,6 +17,7 @@ from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.parsing import current_environment
 from pinwheel.core.errors import RefusedVersion
 from pinwheel.core.inputs import Inputs, matches
+from pinwheel.core.text import storable
 from pinwheel.services import faults, register
 from pinwheel.store import bundles, files
 
@@ -165,8 +166,10 @@ class Intake:
         info: dict[str, Any] = {"version_data": prepared.version_data}
         if isinstance(prepared.source, SnapshotBundle):
             info |= _about(prepared.source, version)
-            left_out = prepared.source.left_out(version)
-            info["left_out"] = [{"path": left.path, "reason": left.reason} for left in left_out] or None
+            info["left_out"] = [
+                {"path": storable(left.path), "reason": storable(left.reason)}
+                for left in prepared.source.left_out(version)
+            ] or None
         return self.host.run(
             lambda s: bundles.advance(
                 s,

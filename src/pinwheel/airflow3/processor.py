@@ -117,7 +117,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             try:
                 views.append(self.intake.view(bundle))
             except Exception as error:
-                self.boundary.caught("make", error, bundle_name=bundle.name)
+                self.boundary.caught(faults.MAKE, error, bundle_name=bundle.name)
         return views
 
     # Bundles

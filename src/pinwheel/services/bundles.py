@@ -9,7 +9,6 @@ from typing import Any
 from attrs import asdict, frozen
 
 from pinwheel.core.errors import NotFound
-from pinwheel.core.text import storable
 from pinwheel.services.faults import MAKE, PROCESSOR, REFRESH
 from pinwheel.services.links import Links
 from pinwheel.services.ports import AirflowBundle, Host
@@ -262,7 +261,7 @@ def _refused(row: Any) -> RefusedVersion:
 
 def _left_out(row: Any) -> tuple[LeftOut, ...]:
     return tuple(
-        LeftOut(path=storable(item["path"]), reason=storable(item["reason"]))
+        LeftOut(path=item["path"], reason=item["reason"])
         for item in (row.left_out if row is not None else None) or ()
     )
 

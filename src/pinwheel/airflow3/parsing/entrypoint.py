@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from pinwheel.airflow3.parsing.gather import gather
 from pinwheel.airflow3.parsing.handover import put_facts
 from pinwheel.airflow3.parsing.tracer import Tracer
+from pinwheel.core.text import storable
 
 # Made in the manager, for all parsers.
 _REQUESTS = TypeAdapter[processor.ToDagProcessor](processor.ToDagProcessor)
@@ -58,7 +59,7 @@ def traced_entrypoint() -> None:
         if tracer is not None:
             _attach(tracer, msg, result, log)
         decoder.tracer = None
-        decoder.send(result)
+        _send(decoder, msg, result, log)
 
 
 def _start(decoder: RecordingComms, msg: Any, log: Any) -> Tracer | None:
@@ -70,6 +71,25 @@ def _start(decoder: RecordingComms, msg: Any, log: Any) -> Tracer | None:
     except Exception:
         log.warning("Pinwheel can not trace this parse", exc_info=True)
         return None
+
+
+def _send(decoder: RecordingComms, msg: Any, result: Any, log: Any) -> None:
+    """Send the result; of one that has no encoding, why. Stock Airflow sends nothing then, and says nothing."""
+    if result.import_errors:
+        result.import_errors = {path: storable(error) for path, error in result.import_errors.items()}
+    try:
+        decoder.send(result)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        log.warning("What this parse gave can not be sent", exc_info=True)
+        path = os.path.relpath(msg.file, msg.bundle_path)
+        said = storable(
+            f"What the Dags of this file hold can not be sent on: {type(error).__name__}: {error}"
+        )
+        decoder.send(
+            result.model_copy(
+                update={"serialized_dags": [], "import_errors": {**(result.import_errors or {}), path: said}}
+            )
+        )
 
 
 def _attach(tracer: Tracer, msg: Any, result: Any, log: Any) -> None:
