@@ -74,7 +74,7 @@ def _start(decoder: RecordingComms, msg: Any, log: Any) -> Tracer | None:
 
 
 def _send(decoder: RecordingComms, msg: Any, result: Any, log: Any) -> None:
-    """Send the result; of one that has no encoding, why. Stock Airflow sends nothing then, and says nothing."""
+    """Send the result; of one that has no encoding, why. Stock Airflow's parser dies of it without a word."""
     if result.import_errors:
         result.import_errors = {path: storable(error) for path, error in result.import_errors.items()}
     try:
