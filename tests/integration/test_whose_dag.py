@@ -243,6 +243,50 @@ def twice(pusher: Prebuilt, version: str, seq: int, body: int) -> None:
     pusher.host.run(lambda s: files.touch(s, pusher.bundle_name, ["x.py"], seq=seq, version=version))
 
 
+def test_a_file_waits_for_one_that_it_imports_which_is_parsed_next__but_not_for_ever(
+    on_sqlite: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.dag_processing.manager import DagFileInfo
+    from attrs import evolve
+
+    from pinwheel.airflow3 import arrivals
+    from pinwheel.airflow3.heads import Head, KnownFile
+    from pinwheel.airflow3.processor import PinwheelProcessorManager
+
+    pusher = Prebuilt()
+    version, seq = pusher.advance()
+    manager = PinwheelProcessorManager(max_runs=-1)
+    folder = Path("/bundles")
+    manager.intake.heads["prebuilt"] = Head(
+        bundle_name="prebuilt", version=version, seq=seq, path=folder, manifest={}
+    )
+    names = ["a.py", *(f"m{n}.py" for n in range(9)), "z.py"]
+    for name in names:
+        manager.intake.known["prebuilt", name] = KnownFile(seq=seq - 1, inputs=None, impure=False)
+    infos = [DagFileInfo(rel_path=Path(n), bundle_name="prebuilt", bundle_path=folder) for n in names[1:]]
+    manager._add_files_to_queue(infos, mode="back")
+
+    parsed = pusher.parsed("a", version=version, seq=seq, text=Text())
+    importing = evolve(parsed, inputs={"files": {"a.py": "1", "z.py": "2", "lib.py": "3"}})
+    manager.arrivals.add(importing)
+    assert manager.arrivals.register() == []
+    assert [info.rel_path.name for info in manager._file_queue][:2] == ["z.py", "m0.py"]
+    # With the other it is registered, after it.
+    other = pusher.parsed("z", version=version, seq=seq, text=Text())
+    manager.arrivals.add(other)
+    assert manager.arrivals.register() == [other, importing]
+    # Files that are known need not be waited for, nor does any file wait long.
+    again = evolve(importing, seconds=1.0)
+    manager.arrivals.add(again)
+    assert manager.arrivals.register() == []
+    monkeypatch.setattr(arrivals, "LONGEST_HOLD", 0.0)
+    assert manager.arrivals.register() == [again]
+    monkeypatch.undo()
+    manager.intake.known["prebuilt", "z.py"].seq = seq
+    manager.arrivals.add(importing)
+    assert manager.arrivals.register() == [importing]
+
+
 class Plain:
     """A folder that keeps no versions: its results go through the Dag processor to Airflow's own writing."""
 

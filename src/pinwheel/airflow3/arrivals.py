@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import structlog
 
@@ -71,25 +71,24 @@ class Arrivals:
             self._since = time.monotonic()
 
     def _divided(self) -> tuple[list[ParsedFile], list[ParsedFile]]:
-        """What can be registered, and what waits for a file that it imports."""
+        """What can be registered, imported files first, and what waits for a file that it imports."""
         now = time.monotonic()
         here = {(file.bundle_name, file.path) for file in self._waiting}
-        ready: list[ParsedFile] = []
+        ready: list[tuple[int, ParsedFile]] = []
         held: list[ParsedFile] = []
         since: dict[int, float] = {}
         for file in self._waiting:
+            imported = {(file.bundle_name, path) for path in imported_files([file])}
             began = self._held.get(id(file), now)
-            if len(held) < MOST_HELD and now - began < LONGEST_HOLD and self._waits(file, here):
+            may_wait = len(held) < MOST_HELD and now - began < LONGEST_HOLD
+            if may_wait and any(self._is_coming(*place) for place in sorted(imported - here)):
                 held.append(file)
                 since[id(file)] = began
             else:
-                ready.append(file)
+                # A parse reads what the files that it imports import: those come before it so.
+                ready.append((len(imported & here), file))
         self._held = since
-        return ready, held
-
-    def _waits(self, file: ParsedFile, here: Collection[tuple[str, str]]) -> bool:
-        imported = ((file.bundle_name, path) for path in sorted(imported_files([file])))
-        return any(place not in here and self._is_coming(*place) for place in imported)
+        return [file for _, file in sorted(ready, key=lambda pair: pair[0])], held
 
     def _register_waiting(self, known: list[ParsedFile]) -> list[ParsedFile]:
         while self._waiting:
