@@ -51,7 +51,7 @@ class Pair:
 
     def push(self, name: str) -> str:
         self._pushes += 1
-        return self.repos[name].commit(dags.dag(f"dag_{name}", f"m{self._pushes}"))
+        return self.repos[name].commit(dags.dag(f"dag_{name}", f"push{self._pushes}"))
 
     def released(self, name: str, sha: str, *, turns: int = NORMAL_TURNS) -> None:
         self.loop.turn_until(

@@ -36,7 +36,7 @@ class Repositories:
         self.hostile.git("clean", "-qfdx")
         sha = commit(self.hostile)
         self.hostile.git("push", "--quiet", "--force", "--tags", "origin", "HEAD:main")
-        other = self.innocent.commit(dags.dag("innocent", f"m{self._pushes}"))
+        other = self.innocent.commit(dags.dag("innocent", f"push{self._pushes}"))
         self.loop.turn_until(
             lambda: self.loop.released_from("innocent") == other,
             turns=NORMAL_TURNS,
@@ -189,11 +189,10 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         f"{DAG}import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
         "without a result",
     ),
-    "writes nonsense to all its sockets": (
+    "writes nonsense to its line to the processor": (
         "x.py",
-        f"{DAG}import os\nfor fd in range(0, 3):\n"
-        "    try:\n        os.write(fd, b'\\xff\\xff\\xff\\xff{' * 99)\n    except OSError:\n        pass\n",
-        "",
+        f"{DAG}import os\nos.write(0, bytes([0, 0, 0, 4]) + b'\\xff' * 4)\n",
+        "without a result",
     ),
     "has a Dag with text that has no encoding": (
         "x.py",
