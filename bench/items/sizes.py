@@ -83,7 +83,8 @@ def _refreshed(storage: Path, side: str, repo: Path) -> dict[str, float]:
 
 def rows(found: dict[str, Any]) -> list[Row]:
     def cell(side: dict[str, float]) -> str:
-        return f"{side['seconds']:.1f} s, {side['peak_mib']:.0f} MiB ({side['before_mib']:.0f} before)"
+        memory = f"{side['peak_mib']:.0f} MiB ({side['before_mib']:.0f} before)"
+        return f"{side['seconds']:.1f} s, {side['cpu_seconds']:.1f} CPU s, {memory}"
 
     large, changed = found["large"], found["changed"]
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ _COMMIT = (
     b"committer Pinwheel <pinwheel@localhost> 0 +0000\n"
     b"data 17\nFolder's content.\n"
 )
+_ODD = re.compile(rb'[^ -~]|["\\]')
 _INCOMING = "refs/pinwheel/incoming"
 
 
@@ -80,8 +82,4 @@ def imported(mirror: Mirror, bundle_name: str) -> str:
 
 def _quoted(path: bytes) -> bytes:
     """A path as ``git fast-import`` reads it whatever bytes it holds."""
-    return b'"' + b"".join(bytes([byte]) if _plain(byte) else b"\\%03o" % byte for byte in path) + b'"'
-
-
-def _plain(byte: int) -> bool:
-    return 32 <= byte < 127 and byte not in b'"\\'
+    return b'"' + _ODD.sub(lambda found: b"\\%03o" % found[0][0], path) + b'"'
