@@ -11,9 +11,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from pinwheel.airflow3.bundles.folder import FolderBundle
 
 DAG = """\
 from datetime import datetime
@@ -93,6 +96,31 @@ def repo(tmp_path: Path) -> Repository:
     repository = Repository(tmp_path / "repo")
     repository.commit({"dags/a.py": "A = 1\n", "lib/helper.py": "H = 1\n", "README": "read me\n"})
     return repository
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with two files, in two folders."""
+    root = tmp_path / "dags"
+    (root / "lib").mkdir(parents=True)
+    (root / "a.py").write_text("A = 1\n")
+    (root / "lib/helper.py").write_text("H = 1\n")
+    return root
+
+
+@pytest.fixture(name="make")
+def make_folder_bundle(
+    storage: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., FolderBundle]:
+    """Makes bundles of *folder* that wait only shortly for it to rest."""
+    from pinwheel.airflow3.bundles.folder import FolderBundle
+
+    monkeypatch.setattr(FolderBundle, "settle_seconds", 0.05)
+
+    def make_bundle(**kwargs: Any) -> FolderBundle:
+        return FolderBundle(**{"name": "local", "path": str(folder), **kwargs})
+
+    return make_bundle
 
 
 @contextmanager

@@ -9,13 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest.importorskip("airflow")
 
 from integration.bundle_fixtures import DAG, files_below, killed_at, start_python
+from integration.bundle_fixtures import folder as folder
+from integration.bundle_fixtures import make_folder_bundle as make_folder_bundle
 from integration.bundle_fixtures import storage as storage
 from pinwheel.airflow3.bundles import folder_scan
 from pinwheel.airflow3.bundles.folder import FolderBundle
@@ -24,25 +25,6 @@ from pinwheel.core.errors import HostError
 from pinwheel.core.version_alias import is_commit_id, make_aliased_version
 
 MakeBundle = Callable[..., FolderBundle]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    root = tmp_path / "dags"
-    (root / "lib").mkdir(parents=True)
-    (root / "a.py").write_text("A = 1\n")
-    (root / "lib/helper.py").write_text("H = 1\n")
-    return root
-
-
-@pytest.fixture
-def make(storage: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> MakeBundle:
-    monkeypatch.setattr(FolderBundle, "settle_seconds", 0.05)
-
-    def make_bundle(**kwargs: Any) -> FolderBundle:
-        return FolderBundle(**{"name": "local", "path": str(folder), **kwargs})
-
-    return make_bundle
 
 
 def version_of(bundle: FolderBundle) -> str:
