@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ from harness.inprocess import bound_airflow
 
 
 class Loop:
-    """One processor; ``turn_until`` goes on where it stopped."""
+    """One processor; ``turn_until`` goes on where it stopped.
+
+    The loop has a thread of its own, since what it knows lives in its frame; it and the test take turns.
+    """
 
     def __init__(self, database: Database) -> None:
         from pinwheel.airflow3.processor import PinwheelProcessorManager
@@ -34,31 +38,58 @@ class Loop:
         self.database = database
         self.manager = Turning(max_runs=-1)
         self.manager.heartbeat = lambda: None
-        self._enough: Callable[[], bool] = lambda: True
-        self.turns = 0
-        self.known_files: dict[str, Any] = {}
         self.manager.prepare_server_process_context()
         self.manager.prepare_process_context()
         self.manager.prepare_bundles()
+        self._wanted: Callable[[], object] = lambda: True
+        self._left = 0
+        self._found: Any = None
+        self._error: BaseException | None = None
+        self._closing = False
+        self._to_loop, self._to_test = threading.Semaphore(0), threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def turn_until(self, done: Callable[[], object], *, turns: int = 40, what: str = "it") -> Any:
+    def turn_until(self, done: Callable[[], object], *, turns: int = 60, what: str = "it") -> Any:
         """Turn until *done* gives something true, which is returned; fails after so many turns."""
-        found: Any = None
-        left = turns
+        self._wanted, self._left = done, turns
+        if self._thread.ident is None:
+            self._thread.start()
+        self._to_loop.release()
+        self._to_test.acquire()
+        if self._error is not None:
+            raise RuntimeError("the processor's loop ended") from self._error
+        assert self._found, f"{what} did not happen within {turns} turns"
+        return self._found
 
-        def enough() -> bool:
-            nonlocal found, left
-            self.turns += 1
-            left -= 1
-            found = done()
-            return bool(found) or left <= 0
+    def _run(self) -> None:
+        try:
+            self._to_loop.acquire()
+            self.manager._run_parsing_loop()
+            if not self._closing:
+                raise RuntimeError("it returned")
+        except BaseException as error:
+            self._error = error
+        self._to_test.release()
 
-        self._enough = enough
-        self.manager._run_parsing_loop()
-        assert found, f"{what} did not happen within {turns} turns"
-        return found
+    def _enough(self) -> bool:
+        """Called at the end of each turn: hands over to the test when it has what it waits for."""
+        self._left -= 1
+        try:
+            self._found = self._wanted()
+        except Exception as error:
+            self._found, self._error = None, error
+        if self._found or self._error or self._left <= 0:
+            self._to_test.release()
+            self._to_loop.acquire()
+            self._error = None
+        return self._closing
 
     def close(self) -> None:
+        if self._thread.is_alive():
+            self._closing = True
+            self._wanted, self._left = (lambda: False), 2
+            self._to_loop.release()
+            self._thread.join(60)
         self.manager.terminate()
         self.manager.end()
 

@@ -6,6 +6,7 @@ The real loop, in this process, over two repositories: ``one`` is at fault, ``tw
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,6 +154,38 @@ def request_for(loop: Loop, run_id: str) -> Any:
         run_id=run_id,
         msg="for the test",
     )
+
+
+def test_a_callback_of_a_version_whose_file_is_gone_since_is_not_ended_by_the_next_refresh(
+    pair: Pair, tmp_path: Path
+) -> None:
+    from airflow.callbacks.callback_requests import DagCallbackRequest
+    from airflow.models.db_callback_request import DbCallbackRequest
+    from airflow.utils.session import create_session
+
+    loop, repo, marker = pair.loop, pair.repos["one"], tmp_path / "called"
+    text = (
+        "import time, pathlib\nfrom airflow.sdk import DAG\n"
+        f"def called(context):\n    time.sleep(3)\n    pathlib.Path({str(marker)!r}).write_text('yes')\n"
+        "with DAG('gone_since', schedule=None, on_failure_callback=called):\n    pass\n"
+    )
+    old = repo.commit({"gone_since.py": text})
+    loop.turn_until(lambda: loop.settled("one", old), what="the version with the file")
+    new = repo.commit({"gone_since.py": None})
+    loop.turn_until(lambda: loop.settled("one", new), what="the version without it")
+    request = DagCallbackRequest(
+        filepath="gone_since.py",
+        bundle_name="one",
+        bundle_version=old,
+        dag_id="gone_since",
+        run_id="run",
+        is_failure_callback=True,
+        msg="for the test",
+    )
+    with create_session() as session:
+        session.add(DbCallbackRequest(callback=request, priority_weight=1))
+    # The bundles are refreshed in each turn, and the callback outlasts several.
+    loop.turn_until(marker.exists, turns=200, what="the callback")
 
 
 def ask_for_callbacks(loop: Loop, count: int) -> None:

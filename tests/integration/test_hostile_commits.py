@@ -156,7 +156,7 @@ def test_a_commit_with_something_odd_that_is_no_matter_is_taken(
 
 
 REFUSED: dict[str, tuple[Callable[[GitRepo], str], tuple[str, ...]]] = {
-    "a link to a sibling folder": (lambda repo: linked(repo, "link", "real"), ("reached twice", "link")),
+    "a link to a sibling folder": (lambda repo: linked(repo, "link", "real"), ("reached twice", "'real'")),
     "a link to a folder above": (lambda repo: linked(repo, "real/up", ".."), ("reached twice",)),
     "a Dag file whose name is Latin-1": (
         lambda repo: repo.commit({"caf\udce9.py": f"{DAG}# dag\n"}, push=False),
@@ -175,6 +175,25 @@ def test_a_commit_that_airflow_can_not_list_is_refused_once_with_its_reason(
 ) -> None:
     commit, words = REFUSED[what]
     repositories.refused(repositories.push_both(commit), *words)
+
+
+def test_two_processors_refuse_a_version_and_tell_it_once_and_both_take_the_next_one(
+    repositories: Repositories,
+) -> None:
+    first, second = repositories.loop, Loop(repositories.loop.database)
+    try:
+        second.turn_until(lambda: second.manager.heads.keys() >= {"hostile", "innocent"})
+        sha = repositories.push_both(lambda repo: linked(repo, "twice", "real"))
+        second.turn_until(lambda: second.manager.intake.refused_version("hostile") == sha)
+        first.turn_until(lambda: first.manager.intake.refused_version("hostile") == sha)
+        told = [event for event in first.events("refused") if sha in event["reason"]]
+        assert len(told) == 1
+        good = repositories.push_both(lambda repo: repo.commit({"real/x.txt": "y"}, push=False))
+        for loop in (first, second):
+            loop.turn_until(lambda loop=loop: loop.manager.version_of("hostile") == good)
+        repositories.taken(good)
+    finally:
+        second.close()
 
 
 BROKEN: dict[str, tuple[str, str, str]] = {

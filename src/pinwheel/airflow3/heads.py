@@ -258,8 +258,9 @@ def _unlistable(root: Path, manifest: Mapping[str, str], error: Exception) -> st
             except OSError:
                 continue
     if "recursive loop" in str(error):
-        link = str(error).rpartition(" ")[2].removeprefix(f"{root}/")
-        return f"a folder is reached twice by links, at {link!r}: Airflow refuses to list such a tree"
+        twice = str(error).rpartition(": ")[2].removesuffix(" has appeared more than once.")
+        folder = os.path.relpath(twice, root.resolve())
+        return f"the folder {folder!r} is reached twice by links, which Airflow takes for an endless loop"
     return f"its Dag files can not be listed: {type(error).__name__}: {error}"
 
 

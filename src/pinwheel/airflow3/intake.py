@@ -120,6 +120,10 @@ class Intake:
         """Bundle, version and seq of a version's directory; KeyError when it was never taken in here."""
         return self.by_path[path]
 
+    def refused_version(self, bundle_name: str) -> str | None:
+        """The bundle's newest version, while it is one that was not taken."""
+        return self._refused.get(bundle_name, (None, ""))[0]
+
     def files_of(self, bundle_name: str) -> dict[str, KnownFile]:
         return {path: known for (name, path), known in self.known.items() if name == bundle_name}
 

@@ -166,11 +166,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             for info in [*self._file_queue, *self._processors, *self._callback_to_execute]  # type: ignore[has-type]
             if info.bundle_version is not None
         }
-        present = {
-            name: infos | {i for i in elsewhere if i.bundle_name == name}
-            for name, infos in known_files.items()
-        }
-        super().handle_removed_files(known_files=present)
+        super().handle_removed_files(known_files={**known_files, "": elsewhere})
         # A queued file keeps the directory it was queued with; it is to be read from the newest one.
         newest = {info.presence_key: info for infos in known_files.values() for info in infos}
         self._file_queue = OrderedDict(
