@@ -1,4 +1,6 @@
-"""All tests on Airflow 3.3 and all but the slow ones on the 3.4 beta, two suites at a time.
+"""All tests on Airflow 3.3, and those that can differ there but for the slow ones on the 3.4 beta.
+
+Two suites at a time.
 
 Most of the time tests wait for Airflow's processes, so two at once take little longer than one; a third would
 make them wait for each other. Arguments go to all. The first suite's output comes as it is made, the others'
@@ -34,9 +36,9 @@ class Suite(NamedTuple):
 
 SUITES = (
     Suite("Airflow 3.3", ".venv", "main"),
-    Suite("Airflow 3.4 beta", ".venv-34", "", ("-m", "not slow", "-o", "cache_dir=.pytest_cache/34")),
+    Suite("Airflow 3.4 beta", ".venv-34", "second", ("-m", "not slow", "-o", "cache_dir=.pytest_cache/34")),
     Suite("Airflow 3.3: schema, chart", ".venv", "schema", ("-o", "cache_dir=.pytest_cache/schema")),
-    Suite("Airflow 3.3: faults, demo", ".venv", "faults", ("-o", "cache_dir=.pytest_cache/faults")),
+    Suite("Airflow 3.3: bundles, faults, demo", ".venv", "faults", ("-o", "cache_dir=.pytest_cache/faults")),
 )
 AT_ONCE = 2
 

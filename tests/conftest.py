@@ -37,8 +37,21 @@ _PARTS = {
     "reconcile": "schema",
     "faults": "faults",
     "acceptance": "faults",
+    "bundles": "faults",
 }
-_ORDER = ("unit", "property", "contract", "migration", "integration", "acceptance", "browser", "faults")
+_ALIKE = {"unit", "property", "contract", "chart", "bundles"}
+"""Folders whose tests can not differ between versions of Airflow. Part ``second`` are all others."""
+_ORDER = (
+    "unit",
+    "property",
+    "contract",
+    "migration",
+    "bundles",
+    "integration",
+    "acceptance",
+    "browser",
+    "faults",
+)
 _counter = itertools.count(1)
 
 
@@ -55,7 +68,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if _PART:
         sides: dict[bool, list[pytest.Item]] = {True: [], False: []}
         for item in items:
-            sides[_PARTS.get(folder(item), "main") == _PART].append(item)
+            own = (
+                folder(item) not in _ALIKE if _PART == "second" else _PARTS.get(folder(item), "main") == _PART
+            )
+            sides[own].append(item)
         config.hook.pytest_deselected(items=sides[False])
         items[:] = sides[True]
 

@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 pytest.importorskip("airflow")
 
+from harness.bundle_fixtures import Repository, configured
+from harness.bundle_fixtures import repo as repo
+from harness.bundle_fixtures import storage as storage
 from harness.inprocess import bound_airflow
-from integration.bundle_fixtures import Repository, configured
-from integration.bundle_fixtures import repo as repo
-from integration.bundle_fixtures import storage as storage
 
 GIT = "pinwheel.bundles.GitBundle"
 URL = "https://github.com/acme/dags.git"

@@ -11,9 +11,9 @@ import pytest
 
 pytest.importorskip("airflow")
 
-from integration.bundle_fixtures import Repository, files_below
-from integration.bundle_fixtures import repo as repo
-from integration.bundle_fixtures import storage as storage
+from harness.bundle_fixtures import Repository, files_below
+from harness.bundle_fixtures import repo as repo
+from harness.bundle_fixtures import storage as storage
 from pinwheel.airflow3.bundles.commit import read_commit
 from pinwheel.airflow3.bundles.git import GitBundle
 from pinwheel.core.bundle_version import VersionInfo

@@ -18,10 +18,10 @@ import pytest
 
 pytest.importorskip("airflow")
 
-from integration.bundle_fixtures import DAG, files_below
-from integration.bundle_fixtures import folder as folder
-from integration.bundle_fixtures import make_folder_bundle as make_folder_bundle
-from integration.bundle_fixtures import storage as storage
+from harness.bundle_fixtures import DAG, files_below
+from harness.bundle_fixtures import folder as folder
+from harness.bundle_fixtures import make_folder_bundle as make_folder_bundle
+from harness.bundle_fixtures import storage as storage
 from pinwheel.airflow3.bundles import folder_scan
 from pinwheel.airflow3.bundles.folder import FolderBundle
 from pinwheel.airflow3.bundles.git_command import PIECE

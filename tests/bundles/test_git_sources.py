@@ -12,9 +12,9 @@ import pytest
 
 pytest.importorskip("airflow")
 
-from integration.bundle_fixtures import Repository
-from integration.bundle_fixtures import repo as repo
-from integration.bundle_fixtures import storage as storage
+from harness.bundle_fixtures import Repository
+from harness.bundle_fixtures import repo as repo
+from harness.bundle_fixtures import storage as storage
 from integration.git_server import GitServer, git_server
 from pinwheel.airflow3.bundles import git_command
 from pinwheel.airflow3.bundles.git import GitBundle

@@ -13,10 +13,10 @@ import pytest
 
 pytest.importorskip("airflow")
 
-from integration.bundle_fixtures import files_below
-from integration.bundle_fixtures import folder as folder
-from integration.bundle_fixtures import make_folder_bundle as make_folder_bundle
-from integration.bundle_fixtures import storage as storage
+from harness.bundle_fixtures import files_below
+from harness.bundle_fixtures import folder as folder
+from harness.bundle_fixtures import make_folder_bundle as make_folder_bundle
+from harness.bundle_fixtures import storage as storage
 from pinwheel.airflow3.bundles.folder import FolderBundle
 from pinwheel.core.errors import HostError
 

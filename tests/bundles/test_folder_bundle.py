@@ -14,10 +14,10 @@ import pytest
 
 pytest.importorskip("airflow")
 
-from integration.bundle_fixtures import DAG, files_below, killed_at, start_python
-from integration.bundle_fixtures import folder as folder
-from integration.bundle_fixtures import make_folder_bundle as make_folder_bundle
-from integration.bundle_fixtures import storage as storage
+from harness.bundle_fixtures import DAG, files_below, killed_at, start_python
+from harness.bundle_fixtures import folder as folder
+from harness.bundle_fixtures import make_folder_bundle as make_folder_bundle
+from harness.bundle_fixtures import storage as storage
 from pinwheel.airflow3.bundles import folder_scan
 from pinwheel.airflow3.bundles.folder import FolderBundle
 from pinwheel.core.bundle_version import VersionInfo

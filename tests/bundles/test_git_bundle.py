@@ -16,9 +16,9 @@ import pytest
 
 pytest.importorskip("airflow")
 
-from integration.bundle_fixtures import DAG, Repository, configured, files_below, killed_at, start_python
-from integration.bundle_fixtures import repo as repo
-from integration.bundle_fixtures import storage as storage
+from harness.bundle_fixtures import DAG, Repository, configured, files_below, killed_at, start_python
+from harness.bundle_fixtures import repo as repo
+from harness.bundle_fixtures import storage as storage
 from pinwheel.airflow3.bundles.git import GitBundle
 from pinwheel.airflow3.bundles.locks import file_lock
 from pinwheel.core.errors import HostError, InvalidInput, NotFound
