@@ -57,15 +57,18 @@ def kept_writing(write: Callable[[], object]) -> Iterator[None]:
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        assert began.wait(10)
+        assert began.wait(60)
         yield
     finally:
         stop.set()
         thread.join()
 
 
-@pytest.mark.parametrize("way", [in_place, appended, renamed])
-@pytest.mark.parametrize("before", [True, False], ids=["in the version before", "new"])
+@pytest.mark.parametrize(
+    ("way", "before"),
+    [(in_place, True), (appended, True), (renamed, True), (in_place, False)],
+    ids=["in place", "appended", "renamed", "in place, new"],
+)
 def test_a_file_that_is_written_all_the_time_holds_back_no_other(
     make: MakeBundle, folder: Path, way: Callable[[Path], None], before: bool
 ) -> None:
@@ -74,7 +77,8 @@ def test_a_file_that_is_written_all_the_time_holds_back_no_other(
         busy.write_text("former\n")
     bundle = make()
     bundle.initialize()
-    bundle.maximum_tries = 60
+    # The writer may stand still for a while on a machine with much to do: not for as long as this.
+    bundle.settle_seconds, bundle.maximum_tries = 0.3, 60
     with kept_writing(lambda: way(busy)):
         (folder / "new.py").write_text("N = 1\n")
         bundle.refresh()
@@ -91,7 +95,7 @@ def test_a_file_that_is_written_all_the_time_holds_back_no_other(
         bundle.refresh()
         assert (bundle.path / "a.py").read_text() == "A = 2\n"
     last = busy.read_text()
-    time.sleep(0.1)
+    time.sleep(0.4)
     bundle.refresh()
     assert (bundle.path / "heartbeat.log").read_text() == last and reasons(bundle) == {}
 
