@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -175,6 +176,69 @@ def test_a_commit_that_airflow_can_not_list_is_refused_once_with_its_reason(
 ) -> None:
     commit, words = REFUSED[what]
     repositories.refused(repositories.push_both(commit), *words)
+
+
+NAMES = [
+    *("plain.txt", "sp ace", "caf\udce9.txt", "new\nline", "-rf", "q'\"\\", "ünï.py", "x.py", "l" * 250),
+    *(".airflowignore", ".gitattributes", "deep/" * 20 + "x", "__pycache__/x.pyc", "dot.", "\u202e.py"),
+]
+TARGETS = [
+    "real",
+    "..",
+    "../..",
+    ".",
+    "/etc/passwd",
+    "/",
+    "nowhere",
+    "steady.py",
+    "real/x.txt",
+    "self",
+    "a\udcffb",
+]
+TEXTS = [b"", b"x", b"\0", b"\xff\xfe", DAG.encode(), b"raise 1\n", b"*.py\n", b"[\n", b"z" * 2_000_000]
+
+
+def odd_commit(repo: GitRepo, random: Random) -> str:
+    """Many odd things at once: names, modes, links, an author, a date, an encoding, a message, a tag."""
+    for name in random.sample(NAMES, 5):
+        path = os.fsencode(repo.work) + b"/odd/" + name.encode("utf-8", "surrogateescape")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if random.random() < 0.25:
+            os.symlink(random.choice(TARGETS).encode("utf-8", "surrogateescape"), path)
+        else:
+            with open(path, "wb") as file:
+                file.write(random.choice(TEXTS))
+            os.chmod(path, random.choice([0o644, 0o755]))
+    repo.git("add", "-A", "--force")
+    if random.random() < 0.2:
+        repo.git("update-index", "--add", "--cacheinfo", f"160000,{repo.git('rev-parse', 'HEAD')},odd/module")
+    repo.git("commit", "-qm", "Odd")
+    author = random.choice(["A <a@b>", "", "N" * 700 + " <>", "caf\udce9 <x", "\u202e <\u202e>"])
+    date = random.choice(["1 +0000", "", "soon", "253402300800 +0000", "-9999999999999 -9999", "1 +99999999"])
+    encoding = random.choice(["", "encoding UTF-16\n", "encoding latin1\n", "encoding \udcff\n"])
+    headers = (
+        f"tree {{tree}}\nparent {{parent}}\nauthor {author} {date}\ncommitter {author} {date}\n{encoding}"
+    )
+    sha = raw_commit(repo, headers, random.choice([b"", b"m\0m", b"\xff" * 3000, b"ok\n"]))
+    if random.random() < 0.5:
+        repo.git("update-ref", f"refs/tags/{random.choice(['v1', 't' * 240, 'caf' + chr(0xDCE9)])}", sha)
+    return sha
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_a_commit_holds_it_is_taken_or_refused_and_the_other_bundle_is_released(
+    repositories: Repositories, seed: int
+) -> None:
+    loop = repositories.loop
+    sha = repositories.push_both(lambda repo: odd_commit(repo, Random(seed)))
+    loop.turn_until(
+        lambda: loop.settled("hostile", sha) or sha in loop.refused("hostile"),
+        what="that the version is taken or refused",
+    )
+    # Nothing sticks: the next good one is taken.
+    repositories.taken(
+        repositories.push_both(lambda repo: repo.commit({"real/x.txt": f"{seed}"}, push=False))
+    )
 
 
 def test_two_processors_refuse_a_version_and_tell_it_once_and_both_take_the_next_one(
