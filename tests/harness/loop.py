@@ -26,7 +26,7 @@ class Loop:
     The loop has a thread of its own, since what it knows lives in its frame; it and the test take turns.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, only: list[str] | None = None) -> None:
         from pinwheel.airflow3.processor import PinwheelProcessorManager
 
         loop = self
@@ -35,8 +35,14 @@ class Loop:
             def max_runs_reached(self) -> bool:
                 return loop._enough()
 
+            def _refresh_dag_bundles(self, known_files: dict[str, Any]) -> None:
+                # Airflow keeps them for as long as its loop runs; here it is entered again and again.
+                known_files.update({k: v for k, v in loop.known_files.items() if k not in known_files})
+                super()._refresh_dag_bundles(known_files=known_files)
+                loop.known_files = dict(known_files)
+
         self.database = database
-        self.manager = Turning(max_runs=-1)
+        self.manager = Turning(max_runs=-1, bundle_names_to_parse=only)
         self.manager.heartbeat = lambda: None
         self.manager.prepare_server_process_context()
         self.manager.prepare_process_context()
@@ -149,9 +155,16 @@ class Loop:
 
 @contextlib.contextmanager
 def processor_loop(
-    database: Database, monkeypatch: pytest.MonkeyPatch, storage: Path, *bundles: dict[str, Any]
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    storage: Path,
+    *bundles: Any,
+    only: list[str] | None = None,
 ) -> Iterator[Loop]:
-    """A loop over these bundles (see :mod:`harness.bundles`), its files below *storage*."""
+    """A loop over these bundles (see :mod:`harness.bundles`), its files below *storage*.
+
+    With *only* it is a processor of these bundles (``--bundle-name``).
+    """
     from airflow.dag_processing.bundles import base, manager
 
     root = storage / "bundles"
@@ -175,7 +188,7 @@ def processor_loop(
     clear = getattr(getattr(manager, "_load_bundle_config_snapshot", None), "cache_clear", lambda: None)
     clear()
     with bound_airflow(database):
-        loop = Loop(database)
+        loop = Loop(database, only)
         try:
             yield loop
         finally:

@@ -14,6 +14,7 @@ from airflow.utils import cli as cli_utils
 from airflow.utils.process_utils import set_component_mp_start_method
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
+from pinwheel.airflow3 import bundles_config
 from pinwheel.core.errors import NotFound
 
 
@@ -30,9 +31,11 @@ def dag_processor(options: argparse.Namespace) -> None:
 @providers_configuration_loaded
 def _dag_processor(args: argparse.Namespace) -> None:
     set_component_mp_start_method("dag_processor")
-    if args.bundle_name:
+    # One that is configured and can not be made is not unknown: the processor waits for it.
+    elsewhere = set(args.bundle_name or ()) - bundles_config.names()
+    if elsewhere:
         try:
-            cli_utils.validate_dag_bundle_arg(args.bundle_name)
+            cli_utils.validate_dag_bundle_arg(sorted(elsewhere))
         except SystemExit as error:
             raise NotFound(
                 "Cannot start the Dag processor",

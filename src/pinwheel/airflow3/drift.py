@@ -178,10 +178,3 @@ def unrecorded_runs(session: Session, limit: int, watched: Collection[int]) -> l
             .limit(limit)
         )
     )
-
-
-def inactive_bundles(session: Session) -> list[str]:
-    """Bundles that are no longer configured."""
-    from airflow.models.dagbundle import DagBundleModel
-
-    return list(session.scalars(select(DagBundleModel.name).where(DagBundleModel.active.is_(False))))

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.models.dag import DagModel, DagTag
 from airflow.models.dag_version import DagVersion
 from airflow.models.dagbundle import DagBundleModel
@@ -32,6 +31,7 @@ from tenacity import retry_if_exception
 
 from pinwheel.airflow3 import (
     backfill,
+    bundles_config,
     compat,
     drift,
     fleet,
@@ -405,6 +405,8 @@ class AirflowHost:
         return uninstall.leftovers(session)
 
     def bundle_is_configured(self, session: Session, bundle_name: str) -> bool:
+        if bundles_config.get(bundle_name) is not None:
+            return True
         active = session.scalar(select(DagBundleModel.active).where(DagBundleModel.name == bundle_name))
         return bool(active)
 
@@ -412,7 +414,7 @@ class AirflowHost:
         if self._versioned is None:
             self._versioned = {}
         if bundle_name not in self._versioned:
-            self._versioned[bundle_name] = _bundle_is_versioned(bundle_name)
+            self._versioned[bundle_name] = bundles_config.is_versioned(bundle_name)
         return self._versioned[bundle_name]
 
 
@@ -480,16 +482,6 @@ def _writing(projections: Sequence[Projection]) -> Iterator[None]:
 def _transaction() -> Iterator[Session]:
     with create_session() as session:
         yield session
-
-
-def _bundle_is_versioned(bundle_name: str) -> bool:
-    try:
-        bundle = DagBundlesManager().get_bundle(bundle_name)
-    except ValueError:
-        # Not in this process's configuration (an API server need not have it). What is managed came from a
-        # bundle with versions.
-        return True
-    return bundle.supports_versioning
 
 
 def _as_json(details: Mapping[str, Any]) -> str:

@@ -10,13 +10,15 @@ from typing import Any
 
 from airflow.configuration import conf
 from airflow.dag_processing.bundles.base import BaseDagBundle
+from airflow.dag_processing.bundles.manager import DagBundlesManager
 
-from pinwheel.airflow3 import drift
+from pinwheel.airflow3 import bundle_rows, bundles_config, drift
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.guarded import Boundary
 from pinwheel.airflow3.heads import HeadView
 from pinwheel.airflow3.host import AirflowHost
-from pinwheel.services import presence, upkeep
+from pinwheel.core import text
+from pinwheel.services import faults, presence, upkeep
 from pinwheel.store import bundles, dags
 
 BATCH = 25
@@ -62,8 +64,10 @@ class Keeper:
         self._every("health", self._parse_interval, self._heal)
         self._every("assert", 1.0, self._assert_some)
         self._every("protect", 30.0, lambda: self._protect(dag_bundles))
+        self._every("configured", self._drift_interval, self.keep_configured)
         if not only:
-            self._every("inactive", 60.0, self._retire_unconfigured)
+            # A processor of some bundles may know no others, as Airflow has it too.
+            self._every("inactive", 60.0, self.retire_unconfigured)
 
     def _every(self, duty: str, interval: float, work: Callable[[], Any]) -> None:
         now = time.monotonic()
@@ -109,14 +113,20 @@ class Keeper:
                 bundle.protect(wanted)
                 self._protected[bundle.name] = wanted
 
-    def _retire_unconfigured(self) -> None:
-        def work(session: Any) -> Any:
-            for name in drift.inactive_bundles(session):
-                gone = [
-                    d
-                    for d, row in dags.rows(session, dags.ids_of_bundle(session, name)).items()
-                    if not row.retired
-                ]
-                presence.retire(self.host, session, gone, reason=f"bundle {name} is no longer configured")
+    def keep_configured(self) -> None:
+        """Nothing that is configured counts as removed in Airflow's rows, though it can not be made now."""
+        configured = bundles_config.names()
+        self.host.run(lambda session: bundle_rows.keep_active(session, configured))
 
-        self.host.run(work)
+    def retire_unconfigured(self) -> None:
+        """Retire the Dags of bundles that the configuration does not name, but for pinned ones."""
+        configured = bundles_config.names() | set(DagBundlesManager().get_all_bundle_names())
+        self.host.run(lambda session: bundle_rows.mark_removed(session, configured))
+        for name in self.host.run(lambda session: bundle_rows.removed(session, configured)):
+            self.host.run(partial(self._retire_all, name))
+        faults.forget_removed(self.host, {text.fit(name, text.LABEL) for name in configured})
+
+    def _retire_all(self, bundle_name: str, session: Any) -> None:
+        rows = dags.rows(session, dags.ids_of_bundle(session, bundle_name))
+        gone = [dag_id for dag_id, row in rows.items() if not row.retired]
+        presence.retire(self.host, session, gone, reason=f"bundle {bundle_name} is no longer configured")

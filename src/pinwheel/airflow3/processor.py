@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.dag_processing.bundles.base import BaseDagBundle
+from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.manager import (
     DagFileInfo,
     DagFileProcessorManager,
@@ -25,8 +26,9 @@ from airflow.dag_processing.manager import (
     process_parse_results,
 )
 from airflow.sdk import timezone
+from airflow.utils.session import create_session
 
-from pinwheel.airflow3 import callbacks, compat
+from pinwheel.airflow3 import bundle_rows, bundles_config, callbacks, compat
 from pinwheel.airflow3.arrivals import Arrivals
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.capsule import store_at_start
@@ -38,6 +40,7 @@ from pinwheel.airflow3.intake import Intake
 from pinwheel.airflow3.keeper import Keeper
 from pinwheel.airflow3.parsing import TracingProcess
 from pinwheel.airflow3.results import broken_file, parsed_file, timed_out_file
+from pinwheel.airflow3.unmade import Unmade
 from pinwheel.airflow3.unmanaged import Unmanaged
 from pinwheel.core.inputs import Inputs
 from pinwheel.core.text import visible
@@ -61,6 +64,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
     WITHOUT_BOUNDARY: ClassVar[dict[str, str]] = {
         "__init__": "runs before the loop: what fails here is told by the command",
         "prepare_process_context": "runs before the loop",
+        "sync_bundles": "runs before the loop",
         "prepare_bundles": "runs before the loop; adoption has a boundary of its own",
         "get_all_bundles": "runs before the loop; a bundle that can not be made is left out by itself",
     }
@@ -80,6 +84,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             heartbeat=lambda: self.heartbeat(),  # Airflow sets it after this.
             taken=self.keeper.bundle_advanced,
         )
+        self.unmade = Unmade(self.boundary, self.intake.view)
         self._asked: dict[str, float] = {}
 
     @property
@@ -99,9 +104,12 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         self.selector = GuardedSelector()
 
     def prepare_bundles(self) -> None:
+        replaced = bundles_config.use_stand_ins()
         super().prepare_bundles()
         self.log.info("Parsing makes builds; releases decide what runs (Pinwheel)")
         self.boundary.load()
+        self.unmade.tell(self._dag_bundles, self.bundle_names_to_parse, replaced)
+        self._part("configured", self.keeper.keep_configured)
         try:
             adopted = adopt.adopt(self.host)
         except Exception as error:
@@ -110,15 +118,17 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             self.boundary.worked("adopt")
             if adopted:
                 self.log.info("Adopted %d Dags as they are", len(adopted))
+        if not self.bundle_names_to_parse:
+            self._part("inactive", self.keeper.retire_unconfigured)
+
+    def sync_bundles(self) -> None:
+        # Airflow's would mark inactive what can not be made just now, and forget its import errors and teams.
+        manager = DagBundlesManager()
+        manager.sync_bundles_to_db(deactivate_missing=False)
+        self._part("reassign", manager.reassign_dags_with_unconfigured_bundles)
 
     def get_all_bundles(self) -> list[BaseDagBundle]:
-        views: list[BaseDagBundle] = []
-        for bundle in super().get_all_bundles():
-            try:
-                views.append(self.intake.view(bundle))
-            except Exception as error:
-                self.boundary.caught(faults.MAKE, error, bundle_name=bundle.name)
-        return views
+        return self.unmade.views(super().get_all_bundles())
 
     # Bundles
 
@@ -380,9 +390,14 @@ class PinwheelProcessorManager(DagFileProcessorManager):
     # Keeping Airflow's rows as they were released
 
     @guarded(_nothing)
-    def deactivate_stale_dags(self, last_parsed: dict[DagFileInfo, datetime | None], **kwargs: Any) -> None:
+    def deactivate_stale_dags(self, last_parsed: dict[DagFileInfo, datetime | None]) -> None:  # type: ignore[override]
         stock = {info: at for info, at in last_parsed.items() if info.bundle_name not in self.heads}
-        super().deactivate_stale_dags(last_parsed=stock, **kwargs)
+        self.keeper.keep_configured()
+        with create_session() as session:
+            # One transaction: a pinned Dag of a bundle that was removed is never seen to be stale.
+            before = bundle_rows.stale_releases(session)
+            super().deactivate_stale_dags(last_parsed=stock, session=session)
+            bundle_rows.wake(session, bundle_rows.stale_releases(session) - before)
 
     @guarded(_nothing)
     def purge_inactive_dag_warnings(self) -> None:
@@ -395,6 +410,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         for name, head in list(self.heads.items()):
             if self.keeper.unsettled(name, head.seq):
                 self._part("settle", lambda head=head: self._settle(head), bundle_name=name)
+        self._part("make again", lambda: self.unmade.again(self._dag_bundles))
         self._part("upkeep", lambda: self.keeper.turn(self._dag_bundles, self.bundle_names_to_parse))
 
     def _part(self, place: str, work: Any, *, bundle_name: str = faults.PROCESSOR) -> None:
@@ -426,6 +442,8 @@ def run(bundle_names: list[str] | None = None, num_runs: int = -1) -> None:
     from airflow.jobs.job import run_job
 
     store_at_start()
+    # Before Airflow reads the configuration, for the job's teams, say.
+    bundles_config.use_stand_ins()
     runner = DagProcessorJobRunner(
         job=compat.processor_job(bundle_names),
         processor=PinwheelProcessorManager(max_runs=num_runs, bundle_names_to_parse=bundle_names),

@@ -10,6 +10,7 @@ from airflow.models.dag_version import DagVersion
 from sqlalchemy import func, inspect, select
 from sqlalchemy.orm import Session
 
+from pinwheel.airflow3 import bundles_config
 from pinwheel.airflow3.db_manager import PinwheelDBManager
 from pinwheel.store.tables import VERSION_TABLE, metadata
 
@@ -35,12 +36,10 @@ def live_processors(session: Session) -> list[str]:
 
 def leftovers(session: Session) -> dict[str, Any]:
     """What is still ours in Airflow's rows and configuration once the tables are gone."""
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-
     bundles = [
-        bundle.name
-        for bundle in DagBundlesManager().get_all_dag_bundles()
-        if type(bundle).__module__.startswith(OWN_BUNDLES)
+        name
+        for name in bundles_config.names()
+        if (found := bundles_config.class_of(name)) and found.__module__.startswith(OWN_BUNDLES)
     ]
     aliased = session.scalars(
         select(DagModel.dag_id).where(DagModel.bundle_version.contains("+")).order_by(DagModel.dag_id)

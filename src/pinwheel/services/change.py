@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.release import Command, DagState, Verb, decide
+from pinwheel.services import faults
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import Act, Outcome, carry_out, load_states, outcome_of
 from pinwheel.services.trigger import clear_one
@@ -43,9 +44,9 @@ def plan(host: Host, change: Change) -> list[Outcome]:
 
     def work(session: Any) -> list[Outcome]:
         return [
-            evolve(outcome_of(act), rerun=tuple(_failed_runs(host, session, act)))
+            evolve(_with_bundle(session, act, outcome_of(act)), rerun=tuple(_failed_runs(host, session, act)))
             if change.rerun_failed
-            else outcome_of(act)
+            else _with_bundle(session, act, outcome_of(act))
             for act in _decide_all(host, session, change)
         ]
 
@@ -76,12 +77,19 @@ def apply(host: Host, change: Change) -> list[Outcome]:
             outcomes = [
                 _rerun(host, session, act, outcome) for act, outcome in zip(acts, outcomes, strict=True)
             ]
+        outcomes = [_with_bundle(session, act, outcome) for act, outcome in zip(acts, outcomes, strict=True)]
         attempt[:] = outcomes
         return outcomes
 
     outcomes = host.run(work)
     host.announce([{"kind": o.kind or change.verb.value, "dag_id": o.dag_id} for o in outcomes if o.changed])
     return outcomes
+
+
+def _with_bundle(session: Any, act: Act, outcome: Outcome) -> Outcome:
+    """Say when the Dag's bundle can not be made: the change needs no file, but the Dag's runs do."""
+    why = faults.unmade(session, {act.state.bundle_name})
+    return evolve(outcome, warnings=(*outcome.warnings, *why)) if why else outcome
 
 
 def _check(change: Change) -> None:

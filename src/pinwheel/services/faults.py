@@ -63,6 +63,16 @@ def clear(host: Host, *, bundle_name: str, places: Collection[str]) -> bool:
     return host.run(lambda session: faults.clear(session, bundle_name=bundle_name, places=places))
 
 
+def forget_removed(host: Host, configured: Collection[str]) -> None:
+    """Forget what was caught of bundles other than these: they are gone."""
+    host.run(lambda session: faults.clear_others(session, {*configured, PROCESSOR}))
+
+
+def unmade(session: Any, bundle_names: Collection[str | None]) -> list[str]:
+    """Why those of the bundles can not be made that can not, as the Dag processor found it."""
+    return faults.errors_at(session, MAKE, {name for name in bundle_names if name})
+
+
 def _tell(session: Any, kind: str, bundle_name: str, reason: str, *, now: Any, **details: Any) -> None:
     events.add(
         session,

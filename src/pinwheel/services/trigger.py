@@ -10,9 +10,10 @@ from uuid import UUID, uuid4
 from attrs import frozen
 
 from pinwheel.core.build import Build, digest_of
-from pinwheel.core.errors import NotFound, Refused
+from pinwheel.core.errors import HostError, NotFound, Refused
 from pinwheel.core.projection import place_of
 from pinwheel.core.release import unversioned_remedy
+from pinwheel.services import faults
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import load_states, projections_for
 from pinwheel.store import bindings, builds, dags, events, releases
@@ -276,6 +277,15 @@ def target_of(host: Host, session: Any, dag_id: str, number: int | None, *, verb
             found="the Dag sets disable_bundle_versioning=True, so its runs execute whatever is newest",
             remedy="Remove disable_bundle_versioning from the Dag and push again",
             dag_id=dag_id,
+        )
+    if why := faults.unmade(session, {state.bundle_name, target.bundle_name}):
+        # A run needs the files, which a worker gets from the bundle.
+        raise HostError(
+            f"Cannot {verb} {dag_id} on a build",
+            found=why[0].rstrip("."),
+            remedy="See: pinwheel bundles",
+            dag_id=dag_id,
+            bundle=state.bundle_name,
         )
     return target
 

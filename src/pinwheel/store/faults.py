@@ -74,6 +74,25 @@ def clear(session: Session, *, bundle_name: str, places: Collection[str]) -> boo
     return bool(gone.rowcount)  # type: ignore[attr-defined]
 
 
+def clear_others(session: Session, bundle_names: Collection[str]) -> None:
+    """Forget the faults of all bundles but these."""
+    known = set(session.scalars(select(t.fault.c.bundle_name).distinct()))
+    if gone := known - set(bundle_names):
+        session.execute(delete(t.fault).where(t.fault.c.bundle_name.in_(sorted(gone))))
+
+
+def errors_at(session: Session, place: str, bundle_names: Collection[str]) -> list[str]:
+    """What fails at one place of these bundles, by name."""
+    if not bundle_names:
+        return []
+    rows = session.scalars(
+        select(t.fault.c.error)
+        .where(t.fault.c.place == place, t.fault.c.bundle_name.in_(sorted(bundle_names)))
+        .order_by(t.fault.c.bundle_name)
+    )
+    return list(rows)
+
+
 def listed(session: Session) -> list[Fault]:
     """All present faults, by bundle and place."""
     rows = session.execute(select(t.fault).order_by(t.fault.c.bundle_name, t.fault.c.place))

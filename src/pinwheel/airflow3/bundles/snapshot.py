@@ -481,10 +481,10 @@ def _bundle(name: str, sha: str) -> SnapshotBundle:
 
     try:
         bundle = DagBundlesManager().get_bundle(name=name, version=sha)
-    except ValueError as error:
+    except Exception as error:
         raise HostError(
             f"Can not serve a file from bundle {name!r}",
-            found=str(error).rstrip("."),
+            found=without_credentials(str(error)).rstrip("."),
             remedy="Keep that bundle in dag_bundle_config_list while runs of its releases can be cleared",
         ) from error
     if not isinstance(bundle, SnapshotBundle):
