@@ -34,9 +34,17 @@ from pinwheel.services.ports import AirflowBackfill, BackfillRun, BackfillWish
 
 
 def create(
-    session: Session, dag_id: str, dag_version_id: Any, wish: BackfillWish, *, actor: str
+    session: Session,
+    dag_id: str,
+    dag_version_id: Any,
+    wish: BackfillWish,
+    *,
+    bundle_version: str | None,
+    actor: str,
 ) -> AirflowBackfill:
     """Add a backfill all of whose runs use one version, in the caller's transaction.
+
+    Their file is that of *bundle_version*, which may serve it under a path that the version's row does not.
 
     :raises Refused: the Dag is retired, or the version has no schedule that can be backfilled so.
     :raises Conflict: another backfill of the Dag is active.
@@ -65,9 +73,11 @@ def create(
     for ordinal, (info, existing) in enumerate(survey, start=1):
         reason = _reason(existing, wish)
         if existing is None:
-            run, reason = _new_run(session, dag, version, info, wish, backfill.id, actor=actor)
+            run, reason = _new_run(
+                session, dag, version, info, wish, backfill.id, bundle_version=bundle_version, actor=actor
+            )
         elif reason is None:
-            run, reason = _cleared_run(session, version, existing, wish, backfill.id)
+            run, reason = _cleared_run(session, version, existing, wish, backfill.id, bundle_version)
         else:
             run = existing
         session.add(
@@ -191,6 +201,7 @@ def _new_run(
     wish: BackfillWish,
     backfill_id: int,
     *,
+    bundle_version: str | None,
     actor: str,
 ) -> tuple[DagRun | None, str | None]:
     run_id = DagRun.generate_run_id(
@@ -214,7 +225,7 @@ def _new_run(
                 backfill_id=backfill_id,
                 session=session,
             )
-            runs.bind(session, run, dag, version)
+            runs.bind(session, run, dag, version, bundle_version)
     except IntegrityError:
         # The scheduler was faster.
         return None, BackfillDagRunExceptionReason.IN_FLIGHT
@@ -227,7 +238,12 @@ def _new_run(
 
 
 def _cleared_run(
-    session: Session, version: DagVersion, run: DagRun, wish: BackfillWish, backfill_id: int
+    session: Session,
+    version: DagVersion,
+    run: DagRun,
+    wish: BackfillWish,
+    backfill_id: int,
+    bundle_version: str | None,
 ) -> tuple[DagRun, str | None]:
     lock = with_row_locks(select(DagRun.id).where(DagRun.id == run.id), session=session, skip_locked=True)
     if session.scalar(lock) is None:
@@ -236,7 +252,14 @@ def _cleared_run(
     reason = _reason(run, wish)
     if reason is not None:
         return run, reason
-    runs.clear(session, run.dag_id, run.run_id, dag_version_id=version.id, only_failed=False)
+    runs.clear(
+        session,
+        run.dag_id,
+        run.run_id,
+        dag_version_id=version.id,
+        bundle_version=bundle_version,
+        only_failed=False,
+    )
     run.backfill_id = backfill_id
     run.run_type = DagRunType.BACKFILL_JOB
     run.triggered_by = DagRunTriggeredByType.BACKFILL

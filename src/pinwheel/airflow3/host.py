@@ -47,7 +47,7 @@ from pinwheel.airflow3 import (
 from pinwheel.core.chunks import chunks
 from pinwheel.core.drift import Drift
 from pinwheel.core.errors import HostError, PinwheelError, Refused
-from pinwheel.core.projection import Projected, Projection
+from pinwheel.core.projection import Place, Projected, Projection
 from pinwheel.services.ports import (
     AirflowBackfill,
     AirflowBundle,
@@ -133,6 +133,9 @@ class AirflowHost:
         with _writing([p]):
             return projection.write_trial(session, p)
 
+    def move_version(self, session: Session, dag_version_id: UUID, place: Place) -> None:
+        projection.move_version(session, dag_version_id, place)
+
     def create_run(
         self, session: Session, dag_id: str, dag_version_id: UUID, **arguments: Any
     ) -> tuple[str, int]:
@@ -144,9 +147,9 @@ class AirflowHost:
         return runs.clear(session, dag_id, run_id, **arguments)
 
     def create_backfill(
-        self, session: Session, dag_id: str, dag_version_id: UUID, wish: BackfillWish, *, actor: str
+        self, session: Session, dag_id: str, dag_version_id: UUID, wish: BackfillWish, **arguments: Any
     ) -> AirflowBackfill:
-        return backfill.create(session, dag_id, dag_version_id, wish, actor=actor)
+        return backfill.create(session, dag_id, dag_version_id, wish, **arguments)
 
     def create_default_backfill(self, dag_id: str, wish: BackfillWish, *, actor: str) -> int:
         return backfill.create_default(dag_id, wish, actor=actor)
@@ -204,6 +207,8 @@ class AirflowHost:
         return drift.unrecorded_runs(session, limit, watched)
 
     def has_runs(self, session: Session, dag_id: str) -> bool:
+        # The scheduler holds the Dag's row while it makes a run (models/dag.py, dags_needing_dagruns).
+        session.execute(select(DagModel.dag_id).where(DagModel.dag_id == dag_id).with_for_update())
         return session.scalar(select(DagRun.id).where(DagRun.dag_id == dag_id).limit(1)) is not None
 
     def airflow_dags(self, session: Session, dag_ids: Collection[str] | None = None) -> list[AirflowDag]:
@@ -409,6 +414,10 @@ class AirflowHost:
             return True
         active = session.scalar(select(DagBundleModel.active).where(DagBundleModel.name == bundle_name))
         return bool(active)
+
+    def serves_moved_files(self, session: Session, bundle_name: str) -> bool:
+        found = bundles_config.serves_moved_files(bundle_name)
+        return found if found is not None else self.bundle_is_configured(session, bundle_name)
 
     def is_versioned(self, bundle_name: str) -> bool:
         if self._versioned is None:

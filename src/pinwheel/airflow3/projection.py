@@ -32,7 +32,7 @@ from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import compat
 from pinwheel.core.chunks import chunks
-from pinwheel.core.projection import Projected, Projection
+from pinwheel.core.projection import Place, Projected, Projection
 
 
 class _DecodedOnce(LazyDeserializedDAG):
@@ -274,6 +274,16 @@ def write_trial(session: Session, p: Projection) -> UUID:
             .execution_options(synchronize_session="fetch")
         )
     return projected.dag_version_id
+
+
+def move_version(session: Session, dag_version_id: UUID, place: Place) -> None:
+    """Let a version that no run refers to name another place."""
+    session.execute(
+        update(DagVersion)
+        .where(DagVersion.id == dag_version_id)
+        .values(bundle_name=place.bundle_name, bundle_version=place.bundle_version)
+        .execution_options(synchronize_session="fetch")
+    )
 
 
 def sync_permissions(session: Session, p: Projection) -> None:

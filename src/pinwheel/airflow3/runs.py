@@ -27,6 +27,7 @@ def create_run(
     dag_id: str,
     dag_version_id: UUID,
     *,
+    bundle_version: str | None,
     run_id: str | None,
     logical_date: datetime | None,
     conf: dict[str, Any] | None,
@@ -34,6 +35,8 @@ def create_run(
     actor: str,
 ) -> tuple[str, int]:
     """Create a queued manual run bound to one version; return its run id and clear number.
+
+    Its file is that of *bundle_version*, which may serve it under a path that the version's row does not.
 
     Its task instances, their queues, retries and mapping are those of that version from the start. The
     checks are those of Airflow's own trigger.
@@ -73,7 +76,7 @@ def create_run(
     except ValueError as error:
         # Airflow's ParamValidationError is one too.
         raise InvalidInput(f"Cannot run {dag_id}", found=str(error), remedy="Correct the input") from error
-    bind(session, run, dag, version)
+    bind(session, run, dag, version, bundle_version)
     return run.run_id, run.clear_number
 
 
@@ -118,10 +121,10 @@ def _check_new(session: Session, dag_id: str, run_id: str, logical_date: datetim
         )
 
 
-def bind(session: Session, run: DagRun, dag: Any, version: DagVersion) -> None:
+def bind(session: Session, run: DagRun, dag: Any, version: DagVersion, bundle_version: str | None) -> None:
     """Make a new run of *dag*, as loaded from *version*, use it: row, task instances and deadlines."""
     run.created_dag_version = version
-    run.bundle_version = None if dag.disable_bundle_versioning else version.bundle_version
+    run.bundle_version = None if dag.disable_bundle_versioning else bundle_version
     session.flush()
     for ti in session.scalars(
         select(TaskInstance).where(TaskInstance.dag_id == run.dag_id, TaskInstance.run_id == run.run_id)
@@ -131,7 +134,9 @@ def bind(session: Session, run: DagRun, dag: Any, version: DagVersion) -> None:
     session.flush()
 
 
-def rebind(session: Session, dag_id: str, run_id: str, dag_version_id: UUID) -> int:
+def rebind(
+    session: Session, dag_id: str, run_id: str, dag_version_id: UUID, bundle_version: str | None
+) -> int:
     """Bind a finished or queued run to another version and return its clear number.
 
     Task instances that never ran are made anew from that version; those that ran keep their record.
@@ -148,7 +153,7 @@ def rebind(session: Session, dag_id: str, run_id: str, dag_version_id: UUID) -> 
     dag = DBDagBag(load_op_links=False).get_dag(version.id, session)
     assert dag is not None
     run.created_dag_version = version
-    run.bundle_version = None if dag.disable_bundle_versioning else version.bundle_version
+    run.bundle_version = None if dag.disable_bundle_versioning else bundle_version
     for ti in session.scalars(
         select(TaskInstance).where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
     ).all():
@@ -171,10 +176,11 @@ def clear(
     run_id: str,
     *,
     dag_version_id: UUID | None,
+    bundle_version: str | None,
     only_failed: bool,
     task_ids: Collection[str] | None = None,
 ) -> tuple[int, int, UUID | None, str | None]:
-    """Clear task instances of a run, bound to *dag_version_id* if one is given.
+    """Clear task instances of a run, bound to *dag_version_id* and *bundle_version* if they are given.
 
     Returns how many were cleared and the run's clear number, version and bundle version. Tasks that the
     version does not have are not cleared: they could only fail.
@@ -189,7 +195,7 @@ def clear(
     if task_ids is not None:
         query = query.where(TaskInstance.task_id.in_(list(task_ids)))
     if dag_version_id is not None:
-        rebind(session, dag_id, run_id, dag_version_id)
+        rebind(session, dag_id, run_id, dag_version_id, bundle_version)
     version_id = dag_version_id or run.created_dag_version_id
     dag = DBDagBag(load_op_links=False).get_dag(version_id, session) if version_id else None
     tis = [ti for ti in session.scalars(query) if dag is None or dag.has_task(ti.task_id)]

@@ -93,7 +93,9 @@ def _bound(
             return attempt[0]
         target = target_of(host, session, dag_id, build, verb="backfill")
         version_id, release, bundle_version = version_for(host, session, target)
-        created = host.create_backfill(session, dag_id, version_id, wish, actor=actor)
+        created = host.create_backfill(
+            session, dag_id, version_id, wish, bundle_version=bundle_version, actor=actor
+        )
         made = Backfilled(
             dag_id=dag_id,
             backfill=created.id,

@@ -14,7 +14,7 @@ from uuid import UUID
 from attrs import frozen
 
 from pinwheel.core.drift import Drift
-from pinwheel.core.projection import Projected, Projection
+from pinwheel.core.projection import Place, Projected, Projection
 
 T = TypeVar("T")
 
@@ -242,19 +242,24 @@ class Host(Protocol):
         """Add a version that is not the newest one and return its id; the Dag row stays as it is."""
         ...
 
+    def move_version(self, session: Any, dag_version_id: UUID, place: Place) -> None:
+        """Let a version that no run refers to name another place."""
+        ...
+
     def create_run(
         self,
         session: Any,
         dag_id: str,
         dag_version_id: UUID,
         *,
+        bundle_version: str | None,
         run_id: str | None,
         logical_date: datetime | None,
         conf: dict[str, Any] | None,
         note: str | None,
         actor: str,
     ) -> tuple[str, int]:
-        """Create a queued manual run bound to a version; return its id and clear number."""
+        """Create a queued manual run bound to both versions; return its id and clear number."""
         ...
 
     def clear_run(
@@ -264,19 +269,27 @@ class Host(Protocol):
         run_id: str,
         *,
         dag_version_id: UUID | None,
+        bundle_version: str | None,
         only_failed: bool,
         task_ids: Collection[str] | None,
     ) -> tuple[int, int, UUID | None, str | None]:
-        """Clear a run's task instances, bound to another version if one is given.
+        """Clear a run's task instances, bound to other versions if they are given.
 
         Returns how many were cleared, the run's clear number, and the version and bundle version it has now.
         """
         ...
 
     def create_backfill(
-        self, session: Any, dag_id: str, dag_version_id: UUID, wish: BackfillWish, *, actor: str
+        self,
+        session: Any,
+        dag_id: str,
+        dag_version_id: UUID,
+        wish: BackfillWish,
+        *,
+        bundle_version: str | None,
+        actor: str,
     ) -> AirflowBackfill:
-        """Create a backfill all of whose runs are bound to a version."""
+        """Create a backfill all of whose runs are bound to both versions."""
         ...
 
     def create_default_backfill(self, dag_id: str, wish: BackfillWish, *, actor: str) -> int:
@@ -323,7 +336,9 @@ class Host(Protocol):
         """Running runs, and runs of these ids, whose present version no binding records."""
         ...
 
-    def has_runs(self, session: Any, dag_id: str) -> bool: ...
+    def has_runs(self, session: Any, dag_id: str) -> bool:
+        """Whether the Dag has a run; the scheduler makes none until the transaction ends."""
+        ...
 
     def airflow_dags(self, session: Any, dag_ids: Collection[str] | None = None) -> list[AirflowDag]:
         """What Airflow holds, newest version included; all Dags when no ids are given."""
@@ -374,6 +389,10 @@ class Host(Protocol):
 
     def bundle_is_configured(self, session: Any, bundle_name: str) -> bool:
         """Whether the deployment (not only this process) still has the bundle."""
+        ...
+
+    def serves_moved_files(self, session: Any, bundle_name: str) -> bool:
+        """Whether the bundle's versions can serve a file under another path, or to another bundle."""
         ...
 
     def runs(self, session: Any, dag_id: str, *, run_id: str | None, limit: int) -> list[AirflowRun]:

@@ -292,7 +292,41 @@ def settle_place(host: Host, session: Any, row: Any, build: Build) -> Place:
         return place_of(build, stable_bundle=None, stable_fileloc=None)
     if moved and not host.bundle_is_configured(session, row.stable_bundle):
         return place_of(build, stable_bundle=None, stable_fileloc=None)
-    return place_of(build, stable_bundle=row.stable_bundle, stable_fileloc=row.stable_fileloc)
+    return _place_at(host, session, row, build)
+
+
+def place_for_runs(host: Host, session: Any, row: Any, build: Build) -> Place:
+    """The place of a build for runs of it, while another build of the Dag may be the active one.
+
+    Airflow looks for the file of every run where the active release has it.
+
+    :raises Refused: the build's file lies elsewhere and no bundle version serves it there.
+    """
+    place = _place_at(host, session, row, build)
+    if row.stable_fileloc is None or (row.stable_bundle, row.stable_fileloc) == (
+        place.bundle_name,
+        place.relative_fileloc,
+    ):
+        return place
+    raise Refused(
+        f"Cannot run {build.dag_id} on build {build.build}",
+        found=f"its file was {build.relative_fileloc!r} of bundle {build.bundle_name!r} and is "
+        f"{row.stable_fileloc!r} of bundle {row.stable_bundle!r} now, where Airflow looks for the file of "
+        "every run; and no version of that bundle can serve it there (a bundle class that is not "
+        "Pinwheel's or is not configured any more, or too long a path)",
+        remedy=f"Roll back to it: pinwheel rollback {build.dag_id} --build {build.build}",
+        dag_id=build.dag_id,
+        build=build.build,
+    )
+
+
+def _place_at(host: Host, session: Any, row: Any, build: Build) -> Place:
+    """The place where the Dag's row has it, if its bundle and the build's can serve the file there."""
+    if row.stable_fileloc is not None and all(
+        host.serves_moved_files(session, name) for name in {row.stable_bundle, build.bundle_name}
+    ):
+        return place_of(build, stable_bundle=row.stable_bundle, stable_fileloc=row.stable_fileloc)
+    return place_of(build, stable_bundle=None, stable_fileloc=None)
 
 
 def projections_for(

@@ -11,11 +11,11 @@ from attrs import frozen
 
 from pinwheel.core.build import Build, digest_of
 from pinwheel.core.errors import HostError, NotFound, Refused
-from pinwheel.core.projection import place_of
+from pinwheel.core.projection import Place
 from pinwheel.core.release import unversioned_remedy
 from pinwheel.services import faults
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import load_states, projections_for
+from pinwheel.services.releasing import load_states, place_for_runs, projections_for
 from pinwheel.store import bindings, builds, dags, events, releases
 from pinwheel.store.locking import lock_dags
 
@@ -90,6 +90,7 @@ def trigger(
             session,
             dag_id,
             version_id,
+            bundle_version=bundle_version,
             run_id=run_id,
             logical_date=logical_date,
             conf=conf,
@@ -199,7 +200,13 @@ def clear_one(
     if target is not None:
         version_id, release, bundle_version = version_for(host, session, target)
     cleared, seq, bound_id, bound_version = host.clear_run(
-        session, dag_id, run_id, dag_version_id=version_id, only_failed=only_failed, task_ids=task_ids
+        session,
+        dag_id,
+        run_id,
+        dag_version_id=version_id,
+        bundle_version=bundle_version,
+        only_failed=only_failed,
+        task_ids=task_ids,
     )
     known = releases.by_dag_version(session, [bound_id]) if bound_id else {}
     row = known.get(bound_id) if bound_id else None
@@ -229,16 +236,25 @@ def clear_one(
 def version_for(host: Host, session: Any, build: Build) -> tuple[UUID, int | None, str]:
     """Airflow's version row for a build: that of its newest release, else one made for trials.
 
-    Returns ``(id, release or None, bundle version)``.
+    Returns ``(id, release or None, bundle version)``; the latter is the one that a run bound to the row is
+    to have, in which the build's file lies where Airflow looks for it now: the file may have moved since
+    the row was written, as long as the Dag had no runs.
+
+    :raises Refused: no bundle version serves the file there.
     """
     row = dags.rows(session, [build.dag_id])[build.dag_id]
     released = releases.of_build(session, build.id)
     if released is not None and host.existing_version_ids(session, [released.dag_version_id]):
-        return released.dag_version_id, released.release, released.bundle_version
+        if released.dag_version_id == row.dag_version_id:
+            return released.dag_version_id, released.release, released.bundle_version
+        place = place_for_runs(host, session, row, build)
+        _move_unused(host, session, released, place)
+        return released.dag_version_id, released.release, place.bundle_version
     tried = releases.trial_of(session, build.id)
+    place = place_for_runs(host, session, row, build)
     if tried is not None and host.existing_version_ids(session, [tried.dag_version_id]):
-        return tried.dag_version_id, None, tried.bundle_version
-    place = place_of(build, stable_bundle=row.stable_bundle, stable_fileloc=row.stable_fileloc)
+        _move_unused(host, session, tried, place)
+        return tried.dag_version_id, None, place.bundle_version
     wanted = (-build.build, None, build, place, tried.dag_version_id if tried is not None else None)
     version_id = host.write_trial(session, projections_for(session, [wanted])[0])
     if tried is None:
@@ -251,6 +267,17 @@ def version_for(host: Host, session: Any, build: Build) -> tuple[UUID, int | Non
             now=host.now(),
         )
     return version_id, None, place.bundle_version
+
+
+def _move_unused(host: Host, session: Any, written: Any, place: Place) -> None:
+    """Let a release's or trial's version row say the place that its runs will have, if it has none yet.
+
+    Airflow takes a run's bundle version from the run, but that of some callbacks and of its own triggers
+    from the row (scheduler_job_runner.py:1540 in 3.3.2). A row that runs refer to is history and stays.
+    """
+    if written.bundle_version != place.bundle_version and host.unused(session, [written.dag_version_id]):
+        host.move_version(session, written.dag_version_id, place)
+        releases.move(session, written.dag_version_id, place.bundle_version)
 
 
 def target_of(host: Host, session: Any, dag_id: str, number: int | None, *, verb: str) -> Build:

@@ -188,6 +188,16 @@ def by_dag_version(session: Session, ids: Collection[UUID]) -> dict[UUID, Row[An
     return found
 
 
+def move(session: Session, dag_version_id: UUID, bundle_version: str | None) -> None:
+    """Note under which bundle version a release or a trial stands in Airflow's row now."""
+    for table in (t.release, t.trial):
+        session.execute(
+            update(table)
+            .where(table.c.dag_version_id == dag_version_id)
+            .values(bundle_version=bundle_version)
+        )
+
+
 def trial_of(session: Session, build_id: int) -> Row[Any] | None:
     return session.execute(select(t.trial).where(t.trial.c.build_id == build_id)).one_or_none()
 
