@@ -35,12 +35,6 @@ class Loop:
             def max_runs_reached(self) -> bool:
                 return loop._enough()
 
-            def _refresh_dag_bundles(self, known_files: dict[str, Any]) -> None:
-                # Airflow keeps them for as long as its loop runs; here it is entered again and again.
-                known_files.update({k: v for k, v in loop.known_files.items() if k not in known_files})
-                super()._refresh_dag_bundles(known_files=known_files)
-                loop.known_files = dict(known_files)
-
         self.database = database
         self.manager = Turning(max_runs=-1, bundle_names_to_parse=only)
         self.manager.heartbeat = lambda: None
