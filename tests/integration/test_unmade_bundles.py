@@ -22,6 +22,7 @@ from pinwheel.airflow3 import bundles_config
 from pinwheel.core.errors import HostError
 from pinwheel.core.release import Verb
 from pinwheel.core.text import fit
+from pinwheel.services import bundles as service
 from pinwheel.services.change import Change, apply, plan
 from pinwheel.services.trigger import trigger
 
@@ -143,6 +144,9 @@ def test_dags_of_a_bundle_whose_entry_has_a_typo_stay_active_and_its_reason_is_t
         assert [event["bundle_name"] for event in loop.events("fault")] == ["g"]
 
         host = loop.manager.host
+        (shown,) = service.view(service.standings(host), ["g"])["bundles"]
+        assert (shown["name"], shown["state"]) == ("g", service.CANNOT_BE_MADE)
+        assert shown["problem"]["reason"] == reason
         for verb in (Verb.UNPIN, Verb.PIN, Verb.ROLLBACK):
             change = Change(verb=verb, dag_ids=["pinned"], actor="ada")
             for answer in (plan, apply):
