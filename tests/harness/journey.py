@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from airflow.providers.standard.sensors.filesystem import FileSensor
-from airflow.sdk import DAG, Asset, task
+from airflow.sdk import DAG, Asset, Connection, Variable, task
 
 HERE = Path(__file__).parent
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
@@ -44,6 +44,7 @@ with DAG("journey", schedule=None, start_date=START, tags=["journey"]):
 
     @task(outlets=[Asset("journey://end")])
     def finish(first, second):
+        assert (Connection.get("shop").password, Variable.get("colour")) == ("secret", "green")
         return first + sum(second)
 
     wait = FileSensor(
@@ -71,12 +72,14 @@ class Journey:
     def start(self) -> None:
         """Have every kind of state in the database, then kill all processes as a crash would."""
         env = self.env
-        env.cli("airflow", "variables", "set", "colour", "green", check=True)
-        env.cli(
-            "airflow", "connections", "add", "shop", "--conn-uri", "http://me:secret@shop:8080", check=True
-        )
-        env.cli("airflow", "pools", "set", "small", "1", "for the journey", check=True)
-        env.start("api-server", "scheduler", "dag-processor", "triggerer")
+        self._start_all()
+        shop = {"host": "shop", "port": 8080, "login": "me", "password": "secret"}
+        for kind, made in (
+            ("variables", {"key": "colour", "value": "green"}),
+            ("connections", {"connection_id": "shop", "conn_type": "http", **shop}),
+            ("pools", {"name": "small", "slots": 1, "description": "for the journey"}),
+        ):
+            env.api().post(f"/api/v2/{kind}", json=made).raise_for_status()
         env.wait_dag("journey", timeout=60)
         env.wait_dag("daily", timeout=60)
         env.api().post(
@@ -95,6 +98,12 @@ class Journey:
         # What a scheduler that dies between its decision and the executor's leaves behind.
         env.execute("UPDATE task_instance SET state = 'queued' WHERE state = 'scheduled'")
 
+    def _start_all(self) -> None:
+        # A task that finds no API server asks five times, within as little as five seconds, and fails: on a
+        # busy machine the scheduler is there, with tasks to go on with, so long before the API server.
+        self.env.start("api-server")
+        self.env.start("scheduler", "dag-processor", "triggerer")
+
     def _under_way(self) -> bool:
         states = {(t["task_id"], t["map_index"]): t["state"] for t in self.env.tasks("journey", "under-way")}
         backfill = self.env.scalar(
@@ -109,9 +118,12 @@ class Journey:
         )
 
     def finish(self) -> None:
-        """Start everything again: the run that was under way ends well, with the results of before."""
+        """Start everything again: the run that was under way ends well, with the results of before.
+
+        Its last task reads what Airflow encrypted before.
+        """
         env = self.env
-        env.start("api-server", "scheduler", "dag-processor", "triggerer")
+        self._start_all()
         (env.dags_folder / FLAG).touch()
         run = env.wait_run("journey", "under-way", timeout=150)
         assert run["state"] == "success"
