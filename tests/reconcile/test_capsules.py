@@ -18,6 +18,7 @@ from harness.older_image import OLD_HEAD, execute, newer_image, require_capsule
 from pinwheel.core.errors import Refused
 from pinwheel.reconcile import assess, capsules
 from pinwheel.reconcile.capsule import Capsule
+from pinwheel.reconcile.database import connected
 from pinwheel.reconcile.history import History, Revision
 from pinwheel.reconcile.installed import Deployment, installed_version
 from pinwheel.reconcile.strategies.capsule import CapsuleStrategy
@@ -129,13 +130,35 @@ def test_a_user_that_may_only_read_gets_a_reason(postgres: Any, packed: Capsule)
         keep()
     assert "permission denied for table pinwheel_capsule" in caught.value.found
     assert "Connect as a user" in caught.value.remedy
+    with (
+        pytest.raises(Refused, match=r"permission denied for table .* Connect as a user that may"),
+        connected(image.engine) as connection,
+    ):
+        capsules.drop(connection, [1])
     put(database, packed)
     assert keep() is False and capsules.store(image, packed, now=datetime.now(UTC)) is False
     execute(database, "DROP TABLE pinwheel_capsule")
-    with pytest.raises(Refused, match="permission denied for schema public"):
+    with pytest.raises(Refused, match=r"permission denied for schema public\. Connect as a user"):
         keep()
     execute(database, f"DROP OWNED BY {role}")
     execute(database, f"DROP ROLE {role}")
+    database.drop()
+
+
+def test_a_sqlite_file_that_may_only_be_read_is_said_to_be_one(sqlite: Any, packed: Capsule) -> None:
+    database = sqlite.create("reader")
+    path = sa.make_url(database.url).database
+    image = attrs.evolve(
+        newer_image(database), engine=sa.create_engine(f"sqlite:///file:{path}?mode=ro&uri=true")
+    )
+    with (
+        pytest.raises(Refused, match=r"readonly database\. Connect as a user that may"),
+        connected(image.engine) as connection,
+    ):
+        capsules.drop(connection, [1])
+    execute(database, capsule.delete())
+    with pytest.raises(Refused, match=r"readonly database\. Connect as a user that may create"):
+        capsules.keep(image, now=datetime.now(UTC), make=lambda: packed)
     database.drop()
 
 

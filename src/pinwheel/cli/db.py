@@ -203,7 +203,9 @@ def _reconcile(context: Context, deployment: Deployment) -> int:
     done = reconcile.reconcile(deployment, request, _say)
 
     def render(console: Console) -> None:
-        if done["changed"]:
+        if done["changed"] and done["direction"] == "empty":
+            console.print(f"The schema of Airflow {done['target']['airflow']} was created.")
+        elif done["changed"]:
             console.print(
                 f"The schema went from Airflow {done['current']['airflow']} to {done['target']['airflow']}."
             )
@@ -232,9 +234,8 @@ def _show_position(console: Console, found: dict[str, Any]) -> None:
         "backward": f"downgrade of {counted(found['migrations'], 'migration')}",
         "empty": "create the schema, by airflow db migrate",
     }
-    console.print(
-        text("Schema   ", "bold") + text(f"Airflow {current['airflow']}  (revision {current['revision']})")
-    )
+    stands = f"Airflow {current['airflow']}  (revision {current['revision']})"
+    console.print(text("Schema   ", "bold") + text("none" if current["revision"] is None else stands))
     console.print(
         text("Target   ", "bold") + text(f"Airflow {target['airflow']}  (revision {target['revision']})")
     )

@@ -14,6 +14,7 @@ from pinwheel.core.errors import Conflict, HostError, NotFound, Refused
 
 _OUR_LOCK = 0x50696E77
 _OUR_LOCK_NAME = "pinwheel_reconcile"
+_MAY_NOT_MYSQL = frozenset({1044, 1142, 1143, 1227})
 
 
 @contextlib.contextmanager
@@ -21,6 +22,7 @@ def connected(engine: Engine) -> Iterator[Connection]:
     """A connection.
 
     :raises HostError: the database can not be reached, or was lost on the way.
+    :raises Refused: its user may not do what was tried.
     """
     try:
         with engine.connect() as connection:
@@ -41,16 +43,30 @@ def another_connection(engine: Engine) -> Iterator[Connection]:
 
 
 def words_of(error: Exception) -> str:
-    """What the database said, in one line."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())[:300]
+    """What the database said, in one line, without the statement that PostgreSQL repeats."""
+    said, _, _ = str(getattr(error, "orig", None) or error).partition("\nLINE ")
+    return " ".join(said.split())[:300]
 
 
-def lost(error: SQLAlchemyError) -> HostError:
+def lost(error: DBAPIError) -> HostError | Refused:
+    if _may_not(error):
+        return Refused(
+            "Cannot use Airflow's database",
+            found=words_of(error),
+            remedy="Connect as a user that may, such as the owner of Airflow's tables: "
+            "[database] sql_alchemy_conn",
+        )
     return HostError(
         "Cannot use Airflow's database",
         found=words_of(error),
         remedy="Check [database] sql_alchemy_conn and that the database is up, then run the command again",
     )
+
+
+def _may_not(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None)
+    number = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return state == "42501" or number in _MAY_NOT_MYSQL or "readonly database" in str(error.orig)
 
 
 def current_revision(connection: Connection) -> str | None:
