@@ -148,6 +148,9 @@ class AirflowEnv:
             "scheduler.job_heartbeat_sec": 1,
             # The API server of two busy cores answers late, and a task that got no answer fails.
             "workers.execution_api_timeout": 60,
+            # One that is still starting gives none, to tasks that a scheduler goes on with meanwhile.
+            "workers.execution_api_retries": 12,
+            "workers.execution_api_retry_wait_max": 5,
             "triggerer.job_heartbeat_sec": 1,
             "scheduler.use_job_schedule": True,
             "usage_data_collection.enabled": False,
