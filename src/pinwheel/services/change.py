@@ -43,12 +43,14 @@ def plan(host: Host, change: Change) -> list[Outcome]:
     """What :func:`apply` would do, Dag by Dag, in order of id; nothing is locked or written."""
 
     def work(session: Any) -> list[Outcome]:
-        return [
-            evolve(_with_bundle(session, act, outcome_of(act)), rerun=tuple(_failed_runs(host, session, act)))
+        acts = _decide_all(host, session, change)
+        outcomes = [
+            evolve(outcome_of(act), rerun=tuple(_failed_runs(host, session, act)))
             if change.rerun_failed
-            else _with_bundle(session, act, outcome_of(act))
-            for act in _decide_all(host, session, change)
+            else outcome_of(act)
+            for act in acts
         ]
+        return _with_bundles(session, acts, outcomes)
 
     return host.run(work)
 
@@ -77,7 +79,7 @@ def apply(host: Host, change: Change) -> list[Outcome]:
             outcomes = [
                 _rerun(host, session, act, outcome) for act, outcome in zip(acts, outcomes, strict=True)
             ]
-        outcomes = [_with_bundle(session, act, outcome) for act, outcome in zip(acts, outcomes, strict=True)]
+        outcomes = _with_bundles(session, acts, outcomes)
         attempt[:] = outcomes
         return outcomes
 
@@ -86,10 +88,15 @@ def apply(host: Host, change: Change) -> list[Outcome]:
     return outcomes
 
 
-def _with_bundle(session: Any, act: Act, outcome: Outcome) -> Outcome:
-    """Say when the Dag's bundle can not be made: the change needs no file, but the Dag's runs do."""
-    why = faults.unmade(session, {act.state.bundle_name})
-    return evolve(outcome, warnings=(*outcome.warnings, *why)) if why else outcome
+def _with_bundles(session: Any, acts: Sequence[Act], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Say which Dags' bundles can not be made: the change needs no file, but the Dags' runs do."""
+    why = faults.unmade(session, {act.state.bundle_name for act in acts})
+    return [
+        evolve(outcome, warnings=(*outcome.warnings, said))
+        if (said := why.get(act.state.bundle_name or ""))
+        else outcome
+        for act, outcome in zip(acts, outcomes, strict=True)
+    ]
 
 
 def _check(change: Change) -> None:

@@ -68,7 +68,7 @@ def forget_removed(host: Host, configured: Collection[str]) -> None:
     host.run(lambda session: faults.clear_others(session, {*configured, PROCESSOR}))
 
 
-def unmade(session: Any, bundle_names: Collection[str | None]) -> list[str]:
+def unmade(session: Any, bundle_names: Collection[str | None]) -> dict[str, str]:
     """Why those of the bundles can not be made that can not, as the Dag processor found it."""
     return faults.errors_at(session, MAKE, {name for name in bundle_names if name})
 

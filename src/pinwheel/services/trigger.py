@@ -309,7 +309,7 @@ def target_of(host: Host, session: Any, dag_id: str, number: int | None, *, verb
         # A run needs the files, which a worker gets from the bundle.
         raise HostError(
             f"Cannot {verb} {dag_id} on a build",
-            found=why[0].rstrip("."),
+            found=next(iter(why.values())).rstrip("."),
             remedy="See: pinwheel bundles",
             dag_id=dag_id,
             bundle=state.bundle_name,

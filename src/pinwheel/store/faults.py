@@ -81,16 +81,16 @@ def clear_others(session: Session, bundle_names: Collection[str]) -> None:
         session.execute(delete(t.fault).where(t.fault.c.bundle_name.in_(sorted(gone))))
 
 
-def errors_at(session: Session, place: str, bundle_names: Collection[str]) -> list[str]:
-    """What fails at one place of these bundles, by name."""
+def errors_at(session: Session, place: str, bundle_names: Collection[str]) -> dict[str, str]:
+    """What fails at one place, by bundle, of those of these bundles where it does."""
     if not bundle_names:
-        return []
-    rows = session.scalars(
-        select(t.fault.c.error)
+        return {}
+    rows = session.execute(
+        select(t.fault.c.bundle_name, t.fault.c.error)
         .where(t.fault.c.place == place, t.fault.c.bundle_name.in_(sorted(bundle_names)))
         .order_by(t.fault.c.bundle_name)
     )
-    return list(rows)
+    return {row.bundle_name: row.error for row in rows}
 
 
 def listed(session: Session) -> list[Fault]:
