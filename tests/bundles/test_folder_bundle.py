@@ -118,6 +118,17 @@ def test_gits_own_files_and_byte_code_are_no_content_and_gitignore_means_nothing
     assert set(bundle.manifest(version_of(bundle))) == set(files_below(bundle.path))
 
 
+@pytest.mark.parametrize("name", [".GIT", ".Git/config"])
+def test_a_name_that_some_file_systems_take_for_gits_own_is_no_content(
+    make: MakeBundle, folder: Path, name: str
+) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("x")
+    bundle = make()
+    bundle.initialize()
+    assert files_below(bundle.path).keys() == {"a.py", "lib/helper.py"}
+
+
 def test_odd_names_links_and_modes_are_kept(make: MakeBundle, folder: Path) -> None:
     odd = [b"-dash.py", b"new\nline.py", "ümlaut ☃.py".encode(), b'qu"ote\\.py', b"raw\xff.py", b"\t tab"]
     for name in odd:

@@ -21,7 +21,7 @@ from harness.bundle_fixtures import repo as repo
 from harness.bundle_fixtures import storage as storage
 from pinwheel.airflow3.bundles.git import GitBundle
 from pinwheel.airflow3.bundles.locks import file_lock
-from pinwheel.core.errors import HostError, InvalidInput, NotFound
+from pinwheel.core.errors import HostError, InvalidInput, NotFound, RefusedVersion
 from pinwheel.core.version_alias import make_aliased_version
 
 MakeBundle = Callable[..., GitBundle]
@@ -507,6 +507,26 @@ def test_a_version_can_be_a_git_work_tree(make: MakeBundle, repo: Repository) ->
         ["git", "-C", str(bundle.path), "log", "--format=%H"], capture_output=True, check=True, text=True
     )
     assert out.stdout.strip() == repo.git("rev-parse", "HEAD")
+
+
+def test_a_name_that_git_takes_into_no_work_tree_is_refused_and_one_that_only_windows_minds_taken(
+    make: MakeBundle, repo: Repository
+) -> None:
+    bundle = make(prune_dotgit_folder=False)
+    bundle.initialize()
+    tree = repo.git("write-tree")
+    lines = repo.git("ls-tree", tree) + "\n"
+    readme = lines.split()[2]
+    for entry, refused in ((f"100644 blob {readme}\tgit~1\n", False),
+                           (f"120000 blob {readme}\t.gitmodules\n", True)):  # fmt: skip
+        made = repo.git("mktree", stdin=(lines + entry).encode())
+        repo.git("update-ref", "refs/heads/main", repo.git("commit-tree", made, "-m", "odd"))
+        if refused:
+            with pytest.raises(RefusedVersion, match=r"no work tree: .*invalid path"):
+                bundle.refresh()
+        else:
+            bundle.refresh()
+            assert (bundle.path / "git~1").exists() and (bundle.path / ".git").exists()
 
 
 # -- aliases ----------------------------------------------------------------------------------------------

@@ -207,7 +207,7 @@ def test_a_version_over_a_limit_is_refused_and_not_looked_at_again(
     good = bundle.path
     sha = repo.commit({"big.bin": b"b" * 5000, "small.bin": b"s" * 500})
     for option, limit, reason in (
-        ("BUNDLE_MAX_FILES", "4", "it has 5 files; at most 4"),
+        ("BUNDLE_MAX_FILES", "4", "at least 5 files; at most 4"),
         ("BUNDLE_MAX_FILE_BYTES", "4999", "'big.bin' has 5,000 bytes; at most 4,999"),
         ("BUNDLE_MAX_BYTES", "5300", "more than 5,300 bytes together"),
     ):

@@ -15,6 +15,7 @@ from harness.bundle_fixtures import Repository, files_below, killed_at
 from harness.bundle_fixtures import repo as repo
 from harness.bundle_fixtures import storage as storage
 from pinwheel.airflow3.bundles import mirror as mirror_module
+from pinwheel.airflow3.bundles.folder import FolderBundle
 from pinwheel.airflow3.bundles.git import GitBundle
 from pinwheel.core.errors import HostError
 
@@ -196,3 +197,75 @@ def test_a_kill_while_a_mirror_is_made_anew_loses_nothing(storage: Path, repo: R
         if not killed:
             break
     assert 7 < point < 999, "the kills missed the work"
+
+
+def test_content_that_can_not_be_read_is_fetched_anew_by_a_refresh(storage: Path, repo: Repository) -> None:
+    made = bundle(repo)
+    made.initialize()
+    before, version = files_below(made.path), made.get_current_version().version
+    for pack in packs(made.mirror.path):
+        moved = pack.rename(storage / pack.name)
+        made.mirror.git.run("unpack-objects", "-q", stdin=moved.read_bytes())
+        pack.with_suffix(".idx").unlink()
+    oid = repo.git("rev-parse", "HEAD:dags/a.py")
+    loose = made.mirror.path / "objects" / oid[:2] / oid[2:]
+    loose.chmod(0o644)
+    loose.write_bytes(b"\0" * 40)
+    shutil.rmtree(made.versions_dir)
+    made.refresh()
+    assert files_below(made.path) == before and made.get_current_version().version == version
+
+
+def test_the_damaged_mirror_of_a_submodule_is_made_anew(
+    storage: Path, repo: Repository, tmp_path: Path
+) -> None:
+    module = Repository(tmp_path / "module")
+    module.commit({"m.py": "M = 1\n"})
+    repo.git("submodule", "--quiet", "add", "../module", "vendored")
+    repo.commit()
+    made = GitBundle(name="code", tracking_ref="main", repo_url=str(repo.path), submodules=True)
+    made.initialize()
+    before = files_below(made.path)
+    (mirror,) = (made.base_dir / "modules").glob("*.git")
+    for kind in ("HEAD empty", "config unreadable", "packs scrambled", "objects gone"):
+        DAMAGES[kind](mirror)
+        shutil.rmtree(made.versions_dir)
+        made.refresh()
+        assert files_below(made.path) == before, kind
+
+
+@pytest.mark.parametrize("kind", ["HEAD empty", "packs scrambled", "refs gone", "a ref of ours broken"])
+def test_the_damaged_mirror_of_a_folder_is_made_anew(storage: Path, tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
+    def taken() -> FolderBundle:
+        found = FolderBundle(name="local", path=str(folder))
+        found.settle_seconds = 0.01
+        return found
+
+    (folder / "a.py").write_text("A = 1\n")
+    made = taken()
+    made.initialize()
+    first = made.get_current_version().version
+    assert made.protect([first]) == set()
+    (folder / "a.py").write_text("A = 'second'\n")
+    made.refresh()
+    (made.mirror.path / "refs/upstream/heads").mkdir(parents=True)
+    DAMAGES[kind](made.mirror.path)
+    (folder / "a.py").write_text("A = 'third time'\n")
+    for bundle in (made, taken()):
+        bundle.initialize()
+        bundle.refresh()
+        assert files_below(bundle.path) == {"a.py": b"A = 'third time'\n"}
+    last = made.get_current_version().version
+    shutil.rmtree(made.versions_dir)
+    taken().initialize()
+    lost = kind in ("packs scrambled", "refs gone")
+    if lost:
+        with pytest.raises(HostError, match="Can not find version"):
+            made.materialize(first)
+    else:
+        assert files_below(made.materialize(first)) == {"a.py": b"A = 1\n"}
+    assert made.protect([first, last]) == ({first} if lost else set())
+    assert made.mirror.has(last)

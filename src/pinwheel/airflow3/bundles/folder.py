@@ -20,9 +20,10 @@ from pinwheel.airflow3.bundles.folder_scan import (
     scan,
 )
 from pinwheel.airflow3.bundles.folder_unrest import Unrest
+from pinwheel.airflow3.bundles.git_command import GitFailed
 from pinwheel.airflow3.bundles.layout import configured_limits
-from pinwheel.airflow3.bundles.mirror import key_of
-from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
+from pinwheel.airflow3.bundles.mended import MendedBundle
+from pinwheel.airflow3.bundles.mirror import Mirror, key_of
 from pinwheel.airflow3.bundles.tree import SYMLINK, decode_path, shown
 from pinwheel.core.bundle_version import LeftOut, VersionInfo
 from pinwheel.core.errors import HostError, InvalidInput
@@ -33,7 +34,7 @@ Files = dict[bytes, tuple[Seen, str]]
 """What was seen of each file, and the id of its content."""
 
 
-class FolderBundle(SnapshotBundle):
+class FolderBundle(MendedBundle):
     """A folder whose every state becomes an immutable version: the commit id of its content.
 
     The same content gives the same version on every machine, whoever looks and whenever. ``.git``,
@@ -74,7 +75,12 @@ class FolderBundle(SnapshotBundle):
     def _take_newest(self) -> str:
         try:
             with self.mirror.fetching(), self._naming(None):
-                return self._snapshot()
+                try:
+                    return self._snapshot()
+                except GitFailed:
+                    if not self._mend():
+                        raise
+                    return self._snapshot()
         except FolderMoved as moved:
             raise HostError(
                 f"Can not take a version of the folder {self.folder!r} of bundle {self.name!r}",
@@ -83,6 +89,9 @@ class FolderBundle(SnapshotBundle):
                 remedy="The version in use stays. Let whatever writes it finish, "
                 "or fill the folder by a rename",
             ) from moved
+
+    def _fill(self, new: Mirror) -> None:
+        """Nothing: a mirror that lacks the folder's content takes it anew."""
 
     def _left_out_of_source(self, head: str) -> Sequence[LeftOut] | None:
         return self._noticed[1] if self._noticed is not None and self._noticed[0] == head else None

@@ -62,7 +62,7 @@ class Unreadable(Exception):
 
 def is_ignored(name: bytes, *, folder: bool) -> bool:
     """What is never part of a version: git's own files and Python's byte code."""
-    if name == b".git" or (folder and name == b"__pycache__"):
+    if name.lower() == b".git" or (folder and name == b"__pycache__"):
         return True
     return not folder and name.endswith(b".pyc")
 

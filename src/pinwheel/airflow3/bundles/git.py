@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
 
 from pinwheel.airflow3.bundles.credentials import (
     hide,
@@ -21,9 +23,11 @@ from pinwheel.airflow3.bundles.credentials import (
     without_login,
 )
 from pinwheel.airflow3.bundles.git_command import Git, GitFailed
+from pinwheel.airflow3.bundles.layout import Limits
+from pinwheel.airflow3.bundles.mended import MendedBundle
 from pinwheel.airflow3.bundles.mirror import KEEP, Mirror, key_of
-from pinwheel.airflow3.bundles.repair import damage, refs_in_files, remove, salvage
-from pinwheel.airflow3.bundles.snapshot import SnapshotBundle, Tree
+from pinwheel.airflow3.bundles.repair import mend, refs_in_files
+from pinwheel.airflow3.bundles.snapshot import Tree
 from pinwheel.airflow3.bundles.source import (
     HEAD,
     PAGE,
@@ -34,15 +38,14 @@ from pinwheel.airflow3.bundles.source import (
     split_relative,
 )
 from pinwheel.airflow3.bundles.submodules import absolute_url, submodule_urls
-from pinwheel.airflow3.bundles.tree import SUBMODULE, TreeEntry, checked_subdir, sparse
+from pinwheel.airflow3.bundles.tree import SUBMODULE, TreeEntry, checked_subdir, refused, sparse
 from pinwheel.core.errors import HostError, InvalidInput, RefusedVersion
-from pinwheel.core.version_alias import is_commit_id, split_version, target_bundle
+from pinwheel.core.version_alias import is_commit_id
 
 if TYPE_CHECKING:
     from airflow.providers.git.hooks.git import GitHook
 
 log = logging.getLogger(__name__)
-_Result = TypeVar("_Result")
 
 # The provider's hook sets variables of the whole process while a command runs
 # (GitHook.configure_hook_env, apache-airflow-providers-git 0.4): two threads must not interleave.
@@ -57,7 +60,7 @@ _VIEW_URLS = {
 _VIEW_LOGIN = re.compile(r"(?<=://)[^/]*@")
 
 
-class GitBundle(SnapshotBundle):
+class GitBundle(MendedBundle):
     """A branch, tag or commit of a git repository; each version is a full commit id.
 
     The arguments are those of the git provider's ``GitDagBundle``, and the connection is used by the
@@ -303,74 +306,17 @@ class GitBundle(SnapshotBundle):
             else "The version in use stays. Push a branch, or correct the repository's URL and login",
         )
 
-    # -- a damaged mirror ---------------------------------------------------------------------------------
+    def _fill(self, new: Mirror) -> None:
+        self._fetch_everything(new)
 
     def _mend(self, *shas: str) -> bool:
-        """Make the mirror anew if it is damaged, or what it has of *shas* is. Inside ``mirror.fetching()``.
-
-        Takes all that the source has, then all versions of ours that can still be read. Keeps the damaged
-        one when the source is out of reach and a version would be lost.
-        """
-        found = damage(self.mirror, shas)
-        if found is None:
-            return False
-        log.warning("The mirror of bundle %s is damaged (%s): making it anew", self.name, found)
-        new = self.mirror.made_aside()
-        unfetched: GitFailed | None = None
-        try:
-            self._fetch_everything(new)
-        except GitFailed as error:
-            unfetched = error
-        lost = salvage(new, self.mirror.path)
-        if lost and unfetched is not None:
-            remove(new.path)
-            raise HostError(
-                f"Can not mend the mirror of bundle {self.name!r}",
-                found=f"it is damaged ({found}), and its repository can not be fetched ({unfetched.found})",
-                remedy="The version in use stays. Make the repository reachable",
-            )
-        if lost:
-            log.error("Bundle %s has lost versions with its mirror: %s", self.name, ", ".join(sorted(lost)))
-        self.mirror.replace_by(new)
-        return True
-
-    def _head(self) -> str | None:
-        found = super()._head()
-        if found is None:
-            # What a damaged mirror remembers is still on disk
-            remembered = refs_in_files(self.mirror.path).get(self._head_ref)
-            if remembered and self.store.complete(remembered):
-                return remembered
-        return found
-
-    def _require(self, sha: str) -> None:
-        try:
-            super()._require(sha)
-        except HostError:
-            with self.mirror.fetching():
-                if not self._mend(sha):
-                    raise
-            super()._require(sha)
-
-    def materialize(self, version: str) -> Path:
-        """As every bundle does; what can not be read from the mirror makes it anew first."""
-        return self._mending(version, lambda: super(GitBundle, self).materialize(version))
-
-    def read_file(self, version: str, path: str) -> bytes:
-        """As every bundle does; what can not be read from the mirror makes it anew first."""
-        return self._mending(version, lambda: super(GitBundle, self).read_file(version, path))
-
-    def _mending(self, version: str, work: Callable[[], _Result]) -> _Result:
-        try:
-            return work()
-        except GitFailed:
-            sha, _ = split_version(version)
-            if target_bundle(version) is not None:
-                raise
-            with self.mirror.fetching():
-                if not self._mend(sha):
-                    raise
-        return work()
+        mended = super()._mend(*shas)
+        for path in self._modules.glob("*.git"):
+            module = Mirror(path, self.base_dir / "locks")
+            kept = {oid for name, oid in refs_in_files(path).items() if oid and name.startswith(KEEP)}
+            with module.fetching():
+                mended |= mend(module, f"a submodule of bundle {self.name!r}", None, kept)
+        return mended
 
     def _sources(self, sha: str) -> Iterator[tuple[str, Callable[[], object]]]:
         # One commit by its id first: it changes no ref and so waits for nobody else's fetch
@@ -407,24 +353,29 @@ class GitBundle(SnapshotBundle):
 
     # -- content ------------------------------------------------------------------------------------------
 
-    def _tree(self, sha: str) -> Tree:
-        entries = sparse(self.mirror.entries(sha), self.sparse_dirs)
+    def _tree(self, sha: str, limits: Limits) -> Tree:
+        entries = self.mirror.entries(sha, wanted=sparse(self.sparse_dirs), check=limits.check_count)
         if not self.submodules or not any(entry.mode == SUBMODULE for entry in entries.values()):
             return Tree(entries, {})
         elsewhere: dict[str, Mirror] = {}
-        return Tree(self._with_submodules(self.mirror, sha, entries, self.repo_url, elsewhere, 0), elsewhere)
+        walk = _Walk(sha, limits, elsewhere)
+        return Tree(self._with_submodules(walk, self.mirror, sha, entries, self.repo_url, 0), elsewhere)
+
+    @property
+    def _modules(self) -> Path:
+        return self.base_dir / "modules"
 
     def _with_submodules(
         self,
+        walk: _Walk,
         mirror: Mirror,
         sha: str,
         entries: Mapping[str, TreeEntry],
         url: str,
-        elsewhere: dict[str, Mirror],
         depth: int,
     ) -> dict[str, TreeEntry]:
         if depth > 10:
-            raise RefusedVersion.of(self.name, sha, "its submodules are nested too deeply")
+            raise RefusedVersion.of(self.name, walk.version, "its submodules are nested too deeply")
         urls = submodule_urls(mirror, sha)
         found: dict[str, TreeEntry] = {}
         for path, entry in entries.items():
@@ -433,33 +384,51 @@ class GitBundle(SnapshotBundle):
                 continue
             if path not in urls:
                 raise RefusedVersion.of(
-                    self.name, sha, f".gitmodules does not say where the submodule {path!r} is"
+                    self.name, walk.version, f".gitmodules does not say where the submodule {path!r} is"
                 )
             module_url = absolute_url(url, urls[path])
-            module = Mirror(self.base_dir / "modules" / f"{key_of(module_url)}.git", self.base_dir / "locks")
-            self._require_module(module, module_url, entry.oid, local=url.startswith(("/", ".", "file:")))
-            inner = self._with_submodules(
-                module, entry.oid, module.entries(entry.oid), module_url, elsewhere, depth + 1
-            )
-            for inner_path, inner_entry in inner.items():
+            module = Mirror(self._modules / f"{key_of(module_url)}.git", self.base_dir / "locks")
+            if (module.path, entry.oid) not in walk.known:
+                self._require_module(
+                    module, path, module_url, entry.oid, local=url.startswith(("/", ".", "file:"))
+                )
+                inside = module.entries(entry.oid, check=walk.limits.check_count)
+                inner = self._with_submodules(walk, module, entry.oid, inside, module_url, depth + 1)
+                walk.known[module.path, entry.oid] = inner
+            for inner_path, inner_entry in walk.known[module.path, entry.oid].items():
                 found[f"{path}/{inner_path}"] = inner_entry
-                elsewhere.setdefault(inner_entry.oid, module)
+                walk.elsewhere.setdefault(inner_entry.oid, module)
+            walk.limits.check_count(len(found))
         return found
 
-    def _require_module(self, module: Mirror, url: str, sha: str, *, local: bool) -> None:
+    def _require_module(self, module: Mirror, path: str, url: str, sha: str, *, local: bool) -> None:
         if module.has(sha):
             return
-        url, own = split_credentials(url)
+        try:
+            url, own = split_credentials(url)
+        except InvalidInput as error:
+            raise RefusedVersion(error.failed, found=error.found) from None
         # The URL comes from the repository's content: it may not name a program or, from afar, a local file
         allowed = own | {"GIT_ALLOW_PROTOCOL": "http:https:ssh:git" + (":file" if local else "")}
         with module.fetching():
             try:
                 self._fetch(lambda _, network: module.fetch_one(url, {**network, **allowed}, sha))
-            except GitFailed:
-                self._fetch(lambda _, network: module.fetch_all(url, {**network, **allowed}))
+            except GitFailed as error:
+                try:
+                    if reason_of(error.stderr):
+                        raise
+                    self._fetch(lambda _, network: module.fetch_all(url, {**network, **allowed}))
+                except GitFailed as other:
+                    raise GitFailed(
+                        f"Can not fetch the submodule {path!a} of bundle {self.name!r} "
+                        f"({without_credentials(url)})",
+                        stderr=other.stderr,
+                        remedy="The version in use stays. Make that repository reachable, "
+                        "or correct the submodule",
+                    ) from None
             if not module.has(sha):
                 raise HostError(
-                    f"Can not find commit {sha} of the submodule {without_credentials(url)}",
+                    f"Can not find commit {sha} of the submodule {path!a} ({without_credentials(url)})",
                     found="its repository does not have it",
                     remedy="Push that commit, or correct the submodule",
                 )
@@ -477,9 +446,27 @@ class GitBundle(SnapshotBundle):
             (dot_git / "objects" / "info" / "alternates").write_text(f"{objects}\n")
             (dot_git / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = false\n")
             (dot_git / "HEAD").write_text(f"{sha}\n")
-            Git(dot_git).run("read-tree", sha)
+            try:
+                Git(dot_git).run("read-tree", sha)
+            except GitFailed as error:
+                if "invalid path" not in error.stderr:
+                    raise
+                raise refused(
+                    f"git takes it into no work tree: {error.found}",
+                    "The version in use stays. Remove that file, or leave prune_dotgit_folder True",
+                ) from None
 
         return write_dot_git
+
+
+@frozen
+class _Walk:
+    """Through the submodules of one version, each looked into once however often it is in there."""
+
+    version: str
+    limits: Limits
+    elsewhere: dict[str, Mirror]
+    known: dict[tuple[Path, str], dict[str, TreeEntry]] = field(factory=dict)
 
 
 def _braced(text: str) -> str:

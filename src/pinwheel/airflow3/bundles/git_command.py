@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
@@ -30,6 +30,8 @@ _SAFE_CONFIG = (
     "core.fsyncMethod=batch",
     "safe.directory=*",
     "protocol.ext.allow=never",
+    # Names that only Windows takes for .git are names; git would refuse the whole tree for one
+    "core.protectNTFS=false",
     "gc.auto=0",
     "maintenance.auto=false",
     # Larger ones git streams, where it would hold a smaller one in memory as a whole
@@ -140,6 +142,29 @@ class Git:
             process.communicate()
         return out
 
+    def pieces(self, *arguments: str) -> Generator[bytes]:
+        """What ``git *arguments`` prints, as it comes: it may be more than there is memory for.
+
+        It is killed when the caller closes this. Raises :class:`GitFailed`, at the end.
+        """
+        with tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(
+                self._command(arguments, ()),
+                env=_environment(None),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
+            stdout = cast("IO[bytes]", process.stdout)
+            try:
+                while piece := stdout.read(PIECE):
+                    yield piece
+                process.wait(LOCAL_TIMEOUT_SECONDS)
+            finally:
+                process.kill()
+                process.communicate()
+            _check_ended(process.returncode, arguments[0], errors)
+
     def readable(self, oids: bytes) -> bool:
         """Whether git can read the content of all these objects (one id a line). Keeps none of it."""
         process = subprocess.Popen(
@@ -218,12 +243,7 @@ class Git:
                     process.wait()
                 with suppress(BrokenPipeError):
                     stdin.close()
-            if process.returncode != 0:
-                errors.seek(0)
-                text = without_credentials(errors.read(PIECE).decode("utf-8", "replace")).strip()
-                raise GitFailed(
-                    f"git {arguments[0]} failed", stderr=text or f"exit status {process.returncode}"
-                )
+            _check_ended(process.returncode, arguments[0], errors)
 
     def _command(self, arguments: tuple[str, ...], config: tuple[str, ...]) -> list[str]:
         command = ["git", f"--git-dir={self.git_dir}"]
@@ -284,6 +304,13 @@ class BlobReader:
                 piece = piece[:-1]
             if piece:
                 yield piece
+
+
+def _check_ended(code: int, command: str, errors: IO[bytes]) -> None:
+    if code != 0:
+        errors.seek(0)
+        text = without_credentials(errors.read(PIECE).decode("utf-8", "replace")).strip()
+        raise GitFailed(f"git {command} failed", stderr=text or f"exit status {code}")
 
 
 def _environment(network: Mapping[str, str] | None) -> dict[str, str]:

@@ -29,6 +29,8 @@ from pinwheel.core.bundle_version import LeftOut
 
 _MTIME_START, _MTIME_SPAN = 946_684_800, 631_152_000
 _SYNC_FILES_SINGLY = 256
+_LISTED_BYTES, _FEW_FILES = 512, 10_000
+"""So long is a file's line in a listing at most, on average."""
 _UNWRITABLE = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EILSEQ)
 """In a new directory these come from the names themselves."""
 
@@ -41,12 +43,18 @@ class Limits:
     file_bytes: int = 0
     total_bytes: int = 0
 
-    def check_count(self, count: int) -> None:
-        """Raises RefusedVersion for too many files."""
-        if self.files and count > self.files:
+    def check_count(self, count: int, listed_bytes: int = 0) -> None:
+        """Raises RefusedVersion for too many files, or whose listing is as long as that of many more."""
+        if not self.files:
+            return
+        found = ""
+        if count > self.files:
+            found = f"it has at least {count:,} files; at most {self.files:,} are taken"
+        elif listed_bytes > max(self.files, _FEW_FILES) * _LISTED_BYTES:
+            found = f"the list of its files is too long; at most {self.files:,} files are taken"
+        if found:
             raise refused(
-                f"it has {count:,} files; at most {self.files:,} are taken",
-                "The version in use stays. Remove files, or raise [pinwheel] bundle_max_files",
+                found, "The version in use stays. Remove files, or raise [pinwheel] bundle_max_files"
             )
 
     def check_file(self, path: bytes, size: int) -> None:

@@ -11,8 +11,8 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import attrs
@@ -130,9 +130,20 @@ class Mirror:
         sha = out.decode().strip()
         return sha if is_commit_id(sha) else None
 
-    def entries(self, sha: str) -> Mapping[str, TreeEntry]:
-        """All files of a commit by path. Raises GitFailed when the commit is not here, RefusedVersion."""
-        return parse_tree(self.git.run("ls-tree", "-r", "-z", "--full-tree", f"{sha}^{{tree}}"))
+    def entries(
+        self,
+        sha: str,
+        *,
+        wanted: Callable[[str], bool] | None = None,
+        check: Callable[[int, int], object] | None = None,
+    ) -> Mapping[str, TreeEntry]:
+        """The files of a commit by path: all, or those whose path is *wanted*. See :func:`parse_tree`.
+
+        Raises GitFailed when the commit is not here, RefusedVersion, and what *check* raises.
+        """
+        pieces = self.git.pieces("ls-tree", "-r", "-z", "--full-tree", f"{sha}^{{tree}}")
+        with closing(pieces):
+            return parse_tree(pieces, wanted=wanted, check=check)
 
     def refs(self, prefix: str) -> dict[str, str]:
         """Object ids by ref name without *prefix* (which ends in ``/``)."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pinwheel.airflow3.bundles.git_command import Git, GitFailed
+from pinwheel.core.errors import HostError
 from pinwheel.core.version_alias import is_commit_id
 
 if TYPE_CHECKING:
@@ -23,6 +24,39 @@ log = logging.getLogger(__name__)
 
 OURS = "refs/pinwheel/"
 _GIVEN = "refs/given/"
+
+
+def mend(
+    mirror: Mirror, whose: str, fill: Callable[[Mirror], object] | None, shas: Collection[str] = ()
+) -> bool:
+    """Make *mirror* anew if it is damaged, or what it has of *shas* is. Inside ``mirror.fetching()``.
+
+    Takes all that the source has, by *fill*, then all versions of ours that can still be read. Keeps the
+    damaged one, and raises HostError, when the source is out of reach and a version would be lost.
+    """
+    found = damage(mirror, shas)
+    if found is None:
+        return False
+    log.warning("The mirror of %s is damaged (%s): making it anew", whose, found)
+    new = mirror.made_aside()
+    unfetched: GitFailed | None = None
+    try:
+        if fill is not None:
+            fill(new)
+    except GitFailed as error:
+        unfetched = error
+    lost = salvage(new, mirror.path)
+    if lost and unfetched is not None:
+        remove(new.path)
+        raise HostError(
+            f"Can not mend the mirror of {whose}",
+            found=f"it is damaged ({found}), and its repository can not be fetched ({unfetched.found})",
+            remedy="The version in use stays. Make the repository reachable",
+        )
+    if lost:
+        log.error("Lost with the mirror of %s: %s", whose, ", ".join(sorted(lost)))
+    mirror.replace_by(new)
+    return True
 
 
 def damage(mirror: Mirror, shas: Collection[str] = ()) -> str | None:
@@ -55,7 +89,9 @@ def salvage(new: Mirror, old: Path) -> set[str]:
     """
     if not (old / "objects").is_dir():
         return set()
-    wanted = {name: oid for name, oid in refs_in_files(old).items() if oid and name.startswith(OURS)}
+    # The name of a ref of ours ends with what it keeps
+    found = {name: oid or name.rpartition("/")[2] for name, oid in refs_in_files(old).items()}
+    wanted = {name: oid for name, oid in found.items() if name.startswith(OURS) and is_commit_id(oid)}
     missing = sorted(oid for oid in set(wanted.values()) if not new.has(oid))
     if missing:
         _give(new, old, missing)

@@ -101,8 +101,8 @@ class SnapshotBundle(BaseDagBundle):
         """What of the source is not in its commit *head*; None where commits hold all or it is not known."""
         return None
 
-    def _tree(self, sha: str) -> Tree:
-        return Tree(self.mirror.entries(sha), {})
+    def _tree(self, sha: str, limits: Limits) -> Tree:
+        return Tree(self.mirror.entries(sha, check=limits.check_count), {})
 
     def _finish(self, sha: str) -> Callable[[Path], None] | None:
         """What to do with a version's finished temporary directory."""
@@ -212,8 +212,7 @@ class SnapshotBundle(BaseDagBundle):
             return _bundle(other, sha).read_file(sha, real)
         entries = self._entries(sha)
         tree = None if self.mirror.has(sha) else self._required_tree(sha)
-        elsewhere = (tree or self._tree(sha)).elsewhere
-
+        elsewhere = (tree or self._tree(sha, Limits())).elsewhere
         full = f"{self.subdir}/{real}" if self.subdir else real
         with self._reader(elsewhere) as reader:
             entry = resolve(entries, full, lambda link: reader(link.oid).read(link.oid, most=LONGEST_TARGET))[
@@ -286,7 +285,9 @@ class SnapshotBundle(BaseDagBundle):
         if self._tracked:
             near.append(self._tracked)
         with self._naming(version):
-            self.store.ensure(version, lambda: self._content(version), near=tuple(near), limits=limits)
+            self.store.ensure(
+                version, lambda: self._content(version, limits or Limits()), near=tuple(near), limits=limits
+            )
         return directory
 
     @contextmanager
@@ -406,10 +407,10 @@ class SnapshotBundle(BaseDagBundle):
 
             yield f"the mirror {without_credentials(self.mirror_url)}", fetch
 
-    def _required_tree(self, sha: str) -> Tree:
+    def _required_tree(self, sha: str, limits: Limits | None = None) -> Tree:
         self._require(sha)
         with self._naming(sha):
-            tree = self._tree(sha)
+            tree = self._tree(sha, limits or Limits())
         with self._reader(tree.elsewhere) as read:
             left_out = links_left_out(
                 tree.entries, lambda entry: read(entry.oid).read(entry.oid, most=LONGEST_TARGET + 1)
@@ -438,21 +439,21 @@ class SnapshotBundle(BaseDagBundle):
             yield reader
 
     @contextmanager
-    def _content(self, version: str) -> Iterator[Content]:
+    def _content(self, version: str, limits: Limits) -> Iterator[Content]:
         sha, aliases = split_version(version)
         if (other := target_bundle(version)) is not None:
-            with _bundle(other, sha)._content_for(sha, aliases, self.subdir) as content:
+            with _bundle(other, sha)._content_for(sha, aliases, self.subdir, limits) as content:
                 yield content
         else:
-            with self._content_for(sha, aliases, self.subdir) as content:
+            with self._content_for(sha, aliases, self.subdir, limits) as content:
                 yield content
 
     @contextmanager
     def _content_for(
-        self, sha: str, aliases: Mapping[str, str], asked_subdir: str | None
+        self, sha: str, aliases: Mapping[str, str], asked_subdir: str | None, limits: Limits
     ) -> Iterator[Content]:
         """This bundle's tree at *sha*, with *aliases* whose old paths are below *asked_subdir*."""
-        tree = self._required_tree(sha)
+        tree = self._required_tree(sha, limits)
         with self._reader(tree.elsewhere) as reader:
             entries, generated = tree.entries, dict[str, bytes]()
             if aliases:

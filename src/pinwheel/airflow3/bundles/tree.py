@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from attrs import frozen
 
@@ -19,6 +19,9 @@ LONGEST_TARGET = 4095
 """What a symlink can hold."""
 _KINDS = {EXECUTABLE: "executable:", SYMLINK: "link:", SUBMODULE: "commit:"}
 _MAXIMUM_HOPS = 20
+_MAXIMUM_STEPS = 1000
+"""From folder to folder, on the way of one link: thousands of links of as many steps are soon too many."""
+_ABSURD_LINE = 1 << 16
 _MODES = {mode.encode(): mode for mode in (FILE, EXECUTABLE, SYMLINK, SUBMODULE)}
 
 
@@ -109,15 +112,34 @@ def refused(found: str, remedy: str) -> RefusedVersion:
     return RefusedVersion("Can not use a bundle version", found=found, remedy=remedy)
 
 
-def parse_tree(listing: bytes) -> Listing:
-    """Entries by path from ``git ls-tree -r -z``.
+def parse_tree(
+    pieces: Iterable[bytes],
+    *,
+    wanted: Callable[[str], bool] | None = None,
+    check: Callable[[int, int], object] | None = None,
+) -> Listing:
+    """Entries by path from what ``git ls-tree -r -z`` prints; with *wanted* only those of such paths.
+
+    *check* is given the number of entries and of bytes so far, and may raise: a few trees that hold each
+    other many times list more than any memory takes.
 
     Raises RefusedVersion for a path that would be written outside the version's directory or into a
     ``.git``, and for one that is listed twice: git itself never makes one, a hostile repository can. For a
     path too deep as well. (Modes are always one of four: git's ``canon_mode``, tree-walk.c.)
     """
-    lines = listing.split(b"\0")
-    del lines[-1]
+    lines: list[bytes] = []
+    size, rest = 0, b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\0")
+        size += len(piece)
+        lines += whole if wanted is None else [line for line in whole if wanted(decode_path(path_of(line)))]
+        if check is not None:
+            check(len(lines), size)
+        if len(rest) > _ABSURD_LINE:
+            raise refused(
+                f"its tree holds a path that no directory takes ({shown(decode_path(path_of(rest)))})",
+                "The version in use stays. Remove it from the repository",
+            )
     last = b""
     in_order = True
     folder: bytes | None = None
@@ -169,21 +191,21 @@ def below(entries: Mapping[str, TreeEntry], folder: str) -> Mapping[str, TreeEnt
     return {path[len(prefix) :]: entry for path, entry in entries.items() if path.startswith(prefix)}
 
 
-def sparse(entries: Mapping[str, TreeEntry], folders: list[str] | None) -> Mapping[str, TreeEntry]:
-    """What ``git sparse-checkout set --cone`` keeps: *folders*, and files beside each of their parents."""
+def sparse(folders: list[str] | None) -> Callable[[str], bool] | None:
+    """Which paths ``git sparse-checkout set --cone`` keeps, None for all.
+
+    That is all in *folders*, and the files beside each of their parents.
+    """
     if not folders:
-        return entries
+        return None
     whole = [folder.strip("/") for folder in folders]
     parents = {""}
     for folder in whole:
         while folder := posixpath.dirname(folder):
             parents.add(folder)
-    return without(
-        entries,
-        lambda path: (
-            posixpath.dirname(path) not in parents
-            and not any(path == folder or path.startswith(folder + "/") for folder in whole)
-        ),
+    return lambda path: (
+        posixpath.dirname(path) in parents
+        or any(path == folder or path.startswith(folder + "/") for folder in whole)
     )
 
 
@@ -197,28 +219,40 @@ def without(entries: Mapping[str, TreeEntry], unwanted: Callable[[str], bool]) -
 def links_left_out(
     entries: Mapping[str, TreeEntry], link_target: Callable[[TreeEntry], bytes]
 ) -> list[LeftOut]:
-    """The symlinks that can not be part of a version: they lead out of it, round in a circle, or are no path.
+    """The symlinks that can not be part of a version: they lead out of it, round in a circle or too
+    long a way, or are no path.
 
     One that leads to nothing inside stays: it is what the commit says, and harms nobody.
     """
     links: dict[str, bytes] = {}
+    targets: dict[str, bytes] = {}
     for line in lines_of(entries):
         if line.startswith(b"120000 "):
-            links[decode_path(path_of(line))] = link_target(entry_of(line))
+            entry = entry_of(line)
+            if entry.oid not in targets:
+                targets[entry.oid] = link_target(entry)
+            links[decode_path(path_of(line))] = targets[entry.oid]
     found: list[LeftOut] = []
-    for path in links:
-        reason = why_unusable(path, links)
-        if reason is not None:
+    # Where a link is and what it says decide: of many that are alike one is followed
+    known: dict[tuple[str, bytes], str | None] = {}
+    for path, target in links.items():
+        alike = posixpath.dirname(path), target
+        if alike not in known:
+            known[alike] = why_unusable(path, links)
+        if (reason := known[alike]) is not None:
             found.append(LeftOut(path, reason))
     return found
 
 
 def why_unusable(path: str, links: Mapping[str, bytes]) -> str | None:
     """Why the link at *path* can not be part of a version; None if it can. *links*: all targets by path."""
-    rest, hops = path.split("/"), 0
+    rest, hops = path.split("/")[::-1], 0
+    # Each the whole path so far
     done: list[str] = []
-    while rest:
-        component = rest.pop(0)
+    for _ in range(_MAXIMUM_STEPS):
+        if not rest:
+            return None
+        component = rest.pop()
         if component in ("", "."):
             continue
         if component == "..":
@@ -226,8 +260,8 @@ def why_unusable(path: str, links: Mapping[str, bytes]) -> str | None:
                 return f"a link that leaves the bundle: it leads to {shown(decode_path(links[path]))}"
             done.pop()
             continue
-        done.append(component)
-        target = links.get("/".join(done))
+        done.append(f"{done[-1]}/{component}" if done else component)
+        target = links.get(done[-1])
         if target is None:
             continue
         if not target or b"\0" in target or len(target) > LONGEST_TARGET:
@@ -238,8 +272,8 @@ def why_unusable(path: str, links: Mapping[str, bytes]) -> str | None:
         if hops > _MAXIMUM_HOPS:
             return "a link that leads round in a circle"
         done.pop()
-        rest = [*decode_path(target).split("/"), *rest]
-    return None
+        rest += decode_path(target).split("/")[::-1]
+    return "a link that leads a way of too many folders"
 
 
 def resolve(
