@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from starlette.testclient import TestClient
 
 from harness.inprocess import bound_airflow
@@ -143,6 +143,31 @@ def test_an_error_stays_hidden_when_the_dag_that_it_tells_of_moves_away(place: P
     assert errors == ["Traceback\nOops: of stayed alone", REDACTED]
     (now, then) = client.get(f"{API}/events", params={"kind": "broken"}).json()["events"]
     assert (now["error"], then["error"]) == ("Oops: of stayed alone", REDACTED)
+
+
+def test_what_was_refused_of_a_bundle_stays_hidden_when_a_dag_moves_to_another(
+    sqlite: Any, tmp_path: Path
+) -> None:
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+
+    database = sqlite.create()
+    with bound_airflow(database):
+        seeder = Seeder(tmp_path)
+        seeder.push({"mine.py": dags("mine"), "theirs.py": dags("theirs")})
+        faults.refuse(seeder.host, bundle_name="seed", version="worse", reason=f"'theirs.py': {MARK}")
+        api = Api(seeder.host)
+        Seeder(tmp_path, "other")
+        seeder.push({"mine.py": dags("mine")})
+        with create_session() as session:
+            session.execute(update(DagModel).where(DagModel.dag_id == "theirs").values(bundle_name="other"))
+        for names, shown in ((["mine"], False), (["mine", "theirs"], True)):
+            client = api.as_(*names)
+            assert client.get(f"{API}/bundles/seed").json()["state"] == "refused"
+            for path in ("/bundles", "/bundles/seed", "/events", "/fleet", "/dags"):
+                text = client.get(f"{API}{path}").text
+                assert (MARK in text) is shown or (shown and path in ("/fleet", "/dags")), (path, text)
+    database.drop()
 
 
 def test_the_dags_in_a_zip_are_those_of_its_file(place: Place) -> None:

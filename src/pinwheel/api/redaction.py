@@ -7,8 +7,9 @@ An error quotes lines of its file, and so of all Dags in it. The rule and the wo
 * who may not read all Dags of the file is told so in place of the error.
 
 Airflow has no permission on bundles. What is refused of a bundle, and what fails of it, may quote any of its
-files, so the same rule holds with all Dags of the bundle; of the Dag processor, with all Dags there are. A
-bundle is shown to whoever may read a Dag of it, and one without Dags to whoever may see import errors.
+files, so the same rule holds with all Dags that are or were of the bundle; of the Dag processor, with all
+Dags there are. A bundle is shown to whoever may read a Dag of it, and one without Dags to whoever may see
+import errors.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from attrs import evolve
 
 from pinwheel.api.access import Access, unreadable
 from pinwheel.services import bundles
-from pinwheel.services.errors_of_files import told_of
+from pinwheel.services.errors_of_files import told_of, told_of_bundles
 from pinwheel.services.ports import Host
 
 REDACTED = "REDACTED - you do not have read permission on all Dags in the file"
@@ -68,6 +69,10 @@ def readable_standings(access: Access, host: Host, *, names: Collection[str] = (
     ]
     view = bundles.view(evolve(found, bundles=tuple(known)), names)
     hidden = {standing.name for standing in known if not standing.dag_ids <= readable}
+    if with_errors:
+        hidden |= _quoting_hidden(
+            access, host, {bundle["name"] for bundle in view["bundles"] if _has_texts(bundle)} - hidden
+        )
     for bundle in view["bundles"]:
         _hide_texts(bundle, with_errors=with_errors, partly=bundle["name"] in hidden)
     _hide_texts(view, with_errors=with_errors, partly=not found.dag_ids <= readable)
@@ -81,10 +86,23 @@ def redact_bundle_events(access: Access, host: Host, events: Iterable[dict[str, 
         return
     with_errors, readable = access.may_read_import_errors(), access.readable()
     found = bundles.standings(host)
-    dag_ids = {standing.name: standing.dag_ids for standing in found.bundles}
+    hidden = {standing.name for standing in found.bundles if not standing.dag_ids <= readable}
+    if with_errors:
+        hidden |= _quoting_hidden(access, host, {event["bundle"] for event in shown} - hidden - {None, ""})
     for event in shown:
-        told = dag_ids.get(event["bundle"], frozenset()) if event["bundle"] else found.dag_ids
-        event["reason"] = _text(event["reason"], with_errors=with_errors, partly=not told <= readable)
+        partly = event["bundle"] in hidden if event["bundle"] else not found.dag_ids <= readable
+        event["reason"] = _text(event["reason"], with_errors=with_errors, partly=partly)
+
+
+def _quoting_hidden(access: Access, host: Host, names: Collection[str]) -> set[str]:
+    """Those of the bundles that once held a Dag which the user may not read."""
+    told = told_of_bundles(host, names)
+    hidden = set(unreadable(access, {dag_id for dag_ids in told.values() for dag_id in dag_ids}))
+    return {name for name, dag_ids in told.items() if dag_ids & hidden}
+
+
+def _has_texts(bundle: dict[str, Any]) -> bool:
+    return any(bundle[name] for name in ("problem", "refused", "faults", "left_out"))
 
 
 def _hide_texts(view: dict[str, Any], *, with_errors: bool, partly: bool) -> None:

@@ -24,3 +24,8 @@ def told_of(host: Host, places: Collection[Place]) -> dict[Place, set[str]]:
         return {place: dag_ids | now.get((place[0], place[2]), set()) for place, dag_ids in found.items()}
 
     return host.run(work) if places else {}
+
+
+def told_of_bundles(host: Host, bundle_names: Collection[str]) -> dict[str, set[str]]:
+    """By bundle: the Dags of which its errors of former times may tell, wherever those Dags are now."""
+    return host.run(lambda session: holders.ever_in(session, bundle_names)) if bundle_names else {}

@@ -35,6 +35,17 @@ def held(session: Session, places: Collection[Place]) -> dict[Place, set[str]]:
     return found
 
 
+def ever_in(session: Session, bundle_names: Collection[str]) -> dict[str, set[str]]:
+    """By name of the bundle, the Dags that have a build or a broken build from it."""
+    found: dict[str, set[str]] = {name: set() for name in bundle_names}
+    for chunk in chunks(sorted(found)):
+        for made in (t.build.c, t.broken_build.c):
+            query = select(made.bundle_name, made.dag_id).where(made.bundle_name.in_(chunk)).distinct()
+            for row in session.execute(query):
+                found[row.bundle_name].add(row.dag_id)
+    return found
+
+
 def _holding(places: Collection[Place]) -> list[Select[Any]]:
     """Dags in these files: those of now, without a version, and those built or broken in the versions."""
     versions = sorted({version for _, version, _ in places})
