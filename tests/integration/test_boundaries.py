@@ -233,3 +233,27 @@ def test_a_processor_that_starts_again_takes_back_what_an_earlier_one_left_once_
     pair.loop.manager.boundary.load()
     pair.released("one", pair.push("one"))
     pair.loop.turn_until(lambda: ("one", "settle") not in pair.loop.faults())
+
+
+def test_a_fault_that_comes_and_goes_or_differs_in_numbers_only_is_told_once(pair: Pair) -> None:
+    loop, boundary = pair.loop, pair.loop.manager.boundary
+    for number in range(6):
+        boundary.caught("for the test", f"no rest at 0x{number:x}a for {number} seconds", bundle_name="two")
+        assert "no rest" in loop.faults("two")[("two", "for the test")]
+        if number % 2:
+            boundary.worked("for the test", bundle_name="two")
+            assert loop.faults("two") == {}
+    assert len([event for event in loop.events("fault") if "no rest" in event["reason"]]) == 1
+
+
+def test_a_fault_of_the_database_is_shown_without_the_statement_and_its_values(pair: Pair) -> None:
+    loop = pair.loop
+    query = sa.text("SELECT :value, no_such_column FROM dag")
+    with pytest.raises(sa.exc.DBAPIError) as caught:
+        loop.manager.host.run(lambda session: session.execute(query, {"value": "a secret"}))
+    loop.manager.boundary.caught("for the test", caught.value, bundle_name="two")
+    said = loop.faults("two")[("two", "for the test")]
+    loop.manager.boundary.worked("for the test", bundle_name="two")
+    assert "no_such_column" in said
+    assert "secret" not in said
+    assert "SELECT" not in said

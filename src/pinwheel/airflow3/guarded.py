@@ -8,29 +8,55 @@ caught where users look, and hands out a stated default; it never takes SystemEx
 from __future__ import annotations
 
 import selectors
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
 import structlog
+from attrs import frozen
+from sqlalchemy.exc import SQLAlchemyError
 
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.core.errors import PinwheelError
+from pinwheel.core.text import without_numbers
 from pinwheel.services import faults
 from pinwheel.store.faults import listed
+from pinwheel.store.refusals import said as said_by_database
 
 log = structlog.get_logger(__name__)
+
+WRITE_AGAIN = 60.0
+"""Seconds after which a text that changed in its numbers only is written down anew."""
+TELL_AGAIN = 3600.0
+"""Seconds after which what comes and goes may make another event."""
+_MOST_REMEMBERED = 1000
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
+@frozen
+class _Told:
+    said: str
+    version: str | None
+    at: float
+
+    def is_like(self, said: str, version: str | None) -> bool:
+        return self.version == version and without_numbers(self.said) == without_numbers(said)
+
+
 class Boundary:
-    """Writes down what was caught, once per text and bundle version, and takes it back when it works."""
+    """Writes down what was caught, once per text and bundle version, and takes it back when it works.
+
+    Texts that differ in numbers only (times, process ids, addresses) count as one. What comes and goes is
+    shown while it is there, but makes one event an hour.
+    """
 
     def __init__(self, host: AirflowHost) -> None:
         self.host = host
-        self._told: dict[tuple[str, str], tuple[str, str | None]] = {}
+        self._told: dict[tuple[str, str], _Told] = {}
         self._others: set[tuple[str, str]] = set()
+        self._events: dict[tuple[str, str, str, str | None], float] = {}
 
     def load(self) -> None:
         """Learn of the faults that an earlier process left, so that what works now is cleared."""
@@ -49,23 +75,34 @@ class Boundary:
         if session is not None:
             _rolled_back(session)
         said = error if isinstance(error, str) else describe(error)
+        now = time.monotonic()
         known = self._told.get((bundle_name, place))
-        if known == (said, version):
+        again = known is not None and known.is_like(said, version)
+        if known is not None and again and (known.said == said or now - known.at < WRITE_AGAIN):
             return
-        log.error(
-            "Caught in the Dag processor's loop; it goes on",
-            place=place,
-            bundle=bundle_name,
-            version=version,
-            exc_info=error if isinstance(error, BaseException) else None,
-        )
+        if not again:
+            log.error(
+                "Caught in the Dag processor's loop; it goes on",
+                place=place,
+                bundle=bundle_name,
+                version=version,
+                exc_info=error if isinstance(error, BaseException) else None,
+            )
+        event = (bundle_name, place, without_numbers(said), version)
+        tell = now - self._events.get(event, float("-inf")) >= TELL_AGAIN
         try:
-            faults.record(self.host, bundle_name=bundle_name, place=place, error=said, version=version)
+            faults.record(
+                self.host, bundle_name=bundle_name, place=place, error=said, version=version, tell=tell
+            )
         except Exception:
             # Not remembered as told: it is written down when the database answers again.
             log.exception("A fault could not be written down", place=place, bundle=bundle_name)
         else:
-            self._told[(bundle_name, place)] = (said, version)
+            self._told[(bundle_name, place)] = _Told(said, version, now)
+            if tell:
+                if len(self._events) >= _MOST_REMEMBERED:
+                    del self._events[min(self._events, key=self._events.__getitem__)]
+                self._events[event] = now
 
     def expect(self, place: str, *, bundle_name: str) -> None:
         """Take note of a fault that was written down elsewhere, so that :meth:`worked` takes it back."""
@@ -87,8 +124,15 @@ class Boundary:
 
 
 def describe(error: BaseException) -> str:
-    """An error in words: one of ours says all by itself, of another the class tells most."""
-    return str(error) if isinstance(error, PinwheelError) else f"{type(error).__name__}: {error}"
+    """An error in words: one of ours says all by itself, of another the class tells most.
+
+    Of one of the database without the statement and the values, which may be anybody's.
+    """
+    if isinstance(error, PinwheelError):
+        return str(error)
+    if isinstance(error, SQLAlchemyError):
+        return said_by_database(error)
+    return f"{type(error).__name__}: {error}"
 
 
 def guarded(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -81,6 +81,9 @@ class Desk(Protocol):
 
     def refresh_worked(self, bundle_name: str) -> None:
         """Take that back."""
+
+    def passed_over(self, bundle_name: str, paths: Sequence[str]) -> None:
+        """Show that these Dag files of an unversioned bundle can not be parsed; none: take that back."""
 
 
 class HeadView(BaseDagBundle):
@@ -224,11 +227,13 @@ class HeadView(BaseDagBundle):
 
     def _prepare_unversioned(self) -> Prepared:
         files = self._desk.list_files(self.inner)
+        # A parser's request can not name such a file: it would end the process (stock's own does).
+        odd = sorted(path for path in map(_path_of, files) if not _is_utf8(path))
+        self._desk.passed_over(self.name, odd)
         return Prepared(
             version=None,
             version_data=None,
             path=self.inner.path,
-            # A parser's request can not name such a file: it would end the process (stock's own does).
             files=type(files)(file for file in files if _is_utf8(_path_of(file))),
             manifest={},
             source=self.inner,

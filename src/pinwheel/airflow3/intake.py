@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -80,6 +80,16 @@ class Intake:
     def refresh_worked(self, bundle_name: str) -> None:
         self._refused.pop(bundle_name, None)
         self.boundary.worked(faults.REFRESH, bundle_name=bundle_name)
+
+    def passed_over(self, bundle_name: str, paths: Sequence[str]) -> None:
+        if paths:
+            said = (
+                f"Cannot parse {len(paths)} Dag files of bundle {bundle_name!r}: their names are not UTF-8, "
+                f"{', '.join(map(repr, paths[:5]))}{' and others' if paths[5:] else ''}. Rename them."
+            )
+            self.boundary.caught("list files", said, bundle_name=bundle_name)
+        else:
+            self.boundary.worked("list files", bundle_name=bundle_name)
 
     def take(self, bundle_name: str, prepared: Prepared, expected_seq: int) -> bool:
         """See :class:`heads.Desk`. Raises what fails; repeated, it goes on where it failed."""

@@ -39,7 +39,7 @@ from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.intake import Intake
 from pinwheel.airflow3.keeper import Keeper
 from pinwheel.airflow3.parsing import TracingProcess
-from pinwheel.airflow3.results import broken_file, parsed_file, timed_out_file
+from pinwheel.airflow3.results import NO_RESULT, broken_file, parsed_file, timed_out_file
 from pinwheel.airflow3.unmade import Unmade
 from pinwheel.airflow3.unmanaged import Unmanaged
 from pinwheel.core.inputs import Inputs
@@ -66,6 +66,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         "prepare_process_context": "runs before the loop",
         "sync_bundles": "runs before the loop",
         "prepare_bundles": "runs before the loop; adoption has a boundary of its own",
+        "persist_parsing_result": "Airflow guards it: what it raises is the file's",
         "get_all_bundles": "runs before the loop; a bundle that can not be made is left out by itself",
     }
     """Overrides that Airflow's loop does not call, each with the reason why it needs no boundary."""
@@ -276,9 +277,11 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         bundle=lambda dag_file: dag_file.bundle_name,
     )
     def _create_process(self, dag_file: DagFileInfo) -> Any:
-        if dag_file.bundle_name not in self.heads or self._callback_to_execute.get(dag_file):
+        if self._callback_to_execute.get(dag_file):
             return super()._create_process(dag_file)
         try:
+            if dag_file.bundle_name not in self.heads:
+                return super()._create_process(dag_file)
             return TracingProcess.create(self, dag_file, super()._create_process)
         except Exception as error:
             # It is the file's (too long a name for its log, say), and is shown as its import error.
@@ -293,6 +296,8 @@ class PinwheelProcessorManager(DagFileProcessorManager):
     def handle_parsing_result(self, file: DagFileInfo, proc: Any, **kwargs: Any) -> None:
         if file.bundle_name not in self.heads:
             place = (file.bundle_name, str(file.rel_path))
+            if proc.parsing_result is None and not proc.had_callbacks:
+                self.unmanaged.refuse(*place, proc.error if isinstance(proc, FailedStart) else NO_RESULT)
             self.unmanaged.take_out(*place, proc.parsing_result)
             super().handle_parsing_result(file, proc, **kwargs)
             self.unmanaged.show(*place)
@@ -317,6 +322,31 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             self._file_stats[file] = stat
             self._arrive(file, proc, seconds)
         self._file_stats[file] = stat
+
+    def persist_parsing_result(
+        self,
+        *,
+        bundle_name: str,
+        parsing_result: Any,
+        relative_fileloc: str | None,
+        session: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Of a file in an unversioned bundle; what the database does not take is shown as its import error."""
+        try:
+            super().persist_parsing_result(
+                bundle_name=bundle_name,
+                parsing_result=parsing_result,
+                relative_fileloc=relative_fileloc,
+                session=session,
+                **kwargs,
+            )
+            session.flush()
+        except Exception as error:
+            # Airflow takes it from here, and only logs it; but it commits the session.
+            session.rollback()
+            self.unmanaged.not_stored(bundle_name, str(relative_fileloc), error)
+            raise
 
     def _arrive(self, file: DagFileInfo, proc: Any, seconds: float) -> None:
         """Take the result of a finished parse; one that can not be taken is a broken build that says why."""

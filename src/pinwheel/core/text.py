@@ -26,6 +26,7 @@ FILE_PATH = 500
 PATH = 1000
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_NUMBER = re.compile(r"0x[0-9a-f]+|[0-9]+", re.IGNORECASE)
 _EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 """A day off the calendar's ends: the reader's time zone must not lead beyond them."""
@@ -47,6 +48,11 @@ def fit_end(text: str, most: int) -> str:
     """As :func:`fit`, but keeps the end: of a traceback that is the error itself."""
     text = storable(text)
     return text if len(text) <= most else MARK + text[len(text) - most + len(MARK) :]
+
+
+def without_numbers(text: str) -> str:
+    """The text with ``#`` for each number: equal for two errors that differ in a time, a process, an address."""
+    return _NUMBER.sub("#", text)
 
 
 def instant(seconds: int) -> datetime:

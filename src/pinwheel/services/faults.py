@@ -40,8 +40,10 @@ def refuse(
     return host.run(work)
 
 
-def record(host: Host, *, bundle_name: str, place: str, error: str, version: str | None = None) -> bool:
-    """Record what was caught at a place; one event per text and bundle version.
+def record(
+    host: Host, *, bundle_name: str, place: str, error: str, version: str | None = None, tell: bool = True
+) -> bool:
+    """Record what was caught at a place; one event per text and bundle version, if it is to be told.
 
     Returns whether this is news. Safe to repeat and from several processors.
     """
@@ -51,7 +53,7 @@ def record(host: Host, *, bundle_name: str, place: str, error: str, version: str
         news = faults.record(
             session, bundle_name=bundle_name, place=place, error=error, version=version, now=now
         )
-        if news:
+        if news and tell:
             _tell(session, "fault", bundle_name, error, now=now, bundle_version=version, place=place)
         return news
 

@@ -47,7 +47,8 @@ def record(
 ) -> bool:
     """Note a fault; False when the same text at the same version is noted already.
 
-    Safe to repeat and from several processes: the row of a place holds the newest text.
+    Safe to repeat and from several processes: the row of a place holds the newest text, since the time from
+    which it differed in nothing but numbers.
     """
     values = {"error": text.fit_end(error, text.ERROR), "version": version}
     key = {"bundle_name": bundle_name, "place": place}
@@ -56,12 +57,16 @@ def record(
     held = session.execute(
         select(t.fault).where(t.fault.c.bundle_name == bundle_name, t.fault.c.place == place)
     ).one_or_none()
-    if held is not None and (held.error, held.version) == (values["error"], values["version"]):
+    if held is not None and (held.error, held.version) == (values["error"], version):
         return False
+    same = held is not None and (text.without_numbers(held.error), held.version) == (
+        text.without_numbers(values["error"]),
+        version,
+    )
     session.execute(
         update(t.fault)
         .where(t.fault.c.bundle_name == bundle_name, t.fault.c.place == place)
-        .values(**values, since=now)
+        .values(**values, since=held.since if held is not None and same else now)
     )
     return True
 
