@@ -285,3 +285,34 @@ def test_a_warning_of_a_new_dag_is_shown_and_one_of_a_dag_that_waits_breaks_noth
     arrive(pusher, *warned)
     assert rows(pusher, "SELECT dag_id, message FROM dag_warning") == [("new", "it varies␀")]
     assert list(import_errors(pusher)) == ["odd.py"]
+
+
+@pytest.mark.postgres
+def test_a_dag_that_can_not_be_taken_over_from_another_bundle_does_not_hold_up_the_bundle_it_left(
+    postgres_pusher: Any,
+) -> None:
+    left, odd = Prebuilt("left"), Prebuilt("odd")
+    left.push({"shared": Text(), "moves": Text(), "other": Text()})
+    left.settle(left.advance()[1])
+    # On the shelf only: as long as the first bundle has them, nobody stores them as Airflow's.
+    version, seq = odd.advance()
+    files = [odd.parsed(name, version=version, seq=seq, text=Text("daily")) for name in ("shared", "moves")]
+    arrive(odd, with_dag(files[0], doc_md="a\x00b"), files[1])
+    odd.files |= {"shared": Text("daily"), "moves": Text("daily")}
+    odd.settle(seq)
+    assert import_errors(odd) == {}
+
+    _, seq = left.advance()
+    del left.files["shared"], left.files["moves"]
+    left.settle(seq)
+    settled = "SELECT head_seq, settled_seq FROM pinwheel_bundle WHERE name = 'left'"
+    assert rows(left, settled) == [(seq, seq)]
+    assert active(left) == {"other": 1}
+    assert active(odd) == {"moves": 2}
+    (path,) = import_errors(odd)
+    assert path == "shared.py"
+    assert "Cannot take Dag shared from shared.py" in import_errors(odd)[path]
+    # And it is not tried again with each version.
+    left.settle(left.advance()[1])
+    told = "SELECT count(*) FROM pinwheel_event WHERE kind = 'broken' AND dag_id = 'shared'"
+    assert rows(left, told) == [(1,)]

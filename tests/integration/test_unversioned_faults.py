@@ -20,7 +20,10 @@ DAG = "from airflow.sdk import DAG\n"
 TOO_LONG = "n" * 252 + ".py"
 BAD = {
     TOO_LONG: (f"{DAG}# dag\n", "could not be started"),
-    "nul.py": (f"{DAG}with DAG('nul', doc_md='secret\\x00b', schedule=None):\n    pass\n", "the database said"),
+    "nul.py": (
+        f"{DAG}with DAG('nul', doc_md='secret\\x00b', schedule=None):\n    pass\n",
+        "the database said",
+    ),
     "raises.py": (f"{DAG}raise RuntimeError('a\\x00b')\n", "RuntimeError: a␀b"),
     "ends.py": (f"{DAG}import os\nos._exit(3)\n", "without a result"),
 }
@@ -63,7 +66,9 @@ def test_each_bad_file_of_an_unversioned_bundle_is_an_import_error_and_nothing_f
     assert [name for name, (_, words) in BAD.items() if words not in errors[name]] == []
     assert "good.py" not in errors
     (told,) = loop.events("fault")
-    assert "caf\\udce9.py" in told["reason"], "only the name that no parser can be given is the bundle's fault"
+    assert "caf\\udce9.py" in told["reason"], (
+        "only the name that no parser can be given is the bundle's fault"
+    )
     assert loop.faults() == {("local", "list files"): told["reason"]}
     assert not any("secret" in text for text in errors.values())
 

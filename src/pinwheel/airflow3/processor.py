@@ -332,7 +332,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         session: Any,
         **kwargs: Any,
     ) -> None:
-        """Of a file in an unversioned bundle; what the database does not take is shown as its import error."""
+        """Of a file in an unversioned bundle. What can not be stored is shown as its import error."""
         try:
             super().persist_parsing_result(
                 bundle_name=bundle_name,

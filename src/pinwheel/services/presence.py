@@ -6,14 +6,47 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from attrs import field, frozen
+from sqlalchemy.exc import SQLAlchemyError
+
+from pinwheel.core import text
+from pinwheel.core.errors import HostError, Refused
 from pinwheel.core.release import Command, Verb, decide
 from pinwheel.services import duplicates
-from pinwheel.services.accepting import only_imports, release_newest
+from pinwheel.services.accepting import only_imports, record_broken, release_newest
 from pinwheel.services.making import Made
 from pinwheel.services.ports import Host
+from pinwheel.services.refusing import words
 from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out, load_states
 from pinwheel.store import builds, bundles, dags, files
 from pinwheel.store.locking import begin_write, lock_dags
+from pinwheel.store.refusals import is_hopeless
+
+
+@frozen
+class _Untaken(Exception):
+    """What a file, whose row is given, holds of a Dag can not be stored."""
+
+    dag_id: str
+    file: Any
+    why: str
+
+
+@frozen
+class _Refusals:
+    """What turned out to be impossible to take over, in transactions that were rolled back."""
+
+    untaken: dict[tuple[str, str, str], _Untaken] = field(factory=dict)
+    """By Dag, bundle and file."""
+
+    def add(self, refused: _Untaken) -> None:
+        self.untaken[self._place(refused.dag_id, refused.file)] = refused
+
+    def has(self, dag_id: str, file: Any) -> bool:
+        return self._place(dag_id, file) in self.untaken
+
+    def _place(self, dag_id: str, file: Any) -> tuple[str, str, str]:
+        return (dag_id, file.bundle_name, file.relative_fileloc)
 
 
 def settle(host: Host, *, bundle_name: str, seq: int, paths: set[str], grace_seconds: float) -> list[Outcome]:
@@ -23,7 +56,11 @@ def settle(host: Host, *, bundle_name: str, seq: int, paths: set[str], grace_sec
     that are in no file are retired at once, or after ``grace_seconds`` when their file is still there and
     reads from outside the bundle (such files make and lose Dags from one parse to the next).
     Pinned Dags stay. Nothing happens when the bundle has moved on meanwhile.
+
+    A Dag that can not be stored as the other file has it, of this bundle or another, is not taken from there:
+    that file gets an import error with the reason, and the rest goes on.
     """
+    refusals = _Refusals()
 
     def work(session: Any) -> list[Outcome]:
         begin_write(session)
@@ -34,17 +71,25 @@ def settle(host: Host, *, bundle_name: str, seq: int, paths: set[str], grace_sec
         files.remove(session, bundle_name, set(known) - paths)
         present = {path: row for path, row in known.items() if path in paths}
         bundles.settle(session, bundle_name, seq)
-        outcomes, held = _moved(host, session, bundle_name, present)
+        outcomes, held = _moved(host, session, bundle_name, present, refusals)
         duplicates.record(session, bundle_name, held, now=host.now())
-        return outcomes + _gone(host, session, bundle_name, present, grace_seconds)
+        outcomes += _gone(host, session, bundle_name, present, grace_seconds, refusals)
+        for refused in refusals.untaken.values():
+            _break(host, session, refused)
+        return outcomes
 
-    outcomes = host.run(work)
+    while True:
+        try:
+            outcomes = host.run(work)
+            break
+        except _Untaken as refused:
+            refusals.add(refused)
     host.announce([{"kind": o.kind or "", "dag_id": o.dag_id} for o in outcomes if o.changed])
     return outcomes
 
 
 def _moved(
-    host: Host, session: Any, bundle_name: str, present: Mapping[str, Any]
+    host: Host, session: Any, bundle_name: str, present: Mapping[str, Any], refusals: _Refusals
 ) -> tuple[list[Outcome], dict[str, dict[str, str]]]:
     """Take over Dags whose former file no longer holds them from the file of this bundle that does.
 
@@ -61,32 +106,63 @@ def _moved(
                 continue
             owner = files.one(session, row.bundle_name, row.relative_fileloc)
             if owner is None or dag_id not in owner.dag_ids:
-                outcomes += _take_over(host, session, dag_id, file)
+                outcomes += _take_over(host, session, dag_id, file, refusals)
                 rows |= dags.rows(session, [dag_id])
             elif not only_imports(session, dag_id, file, owner):
                 held.setdefault(path, {})[dag_id] = duplicates.owner_of(row)
     return outcomes, held
 
 
-def _take_over(host: Host, session: Any, dag_id: str, file: Any) -> list[Outcome]:
+def _take_over(host: Host, session: Any, dag_id: str, file: Any, refusals: _Refusals) -> list[Outcome]:
+    if refusals.has(dag_id, file):
+        return []
     parse = files.parses(session, [file.parse_id]).get(file.parse_id)
     build_id = parse.builds.get(dag_id) if parse else None
     if build_id is None:
         return []
     rows = lock_dags(session, [dag_id])
-    return release_newest(
-        host,
-        session,
-        {dag_id: Made(build=builds.by_ids(session, [build_id])[build_id], path=file.relative_fileloc)},
-        rows,
-        bundle_name=file.bundle_name,
-        seq=file.seq,
-        now=host.now(),
+    try:
+        return release_newest(
+            host,
+            session,
+            {dag_id: Made(build=builds.by_ids(session, [build_id])[build_id], path=file.relative_fileloc)},
+            rows,
+            bundle_name=file.bundle_name,
+            seq=file.seq,
+            now=host.now(),
+        )
+    except Exception as error:
+        # Until now it lay on the shelf only, and nobody had to store it as Airflow's.
+        if isinstance(error, (HostError, OSError)) or (
+            isinstance(error, SQLAlchemyError) and not is_hopeless(error)
+        ):
+            raise
+        raise _Untaken(dag_id, file, words(error)) from error
+
+
+def _break(host: Host, session: Any, refused: _Untaken) -> None:
+    file, now = refused.file, host.now()
+    error = Refused(
+        f"Cannot take Dag {refused.dag_id} from {file.relative_fileloc}",
+        found=refused.why,
+        remedy="Change what the file says there and push again",
     )
+    reason = text.fit(error.message, text.ERROR)
+    files.break_one(session, file.bundle_name, file.relative_fileloc, reason, seq=file.seq, now=now)
+    record_broken(
+        session, [refused.dag_id], file.bundle_name, file.version, file.relative_fileloc, reason, now=now
+    )
+    path = file.relative_fileloc
+    host.show_errors(session, file.bundle_name, {path: {path: reason}})
 
 
 def _gone(
-    host: Host, session: Any, bundle_name: str, present: Mapping[str, Any], grace_seconds: float
+    host: Host,
+    session: Any,
+    bundle_name: str,
+    present: Mapping[str, Any],
+    grace_seconds: float,
+    refusals: _Refusals,
 ) -> list[Outcome]:
     now = host.now()
     held = {dag_id for row in present.values() for dag_id in row.dag_ids}
@@ -102,10 +178,11 @@ def _gone(
                 dags.change(session, row.dag_id, missing_since=now)
             continue
         candidates.append(row.dag_id)
-    elsewhere = files.holding(session, candidates, but_not=bundle_name)
+    holding = files.holding(session, candidates, but_not=bundle_name)
+    elsewhere = {dag_id: file for dag_id, file in holding.items() if not refusals.has(dag_id, file)}
     outcomes: list[Outcome] = []
     for dag_id, file in sorted(elsewhere.items()):
-        outcomes += _take_over(host, session, dag_id, file)
+        outcomes += _take_over(host, session, dag_id, file, refusals)
     leaving = [dag_id for dag_id in candidates if dag_id not in elsewhere]
     return outcomes + retire(host, session, leaving, reason="gone from its bundle")
 

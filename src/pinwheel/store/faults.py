@@ -50,17 +50,18 @@ def record(
     Safe to repeat and from several processes: the row of a place holds the newest text, since the time from
     which it differed in nothing but numbers.
     """
-    values = {"error": text.fit_end(error, text.ERROR), "version": version}
+    error = text.fit_end(error, text.ERROR)
+    values = {"error": error, "version": version}
     key = {"bundle_name": bundle_name, "place": place}
     if insert_missing(session, t.fault, {**key, **values, "since": now}, list(key)):
         return True
     held = session.execute(
         select(t.fault).where(t.fault.c.bundle_name == bundle_name, t.fault.c.place == place)
     ).one_or_none()
-    if held is not None and (held.error, held.version) == (values["error"], version):
+    if held is not None and (held.error, held.version) == (error, version):
         return False
     same = held is not None and (text.without_numbers(held.error), held.version) == (
-        text.without_numbers(values["error"]),
+        text.without_numbers(error),
         version,
     )
     session.execute(

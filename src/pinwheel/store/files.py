@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, func, select, update
@@ -115,6 +116,20 @@ def touch(session: Session, bundle_name: str, paths: Collection[str], *, seq: in
             )
             .values(seq=seq, version=version)
         )
+
+
+def break_one(session: Session, bundle_name: str, path: str, error: str, *, seq: int, now: datetime) -> None:
+    """Note that a file which counted as good, in the version of this seq, can not be used after all."""
+    session.execute(
+        update(t.file)
+        .where(
+            t.file.c.bundle_name == bundle_name,
+            t.file.c.relative_fileloc == path,
+            t.file.c.seq == seq,
+            t.file.c.error.is_(None),
+        )
+        .values(error=error, broken_since=now)
+    )
 
 
 def remove(session: Session, bundle_name: str, paths: Collection[str]) -> None:
