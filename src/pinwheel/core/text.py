@@ -51,7 +51,7 @@ def fit_end(text: str, most: int) -> str:
 
 
 def without_numbers(text: str) -> str:
-    """The text with ``#`` for each number: equal for errors that differ in a time, a process or an address."""
+    """The text with ``#`` for each number: equal for errors that differ in a time or an address."""
     return _NUMBER.sub("#", text)
 
 

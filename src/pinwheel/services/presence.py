@@ -7,10 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from attrs import field, frozen
-from sqlalchemy.exc import SQLAlchemyError
 
 from pinwheel.core import text
-from pinwheel.core.errors import HostError, Refused
+from pinwheel.core.errors import Refused
 from pinwheel.core.release import Command, Verb, decide
 from pinwheel.services import duplicates
 from pinwheel.services.accepting import only_imports, record_broken, release_newest
@@ -20,7 +19,7 @@ from pinwheel.services.refusing import words
 from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out, load_states
 from pinwheel.store import builds, bundles, dags, files
 from pinwheel.store.locking import begin_write, lock_dags
-from pinwheel.store.refusals import is_hopeless
+from pinwheel.store.refusals import is_of_content
 
 
 @frozen
@@ -133,9 +132,7 @@ def _take_over(host: Host, session: Any, dag_id: str, file: Any, refusals: _Refu
         )
     except Exception as error:
         # Until now it lay on the shelf only, and nobody had to store it as Airflow's.
-        if isinstance(error, (HostError, OSError)) or (
-            isinstance(error, SQLAlchemyError) and not is_hopeless(error)
-        ):
+        if not is_of_content(error):
             raise
         raise _Untaken(dag_id, file, words(error)) from error
 

@@ -43,6 +43,13 @@ def is_hopeless(error: BaseException) -> bool:
     )
 
 
+def is_of_content(error: BaseException) -> bool:
+    """Whether what was to be written is at fault: neither time nor a repetition changes anything."""
+    if isinstance(error, exc.SQLAlchemyError):
+        return is_hopeless(error)
+    return not may_pass(error)
+
+
 def _of_values(error: exc.DBAPIError) -> bool:
     state = getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None)
     if isinstance(state, str):
