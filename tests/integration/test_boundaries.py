@@ -235,6 +235,26 @@ def test_a_processor_that_starts_again_takes_back_what_an_earlier_one_left_once_
     pair.loop.turn_until(lambda: ("one", "settle") not in pair.loop.faults())
 
 
+def test_of_two_processors_the_one_that_works_takes_back_what_the_other_left_and_no_fault_is_lost(
+    pair: Pair,
+) -> None:
+    from pinwheel.airflow3.guarded import Boundary
+
+    loop, other = pair.loop, Boundary(pair.loop.manager.host)
+    place = ("one", "settle")
+    other.caught("settle", "only where the other runs", bundle_name="one")
+    loop.manager.keeper._last.pop("faults")
+    pair.released("one", pair.push("one"))
+    loop.turn_until(lambda: place not in loop.faults(), what="that the working one takes it back")
+    other.load()
+    other.caught("settle", "only where the other runs", bundle_name="one")
+    assert place in loop.faults()
+    other.worked("settle", bundle_name="one")
+    assert place not in loop.faults()
+    told = [event for event in loop.events("fault") if "only where the other runs" in event["reason"]]
+    assert len(told) == 1
+
+
 def test_a_fault_that_comes_and_goes_or_differs_in_numbers_only_is_told_once(pair: Pair) -> None:
     loop, boundary = pair.loop, pair.loop.manager.boundary
     for number in range(6):

@@ -59,8 +59,14 @@ class Boundary:
         self._events: dict[tuple[str, str, str, str | None], float] = {}
 
     def load(self) -> None:
-        """Learn of the faults that an earlier process left, so that what works now is cleared."""
-        self._others = {(fault.bundle_name, fault.place) for fault in self.host.run(listed)}
+        """Learn of the faults that other processes left, so that what works here is cleared.
+
+        A fault of this one that another took back, since it works there, is written down again when it is
+        caught next.
+        """
+        noted = {(fault.bundle_name, fault.place) for fault in self.host.run(listed)}
+        self._told = {key: told for key, told in self._told.items() if key in noted}
+        self._others = noted - self._told.keys()
 
     def caught(
         self,

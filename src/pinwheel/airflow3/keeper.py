@@ -58,6 +58,7 @@ class Keeper:
 
     def turn(self, dag_bundles: Sequence[BaseDagBundle], only: list[str] | None) -> None:
         """One turn: each duty whose time has come."""
+        self._every("faults", 60.0, self.boundary.load)
         self._every("drift", self._drift_interval, lambda: upkeep.repair_drift(self.host))
         self._every("unpinned", self._drift_interval, self._look_again_at_unpinned)
         self._every("bindings", 1.0, lambda: upkeep.record_bindings(self.host, self._running))
