@@ -49,6 +49,7 @@ class Repositories:
         self.loop.turn_until(lambda: self.loop.settled("hostile", sha), what="that the version is taken")
         assert self.loop.faults("hostile") == {}
         assert self.loop.faults("") == {}
+        assert "(refused version)" not in self.loop.import_errors("hostile")
 
     def refused(self, sha: str, *words: str) -> None:
         before = self.loop.head("hostile")
@@ -56,6 +57,7 @@ class Repositories:
         reason = self.loop.refused("hostile")[sha]
         assert all(word in reason for word in words), reason
         assert reason in self.loop.faults("hostile")[("hostile", "refresh")]
+        assert self.loop.import_errors("hostile") == {"(refused version)": reason}
         assert self.loop.head("hostile") == before != sha
         told = len([event for event in self.loop.events("refused") if event["bundle_name"] == "hostile"])
         self.push_both(lambda repo: sha_of_same(repo, sha))

@@ -23,6 +23,8 @@ from pinwheel.store import bundles, files
 
 log = structlog.get_logger(__name__)
 
+REFUSED_VERSION = "(refused version)"
+"""What stands for a file where the import error is that of a whole version."""
 KEPT_PATHS = 20
 """Directories of earlier versions, per bundle, from which a parse may still be on its way."""
 
@@ -57,6 +59,7 @@ class Intake:
         self._taken = taken
         self._plans: dict[str, Plan] = {}
         self._refused: dict[str, tuple[str | None, str]] = {}
+        self._shown: dict[str, str] = {}
 
     def view(self, bundle: BaseDagBundle) -> HeadView:
         """The bundle as the processor's loop is to see it."""
@@ -76,9 +79,12 @@ class Intake:
         else:
             self._refused.pop(bundle_name, None)
             self.boundary.caught(faults.REFRESH, error, bundle_name=bundle_name)
+        if isinstance(error, RefusedVersion):
+            self._show_refusal(bundle_name, storable(str(error)))
 
     def refresh_worked(self, bundle_name: str) -> None:
         self._refused.pop(bundle_name, None)
+        self._show_refusal(bundle_name, None)
         self.boundary.worked(faults.REFRESH, bundle_name=bundle_name)
 
     def passed_over(self, bundle_name: str, paths: Sequence[str]) -> None:
@@ -134,6 +140,10 @@ class Intake:
         """The bundle's newest version, while it is one that was not taken."""
         return self._refused.get(bundle_name, (None, ""))[0]
 
+    def shows_refusal(self, bundle_name: str) -> bool:
+        """Whether the bundle's newest version stands among the import errors."""
+        return bundle_name in self._shown
+
     def files_of(self, bundle_name: str) -> dict[str, KnownFile]:
         return {path: known for (name, path), known in self.known.items() if name == bundle_name}
 
@@ -165,6 +175,21 @@ class Intake:
         else:
             self._refused[bundle_name] = (version, said)
             self.boundary.expect(faults.REFRESH, bundle_name=bundle_name)
+
+    def _show_refusal(self, bundle_name: str, said: str | None) -> None:
+        """Put a refusal among the import errors, where Airflow's users look first, or take it from there."""
+        if self._shown.get(bundle_name) == said:
+            return
+        errors = {REFUSED_VERSION: {REFUSED_VERSION: said} if said else {}}
+        try:
+            self.host.run(lambda session: self.host.show_errors(session, bundle_name, errors))
+        except Exception:
+            log.exception("A refusal could not be shown as an import error", bundle=bundle_name)
+            return
+        if said:
+            self._shown[bundle_name] = said
+        else:
+            self._shown.pop(bundle_name, None)
 
     def _about_refused(self, bundle_name: str, version: str) -> dict[str, Any]:
         """Whose version it is: of one that was refused for what it is, that may be all that can be read."""

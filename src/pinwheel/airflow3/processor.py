@@ -36,7 +36,7 @@ from pinwheel.airflow3.failed_start import FailedStart
 from pinwheel.airflow3.guarded import Boundary, GuardedSelector, describe, guarded
 from pinwheel.airflow3.heads import Head, HeadView, KnownFile, manifest_of
 from pinwheel.airflow3.host import AirflowHost
-from pinwheel.airflow3.intake import Intake
+from pinwheel.airflow3.intake import REFUSED_VERSION, Intake
 from pinwheel.airflow3.keeper import Keeper
 from pinwheel.airflow3.parsing import TracingProcess
 from pinwheel.airflow3.results import NO_RESULT, broken_file, parsed_file, timed_out_file
@@ -145,6 +145,8 @@ class PinwheelProcessorManager(DagFileProcessorManager):
     def clear_orphaned_import_errors(
         self, bundle_name: str, observed_filelocs: set[str], **kwargs: Any
     ) -> None:
+        if self.intake.shows_refusal(bundle_name):
+            observed_filelocs = observed_filelocs | {REFUSED_VERSION}
         super().clear_orphaned_import_errors(
             bundle_name=bundle_name, observed_filelocs=observed_filelocs, **kwargs
         )
