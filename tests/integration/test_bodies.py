@@ -13,7 +13,7 @@ from harness.inprocess import bound_airflow
 from harness.inprocess_api import API, BODIES, Api
 from harness.seed import Seeder
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 JSON = {"content-type": "application/json"}
 DAG = """

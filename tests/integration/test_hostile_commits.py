@@ -17,7 +17,7 @@ from harness import bundles, dags
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, processor_loop
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 NORMAL_TURNS = 30
 """Three where a turn waits for nothing; on a loaded machine a parse outlasts many."""

@@ -26,7 +26,7 @@ from pinwheel.services import change, faults
 from pinwheel.services.trigger import trigger
 from pinwheel.store import tables as t
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 PWN = "\x1b]0;pwn\x07\x1b[31m\x9b31m\u202egpj.exe\u200b\u2028\u2066\U000e0041\x08\r"
 DAG = """
