@@ -11,6 +11,9 @@ import sqlalchemy as sa
 
 from harness import faults
 from harness.prebuilt import BROKEN, Prebuilt, Text
+from pinwheel.core.errors import Refused
+from pinwheel.core.release import Verb
+from pinwheel.services import change
 
 
 @pytest.fixture
@@ -84,6 +87,50 @@ def test_a_result_of_a_newer_version_is_not_replaced_by_what_an_older_one_brings
         pusher.host, bundle_name=pusher.bundle_name, bundle_version=version, seq=seq, files=before
     )
     assert active(airflow_database) == {"a": 3, "b": 1}
+
+
+@pytest.mark.parametrize("parsed_again", [False, True])
+def test_what_a_revert_brings_back_behind_a_pin_can_be_promoted(
+    pusher: Prebuilt, airflow_database: Any, parsed_again: bool
+) -> None:
+    """As unpin would release it. Then the build that was active is the older one, whatever its number."""
+    before = pushed(pusher, {"a": Text()})
+    pushed(pusher, {"a": Text(body=1)})
+    changed(pusher, Verb.PIN)
+    if parsed_again:
+        pushed(pusher, {"a": Text()})
+    else:
+        reuse(pusher, before)
+    assert active(airflow_database) == {"a": 2}
+    assert changed(pusher, Verb.PROMOTE, build=1).release == 3
+    assert active(airflow_database) == {"a": 1}
+    with pytest.raises(Refused, match="build 1, which is newer, is active") as caught:
+        changed(pusher, Verb.PROMOTE, build=2)
+    assert "pinwheel rollback a --build 2" in caught.value.remedy
+    pushed(pusher, {"a": Text(body=2)})
+    with pytest.raises(Refused):
+        changed(pusher, Verb.PROMOTE, build=2)
+    changed(pusher, Verb.ROLLBACK, build=2)
+    # Neither is the newest, and the lower number is the newer build.
+    assert changed(pusher, Verb.PROMOTE, build=1).changed
+
+
+def test_what_a_forced_push_brings_back_behind_a_pin_can_be_promoted(
+    pusher: Prebuilt, airflow_database: Any
+) -> None:
+    """The older version itself is the head again, with a new place in the order."""
+    before = pushed(pusher, {"a": Text()})
+    pushed(pusher, {"a": Text(body=1)})
+    changed(pusher, Verb.PIN)
+    pusher.pushes = 0
+    reuse(pusher, before)
+    assert changed(pusher, Verb.PROMOTE, build=1).changed
+    assert active(airflow_database) == {"a": 1}
+
+
+def changed(pusher: Prebuilt, verb: Verb, **more: Any) -> Any:
+    (outcome,) = change.apply(pusher.host, change.Change(verb=verb, dag_ids=["a"], actor="ada", **more))
+    return outcome
 
 
 def test_many_files_that_come_back_take_few_statements_and_let_the_loop_beat(

@@ -34,6 +34,9 @@ class Model:
     """What a user expects of one Dag."""
 
     builds: list[Text] = field(factory=list)
+    """In the order of their numbers."""
+    shown: list[Text] = field(factory=list)
+    """In the order in which each was pushed last."""
     active: Text | None = None
     newest: Text | None = None
     pinned: bool = False
@@ -52,6 +55,19 @@ class Model:
                 self.trail.remove(text)
             self.trail.append(text)
         self.active, self.retired = text, False
+
+    def push(self, text: Text) -> None:
+        if text not in self.builds:
+            self.builds.append(text)
+        if text in self.shown:
+            self.shown.remove(text)
+        self.shown.append(text)
+        self.newest = text
+
+    def is_older(self, text: Text | None) -> bool:
+        """Than the active one."""
+        assert text and self.active
+        return self.shown.index(text) < self.shown.index(self.active)
 
     def number(self, text: Text | None) -> int | None:
         return self.builds.index(text) + 1 if text else None
@@ -119,9 +135,7 @@ class Machine(RuleBasedStateMachine):
             model.broken = text is None
             if text is None:
                 continue
-            if text not in model.builds:
-                model.builds.append(text)
-            model.newest = text
+            model.push(text)
             if not model.pinned and (model.active != text or model.retired):
                 model.release(text)
                 self.drifted.discard(dag_id)
@@ -167,8 +181,8 @@ class Machine(RuleBasedStateMachine):
     def promote(self, dag_id: str, data: st.DataObject, given: bool) -> None:
         model = self.model[dag_id]
         text = self._target(data, model, given) or model.newest
-        number, active = model.number(text) or 0, model.number(model.active) or 0
-        if (model.retired and not model.pinned) or (number < active and not model.retired):
+        number = model.number(text)
+        if (not model.pinned) if model.retired else model.is_older(text):
             with pytest.raises(Refused):
                 self._change([dag_id], Verb.PROMOTE, build=number if given else None)
             return

@@ -39,7 +39,9 @@ class Machine(RuleBasedStateMachine):
     def begin(self, versioned: bool) -> None:
         self.state = DagState(dag_id="d", bundle_name="dags", versioned=versioned)
         self.model: dict[str, Any] = {"pinned": False, "active": None, "newest": None, "retired": False}
-        self.builds = 0
+        self.builds = self.heads = 0
+        self.shown: list[int] = []
+        """Builds in the order in which a head showed each last."""
         self.ledger: list[tuple[int, int, Kind]] = []
 
     # what is asked
@@ -55,7 +57,10 @@ class Machine(RuleBasedStateMachine):
         self._arrive(data.draw(st.integers(1, self.builds)))
 
     def _arrive(self, number: int) -> None:
-        self.state = evolve(self.state, newest_build=_build(number))
+        self.shown = [*(each for each in self.shown if each != number), number]
+        self.heads += 1
+        shown = {**self.state.shown, _build(number).id: self.heads}
+        self.state = evolve(self.state, newest_build=_build(number), shown=shown)
         self.model["newest"] = number
         if not self.model["pinned"]:
             self.model |= {"active": number, "retired": False}
@@ -76,7 +81,8 @@ class Machine(RuleBasedStateMachine):
             return self._refused(NotFound, Verb.PROMOTE)
         if self.model["retired"] and not self.model["pinned"]:
             return self._refused(Refused, Verb.PROMOTE, target)
-        if self.model["active"] and target < self.model["active"]:
+        active = self.model["active"]
+        if active and not self.model["retired"] and self.shown.index(target) < self.shown.index(active):
             return self._refused(Refused, Verb.PROMOTE, target)
         self.model |= {"active": target, "retired": False}
         self._do(Verb.PROMOTE, target)

@@ -7,12 +7,14 @@ raised as an error with its reason. ``pinwheel … --plan``, the API and the ser
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
+from pinwheel.core.newer import is_newer
 
 
 class Track(StrEnum):
@@ -56,6 +58,9 @@ class DagState:
     bundle_name: str = ""
     unused_auto_release: bool = False
     """The active release was automatic and no run has used it."""
+    shown: Mapping[int, int] = field(factory=dict)
+    """By id of a build the place of the last head that showed it (:func:`is_newer`): of the active build
+    and of the one asked for, where a number was given."""
 
     @property
     def held(self) -> bool:
@@ -203,7 +208,7 @@ def _promote(state: DagState, command: Command) -> Decision:
     if active is not None and not state.retired:
         if build.build == active.build:
             return Decision(steps=(), reason=f"build {build.build} is already active")
-        if build.build < active.build:
+        if is_newer(active, build, newest=state.newest_build, shown=state.shown):
             raise Refused(
                 f"Cannot promote {state.dag_id} to build {build.build}",
                 found=f"build {active.build}, which is newer, is active",

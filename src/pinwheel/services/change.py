@@ -131,17 +131,29 @@ def _decide_all(host: Host, session: Any, change: Change) -> list[Act]:
     dag_ids = sorted(set(change.dag_ids))
     states = load_states(host, session, dag_ids)
     previous = _previous_builds(session, change, states)
-    return [
-        Act(
-            state=states[dag_id],
-            decision=decide(states[dag_id], _command(session, change, states[dag_id], previous.get(dag_id))),
-            verb=change.verb.value,
-            actor=change.actor,
-            reason=change.reason,
-            request_id=change.request_id,
+    acts = []
+    for dag_id in dag_ids:
+        command = _command(session, change, states[dag_id], previous.get(dag_id))
+        state = _with_order(session, states[dag_id], command)
+        acts.append(
+            Act(
+                state=state,
+                decision=decide(state, command),
+                verb=change.verb.value,
+                actor=change.actor,
+                reason=change.reason,
+                request_id=change.request_id,
+            )
         )
-        for dag_id in dag_ids
-    ]
+    return acts
+
+
+def _with_order(session: Any, state: DagState, command: Command) -> DagState:
+    """With what tells whether the build that is asked for is newer than the active one: only promote asks."""
+    if command.verb is not Verb.PROMOTE or command.build is None or state.active_build is None:
+        return state
+    asked = {command.build.id, state.active_build.id}
+    return evolve(state, shown=builds.last_shown(session, state.bundle_name, asked))
 
 
 def _previous_builds(session: Any, change: Change, states: Mapping[str, DagState]) -> dict[str, Build]:

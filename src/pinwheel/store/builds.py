@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import Row, func, or_, select, union_all, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.build import Build, BuildContent
@@ -224,6 +224,35 @@ def remember_versions(
         ],
         ["build_id", "bundle_name", "bundle_version"],
     )
+
+
+def last_shown(session: Session, bundle_name: str, build_ids: Collection[int]) -> dict[int, int]:
+    """By id of the build, the place (seq) of the last head of this bundle that showed it.
+
+    Without builds that this bundle never showed; 0 for one of a version that was adopted and no head since.
+    """
+    found: dict[int, int] = {}
+    for chunk in chunks(sorted(set(build_ids))):
+        where = union_all(
+            select(t.build.c.id, t.build.c.bundle_name, t.build.c.bundle_version).where(
+                t.build.c.id.in_(chunk)
+            ),
+            select(
+                t.build_version.c.build_id, t.build_version.c.bundle_name, t.build_version.c.bundle_version
+            ).where(t.build_version.c.build_id.in_(chunk)),
+        ).subquery()
+        query = (
+            select(where.c.id, func.max(t.bundle_version.c.seq))
+            .join(
+                t.bundle_version,
+                (t.bundle_version.c.bundle_name == where.c.bundle_name)
+                & (t.bundle_version.c.version == where.c.bundle_version),
+            )
+            .where(t.bundle_version.c.bundle_name == bundle_name)
+            .group_by(where.c.id)
+        )
+        found |= {build_id: seq for build_id, seq in session.execute(query)}
+    return found
 
 
 def missing_sources(session: Session, digests: Collection[str]) -> set[str]:
