@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, assert_never
 
 import pytest
 from attrs import evolve
@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from harness.hypothesis_profiles import machine
 from pinwheel.core.build import Build
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
-from pinwheel.core.release import Command, DagState, Decision, Kind, Release, Track, Verb, decide
+from pinwheel.core.release import Command, DagState, Decision, Kind, Release, SetTrack, Track, Verb, decide
 
 
 def _build(number: int, *, versioned: bool = True) -> Build:
@@ -156,17 +156,20 @@ class Machine(RuleBasedStateMachine):
     def _carried_out(self, decision: Decision) -> DagState:
         state = self.state
         for step in decision.steps:
-            if isinstance(step, Release):
-                number = (state.active_release or 0) + 1
-                self.ledger.append((number, step.build.build, step.kind))
-                state = evolve(
-                    state,
-                    active_release=number,
-                    active_build=step.build,
-                    retired=step.kind is Kind.RETIRE,
-                )
-            else:
-                state = evolve(state, track=step.track)
+            match step:
+                case Release():
+                    number = (state.active_release or 0) + 1
+                    self.ledger.append((number, step.build.build, step.kind))
+                    state = evolve(
+                        state,
+                        active_release=number,
+                        active_build=step.build,
+                        retired=step.kind is Kind.RETIRE,
+                    )
+                case SetTrack():
+                    state = evolve(state, track=step.track)
+                case _:
+                    assert_never(step)
         return state
 
     # what must always hold

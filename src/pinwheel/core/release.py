@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import assert_never
 
 from attrs import field, frozen
 
@@ -111,18 +112,34 @@ class Release:
 
 
 Step = SetTrack | Release
+"""All that a decision can consist of. Whoever reads steps matches each kind, so that none is passed over."""
 
 
 @frozen(kw_only=True)
 class Decision:
-    """Steps in order (none: nothing to do) and the sentence that says why."""
+    """Steps in order (none: nothing to do), at most one of a kind, and the sentence that says why."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = field()
     reason: str
+
+    @steps.validator
+    def _one_of_a_kind(self, _: object, steps: tuple[Step, ...]) -> None:
+        kinds = [type(step).__name__ for step in steps]
+        if len(set(kinds)) != len(kinds):
+            raise ValueError(f"a decision has two steps of one kind: {', '.join(kinds)}")
 
     @property
     def release(self) -> Release | None:
-        return next((step for step in self.steps if isinstance(step, Release)), None)
+        found = None
+        for step in self.steps:
+            match step:
+                case Release():
+                    found = step
+                case SetTrack():
+                    pass
+                case _:
+                    assert_never(step)
+        return found
 
     @property
     def changes(self) -> bool:

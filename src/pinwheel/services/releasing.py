@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
 from attrs import frozen
@@ -133,13 +133,18 @@ def carry_out(
     id of the build, so that they need not be read back.
     """
     tracks: dict[tuple[Track, str, str | None], list[str]] = {}
+    releasing: list[tuple[Act, Release]] = []
     for act in acts:
         for step in act.decision.steps:
-            if isinstance(step, SetTrack):
-                tracks.setdefault((step.track, act.actor, act.reason), []).append(act.state.dag_id)
+            match step:
+                case SetTrack(track=track):
+                    tracks.setdefault((track, act.actor, act.reason), []).append(act.state.dag_id)
+                case Release():
+                    releasing.append((act, step))
+                case _:
+                    assert_never(step)
     for (track, actor, reason), dag_ids in tracks.items():
         dags.set_track(session, dag_ids, track, actor=actor, reason=reason, now=now)
-    releasing = [act for act in acts if act.decision.release]
     made = _release_all(host, session, releasing, contents or {}, now=now)
     outcomes = [outcome_of(act, made.get(act.state.dag_id)) for act in acts]
     _record(
@@ -152,15 +157,16 @@ def carry_out(
 
 
 def _release_all(
-    host: Host, session: Any, acts: Sequence[Act], contents: Mapping[int, BuildContent], *, now: datetime
+    host: Host,
+    session: Any,
+    releasing: Sequence[tuple[Act, Release]],
+    contents: Mapping[int, BuildContent],
+    *,
+    now: datetime,
 ) -> dict[str, int]:
-    if not acts:
+    if not releasing:
         return {}
-    steps: dict[str, Release] = {}
-    for act in acts:
-        step = act.decision.release
-        assert step is not None
-        steps[act.state.dag_id] = step
+    steps = {act.state.dag_id: step for act, step in releasing}
     rows = dags.rows(session, steps)
     _mend_superseded(
         host, session, [rows[d] for d, step in steps.items() if not step.replaces_active], now=now
@@ -169,8 +175,8 @@ def _release_all(
     numbers: dict[str, int] = {}
     reuse: dict[str, UUID | None] = {}
     places: dict[str, Place] = {}
-    for act in acts:
-        dag_id, step, row = act.state.dag_id, steps[act.state.dag_id], rows[act.state.dag_id]
+    for act, step in releasing:
+        dag_id, row = act.state.dag_id, rows[act.state.dag_id]
         if step.replaces_active and row.active_release is not None:
             numbers[dag_id], reuse[dag_id] = row.active_release, row.dag_version_id
         else:
@@ -192,9 +198,9 @@ def _release_all(
         host.retire(session, retired)
     ledger: list[dict[str, Any]] = []
     changes: list[dict[str, Any]] = []
-    for act in acts:
-        dag_id, step, projected = act.state.dag_id, steps[act.state.dag_id], written[act.state.dag_id]
-        place = places[dag_id]
+    for act, step in releasing:
+        dag_id = act.state.dag_id
+        projected, place = written[dag_id], places[dag_id]
         if reuse[dag_id] is not None:
             releases.replace(
                 session,
@@ -385,21 +391,29 @@ def _written(row: Any) -> Projected | None:
 
 
 def outcome_of(act: Act, number: int | None = None) -> Outcome:
-    """Say what an act does; without a number, what it would do."""
-    state, step = act.state, act.decision.release
-    track = next((s.track for s in act.decision.steps if isinstance(s, SetTrack)), state.track)
-    build = step.build if step else state.active_build
+    """Say what an act does, by the steps that :func:`carry_out` takes; without a number, what it would do."""
+    state, track = act.state, act.state.track
+    release: Release | None = None
+    for step in act.decision.steps:
+        match step:
+            case SetTrack():
+                track = step.track
+            case Release():
+                release = step
+            case _:
+                assert_never(step)
+    build = release.build if release else state.active_build
     return Outcome(
         dag_id=state.dag_id,
         changed=act.decision.changes,
         message=act.decision.reason,
-        kind=step.kind.value if step else None,
-        release=number if step else state.active_release,
+        kind=release.kind.value if release else None,
+        release=number if release else state.active_release,
         build=build.build if build else None,
         from_release=state.active_release,
         from_build=state.active_build.build if state.active_build else None,
         track=track.value,
-        warnings=environment_warnings(state.active_build, step.build if step else None),
+        warnings=environment_warnings(state.active_build, release.build if release else None),
     )
 
 

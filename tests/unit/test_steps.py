@@ -1,0 +1,85 @@
+"""What a decision consists of: each kind of step is told in the plan and carried out, none is passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import pytest
+from attrs import frozen
+
+from pinwheel.core.build import Build
+from pinwheel.core.release import DagState, Decision, Kind, Release, SetTrack, Step, Track
+from pinwheel.services.releasing import Act, carry_out, outcome_of
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+BUILD = Build(
+    id=101,
+    dag_id="sales",
+    build=1,
+    digest="d",
+    serialized_digest="s",
+    inputs_digest="i",
+    bundle_name="dags",
+    bundle_version="v",
+    relative_fileloc="sales.py",
+    created_at=NOW,
+)
+STEPS: dict[type, Any] = {
+    SetTrack: SetTrack(track=Track.PINNED),
+    Release: Release(build=BUILD, kind=Kind.PROMOTE),
+}
+
+
+@frozen
+class StartRollout:
+    """A kind of step that nobody knows yet."""
+
+
+def act(*steps: Any) -> Act:
+    return Act(
+        state=DagState(dag_id="sales"),
+        decision=Decision(steps=steps, reason="asked"),
+        verb="promote",
+        actor="ada",
+    )
+
+
+class Touched(Exception):
+    """The database was asked or written to."""
+
+
+class Session:
+    def execute(self, *_: Any) -> Any:
+        raise Touched
+
+
+def carried_out(what: Act) -> object:
+    host: Any = object()
+    return carry_out(host, Session(), [what], now=NOW)
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [lambda what: what.decision.release, outcome_of, carried_out],
+    ids=["release", "plan", "carry_out"],
+)
+def test_a_step_without_a_handler_is_never_passed_over(reads: Callable[[Act], object]) -> None:
+    for steps in ([StartRollout()], [SetTrack(track=Track.PINNED), StartRollout()]):
+        # Before the database is touched.
+        with pytest.raises(AssertionError, match="StartRollout"):
+            reads(act(*steps))
+
+
+@pytest.mark.parametrize("kind", get_args(Step))
+def test_each_kind_of_step_is_told_in_the_plan_and_carried_out(kind: type) -> None:
+    step = STEPS[kind]
+    assert outcome_of(act(step)) != outcome_of(act())
+    with pytest.raises(Touched):
+        carried_out(act(step))
+
+
+def test_a_decision_has_at_most_one_step_of_a_kind() -> None:
+    with pytest.raises(ValueError, match="two steps of one kind: Release, Release"):
+        act(STEPS[Release], STEPS[Release])
