@@ -1,15 +1,14 @@
-"""What may follow what: every verb in every state, over the full product."""
+"""What decisions say, and what single cases mean. All of them: ``test_every_state.py``."""
 
 from __future__ import annotations
 
-import itertools
 from datetime import UTC, datetime
 
 import pytest
 from attrs import evolve
 
 from pinwheel.core.build import Build
-from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
+from pinwheel.core.errors import InvalidInput, NotFound, Refused
 from pinwheel.core.release import Command, DagState, Kind, Release, SetTrack, Track, Verb, decide
 
 
@@ -27,79 +26,6 @@ def build(number: int, **changes) -> Build:
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
     return evolve(base, **changes)
-
-
-ACTIVE = [None, 1, 2, 3]
-NEWEST = [None, 1, 2, 3]
-STATES = [
-    DagState(
-        dag_id="sales",
-        track=track,
-        active_release=None if active is None else 7,
-        active_build=None if active is None else build(active),
-        newest_build=None if newest is None else build(newest),
-        retired=retired,
-        bundle_name="dags",
-        versioned=versioned,
-    )
-    for track, active, newest, retired, versioned in itertools.product(
-        Track, ACTIVE, NEWEST, [False, True], [True, False]
-    )
-    if not (retired and active is None)
-]
-COMMANDS = [
-    Command(verb=verb, build=target) for verb, target in itertools.product(Verb, [None, build(1), build(2)])
-]
-
-
-def ids(value) -> str:
-    if isinstance(value, DagState):
-        active = value.active_build.build if value.active_build else "-"
-        newest = value.newest_build.build if value.newest_build else "-"
-        flags = ("retired " if value.retired else "") + ("" if value.versioned else "unversioned ")
-        return f"{value.track.value} {flags}active={active} newest={newest}"
-    return f"{value.verb.value}({value.build.build if value.build else ''})"
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=ids)
-@pytest.mark.parametrize("state", STATES, ids=ids)
-def test_every_verb_in_every_state_keeps_the_invariants(state: DagState, command: Command) -> None:
-    try:
-        decision = decide(state, command)
-    except PinwheelError as error:
-        assert error.found, "a no carries its reason"
-        assert error.remedy, "a no says what to do next"
-        assert command.verb is not Verb.RETIRE, "a file that is gone is never an error"
-        return
-    release = decision.release
-    track = next((s.track for s in decision.steps if isinstance(s, SetTrack)), state.track)
-    if command.verb in (Verb.ARRIVE, Verb.RETIRE) and state.track is Track.PINNED:
-        assert not decision.changes, "only a person changes a pinned Dag"
-    if command.verb not in (Verb.ARRIVE, Verb.RETIRE) and not state.versioned:
-        pytest.fail("nothing can be held or brought back in a bundle without versions")
-    if release is not None and release.kind is not Kind.RETIRE:
-        same = state.active_build is not None and release.build.build == state.active_build.build
-        assert not same or state.retired, "what is active already is not released again"
-    if command.verb in (Verb.PIN, Verb.ROLLBACK) and decision.changes:
-        assert track is Track.PINNED
-    if command.verb is Verb.UNPIN:
-        assert track is Track.AUTO
-    if command.verb is Verb.PROMOTE:
-        assert track is state.track, "promote leaves the pin as it is"
-        assert not state.retired or state.track is Track.PINNED, "the next commit would retire it again"
-        if release is not None and state.active_build is not None and not state.retired:
-            forward = release.build == state.newest_build or release.build.build > state.active_build.build
-            assert forward, "promote goes forward only"
-    assert decision.reason
-
-
-@pytest.mark.parametrize("verb", [Verb.PROMOTE, Verb.PIN, Verb.UNPIN, Verb.ROLLBACK])
-def test_a_stale_expected_release_is_a_conflict_for_every_verb(verb: Verb) -> None:
-    state = DagState(dag_id="sales", active_release=7, active_build=build(2), newest_build=build(3))
-    with pytest.raises(Conflict) as caught:
-        decide(state, Command(verb=verb, build=build(1), expected_release=6))
-    assert caught.value.facts["active_release"] == 7
-    assert "6" in caught.value.found and "7" in caught.value.found
 
 
 @pytest.mark.parametrize("verb", [Verb.PROMOTE, Verb.PIN, Verb.UNPIN, Verb.ROLLBACK])
