@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -168,28 +168,30 @@ _INTERRUPTED = dedent(
 def test_nothing_is_left_when_pytest_is_interrupted(tmp_path, signum):
     ready = tmp_path / "ready"
     here = Path(__file__).parents[1]
-    test = here / "integration" / f"test_interrupted_{os.getpid()}.py"
+    # A folder of its own: killed, this test would leave one in the checkout that the next pytest takes up.
+    suite = tmp_path / "tests"
+    (suite / "integration").mkdir(parents=True)
+    shutil.copy(here / "conftest.py", suite)
+    test = suite / "integration" / "test_interrupted.py"
     test.write_text(_INTERRUPTED.format(ready=str(ready)))
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)],
-            cwd=here.parent,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        wait_for(
-            lambda: (ready.exists() and ready.read_text()) or process.poll() is not None,
-            120,
-            "components to start",
-        )
-        assert process.poll() is None, process.communicate()[0]
-        session = ready.read_text()
-        assert len(processes_with("PINWHEEL_TEST_SESSION", session)) >= 3
-        process.send_signal(signum)
-        process.communicate(timeout=60)
-    finally:
-        test.unlink()
+    settings = ["-c", str(here.parent / "pyproject.toml"), f"--rootdir={tmp_path}", "-p", "no:cacheprovider"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-q", *settings, str(test)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    wait_for(
+        lambda: (ready.exists() and ready.read_text()) or process.poll() is not None,
+        120,
+        "components to start",
+    )
+    assert process.poll() is None, process.communicate()[0]
+    session = ready.read_text()
+    assert len(processes_with("PINWHEEL_TEST_SESSION", session)) >= 3
+    process.send_signal(signum)
+    process.communicate(timeout=60)
     wait_for(lambda: not processes_with("PINWHEEL_TEST_SESSION", session), 20, "all processes to end")
 
 
