@@ -208,7 +208,8 @@ def test_on_a_terminal_what_is_shown_is_what_is_done(
     planned, done = (kwargs for _, _, kwargs in backend.asked)
     assert (planned["plan"], planned["expected_release"]) == (True, None)
     assert (done["plan"], done["expected_release"]) == (False, 2)
-    assert "2 → 3" in screen.getvalue() or "2 → 1" in screen.getvalue()
+    assert "2 → 3" in screen.getvalue(), "from release to release"
+    assert "2 → 1" in screen.getvalue(), "from build to build"
 
 
 @pytest.mark.parametrize(("answer", "code", "calls"), [("n\n", 5, 1), ("", 5, 1), ("y\n", 0, 2)])
