@@ -12,7 +12,7 @@ from sqlalchemy import delete, event, update
 
 from harness.inprocess import bound_airflow
 from harness.seed import Seeder
-from pinwheel.core.errors import InvalidInput, NotFound
+from pinwheel.core.errors import InvalidInput, NotFound, Refused
 from pinwheel.core.release import Verb
 from pinwheel.services import change, compare
 from pinwheel.services.line import line
@@ -113,6 +113,25 @@ def test_the_line_says_which_build_was_active_when_and_what_its_runs_came_to(sto
         False,
     )
     assert found["runs_before_pinwheel"] == {}
+
+
+def test_the_line_tells_builds_newer_than_the_active_one_as_promote_does(story: Seeder) -> None:
+    def newer() -> tuple[dict[int, bool], dict[int, bool]]:
+        shown = line(story.host, "d")
+        return (
+            {each["build"]: each["newer"] for each in shown["builds"]},
+            {each["release"]: each["newer"] for each in shown["releases"]},
+        )
+
+    assert newer() == ({3: True, 2: True, None: False, 1: False}, {3: False, 2: True, 1: False})
+    do(story, Verb.PROMOTE)
+    assert newer()[0] == {3: False, 2: False, None: False, 1: False}
+    story.push({"d.py": dag("a", "b")})
+    assert newer()[0] == {3: False, 2: True, None: False, 1: False}, "a revert brought 2 back"
+    do(story, Verb.PROMOTE, build=2)
+    assert newer()[0] == {3: False, 2: False, None: False, 1: False}
+    with pytest.raises(Refused):
+        do(story, Verb.PROMOTE, build=3)
 
 
 def test_a_run_that_was_cleared_on_another_build_counts_there(story: Seeder) -> None:

@@ -15,6 +15,15 @@ Counts = dict[str, int]
 """Number of runs by Airflow's state of a run; states without runs are left out."""
 
 
+Newer = Annotated[
+    bool,
+    Field(
+        description="Whether its build is newer than the active one: a commit showed it later. Then promote "
+        "leads to it, else rollback."
+    ),
+]
+
+
 class LineRelease(Release):
     bundle_version: str | None
     url: CommitUrl
@@ -23,6 +32,7 @@ class LineRelease(Release):
     author: str | None
     until: Moment | None = Field(description="When the next release was made; null: there is none.")
     runs: Counts = Field(description="How many runs on it are in which state.")
+    newer: Newer
 
 
 class LineBuild(Build):
@@ -32,6 +42,7 @@ class LineBuild(Build):
         "you may not read all Dags of the file, a sentence that says so."
     )
     runs: Counts = Field(description="How many runs on it are in which state, released or not.")
+    newer: Newer
 
 
 class LineRun(_Answer):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput
+from pinwheel.core.newer import is_newer
 from pinwheel.services.links import Links
 from pinwheel.services.ports import Host, PlacedRun
 from pinwheel.services.views import View, broken_build, by_time, good_build, instant, managed, one_release
@@ -30,7 +32,8 @@ def line(
     ``builds`` are good and broken ones; those without releases were never released. ``in_force`` is the
     release that was active when the page begins. ``runs`` are the newest of those that began in the
     page's time, each with the release and build that it runs on now (neither: from before Pinwheel).
-    An older page is asked for with ``before`` set to this one's ``since``.
+    ``newer`` says of builds and releases whether that build is newer than the active one: promote leads
+    there, else rollback. An older page is asked for with ``before`` set to this one's ``since``.
 
     :raises NotFound: the Dag is not managed.
     """
@@ -59,6 +62,7 @@ def line(
         by_release, by_build, unknown = _counted(counts, known)
         ledgered = [*shown, *([earlier] if earlier else ())]
         released = builds.by_ids(session, {item.build_id for item in ledgered})
+        newer = _newer(session, row, [*good, *released.values()])
         made_of: list[Any] = [*good, *bad]
         places = [(item.bundle_name, item.bundle_version) for item in made_of]
         places += [(released[item.build_id].bundle_name, item.bundle_version) for item in ledgered]
@@ -76,10 +80,12 @@ def line(
                 "message": build.message,
                 "author": build.author,
                 "runs": by_release.get(item.release, {}),
+                "newer": build.id in newer,
             }
 
-        def made(view: View, runs: Mapping[str, int]) -> View:
-            return {**view, "url": links.of(view["bundle"], view["bundle_version"]), "runs": runs}
+        def made(view: View, runs: Mapping[str, int], *, newer: bool = False) -> View:
+            url = links.of(view["bundle"], view["bundle_version"])
+            return {**view, "url": url, "runs": runs, "newer": newer}
 
         ends = [end, *(item.created_at for item in shown[:-1])]
         return {
@@ -89,7 +95,10 @@ def line(
             "releases": [release(item, until) for item, until in zip(shown, ends, strict=False)],
             "in_force": release(earlier, shown[-1].created_at if shown else end) if earlier else None,
             "builds": by_time(
-                [made(good_build(b, numbers.get(b.id, [])), by_build.get(b.id, {})) for b in good],
+                [
+                    made(good_build(b, numbers.get(b.id, [])), by_build.get(b.id, {}), newer=b.id in newer)
+                    for b in good
+                ],
                 [made(_cut(broken_build(b)), {}) for b in bad],
             ),
             "runs": [_run(run, known) for run in listed[:RUNS]],
@@ -98,6 +107,18 @@ def line(
         }
 
     return host.run(work)
+
+
+def _newer(session: Any, row: Any, asked: Sequence[Build]) -> set[int]:
+    """Ids of those of these builds that are newer than the active one; all, when none is active."""
+    wanted = [build_id for build_id in (row.active_build_id, row.newest_build_id) if build_id is not None]
+    known = builds.by_ids(session, wanted)
+    active = known.get(row.active_build_id)
+    if active is None:
+        return {build.id for build in asked}
+    shown = builds.last_shown(session, row.bundle_name, {active.id, *(build.id for build in asked)})
+    newest = known.get(row.newest_build_id)
+    return {build.id for build in asked if is_newer(build, active, newest=newest, shown=shown)}
 
 
 def _counted(

@@ -169,16 +169,16 @@ function Row({ dagId, entry, activeBuild, may, canAct, selected, picked, onChoos
       </Table.Cell>
       {canAct ? (
         <Table.Cell>
-          {number === null ? undefined : <Actions build={number} activeBuild={activeBuild} may={may} onAct={onAct} />}
+          {number === null ? undefined : <Actions build={number} newer={commit?.newer ?? false} activeBuild={activeBuild} may={may} onAct={onAct} />}
         </Table.Cell>
       ) : undefined}
     </Table.Row>
   );
 }
 
-function Actions({ build, activeBuild, may, onAct }: { build: number } & Pick<Props, "activeBuild" | "may" | "onAct">) {
+function Actions({ build, newer, activeBuild, may, onAct }: { build: number; newer: boolean } & Pick<Props, "activeBuild" | "may" | "onAct">) {
   const [open, setOpen] = useState(false);
-  const verb = verbTo(build, activeBuild);
+  const verb = verbTo(build, activeBuild, newer);
   const trigger = (
     <Button size="2xs" variant="outline" aria-label={`Actions for build ${build}`} onClick={() => setOpen(true)}>
       …

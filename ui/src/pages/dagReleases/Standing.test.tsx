@@ -26,7 +26,7 @@ const HELD = {
   actor: "ada",
   since: "2026-11-21T12:00:00+00:00",
 } as Schemas["DagStatus"];
-const BUILDS = [build(3, 30), build(2, 20), build(1, 10, { releases: [1] })];
+const BUILDS = [build(3, 30, { newer: true }), build(2, 20, { newer: true }), build(1, 10, { releases: [1] })];
 const RELEASES = [release(2, 1, 25, { kind: "rollback", active: true }), release(1, 1, 10)];
 
 function show(what: React.ReactNode) {

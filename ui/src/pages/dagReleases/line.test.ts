@@ -80,18 +80,21 @@ describe("runs below the line", () => {
 });
 
 describe("small decisions", () => {
-  it("a newer build is promoted, an older one rolled back to, the active one neither", () => {
-    expect([verbTo(3, 2), verbTo(1, 2), verbTo(2, 2), verbTo(1, null)]).toEqual([
+  it("a newer build is promoted, an older one rolled back to, whatever the numbers; the active one neither", () => {
+    expect([verbTo(3, 2, true), verbTo(1, 2, false), verbTo(1, 2, true), verbTo(3, 2, false)]).toEqual([
       "promote",
       "rollback",
-      undefined,
       "promote",
+      "rollback",
     ]);
+    expect([verbTo(2, 2, false), verbTo(1, null, false)]).toEqual([undefined, "promote"]);
   });
 
   it("counts the good builds that wait", () => {
-    expect(behind([build(4, 4), build(null, 3), build(3, 2), build(2, 1)], 2)).toBe(2);
-    expect(behind([build(1, 1)], null)).toBe(0);
+    const newer = { newer: true };
+    expect(behind([build(4, 4), build(null, 3), build(3, 2), build(2, 1)], 2)).toBe(0);
+    expect(behind([build(4, 4, newer), build(null, 3), build(2, 2), build(1, 1, newer)], 2)).toBe(2);
+    expect(behind([build(1, 1, newer)], null)).toBe(0);
   });
 
   it("keeps two chosen builds: a third replaces the first, a chosen one is left out again", () => {

@@ -148,14 +148,14 @@ export function columnsOf(runs: LineRun[], scale: (at: number) => number, width:
 }
 
 /** What makes this build the active one: promote for a newer one, roll back for an older one. */
-export function verbTo(build: number, active: number | null): "promote" | "rollback" | undefined {
+export function verbTo(build: number, active: number | null, newer: boolean): "promote" | "rollback" | undefined {
   if (build === active) return undefined;
-  return active === null || build > active ? "promote" : "rollback";
+  return active === null || newer ? "promote" : "rollback";
 }
 
 /** How many good builds wait behind the active one. */
 export function behind(builds: LineBuild[], active: number | null): number {
-  return builds.filter((build) => build.build !== null && active !== null && build.build > active).length;
+  return builds.filter((build) => build.build !== null && active !== null && build.newer).length;
 }
 
 /** Choosing two: a third takes the place of the one chosen first. */
