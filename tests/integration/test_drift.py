@@ -124,7 +124,8 @@ def test_only_a_release_changes_what_runs__what_airflows_commands_write_is_undon
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     for dag_id in changed:
         event = held.pinwheel.wait_event(dag_id, "drift", after)
-        assert "dag_version" in event["reason"] or "dag.bundle_version" in event["reason"], event
+        # Airflow 3.3 writes over the versions that there are, 3.4 may add one; this row both change.
+        assert "dag.bundle_version" in event["found"], event
     repaired(held, *HELD)
     history_is_kept(held)
     runs_as_held(held, changed[0])
