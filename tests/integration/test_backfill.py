@@ -187,7 +187,7 @@ def test_a_backfill_on_a_held_build_is_that_builds_from_the_first_moment(held: S
     bound = held.host.run(lambda s: bindings.of_runs(s, "d", [run.run_id for run in rows]))
     assert len(bound) == 5
     for (binding,) in bound.values():
-        assert (binding.dag_version_id, binding.bound_by, binding.actor) == (*versions, "hand", "ada")
+        assert (binding.dag_version_id, binding.bound_by, binding.actor) == (*versions, "trial", "ada")
     event = views.events(held.host, limit=1)[0]
     assert (event["kind"], event["reason"], event["actor"]) == ("backfill", "try it on last week", "ada")
     assert (event["build"], event["release"], event["new"]) == (2, None, 5)
@@ -216,7 +216,7 @@ def test_without_a_build_it_is_airflows_own(held: Seeder) -> None:
     assert days(made) == days(planned)
     assert set(tis(held, str(made.runs[0].run_id))) == {"a", "gone"}
     bound = held.host.run(lambda s: bindings.of_runs(s, "d", [str(run.run_id) for run in made.runs]))
-    assert [(b.bound_by, b.actor) for (b,) in bound.values()] == [("default", "ada")] * 3
+    assert [(b.bound_by, b.actor) for (b,) in bound.values()] == [("active", "ada")] * 3
     assert views.events(held.host, limit=1)[0]["backfill"] == made.backfill
 
 
@@ -271,7 +271,7 @@ def test_dates_that_have_a_run_are_left_or_run_again_on_the_build(
             assert tasks["fresh"].queue == "big"
             for name in ("a", "fresh"):
                 assert tasks[name].dag_version_id == row.created_dag_version_id
-            assert [(b.seq, b.bound_by) for b in bound] == [(0, "hand"), (1, "hand")]
+            assert [(b.seq, b.bound_by) for b in bound] == [(0, "hand"), (1, "trial")]
             assert bound[-1].dag_version_id == row.created_dag_version_id
         elif outcome != "new":
             assert (row.clear_number, row.backfill_id, len(bound)) == (0, before.backfill, 1)
@@ -394,7 +394,7 @@ def test_a_clear_on_another_build_removes_adds_and_moves_tasks(held: Seeder) -> 
     tries = [(t["task_id"], t["state"], t["build"]) for t in history(held.host, "d")]
     assert ("a", "success", 1) in tries
     rows = held.host.run(lambda s: bindings.of_runs(s, "d", [bound.run_id]))[bound.run_id]
-    assert [(b.seq, b.bound_by, b.actor) for b in rows] == [(0, "hand", "ada"), (1, "hand", "ada")]
+    assert [(b.seq, b.bound_by, b.actor) for b in rows] == [(0, "hand", "ada"), (1, "trial", "ada")]
 
 
 def earlier_versions(seeder: Seeder, run_id: str) -> dict[str, set[Any]]:

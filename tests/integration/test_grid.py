@@ -135,12 +135,12 @@ def test_a_run_that_was_cleared_in_part_is_mixed_down_to_the_cell(seeder: Seeder
 
     seen = instances.task_instance(seeder.host, "d", "one", "a")
     assert [(t["try_number"], t["version"], t["bound_by"]) for t in seen["tries"]] == [
-        (1, "r1", "default"),
+        (1, "r1", "active"),
         (2, "r2", "hand"),
     ]
     run = instances.run(seeder.host, "d", "one")
     assert [(b["version"], b["bound_by"], b["actor"]) for b in run["bindings"]] == [
-        ("r1", "default", "ada"),
+        ("r1", "active", "ada"),
         ("r2", "hand", "ada"),
     ]
     assert run["used"] == ["r1", "r2"] and run["mixed"] and not run["before_pinwheel"]

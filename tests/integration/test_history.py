@@ -68,7 +68,7 @@ def test_tries_before_and_after_a_clear_on_the_latest_version(seeder: Seeder, li
     rows = history(seeder.host, "d", run_id="r1")
     assert [row["bundle_version"] for row in rows] == [first, second, first, second]
     # The run was asked for by hand, but for the active build, and Airflow cleared it.
-    assert [row["bound_by"] for row in rows] == ["default"] * 4
+    assert [row["bound_by"] for row in rows] == ["active"] * 4
     assert shown(seeder, task_id="b") == [("b", 1, "success", 1, 1)]
 
 

@@ -297,7 +297,7 @@ def test_one_binding_per_run__runs_in_flight_keep_their_release(airflow, pinwhee
             "SELECT id FROM dag_version WHERE dag_id = :d AND version_number = :n", d=dag_id, n=release
         )
         assert [(b["seq"], str(b["dag_version_id"]), b["bound_by"]) for b in bindings] == [
-            (0, str(version["id"]), "default")
+            (0, str(version["id"]), "active")
         ]
         assert {(t["release"], t["build"]) for t in pinwheel.tries(dag_id, run)} == {(release, release)}
     # Until somebody asks for another one: cleared as it is the run stays, cleared on a build it moves.
@@ -312,7 +312,7 @@ def test_one_binding_per_run__runs_in_flight_keep_their_release(airflow, pinwhee
         d=dag_id,
         r=old,
     )
-    assert [(b["seq"], b["bound_by"]) for b in bindings] == [(0, "default"), (1, "default"), (2, "hand")]
+    assert [(b["seq"], b["bound_by"]) for b in bindings] == [(0, "active"), (1, "active"), (2, "hand")]
 
 
 # 5. All or nothing

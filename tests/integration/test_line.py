@@ -100,11 +100,11 @@ def test_the_line_says_which_build_was_active_when_and_what_its_runs_came_to(sto
     ]
     assert found["builds"][1]["error"] == "Traceback\nSyntaxError: oops"
     assert [(r["run_id"], r["state"], r["release"], r["build"], r["bound_by"]) for r in found["runs"]] == [
-        ("tried", "queued", None, 3, "hand"),
-        ("after", "running", 3, 1, "default"),
-        ("on_2_good", "success", 2, 2, "default"),
-        ("on_2_bad", "failed", 2, 2, "default"),
-        ("on_1", "success", 1, 1, "default"),
+        ("tried", "queued", None, 3, "trial"),
+        ("after", "running", 3, 1, "active"),
+        ("on_2_good", "success", 2, 2, "active"),
+        ("on_2_bad", "failed", 2, 2, "active"),
+        ("on_1", "success", 1, 1, "active"),
     ]
     assert (found["since"], found["before"], found["in_force"], found["more_runs"]) == (
         None,

@@ -560,13 +560,13 @@ def test_the_managers_own_hook_starts_a_traced_parse(tmp_path: Path) -> None:
 
 
 def test_the_environment_has_one_fingerprint() -> None:
-    from pinwheel.airflow3.parsing import current_environment
+    from pinwheel.airflow3.parsing import current_runtime
 
-    environment = current_environment()
-    assert environment is current_environment()
-    assert len(environment.fingerprint) == 64
-    assert set(environment.details) == {"python", "airflow", "distributions"}
-    assert environment.details["python"] == ".".join(map(str, sys.version_info[:3]))
+    runtime = current_runtime()
+    assert runtime is current_runtime()
+    assert len(runtime.fingerprint) == 64
+    assert set(runtime.details) == {"python", "airflow", "distributions"}
+    assert runtime.details["python"] == ".".join(map(str, sys.version_info[:3]))
 
 
 def test_environment_variables_are_not_left_changed() -> None:

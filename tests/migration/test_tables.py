@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -133,6 +134,73 @@ def test_going_back_to_0001_leaves_only_versions_that_were_once_the_newest(sourc
         rows = connection.execute(sa.text("SELECT version, state, seq FROM pinwheel_bundle_version"))
         assert [tuple(row) for row in rows] == [("good", "good", 1)]
     database.drop()
+
+
+def test_bindings_and_builds_survive_the_way_to_0003_and_back(source: Any) -> None:
+    """With the words of each: ``default`` is ``active``, a hand's on a trial's version is ``trial``."""
+    from alembic import command
+
+    database = source.create()
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    known, tried = uuid4(), uuid4()
+    rows = {
+        "default": (None, "default", "active"),
+        "hand": (known, "hand", "hand"),
+        "trial": (tried, "hand", "trial"),
+    }
+
+    def words() -> dict[str, str]:
+        with database.engine().connect() as connection:
+            found = connection.execute(sa.text("SELECT run_id, bound_by FROM pinwheel_binding"))
+            return {run_id: bound_by for run_id, bound_by in found}
+
+    with manager(database) as ours:
+        ours.downgrade("0002")
+        with database.engine().begin() as connection:
+            old = sa.MetaData()
+            names = ("environment", "build", "build_version", "trial", "parse", "binding")
+            old.reflect(connection, only=[f"pinwheel_{name}" for name in names])
+            columns = {name: old.tables[f"pinwheel_{name}"] for name in names}
+            for name, values in {
+                "environment": {"fingerprint": "e1", "details": b"", "first_seen_at": now},
+                "build": {"id": 1, "dag_id": "a", "build": 1, "environment": "e1", "digest": "d"},
+                "build_version": {"build_id": 1, "bundle_name": "b", "bundle_version": "2", "seen_at": now},
+                "parse": {"id": 1, "bundle_name": "b", "environment": "e1"},
+                "trial": {"dag_version_id": tried, "dag_id": "a", "build_id": 1, "created_at": now},
+            }.items():
+                connection.execute(columns[name].insert().values(filled(columns[name], values, now)))
+            for run_id, (version, word, _) in rows.items():
+                values = {"dag_id": "a", "run_id": run_id, "dag_version_id": version, "bound_by": word}
+                connection.execute(
+                    columns["binding"].insert().values(filled(columns["binding"], values, now))
+                )
+        command.upgrade(ours.get_alembic_config(), "head")
+        assert words() == {run_id: after for run_id, (_, _, after) in rows.items()}
+        with database.engine().connect() as connection:
+            for table in ("build", "parse"):
+                assert connection.scalar(sa.text(f"SELECT runtime FROM pinwheel_{table}")) == "e1"
+            assert connection.scalar(sa.text("SELECT fingerprint FROM pinwheel_runtime")) == "e1"
+            assert connection.scalar(sa.text("SELECT count(*) FROM pinwheel_build_version")) == 1
+        ours.downgrade("0002")
+        assert words() == {run_id: before for run_id, (_, before, _) in rows.items()}
+        with database.engine().connect() as connection:
+            assert connection.scalar(sa.text("SELECT environment FROM pinwheel_build")) == "e1"
+            assert connection.scalar(sa.text("SELECT count(*) FROM pinwheel_build_version")) == 1
+    database.drop()
+
+
+def filled(table: sa.Table, values: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """A row of a table as the database describes it, with something in each column that must have a value."""
+    empty: dict[type, Any] = {str: "x", int: 0, bool: False, bytes: b"", datetime: now}
+    given = {
+        name: value.hex if isinstance(value, UUID) and table.c[name].type.python_type is str else value
+        for name, value in values.items()
+    }
+    return {
+        column.name: empty[column.type.python_type]
+        for column in table.c
+        if not column.nullable and column.name not in values
+    } | given
 
 
 def test_no_foreign_key_of_ours_leads_out_of_our_tables(source: Any) -> None:

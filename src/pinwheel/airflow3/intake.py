@@ -14,7 +14,7 @@ from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.guarded import Boundary
 from pinwheel.airflow3.heads import Head, HeadView, KnownFile, Prepared
 from pinwheel.airflow3.host import AirflowHost
-from pinwheel.airflow3.parsing import current_environment
+from pinwheel.airflow3.parsing import current_runtime
 from pinwheel.core.errors import RefusedVersion
 from pinwheel.core.inputs import Inputs, matches
 from pinwheel.core.text import storable
@@ -230,15 +230,15 @@ class Intake:
     def _plan(self, head: Head, paths: set[str]) -> Plan:
         """Sort the files of a new version: unchanged, known from an earlier parse, or to be parsed."""
         name = head.bundle_name
-        environment = current_environment().fingerprint
+        runtime = current_runtime().fingerprint
         rows = self.host.run(lambda s: files.of_bundle(s, name))
-        inputs = self._inputs(name, rows, environment)
+        inputs = self._inputs(name, rows, runtime)
         unchanged = {path for path in paths if path in inputs and matches(inputs[path], head.manifest)}
         for path in unchanged:
             row = rows[path]
             self.remember(name, path, head.seq, inputs[path], bool(row.impure), row.error, row.parse_id)
         changed = sorted(paths - unchanged)
-        taken = self._reuse(head, changed, environment)
+        taken = self._reuse(head, changed, runtime)
         for path in changed:
             if path not in taken:
                 impure = path in rows and bool(rows[path].impure)
@@ -249,8 +249,8 @@ class Intake:
         self.host.run(lambda s: files.touch(s, name, sorted(unchanged), seq=head.seq, version=head.version))
         return Plan(unchanged=frozenset(unchanged | taken), to_parse=frozenset(set(changed) - taken))
 
-    def _inputs(self, bundle_name: str, rows: Mapping[str, Any], environment: str) -> dict[str, Inputs]:
-        """The inputs of each file's newest parse, but for parses in another environment."""
+    def _inputs(self, bundle_name: str, rows: Mapping[str, Any], runtime: str) -> dict[str, Inputs]:
+        """The inputs of each file's newest parse, but for parses in another runtime."""
         found: dict[str, Inputs] = {}
         unknown: dict[int, str] = {}
         for path, row in rows.items():
@@ -262,11 +262,11 @@ class Intake:
             else:
                 unknown[row.parse_id] = path
         for parse_id, parse in self.host.run(lambda s: files.parses(s, unknown)).items():
-            if parse.environment == environment:
+            if parse.runtime == runtime:
                 found[unknown[parse_id]] = Inputs.from_json(parse.inputs)
         return found
 
-    def _reuse(self, head: Head, paths: Iterable[str], environment: str) -> set[str]:
+    def _reuse(self, head: Head, paths: Iterable[str], runtime: str) -> set[str]:
         """Take over the results of earlier parses of the same contents; the files that had one."""
         digests = {path: head.manifest[path] for path in paths if path in head.manifest}
         earlier = self.host.run(lambda s: files.earlier_parses(s, head.bundle_name, set(digests.values())))
@@ -276,7 +276,7 @@ class Intake:
                 inputs = Inputs.from_json(row.inputs)
                 if (
                     row.relative_fileloc == path
-                    and row.environment == environment
+                    and row.runtime == runtime
                     and not row.impure
                     and matches(inputs, head.manifest)
                 ):

@@ -16,6 +16,7 @@ from airflow.sdk import timezone
 from sqlalchemy import event, inspect
 from sqlalchemy.orm import Session, SessionTransaction, object_session
 
+from pinwheel.core.run.binding import BoundBy
 from pinwheel.store import bindings
 from pinwheel.store import tables as t
 
@@ -46,7 +47,7 @@ def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
             "seq": dag_run.clear_number,
             "dag_version_id": dag_run.created_dag_version_id,
             "bundle_version": dag_run.bundle_version,
-            "bound_by": "default",
+            "bound_by": BoundBy.ACTIVE,
             "actor": None,
             "bound_at": timezone.utcnow(),
         }

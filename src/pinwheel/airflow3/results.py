@@ -8,7 +8,7 @@ from typing import Any
 from airflow.models.dagcode import DagCode
 
 from pinwheel.airflow3.heads import Head, read_below
-from pinwheel.airflow3.parsing import current_environment, take_facts
+from pinwheel.airflow3.parsing import current_runtime, take_facts
 from pinwheel.core.build import BuildContent, digest_of, label_of, with_placeholder
 from pinwheel.core.facts import ParseFacts
 from pinwheel.core.inputs import Inputs, inputs_of
@@ -29,13 +29,13 @@ def parsed_file(head: Head, path: str, proc: Any, seconds: float) -> ParsedFile:
     facts = take_facts(result)
     inputs = inputs_of(facts, head.manifest) if facts else _everything(head)
     used = {name: digest for name, digest in inputs.files.items() if digest}
-    environment = current_environment()
+    runtime = current_runtime()
     impure = list(facts.impure) if facts else [{"kind": "unknown", "detail": "the parse was not traced"}]
     texts: dict[str, bytes] = {}
     contents = []
     opted_out = set()
     for dag in result.serialized_dags:
-        content, code_path, code = _content(head, dag, inputs, used, environment, seconds, pure=not impure)
+        content, code_path, code = _content(head, dag, inputs, used, runtime, seconds, pure=not impure)
         if code is not None:
             texts[code_path] = code
         contents.append(content)
@@ -53,8 +53,8 @@ def parsed_file(head: Head, path: str, proc: Any, seconds: float) -> ParsedFile:
         errors=dict(result.import_errors or {}),
         warnings=[w for w in result.warnings or () if isinstance(w, Mapping) and w.keys() >= _WARNING],
         impure=[dict(item) for item in impure],
-        environment=environment.fingerprint,
-        environment_details=environment.details,
+        runtime=runtime.fingerprint,
+        runtime_details=runtime.details,
         seconds=seconds,
         unversioned_dags=frozenset(opted_out),
         read_source=lambda name, digest: texts.get(name) or _source(head, name),
@@ -66,7 +66,7 @@ def _content(
     dag: Any,
     inputs: Inputs,
     used: Mapping[str, str],
-    environment: Any,
+    runtime: Any,
     seconds: float,
     *,
     pure: bool,
@@ -90,7 +90,7 @@ def _content(
         inputs_digest=inputs.digest(),
         files=files,
         label=label_of(dag.tags),
-        environment=environment.fingerprint,
+        runtime=runtime.fingerprint,
         parse_seconds=seconds,
         pure=pure,
     )
@@ -112,7 +112,7 @@ def _everything(head: Head) -> Inputs:
 def broken_file(head: Head, path: str, error: str) -> ParsedFile:
     """A file whose parse gave nothing, with the reason. It is tried again on Airflow's interval."""
     inputs = inputs_of(ParseFacts(files=(path,)), head.manifest)
-    environment = current_environment()
+    runtime = current_runtime()
     return ParsedFile(
         bundle_name=head.bundle_name,
         bundle_version=head.version,
@@ -124,8 +124,8 @@ def broken_file(head: Head, path: str, error: str) -> ParsedFile:
         contents=(),
         errors={path: error},
         impure=[{"kind": "unknown", "detail": "the parse did not finish"}],
-        environment=environment.fingerprint,
-        environment_details=environment.details,
+        runtime=runtime.fingerprint,
+        runtime_details=runtime.details,
     )
 
 

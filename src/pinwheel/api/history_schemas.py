@@ -60,7 +60,8 @@ class GridRun(_Answer):
     changed: bool = Field(description="Another version than the run before it.")
     previous_version: Key | None = Field(description="The version of the run before it.")
     bound_by: str | None = Field(
-        description="`default`, `hand` or a rule; null: Pinwheel did not see the run begin."
+        description="`active` (nobody chose), `hand`, or `trial` (by hand, a build that was never released); "
+        "null: Pinwheel did not see the run begin."
     )
 
 
@@ -154,7 +155,8 @@ class InstanceTry(_Answer):
     version: Key
     bundle_version: str | None
     bound_by: str | None = Field(
-        description="`default`, `hand` or a rule; null: Pinwheel did not see it begin."
+        description="`active` (nobody chose), `hand`, or `trial` (by hand, a build that was never released); "
+        "null: Pinwheel did not see it begin."
     )
     actor: str | None
     bound_at: Moment | None

@@ -55,7 +55,7 @@ class BuildContent:
     inputs_digest: str
     files: Mapping[str, str] = field(factory=dict, repr=False)
     label: str | None = field(default=None, converter=_fitted_label)
-    environment: str = ""
+    runtime: str = ""
     parse_seconds: float | None = None
     pure: bool = False
     version_data: Mapping[str, Any] | None = None
@@ -89,7 +89,7 @@ class Build:
     author: str | None = None
     message: str | None = None
     committed_at: datetime | None = None
-    environment: str = ""
+    runtime: str = ""
     parse_seconds: float | None = None
     pure: bool = False
     versioned: bool = True

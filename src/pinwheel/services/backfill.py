@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from attrs import evolve, frozen
 
+from pinwheel.core.run.binding import BoundBy
 from pinwheel.services.ports import BackfillRun, BackfillWish, Host
 from pinwheel.services.trigger import target_of, version_for
 from pinwheel.services.views import View, instant
@@ -105,7 +106,16 @@ def _bound(
             plan=False,
             runs=created.runs,
         )
-        _record(host, session, made, wish, actor=actor, bound_by="hand", reason=reason, request_id=request_id)
+        _record(
+            host,
+            session,
+            made,
+            wish,
+            actor=actor,
+            bound_by=BoundBy.of_choice(chosen=True, release=release),
+            reason=reason,
+            request_id=request_id,
+        )
         attempt[:] = [made]
         return made
 
@@ -128,7 +138,7 @@ def _default(host: Host, dag_id: str, wish: BackfillWish, actor: str, reason: st
                 made,
                 wish,
                 actor=actor,
-                bound_by="default",
+                bound_by=BoundBy.ACTIVE,
                 reason=reason,
                 request_id=request_id,
             )
@@ -171,7 +181,7 @@ def _record(
     wish: BackfillWish,
     *,
     actor: str,
-    bound_by: str,
+    bound_by: BoundBy,
     reason: str | None,
     request_id: str,
 ) -> None:

@@ -11,7 +11,7 @@ from pinwheel.core.build import Build
 from pinwheel.core.errors import NotFound
 from pinwheel.services.links import Links
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import environment_warnings
+from pinwheel.services.releasing import runtime_warnings
 from pinwheel.services.views import View, build_named, files_of_two, good_build, managed
 from pinwheel.store import builds, line, releases
 
@@ -58,7 +58,7 @@ def compare(host: Host, dag_id: str, from_build: int | None = None, to_build: in
                 for path in sorted({*before, *after})
             ],
             "untraced": untraced,
-            "warnings": list(environment_warnings(old, new)),
+            "warnings": list(runtime_warnings(old, new)),
             "command": command_line.diff(dag_id, old.build, new.build),
         }
 

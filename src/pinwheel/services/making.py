@@ -48,8 +48,8 @@ class ParsedFile:
     """Airflow's own warnings on Dags of the file: ``dag_id``, ``warning_type``, ``message``."""
     impure: Sequence[Mapping[str, str]] = ()
     """What the parse read from outside the bundle; empty for a pure file."""
-    environment: str = ""
-    environment_details: Mapping[str, Any] = field(factory=dict)
+    runtime: str = ""
+    runtime_details: Mapping[str, Any] = field(factory=dict)
     seconds: float | None = None
     refused: frozenset[str] = frozenset()
     """Dags that the file holds too but of which no build can be stored; ``errors`` tell why."""
@@ -102,7 +102,7 @@ def make_builds(
     if not new:
         return made
     _store_sources(session, [(file, content) for file, content, _ in new])
-    _remember_environments(session, {file.environment: file for file, _, _ in new}, now=now)
+    _remember_runtimes(session, {file.runtime: file for file, _, _ in new}, now=now)
     added: list[tuple[ParsedFile, builds.NewBuild]] = []
     for file, content, siblings in new:
         varying = _varies(session, siblings, content, file.impure)
@@ -151,9 +151,9 @@ def _add(
 
 
 def _siblings(content: BuildContent, known: Iterable[Build]) -> list[Build]:
-    """Builds from the same inputs, parsed in the same environment; newest first."""
-    same = (content.inputs_digest, content.environment)
-    return [build for build in known if (build.inputs_digest, build.environment) == same]
+    """Builds from the same inputs, parsed in the same runtime; newest first."""
+    same = (content.inputs_digest, content.runtime)
+    return [build for build in known if (build.inputs_digest, build.runtime) == same]
 
 
 def _completed_adoption(session: Any, content: BuildContent, known: Iterable[Build]) -> Build | None:
@@ -174,7 +174,7 @@ def _completed_adoption(session: Any, content: BuildContent, known: Iterable[Bui
         inputs_digest=content.inputs_digest,
         serialized=dict(content.serialized),
         files={**builds.files(session, first.id), **content.files},
-        environment=content.environment,
+        runtime=content.runtime,
         parse_seconds=content.parse_seconds,
         pure=content.pure,
         bundle_name=content.bundle_name,
@@ -191,10 +191,10 @@ def _remember_versions(session: Any, found: Mapping[str, Made], parsed: ParsedFi
     builds.remember_versions(session, elsewhere, *at, now=now)
 
 
-def _remember_environments(session: Any, parsed: Mapping[str, ParsedFile], *, now: datetime) -> None:
+def _remember_runtimes(session: Any, parsed: Mapping[str, ParsedFile], *, now: datetime) -> None:
     for fingerprint, file in sorted(parsed.items()):
         if fingerprint:
-            builds.remember_environment(session, fingerprint, file.environment_details, now=now)
+            builds.remember_runtime(session, fingerprint, file.runtime_details, now=now)
 
 
 def _store_sources(session: Any, used: Iterable[tuple[ParsedFile, BuildContent]]) -> None:

@@ -189,7 +189,7 @@ def _parse_row(file: ParsedFile, made: Mapping[str, Made], *, now: datetime) -> 
         "relative_fileloc": file.path,
         "file_digest": file.file_digest,
         "inputs_digest": file.inputs_digest,
-        "environment": file.environment,
+        "runtime": file.runtime,
         "inputs": dict(file.inputs),
         "impure": [dict(item) for item in file.impure],
         "builds": {content.dag_id: made[content.dag_id].build.id for content in file.contents},

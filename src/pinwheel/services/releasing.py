@@ -413,18 +413,18 @@ def outcome_of(act: Act, number: int | None = None) -> Outcome:
         from_release=state.active_release,
         from_build=state.active_build.build if state.active_build else None,
         track=track.value,
-        warnings=environment_warnings(state.active_build, release.build if release else None),
+        warnings=runtime_warnings(state.active_build, release.build if release else None),
     )
 
 
-def environment_warnings(now_active: Build | None, target: Build | None) -> tuple[str, ...]:
+def runtime_warnings(now_active: Build | None, target: Build | None) -> tuple[str, ...]:
     """Say when a build was parsed under other Python packages than the active one."""
-    if now_active is None or target is None or not target.environment or not now_active.environment:
+    if now_active is None or target is None or not target.runtime or not now_active.runtime:
         return ()
-    if target.environment == now_active.environment:
+    if target.runtime == now_active.runtime:
         return ()
     return (
-        f"build {target.build} was parsed in another environment (Python, Airflow or installed packages) "
+        f"build {target.build} was parsed in another runtime (Python, Airflow or installed packages) "
         f"than build {now_active.build}; packages are not part of a bundle version",
     )
 

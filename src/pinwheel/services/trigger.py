@@ -13,6 +13,7 @@ from pinwheel.core.build import Build, digest_of
 from pinwheel.core.errors import HostError, NotFound, Refused
 from pinwheel.core.projection import Place
 from pinwheel.core.release import unversioned_remedy
+from pinwheel.core.run.binding import BoundBy
 from pinwheel.services import faults
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import load_states, place_for_runs, projections_for
@@ -104,7 +105,7 @@ def trigger(
             seq=seq,
             dag_version_id=version_id,
             bundle_version=bundle_version,
-            bound_by="hand" if build is not None else "default",
+            bound_by=BoundBy.of_choice(chosen=build is not None, release=release),
             actor=actor,
             now=host.now(),
         )
@@ -217,7 +218,7 @@ def clear_one(
         seq=seq,
         dag_version_id=bound_id,
         bundle_version=bundle_version or bound_version,
-        bound_by="hand" if target is not None else "default",
+        bound_by=BoundBy.of_choice(chosen=target is not None, release=release),
         actor=actor,
         now=host.now(),
     )

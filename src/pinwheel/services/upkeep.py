@@ -8,6 +8,7 @@ from typing import Any
 
 from pinwheel.core.drift import Drift
 from pinwheel.core.release import Decision, Kind, Release, Track
+from pinwheel.core.run.binding import BoundBy
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import (
     ACTOR,
@@ -161,7 +162,7 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
                 seq=run.clear_number,
                 dag_version_id=run.created_dag_version_id,
                 bundle_version=run.bundle_version,
-                bound_by="default",
+                bound_by=BoundBy.ACTIVE,
                 now=min(run.queued_at or now, now),
             )
             for run in host.unrecorded_runs(session, limit, watched)

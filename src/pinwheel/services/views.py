@@ -12,7 +12,7 @@ from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.release import Track
 from pinwheel.core.version_alias import split_version
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import environment_warnings, unknown_dag
+from pinwheel.services.releasing import runtime_warnings, unknown_dag
 from pinwheel.store import builds as build_store
 from pinwheel.store import dags as dag_store
 from pinwheel.store import events as event_store
@@ -261,7 +261,7 @@ def diff(host: Host, dag_id: str, from_build: int | None = None, to_build: int |
             "structure": differences.structure(stored[old.id], stored[new.id]),
             "files": _file_changes(session, before, after),
             "untraced": untraced,
-            "warnings": list(environment_warnings(old, new)),
+            "warnings": list(runtime_warnings(old, new)),
         }
 
     return host.run(work)

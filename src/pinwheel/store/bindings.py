@@ -11,6 +11,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
+from pinwheel.core.run.binding import BoundBy
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing
 
@@ -23,7 +24,7 @@ def add(
     seq: int,
     dag_version_id: UUID | None,
     bundle_version: str | None,
-    bound_by: str,
+    bound_by: BoundBy,
     now: datetime,
     actor: str | None = None,
 ) -> bool:

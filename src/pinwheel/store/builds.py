@@ -49,7 +49,7 @@ def _build(row: Row[Any]) -> Build:
         author=row.author,
         message=row.message,
         committed_at=row.committed_at,
-        environment=row.environment,
+        runtime=row.runtime,
         parse_seconds=row.parse_seconds,
         pure=row.pure,
         versioned=row.versioned,
@@ -171,7 +171,7 @@ def add(session: Session, new: Sequence[NewBuild], *, now: datetime) -> list[Bui
                 "bundle_version": item.content.bundle_version,
                 "relative_fileloc": item.content.relative_fileloc,
                 "label": item.content.label,
-                "environment": item.content.environment,
+                "runtime": item.content.runtime,
                 "parse_seconds": item.content.parse_seconds,
                 "pure": item.content.pure,
                 "versioned": item.versioned,
@@ -283,19 +283,15 @@ def sources(session: Session, digests: Collection[str]) -> dict[str, bytes]:
     return found
 
 
-def remember_environment(
+def remember_runtime(
     session: Session, fingerprint: str, details: Mapping[str, Any], *, now: datetime
 ) -> None:
     insert_missing(
         session,
-        t.environment,
+        t.runtime,
         {"fingerprint": fingerprint, "details": dict(details), "first_seen_at": now},
         ["fingerprint"],
     )
-
-
-def environment(session: Session, fingerprint: str) -> dict[str, Any] | None:
-    return session.scalar(select(t.environment.c.details).where(t.environment.c.fingerprint == fingerprint))
 
 
 def add_broken(

@@ -96,8 +96,8 @@ source = Table(
     comment="Content of files, each distinct content once. The digest is the bundle's own content id.",
 )
 
-environment = Table(
-    "pinwheel_environment",
+runtime = Table(
+    "pinwheel_runtime",
     metadata,
     Column("fingerprint", DIGEST, primary_key=True),
     Column("details", PackedJson, nullable=False),
@@ -118,7 +118,7 @@ build = Table(
     Column("bundle_version", VERSION, nullable=False),
     Column("relative_fileloc", PATH, nullable=False),
     Column("label", String(text.LABEL)),
-    Column("environment", DIGEST, nullable=False, default=""),
+    Column("runtime", DIGEST, nullable=False, default=""),
     Column("parse_seconds", Float),
     Column("pure", Boolean, nullable=False, default=False),
     Column("versioned", Boolean, nullable=False, default=True),
@@ -164,7 +164,7 @@ parse = Table(
     Column("relative_fileloc", PATH, nullable=False),
     Column("file_digest", DIGEST, nullable=False),
     Column("inputs_digest", DIGEST, nullable=False),
-    Column("environment", DIGEST, nullable=False, default=""),
+    Column("runtime", DIGEST, nullable=False, default=""),
     Column("inputs", PackedJson, nullable=False),
     Column("impure", PackedJson),
     Column("builds", PackedJson, nullable=False),
@@ -261,7 +261,48 @@ binding = Table(
     Column("bound_by", String(16), nullable=False),
     Column("actor", String(250)),
     Column("bound_at", UtcInstant, nullable=False),
+    Column("release", Integer),
+    Column("build_id", SERIAL),
+    # The try number that each task had by then, of a further binding; null: it was not noted.
+    Column("tries", PackedJson),
     comment="Which Dag version a run uses, from when on. seq is the run's clear_number.",
+)
+
+outcome = Table(
+    "pinwheel_outcome",
+    metadata,
+    Column("dag_id", DAG_ID, primary_key=True),
+    Column("run_id", DAG_ID, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(16), nullable=False),
+    Column("dag_version_id", Uuid),
+    Column("release", Integer),
+    Column("build_id", SERIAL),
+    Column("ended_at", UtcInstant, nullable=False),
+    Index(None, "dag_id", "ended_at"),
+    comment="What each run came to, and on which release. seq is the run's clear_number. Append-only.",
+)
+
+request = Table(
+    "pinwheel_request",
+    metadata,
+    Column("request_id", String(64), primary_key=True),
+    Column("actor", String(250), nullable=False),
+    Column("fingerprint", DIGEST, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("answer", PackedJson, nullable=False),
+    Column("at", UtcInstant, nullable=False),
+    Index(None, "at"),
+    comment="Requests with an id that were carried out, and what was answered.",
+)
+
+lease = Table(
+    "pinwheel_lease",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(250), nullable=False),
+    Column("until", UtcInstant, nullable=False),
+    comment="Which process does a duty that one of several does, and until when (the database's clock).",
 )
 
 event = Table(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pinwheel.airflow3.parsing.environment import ParseEnvironment, current_environment
 from pinwheel.airflow3.parsing.handover import take_facts
 from pinwheel.airflow3.parsing.process import TracingProcess
+from pinwheel.airflow3.parsing.runtime import ParseRuntime, current_runtime
 
-__all__ = ["ParseEnvironment", "TracingProcess", "current_environment", "take_facts"]
+__all__ = ["ParseRuntime", "TracingProcess", "current_runtime", "take_facts"]

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Iterable, Mapping
 from types import ModuleType
 
-from pinwheel.airflow3.parsing.environment import installed_prefixes
 from pinwheel.airflow3.parsing.listing import listing_of
 from pinwheel.airflow3.parsing.paths import BundlePaths
 from pinwheel.airflow3.parsing.references import References
+from pinwheel.airflow3.parsing.runtime import installed_prefixes
 from pinwheel.airflow3.parsing.tracer import Tracer
 from pinwheel.core.facts import ParseFacts
 from pinwheel.core.static_facts import StaticFacts, import_time_impurities

@@ -12,9 +12,9 @@ from airflow.configuration import conf
 from airflow.dag_processing.processor import DagFileProcessorProcess
 
 from pinwheel.airflow3.parsing.entrypoint import traced_entrypoint
-from pinwheel.airflow3.parsing.environment import current_environment, installed_prefixes
 from pinwheel.airflow3.parsing.handover import imported_modules
 from pinwheel.airflow3.parsing.listing import listing_of
+from pinwheel.airflow3.parsing.runtime import current_runtime, installed_prefixes
 from pinwheel.core.text import visible
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class TracingProcess(DagFileProcessorProcess):
 
 def prepare(bundle_path: str) -> None:
     """Find out, in the manager and once, what every parser of this bundle version will need."""
-    current_environment()
+    current_runtime()
     installed_prefixes()
     listing_of(bundle_path)
     _import_what_parsers_imported()

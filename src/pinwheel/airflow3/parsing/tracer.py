@@ -16,7 +16,7 @@ from itertools import takewhile
 from types import FrameType, ModuleType
 from typing import Any
 
-from pinwheel.airflow3.parsing.environment import SYSTEM_FILES, installed_prefixes
+from pinwheel.airflow3.parsing.runtime import SYSTEM_FILES, installed_prefixes
 
 _CODE_SUFFIXES = (".py", ".pyc", ".so", ".pyd", ".pyi", ".pth")
 _MOST_IMPURITIES = 100
@@ -132,7 +132,7 @@ class Tracer:
         """The nearest frame of bundle code, or None.
 
         None also when the nearest bundle code is only importing a module from elsewhere: what an
-        installed distribution does while it is imported belongs to the environment.
+        installed distribution does while it is imported belongs to the runtime.
         """
         while frame is not None:
             if frame.f_code.co_filename.startswith(self.prefixes):

@@ -23,8 +23,9 @@ export function fullNameOf(version: Version | undefined, key = "unknown"): strin
 }
 
 const BOUND: Record<string, string> = {
-  default: "by default: the active release when the run began",
+  active: "the active release when the run began",
   hand: "by hand",
+  trial: "by hand, as a trial",
 };
 
 /** How a run came to its version. */

@@ -44,7 +44,7 @@ export function TaskTries({ dagId, task }: { dagId: string; task: TaskInstance }
                 </Table.Cell>
                 <Table.Cell>
                   {boundBy(one.bound_by)}
-                  {one.bound_by === "hand" && one.actor !== null ? ` by ${one.actor}` : ""}
+                  {one.bound_by !== "active" && one.actor !== null ? ` by ${one.actor}` : ""}
                 </Table.Cell>
               </Table.Row>
             ))}

@@ -45,7 +45,7 @@ const run = (id: string, more: Partial<GridRun> = {}): GridRun => ({
   mixed: false,
   changed: false,
   previous_version: null,
-  bound_by: "default",
+  bound_by: "active",
   ...more,
 });
 const row = (id: string, more: Partial<Row> = {}): Row => ({

@@ -1,4 +1,4 @@
-"""The environment that parses: Python, Airflow and the installed distributions, as one fingerprint."""
+"""The runtime that parses: Python, Airflow and the installed distributions, as one fingerprint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OURSELVES = "airflow-pinwheel"
 
 
 @frozen
-class ParseEnvironment:
+class ParseRuntime:
     """``details``: ``python``, ``airflow``, ``distributions`` (a digest); ``fingerprint`` is over these."""
 
     fingerprint: str
@@ -30,8 +30,8 @@ class ParseEnvironment:
 
 
 @cache
-def current_environment() -> ParseEnvironment:
-    """This process's environment. Asked for before a parser is forked, so that no parse pays for it.
+def current_runtime() -> ParseRuntime:
+    """This process's runtime. Asked for before a parser is forked, so that no parse pays for it.
 
     Pinwheel's own version is left out: upgrading it does not change what a Dag is.
     """
@@ -46,12 +46,12 @@ def current_environment() -> ParseEnvironment:
         "distributions": hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest(),
     }
     text = json.dumps(details, sort_keys=True)
-    return ParseEnvironment(hashlib.sha256(text.encode()).hexdigest(), details)
+    return ParseRuntime(hashlib.sha256(text.encode()).hexdigest(), details)
 
 
 @cache
 def installed_prefixes() -> tuple[str, ...]:
-    """Directories, with a final slash, whose files belong to the environment or system, not to a Dag."""
+    """Directories, with a final slash, whose files belong to the runtime or system, not to a Dag."""
     places = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()}
     places |= {*site.getsitepackages(), site.getusersitepackages()}
     places |= {str(Path(__file__).parents[2])}
@@ -61,7 +61,7 @@ def installed_prefixes() -> tuple[str, ...]:
             places.add(str(Path(module.__file__).parent))
     places |= {str(Path(place).resolve()) for place in places}
     places |= {"/proc", "/sys", "/dev", "/usr/share/zoneinfo", "/usr/lib/ssl", "/etc/ssl", "/etc/pki"}
-    # A Python installed in "/usr" makes no folder of data there part of the environment.
+    # A Python installed in "/usr" makes no folder of data there part of the runtime.
     places -= {"/", "/usr", "/usr/local", str(Path.home())}
     return tuple(sorted(place.rstrip("/") + "/" for place in places))
 

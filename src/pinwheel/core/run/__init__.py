@@ -1,0 +1,1 @@
+"""Runs: what each of them executes, and why."""
