@@ -11,6 +11,7 @@ from attrs import evolve
 from pinwheel.core import text
 from pinwheel.core.build import Build
 from pinwheel.core.definers import Holder, definers
+from pinwheel.core.event import EventKind
 from pinwheel.core.release import Command, Verb, decide
 from pinwheel.services.making import Made, ParsedFile
 from pinwheel.services.ports import Host
@@ -193,7 +194,7 @@ def record_broken(
         if builds.add_broken(session, dag_id, bundle_name, bundle_version, path, error, now=now):
             events.add(
                 session,
-                "broken",
+                EventKind.BROKEN,
                 now=now,
                 actor=ACTOR,
                 dag_id=dag_id,

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from pinwheel.core.build import BuildContent, label_of
+from pinwheel.core.event import EventKind
 from pinwheel.core.release import Kind
 from pinwheel.services.ports import AirflowDag, Host
 from pinwheel.services.releasing import ACTOR
@@ -98,7 +99,7 @@ def _adopt(host: Host, session: Any, dag: AirflowDag) -> bool:
     )
     events.add(
         session,
-        Kind.ADOPT.value,
+        EventKind.ADOPT,
         now=now,
         actor=ACTOR,
         dag_id=dag.dag_id,

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from attrs import evolve, frozen
 
+from pinwheel.core.event import EventKind
 from pinwheel.core.run.binding import BoundBy
 from pinwheel.services.ports import BackfillRun, BackfillWish, Host
 from pinwheel.services.trigger import target_of, version_for
@@ -212,7 +213,7 @@ def _record(
     }
     events.add(
         session,
-        "backfill",
+        EventKind.BACKFILL,
         now=host.now(),
         actor=actor,
         dag_id=made.dag_id,

@@ -8,6 +8,7 @@ from typing import Any
 
 from pinwheel.core import text
 from pinwheel.core.errors import Conflict
+from pinwheel.core.event import EventKind
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import ACTOR
 from pinwheel.store import dags, events, faults
@@ -65,7 +66,7 @@ def record(session: Any, bundle_name: str, held: Held, *, now: datetime) -> None
             if not _told(session, dag_id, bundle_name, path, owner):
                 events.add(
                     session,
-                    "duplicate",
+                    EventKind.DUPLICATE,
                     now=now,
                     actor=ACTOR,
                     dag_id=dag_id,
@@ -79,5 +80,5 @@ def record(session: Any, bundle_name: str, held: Held, *, now: datetime) -> None
 def _told(session: Any, dag_id: str, bundle_name: str, path: str, owner: str) -> bool:
     return any(
         (row.bundle_name, row.details.get("path"), row.details.get("owner")) == (bundle_name, path, owner)
-        for row in events.of_kind(session, dag_id, "duplicate")
+        for row in events.of_kind(session, dag_id, EventKind.DUPLICATE)
     )

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from pinwheel.core import text
+from pinwheel.core.event import EventKind
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import ACTOR
 from pinwheel.store import bundles, events, faults
@@ -34,7 +35,7 @@ def refuse(
         faults.record(session, bundle_name=bundle_name, place=REFRESH, error=reason, version=version, now=now)
         news = bundles.refuse(session, bundle_name, version, reason, now=now, about=about)
         if news:
-            _tell(session, "refused", bundle_name, reason, now=now, bundle_version=version)
+            _tell(session, EventKind.REFUSED, bundle_name, reason, now=now, bundle_version=version)
         return news
 
     return host.run(work)
@@ -54,7 +55,7 @@ def record(
             session, bundle_name=bundle_name, place=place, error=error, version=version, now=now
         )
         if news and tell:
-            _tell(session, "fault", bundle_name, error, now=now, bundle_version=version, place=place)
+            _tell(session, EventKind.FAULT, bundle_name, error, now=now, bundle_version=version, place=place)
         return news
 
     return host.run(work)
@@ -75,7 +76,7 @@ def unmade(session: Any, bundle_names: Collection[str | None]) -> dict[str, str]
     return faults.errors_at(session, MAKE, {name for name in bundle_names if name})
 
 
-def _tell(session: Any, kind: str, bundle_name: str, reason: str, *, now: Any, **details: Any) -> None:
+def _tell(session: Any, kind: EventKind, bundle_name: str, reason: str, *, now: Any, **details: Any) -> None:
     events.add(
         session,
         kind,

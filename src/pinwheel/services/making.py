@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from pinwheel.core import text
 from pinwheel.core.build import Build, BuildContent, varying_attributes
+from pinwheel.core.event import EventKind
 from pinwheel.core.release import Track
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import ACTOR
@@ -129,7 +130,7 @@ def _add(
         [
             {
                 "at": now,
-                "kind": "build",
+                "kind": EventKind.BUILD,
                 "dag_id": build.dag_id,
                 "bundle_name": build.bundle_name,
                 "actor": ACTOR,
@@ -249,7 +250,7 @@ def _fold(
     if not folded.unstable:
         events.add(
             session,
-            "unstable",
+            EventKind.UNSTABLE,
             now=now,
             actor=ACTOR,
             dag_id=content.dag_id,
@@ -258,7 +259,7 @@ def _fold(
         )
     events.add(
         session,
-        "folded",
+        EventKind.FOLDED,
         now=now,
         actor=ACTOR,
         dag_id=content.dag_id,

@@ -13,6 +13,7 @@ from attrs import frozen
 from pinwheel.core.build import Build, BuildContent
 from pinwheel.core.drift import Drift
 from pinwheel.core.errors import NotFound, PinwheelError, Refused
+from pinwheel.core.event import EventKind
 from pinwheel.core.projection import Place, Projected, Projection, place_of, serialized_for
 from pinwheel.core.release import DagState, Decision, Kind, Release, SetTrack, Track, unversioned_remedy
 from pinwheel.core.text import storable
@@ -69,7 +70,9 @@ def load_states(host: Host, session: Any, dag_ids: Sequence[str]) -> dict[str, D
     unstable = [
         row.dag_version_id
         for row in rows.values()
-        if row.dag_version_id is not None and (newest := found.get(row.newest_build_id)) and newest.unstable
+        if row.dag_version_id is not None
+        and (newest := found.get(row.newest_build_id or 0))
+        and newest.unstable
     ]
     unused = host.unused(session, unstable) if unstable else set()
     states = {}
@@ -83,8 +86,8 @@ def load_states(host: Host, session: Any, dag_ids: Sequence[str]) -> dict[str, D
             dag_id=dag_id,
             track=Track(row.track),
             active_release=row.active_release,
-            active_build=found.get(row.active_build_id),
-            newest_build=found.get(row.newest_build_id),
+            active_build=found.get(row.active_build_id or 0),
+            newest_build=found.get(row.newest_build_id or 0),
             retired=row.retired,
             versioned=versioned[row.bundle_name],
             bundle_name=row.bundle_name,
@@ -267,7 +270,7 @@ def record_drift(host: Host, session: Any, drift: Drift, *, bundle_name: str, no
     """Say in the events and in Airflow's audit log what was found and put back."""
     events.add(
         session,
-        "drift",
+        EventKind.DRIFT,
         now=now,
         actor=ACTOR,
         dag_id=drift.dag_id,

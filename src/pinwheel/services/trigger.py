@@ -11,6 +11,7 @@ from attrs import frozen
 
 from pinwheel.core.build import Build, digest_of
 from pinwheel.core.errors import HostError, NotFound, Refused
+from pinwheel.core.event import EventKind
 from pinwheel.core.projection import Place
 from pinwheel.core.release import unversioned_remedy
 from pinwheel.core.run.binding import BoundBy
@@ -112,7 +113,7 @@ def trigger(
         bound = Bound(
             dag_id=dag_id, run_id=new_id, build=target.build, release=release, bundle_version=bundle_version
         )
-        _record(host, session, "trigger", bound, actor=actor, reason=reason, request_id=request_id)
+        _record(host, session, EventKind.TRIGGER, bound, actor=actor, reason=reason, request_id=request_id)
         return bound
 
     bound = host.run(work)
@@ -230,11 +231,20 @@ def clear_one(
         bundle_version=bundle_version or bound_version,
         cleared=cleared,
     )
-    _record(host, session, "clear", bound, actor=actor, reason=reason, request_id=request_id, cleared=cleared)
+    _record(
+        host,
+        session,
+        EventKind.CLEAR,
+        bound,
+        actor=actor,
+        reason=reason,
+        request_id=request_id,
+        cleared=cleared,
+    )
     return bound
 
 
-def version_for(host: Host, session: Any, build: Build) -> tuple[UUID, int | None, str]:
+def version_for(host: Host, session: Any, build: Build) -> tuple[UUID, int | None, str | None]:
     """Airflow's version row for a build: that of its newest release, else one made for trials.
 
     Returns ``(id, release or None, bundle version)``; the latter is the one that a run bound to the row is
@@ -326,7 +336,7 @@ def _answer(kind: type[B], event: Any) -> B:
 def _record(
     host: Host,
     session: Any,
-    kind: str,
+    kind: EventKind,
     bound: Bound,
     *,
     actor: str,

@@ -55,7 +55,7 @@ def _repair(host: Host, dag_id: str, session: Any) -> list[Drift]:
     row = dags.rows(session, [dag_id])[dag_id]
     state = load_states(host, session, [dag_id])[dag_id]
     build = state.active_build
-    assert build is not None
+    assert build is not None and row.active_release is not None
     if kept:
         # Runs use what somebody else wrote: that stays, as history, and the release is made anew above it.
         kind = Kind.PIN if state.track is Track.PINNED else Kind.AUTO
@@ -99,12 +99,12 @@ def reassert(host: Host, dag_ids: Collection[str]) -> int:
             for dag_id, row in dags.rows(session, dag_ids).items()
             if row.active_release is not None and not row.retired
         }
-        found = builds.by_ids(session, [row.active_build_id for row in rows.values()])
+        found = builds.by_ids(session, [row.active_build_id or 0 for row in rows.values()])
         wanted: Sequence[Any] = [
             (
                 row.active_release,
                 None,
-                found[row.active_build_id],
+                found[row.active_build_id or 0],
                 released_place(row),
                 row.dag_version_id,
             )

@@ -61,8 +61,8 @@ def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[View]:
         return [
             _status(
                 row,
-                found.get(row.active_build_id),
-                found.get(row.newest_build_id),
+                found.get(row.active_build_id or 0),
+                found.get(row.newest_build_id or 0),
                 active.get(dag_id),
                 broken.get((row.bundle_name, row.relative_fileloc)),
             )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from pinwheel.core.build import Build, BuildContent
 from pinwheel.core.chunks import chunks
+from pinwheel.core.records import BrokenBuild
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_all, insert_missing
 from pinwheel.store.types import as_packed
@@ -71,13 +72,6 @@ def by_ids(session: Session, ids: Collection[int]) -> dict[int, Build]:
 def by_number(session: Session, dag_id: str, number: int) -> Build | None:
     row = session.execute(
         _selected().where(t.build.c.dag_id == dag_id, t.build.c.build == number)
-    ).one_or_none()
-    return _build(row) if row else None
-
-
-def by_digest(session: Session, dag_id: str, digest: str) -> Build | None:
-    row = session.execute(
-        _selected().where(t.build.c.dag_id == dag_id, t.build.c.digest == digest)
     ).one_or_none()
     return _build(row) if row else None
 
@@ -324,7 +318,7 @@ def add_broken(
 
 def broken_of_dag(
     session: Session, dag_id: str, *, before: datetime | None = None, limit: int | None = None
-) -> list[Row[Any]]:
+) -> list[BrokenBuild]:
     """Broken builds of a Dag with author and message of the bundle version, newest first."""
     query = (
         select(
@@ -344,4 +338,4 @@ def broken_of_dag(
     )
     if before is not None:
         query = query.where(t.broken_build.c.created_at < before)
-    return list(session.execute(query))
+    return [BrokenBuild.from_row(row._mapping) for row in session.execute(query)]

@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core import text
 from pinwheel.core.chunks import chunks
+from pinwheel.core.records import BundleVersion
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing
 
@@ -117,12 +118,13 @@ def refuse(
     return bool(changed.rowcount)  # type: ignore[attr-defined]
 
 
-def refused(session: Session, bundle_name: str, *, limit: int = 20) -> list[Row[Any]]:
+def refused(session: Session, bundle_name: str, *, limit: int = 20) -> list[BundleVersion]:
     """Versions that were not taken, the newest first."""
     of_bundle = select(t.bundle_version).where(
         t.bundle_version.c.bundle_name == bundle_name, t.bundle_version.c.state == "refused"
     )
-    return list(session.execute(of_bundle.order_by(t.bundle_version.c.refused_at.desc()).limit(limit)))
+    newest = of_bundle.order_by(t.bundle_version.c.refused_at.desc()).limit(limit)
+    return [BundleVersion.from_row(row._mapping) for row in session.execute(newest)]
 
 
 def remember(
@@ -159,20 +161,8 @@ def settle(session: Session, bundle_name: str, seq: int) -> None:
     )
 
 
-def seq_of(session: Session, bundle_name: str, version: str) -> int:
-    """Seq of a version; 0 when it was never the newest one."""
-    return (
-        session.scalar(
-            select(t.bundle_version.c.seq).where(
-                t.bundle_version.c.bundle_name == bundle_name, t.bundle_version.c.version == version
-            )
-        )
-        or 0
-    )
-
-
-def versions(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], Any]:
-    """Rows of the given ``(bundle_name, version)`` pairs, by pair; unknown ones are left out."""
+def versions(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], BundleVersion]:
+    """Versions of the given ``(bundle_name, version)`` pairs, by pair; unknown ones are left out."""
     found = {}
     by_bundle: dict[str, set[str]] = {}
     for name, version in pairs:
@@ -184,7 +174,7 @@ def versions(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple
                     t.bundle_version.c.bundle_name == name, t.bundle_version.c.version.in_(chunk)
                 )
             )
-            found.update({(name, row.version): row for row in rows})
+            found.update({(name, row.version): BundleVersion.from_row(row._mapping) for row in rows})
     return found
 
 

@@ -6,25 +6,28 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, select, update
+from sqlalchemy import Result, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
+from pinwheel.core.records import ManagedDag
 from pinwheel.core.release import Track
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing, lock_dags
 
 
-def rows(session: Session, dag_ids: Collection[str] | None = None) -> dict[str, Row[Any]]:
-    """Rows of ``pinwheel_dag`` by Dag id; all when no ids are given."""
+def rows(session: Session, dag_ids: Collection[str] | None = None) -> dict[str, ManagedDag]:
+    """Managed Dags by id; all when no ids are given."""
     if dag_ids is None:
-        return {row.dag_id: row for row in session.execute(select(t.dag))}
-    found: dict[str, Row[Any]] = {}
+        return _by_id(session.execute(select(t.dag)))
+    found: dict[str, ManagedDag] = {}
     for chunk in chunks(sorted(set(dag_ids))):
-        found.update(
-            {row.dag_id: row for row in session.execute(select(t.dag).where(t.dag.c.dag_id.in_(chunk)))}
-        )
+        found |= _by_id(session.execute(select(t.dag).where(t.dag.c.dag_id.in_(chunk))))
     return found
+
+
+def _by_id(rows: Result[Any]) -> dict[str, ManagedDag]:
+    return {row.dag_id: ManagedDag.from_row(row._mapping) for row in rows}
 
 
 def add(
@@ -56,8 +59,8 @@ def add_all(session: Session, places: Mapping[str, tuple[str, str]], *, track: T
 
 def lock(
     session: Session, dag_ids: Collection[str], places: Mapping[str, tuple[str, str]]
-) -> dict[str, Row[Any]]:
-    """Lock these Dags and those of *places*, of which unmanaged ones are managed from now on; their rows."""
+) -> dict[str, ManagedDag]:
+    """Lock these Dags and those of *places*, of which unmanaged ones are managed from now on."""
     found = lock_dags(session, {*dag_ids, *places})
     new = {dag_id: place for dag_id, place in places.items() if dag_id not in found}
     if new:
@@ -115,10 +118,6 @@ def mark_asserted(session: Session, dag_ids: Collection[str], now: datetime) -> 
     """Note when Airflow's rows of these Dags were last written anew."""
     for chunk in chunks(sorted(dag_ids)):
         session.execute(update(t.dag).where(t.dag.c.dag_id.in_(chunk)).values(asserted_at=now))
-
-
-def forget(session: Session, dag_id: str) -> None:
-    session.execute(delete(t.dag).where(t.dag.c.dag_id == dag_id))
 
 
 def ids_of_bundle(session: Session, bundle_name: str) -> list[str]:

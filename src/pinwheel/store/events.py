@@ -6,16 +6,18 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, or_, select
+from sqlalchemy import func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
+from pinwheel.core.event import EventKind
+from pinwheel.core.records import Event
 from pinwheel.store import tables as t
 
 
 def add(
     session: Session,
-    kind: str,
+    kind: EventKind,
     *,
     now: datetime,
     actor: str,
@@ -48,26 +50,27 @@ def add_all(session: Session, rows: Sequence[dict[str, Any]]) -> None:
         session.execute(insert(t.event), rows)
 
 
-def answered(session: Session, request_id: str, dag_ids: Collection[str]) -> dict[str, Row[Any]]:
+def answered(session: Session, request_id: str, dag_ids: Collection[str]) -> dict[str, Event]:
     """Events that this request already made, by Dag: what makes a repeated request harmless."""
     rows = session.execute(
         select(t.event).where(t.event.c.request_id == request_id, t.event.c.dag_id.in_(sorted(dag_ids)))
     )
-    return {row.dag_id: row for row in rows}
+    return {row.dag_id: Event.from_row(row._mapping) for row in rows}
 
 
-def of_requests(session: Session, dag_id: str, request_ids: Collection[str]) -> dict[str, Row[Any]]:
+def of_requests(session: Session, dag_id: str, request_ids: Collection[str]) -> dict[str, Event]:
     """Events of one Dag that these requests already made, by request."""
-    found: dict[str, Row[Any]] = {}
+    found: dict[str, Event] = {}
     for chunk in chunks(sorted(request_ids)):
         query = select(t.event).where(t.event.c.dag_id == dag_id, t.event.c.request_id.in_(chunk))
-        found |= {row.request_id: row for row in session.execute(query)}
+        found |= {row.request_id: Event.from_row(row._mapping) for row in session.execute(query)}
     return found
 
 
-def of_kind(session: Session, dag_id: str, kind: str) -> list[Row[Any]]:
+def of_kind(session: Session, dag_id: str, kind: EventKind) -> list[Event]:
     """All events of a Dag of a kind that is rare."""
-    return list(session.execute(select(t.event).where(t.event.c.dag_id == dag_id, t.event.c.kind == kind)))
+    query = select(t.event).where(t.event.c.dag_id == dag_id, t.event.c.kind == kind)
+    return [Event.from_row(row._mapping) for row in session.execute(query)]
 
 
 def listed(
@@ -80,7 +83,7 @@ def listed(
     before_id: int | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-) -> list[Row[Any]]:
+) -> list[Event]:
     """Events, newest first, of ``since`` or later and before ``until``.
 
     ``dag_ids`` leaves out those of other Dags (not those of no Dag).
@@ -98,7 +101,7 @@ def listed(
         query = query.where(t.event.c.at >= since)
     if until is not None:
         query = query.where(t.event.c.at < until)
-    return list(session.execute(query))
+    return [Event.from_row(row._mapping) for row in session.execute(query)]
 
 
 def last_id(session: Session) -> int:

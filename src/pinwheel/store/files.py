@@ -6,25 +6,26 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
+from pinwheel.core.records import DagFile, Parse, ParseResult
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_all, insert_missing
 
 
-def of_bundle(session: Session, bundle_name: str) -> dict[str, Row[Any]]:
+def of_bundle(session: Session, bundle_name: str) -> dict[str, DagFile]:
     """All known files of a bundle by relative path."""
     return {
-        row.relative_fileloc: row
+        row.relative_fileloc: DagFile.from_row(row._mapping)
         for row in session.execute(select(t.file).where(t.file.c.bundle_name == bundle_name))
     }
 
 
-def some(session: Session, bundle_name: str, paths: Collection[str]) -> dict[str, Row[Any]]:
+def some(session: Session, bundle_name: str, paths: Collection[str]) -> dict[str, DagFile]:
     """Those of these files of a bundle that are known, by relative path."""
-    found: dict[str, Row[Any]] = {}
+    found: dict[str, DagFile] = {}
     for chunk in chunks(sorted(set(paths))):
         rows = session.execute(
             select(t.file).where(
@@ -32,33 +33,30 @@ def some(session: Session, bundle_name: str, paths: Collection[str]) -> dict[str
                 t.file.c.relative_fileloc.in_(chunk),
             )
         )
-        found.update({row.relative_fileloc: row for row in rows})
+        found.update({row.relative_fileloc: DagFile.from_row(row._mapping) for row in rows})
     return found
 
 
-def one(session: Session, bundle_name: str, relative_fileloc: str) -> Row[Any] | None:
-    return session.execute(
-        select(t.file).where(
-            t.file.c.bundle_name == bundle_name, t.file.c.relative_fileloc == relative_fileloc
-        )
-    ).one_or_none()
+def one(session: Session, bundle_name: str, relative_fileloc: str) -> DagFile | None:
+    return some(session, bundle_name, [relative_fileloc]).get(relative_fileloc)
 
 
-def holding(session: Session, dag_ids: Collection[str], *, but_not: str) -> dict[str, Row[Any]]:
+def holding(session: Session, dag_ids: Collection[str], *, but_not: str) -> dict[str, DagFile]:
     """For each of the Dags that a good file of another bundle holds: that file."""
     wanted = set(dag_ids)
     if not wanted:
         return {}
     rows = session.execute(select(t.file).where(t.file.c.bundle_name != but_not, t.file.c.error.is_(None)))
-    return {dag_id: row for row in rows for dag_id in row.dag_ids if dag_id in wanted}
+    files = [DagFile.from_row(row._mapping) for row in rows if not wanted.isdisjoint(row.dag_ids)]
+    return {dag_id: file for file in files for dag_id in file.dag_ids if dag_id in wanted}
 
 
-def errors(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
+def errors(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], DagFile]:
     """Broken files among the given ``(bundle_name, relative_fileloc)`` pairs."""
     rows = session.execute(select(t.file).where(t.file.c.error.is_not(None)))
     wanted = set(pairs)
     return {
-        (row.bundle_name, row.relative_fileloc): row
+        (row.bundle_name, row.relative_fileloc): DagFile.from_row(row._mapping)
         for row in rows
         if (row.bundle_name, row.relative_fileloc) in wanted
     }
@@ -147,29 +145,29 @@ def add_parses(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
     return insert_all(session, t.parse, rows)
 
 
-def parses(session: Session, ids: Collection[int]) -> dict[int, Row[Any]]:
-    found: dict[int, Row[Any]] = {}
+def parses(session: Session, ids: Collection[int]) -> dict[int, Parse]:
+    found: dict[int, Parse] = {}
     for chunk in chunks(sorted(set(ids))):
         rows = session.execute(select(t.parse).where(t.parse.c.id.in_(chunk)))
-        found.update({row.id: row for row in rows})
+        found.update({row.id: Parse.from_row(row._mapping) for row in rows})
     return found
 
 
-def results(session: Session, ids: Collection[int]) -> dict[int, Row[Any]]:
-    """What these parses gave, by id: ``builds``, ``error``, ``impure``; without what they read."""
-    found: dict[int, Row[Any]] = {}
+def results(session: Session, ids: Collection[int]) -> dict[int, ParseResult]:
+    """What these parses gave, by id, without what they read."""
+    found: dict[int, ParseResult] = {}
     for chunk in chunks(sorted(set(ids))):
         columns = (t.parse.c.id, t.parse.c.builds, t.parse.c.error, t.parse.c.impure)
         rows = session.execute(select(*columns).where(t.parse.c.id.in_(chunk)))
-        found.update({row.id: row for row in rows})
+        found.update({row.id: ParseResult.from_row(row._mapping) for row in rows})
     return found
 
 
 def earlier_parses(
     session: Session, bundle_name: str, file_digests: Collection[str]
-) -> dict[str, list[Row[Any]]]:
+) -> dict[str, list[Parse]]:
     """Parses of files with these contents: by content newest first, at most 20."""
-    found: dict[str, list[Row[Any]]] = {}
+    found: dict[str, list[Parse]] = {}
     for chunk in chunks(sorted(set(file_digests))):
         place = func.row_number().over(partition_by=t.parse.c.file_digest, order_by=t.parse.c.id.desc())
         ranked = (
@@ -180,5 +178,5 @@ def earlier_parses(
         newest = select(ranked.c.id).where(ranked.c.place <= 20)
         rows = session.execute(select(t.parse).where(t.parse.c.id.in_(newest)).order_by(t.parse.c.id.desc()))
         for row in rows:
-            found.setdefault(row.file_digest, []).append(row)
+            found.setdefault(row.file_digest, []).append(Parse.from_row(row._mapping))
     return found

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Result, Row, select
+from sqlalchemy import Result, select
 from sqlalchemy.orm import Session
 
+from pinwheel.core.records import DagFile, FleetDag
 from pinwheel.store import tables as t
 
 _ACTIVE = t.build.alias("active_build_row")
 _NEWEST = t.build.alias("newest_build_row")
 
 
-def rows(session: Session, *, bundle: str | None = None, retired: bool = False) -> list[Row[Any]]:
-    """Rows of ``pinwheel_dag`` in order of id, with the numbers of both builds and of the active release."""
+def rows(session: Session, *, bundle: str | None = None, retired: bool = False) -> list[FleetDag]:
+    """Managed Dags in order of id, with the numbers of both builds and of the active release."""
     query = (
         select(
             t.dag.c.dag_id,
@@ -49,7 +50,7 @@ def rows(session: Session, *, bundle: str | None = None, retired: bool = False) 
         query = query.where(t.dag.c.bundle_name == bundle)
     if not retired:
         query = query.where(t.dag.c.retired.is_(False))
-    return list(session.execute(query))
+    return [FleetDag.from_row(row._mapping) for row in session.execute(query)]
 
 
 def broken_files(session: Session) -> set[tuple[str, str]]:
@@ -60,11 +61,15 @@ def broken_files(session: Session) -> set[tuple[str, str]]:
     return {(row.bundle_name, row.relative_fileloc) for row in found}
 
 
-def errors(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
+def errors(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], DagFile]:
     """Those of these few files that can not be imported now, by bundle and path."""
     found: Result[Any] = session.execute(
         select(t.file).where(
             t.file.c.error.is_not(None), t.file.c.relative_fileloc.in_(sorted({path for _, path in pairs}))
         )
     )
-    return {pair: row for row in found if (pair := (row.bundle_name, row.relative_fileloc)) in pairs}
+    return {
+        pair: DagFile.from_row(row._mapping)
+        for row in found
+        if (pair := (row.bundle_name, row.relative_fileloc)) in pairs
+    }

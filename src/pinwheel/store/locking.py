@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Table, insert, select, update
+from sqlalchemy import Table, insert, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
+from pinwheel.core.records import ManagedDag
 from pinwheel.store import tables as t
 
 
@@ -56,17 +57,17 @@ def begin_write(session: Session) -> None:
         session.execute(update(t.dag).where(t.dag.c.dag_id.is_(None)).values(track=t.dag.c.track))
 
 
-def lock_dags(session: Session, dag_ids: Collection[str]) -> dict[str, Row[Any]]:
+def lock_dags(session: Session, dag_ids: Collection[str]) -> dict[str, ManagedDag]:
     """Hold these Dags until the transaction ends; others wait. In order of id, so batches do not deadlock.
 
-    Returns their rows by id, as they are once nobody else can change them. SQLite has no row locks, but one
+    Returns them by id, as they are once nobody else can change them. SQLite has no row locks, but one
     write lock: see :func:`begin_write`.
     """
     begin_write(session)
-    found: dict[str, Row[Any]] = {}
+    found: dict[str, ManagedDag] = {}
     for chunk in chunks(sorted(set(dag_ids))):
         rows = session.execute(
             select(t.dag).where(t.dag.c.dag_id.in_(chunk)).order_by(t.dag.c.dag_id).with_for_update()
         )
-        found.update({row.dag_id: row for row in rows})
+        found.update({row.dag_id: ManagedDag.from_row(row._mapping) for row in rows})
     return found

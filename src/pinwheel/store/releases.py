@@ -11,6 +11,7 @@ from sqlalchemy import Result, Row, insert, null, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
+from pinwheel.core.records import KnownVersion, NumberedRelease, ReleaseRecord, Trial
 from pinwheel.core.release import Kind
 from pinwheel.store import tables as t
 
@@ -74,15 +75,16 @@ def replace(
     )
 
 
-def one(session: Session, dag_id: str, release: int) -> Row[Any] | None:
-    return session.execute(
+def one(session: Session, dag_id: str, release: int) -> ReleaseRecord | None:
+    row = session.execute(
         select(t.release).where(t.release.c.dag_id == dag_id, t.release.c.release == release)
     ).one_or_none()
+    return ReleaseRecord.from_row(row._mapping) if row else None
 
 
-def active_ones(session: Session, dag_ids: Collection[str]) -> dict[str, Row[Any]]:
+def active_ones(session: Session, dag_ids: Collection[str]) -> dict[str, ReleaseRecord]:
     """The active release of each of these Dags, by Dag id."""
-    found: dict[str, Row[Any]] = {}
+    found: dict[str, ReleaseRecord] = {}
     for chunk in chunks(sorted(set(dag_ids))):
         rows = session.execute(
             select(t.release)
@@ -92,14 +94,14 @@ def active_ones(session: Session, dag_ids: Collection[str]) -> dict[str, Row[Any
             )
             .where(t.release.c.dag_id.in_(chunk))
         )
-        found.update({row.dag_id: row for row in rows})
+        found.update({row.dag_id: ReleaseRecord.from_row(row._mapping) for row in rows})
     return found
 
 
 def of_dag(
     session: Session, dag_id: str, *, before: datetime | None = None, limit: int | None = None
-) -> list[Row[Any]]:
-    """Releases of a Dag with the number of their build, newest first: so many of those before an instant."""
+) -> list[NumberedRelease]:
+    """Releases of a Dag, newest first: so many of those before an instant."""
     query = (
         select(t.release, t.build.c.build)
         .join(t.build, t.build.c.id == t.release.c.build_id)
@@ -109,7 +111,7 @@ def of_dag(
     )
     if before is not None:
         query = query.where(t.release.c.created_at < before)
-    return list(session.execute(query))
+    return [NumberedRelease.from_row(row._mapping) for row in session.execute(query)]
 
 
 def numbers_by_build(session: Session, dag_id: str) -> dict[int, list[int]]:
@@ -124,14 +126,15 @@ def numbers_by_build(session: Session, dag_id: str) -> dict[int, list[int]]:
     return found
 
 
-def of_build(session: Session, build_id: int) -> Row[Any] | None:
+def of_build(session: Session, build_id: int) -> ReleaseRecord | None:
     """The newest release of a build, if it was ever released."""
-    return session.execute(
+    row = session.execute(
         select(t.release)
         .where(t.release.c.build_id == build_id)
         .order_by(t.release.c.release.desc())
         .limit(1)
     ).one_or_none()
+    return ReleaseRecord.from_row(row._mapping) if row else None
 
 
 def previous_build_ids(session: Session, active: Mapping[str, tuple[int, int]]) -> dict[str, int]:
@@ -168,9 +171,9 @@ def _build_before(history: Sequence[Row[Any]], active_build_id: int) -> int | No
     return before[-1] if before else None
 
 
-def by_dag_version(session: Session, ids: Collection[UUID]) -> dict[UUID, Row[Any]]:
-    """``release`` (None for a trial), ``build``, ``build_id``, ``bundle_version`` by Airflow's version id."""
-    found: dict[UUID, Row[Any]] = {}
+def by_dag_version(session: Session, ids: Collection[UUID]) -> dict[UUID, KnownVersion]:
+    """What releases and trials stand for, by the id of their version row in Airflow."""
+    found: dict[UUID, KnownVersion] = {}
     for chunk in chunks(sorted(set(ids), key=str)):
         for table, number in ((t.trial, null()), (t.release, t.release.c.release)):
             rows: Result[Any] = session.execute(
@@ -184,7 +187,7 @@ def by_dag_version(session: Session, ids: Collection[UUID]) -> dict[UUID, Row[An
                 .join(t.build, t.build.c.id == table.c.build_id)
                 .where(table.c.dag_version_id.in_(chunk))
             )
-            found.update({row.dag_version_id: row for row in rows})
+            found.update({row.dag_version_id: KnownVersion.from_row(row._mapping) for row in rows})
     return found
 
 
@@ -198,8 +201,9 @@ def move(session: Session, dag_version_id: UUID, bundle_version: str | None) -> 
         )
 
 
-def trial_of(session: Session, build_id: int) -> Row[Any] | None:
-    return session.execute(select(t.trial).where(t.trial.c.build_id == build_id)).one_or_none()
+def trial_of(session: Session, build_id: int) -> Trial | None:
+    row = session.execute(select(t.trial).where(t.trial.c.build_id == build_id)).one_or_none()
+    return Trial.from_row(row._mapping) if row else None
 
 
 def add_trial(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from pinwheel.core.records import Head, RefusedHead
 from pinwheel.store import tables as t
 
 
-def heads(session: Session) -> dict[str, Any]:
+def heads(session: Session) -> dict[str, Head]:
     """By name, each bundle of which a version was taken, with what is known of its head."""
     version = t.bundle_version.c
     query = select(
@@ -28,10 +27,10 @@ def heads(session: Session) -> dict[str, Any]:
         t.bundle_version,
         (version.bundle_name == t.bundle.c.name) & (version.version == t.bundle.c.head_version),
     )
-    return {row.name: row for row in session.execute(query)}
+    return {row.name: Head.from_row(row._mapping) for row in session.execute(query)}
 
 
-def refused(session: Session, most: int) -> dict[str, list[Row[Any]]]:
+def refused(session: Session, most: int) -> dict[str, list[RefusedHead]]:
     """By name of the bundle, its refused versions: at most so many, the newest first."""
     version = t.bundle_version.c
     place = func.row_number().over(
@@ -52,7 +51,7 @@ def refused(session: Session, most: int) -> dict[str, list[Row[Any]]]:
         .subquery()
     )
     query = select(ranked).where(ranked.c.place <= most).order_by(ranked.c.bundle_name, ranked.c.place)
-    found: dict[str, list[Row[Any]]] = {}
+    found: dict[str, list[RefusedHead]] = {}
     for row in session.execute(query):
-        found.setdefault(row.bundle_name, []).append(row)
+        found.setdefault(row.bundle_name, []).append(RefusedHead.from_row(row._mapping))
     return found

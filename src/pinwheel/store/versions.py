@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
+from pinwheel.core.records import ReleaseRecord
 from pinwheel.store import tables as t
 
 
-def releases(session: Session, dag_id: str, numbers: Collection[int]) -> dict[int, Row[Any]]:
+def releases(session: Session, dag_id: str, numbers: Collection[int]) -> dict[int, ReleaseRecord]:
     """Releases of a Dag by number."""
-    found: dict[int, Row[Any]] = {}
+    found: dict[int, ReleaseRecord] = {}
     for chunk in chunks(sorted(set(numbers))):
         rows = session.execute(
             select(t.release).where(t.release.c.dag_id == dag_id, t.release.c.release.in_(chunk))
         )
-        found.update({row.release: row for row in rows})
+        found.update({row.release: ReleaseRecord.from_row(row._mapping) for row in rows})
     return found
 
 

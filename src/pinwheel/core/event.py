@@ -1,0 +1,44 @@
+"""What an event is about: the words of the audit trail."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """What happened. Releases and changes of the track have the name of what was asked or decided."""
+
+    ADOPT = "adopt"
+    AUTO = "auto"
+    PIN = "pin"
+    UNPIN = "unpin"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+    RETIRE = "retire"
+    TRIGGER = "trigger"
+    CLEAR = "clear"
+    BACKFILL = "backfill"
+    BUILD = "build"
+    """A build was made."""
+    BROKEN = "broken"
+    """The file of a Dag could not be used in a bundle version."""
+    UNSTABLE = "unstable"
+    """Two parses of the same inputs gave different Dags."""
+    FOLDED = "folded"
+    """What another parse of the same inputs gave took the place of an unstable build's content."""
+    DUPLICATE = "duplicate"
+    """A file holds a Dag that another place defines."""
+    DRIFT = "drift"
+    """Rows of Airflow were changed past Pinwheel, and put back."""
+    REFUSED = "refused"
+    """A version of a bundle was not taken."""
+    FAULT = "fault"
+    """Something of a bundle failed in the Dag processor."""
+
+
+def event_kind(word: str) -> EventKind | str:
+    """The kind of a stored event; a word of a later version of Pinwheel stays as it is."""
+    try:
+        return EventKind(word)
+    except ValueError:
+        return word

@@ -1,0 +1,244 @@
+"""What the tables hold, as values: each is one row, complete, and never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol, Self
+from uuid import UUID
+
+from attrs import field, fields, frozen
+
+from pinwheel.core.event import EventKind, event_kind
+from pinwheel.core.release import Kind, Track
+
+
+class Row(Protocol):
+    """A row by column, as SQLAlchemy's ``RowMapping`` is."""
+
+    def __getitem__(self, column: str, /) -> Any: ...
+
+
+@frozen(kw_only=True)
+class Record:
+    """A row with all columns that its class names."""
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """The value of a row by column; columns that the class does not name are left out."""
+        return cls(**{column.name: row[column.name] for column in fields(cls)})
+
+
+@frozen(kw_only=True)
+class ManagedDag(Record):
+    """A Dag as it stands: what is active, what is newest, what was written to Airflow's rows."""
+
+    dag_id: str
+    bundle_name: str
+    relative_fileloc: str
+    track: Track = field(converter=Track)
+    active_release: int | None
+    active_build_id: int | None
+    newest_build_id: int | None
+    newest_seq: int
+    retired: bool
+    missing_since: datetime | None
+    stable_bundle: str | None
+    stable_fileloc: str | None
+    dag_version_id: UUID | None
+    projected_version: str | None
+    projected_hash: str | None
+    projected_code_hash: str | None
+    track_actor: str | None
+    track_reason: str | None
+    track_since: datetime | None
+    asserted_at: datetime | None
+
+
+@frozen(kw_only=True)
+class ReleaseRecord(Record):
+    """One release of a Dag, of the ledger."""
+
+    dag_id: str
+    release: int
+    build_id: int
+    kind: Kind = field(converter=Kind)
+    actor: str
+    reason: str | None
+    previous_release: int | None
+    dag_version_id: UUID
+    bundle_version: str | None
+    created_at: datetime
+
+
+@frozen(kw_only=True)
+class NumberedRelease(ReleaseRecord):
+    """A release with the number of its build."""
+
+    build: int
+
+
+@frozen(kw_only=True)
+class Trial(Record):
+    """Airflow's version row for runs of a build that was never released."""
+
+    dag_version_id: UUID
+    dag_id: str
+    build_id: int
+    bundle_version: str | None
+    created_at: datetime
+
+
+@frozen(kw_only=True)
+class KnownVersion(Record):
+    """What a version row of Airflow stands for."""
+
+    dag_version_id: UUID
+    release: int | None
+    """None for a trial's."""
+    build: int
+    build_id: int
+    bundle_version: str | None
+
+
+@frozen(kw_only=True)
+class Event(Record):
+    """An entry of the audit trail."""
+
+    id: int
+    at: datetime
+    kind: EventKind | str = field(converter=event_kind)
+    dag_id: str | None
+    bundle_name: str | None
+    actor: str
+    reason: str | None
+    details: Mapping[str, Any]
+    request_id: str | None
+
+
+@frozen(kw_only=True)
+class DagFile(Record):
+    """The newest known state of a Dag file."""
+
+    bundle_name: str
+    relative_fileloc: str
+    seq: int
+    version: str
+    parse_id: int | None
+    dag_ids: Sequence[str]
+    impure: bool
+    error: str | None
+    broken_since: datetime | None
+    parsed_at: datetime
+
+
+@frozen(kw_only=True)
+class ParseResult(Record):
+    """What a parse gave."""
+
+    id: int
+    builds: Mapping[str, int]
+    error: str | None
+    impure: Sequence[Mapping[str, str]] | None
+
+
+@frozen(kw_only=True)
+class Parse(ParseResult):
+    """A parse of one file, with what it read."""
+
+    bundle_name: str
+    relative_fileloc: str
+    file_digest: str
+    inputs_digest: str
+    runtime: str
+    inputs: Mapping[str, Any]
+    seconds: float | None
+    parsed_at: datetime
+
+
+@frozen(kw_only=True)
+class BrokenBuild(Record):
+    """A bundle version in which the file of a Dag could not be used."""
+
+    dag_id: str
+    bundle_name: str
+    bundle_version: str
+    relative_fileloc: str
+    error: str
+    created_at: datetime
+    author: str | None
+    message: str | None
+    label: str | None
+
+
+@frozen(kw_only=True)
+class BundleVersion(Record):
+    """A version that a bundle had, or that was refused (its seq is 0 then)."""
+
+    bundle_name: str
+    version: str
+    seq: int
+    author: str | None
+    message: str | None
+    committed_at: datetime | None
+    label: str | None
+    version_data: Any
+    path: str | None
+    first_seen_at: datetime
+    state: str
+    reason: str | None
+    refused_at: datetime | None
+    left_out: Any
+
+
+@frozen(kw_only=True)
+class RefusedHead(Record):
+    """A version that was not taken, in short."""
+
+    bundle_name: str
+    version: str
+    reason: str | None
+    refused_at: datetime | None
+    author: str | None
+    message: str | None
+    label: str | None
+
+
+@frozen(kw_only=True)
+class Head(Record):
+    """Where a bundle stands, with what is known of its newest version."""
+
+    name: str
+    head_version: str | None
+    head_seq: int
+    settled_seq: int
+    updated_at: datetime
+    author: str | None
+    message: str | None
+    committed_at: datetime | None
+    label: str | None
+    left_out: Any
+
+
+@frozen(kw_only=True)
+class FleetDag(Record):
+    """A managed Dag at a glance."""
+
+    dag_id: str
+    bundle_name: str
+    relative_fileloc: str
+    track: Track = field(converter=Track)
+    track_actor: str | None
+    track_reason: str | None
+    track_since: datetime | None
+    active_release: int | None
+    active_build_id: int | None
+    newest_build_id: int | None
+    dag_version_id: UUID | None
+    retired: bool
+    active_build: int | None
+    newest_build: int | None
+    released_at: datetime | None
+    release_kind: str | None
+    release_actor: str | None
+    release_reason: str | None
