@@ -60,7 +60,10 @@ class AirflowAccess:
         return set(self._manager.get_authorized_dag_ids(user=self._user, method="GET"))
 
     def may_read_import_errors(self) -> bool:
-        return self._manager.is_authorized_view(access_view=AccessView.IMPORT_ERRORS, user=self._user)
+        allowed: bool = self._manager.is_authorized_view(
+            access_view=AccessView.IMPORT_ERRORS, user=self._user
+        )
+        return allowed
 
     def may_read_unbound_events(self) -> bool:
         if not self.may(Permission.READ_AUDIT_LOG, None):
@@ -69,12 +72,13 @@ class AirflowAccess:
 
     def _may(self, permission: Permission, dag_id: str | None, team: str | None) -> bool:
         method, entity = _AIRFLOW[permission]
-        return self._manager.is_authorized_dag(
+        allowed: bool = self._manager.is_authorized_dag(
             method=method,
             access_entity=entity,
             details=DagDetails(id=dag_id, team_name=team) if dag_id else None,
             user=self._user,
         )
+        return allowed
 
 
 async def authenticated(user: GetUserDep) -> Access:

@@ -115,7 +115,7 @@ def create_default(dag_id: str, wish: BackfillWish, *, actor: str) -> int:
             reprocess_behavior=ReprocessBehavior(wish.reprocess),
             run_on_latest_version=latest,
         )
-    return made.id
+    return int(made.id)
 
 
 def plan_default(session: Session, dag_id: str, wish: BackfillWish) -> tuple[BackfillRun, ...]:
@@ -190,7 +190,8 @@ def _reason(existing: DagRun | None, wish: BackfillWish) -> str | None:
     """Airflow's reason to leave a date out; None when it gets a run."""
     if existing is None:
         return None
-    return stock._get_dag_run_no_create_reason(existing, ReprocessBehavior(wish.reprocess))
+    why: str | None = stock._get_dag_run_no_create_reason(existing, ReprocessBehavior(wish.reprocess))
+    return why
 
 
 def _new_run(

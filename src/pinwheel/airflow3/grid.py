@@ -130,7 +130,7 @@ def started(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str
 
 def versions_of_instances(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, set[UUID]]:
     """By run: the versions that Airflow's rows of its task instances name."""
-    table: Table = TaskInstance.__table__  # type: ignore[assignment]
+    table: Table = TaskInstance.__table__
     found: dict[str, set[UUID]] = {}
     for chunk in chunks(sorted(set(run_ids))):
         rows = session.execute(
@@ -152,7 +152,7 @@ def instance_groups(
     session: Session, dag_id: str, run_ids: Collection[str], task_ids: Collection[str]
 ) -> list[InstanceGroup]:
     """Present task instances, those of one run, task, state and version counted together."""
-    table: Table = TaskInstance.__table__  # type: ignore[assignment]
+    table: Table = TaskInstance.__table__
     c = table.c
     found = []
     for runs in chunks(sorted(set(run_ids))):
@@ -178,7 +178,7 @@ def instance_rows(
     session: Session, dag_id: str, run_id: str, *, task_id: str | None = None
 ) -> list[InstanceRow]:
     """Present task instances of one run, by task and map index; of one task, if one is given."""
-    table: Table = TaskInstance.__table__  # type: ignore[assignment]
+    table: Table = TaskInstance.__table__
     c = table.c
     query = (
         select(c.task_id, map_index_of(table).label("map_index"), c.state, c.try_number, c.start_date)
@@ -275,9 +275,9 @@ def _ran(table: Table) -> Any:
 
 def _try_tables() -> list[Table]:
     """Every table that holds tries. Remove the first branch when the minimum is 3.4."""
-    table: Table = TaskInstance.__table__  # type: ignore[assignment]
+    table: Table = TaskInstance.__table__
     if not airflow_34_plus():
         from airflow.models.taskinstancehistory import TaskInstanceHistory
 
-        return [table, TaskInstanceHistory.__table__]  # type: ignore[list-item]
+        return [table, TaskInstanceHistory.__table__]
     return [table]

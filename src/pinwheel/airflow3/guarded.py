@@ -159,7 +159,7 @@ def guarded(
             name = faults.PROCESSOR
             try:
                 name = bundle(*args, **kwargs) if bundle is not None else name
-                result = call.__wrapped__(self, *args, **kwargs)  # type: ignore[attr-defined]
+                result = call.__wrapped__(self, *args, **kwargs)
             except Exception as error:
                 self.boundary.caught(
                     place,

@@ -144,7 +144,8 @@ class HeadView(BaseDagBundle):
         return BundleVersion(version=self._shown.version, data=self._shown.version_data)
 
     def view_url_template(self) -> str | None:
-        return self.inner.view_url_template()
+        template: str | None = self.inner.view_url_template()
+        return template
 
     @property
     def files(self) -> Any:

@@ -102,7 +102,8 @@ class AirflowHost:
         return _with_retries(once)
 
     def now(self) -> datetime:
-        return timezone.utcnow()
+        now: datetime = timezone.utcnow()
+        return now
 
     def announce(self, events: Sequence[Mapping[str, Any]]) -> None:
         for event in events:

@@ -31,7 +31,7 @@ class PinwheelPlugin(AirflowPlugin):
             log.warning(unsupported_message())
 
     @cached_property
-    def listeners(self) -> list[Any]:  # type: ignore[override]
+    def listeners(self) -> list[Any]:
         if not airflow_is_supported():
             return []
         from pinwheel.airflow3 import listener
@@ -39,7 +39,7 @@ class PinwheelPlugin(AirflowPlugin):
         return [listener]
 
     @cached_property
-    def fastapi_apps(self) -> list[Any]:  # type: ignore[override]
+    def fastapi_apps(self) -> list[Any]:
         if not airflow_is_supported():
             return []
         try:
@@ -50,7 +50,7 @@ class PinwheelPlugin(AirflowPlugin):
             return []
 
     @cached_property
-    def react_apps(self) -> list[Any]:  # type: ignore[override]
+    def react_apps(self) -> list[Any]:
         return [dict(page) for page in _PAGES] if self.fastapi_apps else []
 
 

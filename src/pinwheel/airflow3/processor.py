@@ -134,12 +134,13 @@ class PinwheelProcessorManager(DagFileProcessorManager):
     # Bundles
 
     @guarded(lambda self, bundle: bundle.files, bundle=lambda bundle: bundle.name)
-    def _find_files_in_bundle(self, bundle: HeadView) -> Any:  # type: ignore[override]
+    def _find_files_in_bundle(self, bundle: HeadView) -> Any:
         return bundle.files
 
     @guarded(lambda self, present: {str(info.rel_path) for info in present})
-    def _get_observed_filelocs(self, present: set[DagFileInfo]) -> set[str]:  # type: ignore[override]
-        return super()._get_observed_filelocs(present)
+    def _get_observed_filelocs(self, present: set[DagFileInfo]) -> set[str]:
+        observed: set[str] = super()._get_observed_filelocs(present)
+        return observed
 
     @guarded(_nothing, bundle=lambda bundle_name, **_: bundle_name)
     def clear_orphaned_import_errors(
@@ -206,7 +207,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         if not self._time_to("fetch callbacks"):
             return []
         try:
-            return super().fetch_callbacks()
+            return list(super().fetch_callbacks())
         except Exception as error:
             if lost := self.host.run(callbacks.drop_unreadable):
                 raise callbacks.Unreadable(lost) from error
@@ -383,7 +384,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
 
         if find(self._processors) is not None:
             return True
-        queued = find(self._file_queue)  # type: ignore[has-type]
+        queued = find(self._file_queue)
         if queued is not None:
             self._add_files_to_queue([queued], mode="frontprio")
         return queued is not None
@@ -422,7 +423,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
     # Keeping Airflow's rows as they were released
 
     @guarded(_nothing)
-    def deactivate_stale_dags(self, last_parsed: dict[DagFileInfo, datetime | None]) -> None:  # type: ignore[override]
+    def deactivate_stale_dags(self, last_parsed: dict[DagFileInfo, datetime | None]) -> None:
         stock = {info: at for info, at in last_parsed.items() if info.bundle_name not in self.heads}
         self.keeper.keep_configured()
         with create_session() as session:

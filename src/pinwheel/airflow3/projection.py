@@ -39,7 +39,7 @@ class _DecodedOnce(LazyDeserializedDAG):
     """Airflow's bulk write asks a Dag for its timetable some fifteen times, and each time decodes it anew."""
 
     @cached_property
-    def timetable(self) -> Any:  # type: ignore[override]
+    def timetable(self) -> Any:
         return super().timetable
 
 

@@ -167,7 +167,7 @@ def rebind(
     run.dag = dag
     run.verify_integrity(session=session, dag_version_id=version.id)
     session.flush()
-    return run.clear_number
+    return int(run.clear_number)
 
 
 def clear(

@@ -123,14 +123,14 @@ def _rows(
     branch when the minimum is 3.4.
     """
     for chunk in chunks(sorted(set(run_ids))):
-        table: Table = TaskInstance.__table__  # type: ignore[assignment]
+        table: Table = TaskInstance.__table__
         if airflow_34_plus():
             for row in session.execute(_select(table, dag_id, chunk, task_ids, table.c.working_set)):
                 yield row.working_set is None, row
             continue
         from airflow.models.taskinstancehistory import TaskInstanceHistory
 
-        history: Table = TaskInstanceHistory.__table__  # type: ignore[assignment]
+        history: Table = TaskInstanceHistory.__table__
         for row in session.execute(_select(history, dag_id, chunk, task_ids)):
             yield True, row
         for row in session.execute(_select(table, dag_id, chunk, task_ids)):

@@ -100,7 +100,7 @@ class RemoteBackend:
         return list(answer["tries"])
 
     def diff(self, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> View:
-        return self._get(f"/dags/{_part(dag_id)}/diff", {"from": from_build, "to": to_build})
+        return dict(self._get(f"/dags/{_part(dag_id)}/diff", {"from": from_build, "to": to_build}))
 
     def events(
         self,
@@ -183,7 +183,7 @@ class RemoteBackend:
             "note": note,
             "reason": reason,
         }
-        return self._post(f"/dags/{_part(dag_id)}/runs", body, {})
+        return dict(self._post(f"/dags/{_part(dag_id)}/runs", body, {}))
 
     def clear(
         self,
@@ -231,7 +231,7 @@ class RemoteBackend:
             "reason": reason,
             "plan": plan,
         }
-        return self._post(f"/dags/{_part(dag_id)}/backfills", body, {})
+        return dict(self._post(f"/dags/{_part(dag_id)}/backfills", body, {}))
 
     # HTTP
 
@@ -369,7 +369,7 @@ def _part(text: str) -> str:
 
 
 def _media_type(answer: httpx.Response) -> str:
-    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return str(answer.headers.get("content-type", "")).partition(";")[0].strip().lower()
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:

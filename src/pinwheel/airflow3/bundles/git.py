@@ -174,7 +174,7 @@ class GitBundle(MendedBundle):
 
     @property
     def _view_url_file(self) -> Path:
-        return self.base_dir / "view-url"
+        return Path(self.base_dir, "view-url")
 
     def _remember_view_url(self) -> None:
         if self._given_url or self._view_url_template:
@@ -363,7 +363,7 @@ class GitBundle(MendedBundle):
 
     @property
     def _modules(self) -> Path:
-        return self.base_dir / "modules"
+        return Path(self.base_dir, "modules")
 
     def _with_submodules(
         self,

@@ -276,7 +276,7 @@ class SnapshotBundle(BaseDagBundle):
     def _directory(self, version: str) -> Path:
         self._split(version)
         root = self.versions_dir / version
-        return root / self.subdir if self.subdir else root
+        return Path(root, self.subdir) if self.subdir else Path(root)
 
     def _materialize(self, version: str, limits: Limits | None) -> Path:
         directory = self._directory(version)

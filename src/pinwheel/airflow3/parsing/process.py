@@ -33,10 +33,9 @@ class TracingProcess(DagFileProcessorProcess):
     """
 
     @classmethod
-    def start(  # type: ignore[override]
-        cls, *, target: Callable[[], None] = traced_entrypoint, **kwargs: Any
-    ) -> TracingProcess:
-        return super().start(target=target, **kwargs)
+    def start(cls, *, target: Callable[[], None] = traced_entrypoint, **kwargs: Any) -> TracingProcess:
+        started: TracingProcess = super().start(target=target, **kwargs)
+        return started
 
     @classmethod
     def create(

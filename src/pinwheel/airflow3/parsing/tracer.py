@@ -80,7 +80,7 @@ class Tracer:
         # Modules come in the order of their import. A set of all names before would touch, and so copy, the
         # pages of thousands of the manager's objects.
         self._last_module_before = next(reversed(sys.modules), None)
-        sys.meta_path.insert(0, ImportAttempts(self))  # type: ignore[arg-type]
+        sys.meta_path.insert(0, ImportAttempts(self))
         self.active = True
         sys.addaudithook(self._hook)
 
