@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
 from attrs import frozen
@@ -52,6 +53,7 @@ def _as_yaml(value: Any) -> str:
         return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=quoted)
 
     Dumper.add_representer(str, represent)
+    Dumper.add_multi_representer(StrEnum, lambda dumper, word: represent(dumper, word.value))
     # Only double-quoted text holds what is escaped here, and there YAML has the same escapes.
     return visible(yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True), keep="\n")
 
