@@ -6,7 +6,7 @@ RUN = UV_PROJECT_ENVIRONMENT=.venv $$(scripts/bootstrap --uv) run --frozen --no-
 RUN34 = UV_PROJECT_ENVIRONMENT=.venv-34 $$(scripts/bootstrap --uv) run --frozen --no-sync --no-default-groups
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-34 demo test test-unit test-integration test-ui test-browser test-34 lint format screenshots bench clean
+.PHONY: help setup setup-34 setup-all demo test test-all soak test-unit test-integration test-ui test-browser test-34 lint format screenshots bench clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,15 +17,30 @@ setup: ## Install uv (when absent) and the locked dependencies into .venv
 setup-34: ## The same on the Airflow 3.4 beta, into .venv-34
 	@scripts/bootstrap --sync-34
 
+setup-all: setup setup-34 ## Every environment that a test can need: older Airflow versions and FAB too, in .venv-cache
+	@$(RUN) env PYTHONPATH=tests python tests/harness/other_airflow.py
+
 demo: setup ## A complete local Airflow with Pinwheel, and its story; ARGS=--once ends after the story
 	@exec env $(RUN) python -m pinwheel.demo $(ARGS)
 
-test: setup setup-34 ## Everything: lint, then all tests on Airflow 3.3 and, beside them, on the 3.4 beta
+test: setup setup-34 ## Lint, then all tests on Airflow 3.3 and, beside them, on the 3.4 beta, but for full matrices
 	@status=0; \
 	$(MAKE) --no-print-directory lint || status=1; \
 	$(MAKE) --no-print-directory test-ui || status=1; \
 	$(RUN) python scripts/test.py $(ARGS) || status=1; \
 	exit $$status
+
+test-all: setup-all ## The same with the full matrices: what CI runs
+	@status=0; \
+	$(MAKE) --no-print-directory lint || status=1; \
+	$(MAKE) --no-print-directory test-ui || status=1; \
+	PINWHEEL_REQUIRE_ENVIRONMENTS=1 $(RUN) python scripts/test.py --all $(ARGS) || status=1; \
+	exit $$status
+
+soak: setup ## A long search, an hour or more: many seeds, each fault point, long walks of the state machines
+	@PINWHEEL_SOAK=1 $(RUN) pytest --durations=10 tests/property tests/bundles/test_git_commits.py \
+	tests/integration/test_release_machine.py tests/integration/test_hostile_commits.py \
+	tests/faults/test_between_statements.py $(ARGS)
 
 test-unit: setup ## Unit and property tests: no Airflow processes, seconds
 	@$(RUN) pytest $(wildcard tests/unit tests/property tests/contract) $(ARGS)

@@ -1,6 +1,6 @@
 """All tests on Airflow 3.3, and those that can differ there but for the slow ones on the 3.4 beta.
 
-Two suites at a time.
+With ``--all`` as the first argument the full matrices too. Two suites at a time.
 
 Most of the time tests wait for Airflow's processes, so two at once take little longer than one; a third would
 make them wait for each other. Arguments go to all. The first suite's output comes as it is made, the others'
@@ -31,14 +31,18 @@ class Suite(NamedTuple):
     environment: str
     part: str
     """See ``tests/conftest.py``; empty: all tests."""
+    markers: str = ""
+    """Pytest's expression of the markers of its tests; empty: all."""
     arguments: tuple[str, ...] = ()
 
 
 SUITES = (
     Suite("Airflow 3.3", ".venv", "main"),
-    Suite("Airflow 3.4 beta", ".venv-34", "second", ("-m", "not slow", "-o", "cache_dir=.pytest_cache/34")),
-    Suite("Airflow 3.3: schema, chart", ".venv", "schema", ("-o", "cache_dir=.pytest_cache/schema")),
-    Suite("Airflow 3.3: bundles, faults, demo", ".venv", "faults", ("-o", "cache_dir=.pytest_cache/faults")),
+    Suite("Airflow 3.4 beta", ".venv-34", "second", "not slow", ("-o", "cache_dir=.pytest_cache/34")),
+    Suite("Airflow 3.3: schema, chart", ".venv", "schema", "", ("-o", "cache_dir=.pytest_cache/schema")),
+    Suite(
+        "Airflow 3.3: bundles, faults, demo", ".venv", "faults", "", ("-o", "cache_dir=.pytest_cache/faults")
+    ),
 )
 AT_ONCE = 2
 
@@ -68,7 +72,7 @@ def start(suite: Suite, arguments: list[str], output: IO[bytes] | None) -> subpr
     # hundreds of processes would compile all of Airflow.
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return subprocess.Popen(
-        [str(home / "bin/python"), "-m", "pytest", *suite.arguments, *arguments],
+        [str(home / "bin/python"), "-m", "pytest", "-m", suite.markers, *suite.arguments, *arguments],
         cwd=ROOT,
         # The suites share the machine: waits give up later.
         env={
@@ -83,12 +87,24 @@ def start(suite: Suite, arguments: list[str], output: IO[bytes] | None) -> subpr
     )
 
 
+def suites(*, full: bool) -> list[Suite]:
+    """The suites to run; without *full* no test that is only in the full matrices."""
+    if full:
+        return list(SUITES)
+    return [
+        suite._replace(markers=" and ".join(filter(None, (suite.markers, "not full")))) for suite in SUITES
+    ]
+
+
 def main(arguments: list[str]) -> int:
+    full = arguments[:1] == ["--all"]
+    arguments = arguments[int(full) :]
     with contextlib.ExitStack() as stack:
+        chosen = suites(full=full)
         outputs: dict[Suite, IO[bytes] | None] = {
-            suite: stack.enter_context(tempfile.TemporaryFile()) for suite in SUITES
+            suite: stack.enter_context(tempfile.TemporaryFile()) for suite in chosen
         }
-        outputs[SUITES[0]] = None
+        outputs[chosen[0]] = None
         results = Results(arguments, outputs)
         threads = [threading.Thread(target=results.run) for _ in range(AT_ONCE)]
         for thread in threads:

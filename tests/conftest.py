@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from harness.budget import Meter
 from harness.processes import SESSION_ID, SESSION_VARIABLE, Reaper, kill_all, processes_with
 
 # A folder with short path that another user (PostgreSQL's, when we are root) can enter; pytest's own is
@@ -53,6 +54,28 @@ _ORDER = (
     "faults",
 )
 _counter = itertools.count(1)
+_meter = Meter()
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Note the CPU seconds of each file: see ``harness/budget.py``."""
+    yield
+    _meter.charge(str(Path(item.path).relative_to(Path(__file__).parent)))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _meter.over() and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if sum(_meter.used.values()) > 60:
+        terminalreporter.section("CPU seconds by file, with all processes, of their budgets")
+        for line in _meter.lines():
+            terminalreporter.write_line(line)
+    for line in _meter.over():
+        terminalreporter.write_line(f"FAILED: over twice its budget: {line}", red=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

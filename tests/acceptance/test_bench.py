@@ -12,7 +12,7 @@ import pytest
 
 from harness.processes import SESSION_ID, SESSION_VARIABLE
 
-pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.full, pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
 
 _ROOT = Path(__file__).resolve().parents[2]
 

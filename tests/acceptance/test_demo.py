@@ -11,7 +11,7 @@ import pytest
 
 from harness.processes import SESSION_ID, SESSION_VARIABLE, processes_with
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+pytestmark = [pytest.mark.full, pytest.mark.airflow, pytest.mark.slow]
 
 
 def test_the_demo_tells_its_story_and_leaves_nothing(tmp_path: Path) -> None:

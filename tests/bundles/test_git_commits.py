@@ -14,6 +14,7 @@ pytest.importorskip("airflow")
 from harness.bundle_fixtures import Repository, files_below
 from harness.bundle_fixtures import repo as repo
 from harness.bundle_fixtures import storage as storage
+from harness.soak import many
 from pinwheel.airflow3.bundles.commit import read_commit
 from pinwheel.airflow3.bundles.git import GitBundle
 from pinwheel.core.bundle_version import VersionInfo
@@ -258,7 +259,7 @@ def test_odd_commits_are_taken_or_refused_and_the_next_good_one_is_taken(
     made = bundle(repo)
     good = repo.commit()
     outcome = {"taken": 0, "refused": 0}
-    for seed in range(40):
+    for seed in many(40, 1000):
         sha = odd_commit(repo, random.Random(seed))
         started = time.monotonic()
         try:

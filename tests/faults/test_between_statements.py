@@ -20,9 +20,10 @@ from harness import faults, invariants
 from harness.faults import AFTER_COMMIT, TRIED, Points, airflow_engine
 from harness.inprocess import bound_airflow
 from harness.operations import OPERATIONS, Operation, World
+from harness.soak import SOAK
 
 SEED = int(os.environ.get("PINWHEEL_FAULTS_SEED", "109"))
-ALL = os.environ.get("PINWHEEL_FAULTS") == "all"
+ALL = SOAK or os.environ.get("PINWHEEL_FAULTS") == "all"
 
 every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 

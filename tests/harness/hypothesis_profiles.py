@@ -1,15 +1,13 @@
-"""How far the state machines go: ``PINWHEEL_HYPOTHESIS=large`` for a search, the same small one in CI.
+"""How far the state machines go: a search for ``make soak``, the same small one in CI.
 
 What the small one finds is not shortened, which could take the rest of CI's time; the large one does that.
 """
 
 from __future__ import annotations
 
-import os
-
 from hypothesis import HealthCheck, Phase, settings
 
-LARGE = os.environ.get("PINWHEEL_HYPOTHESIS") == "large"
+from harness.soak import SOAK as LARGE
 
 
 def machine(*, examples: int, steps: int, factor: int = 20) -> settings:

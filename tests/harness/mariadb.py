@@ -37,6 +37,11 @@ def missing(reason: str) -> None:
     pytest.skip(reason)
 
 
+def is_there() -> bool:
+    """Whether a MariaDB can be started here."""
+    return all(shutil.which(name, path=_PLACES) for name in ("mariadbd", "mariadb-install-db"))
+
+
 def drivers() -> Path:
     """A folder with Airflow's MySQL drivers, for ``PYTHONPATH`` of any environment of this Python."""
     recipe = hashlib.sha256(f"{sys.version}{_DRIVERS}".encode()).hexdigest()

@@ -1,7 +1,8 @@
 """Environments with other Airflow versions or more providers, and deployments that run on them.
 
-Made with uv, in ``.venv-cache`` of the checkout, and kept there for the next run. Pinwheel itself is
-installed from the checkout as it stands, so a change of its sources needs no new environment.
+Made with uv, in ``.venv-cache`` of the checkout, and kept there for the next run; all of them by
+``python tests/harness/other_airflow.py`` (``make setup-all``), so that no test spends its time on it.
+Pinwheel itself is installed from the checkout as it stands: a change of its sources needs no new environment.
 """
 
 from __future__ import annotations
@@ -26,21 +27,44 @@ _DRIVERS = ("psycopg2-binary", "asyncpg")
 _LIBRARIES = {"3.0.6": "2026-04-15", "3.1.8": "2026-04-15", "3.2.2": "2026-06-15", "3.3.2": "2026-10-15"}
 """Up to when libraries are taken: an old image has those of its time, as far as Pinwheel goes with them."""
 _SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true"}
+FAB = "apache-airflow-providers-fab==3.9.0"
+ENVIRONMENTS: tuple[tuple[str, ...], ...] = (
+    ("3.0.6",),
+    ("3.1.8",),
+    ("3.2.2",),
+    (BETA,),
+    (AIRFLOW_VERSION, FAB),
+)
+"""Version and packages of each that a test may ask for."""
+REQUIRED = "PINWHEEL_REQUIRE_ENVIRONMENTS"
+"""Set to 1 (as ``make test-all`` does): an environment that is not there fails the test that asks for it."""
 
 
 def programs(version: str, *packages: str) -> Path:
     """The folder of programs of an environment with this Airflow and Pinwheel; made when it is not there."""
     if version == AIRFLOW_VERSION and not packages:
         return BIN
+    if (version, *packages) not in ENVIRONMENTS:
+        raise ValueError(f"{version} {packages} is not among ENVIRONMENTS, which make setup-all makes")
     CACHE.mkdir(exist_ok=True)
     name = "-".join([version, *(package.partition("==")[0] for package in packages)])
     with (CACHE / f"{name}.lock").open("w") as lock:
         # Two test runs at once make it once.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if version == BETA:
-            _run([str(ROOT / "scripts" / "bootstrap"), "--sync-34"])
-            return ROOT / ".venv-34" / "bin"
+            home = ROOT / ".venv-34"
+            if os.environ.get(REQUIRED) != "1" or not home.is_dir():
+                _made_now(f"Airflow {version}")
+                _run([str(ROOT / "scripts" / "bootstrap"), "--sync-34"])
+            return home / "bin"
         return _made(version, CACHE / f"airflow-{name}", packages)
+
+
+def _made_now(what: str) -> None:
+    if os.environ.get(REQUIRED) == "1":
+        raise RuntimeError(
+            f"the environment of {what} is not there or not of this pyproject.toml: make setup-all"
+        )
 
 
 def _made(version: str, folder: Path, packages: Sequence[str]) -> Path:
@@ -48,6 +72,7 @@ def _made(version: str, folder: Path, packages: Sequence[str]) -> Path:
     made_of = [(ROOT / "pyproject.toml").read_bytes(), sys.version.encode(), repr(packages).encode()]
     recipe = hashlib.sha256(b"".join(made_of)).hexdigest()
     if not (stamp.is_file() and stamp.read_text() == recipe):
+        _made_now(f"Airflow {version} {' '.join(packages)}".strip())
         uv = _uv()
         python = str(folder / "bin" / "python")
         _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)])
@@ -149,3 +174,15 @@ class OtherAirflow(AirflowEnv):
         if isinstance(answer, list):
             answer = {"capsules": answer}
         return {**answer, "exit": done.returncode, "error": error, "told": done.stderr}
+
+
+if __name__ == "__main__":
+    for environment in ENVIRONMENTS:
+        print("Airflow", *environment, flush=True)
+        programs(environment[0], *environment[1:])
+    # It imports this module, under its own name.
+    from harness import mariadb
+
+    if mariadb.is_there():
+        print("drivers for MariaDB", flush=True)
+        mariadb.drivers()

@@ -13,7 +13,13 @@ from harness.gitrepo import GitRepo
 from harness.processes import wait_for
 from harness.releases import Releases
 
-pytestmark = [pytest.mark.airflow, pytest.mark.celery, pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.airflow,
+    pytest.mark.celery,
+    pytest.mark.postgres,
+    pytest.mark.slow,
+]
 
 WORKERS = ("worker-1", "worker-2")
 

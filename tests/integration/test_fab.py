@@ -15,12 +15,12 @@ import pytest
 from harness import bundles, dags
 from harness.airflow_env import API_SERVER, DAG_PROCESSOR
 from harness.gitrepo import GitRepo
-from harness.other_airflow import OtherAirflow
+from harness.other_airflow import FAB, OtherAirflow
 from harness.processes import wait_for
 
-pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.full, pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
 
-AIRFLOW, FAB = "3.3.2", "apache-airflow-providers-fab==3.9.0"
+AIRFLOW = "3.3.2"
 API = "/pinwheel/api/v1"
 ADMIN = [
     *("--username", "admin", "--password", "admin-password", "--role", "Admin"),

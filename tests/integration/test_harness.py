@@ -122,6 +122,7 @@ def test_airflow_in_this_process_uses_the_tests_database(airflow_database):
 
 @pytest.mark.celery
 @pytest.mark.postgres
+@pytest.mark.full
 @pytest.mark.slow
 def test_celery_workers_share_no_disk(make_airflow, git_repo, redis_server):
     pytest.importorskip("airflow.providers.celery")
@@ -163,6 +164,7 @@ _INTERRUPTED = dedent(
 
 
 @pytest.mark.postgres
+@pytest.mark.full
 @pytest.mark.slow
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_is_left_when_pytest_is_interrupted(tmp_path, signum):

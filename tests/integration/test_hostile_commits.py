@@ -16,6 +16,7 @@ import pytest
 from harness import bundles, dags
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, processor_loop
+from harness.soak import many
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
@@ -227,7 +228,7 @@ def odd_commit(repo: GitRepo, random: Random) -> str:
     return sha
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", many(5, 60))
 def test_whatever_a_commit_holds_it_is_taken_or_refused_and_the_other_bundle_is_released(
     repositories: Repositories, seed: int
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -25,6 +25,51 @@ pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
 
 KINDS = ("git", "folder")
 SCENARIOS = {**AUDIT, **BEYOND, **TABLE}
+GATE = {
+    "git": {
+        "W1_body_fn",
+        "BA_help",
+        "template",
+        "S1_structural",
+        "W7_W8_midrun_body",
+        "W10_midrun_structural",
+        "W12_retry_body",
+        "W15_clear_run",
+        "W17_clear_run_latest",
+        "W18_queue_new_tasks",
+        "W1_body_unversioned",
+        "W4_two_in_30s",
+    },
+    "folder": {"W1_body_fn", "S1_structural", "W7_W8_midrun_body", "W17_clear_run_latest"},
+}
+"""By kind of bundle, one case for each way to show a wrong version; ``make test-all`` has all."""
+OF_ALL_SURFACES = "W17_clear_run_latest"
+
+
+def cases(scenarios: Iterable[str]) -> list[Any]:
+    """Each of the scenarios on each kind of bundle; those that are not of the gate are marked."""
+    return [
+        pytest.param(name, kind, marks=() if name in GATE[kind] else pytest.mark.full)
+        for kind in KINDS
+        for name in scenarios
+    ]
+
+
+def wanted(request: pytest.FixtureRequest) -> list[tuple[str, str]]:
+    """Scenario and kind of what the selected tests of this file ask for, in the order of the scenarios."""
+    asked = set()
+    for item in request.session.items:
+        if item.path != request.path:
+            continue
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if "scenario" in parameters:
+            asked.add((parameters["scenario"], parameters["kind"]))
+        elif item.get_closest_marker("full"):
+            return [(name, kind) for name in SCENARIOS for kind in KINDS]
+        else:
+            asked |= {(OF_ALL_SURFACES, kind) for kind in KINDS}
+    return [(name, kind) for name in SCENARIOS for kind in KINDS if (name, kind) in asked]
+
 
 REMOVED = (
     "Airflow gives the row of a removed task the version in which it is gone, and leaves the number and the"
@@ -80,7 +125,7 @@ def outside(player: Player, reading: Reading) -> str | None:
 
 
 @pytest.fixture(scope="module")
-def played(session_root: Any, postgres: Any) -> Iterator[Played]:
+def played(request: pytest.FixtureRequest, session_root: Any, postgres: Any) -> Iterator[Played]:
     root = session_root / "truth"
     slots: dict[str, GitSlot | FolderSlot] = {}
     for name in ("git", "gitslow"):
@@ -107,10 +152,9 @@ def played(session_root: Any, postgres: Any) -> Iterator[Played]:
                 scenario=scenario,
                 bundle=f"{kind}slow" if scenario in SLOW else kind,
                 kind=kind,
-                play=play,
+                play=SCENARIOS[scenario],
             )
-            for scenario, play in SCENARIOS.items()
-            for kind in KINDS
+            for scenario, kind in wanted(request)
         ]
         stage.play(players)
         with bound_airflow(database):
@@ -126,28 +170,27 @@ def played(session_root: Any, postgres: Any) -> Iterator[Played]:
     database.drop()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("scenario", AUDIT)
+@pytest.mark.parametrize(("scenario", "kind"), cases(AUDIT))
 def test_each_try_is_shown_with_the_code_that_it_printed(played: Played, scenario: str, kind: str) -> None:
     played.check(kind, scenario)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("change", TABLE)
+@pytest.mark.parametrize(("scenario", "kind"), cases(TABLE))
 def test_finished_running_and_retried_tries_keep_their_code_after_a_change_of_one_kind(
-    played: Played, change: str, kind: str
+    played: Played, scenario: str, kind: str
 ) -> None:
-    assert len(played.players[f"{kind}-{change}"].expected) == 4
-    played.check(kind, change)
+    assert len(played.players[f"{kind}-{scenario}"].expected) == 4
+    played.check(kind, scenario)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("scenario", "kind"), cases(BEYOND))
 def test_a_run_moved_to_the_latest_version_while_it_runs_is_shown_as_it_ran(
-    played: Played, kind: str
+    played: Played, scenario: str, kind: str
 ) -> None:
-    played.check(kind, "latest_while_running")
+    played.check(kind, scenario)
 
 
+@pytest.mark.full
 def test_a_run_in_flight_on_a_folder_keeps_its_release(played: Played) -> None:
     """Stock Airflow takes whatever lies in the folder when a task starts."""
     changed = [
@@ -162,7 +205,7 @@ def test_a_run_in_flight_on_a_folder_keeps_its_release(played: Played) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_history_command_and_the_rest_api_say_what_the_tries_printed(played: Played, kind: str) -> None:
-    dag_id = f"{kind}_w17_clear_run_latest"
+    dag_id = f"{kind}_{OF_ALL_SURFACES.lower()}"
     printed = {(ran.run_id, ran.task_id, ran.try_number): ran.sha for ran in played.truth[dag_id]}
     shown = [
         played.env.pinwheel("history", dag_id),
@@ -173,6 +216,7 @@ def test_the_history_command_and_the_rest_api_say_what_the_tries_printed(played:
         assert said == printed
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_graph_of_each_version_has_the_groups_of_that_version(played: Played, kind: str) -> None:
     """Airflow's grid merges the groups of all versions (W19); its graph of one version is right."""
@@ -184,24 +228,26 @@ def test_the_graph_of_each_version_has_the_groups_of_that_version(played: Played
     assert groups == {1: {"g1"}, 2: {"g2"}}
 
 
+@pytest.mark.full
 def test_none_of_the_72_cases_of_the_audit_is_wrong(played: Played, capsys: Any) -> None:
-    cases = [player for player in played.players.values() if player.scenario in AUDIT]
+    audit = [player for player in played.players.values() if player.scenario in AUDIT]
     readings = played.readings()
     bad = [str(r) for p, r in readings if not r.right and not outside(p, r)]
     known = [r for p, r in readings if not r.right and outside(p, r)]
-    tries = sum(len(played.truth.get(dag_id, [])) for player in cases for dag_id in player.dag_ids)
+    tries = sum(len(played.truth.get(dag_id, [])) for player in audit for dag_id in player.dag_ids)
     said_by = Counter(reading.where.split(".")[0] for _, reading in readings)
     with capsys.disabled():
         print(
-            f"\nTruth: {len(cases)} cases, {tries} tries, {len(readings)} readings"
+            f"\nTruth: {len(audit)} cases, {tries} tries, {len(readings)} readings"
             f" ({', '.join(f'{name} {count}' for name, count in sorted(said_by.items()))}), {len(bad)} wrong,"
             f" {len(known)} known to be wrong in Airflow's own rows; {played.seconds:.0f} s"
         )
-    assert len(cases) == 72
-    assert [f"{player.id}: {player.error}" for player in cases if player.error] == []
+    assert len(audit) == 72
+    assert [f"{player.id}: {player.error}" for player in audit if player.error] == []
     assert bad == []
 
 
+@pytest.mark.full
 def test_what_is_known_to_be_wrong_outside_of_pinwheel_still_is(played: Played) -> None:
     """So that the list shrinks when Airflow mends it, and never holds what Pinwheel says."""
     found = {(p.scenario, r.where) for p, r in played.readings(SCENARIOS) if not r.right}

@@ -48,6 +48,7 @@ def _run(programs: Path, tmp_path: Path, *command: str) -> Any:
     )
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_on_an_older_airflow_pinwheel_is_switched_off_and_says_so(old_airflow: Path, tmp_path: Path) -> None:
     version = _run(old_airflow, tmp_path, "airflow", "version")
@@ -74,6 +75,7 @@ def test_on_an_older_airflow_pinwheel_is_switched_off_and_says_so(old_airflow: P
     assert "Traceback" not in plugins.stderr
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_on_an_older_airflow_the_schema_can_be_reconciled(old_airflow: Path, tmp_path: Path) -> None:
     told = _run(old_airflow, tmp_path, "pinwheel", "db", "reconcile")

@@ -14,7 +14,7 @@ from harness.airflow_env import AIRFLOW_VERSION
 from harness.kube_cluster import Cluster, ConnectionLost, Output
 from harness.other_airflow import BETA, OtherAirflow
 
-pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.full, pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
 
 
 @pytest.fixture

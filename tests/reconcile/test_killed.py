@@ -52,6 +52,7 @@ def killed_at(database: Database, image: Any, walk: Downgrade, target: str) -> N
     assert ended and "cut off" in str(ended[0])
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_killed_at_each_migration_step_it_reaches_the_target_when_it_is_run_again(
     newer: Database, older: Any

@@ -19,7 +19,7 @@ from pinwheel.core.errors import HostError
 from pinwheel.reconcile import snapshot
 from pinwheel.reconcile.installed import installed_version
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+pytestmark = [pytest.mark.full, pytest.mark.airflow, pytest.mark.slow]
 
 KILLER = '''
 import os, pathlib, re, sys

@@ -13,7 +13,7 @@ from harness import bundles
 from harness.airflow_env import AIRFLOW_VERSION
 from harness.other_airflow import OtherAirflow
 
-pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.full, pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
 OLDER = "3.1.8"
 
 DAG = """

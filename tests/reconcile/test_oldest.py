@@ -14,7 +14,7 @@ import pytest
 from harness.airflow_env import API_SERVER, BIN
 from harness.other_airflow import OtherAirflow
 
-pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.full, pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
 
 
 def test_the_image_of_3_0_takes_the_schema_down_to_its_own_and_runs_on_it(

@@ -18,7 +18,7 @@ from harness.databases import Database
 from harness.journey import Journey, contents, differences, write_dag
 from harness.other_airflow import BETA, OtherAirflow, programs
 
-pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.full, pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
 OLD, MIDDLE = "3.2.2", "3.3.2"
 HEADS = {OLD: "1d6611b6ab7c", MIDDLE: "d2f4e1b3c5a7", BETA: "9cffe90fa0c0"}
 CONFIG = {

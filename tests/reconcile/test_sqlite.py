@@ -48,6 +48,7 @@ def newer(sqlite: Any) -> Database:
 
 
 @pytest.mark.airflow
+@pytest.mark.full
 @pytest.mark.slow
 def test_sqlite_goes_up_and_down_with_nothing_but_the_documented_commands(
     sqlite: Any, tmp_path: Path
