@@ -14,11 +14,19 @@ from typing import Any, Protocol
 
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion, unpack_bundle_version
 from airflow.dag_processing.bundles.manager import DagBundlesManager
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
+from pinwheel.airflow3.errands import Errands, Unfinished
 from pinwheel.core.errors import HostError, RefusedVersion
 from pinwheel.core.inputs import Inputs
+from pinwheel.core.text import storable
+
+WAIT = 5.0
+"""Seconds that the loop waits for a fetch that it began: nearly all end within, so one turn does it all."""
+TELL_AFTER = 30.0
+"""Seconds after which a fetch is told as a fault: git gives a silent web server as long."""
+_NEWEST, _LAST_GOOD = "newest", "last good"
 
 
 @frozen(kw_only=True)
@@ -59,10 +67,14 @@ class Prepared:
     manifest: Mapping[str, str]
     source: BaseDagBundle
     """Holds the version against Airflow's clean-up."""
+    about: Mapping[str, Any] = field(factory=dict)
+    """Author, message, time and label of the version, and what was left out of it."""
+    passed_over: Sequence[str] = ()
+    """Dag files of an unversioned bundle that can not be parsed."""
 
 
 class Desk(Protocol):
-    """What a view tells the processor, and asks of it."""
+    """What a view tells the processor, and asks of it. Threads call the first three."""
 
     def seq_before(self, bundle_name: str) -> int:
         """Seq of the bundle's head, read before it is fetched: what is fetched then is at least as new."""
@@ -72,6 +84,9 @@ class Desk(Protocol):
 
     def list_files(self, bundle: BaseDagBundle) -> Any:
         """The Dag files below the bundle's path, as Airflow finds them."""
+
+    def heartbeat(self) -> None:
+        """Say that the processor lives, while a fetch is waited for."""
 
     def take(self, bundle_name: str, prepared: Prepared, expected_seq: int) -> bool:
         """Make a version the bundle's head and plan its parses. False: another processor was faster."""
@@ -87,12 +102,16 @@ class Desk(Protocol):
 
 
 class HeadView(BaseDagBundle):
-    """A configured bundle as the processor's loop sees it: each answer but ``refresh()`` is ready beforehand.
+    """A configured bundle as the processor's loop sees it: each answer is ready beforehand.
 
     ``refresh()`` fetches, makes the version's own directory (also of a class that is not ours and parses from
     a working tree that a refresh changes in place), lists its Dag files and plans their parses; only then the
     answers change, all at once. Where any of that fails the last good version stays and the reason is
     recorded; a version that is refused is not looked into again.
+
+    All that may wait for the bundle's source happens in a thread of its own, which the loop waits for only as
+    long as most take (:data:`WAIT`); a later ``refresh()`` takes what it found. So a source that never
+    answers, or one that a commit of its own names (a submodule), holds up no other bundle.
     """
 
     def __init__(self, inner: BaseDagBundle, desk: Desk) -> None:
@@ -101,36 +120,40 @@ class HeadView(BaseDagBundle):
         self.supports_versioning = inner.supports_versioning
         self.inner = inner
         self._desk = desk
+        self._errands = Errands(wait=WAIT, meanwhile=desk.heartbeat)
         self._shown: Prepared | None = None
         self._refused: RefusedVersion | None = None
 
     def initialize(self) -> None:
-        """Make the answers ready, from the last good version where the newest one can not be had."""
-        try:
-            self.inner.initialize()
-        except Exception as error:
-            self._desk.refresh_failed(self.name, error)
-            if not self._show_last_good():
-                raise
+        """Nothing that can fail or take time: Airflow's loop refreshes what it has initialized."""
         super().initialize()
 
     def refresh(self) -> None:
         """Take over the newest content. On any failure the version in use stays.
 
-        Raises what failed, for Airflow to log and to try again; of a refused version only while there is
-        nothing to show instead, since trying again gives nothing new.
+        Raises what failed, for Airflow to log and to try again; of a refused version, and of a fetch that has
+        not taken long so far, only while there is nothing to show instead.
         """
+        error: Exception
         try:
-            self._refresh()
-        except Exception as error:
-            self._desk.refresh_failed(self.name, error)
-            shown_before = self._shown is not None
-            if not shown_before and not self._show_last_good():
-                raise
-            if shown_before and not isinstance(error, RefusedVersion):
-                raise
+            self._take_newest()
+        except Unfinished as unfinished:
+            error = self._overdue(unfinished.seconds)
+            tell = again = unfinished.seconds >= TELL_AFTER
+        except Exception as caught:
+            error, tell, again = caught, True, not isinstance(caught, RefusedVersion)
         else:
             self._desk.refresh_worked(self.name)
+            return
+        if tell:
+            self._desk.refresh_failed(self.name, error)
+        if again if self._shown is not None else not self._show_last_good():
+            raise error
+
+    @property
+    def wants_a_look(self) -> bool:
+        """Whether ``refresh()`` has something to do before its time has come round."""
+        return self._errands.has_ended(_NEWEST) or self._errands.seconds(_NEWEST) >= TELL_AFTER
 
     @property
     def path(self) -> Path:
@@ -154,31 +177,20 @@ class HeadView(BaseDagBundle):
 
     # -- inside -------------------------------------------------------------------------------------------
 
-    def _refresh(self) -> None:
+    def _take_newest(self) -> None:
         for _ in range(3):
-            expected_seq = self._desk.seq_before(self.name) if self.supports_versioning else 0
-            if self.inner.is_initialized:
-                self.inner.refresh()
-            else:
-                self.inner.initialize()
+            expected_seq, prepared = self._errands.ask(_NEWEST, self._newest)
+            if prepared is None or self._shows(prepared.version):
+                return
             if not self.supports_versioning:
-                self._shown = self._prepare_unversioned()
+                self._desk.passed_over(self.name, prepared.passed_over)
+                self._shown = prepared
                 return
-            version, data = unpack_bundle_version(self.inner.get_current_version(), self.inner)
-            if self._shown is not None and self._shown.version == version:
-                return
-            if self._refused is not None and self._refused.version == version:
-                raise self._refused
-            try:
-                prepared = self._prepare(version, data)
-            except RefusedVersion as error:
-                self._refused = error
-                raise
             if self._desk.take(self.name, prepared, expected_seq):
                 self._shown, self._refused = prepared, None
                 return
         raise HostError(
-            f"Can not take version {version} of bundle {self.name!r}",
+            f"Can not take the newest version of bundle {self.name!r}",
             found="other Dag processors moved the bundle on, three times in a row",
             remedy="Nothing: it is tried again",
         )
@@ -188,18 +200,54 @@ class HeadView(BaseDagBundle):
         if not self.supports_versioning:
             return False
         try:
-            expected_seq = self._desk.seq_before(self.name)
-            version = self._desk.head_version(self.name)
-            if version is None:
+            expected_seq, prepared = self._errands.ask(_LAST_GOOD, self._last_good)
+            if prepared is None or not self._desk.take(self.name, prepared, expected_seq):
                 return False
-            prepared = self._prepare(version, None)
-            if not self._desk.take(self.name, prepared, expected_seq):
-                return False
+        except Unfinished:
+            return False
         except Exception:
             self._log.warning("The version last taken in can not be had", bundle=self.name, exc_info=True)
             return False
         self._shown = prepared
         return True
+
+    def _shows(self, version: str | None) -> bool:
+        return version is not None and self._shown is not None and self._shown.version == version
+
+    def _overdue(self, seconds: float) -> HostError:
+        busy = getattr(self.inner, "busy_with", None) or "fetching it"
+        return HostError(
+            f"Can not refresh bundle {self.name!r} yet",
+            found=f"{busy} has taken {seconds:.0f} seconds so far",
+            remedy="The version in use stays, and the newest is taken when that ends. "
+            "Look whether what is fetched answers",
+        )
+
+    # -- in a thread --------------------------------------------------------------------------------------
+
+    def _newest(self) -> tuple[int, Prepared | None]:
+        """The newest version, ready to be shown, and what is to be the head's seq then; None for no news."""
+        expected_seq = self._desk.seq_before(self.name) if self.supports_versioning else 0
+        if not self.inner.is_initialized:
+            self.inner.initialize()
+        self.inner.refresh()
+        if not self.supports_versioning:
+            return expected_seq, self._prepare_unversioned()
+        version, data = unpack_bundle_version(self.inner.get_current_version(), self.inner)
+        if self._shows(version):
+            return expected_seq, None
+        if self._refused is not None and self._refused.version == version:
+            raise self._refused.with_traceback(None)
+        try:
+            return expected_seq, self._prepare(version, data)
+        except RefusedVersion as error:
+            self._refused = error
+            raise
+
+    def _last_good(self) -> tuple[int, Prepared | None]:
+        expected_seq = self._desk.seq_before(self.name)
+        version = self._desk.head_version(self.name)
+        return expected_seq, self._prepare(version, None) if version is not None else None
 
     def _prepare(self, version: str | None, data: Any) -> Prepared:
         assert version is not None
@@ -224,13 +272,13 @@ class HeadView(BaseDagBundle):
             files=files,
             manifest=manifest,
             source=source,
+            about=_about(source, version),
         )
 
     def _prepare_unversioned(self) -> Prepared:
         files = self._desk.list_files(self.inner)
         # A parser's request can not name such a file: it would end the process (stock's own does).
         odd = sorted(path for path in map(_path_of, files) if not _is_utf8(path))
-        self._desk.passed_over(self.name, odd)
         return Prepared(
             version=None,
             version_data=None,
@@ -238,6 +286,7 @@ class HeadView(BaseDagBundle):
             files=type(files)(file for file in files if _is_utf8(_path_of(file))),
             manifest={},
             source=self.inner,
+            passed_over=odd,
         )
 
 
@@ -268,6 +317,28 @@ def _unlistable(root: Path, manifest: Mapping[str, str], error: Exception) -> st
         folder = os.path.relpath(twice, root.resolve())
         return f"the folder {folder!r} is reached twice by links, which Airflow takes for an endless loop"
     return f"its Dag files can not be listed: {type(error).__name__}: {error}"
+
+
+def about_version(bundle: BaseDagBundle, version: str) -> dict[str, Any]:
+    """Author, message, committed_at and label of a version; nothing of a class that does not know."""
+    if not isinstance(bundle, SnapshotBundle):
+        return {}
+    about = bundle.version_info(version)
+    return {
+        "author": about.author,
+        "message": about.message,
+        "committed_at": about.committed_at,
+        "label": about.label,
+    }
+
+
+def _about(bundle: BaseDagBundle, version: str) -> dict[str, Any]:
+    if not isinstance(bundle, SnapshotBundle):
+        return {}
+    left_out = [
+        {"path": storable(left.path), "reason": storable(left.reason)} for left in bundle.left_out(version)
+    ]
+    return {**about_version(bundle, version), "left_out": left_out or None}
 
 
 def manifest_of(bundle: BaseDagBundle, version: str) -> dict[str, str]:

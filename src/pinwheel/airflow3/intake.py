@@ -10,9 +10,8 @@ from airflow.dag_processing.bundles.base import BaseDagBundle
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from attrs import frozen
 
-from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.guarded import Boundary
-from pinwheel.airflow3.heads import Head, HeadView, KnownFile, Prepared
+from pinwheel.airflow3.heads import Head, HeadView, KnownFile, Prepared, about_version
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.parsing import current_runtime
 from pinwheel.core.errors import RefusedVersion
@@ -55,7 +54,7 @@ class Intake:
         self.known: dict[tuple[str, str], KnownFile] = {}
         self.by_path: dict[str, tuple[str, str, int]] = {}
         self.list_files = list_files
-        self._heartbeat = heartbeat
+        self.heartbeat = heartbeat
         self._taken = taken
         self._plans: dict[str, Plan] = {}
         self._refused: dict[str, tuple[str | None, str]] = {}
@@ -194,21 +193,14 @@ class Intake:
     def _about_refused(self, bundle_name: str, version: str) -> dict[str, Any]:
         """Whose version it is: of one that was refused for what it is, that may be all that can be read."""
         try:
-            bundle = DagBundlesManager().get_bundle(bundle_name, version=version)
-            return _about(bundle, version) if isinstance(bundle, SnapshotBundle) else {}
+            return about_version(DagBundlesManager().get_bundle(bundle_name, version=version), version)
         except Exception:
             return {}
 
     def _advance(self, bundle_name: str, prepared: Prepared, expected_seq: int) -> int | None:
         version = prepared.version
         assert version is not None
-        info: dict[str, Any] = {"version_data": prepared.version_data}
-        if isinstance(prepared.source, SnapshotBundle):
-            info |= _about(prepared.source, version)
-            info["left_out"] = [
-                {"path": storable(left.path), "reason": storable(left.reason)}
-                for left in prepared.source.left_out(version)
-            ] or None
+        info = {"version_data": prepared.version_data, **prepared.about}
         return self.host.run(
             lambda s: bundles.advance(
                 s,
@@ -288,19 +280,9 @@ class Intake:
             bundle_version=head.version,
             seq=head.seq,
             files=[(path, row.id) for path, (row, _) in found.items()],
-            between=self._heartbeat,
+            between=self.heartbeat,
         )
         for path in taken:
             row, inputs = found[path]
             self.remember(head.bundle_name, path, head.seq, inputs, False, row.error, row.id)
         return taken
-
-
-def _about(bundle: SnapshotBundle, version: str) -> dict[str, Any]:
-    about = bundle.version_info(version)
-    return {
-        "author": about.author,
-        "message": about.message,
-        "committed_at": about.committed_at,
-        "label": about.label,
-    }

@@ -14,6 +14,7 @@ from airflow.dag_processing.bundles.manager import DagBundlesManager
 
 from pinwheel.airflow3 import bundle_rows, bundles_config, drift
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
+from pinwheel.airflow3.errands import Errands, Unfinished
 from pinwheel.airflow3.guarded import Boundary
 from pinwheel.airflow3.heads import HeadView
 from pinwheel.airflow3.host import AirflowHost
@@ -41,6 +42,7 @@ class Keeper:
         self._asserted: dict[str, str] = {}
         self._running: set[int] = set()
         self._protected: dict[str, set[str]] = {}
+        self._errands = Errands(wait=1.0)
 
     def bundle_advanced(self, bundle_name: str) -> None:
         self._settled.pop(bundle_name, None)
@@ -109,10 +111,22 @@ class Keeper:
             bundle = view.inner if isinstance(view, HeadView) else view
             if not isinstance(bundle, SnapshotBundle) or not bundle.is_initialized:
                 continue
-            wanted = self.host.run(partial(bundles.protected_versions, bundle_name=bundle.name))
-            if wanted != self._protected.get(bundle.name):
-                bundle.protect(wanted)
-                self._protected[bundle.name] = wanted
+            try:
+                # It may have to fetch, and pushes to the mirror_url
+                done = self._errands.ask(bundle.name, partial(self._protect_one, bundle))
+            except Unfinished:
+                continue
+            except Exception as error:
+                self.boundary.caught("protect", error, bundle_name=bundle.name)
+            else:
+                self._protected[bundle.name] = done
+                self.boundary.worked("protect", bundle_name=bundle.name)
+
+    def _protect_one(self, bundle: SnapshotBundle) -> set[str]:
+        wanted = self.host.run(partial(bundles.protected_versions, bundle_name=bundle.name))
+        if wanted != self._protected.get(bundle.name):
+            bundle.protect(wanted)
+        return wanted
 
     def keep_configured(self) -> None:
         """Nothing that is configured counts as removed in Airflow's rows, though it can not be made now."""

@@ -18,6 +18,11 @@ PRIVATE_NAMES: tuple[tuple[str, str, str], ...] = (
         "parsing/entrypoint.py repeats it; read it again when its source changes",
     ),
     (
+        "airflow.providers.git.hooks.git",
+        "GitHook._ensure_github_app_token(self)",
+        "bundles/hook_environment.py: GitHub is asked before other bundles have to wait",
+    ),
+    (
         "airflow.sdk.execution_time.comms",
         "CommsDecoder._get_response(self)",
         "parsing/entrypoint.py: how the child gets its parse request",

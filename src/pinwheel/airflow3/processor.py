@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,6 +33,7 @@ from pinwheel.airflow3 import bundle_rows, bundles_config, callbacks, compat
 from pinwheel.airflow3.arrivals import Arrivals
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.capsule import store_at_start
+from pinwheel.airflow3.errands import Errands, Unfinished
 from pinwheel.airflow3.failed_start import FailedStart
 from pinwheel.airflow3.guarded import Boundary, GuardedSelector, describe, guarded
 from pinwheel.airflow3.heads import Head, HeadView, KnownFile, manifest_of
@@ -87,6 +89,8 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         )
         self.unmade = Unmade(self.boundary, self.intake.view)
         self._asked: dict[str, float] = {}
+        self._errands = Errands(wait=1.0)
+        self._waiting_callbacks: list[CallbackRequest] = []
 
     @property
     def heads(self) -> dict[str, Head]:
@@ -132,6 +136,12 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         return self.unmade.views(super().get_all_bundles())
 
     # Bundles
+
+    @guarded(lambda self, bundle, **_: False, bundle=lambda bundle, **_: bundle.name)
+    def should_skip_refresh(self, *, bundle: BaseDagBundle, **kwargs: Any) -> bool:
+        if isinstance(bundle, HeadView) and bundle.wants_a_look:
+            return False
+        return bool(super().should_skip_refresh(bundle=bundle, **kwargs))
 
     @guarded(lambda self, bundle: bundle.files, bundle=lambda bundle: bundle.name)
     def _find_files_in_bundle(self, bundle: HeadView) -> Any:
@@ -206,9 +216,11 @@ class PinwheelProcessorManager(DagFileProcessorManager):
     def fetch_callbacks(self) -> list[CallbackRequest]:
         if not self._time_to("fetch callbacks"):
             return []
+        waiting, self._waiting_callbacks = self._waiting_callbacks, []
         try:
-            return list(super().fetch_callbacks())
+            return [*waiting, *super().fetch_callbacks()]
         except Exception as error:
+            self._waiting_callbacks = waiting
             if lost := self.host.run(callbacks.drop_unreadable):
                 raise callbacks.Unreadable(lost) from error
             raise
@@ -218,7 +230,13 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         view = next((b for b in self._dag_bundles if b.name == request.bundle_name), None)
         if request.bundle_version is None and isinstance(view, HeadView) and view.name in self.heads:
             return view
-        bundle = super().prepare_callback_bundle(request)
+        version = (request.bundle_name, request.bundle_version)
+        try:
+            # One that is not on this machine has to be fetched
+            bundle = self._errands.ask(version, partial(super().prepare_callback_bundle, request))
+        except Unfinished:
+            self._waiting_callbacks.append(request)
+            return None
         if bundle is not None:
             # Airflow asks for it outside of any `try`; of a malformed version it raises.
             _ = bundle.path

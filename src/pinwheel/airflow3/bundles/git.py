@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from pinwheel.airflow3.bundles.credentials import (
     without_login,
 )
 from pinwheel.airflow3.bundles.git_command import Git, GitFailed
+from pinwheel.airflow3.bundles.hook_environment import hook_environment
 from pinwheel.airflow3.bundles.layout import Limits
 from pinwheel.airflow3.bundles.mended import MendedBundle
 from pinwheel.airflow3.bundles.mirror import KEEP, Mirror, key_of
@@ -47,9 +47,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The provider's hook sets variables of the whole process while a command runs
-# (GitHook.configure_hook_env, apache-airflow-providers-git 0.4): two threads must not interleave.
-_HOOK_ENVIRONMENT = threading.Lock()
 # GitHub answers "Repository not found" for a few seconds after it issued an app's token (as in the provider).
 _GITHUB_APP_WAITS_SECONDS = (2, 4, 8, 15)
 _VIEW_URLS = {
@@ -199,13 +196,13 @@ class GitBundle(MendedBundle):
         if hook is None:
             yield dict(self._url_credentials)
             return
-        with _HOOK_ENVIRONMENT, hook.configure_hook_env():
+        with hook_environment(hook) as environment:
             # As in the provider, the connection's password goes before one in the URL
             own = without_login(self._url_credentials) if hook.auth_token else self._url_credentials
-            yield {**os.environ, **hook.env, **own}
+            yield environment | own
 
     def _take_newest(self) -> str:
-        with self.mirror.fetching():
+        with self._busy_with(f"fetching {without_credentials(self.repo_url)}"), self.mirror.fetching():
             before: dict[str, str] | None = None
             try:
                 before = self.mirror.refs("refs/upstream/")
@@ -410,7 +407,8 @@ class GitBundle(MendedBundle):
             raise RefusedVersion(error.failed, found=error.found) from None
         # The URL comes from the repository's content: it may not name a program or, from afar, a local file
         allowed = own | {"GIT_ALLOW_PROTOCOL": "http:https:ssh:git" + (":file" if local else "")}
-        with module.fetching():
+        module_said = f"the submodule {path!a} ({without_credentials(url)})"
+        with self._busy_with(f"fetching {module_said}"), module.fetching():
             try:
                 self._fetch(lambda _, network: module.fetch_one(url, {**network, **allowed}, sha))
             except GitFailed as error:

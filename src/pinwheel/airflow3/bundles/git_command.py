@@ -15,6 +15,7 @@ from typing import IO, cast
 from pinwheel.airflow3.bundles.credentials import configure, hide
 from pinwheel.airflow3.bundles.credentials import split_credentials as split_credentials
 from pinwheel.airflow3.bundles.credentials import without_credentials as without_credentials
+from pinwheel.airflow3.bundles.forks import start
 from pinwheel.core.errors import HostError
 
 NETWORK_TIMEOUT_SECONDS = 900
@@ -103,7 +104,7 @@ class Git:
         environment = {**_environment(network), **more}
         timeout = LOCAL_TIMEOUT_SECONDS if network is None else NETWORK_TIMEOUT_SECONDS
         with configure(environment):
-            process = subprocess.Popen(
+            process = start(
                 self._command(arguments, config),
                 env=environment,
                 stdin=subprocess.PIPE,
@@ -126,7 +127,7 @@ class Git:
 
     def beginning(self, kind: str, oid: str, most: int) -> bytes:
         """At most the first *most* bytes of an object. Raises GitFailed when it is not here."""
-        process = subprocess.Popen(
+        process = start(
             self._command(("cat-file", kind, oid), ()),
             env=_environment(None),
             stdin=subprocess.DEVNULL,
@@ -148,7 +149,7 @@ class Git:
         It is killed when the caller closes this. Raises :class:`GitFailed`, at the end.
         """
         with tempfile.TemporaryFile() as errors:
-            process = subprocess.Popen(
+            process = start(
                 self._command(arguments, ()),
                 env=_environment(None),
                 stdin=subprocess.DEVNULL,
@@ -167,7 +168,7 @@ class Git:
 
     def readable(self, oids: bytes) -> bool:
         """Whether git can read the content of all these objects (one id a line). Keeps none of it."""
-        process = subprocess.Popen(
+        process = start(
             self._command(("cat-file", "--batch"), ()),
             env=_environment(None),
             stdin=subprocess.PIPE,
@@ -197,7 +198,7 @@ class Git:
     @contextmanager
     def blobs(self) -> Iterator[BlobReader]:
         """A reader of raw object contents; one ``git`` process for all of them."""
-        process = subprocess.Popen(
+        process = start(
             self._command(("cat-file", "--batch"), ()),
             env=_environment(None),
             stdin=subprocess.PIPE,
@@ -217,7 +218,7 @@ class Git:
         It is killed when the body raises.
         """
         with tempfile.TemporaryFile() as errors:
-            process = subprocess.Popen(
+            process = start(
                 self._command(arguments, ()),
                 env=_environment(None),
                 stdin=subprocess.PIPE,

@@ -1,4 +1,7 @@
-"""Locks between threads and processes that a SIGKILL releases and that leave no litter."""
+"""Locks between threads and processes that a SIGKILL releases and that leave no litter.
+
+A child that is forked does not share them, whichever thread holds one.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from pinwheel.airflow3.bundles.forks import close_lock, open_lock
 
 
 @contextmanager
@@ -25,24 +30,24 @@ def file_lock(path: Path, *, wait: bool = True, remove: bool = False) -> Iterato
     finally:
         if remove:
             path.unlink(missing_ok=True)
-        os.close(descriptor)
+        close_lock(descriptor)
 
 
 def _acquire(path: Path, wait: bool) -> int | None:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = open_lock(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            os.close(descriptor)
+            close_lock(descriptor)
             return None
         except BaseException:
-            os.close(descriptor)
+            close_lock(descriptor)
             raise
         try:
             if os.path.samestat(os.fstat(descriptor), os.stat(path)):
                 return descriptor
         except FileNotFoundError:
             pass
-        os.close(descriptor)
+        close_lock(descriptor)

@@ -60,6 +60,8 @@ class SnapshotBundle(BaseDagBundle):
 
     supports_versioning = True
     subdir: str | None = None
+    busy_with: str | None = None
+    """What of its source it waits for just now, in words; None: for nothing. For other threads to read."""
 
     def __init__(self, *, mirror_url: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -299,6 +301,14 @@ class SnapshotBundle(BaseDagBundle):
             if refused.bundle_name:
                 raise
             raise RefusedVersion.of(self.name, version, refused.reason, remedy=refused.remedy) from None
+
+    @contextmanager
+    def _busy_with(self, what: str) -> Iterator[None]:
+        former, self.busy_with = self.busy_with, what
+        try:
+            yield
+        finally:
+            self.busy_with = former
 
     def _head(self) -> str | None:
         return self.mirror.resolve(self._head_ref)
