@@ -8,7 +8,7 @@ records the binding within a second (``upkeep.record_bindings``).
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from airflow.listeners import hookimpl
@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, SessionTransaction, object_session
 from pinwheel.core.run.binding import BoundBy
 from pinwheel.store import bindings
 from pinwheel.store import tables as t
+from pinwheel.store.bindings import NewBinding
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -41,16 +42,15 @@ def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
         event.listen(session, "before_commit", _record)
         event.listen(session, "after_transaction_end", _forget)
     started.append(
-        {
-            "dag_id": dag_run.dag_id,
-            "run_id": dag_run.run_id,
-            "seq": dag_run.clear_number,
-            "dag_version_id": dag_run.created_dag_version_id,
-            "bundle_version": dag_run.bundle_version,
-            "bound_by": BoundBy.ACTIVE,
-            "actor": None,
-            "bound_at": timezone.utcnow(),
-        }
+        NewBinding(
+            dag_id=dag_run.dag_id,
+            run_id=dag_run.run_id,
+            seq=dag_run.clear_number,
+            dag_version_id=dag_run.created_dag_version_id,
+            bundle_version=dag_run.bundle_version,
+            bound_by=BoundBy.ACTIVE,
+            bound_at=timezone.utcnow(),
+        )
     )
 
 
@@ -62,7 +62,7 @@ def _forget(session: Session, transaction: SessionTransaction) -> None:
 
 def _record(session: Session) -> None:
     """Write, right before a commit, the bindings of the runs that this transaction started."""
-    started: list[dict[str, Any]] = session.info[_STARTED]
+    started: list[NewBinding] = session.info[_STARTED]
     if not started:
         return
     try:
@@ -76,7 +76,7 @@ def _record(session: Session) -> None:
         started.clear()
 
 
-def _write(session: Session, started: list[dict[str, Any]]) -> None:
+def _write(session: Session, started: list[NewBinding]) -> None:
     with ExitStack() as stack:
         # What the scheduler has not flushed yet must not be written, and undone, with what is ours.
         stack.enter_context(session.no_autoflush)

@@ -15,6 +15,7 @@ from pinwheel.services.ports import BackfillRun, BackfillWish, Host
 from pinwheel.services.trigger import target_of, version_for
 from pinwheel.services.views import View, instant
 from pinwheel.store import bindings, events, releases
+from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags
 
 
@@ -186,19 +187,22 @@ def _record(
     reason: str | None,
     request_id: str,
 ) -> None:
-    for run in made.runs:
-        if run.run_id is not None and run.outcome in _RUN:
-            bindings.add(
-                session,
-                dag_id=made.dag_id,
-                run_id=run.run_id,
-                seq=run.seq,
-                dag_version_id=run.dag_version_id,
-                bundle_version=run.bundle_version,
-                bound_by=bound_by,
-                actor=actor,
-                now=host.now(),
-            )
+    now = host.now()
+    new = [
+        NewBinding(
+            dag_id=made.dag_id,
+            run_id=run.run_id,
+            seq=run.seq,
+            dag_version_id=run.dag_version_id,
+            bundle_version=run.bundle_version,
+            bound_by=bound_by,
+            actor=actor,
+            bound_at=now,
+        )
+        for run in made.runs
+        if run.run_id is not None and run.outcome in _RUN
+    ]
+    bindings.add_all(session, new)
     details: dict[str, Any] = {
         "backfill": made.backfill,
         "build": made.build,

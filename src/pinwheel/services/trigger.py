@@ -19,6 +19,7 @@ from pinwheel.services import faults
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import load_states, place_for_runs, projections_for
 from pinwheel.store import bindings, builds, dags, events, releases
+from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags
 
 
@@ -101,14 +102,18 @@ def trigger(
         )
         bindings.add(
             session,
-            dag_id=dag_id,
-            run_id=new_id,
-            seq=seq,
-            dag_version_id=version_id,
-            bundle_version=bundle_version,
-            bound_by=BoundBy.of_choice(chosen=build is not None, release=release),
-            actor=actor,
-            now=host.now(),
+            NewBinding(
+                dag_id=dag_id,
+                run_id=new_id,
+                seq=seq,
+                dag_version_id=version_id,
+                bundle_version=bundle_version,
+                bound_by=BoundBy.of_choice(chosen=build is not None, release=release),
+                actor=actor,
+                bound_at=host.now(),
+            ),
+            release=release,
+            build_id=target.id,
         )
         bound = Bound(
             dag_id=dag_id, run_id=new_id, build=target.build, release=release, bundle_version=bundle_version
@@ -214,14 +219,18 @@ def clear_one(
     row = known.get(bound_id) if bound_id else None
     bindings.add(
         session,
-        dag_id=dag_id,
-        run_id=run_id,
-        seq=seq,
-        dag_version_id=bound_id,
-        bundle_version=bundle_version or bound_version,
-        bound_by=BoundBy.of_choice(chosen=target is not None, release=release),
-        actor=actor,
-        now=host.now(),
+        NewBinding(
+            dag_id=dag_id,
+            run_id=run_id,
+            seq=seq,
+            dag_version_id=bound_id,
+            bundle_version=bundle_version or bound_version,
+            bound_by=BoundBy.of_choice(chosen=target is not None, release=release),
+            actor=actor,
+            bound_at=host.now(),
+        ),
+        release=row.release if row else None,
+        build_id=row.build_id if row else None,
     )
     bound = Cleared(
         dag_id=dag_id,

@@ -20,6 +20,7 @@ from pinwheel.services.releasing import (
     released_place,
 )
 from pinwheel.store import bindings, builds, dags
+from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags
 
 
@@ -154,19 +155,19 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
 
     def work(session: Any) -> int:
         now = host.now()
-        return sum(
-            bindings.add(
-                session,
+        new = [
+            NewBinding(
                 dag_id=run.dag_id,
                 run_id=run.run_id,
                 seq=run.clear_number,
                 dag_version_id=run.created_dag_version_id,
                 bundle_version=run.bundle_version,
                 bound_by=BoundBy.ACTIVE,
-                now=min(run.queued_at or now, now),
+                bound_at=min(run.queued_at or now, now),
             )
             for run in host.unrecorded_runs(session, limit, watched)
-        )
+        ]
+        return bindings.add_all(session, new)
 
     recorded = host.run(work)
     running = host.run(host.running_runs)

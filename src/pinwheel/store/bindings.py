@@ -7,44 +7,59 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from attrs import asdict, frozen
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
 from pinwheel.core.run.binding import BoundBy
+from pinwheel.store import releases
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing
 
-
-def add(
-    session: Session,
-    *,
-    dag_id: str,
-    run_id: str,
-    seq: int,
-    dag_version_id: UUID | None,
-    bundle_version: str | None,
-    bound_by: BoundBy,
-    now: datetime,
-    actor: str | None = None,
-) -> bool:
-    """Record a binding; False when this run was already bound for this seq (its clear_number)."""
-    row = {
-        "dag_id": dag_id,
-        "run_id": run_id,
-        "seq": seq,
-        "dag_version_id": dag_version_id,
-        "bundle_version": bundle_version,
-        "bound_by": bound_by,
-        "actor": actor,
-        "bound_at": now,
-    }
-    return bool(add_all(session, [row]))
+_KEY = ("dag_id", "run_id", "seq")
+ROWS = 80
+"""So many rows of about ten values in one statement: SQLite before 3.32 takes no more than 999 values."""
 
 
-def add_all(session: Session, rows: list[dict[str, Any]]) -> int:
-    """As :func:`add`, many at once; each row names every column. Returns how many were recorded."""
-    return insert_missing(session, t.binding, rows, ["dag_id", "run_id", "seq"])
+@frozen(kw_only=True)
+class NewBinding:
+    """That a run uses a version from now on. ``seq`` is the run's clear number."""
+
+    dag_id: str
+    run_id: str
+    seq: int
+    dag_version_id: UUID | None
+    bundle_version: str | None
+    bound_by: BoundBy
+    bound_at: datetime
+    actor: str | None = None
+
+
+def add(session: Session, new: NewBinding, *, release: int | None, build_id: int | None) -> bool:
+    """Record a binding; False when this run was already bound for this seq.
+
+    ``release`` and ``build_id`` are what the version stands for; neither, when it is from before Pinwheel.
+    """
+    row = {**asdict(new), "release": release, "build_id": build_id}
+    return bool(insert_missing(session, t.binding, row, _KEY))
+
+
+def add_all(session: Session, new: Collection[NewBinding]) -> int:
+    """As :func:`add`, many at once, with what the ledger says of their versions: two statements a batch.
+
+    Returns how many were recorded.
+    """
+    known = releases.by_dag_version(session, {one.dag_version_id for one in new if one.dag_version_id})
+    rows = []
+    for one in new:
+        version = known.get(one.dag_version_id) if one.dag_version_id else None
+        numbers = {
+            "release": version.release if version else None,
+            "build_id": version.build_id if version else None,
+        }
+        rows.append({**asdict(one), **numbers})
+    return sum(insert_missing(session, t.binding, list(chunk), _KEY) for chunk in chunks(rows, ROWS))
 
 
 def of_runs(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, list[Row[Any]]]:

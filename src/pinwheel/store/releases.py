@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Result, Row, insert, null, select, update
+from sqlalchemy import Result, Row, insert, null, select, union_all, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -175,19 +175,22 @@ def by_dag_version(session: Session, ids: Collection[UUID]) -> dict[UUID, KnownV
     """What releases and trials stand for, by the id of their version row in Airflow."""
     found: dict[UUID, KnownVersion] = {}
     for chunk in chunks(sorted(set(ids), key=str)):
-        for table, number in ((t.trial, null()), (t.release, t.release.c.release)):
-            rows: Result[Any] = session.execute(
-                select(
-                    table.c.dag_version_id,
-                    number.label("release"),
-                    table.c.bundle_version,
-                    t.build.c.build,
-                    t.build.c.id.label("build_id"),
-                )
-                .join(t.build, t.build.c.id == table.c.build_id)
-                .where(table.c.dag_version_id.in_(chunk))
+        parts = [
+            select(
+                table.c.dag_version_id,
+                number.label("release"),
+                table.c.bundle_version,
+                t.build.c.build,
+                t.build.c.id.label("build_id"),
             )
-            found.update({row.dag_version_id: KnownVersion.from_row(row._mapping) for row in rows})
+            .join(t.build, t.build.c.id == table.c.build_id)
+            .where(table.c.dag_version_id.in_(chunk))
+            for table, number in ((t.release, t.release.c.release), (t.trial, null()))
+        ]
+        for row in session.execute(union_all(*parts)):
+            version = KnownVersion.from_row(row._mapping)
+            if version.release is not None or version.dag_version_id not in found:
+                found[version.dag_version_id] = version
     return found
 
 
