@@ -113,7 +113,7 @@ OPERATIONS = [
     Operation(
         "trigger",
         lambda w, _: w.hold_first(),
-        lambda w, i: trigger.trigger(w.host, "a", actor="ada", build=2),
+        lambda w, i: trigger.trigger(w.host, "a", actor="ada", build=2, request_id=i),
         releases=0,
     ),
     Operation(

@@ -303,12 +303,14 @@ def test_a_repeated_request_with_its_key_changes_nothing_again(api: Deployment) 
     assert (first["changed"], again["changed"]) == (True, False)
     assert (again["release"], again["build"]) == (first["release"], first["build"]) == (3, 1)
     assert api.status("keys")["active_release"] == 3
-    # The key stands for one request of one user: neither another one nor another user's gets its answer.
-    other = ok(api.post("/dags/keys/promote", headers=headers))
+    # The key stands for one request of one user: another one is refused, and another user's is another.
+    refused = problem(api.post("/dags/keys/promote", headers=headers), 409)
+    assert refused["facts"]["first"]["verb"] == "rollback"
+    other = ok(api.post("/dags/keys/promote", headers={"Idempotency-Key": "deploy 18"}))
     assert (other["changed"], other["release"]) == (True, 4)
     theirs = ok(api.post("/dags/keys/rollback", {"reason": "r"}, user="editor", headers=headers))
     assert (theirs["changed"], theirs["release"]) == (True, 5)
-    problem(api.post("/dags/keys/backfills", DATES, headers=headers), 422)
+    problem(api.post("/dags/keys/backfills", DATES, headers=headers), 409)
 
 
 def test_a_repeated_trigger_or_clear_with_its_key_runs_nothing_again(api: Deployment) -> None:
@@ -320,13 +322,15 @@ def test_a_repeated_trigger_or_clear_with_its_key_runs_nothing_again(api: Deploy
     again = api.post("/dags/keys/runs", {"build": 1, "reason": "once"}, headers=headers)
     assert (first.status_code, first.json()) == (201, again.json())
     assert counted("trigger") == 1
-    other = ok(api.post("/dags/keys/runs", {"build": 2, "reason": "once"}, headers=headers))
+    problem(api.post("/dags/keys/runs", {"build": 2, "reason": "once"}, headers=headers), 409)
+    other = ok(api.post("/dags/keys/runs", {"build": 2, "reason": "once"}))
     theirs = ok(api.post("/dags/keys/runs", {"build": 1, "reason": "once"}, user="editor", headers=headers))
     runs = {first.json()["run_id"], other["run_id"], theirs["run_id"]}
     assert (len(runs), counted("trigger")) == (3, 3)
 
     for run_id in runs:
         finish(api, "keys", run_id)
+    headers = {"Idempotency-Key": "again 4711"}
     body = {"run_ids": sorted(runs), "build": 2}
     cleared = ok(api.post("/dags/keys/clear", body, headers=headers))
     assert [run["cleared"] for run in cleared["runs"]] == [1, 1, 1]
@@ -334,6 +338,8 @@ def test_a_repeated_trigger_or_clear_with_its_key_runs_nothing_again(api: Deploy
     assert counted("clear") == 3
     one = first.json()["run_id"]
     path = f"/dags/keys/runs/{quote(one, safe='')}/clear"
+    problem(api.post(path, headers=headers), 409)
+    headers = {"Idempotency-Key": "one 4711"}
     alone = ok(api.post(path, headers=headers))
     assert (alone["run_id"], counted("clear")) == (one, 4)
     assert ok(api.post(path, headers=headers)) == alone

@@ -287,7 +287,7 @@ def test_a_name_in_the_ledger_survives_each_text(source: Any) -> None:
         world = World()
         world.pusher.push({dag_id: Text("plain")})
         trigger.trigger(world.host, dag_id, actor="a" * 250, run_id="r" * 250)
-        world.change(Verb.PIN, [dag_id], reason="ä" * 5000, request_id="x" * 64)
+        world.change(Verb.PIN, [dag_id], reason="ä" * 5000, request_id="x" * 255)
         invariants.check(database.engine())
     database.drop()
 

@@ -108,7 +108,7 @@ def test_facts_of_an_error_are_in_its_problem() -> None:
         ["pin", "d", "--build", "0"],
         ["pin", "d", "--build", "1", "--release", "2"],
         ["pin", "d", "--expected-release", "-1"],
-        ["pin", "d", "--request-id", "x" * 65],
+        ["pin", "d", "--request-id", "x" * 256],
         ["unpin", "d", "--build", "1"],
         ["status", "--output", "xml"],
         ["status", "--outp", "json"],

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from airflow.exceptions import DagNotFound, DagRunTypeNotAllowed
@@ -116,6 +117,26 @@ def create_default(dag_id: str, wish: BackfillWish, *, actor: str) -> int:
             run_on_latest_version=latest,
         )
     return int(made.id)
+
+
+def made_since(
+    session: Session, dag_id: str, wish: BackfillWish, since: datetime, *, actor: str
+) -> int | None:
+    """The first backfill that *actor* made of the same Dag, dates and settings since then."""
+    rows = session.scalars(
+        select(Backfill)
+        .where(
+            Backfill.dag_id == dag_id,
+            Backfill.created_at >= since,
+            Backfill.from_date == wish.from_date,
+            Backfill.to_date == wish.to_date,
+            Backfill.max_active_runs == wish.max_active_runs,
+            Backfill.reprocess_behavior == ReprocessBehavior(wish.reprocess),
+            Backfill.triggering_user_name == actor,
+        )
+        .order_by(Backfill.id)
+    )
+    return next((row.id for row in rows if (row.dag_run_conf or {}) == (wish.conf or {})), None)
 
 
 def plan_default(session: Session, dag_id: str, wish: BackfillWish) -> tuple[BackfillRun, ...]:

@@ -160,6 +160,11 @@ class AirflowHost:
     ) -> tuple[BackfillRun, ...]:
         return backfill.plan_default(session, dag_id, wish)
 
+    def backfill_since(
+        self, session: Session, dag_id: str, wish: BackfillWish, since: datetime, *, actor: str
+    ) -> int | None:
+        return backfill.made_since(session, dag_id, wish, since, actor=actor)
+
     def backfill_runs(self, session: Session, backfill_id: int) -> tuple[BackfillRun, ...]:
         return backfill.read(session, backfill_id)
 

@@ -20,7 +20,8 @@ _SAID = {
     401: "No valid Airflow login.",
     403: "You may see the Dag, but not do this with it; or a rule of Pinwheel forbids it.",
     404: "No such Dag, build, release or run, or you may not see the Dag.",
-    409: "Somebody else changed the Dag meanwhile, or the run exists. Look again, then repeat.",
+    409: "Somebody else changed the Dag meanwhile, the run exists, or the Idempotency-Key stands for another "
+    "request. Look again, then repeat.",
     413: "The body is larger than 8 MiB.",
     422: "The request cannot mean anything, or its body is not JSON.",
     502: "Airflow or its database failed underneath.",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from fastapi import Depends, Header, Path, Query
 from pydantic import StringConstraints
 
+from pinwheel.api.access import Access, unreadable
 from pinwheel.api.schemas import MAX_NUMBER
 from pinwheel.core.errors import InvalidInput
+from pinwheel.core.request import LONGEST_ID
+from pinwheel.services.once import Sees
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
 DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET = 100, 1000, 10_000_000
@@ -53,12 +55,19 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         min_length=1,
-        max_length=255,
+        max_length=LONGEST_ID,
         pattern=r"^[\x20-\x7e]+$",
-        description="Any text of your own. The same request with the same key by the same user changes "
-        "nothing a second time, and answers with what the first one did.",
+        description="Any text of your own. The same request with the same key by the same user within 7 "
+        "days changes nothing a second time, and answers with what the first one did. Another answers 409.",
     ),
 ]
+
+
+class Repeatable(TypedDict):
+    """Arguments that each service takes which changes something."""
+
+    request_id: str | None
+    sees: Sees
 
 
 def expected(if_match: int | None, in_body: int | None) -> int | None:
@@ -72,8 +81,9 @@ def expected(if_match: int | None, in_body: int | None) -> int | None:
     return if_match if if_match is not None else in_body
 
 
-def request_id(key: str | None, user: str, request: str) -> str | None:
-    """What the key stands for: this request of this user; under the same key another request is another."""
-    if key is None:
-        return None
-    return hashlib.sha256("\0".join((user, key, request)).encode()).hexdigest()
+def repeatable(access: Access, key: str | None) -> Repeatable:
+    """What lets a service carry a request out once, and tell of an earlier one only what the user may see."""
+    return {
+        "request_id": key,
+        "sees": lambda dag_ids: set(dag_ids) - set(unreadable(access, dag_ids)),
+    }

@@ -94,6 +94,7 @@ class Backend(Protocol):
         conf: dict[str, Any] | None = None,
         note: str | None = None,
         reason: str | None = None,
+        request_id: str | None = None,
     ) -> View:
         """Start one run. Returns ``attrs.asdict(services.trigger.Bound)``."""
         ...
@@ -108,6 +109,7 @@ class Backend(Protocol):
         task_ids: Sequence[str] | None = None,
         reason: str | None = None,
         plan: bool = False,
+        request_id: str | None = None,
     ) -> list[View]:
         """Let runs run again, all in one transaction. One ``attrs.asdict(services.trigger.Cleared)`` each."""
         ...
@@ -125,6 +127,7 @@ class Backend(Protocol):
         dag_run_conf: dict[str, Any] | None = None,
         reason: str | None = None,
         plan: bool = False,
+        request_id: str | None = None,
     ) -> View:
         """Run a Dag for the dates of a range. See ``services.backfill.view``."""
         ...
@@ -224,6 +227,7 @@ class LocalBackend:
             expected_release=expected_release,
             request_id=request_id,
             rerun_failed=rerun_failed,
+            selector=selector,
         )
         return [_plain(outcome) for outcome in (plan_change if plan else apply)(self.host, change)]
 
@@ -237,6 +241,7 @@ class LocalBackend:
         conf: dict[str, Any] | None = None,
         note: str | None = None,
         reason: str | None = None,
+        request_id: str | None = None,
     ) -> View:
         from pinwheel.services.trigger import trigger
 
@@ -251,6 +256,7 @@ class LocalBackend:
                 conf=conf,
                 note=note,
                 reason=reason,
+                request_id=request_id,
             )
         )
 
@@ -264,6 +270,7 @@ class LocalBackend:
         task_ids: Sequence[str] | None = None,
         reason: str | None = None,
         plan: bool = False,
+        request_id: str | None = None,
     ) -> list[View]:
         from pinwheel.services.trigger import clear
 
@@ -277,6 +284,7 @@ class LocalBackend:
             task_ids=task_ids,
             reason=reason,
             plan=plan,
+            request_id=request_id,
         )
         return [_plain(run) for run in cleared]
 
@@ -293,6 +301,7 @@ class LocalBackend:
         dag_run_conf: dict[str, Any] | None = None,
         reason: str | None = None,
         plan: bool = False,
+        request_id: str | None = None,
     ) -> View:
         from pinwheel.services.backfill import backfill, view
         from pinwheel.services.ports import BackfillWish
@@ -305,7 +314,16 @@ class LocalBackend:
             reprocess=reprocess_behavior,
             conf=dag_run_conf,
         )
-        made = backfill(self.host, dag_id, wish, actor=self.actor, build=build, reason=reason, plan=plan)
+        made = backfill(
+            self.host,
+            dag_id,
+            wish,
+            actor=self.actor,
+            build=build,
+            reason=reason,
+            plan=plan,
+            request_id=request_id,
+        )
         return view(made)
 
     def _ids(self, selector: Selector | None) -> list[str] | None:

@@ -65,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plan", "--dry-run", dest="plan", action="store_true", help="show what would run, change nothing"
     )
     parser.add_argument("-m", "--reason", metavar="TEXT", help="why; kept with the event")
+    options.add_request_id(parser)
     options.add_common(parser)
 
 
@@ -80,6 +81,7 @@ def run(context: Context) -> None:
         reprocess_behavior=args.reprocess_behavior,
         dag_run_conf=args.dag_run_conf,
         reason=args.reason,
+        request_id=args.request_id,
         plan=args.plan,
     )
     context.emit(made, lambda console: render(console, made))

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task-id", action="append", metavar="ID", help="only this task; may be repeated")
     parser.add_argument("--plan", action="store_true", help="show what would run again, change nothing")
     parser.add_argument("-m", "--reason", metavar="TEXT", help="why; kept with the event")
+    options.add_request_id(parser)
     options.add_common(parser)
 
 
@@ -41,6 +42,7 @@ def run(context: Context) -> None:
         only_failed=args.only_failed,
         task_ids=args.task_id,
         reason=args.reason,
+        request_id=args.request_id,
         plan=args.plan,
     )
     context.emit(cleared, lambda console: render(console, cleared, plan=args.plan))

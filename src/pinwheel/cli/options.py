@@ -8,6 +8,7 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
+from pinwheel.core.request import LONGEST_ID, is_request_id
 from pinwheel.core.selector import Selector
 
 OUTPUTS = ("table", "json", "yaml")
@@ -73,13 +74,18 @@ def add_change(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="refuse when the active release is another one (one Dag only)",
     )
-    group.add_argument(
+    add_request_id(group)
+    group.add_argument("-y", "--yes", action="store_true", help="do not ask before several Dags are changed")
+
+
+def add_request_id(parser: argparse._ActionsContainer) -> None:
+    """``--request-id``: on every verb that changes something."""
+    parser.add_argument(
         "--request-id",
         type=request_id,
         metavar="ID",
-        help="makes a repeat of this command change nothing again",
+        help="makes a repeat of this command, within 7 days, change nothing again",
     )
-    group.add_argument("-y", "--yes", action="store_true", help="do not ask before several Dags are changed")
 
 
 def add_target(parser: argparse.ArgumentParser, *release_names: str) -> None:
@@ -114,9 +120,9 @@ def positive(text: str) -> int:
 
 
 def request_id(text: str) -> str:
-    """At most 64 characters."""
-    if not 0 < len(text) <= 64:
-        raise argparse.ArgumentTypeError("an id has 1 to 64 characters")
+    """As an ``Idempotency-Key`` of the REST API."""
+    if not is_request_id(text):
+        raise argparse.ArgumentTypeError(f"an id has 1 to {LONGEST_ID} printable ASCII characters")
     return text
 
 

@@ -161,8 +161,7 @@ class RemoteBackend:
             "rerun_failed": rerun_failed,
             "plan": plan,
         }
-        headers = {"Idempotency-Key": request_id} if request_id else {}
-        return list(self._post("/changes", body, headers)["outcomes"])
+        return list(self._post("/changes", body, request_id)["outcomes"])
 
     def trigger(
         self,
@@ -174,6 +173,7 @@ class RemoteBackend:
         conf: dict[str, Any] | None = None,
         note: str | None = None,
         reason: str | None = None,
+        request_id: str | None = None,
     ) -> View:
         body = {
             "build": build,
@@ -183,7 +183,7 @@ class RemoteBackend:
             "note": note,
             "reason": reason,
         }
-        return dict(self._post(f"/dags/{_part(dag_id)}/runs", body, {}))
+        return dict(self._post(f"/dags/{_part(dag_id)}/runs", body, request_id))
 
     def clear(
         self,
@@ -195,6 +195,7 @@ class RemoteBackend:
         task_ids: Sequence[str] | None = None,
         reason: str | None = None,
         plan: bool = False,
+        request_id: str | None = None,
     ) -> list[View]:
         body = {
             "run_ids": list(run_ids),
@@ -204,7 +205,7 @@ class RemoteBackend:
             "reason": reason,
             "plan": plan,
         }
-        return list(self._post(f"/dags/{_part(dag_id)}/clear", body, {})["runs"])
+        return list(self._post(f"/dags/{_part(dag_id)}/clear", body, request_id)["runs"])
 
     def backfill(
         self,
@@ -219,6 +220,7 @@ class RemoteBackend:
         dag_run_conf: dict[str, Any] | None = None,
         reason: str | None = None,
         plan: bool = False,
+        request_id: str | None = None,
     ) -> View:
         body = {
             "from_date": from_date.isoformat(),
@@ -231,7 +233,7 @@ class RemoteBackend:
             "reason": reason,
             "plan": plan,
         }
-        return dict(self._post(f"/dags/{_part(dag_id)}/backfills", body, {}))
+        return dict(self._post(f"/dags/{_part(dag_id)}/backfills", body, request_id))
 
     # HTTP
 
@@ -256,8 +258,9 @@ class RemoteBackend:
         given = {name: value for name, value in parameters.items() if value is not None}
         return self._send("GET", path, params=given)
 
-    def _post(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
+    def _post(self, path: str, body: dict[str, Any], request_id: str | None) -> Any:
         given = {name: value for name, value in body.items() if value is not None}
+        headers = {"Idempotency-Key": request_id} if request_id else {}
         return self._send("POST", path, json=given, headers=headers, timeout=CHANGE_TIMEOUT)
 
     def _send(self, method: str, path: str, **arguments: Any) -> Any:

@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--note", metavar="TEXT", help="note on the run")
     parser.add_argument("-m", "--reason", metavar="TEXT", help="why; kept with the event")
+    options.add_request_id(parser)
     options.add_common(parser)
 
 
@@ -48,6 +49,7 @@ def run(context: Context) -> None:
         conf=args.conf,
         note=args.note,
         reason=args.reason,
+        request_id=args.request_id,
     )
     context.emit(bound, lambda console: console.print(_told(bound), soft_wrap=True))
 

@@ -113,7 +113,18 @@ class Event(Record):
     actor: str
     reason: str | None
     details: Mapping[str, Any]
-    request_id: str | None
+
+
+@frozen(kw_only=True)
+class AnsweredRequest(Record):
+    """A request with an id that was carried out, or has begun."""
+
+    actor: str
+    fingerprint: str
+    verb: str
+    dag_ids: Sequence[str]
+    answer: Any
+    at: datetime
 
 
 @frozen(kw_only=True)

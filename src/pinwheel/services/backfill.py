@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from attrs import evolve, frozen
 
+from pinwheel.core.errors import PinwheelError
 from pinwheel.core.event import EventKind
 from pinwheel.core.run.binding import BoundBy
+from pinwheel.services import once
 from pinwheel.services.ports import BackfillRun, BackfillWish, Host
 from pinwheel.services.trigger import target_of, version_for
 from pinwheel.services.views import View, instant
@@ -44,22 +47,112 @@ def backfill(
     actor: str,
     build: int | None = None,
     reason: str | None = None,
+    request_id: str | None = None,
+    sees: once.Sees = once.all_of_them,
     plan: bool = False,
 ) -> Backfilled:
     """Run a Dag for all dates of a range, on a build, released or not; the active release stays what it is.
 
     With a build: by its timetable, in one transaction, and dates that are run again are bound to it too.
     Without: Airflow's own backfill, which uses the active build (and for runs that exist what
-    ``rerun_with_latest_version`` says). With ``plan`` nothing is changed.
+    ``rerun_with_latest_version`` says). With ``plan`` nothing is changed. ``request_id`` makes a repeat
+    harmless (see :mod:`pinwheel.services.once`): it starts nothing and gives what the first one gave.
 
-    :raises Conflict: another backfill of the Dag is active.
+    :raises Conflict: another backfill of the Dag is active, or ``request_id`` stands for another request.
     """
-    if build is None:
-        return _plan_default(host, dag_id, wish) if plan else _default(host, dag_id, wish, actor, reason)
     if plan:
-        rehearsed = host.rehearse(lambda rehearsal: _bound(rehearsal, dag_id, build, wish, actor, reason))
-        return evolve(rehearsed, backfill=None, plan=True)
-    return _bound(host, dag_id, build, wish, actor, reason)
+        if build is None:
+            return _plan_default(host, dag_id, wish)
+        unnamed = _request(dag_id, wish, actor=actor, build=build, reason=reason)
+        done = host.rehearse(lambda rehearsal: _bound(rehearsal, dag_id, build, wish, unnamed, reason))
+        return evolve(done.answer, backfill=None, plan=True)
+    request = _request(
+        dag_id, wish, actor=actor, build=build, reason=reason, request_id=request_id, sees=sees
+    )
+    if build is not None:
+        done = _bound(host, dag_id, build, wish, request, reason)
+    else:
+        done = _default(host, dag_id, wish, request, reason)
+    if not done.repeated:
+        host.announce([{"kind": "backfill", "dag_id": dag_id}])
+    return done.answer
+
+
+def _request(
+    dag_id: str,
+    wish: BackfillWish,
+    *,
+    actor: str,
+    build: int | None,
+    reason: str | None,
+    request_id: str | None = None,
+    sees: once.Sees = once.all_of_them,
+) -> once.Request:
+    return once.Request(
+        id=request_id,
+        actor=actor,
+        verb=EventKind.BACKFILL.value,
+        dag_ids=(dag_id,),
+        values={
+            "from_date": wish.from_date.astimezone(UTC).isoformat(),
+            "to_date": wish.to_date.astimezone(UTC).isoformat(),
+            "max_active_runs": wish.max_active_runs,
+            "run_backwards": wish.run_backwards,
+            "reprocess": wish.reprocess,
+            "conf": wish.conf,
+            "build": build,
+            "reason": reason,
+        },
+        sees=sees,
+    )
+
+
+def _kept(made: Backfilled) -> dict[str, Any]:
+    return {
+        "dag_id": made.dag_id,
+        "backfill": made.backfill,
+        "build": made.build,
+        "release": made.release,
+        "bundle_version": made.bundle_version,
+        "runs": [
+            {
+                "run_id": run.run_id,
+                "logical_date": instant(run.logical_date),
+                "partition_key": run.partition_key,
+                "outcome": run.outcome,
+                "seq": run.seq,
+                "dag_version_id": str(run.dag_version_id) if run.dag_version_id else None,
+                "bundle_version": run.bundle_version,
+            }
+            for run in made.runs
+        ],
+    }
+
+
+def _backfilled_1(kept: Mapping[str, Any]) -> Backfilled:
+    return Backfilled(
+        dag_id=kept["dag_id"],
+        backfill=kept["backfill"],
+        build=kept["build"],
+        release=kept["release"],
+        bundle_version=kept["bundle_version"],
+        plan=False,
+        runs=tuple(
+            BackfillRun(
+                run_id=run["run_id"],
+                logical_date=datetime.fromisoformat(run["logical_date"]) if run["logical_date"] else None,
+                partition_key=run["partition_key"],
+                outcome=run["outcome"],
+                seq=run["seq"],
+                dag_version_id=UUID(run["dag_version_id"]) if run["dag_version_id"] else None,
+                bundle_version=run["bundle_version"],
+            )
+            for run in kept["runs"]
+        ),
+    )
+
+
+BACKFILLED: once.Form[Backfilled] = once.Form(version=1, write=_kept, readers={1: _backfilled_1})
 
 
 def view(made: Backfilled) -> View:
@@ -85,19 +178,14 @@ def view(made: Backfilled) -> View:
 
 
 def _bound(
-    host: Host, dag_id: str, build: int, wish: BackfillWish, actor: str, reason: str | None
-) -> Backfilled:
-    request_id, attempt = uuid4().hex, list[Backfilled]()
-
+    host: Host, dag_id: str, build: int, wish: BackfillWish, request: once.Request, reason: str | None
+) -> once.Done[Backfilled]:
     def work(session: Any) -> Backfilled:
         lock_dags(session, [dag_id])
-        if attempt and events.answered(session, request_id, [dag_id]):
-            # The reply to a commit was lost: the backfill is there.
-            return attempt[0]
         target = target_of(host, session, dag_id, build, verb="backfill")
         version_id, release, bundle_version = version_for(host, session, target)
         created = host.create_backfill(
-            session, dag_id, version_id, wish, bundle_version=bundle_version, actor=actor
+            session, dag_id, version_id, wish, bundle_version=bundle_version, actor=request.actor
         )
         made = Backfilled(
             dag_id=dag_id,
@@ -108,47 +196,40 @@ def _bound(
             plan=False,
             runs=created.runs,
         )
-        _record(
-            host,
-            session,
-            made,
-            wish,
-            actor=actor,
-            bound_by=BoundBy.of_choice(chosen=True, release=release),
-            reason=reason,
-            request_id=request_id,
-        )
-        attempt[:] = [made]
+        bound_by = BoundBy.of_choice(chosen=True, release=release)
+        _record(host, session, made, wish, actor=request.actor, bound_by=bound_by, reason=reason)
         return made
 
-    made = host.run(work)
-    host.announce([{"kind": "backfill", "dag_id": dag_id}])
-    return made
+    return once.carry_out(host, request, BACKFILLED, work)
 
 
-def _default(host: Host, dag_id: str, wish: BackfillWish, actor: str, reason: str | None) -> Backfilled:
-    created = host.create_default_backfill(dag_id, wish, actor=actor)
-    request_id = uuid4().hex
+def _default(
+    host: Host, dag_id: str, wish: BackfillWish, request: once.Request, reason: str | None
+) -> once.Done[Backfilled]:
+    begun = once.begin(host, request, BACKFILLED)
+    if isinstance(begun, once.Done):
+        return begun
+    created = None
+    if begun is not None:
+        since = begun
+        created = host.run(
+            lambda session: host.backfill_since(session, dag_id, wish, since, actor=request.actor)
+        )
+    if created is None:
+        try:
+            created = host.create_default_backfill(dag_id, wish, actor=request.actor)
+        except PinwheelError:
+            once.give_up(host, request)
+            raise
+    backfill_id = created
 
     def work(session: Any) -> Backfilled:
         lock_dags(session, [dag_id])
-        made = _default_made(host, session, dag_id, created, host.backfill_runs(session, created))
-        if not events.answered(session, request_id, [dag_id]):
-            _record(
-                host,
-                session,
-                made,
-                wish,
-                actor=actor,
-                bound_by=BoundBy.ACTIVE,
-                reason=reason,
-                request_id=request_id,
-            )
+        made = _default_made(host, session, dag_id, backfill_id, host.backfill_runs(session, backfill_id))
+        _record(host, session, made, wish, actor=request.actor, bound_by=BoundBy.ACTIVE, reason=reason)
         return made
 
-    made = host.run(work)
-    host.announce([{"kind": "backfill", "dag_id": dag_id}])
-    return made
+    return once.carry_out(host, request, BACKFILLED, work)
 
 
 def _plan_default(host: Host, dag_id: str, wish: BackfillWish) -> Backfilled:
@@ -185,7 +266,6 @@ def _record(
     actor: str,
     bound_by: BoundBy,
     reason: str | None,
-    request_id: str,
 ) -> None:
     now = host.now()
     new = [
@@ -222,7 +302,6 @@ def _record(
         actor=actor,
         dag_id=made.dag_id,
         reason=reason,
-        request_id=request_id,
         **details,
     )
     host.audit(

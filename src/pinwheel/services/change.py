@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import uuid4
 
-from attrs import evolve, frozen
+from attrs import asdict, evolve, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.release import Command, DagState, Verb, decide
-from pinwheel.services import faults
+from pinwheel.core.selector import Selector
+from pinwheel.services import faults, once
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import Act, Outcome, carry_out, load_states, outcome_of
 from pinwheel.services.trigger import clear_one
-from pinwheel.store import builds, events, releases
+from pinwheel.store import builds, releases
 from pinwheel.store.locking import lock_dags
 
 
@@ -25,7 +25,8 @@ class Change:
 
     ``build`` and ``to_release`` name a target by number and need a single Dag, since numbers count per Dag.
     ``expected_release`` is the active release that the caller saw; with it, a stale request is refused.
-    ``request_id`` makes a repeat harmless: the same id on the same Dag changes nothing again.
+    ``request_id`` makes a repeat harmless: see :mod:`pinwheel.services.once`, of ``selector`` and ``sees``
+    too.
     """
 
     verb: Verb
@@ -37,6 +38,8 @@ class Change:
     expected_release: int | None = None
     request_id: str | None = None
     rerun_failed: bool = False
+    selector: Selector | None = None
+    sees: once.Sees = once.all_of_them
 
 
 def plan(host: Host, change: Change) -> list[Outcome]:
@@ -59,33 +62,74 @@ def apply(host: Host, change: Change) -> list[Outcome]:
     """Carry the change out on all its Dags or on none.
 
     :raises NotFound: a Dag, build or release does not exist.
-    :raises Conflict: ``expected_release`` is stale.
+    :raises Conflict: ``expected_release`` is stale, or ``request_id`` stands for another request.
     :raises Refused: one of the Dags can not take the change.
     """
     _check(change)
-    given = change.request_id is not None
-    # A commit whose reply is lost is tried again: the id tells that attempt that it was done already.
-    change = evolve(change, request_id=change.request_id or uuid4().hex)
-    attempt: list[Outcome] = []
 
     def work(session: Any) -> list[Outcome]:
         lock_dags(session, change.dag_ids)
-        done = events.answered(session, change.request_id or "", change.dag_ids)
-        if done:
-            return attempt or [_repeated(dag_id, done.get(dag_id)) for dag_id in sorted(set(change.dag_ids))]
         acts = _decide_all(host, session, change)
-        outcomes = carry_out(host, session, acts, now=host.now(), record_all=given)
+        outcomes = carry_out(host, session, acts, now=host.now())
         if change.rerun_failed:
             outcomes = [
                 _rerun(host, session, act, outcome) for act, outcome in zip(acts, outcomes, strict=True)
             ]
-        outcomes = _with_bundles(session, acts, outcomes)
-        attempt[:] = outcomes
-        return outcomes
+        return _with_bundles(session, acts, outcomes)
 
-    outcomes = host.run(work)
+    done = once.carry_out(host, _request(change), OUTCOMES, work)
+    if done.repeated:
+        seen = set(change.sees([outcome.dag_id for outcome in done.answer]))
+        return [_repeated(outcome) for outcome in done.answer if outcome.dag_id in seen]
+    outcomes = done.answer
     host.announce([{"kind": o.kind or change.verb.value, "dag_id": o.dag_id} for o in outcomes if o.changed])
     return outcomes
+
+
+def _request(change: Change) -> once.Request:
+    return once.Request(
+        id=change.request_id,
+        actor=change.actor,
+        verb=change.verb.value,
+        dag_ids=tuple(change.dag_ids),
+        selector=change.selector,
+        values={
+            "reason": change.reason,
+            "build": change.build,
+            "to_release": change.to_release,
+            "expected_release": change.expected_release,
+            "rerun_failed": change.rerun_failed,
+        },
+        sees=change.sees,
+    )
+
+
+def _repeated(outcome: Outcome) -> Outcome:
+    return evolve(outcome, changed=False, message="this request was carried out before")
+
+
+def _outcomes_1(kept: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+    return [
+        Outcome(
+            dag_id=one["dag_id"],
+            changed=one["changed"],
+            message=one["message"],
+            kind=one["kind"],
+            release=one["release"],
+            build=one["build"],
+            from_release=one["from_release"],
+            from_build=one["from_build"],
+            track=one["track"],
+            warnings=tuple(one["warnings"]),
+            rerun=tuple(one["rerun"]),
+        )
+        for one in kept
+    ]
+
+
+OUTCOMES: once.Form[list[Outcome]] = once.Form(
+    version=1, write=lambda outcomes: [asdict(outcome) for outcome in outcomes], readers={1: _outcomes_1}
+)
 
 
 def _with_bundles(session: Any, acts: Sequence[Act], outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -142,7 +186,6 @@ def _decide_all(host: Host, session: Any, change: Change) -> list[Act]:
                 verb=change.verb.value,
                 actor=change.actor,
                 reason=change.reason,
-                request_id=change.request_id,
             )
         )
     return acts
@@ -231,18 +274,3 @@ def _failed_runs(host: Host, session: Any, act: Act) -> list[str]:
         if row.build_id == left.id and row.release <= (act.state.active_release or 0)
     ]
     return host.failed_runs(session, act.state.dag_id, ids)
-
-
-def _repeated(dag_id: str, row: Any) -> Outcome:
-    details = row.details if row is not None else {}
-    return Outcome(
-        dag_id=dag_id,
-        changed=False,
-        message="this request was carried out before",
-        kind=row.kind if row is not None else None,
-        release=details.get("release"),
-        build=details.get("build"),
-        from_release=details.get("from_release"),
-        from_build=details.get("from_build"),
-        track=details.get("track", ""),
-    )

@@ -135,7 +135,6 @@ def _add(
                 "bundle_name": build.bundle_name,
                 "actor": ACTOR,
                 "reason": None,
-                "request_id": None,
                 "details": {
                     "build": build.build,
                     "digest": build.digest,

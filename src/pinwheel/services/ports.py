@@ -300,6 +300,12 @@ class Host(Protocol):
         """What Airflow would make of each date."""
         ...
 
+    def backfill_since(
+        self, session: Any, dag_id: str, wish: BackfillWish, since: datetime, *, actor: str
+    ) -> int | None:
+        """The id of the backfill that this actor, asking for just this, made since then, if there is one."""
+        ...
+
     def backfill_runs(self, session: Any, backfill_id: int) -> tuple[BackfillRun, ...]:
         """The dates of a backfill, in the order in which they run."""
         ...

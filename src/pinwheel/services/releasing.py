@@ -33,7 +33,6 @@ class Act:
     verb: str
     actor: str
     reason: str | None = None
-    request_id: str | None = None
 
 
 @frozen(kw_only=True)
@@ -126,14 +125,12 @@ def carry_out(
     acts: Sequence[Act],
     *,
     now: datetime,
-    record_all: bool = False,
     contents: Mapping[int, BuildContent] | None = None,
 ) -> list[Outcome]:
     """Carry out decisions on Dags that the caller has locked. Writes everything, commits nothing.
 
-    ``record_all`` keeps an event also of decisions that change nothing, so that a repeat of the same
-    request changes nothing later either. ``contents`` are those of builds that the caller has at hand, by
-    id of the build, so that they need not be read back.
+    ``contents`` are those of builds that the caller has at hand, by id of the build, so that they need not be
+    read back.
     """
     tracks: dict[tuple[Track, str, str | None], list[str]] = {}
     releasing: list[tuple[Act, Release]] = []
@@ -153,7 +150,7 @@ def carry_out(
     _record(
         host,
         session,
-        [pair for pair in zip(acts, outcomes, strict=True) if record_all or pair[0].decision.changes],
+        [pair for pair in zip(acts, outcomes, strict=True) if pair[0].decision.changes],
         now=now,
     )
     return outcomes
@@ -454,7 +451,6 @@ def _record(host: Host, session: Any, done: Sequence[tuple[Act, Outcome]], *, no
                 "bundle_name": act.state.bundle_name,
                 "actor": act.actor,
                 "reason": act.reason,
-                "request_id": act.request_id,
                 "details": details,
             }
         )

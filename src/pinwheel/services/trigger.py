@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
-from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
 
-from attrs import frozen
+from attrs import asdict, frozen
 
-from pinwheel.core.build import Build, digest_of
+from pinwheel.core.build import Build
 from pinwheel.core.errors import HostError, NotFound, Refused
 from pinwheel.core.event import EventKind
 from pinwheel.core.projection import Place
 from pinwheel.core.release import unversioned_remedy
 from pinwheel.core.run.binding import BoundBy
-from pinwheel.services import faults
+from pinwheel.services import faults, once
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import load_states, place_for_runs, projections_for
 from pinwheel.store import bindings, builds, dags, events, releases
@@ -42,7 +42,24 @@ class Cleared(Bound):
     """So many task instances run again."""
 
 
-B = TypeVar("B", bound=Bound)
+def _bound_1(kept: Mapping[str, Any]) -> Bound:
+    return Bound(
+        dag_id=kept["dag_id"],
+        run_id=kept["run_id"],
+        build=kept["build"],
+        release=kept["release"],
+        bundle_version=kept["bundle_version"],
+    )
+
+
+def _cleared_1(kept: Sequence[Mapping[str, Any]]) -> list[Cleared]:
+    return [Cleared(**asdict(_bound_1(one)), cleared=one["cleared"]) for one in kept]
+
+
+BOUND: once.Form[Bound] = once.Form(version=1, write=asdict, readers={1: _bound_1})
+CLEARED: once.Form[list[Cleared]] = once.Form(
+    version=1, write=lambda cleared: [asdict(run) for run in cleared], readers={1: _cleared_1}
+)
 
 
 def trigger(
@@ -57,13 +74,16 @@ def trigger(
     note: str | None = None,
     reason: str | None = None,
     request_id: str | None = None,
+    sees: once.Sees = once.all_of_them,
     plan: bool = False,
 ) -> Bound:
     """Start one run on a build, released or not; the active release stays what it is.
 
     Without a build: on the active one. Any number of runs may be on any number of builds at once.
-    ``request_id`` makes a repeat harmless: it starts nothing and gives what the first one gave.
-    With ``plan`` it is undone at the end.
+    ``request_id`` makes a repeat harmless (see :mod:`pinwheel.services.once`): it starts nothing and gives
+    what the first one gave. With ``plan`` it is undone at the end.
+
+    :raises Conflict: the run id is taken, or ``request_id`` stands for another request.
     """
     if plan:
         return host.rehearse(
@@ -80,13 +100,8 @@ def trigger(
             )
         )
 
-    # A commit whose reply is lost is tried again: the id tells that attempt that the run is there.
-    request_id = request_id or uuid4().hex
-
     def work(session: Any) -> Bound:
         lock_dags(session, [dag_id])
-        if done := events.answered(session, request_id, [dag_id]):
-            return _answer(Bound, done[dag_id])
         target = target_of(host, session, dag_id, build, verb="trigger")
         version_id, release, bundle_version = version_for(host, session, target)
         new_id, seq = host.create_run(
@@ -118,12 +133,28 @@ def trigger(
         bound = Bound(
             dag_id=dag_id, run_id=new_id, build=target.build, release=release, bundle_version=bundle_version
         )
-        _record(host, session, EventKind.TRIGGER, bound, actor=actor, reason=reason, request_id=request_id)
+        _record(host, session, EventKind.TRIGGER, bound, actor=actor, reason=reason)
         return bound
 
-    bound = host.run(work)
-    host.announce([{"kind": "trigger", "dag_id": dag_id}])
-    return bound
+    request = once.Request(
+        id=request_id,
+        actor=actor,
+        verb=EventKind.TRIGGER.value,
+        dag_ids=(dag_id,),
+        values={
+            "build": build,
+            "run_id": run_id,
+            "logical_date": logical_date.astimezone(UTC).isoformat() if logical_date else None,
+            "conf": conf,
+            "note": note,
+            "reason": reason,
+        },
+        sees=sees,
+    )
+    done = once.carry_out(host, request, BOUND, work)
+    if not done.repeated:
+        host.announce([{"kind": "trigger", "dag_id": dag_id}])
+    return done.answer
 
 
 def clear(
@@ -137,12 +168,15 @@ def clear(
     task_ids: Collection[str] | None = None,
     reason: str | None = None,
     request_id: str | None = None,
+    sees: once.Sees = once.all_of_them,
     plan: bool = False,
 ) -> list[Cleared]:
     """Clear runs so that they run again: on the build they were bound to, or on the given one.
 
     All of them in one transaction; with ``plan`` it is undone at the end. ``request_id`` makes a repeat
-    harmless: it clears nothing and gives what the first one gave.
+    harmless (see :mod:`pinwheel.services.once`): it clears nothing and gives what the first one gave.
+
+    :raises Conflict: ``request_id`` stands for another request.
     """
     if plan:
         return host.rehearse(
@@ -158,14 +192,8 @@ def clear(
             )
         )
 
-    request_id = request_id or uuid4().hex
-    # An id can stand in one event of a Dag only: each run's event has one of its own.
-    ids = {run_id: digest_of([request_id, run_id]) for run_id in run_ids}
-
     def work(session: Any) -> list[Cleared]:
         lock_dags(session, [dag_id])
-        if done := events.of_requests(session, dag_id, ids.values()):
-            return [_answer(Cleared, done[own]) for own in ids.values()]
         target = target_of(host, session, dag_id, build, verb="clear") if build is not None else None
         return [
             clear_one(
@@ -178,14 +206,28 @@ def clear(
                 task_ids=task_ids,
                 actor=actor,
                 reason=reason,
-                request_id=own,
             )
-            for run_id, own in ids.items()
+            for run_id in dict.fromkeys(run_ids)
         ]
 
-    cleared = host.run(work)
-    host.announce([{"kind": "clear", "dag_id": dag_id}])
-    return cleared
+    request = once.Request(
+        id=request_id,
+        actor=actor,
+        verb=EventKind.CLEAR.value,
+        dag_ids=(dag_id,),
+        values={
+            "run_ids": sorted(set(run_ids)),
+            "build": build,
+            "only_failed": only_failed,
+            "task_ids": sorted(set(task_ids)) if task_ids is not None else None,
+            "reason": reason,
+        },
+        sees=sees,
+    )
+    done = once.carry_out(host, request, CLEARED, work)
+    if not done.repeated:
+        host.announce([{"kind": "clear", "dag_id": dag_id}])
+    return done.answer
 
 
 def clear_one(
@@ -199,7 +241,6 @@ def clear_one(
     task_ids: Collection[str] | None,
     actor: str,
     reason: str | None,
-    request_id: str | None = None,
 ) -> Cleared:
     """Clear one run in the caller's transaction; the caller holds the Dag's lock."""
     version_id: UUID | None = None
@@ -247,7 +288,6 @@ def clear_one(
         bound,
         actor=actor,
         reason=reason,
-        request_id=request_id,
         cleared=cleared,
     )
     return bound
@@ -337,11 +377,6 @@ def target_of(host: Host, session: Any, dag_id: str, number: int | None, *, verb
     return target
 
 
-def _answer(kind: type[B], event: Any) -> B:
-    """What the request gave that left this event."""
-    return kind(dag_id=event.dag_id, **event.details)
-
-
 def _record(
     host: Host,
     session: Any,
@@ -350,7 +385,6 @@ def _record(
     *,
     actor: str,
     reason: str | None,
-    request_id: str | None,
     **more: Any,
 ) -> None:
     details = {
@@ -367,7 +401,6 @@ def _record(
         actor=actor,
         dag_id=bound.dag_id,
         reason=reason,
-        request_id=request_id,
         **details,
     )
     host.audit(

@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import func, insert, or_, select
 from sqlalchemy.orm import Session
 
-from pinwheel.core.chunks import chunks
 from pinwheel.core.event import EventKind
 from pinwheel.core.records import Event
 from pinwheel.store import tables as t
@@ -24,7 +23,6 @@ def add(
     dag_id: str | None = None,
     bundle_name: str | None = None,
     reason: str | None = None,
-    request_id: str | None = None,
     **details: Any,
 ) -> None:
     add_all(
@@ -37,7 +35,6 @@ def add(
                 "bundle_name": bundle_name,
                 "actor": actor,
                 "reason": reason,
-                "request_id": request_id,
                 "details": details,
             }
         ],
@@ -48,23 +45,6 @@ def add_all(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """As :func:`add`, many at once; each row names every column but the id."""
     if rows:
         session.execute(insert(t.event), rows)
-
-
-def answered(session: Session, request_id: str, dag_ids: Collection[str]) -> dict[str, Event]:
-    """Events that this request already made, by Dag: what makes a repeated request harmless."""
-    rows = session.execute(
-        select(t.event).where(t.event.c.request_id == request_id, t.event.c.dag_id.in_(sorted(dag_ids)))
-    )
-    return {row.dag_id: Event.from_row(row._mapping) for row in rows}
-
-
-def of_requests(session: Session, dag_id: str, request_ids: Collection[str]) -> dict[str, Event]:
-    """Events of one Dag that these requests already made, by request."""
-    found: dict[str, Event] = {}
-    for chunk in chunks(sorted(request_ids)):
-        query = select(t.event).where(t.event.c.dag_id == dag_id, t.event.c.request_id.in_(chunk))
-        found |= {row.request_id: Event.from_row(row._mapping) for row in session.execute(query)}
-    return found
 
 
 def of_kind(session: Session, dag_id: str, kind: EventKind) -> list[Event]:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Depends
 from pinwheel.api import schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission, require, require_all
 from pinwheel.api.bodies import JsonRoute
-from pinwheel.api.parameters import DagIdPath, IdempotencyKey, IfMatch, PlanQuery, expected, request_id
+from pinwheel.api.parameters import DagIdPath, IdempotencyKey, IfMatch, PlanQuery, expected, repeatable
 from pinwheel.api.routes.dags import readable_selection
 from pinwheel.core import command_line
 from pinwheel.core.errors import InvalidInput
@@ -43,9 +43,7 @@ class _Request:
             dag_ids=[self.dag_id],
             actor=self.access.user_name,
             expected_release=expected(self.if_match, body.expected_release),
-            request_id=request_id(
-                self.key, self.access.user_name, f"{verb} {self.dag_id} {body.model_dump_json()}"
-            ),
+            **repeatable(self.access, self.key),
             **given,
         )
         only_plan = self.plan or body.plan
@@ -141,7 +139,8 @@ def change_dags(
         to_release=body.to_release,
         expected_release=expected(if_match, body.expected_release),
         rerun_failed=body.rerun_failed,
-        request_id=request_id(key, access.user_name, body.model_dump_json()),
+        selector=selector,
+        **repeatable(access, key),
     )
     only_plan = plan or body.plan
     outcomes = change.plan(host, request) if only_plan else change.apply(host, request)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import attrs
-from fastapi import APIRouter, Body, Header, Query
+from fastapi import APIRouter, Body, Query
 
 from pinwheel.api import schemas
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require
@@ -17,10 +17,10 @@ from pinwheel.api.parameters import (
     IdempotencyKey,
     RunIdPath,
     TextQuery,
-    request_id,
+    repeatable,
 )
 from pinwheel.core import command_line
-from pinwheel.core.errors import InvalidInput, NotFound
+from pinwheel.core.errors import NotFound
 from pinwheel.services import backfill, trigger
 from pinwheel.services.history import history
 from pinwheel.services.ports import BackfillWish, Host
@@ -28,8 +28,6 @@ from pinwheel.services.releasing import unknown_dag
 
 router = APIRouter(prefix="/dags/{dag_id}", tags=["Runs"], route_class=JsonRoute)
 T = TypeVar("T")
-
-NoKey = Annotated[str | None, Header(alias="Idempotency-Key", include_in_schema=False)]
 
 
 @router.get("/runs", operation_id="list_tries", response_model=schemas.TryPage, summary="History of what ran")
@@ -69,11 +67,10 @@ def trigger_run(
     body = body or schemas.TriggerBody()
     require(access, dag_id, Permission.CREATE_RUN)
     user = access.user_name
-    repeat = request_id(key, user, f"trigger {dag_id} {body.model_dump_json()}")
     bound = _known(
         host,
         dag_id,
-        lambda: trigger.trigger(host, dag_id, actor=user, request_id=repeat, **dict(body)),
+        lambda: trigger.trigger(host, dag_id, actor=user, **repeatable(access, key), **dict(body)),
     )
     if not body.plan:
         return attrs.asdict(bound)
@@ -126,18 +123,12 @@ def create_backfill(
     host: HostDep,
     dag_id: DagIdPath,
     body: Annotated[schemas.BackfillBody, Body()],
-    key: NoKey = None,
+    key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """Run a Dag for the dates of a range, on any good build. The active release stays what it is.
 
     While a backfill of the Dag is active, another one answers 409.
     """
-    if key is not None:
-        raise InvalidInput(
-            "Cannot take an Idempotency-Key here",
-            found="a Dag has one active backfill at most",
-            remedy="Leave the key out: while its runs are under way a repeated request answers 409",
-        )
     require(access, dag_id, Permission.CREATE_RUN)
     if body.reprocess_behavior is not schemas.Reprocess.NONE:
         require(access, dag_id, Permission.EDIT_RUN)
@@ -160,6 +151,7 @@ def create_backfill(
             build=body.build,
             reason=body.reason,
             plan=body.plan,
+            **repeatable(access, key),
         ),
     )
     return backfill.view(made)
@@ -174,7 +166,6 @@ def _clear(
     key: str | None,
 ) -> list[dict[str, Any]]:
     require(access, dag_id, Permission.EDIT_RUN)
-    words = f"clear {dag_id} {list(run_ids)} {body.model_dump_json()}"
     cleared = _known(
         host,
         dag_id,
@@ -187,8 +178,8 @@ def _clear(
             only_failed=body.only_failed,
             task_ids=body.task_ids,
             reason=body.reason,
-            request_id=request_id(key, access.user_name, words),
             plan=body.plan,
+            **repeatable(access, key),
         ),
     )
     return [attrs.asdict(run) for run in cleared]

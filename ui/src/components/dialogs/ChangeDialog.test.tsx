@@ -89,6 +89,27 @@ test("a repeated click after a lost answer sends the same key, so that it change
   expect(first?.key).toBe(second?.key);
 });
 
+test("a change that is looked at again after a conflict is another request, with a key of its own", async () => {
+  let conflicts = true;
+  const sent = server(({ body }) => {
+    if (!body["plan"] && conflicts) {
+      conflicts = false;
+      return { status: 409, body: { status: 409, failed: "Cannot rollback etl" } };
+    }
+    return { body: outcome("etl") };
+  });
+  open(["etl"]);
+  await screen.findByText("a new release");
+  fireEvent.click(screen.getByRole("button", { name: "Roll back" }));
+  fireEvent.click(await screen.findByRole("button", { name: "Look again" }));
+  await waitFor(() => expect(sent).toHaveLength(3));
+  await waitFor(() => expect(screen.getByRole<HTMLButtonElement>("button", { name: "Roll back" }).disabled).toBe(false));
+  fireEvent.click(screen.getByRole("button", { name: "Roll back" }));
+  await screen.findByText("Done");
+  const [first, second] = sent.filter(({ body }) => !body["plan"]);
+  expect(first?.key).not.toBe(second?.key);
+});
+
 /** A server that quotes as the real one does, and on which somebody releases after the first plan. */
 function quoting(): Sent[] {
   return server(({ body }) => {

@@ -26,7 +26,7 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
   const [reason, setReason] = useState("");
   const [rerunFailed, setRerunFailed] = useState(false);
   const reasonField = useRef<HTMLTextAreaElement>(null);
-  const [key] = useState(requestKey);
+  const [key, setKey] = useState(requestKey);
   const words = wordsOf(change.verb);
   const wanted = { ...change, dagIds: change.dagIds.filter((dagId) => !left.includes(dagId)) };
   const many = wanted.dagIds.length !== 1;
@@ -76,6 +76,8 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
                   colorPalette="brand"
                   onClick={() => {
                     act.reset();
+                    // Another plan is another request.
+                    setKey(requestKey());
                     void planned.refetch();
                   }}
                 >

@@ -48,13 +48,17 @@ def upgrade() -> None:
         sa.Column("request_id", sa.String(length=64), nullable=False),
         sa.Column("actor", sa.String(length=250), nullable=False),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("answer", PackedJson(), nullable=False),
+        sa.Column("verb", sa.String(length=32), nullable=False),
+        sa.Column("dag_ids", PackedJson(), nullable=False),
+        sa.Column("answer", PackedJson(), nullable=True),
         sa.Column("at", UtcInstant(), nullable=False),
         sa.PrimaryKeyConstraint("request_id", name=op.f("pinwheel_request_pkey")),
         comment="Requests with an id that were carried out, and what was answered.",
     )
     op.create_index(op.f("pinwheel_request_at_idx"), "pinwheel_request", ["at"])
+    with op.batch_alter_table("pinwheel_event") as batch:
+        batch.drop_constraint(op.f("pinwheel_event_request_id_dag_id_key"), type_="unique")
+        batch.drop_column("request_id")
     op.create_table(
         "pinwheel_lease",
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -77,11 +81,14 @@ def _reword() -> None:
 
 
 def downgrade() -> None:
-    """What runs came to goes: the older code has no place for it."""
+    """What runs came to goes, and which requests were carried out: the older code has no place for them."""
     op.execute(BINDING.update().where(BINDING.c.bound_by == "trial").values(bound_by="hand"))
     op.execute(BINDING.update().where(BINDING.c.bound_by == "active").values(bound_by="default"))
     op.drop_table("pinwheel_lease")
     op.drop_table("pinwheel_request")
+    with op.batch_alter_table("pinwheel_event") as batch:
+        batch.add_column(sa.Column("request_id", sa.String(length=64), nullable=True))
+        batch.create_unique_constraint(op.f("pinwheel_event_request_id_dag_id_key"), ["request_id", "dag_id"])
     op.drop_table("pinwheel_outcome")
     with op.batch_alter_table("pinwheel_binding") as batch:
         for column in ("tries", "build_id", "release"):
