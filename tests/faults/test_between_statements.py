@@ -37,9 +37,13 @@ def database(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 class Bench:
-    """One world, and the acts on it with a fault at one point."""
+    """One world, and the acts on it with a fault at one point.
 
-    def __init__(self, database: Any, operation: Operation) -> None:
+    ``named`` gives each act a request id, as a caller does who means to repeat it.
+    """
+
+    def __init__(self, database: Any, operation: Operation, *, named: bool = True) -> None:
+        self.named = named
         self.database = database
         self.operation = operation
         self.engine = database.engine()
@@ -58,9 +62,8 @@ class Bench:
         self.number += 1
         self.operation.ready(self.world, self.engine)
 
-    def act(self, *, named: bool = True) -> Any:
-        """The act; ``named`` gives it a request id, as a caller does who means to repeat it."""
-        return self.operation.act(self.world, f"request-{self.number}" if named else None)
+    def act(self) -> Any:
+        return self.operation.act(self.world, f"request-{self.number}" if self.named else None)
 
     def check(self) -> None:
         invariants.check(self.engine)
@@ -121,11 +124,11 @@ def test_an_error_between_any_two_statements_changes_nothing(
 def test_a_lost_connection_is_retried_and_the_act_done_exactly_once(
     database: Any, operation: Operation, impatient: None
 ) -> None:
-    bench = Bench(database, operation)
+    bench = Bench(database, operation, named=False)
     lose = faults.loses_reply if database.backend == "sqlite" else faults.cuts(database.url)
     bench.ready()
     start = bench.counts()
-    bench.act(named=False)
+    bench.act()
     once = {table: count - start[table] for table, count in bench.counts().items()}
     for at in bench.chosen(12 if database.backend == "sqlite" else 7):
         bench.ready()
@@ -134,7 +137,7 @@ def test_a_lost_connection_is_retried_and_the_act_done_exactly_once(
             # The server can not cut a connection between the commit and its reply; the driver can seem to.
             lose = faults.loses_reply
         with Points(airflow_engine(), at, lose) as points:
-            outcome = bench.act(named=False)
+            outcome = bench.act()
         assert len(points.seen) != at, "nothing was done after the fault"
         done = {table: count - start[table] for table, count in bench.counts().items()}
         assert done == once, f"connection lost at {at} ({bench.points[at - 1]}): {done} instead of {once}"
