@@ -22,6 +22,8 @@ from pinwheel.services.backfill import Backfilled
 from pinwheel.services.change import Change, apply
 from pinwheel.services.history import history
 from pinwheel.services.ports import BackfillWish
+from pinwheel.services.show.builds import releases
+from pinwheel.services.show.events import events
 from pinwheel.services.trigger import clear, trigger
 from pinwheel.store import bindings
 
@@ -188,14 +190,14 @@ def test_a_backfill_on_a_held_build_is_that_builds_from_the_first_moment(held: S
     assert len(bound) == 5
     for (binding,) in bound.values():
         assert (binding.dag_version_id, binding.bound_by, binding.actor) == (*versions, "trial", "ada")
-    event = views.events(held.host, limit=1)[0]
-    assert (event["kind"], event["reason"], event["actor"]) == ("backfill", "try it on last week", "ada")
-    assert (event["build"], event["release"], event["new"]) == (2, None, 5)
+    (event,) = events(held.host, limit=1)
+    assert (event.kind, event.reason, event.actor) == ("backfill", "try it on last week", "ada")
+    assert (event.build, event.release, event.new) == (2, None, 5)
     end_runs(held)
     assert {(row["build"], row["release"]) for row in history(held.host, "d")} == {(2, None)}
     (status,) = views.status(held.host)
     assert (status["active_release"], status["active_build"], status["track"]) == (1, 1, "pinned")
-    assert [release["release"] for release in views.releases(held.host, "d")] == [1]
+    assert [release.release for release in releases(held.host, "d")] == [1]
 
 
 def test_a_backfill_on_a_released_build_uses_its_release(held: Seeder) -> None:
@@ -217,14 +219,14 @@ def test_without_a_build_it_is_airflows_own(held: Seeder) -> None:
     assert set(tis(held, str(made.runs[0].run_id))) == {"a", "gone"}
     bound = held.host.run(lambda s: bindings.of_runs(s, "d", [str(run.run_id) for run in made.runs]))
     assert [(b.bound_by, b.actor) for (b,) in bound.values()] == [("active", "ada")] * 3
-    assert views.events(held.host, limit=1)[0]["backfill"] == made.backfill
+    assert events(held.host, limit=1)[0].backfill == made.backfill
 
 
 def test_a_plan_says_the_same_and_changes_nothing(held: Seeder) -> None:
     planned = backfill(held, build=2, plan=True)
     assert (planned.backfill, planned.plan) == (None, True)
     assert dag_runs(held) == []
-    assert views.events(held.host, limit=1)[0]["kind"] != "backfill"
+    assert events(held.host, limit=1)[0].kind != "backfill"
     made = backfill(held, build=2)
     assert [(r.run_id, r.outcome) for r in planned.runs] == [(r.run_id, r.outcome) for r in made.runs]
 

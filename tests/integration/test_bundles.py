@@ -26,6 +26,7 @@ from pinwheel.cli import context, main
 from pinwheel.cli.backend import LocalBackend
 from pinwheel.cli.remote import RemoteBackend
 from pinwheel.services import bundles, faults
+from pinwheel.services.show.plain import plain
 from pinwheel.store import tables as t
 
 pytestmark = pytest.mark.airflow
@@ -134,7 +135,7 @@ def test_bundles_tells_the_head_the_state_and_what_is_wrong_of_each(
 
 
 def test_json_and_yaml_say_the_same_here_and_over_the_api(api: Api, backend: Any, monkeypatch: Any) -> None:
-    found = bundles.view(bundles.standings(api.host))
+    found = plain(bundles.standings(api.host))
     for form, read in (("json", json.loads), ("yaml", yaml.safe_load)):
         _, out, _ = said(monkeypatch, "bundles", "-o", form)
         assert read(out) == found

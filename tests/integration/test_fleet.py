@@ -161,13 +161,17 @@ def test_a_commit_leads_to_where_its_bundle_says(
         bundle = session.get(DagBundleModel, "seed")
         bundle.signed_url_template = _sign_bundle_url(template, "seed") if template else None
     found = fleet.fleet(deployment.seeder.host, fleet.Wish(text="dag_0"), lambda: set(NAMES))
-    shown = [line[which] for line in found["dags"] for which in ("active", "newest")]
-    assert len({build["bundle_version"] for build in shown}) == 2
+    shown = [
+        (each["bundle_version"], each["url"])
+        for row in found["dags"]
+        for each in (row["active"], row["newest"])
+    ]
+    assert len({version for version, _ in shown}) == 2
     told = line(deployment.seeder.host, "dag_00")
     two = compare.compare(deployment.seeder.host, "dag_00")
-    shown += [*told["releases"], *told["builds"], two["from"], two["to"]]
-    for build in shown:
-        assert build["url"] == (url and url.format(version=build["bundle_version"]))
+    every = [*told.releases, *told.builds, two.from_, two.to]
+    for version, shown_url in [*shown, *((each.bundle_version, each.url) for each in every)]:
+        assert shown_url == (url and url.format(version=version))
 
 
 def test_airflows_key_is_looked_up_once_for_all_commits_of_a_bundle(

@@ -300,15 +300,14 @@ def test_a_preview_says_what_will_run_on_what_and_changes_nothing(seeder: Seeder
     ran(seeder, "one", "a", "b")
     seeder.push({"d.py": dag("a", "c", mark="m2")})
     same = clearing.preview(seeder.host, "d", "one", actor="ada")
-    assert same["tasks"] == ["a", "b"] and not same["moves"] and same["warnings"] == []
-    assert same["runs_on"] == "release 1 (build 1)"
+    assert same.tasks == ("a", "b") and not same.moves and same.warnings == ()
+    assert same.runs_on == "release 1 (build 1)"
     whole = clearing.preview(seeder.host, "d", "one", actor="ada", build=2)
-    assert whole["tasks"] == ["a"] and whole["added"] == ["c"] and whole["dropped"] == ["b"]
-    assert whole["task_instances"] == [
-        {"task_id": "a", "map_index": -1, "state": "success", "from_version": "r1"}
-    ]
-    assert whole["runs_on"] == "release 2 (build 2)" and whole["refusal"] is None
-    assert any("New in release 2" in text for text in whole["warnings"])
+    assert (whole.tasks, whole.added, whole.dropped) == (("a",), ("c",), ("b",))
+    (again,) = whole.task_instances
+    assert (again.task_id, again.map_index, again.state, again.from_version) == ("a", -1, "success", "r1")
+    assert whole.runs_on == "release 2 (build 2)" and whole.refusal is None
+    assert any("New in release 2" in text for text in whole.warnings)
     assert runs(seeder) == [("one", ["r1"], False, False)]
 
 
@@ -317,11 +316,10 @@ def test_a_preview_refuses_a_removed_task_and_says_why(seeder: Seeder) -> None:
     ran(seeder, "one", "a", "b")
     seeder.push({"d.py": dag("a", mark="m2")})
     seen = clearing.preview(seeder.host, "d", "one", actor="ada", build=2, task_ids=["b"])
-    assert seen["refused"] == [
-        {"task_id": "b", "why": "b is not in release 2 (build 2): it would only fail."}
-    ]
-    assert seen["tasks"] == [] and "Nothing to clear" in seen["refusal"]
-    assert clearing.preview(seeder.host, "d", "one", actor="ada", task_ids=["b"])["refusal"] is None
+    (refused,) = seen.refused
+    assert (refused.task_id, refused.why) == ("b", "b is not in release 2 (build 2): it would only fail.")
+    assert seen.tasks == () and "Nothing to clear" in seen.refusal
+    assert clearing.preview(seeder.host, "d", "one", actor="ada", task_ids=["b"]).refusal is None
 
 
 def test_a_preview_warns_when_versions_will_mix(seeder: Seeder) -> None:
@@ -330,19 +328,17 @@ def test_a_preview_warns_when_versions_will_mix(seeder: Seeder) -> None:
     ran(seeder, "one", "a", "b")
     seeder.push({"d.py": source.replace("'m'", "'m2'")})
     alone = clearing.preview(seeder.host, "d", "one", actor="ada", build=2, task_ids=["a"])
-    assert any(
-        "Downstream tasks are not cleared" in text and text.endswith("b.") for text in alone["warnings"]
-    )
-    assert any("Versions will mix" in text for text in alone["warnings"])
+    assert any("Downstream tasks are not cleared" in text and text.endswith("b.") for text in alone.warnings)
+    assert any("Versions will mix" in text for text in alone.warnings)
     both = clearing.preview(seeder.host, "d", "one", actor="ada", build=2, task_ids=["a"], downstream=True)
-    assert both["tasks"] == ["a", "b"] and both["warnings"] == []
+    assert both.tasks == ("a", "b") and both.warnings == ()
 
 
 def test_a_preview_of_a_running_run_tells_of_the_refusal(seeder: Seeder) -> None:
     seeder.push({"d.py": dag("a")})
     ran(seeder, "one", "a").set_run("running")
     seeder.push({"d.py": dag("a", mark="m2")})
-    assert "it is running" in clearing.preview(seeder.host, "d", "one", actor="ada", build=2)["refusal"]
+    assert "it is running" in clearing.preview(seeder.host, "d", "one", actor="ada", build=2).refusal
     with pytest.raises(NotFound):
         clearing.preview(seeder.host, "d", "nope", actor="ada")
     with pytest.raises(NotFound):

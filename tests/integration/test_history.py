@@ -12,8 +12,8 @@ from sqlalchemy import delete, select, update
 from harness.inprocess import bound_airflow
 from harness.life import Life, dag
 from harness.seed import Seeder
-from pinwheel.services import views
 from pinwheel.services.history import history
+from pinwheel.services.show.builds import releases
 from pinwheel.services.trigger import clear, trigger
 from pinwheel.store import tables as t
 
@@ -52,7 +52,7 @@ def life(seeder: Seeder) -> Life:
 
 
 def test_tries_before_and_after_a_clear_on_the_latest_version(seeder: Seeder, life: Life) -> None:
-    first = views.releases(seeder.host, "d")[0]["bundle_version"]
+    first = releases(seeder.host, "d")[0].bundle_version
     second = seeder.push({"d.py": dag("a", "c", mark="m2")})
     life.stock_clear(latest=True)
     cleared = [("a", 1, "success", 1, 1), ("b", 1, "success", 1, 1)]
@@ -160,7 +160,7 @@ def test_versions_before_pinwheel_are_listed_when_asked(seeder: Seeder, life: Li
         )
 
     seeder.host.run(work)
-    assert [r["release"] for r in views.releases(seeder.host, "d")] == [2]
-    before = views.releases(seeder.host, "d", include_before=True)[1]
-    assert (before["release"], before["kind"], before["build"]) == (1, "before", None)
-    assert before["bundle_version"] == "f" * 40
+    assert [r.release for r in releases(seeder.host, "d")] == [2]
+    before = releases(seeder.host, "d", include_before=True)[1]
+    assert (before.release, before.kind, before.build) == (1, "before", None)
+    assert before.bundle_version == "f" * 40

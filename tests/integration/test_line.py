@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,53 +74,53 @@ def story(seeder: Seeder) -> Seeder:
 
 def test_the_line_says_which_build_was_active_when_and_what_its_runs_came_to(story: Seeder) -> None:
     found = line(story.host, "d")
-    shown = [(r["release"], r["build"], r["kind"], r["active"], r["runs"]) for r in found["releases"]]
+    shown = [(r.release, r.build, r.kind, r.active, r.runs) for r in found.releases]
     assert shown == [
         (3, 1, "rollback", True, {"running": 1}),
         (2, 2, "auto", False, {"failed": 1, "success": 1}),
         (1, 1, "auto", False, {"success": 1}),
     ]
-    newest, second, first = found["releases"]
-    assert (newest["until"], second["until"], first["until"]) == (
+    newest, second, first = found.releases
+    assert (newest.until, second.until, first.until) == (
         None,
-        newest["created_at"],
-        second["created_at"],
+        newest.created_at,
+        second.created_at,
     )
-    assert (newest["reason"], newest["actor"], newest["label"], newest["message"]) == (
+    assert (newest.reason, newest.actor, newest.label, newest.message) == (
         "wrong totals",
         "ada",
         "1.0",
         "push 1",
     )
-    assert [(b["build"], b["status"], b["releases"], b["runs"]) for b in found["builds"]] == [
+    assert [(b.build, b.status, list(b.releases), b.runs) for b in found.builds] == [
         (3, "good", [], {"queued": 1}),
         (None, "broken", [], {}),
         (2, "good", [2], {"failed": 1, "success": 1}),
         (1, "good", [1, 3], {"running": 1, "success": 1}),
     ]
-    assert found["builds"][1]["error"] == "Traceback\nSyntaxError: oops"
-    assert [(r["run_id"], r["state"], r["release"], r["build"], r["bound_by"]) for r in found["runs"]] == [
+    assert found.builds[1].error == "Traceback\nSyntaxError: oops"
+    assert [(r.run_id, r.state, r.release, r.build, r.bound_by) for r in found.runs] == [
         ("tried", "queued", None, 3, "trial"),
         ("after", "running", 3, 1, "active"),
         ("on_2_good", "success", 2, 2, "active"),
         ("on_2_bad", "failed", 2, 2, "active"),
         ("on_1", "success", 1, 1, "active"),
     ]
-    assert (found["since"], found["before"], found["in_force"], found["more_runs"]) == (
+    assert (found.since, found.before, found.in_force, found.more_runs) == (
         None,
         None,
         None,
         False,
     )
-    assert found["runs_before_pinwheel"] == {}
+    assert found.runs_before_pinwheel == {}
 
 
 def test_the_line_tells_builds_newer_than_the_active_one_as_promote_does(story: Seeder) -> None:
     def newer() -> tuple[dict[int, bool], dict[int, bool]]:
         shown = line(story.host, "d")
         return (
-            {each["build"]: each["newer"] for each in shown["builds"]},
-            {each["release"]: each["newer"] for each in shown["releases"]},
+            {each.build: each.newer for each in shown.builds},
+            {each.release: each.newer for each in shown.releases},
         )
 
     assert newer() == ({3: True, 2: True, None: False, 1: False}, {3: False, 2: True, 1: False})
@@ -136,7 +136,7 @@ def test_the_line_tells_builds_newer_than_the_active_one_as_promote_does(story: 
 
 def test_a_run_that_was_cleared_on_another_build_counts_there(story: Seeder) -> None:
     clear(story.host, "d", ["on_2_bad"], actor="ada", build=1)
-    found = {r["release"]: r["runs"] for r in line(story.host, "d")["releases"]}
+    found = {r.release: r.runs for r in line(story.host, "d").releases}
     assert found == {3: {"running": 1, "queued": 1}, 2: {"success": 1}, 1: {"success": 1}}
 
 
@@ -149,25 +149,25 @@ def test_runs_from_before_pinwheel_are_told_apart(story: Seeder) -> None:
 
     story.host.run(forget)
     found = line(story.host, "d")
-    assert found["runs_before_pinwheel"] == {"success": 1}
-    assert [(r["release"], r["build"]) for r in found["runs"] if r["run_id"] == "on_1"] == [(None, None)]
+    assert found.runs_before_pinwheel == {"success": 1}
+    assert [(r.release, r.build) for r in found.runs if r.run_id == "on_1"] == [(None, None)]
 
 
 def test_the_pages_of_the_line_together_hold_everything_once(story: Seeder) -> None:
     whole = line(story.host, "d")
     for limit in (1, 2, 3, 5):
         pages = [line(story.host, "d", limit=limit)]
-        while pages[-1]["since"] is not None:
-            before = datetime.fromisoformat(pages[-1]["since"])
-            pages.append(line(story.host, "d", before=before, limit=limit))
+        while pages[-1].since is not None:
+            pages.append(line(story.host, "d", before=pages[-1].since, limit=limit))
         for name in ("releases", "builds", "runs"):
-            assert [item for page in pages for item in page[name]] == whole[name], (name, limit)
+            together = [item for page in pages for item in getattr(page, name)]
+            assert together == [*getattr(whole, name)], (name, limit)
         for page in pages:
             # A build and its release are of one instant and stay together.
-            assert len(page["releases"]) + len(page["builds"]) <= limit + 1
-            if page["since"]:
-                earlier = [r for r in whole["releases"] if r["created_at"] < page["since"]]
-                assert page["in_force"] == (earlier[0] if earlier else None)
+            assert len(page.releases) + len(page.builds) <= limit + 1
+            if page.since:
+                earlier = [r for r in whole.releases if r.created_at < page.since]
+                assert page.in_force == (earlier[0] if earlier else None)
 
 
 def test_a_long_line_is_read_with_few_statements(seeder: Seeder) -> None:
@@ -203,29 +203,29 @@ def test_a_long_line_is_read_with_few_statements(seeder: Seeder) -> None:
     engine = settings.engine
     event.listen(engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
     found = line(seeder.host, "d", limit=500)
-    assert (len(found["builds"]), len(found["releases"])) == (300, 151)
-    assert (len(found["runs"]), found["more_runs"]) == (1000, True)
-    assert sum(sum(release["runs"].values()) for release in found["releases"]) == 1200
+    assert (len(found.builds), len(found.releases)) == (300, 151)
+    assert (len(found.runs), found.more_runs) == (1000, True)
+    assert sum(sum(release.runs.values()) for release in found.releases) == 1200
     assert len(statements) < 20, statements
 
 
 def test_two_builds_are_compared_as_one_graph_with_all_their_files(story: Seeder) -> None:
     found = compare.compare(story.host, "d")
-    assert (found["from"]["build"], found["to"]["build"]) == (1, 3)
-    assert (found["from"]["label"], found["to"]["releases"]) == ("1.0", [])
-    assert {node["id"]: node["change"] for node in found["graph"]["nodes"]} == {"a": "same", "c": "added"}
-    assert found["structure"]["tasks_added"] == ["c"]
-    assert [(f["path"], f["change"]) for f in found["files"]] == [("d.py", "modified")]
-    assert all(f["from_size"] and f["to_size"] for f in found["files"])
-    assert found["command"] == "pinwheel diff d 1 3"
+    assert (found.from_.build, found.to.build) == (1, 3)
+    assert (found.from_.label, found.to.releases) == ("1.0", ())
+    assert {node.id: node.change for node in found.graph.nodes} == {"a": "same", "c": "added"}
+    assert found.structure.tasks_added == ("c",)
+    assert [(f.path, f.change) for f in found.files] == [("d.py", "modified")]
+    assert all(f.from_size and f.to_size for f in found.files)
+    assert found.command == "pinwheel diff d 1 3"
     same = compare.compare(story.host, "d", 2, 2)
-    assert [(f["path"], f["change"]) for f in same["files"]] == [("d.py", "same")]
+    assert [(f.path, f.change) for f in same.files] == [("d.py", "same")]
 
 
 def test_a_file_is_shown_as_each_build_had_it(story: Seeder) -> None:
     found = compare.file(story.host, "d", "d.py", 1, 3)
-    assert "def c" in found["to"]["text"] and "def c" not in found["from"]["text"]
-    assert (found["change"], found["from"]["why_not"]) == ("modified", None)
+    assert "def c" in found.to.text and "def c" not in found.from_.text
+    assert (found.change, found.from_.why_not) == ("modified", None)
     with pytest.raises(NotFound, match="neither build 1 nor build 3 used it"):
         compare.file(story.host, "d", "../../etc/passwd", 1, 3)
 
@@ -239,7 +239,7 @@ def test_a_file_that_is_no_text_or_too_large_or_not_kept_says_so(story: Seeder) 
 
     story.host.run(contents)
     found = {
-        path: compare.file(story.host, "d", path, 1, 3)["to"]["why_not"]
+        path: compare.file(story.host, "d", path, 1, 3).to.why_not
         for path in ("b.bin", "large.txt", "gone.txt", "latin.txt")
     }
     assert found == {
@@ -249,7 +249,7 @@ def test_a_file_that_is_no_text_or_too_large_or_not_kept_says_so(story: Seeder) 
         "latin.txt": "binary",
     }
     shown = compare.file(story.host, "d", "d.py", 1, 3)
-    assert (shown["change"], shown["to"]) == ("removed", None)
+    assert (shown.change, shown.to) == ("removed", None)
 
 
 def test_what_there_is_not_is_refused_in_words(story: Seeder) -> None:
@@ -264,4 +264,4 @@ def test_what_there_is_not_is_refused_in_words(story: Seeder) -> None:
 def test_a_planned_run_is_not_made(story: Seeder) -> None:
     planned = trigger(story.host, "d", actor="ada", run_id="planned", build=2, plan=True)
     assert (planned.run_id, planned.build) == ("planned", 2)
-    assert "planned" not in {run["run_id"] for run in line(story.host, "d")["runs"]}
+    assert "planned" not in {run.run_id for run in line(story.host, "d").runs}

@@ -144,9 +144,9 @@ def test_dags_of_a_bundle_whose_entry_has_a_typo_stay_active_and_its_reason_is_t
         assert [event["bundle_name"] for event in loop.events("fault")] == ["g"]
 
         host = loop.manager.host
-        (shown,) = service.view(service.standings(host), ["g"])["bundles"]
-        assert (shown["name"], shown["state"]) == ("g", service.CANNOT_BE_MADE)
-        assert shown["problem"]["reason"] == reason
+        (shown,) = service.standings(host).only(["g"]).bundles
+        assert (shown.name, shown.state) == ("g", service.CANNOT_BE_MADE)
+        assert shown.problem.reason == reason
         for verb in (Verb.UNPIN, Verb.PIN, Verb.ROLLBACK):
             change = Change(verb=verb, dag_ids=["pinned"], actor="ada")
             for answer in (plan, apply):

@@ -16,6 +16,7 @@ from pinwheel.api import app as api_app
 from pinwheel.api import errors as api_errors
 from pinwheel.api.access import Permission
 from pinwheel.api.limits import MAX_BODY_BYTES
+from pinwheel.api.routes import dags
 from pinwheel.cli import remote
 from pinwheel.cli.remote import RemoteBackend
 from pinwheel.core import errors
@@ -144,9 +145,9 @@ def all_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module, name in [
         (views, "status"),
-        (views, "builds"),
-        (views, "releases"),
-        (views, "diff"),
+        (dags, "builds"),
+        (dags, "releases"),
+        (dags, "diff"),
         (grid, "page"),
         (grid, "rows"),
         (grid, "cells"),

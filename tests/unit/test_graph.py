@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from pinwheel.core.diff import structure
-from pinwheel.core.graph import compared
+from pinwheel.core.graph import Edge, Graph, Group, Node, compared
 
 
 def task(task_id: str, *below: str, **values: Any) -> dict[str, Any]:
@@ -21,19 +23,16 @@ def dag(*tasks: dict[str, Any], root: dict[str, Any] | None = None) -> dict[str,
     return {"dag": {"tasks": list(tasks), "task_group": root or group(None)}}
 
 
-def shown(parts: list[dict[str, Any]], *names: str) -> dict[Any, Any]:
-    return {
-        part[names[0]] if len(names) == 1 else tuple(part[name] for name in names): part["change"]
-        for part in parts
-    }
+def shown(parts: Sequence[Node | Edge | Group], *names: str) -> dict[Any, str]:
+    return {attrgetter(*names)(part): part.change for part in parts}
 
 
 def test_tasks_and_edges_of_both_builds_are_marked() -> None:
     before = dag(task("a", "b"), task("b", "c"), task("c"))
     after = dag(task("a", "c"), task("c", "d"), task("d"))
     found = compared(before, after, changed=["c"])
-    assert shown(found["nodes"], "id") == {"a": "same", "b": "removed", "c": "changed", "d": "added"}
-    assert shown(found["edges"], "from", "to") == {
+    assert shown(found.nodes, "id") == {"a": "same", "b": "removed", "c": "changed", "d": "added"}
+    assert shown(found.edges, "from_", "to") == {
         ("a", "b"): "removed",
         ("b", "c"): "removed",
         ("a", "c"): "added",
@@ -44,7 +43,7 @@ def test_tasks_and_edges_of_both_builds_are_marked() -> None:
 def test_a_build_compared_with_itself_has_no_marks() -> None:
     one = dag(task("a", "b"), task("b"), root=group(None, g=["taskgroup", group("g", a=["operator", "a"])]))
     found = compared(one, one)
-    assert {part["change"] for kind in found.values() for part in kind} == {"same"}
+    assert {part.change for part in (*found.nodes, *found.edges, *found.groups)} == {"same"}
 
 
 def test_a_moved_task_lies_where_the_newer_build_has_it() -> None:
@@ -53,12 +52,10 @@ def test_a_moved_task_lies_where_the_newer_build_has_it() -> None:
         return dag(task("a"), root=group(None, **inside))
 
     before, after = placed("old"), placed("new")
-    changed = [item["task_id"] for item in structure(before, after)["tasks_changed"]]
+    changed = [item.task_id for item in structure(before, after).tasks_changed]
     found = compared(before, after, changed=changed)
-    assert [(node["id"], node["group"], node["change"]) for node in found["nodes"]] == [
-        ("a", "new", "changed")
-    ]
-    assert shown(found["groups"], "id") == {"new": "added", "old": "removed"}
+    assert [(node.id, node.group, node.change) for node in found.nodes] == [("a", "new", "changed")]
+    assert shown(found.groups, "id") == {"new": "added", "old": "removed"}
 
 
 def test_groups_of_the_same_name_in_two_groups_are_two() -> None:
@@ -69,24 +66,24 @@ def test_groups_of_the_same_name_in_two_groups_are_two() -> None:
 
     one = dag(task("x.inner.a"), task("y.inner.a"), root=group(None, x=outer("x"), y=outer("y")))
     found = compared(one, one)
-    assert {item["id"]: (item["parent"], item["label"]) for item in found["groups"]} == {
+    assert {item.id: (item.parent, item.label) for item in found.groups} == {
         "x": (None, "x"),
         "y": (None, "y"),
         "x.inner": ("x", "inner"),
         "y.inner": ("y", "inner"),
     }
-    assert {node["id"]: (node["group"], node["label"]) for node in found["nodes"]} == {
+    assert {node.id: (node.group, node.label) for node in found.nodes} == {
         "x.inner.a": ("x.inner", "a"),
         "y.inner.a": ("y.inner", "a"),
     }
     gone = dag(task("x.inner.a"), root=group(None, x=outer("x")))
-    assert structure(one, gone)["groups_removed"] == ["y", "y.inner"]
+    assert structure(one, gone).groups_removed == ("y", "y.inner")
 
 
 def test_operators_mapped_tasks_and_display_names_are_told() -> None:
     decorated = task("a", _operator_name="@task", _is_mapped=True, _task_display_name="Fetch all")
-    (node,) = compared(dag(), dag(decorated))["nodes"]
-    assert (node["operator"], node["mapped"], node["label"], node["change"]) == (
+    (node,) = compared(dag(), dag(decorated)).nodes
+    assert (node.operator, node.mapped, node.label, node.change) == (
         "@task",
         True,
         "Fetch all",
@@ -96,4 +93,4 @@ def test_operators_mapped_tasks_and_display_names_are_told() -> None:
 
 def test_strange_rows_give_an_empty_graph() -> None:
     for strange in ({}, {"dag": {}}, {"dag": {"tasks": [None, 1, {}], "task_group": [1]}}):
-        assert compared(strange, strange) == {"nodes": [], "edges": [], "groups": []}
+        assert compared(strange, strange) == Graph(nodes=(), edges=(), groups=())

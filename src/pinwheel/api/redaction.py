@@ -14,111 +14,186 @@ import errors.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from pinwheel.api.access import Access, unreadable
+from pinwheel.core.event import EventKind
 from pinwheel.services import bundles
+from pinwheel.services.bundles import BundleFault, Holdings, Standing, Standings
 from pinwheel.services.errors_of_files import told_of, told_of_bundles
 from pinwheel.services.ports import Host
+from pinwheel.services.show.builds import BuildView
+from pinwheel.services.show.events import EventView
 
 REDACTED = "REDACTED - you do not have read permission on all Dags in the file"
 REDACTED_BUNDLE = "REDACTED - you do not have read permission on all Dags in the bundle"
 
-_TOLD_OF_BUNDLES = frozenset({"refused", "fault"})
+_TOLD_OF_BUNDLES = frozenset({EventKind.REFUSED, EventKind.FAULT})
 """Events whose reason tells of a bundle."""
 
+B = TypeVar("B", bound=BuildView)
 
-def redact(access: Access, host: Host, quoting: Iterable[tuple[str | None, dict[str, Any]]]) -> None:
-    """Hide in place what the user may not read of these views, each given with the name of its bundle.
 
-    A view quotes the ``error`` of the file ``path`` in ``bundle_version``.
-    """
-    shown = [(_place(bundle, view), view) for bundle, view in quoting if view.get("error") is not None]
-    if not shown:
-        return
-    if not access.may_read_import_errors():
-        for _, view in shown:
-            view["error"] = None
-        return
-    told = told_of(host, {place for place, _ in shown})
+@frozen
+class _Quoted:
+    """The error of a Dag file in a version of its bundle."""
+
+    bundle: str | None
+    bundle_version: str | None
+    path: str | None
+    error: str | None
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        return self.bundle or "", self.bundle_version or "", self.path or ""
+
+
+def readable_builds(access: Access, host: Host, builds: Sequence[B]) -> list[B]:
+    """The builds, without what the user may not read of their errors."""
+    told = _errors(
+        access, host, [_Quoted(view.bundle, view.bundle_version, view.path, view.error) for view in builds]
+    )
+    return [evolve(view, error=error) for view, error in zip(builds, told, strict=True)]
+
+
+def readable_events(access: Access, host: Host, events: Sequence[EventView]) -> list[EventView]:
+    """The events, without what the user may not read of the errors and reasons that they quote."""
+    quoted = [
+        _Quoted(event.bundle, _text_of(event.bundle_version), _text_of(event.path), _text_of(event.error))
+        for event in events
+    ]
+    told = _errors(access, host, quoted)
+    return _readable_reasons(
+        access,
+        host,
+        [
+            event if quote.error is None else evolve(event, error=error)
+            for event, quote, error in zip(events, quoted, told, strict=True)
+        ],
+    )
+
+
+def redact_broken(access: Access, host: Host, dags: Sequence[dict[str, Any]]) -> None:
+    """Hide in place the errors that the user may not read of Dags that may be ``broken`` now."""
+    shown = [view for view in dags if view["broken"]]
+    quoted = [
+        _Quoted(view["bundle"], *(view["broken"][name] for name in ("bundle_version", "path", "error")))
+        for view in shown
+    ]
+    for view, error in zip(shown, _errors(access, host, quoted), strict=True):
+        view["broken"]["error"] = error
+
+
+def _errors(access: Access, host: Host, quoted: Sequence[_Quoted]) -> list[str | None]:
+    """What the user may read of each."""
+    places = {quote.place for quote in quoted if quote.error is not None}
+    if not places or not access.may_read_import_errors():
+        return [None] * len(quoted)
+    told = told_of(host, places)
     hidden = set(unreadable(access, {dag_id for dag_ids in told.values() for dag_id in dag_ids}))
-    for place, view in shown:
-        if told[place] & hidden:
-            view["error"] = REDACTED
+    return [
+        REDACTED if quote.error is not None and told[quote.place] & hidden else quote.error
+        for quote in quoted
+    ]
 
 
-def redact_broken(access: Access, host: Host, dags: Iterable[dict[str, Any]]) -> None:
-    """As :func:`redact`, for views of Dags that may be ``broken`` now."""
-    redact(access, host, [(view["bundle"], view["broken"]) for view in dags if view["broken"]])
-
-
-def readable_standings(access: Access, host: Host, *, names: Collection[str] = ()) -> dict[str, Any]:
+def readable_standings(access: Access, host: Host, *, names: Collection[str] = ()) -> Standings:
     """Where those bundles stand that the user may know of, and what fails of the processor; texts as allowed.
 
     :raises NotFound: there is no bundle of one of these names, or the user may not know of it.
     """
-    found = bundles.standings(host)
+    found, held = bundles.standings_and_holdings(host)
     readable, with_errors = access.readable(), access.may_read_import_errors()
-    known = [
+    known = tuple(
         standing
         for standing in found.bundles
-        if standing.dag_ids & readable or (with_errors and not standing.dag_ids)
+        if held.of(standing.name) & readable or (with_errors and not held.of(standing.name))
+    )
+    shown = evolve(found, bundles=known).only(names)
+    quoting = {bundle.name: _has_texts(bundle) for bundle in shown.bundles}
+    hidden = _hidden(access, host, held, quoting)
+    readers = _Texts(with_errors=with_errors, hidden=hidden, processor=not held.every <= readable)
+    return evolve(
+        shown,
+        bundles=tuple(map(readers.standing, shown.bundles)),
+        faults=readers.faults(shown.faults, partly=readers.processor),
+    )
+
+
+def _readable_reasons(access: Access, host: Host, events: Sequence[EventView]) -> list[EventView]:
+    """The events, those that tell of a bundle with the reason that the bundle itself has for the user."""
+    told = [event for event in events if _tells_of_bundle(event)]
+    if not told:
+        return list(events)
+    _, held = bundles.standings_and_holdings(host)
+    readers = _Texts(
+        with_errors=access.may_read_import_errors(),
+        hidden=_hidden(access, host, held, {event.bundle: True for event in told if event.bundle}),
+        processor=not held.every <= access.readable(),
+    )
+    return [
+        evolve(event, reason=readers.text(event.reason, event.bundle)) if _tells_of_bundle(event) else event
+        for event in events
     ]
-    view = bundles.view(evolve(found, bundles=tuple(known)), names)
-    hidden = {standing.name for standing in known if not standing.dag_ids <= readable}
-    if with_errors:
-        hidden |= _quoting_hidden(
-            access, host, {bundle["name"] for bundle in view["bundles"] if _has_texts(bundle)} - hidden
+
+
+def _tells_of_bundle(event: EventView) -> bool:
+    return event.kind in _TOLD_OF_BUNDLES and event.reason is not None
+
+
+def _hidden(access: Access, host: Host, held: Holdings, quoting: Mapping[str, bool]) -> set[str]:
+    """Those of the bundles that hold a Dag which the user may not read; where it matters, or once held one.
+
+    *quoting* says of each bundle whether there is a text that may quote its files.
+    """
+    readable = access.readable()
+    hidden = {name for name in quoting if not held.of(name) <= readable}
+    if not access.may_read_import_errors():
+        return hidden
+    told = told_of_bundles(host, {name for name, quotes in quoting.items() if quotes} - hidden)
+    unread = set(unreadable(access, {dag_id for dag_ids in told.values() for dag_id in dag_ids}))
+    return hidden | {name for name, dag_ids in told.items() if dag_ids & unread}
+
+
+def _has_texts(bundle: Standing) -> bool:
+    return bool(bundle.problem or bundle.refused or bundle.faults or bundle.left_out)
+
+
+@frozen(kw_only=True)
+class _Texts:
+    """What one user may read of what is told of bundles."""
+
+    with_errors: bool
+    hidden: Collection[str]
+    """Bundles of which the user may not read all Dags."""
+    processor: bool
+    """Whether the user may not read all Dags there are."""
+
+    def text(self, text: str | None, bundle: str | None) -> str | None:
+        return self._told(text, partly=bundle in self.hidden if bundle else self.processor)
+
+    def standing(self, bundle: Standing) -> Standing:
+        problem, name = bundle.problem, bundle.name
+        partly = name in self.hidden
+        return evolve(
+            bundle,
+            problem=evolve(problem, reason=self.text(problem.reason, name)) if problem else None,
+            refused=tuple(evolve(each, reason=self.text(each.reason, name)) for each in bundle.refused),
+            faults=self.faults(bundle.faults, partly=partly),
+            left_out=None if partly or not self.with_errors else bundle.left_out,
         )
-    for bundle in view["bundles"]:
-        _hide_texts(bundle, with_errors=with_errors, partly=bundle["name"] in hidden)
-    _hide_texts(view, with_errors=with_errors, partly=not found.dag_ids <= readable)
-    return view
+
+    def faults(self, faults: Sequence[BundleFault], *, partly: bool) -> tuple[BundleFault, ...]:
+        return tuple(evolve(each, error=self._told(each.error, partly=partly)) for each in faults)
+
+    def _told(self, text: str | None, *, partly: bool) -> str | None:
+        if not self.with_errors:
+            return None
+        return REDACTED_BUNDLE if partly and text is not None else text
 
 
-def redact_bundle_events(access: Access, host: Host, events: Iterable[dict[str, Any]]) -> None:
-    """Hide in place the reasons of events that tell of a bundle, as those of the bundle itself."""
-    shown = [event for event in events if event["kind"] in _TOLD_OF_BUNDLES and event["reason"] is not None]
-    if not shown:
-        return
-    with_errors, readable = access.may_read_import_errors(), access.readable()
-    found = bundles.standings(host)
-    hidden = {standing.name for standing in found.bundles if not standing.dag_ids <= readable}
-    if with_errors:
-        hidden |= _quoting_hidden(access, host, {event["bundle"] for event in shown} - hidden - {None, ""})
-    for event in shown:
-        partly = event["bundle"] in hidden if event["bundle"] else not found.dag_ids <= readable
-        event["reason"] = _text(event["reason"], with_errors=with_errors, partly=partly)
-
-
-def _quoting_hidden(access: Access, host: Host, names: Collection[str]) -> set[str]:
-    """Those of the bundles that once held a Dag which the user may not read."""
-    told = told_of_bundles(host, names)
-    hidden = set(unreadable(access, {dag_id for dag_ids in told.values() for dag_id in dag_ids}))
-    return {name for name, dag_ids in told.items() if dag_ids & hidden}
-
-
-def _has_texts(bundle: dict[str, Any]) -> bool:
-    return any(bundle[name] for name in ("problem", "refused", "faults", "left_out"))
-
-
-def _hide_texts(view: dict[str, Any], *, with_errors: bool, partly: bool) -> None:
-    for fault in view["faults"]:
-        fault["error"] = _text(fault["error"], with_errors=with_errors, partly=partly)
-    for told in [*view.get("refused", ()), *([view["problem"]] if view.get("problem") else [])]:
-        told["reason"] = _text(told["reason"], with_errors=with_errors, partly=partly)
-    if "left_out" in view and (partly or not with_errors):
-        view["left_out"] = None
-
-
-def _text(text: str, *, with_errors: bool, partly: bool) -> str | None:
-    if not with_errors:
-        return None
-    return REDACTED_BUNDLE if partly else text
-
-
-def _place(bundle: str | None, view: dict[str, Any]) -> tuple[str, str, str]:
-    return bundle or "", view.get("bundle_version") or "", view.get("path") or ""
+def _text_of(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -30,15 +30,15 @@ class Backend(Protocol):
         ...
 
     def bundles(self, names: Sequence[str] = ()) -> View:
-        """See ``services.bundles.view``."""
+        """See ``services.bundles.Standings``."""
         ...
 
     def builds(self, dag_id: str) -> list[View]:
-        """See ``services.views.builds``."""
+        """See ``services.show.builds.BuildView``."""
         ...
 
     def releases(self, dag_id: str, *, include_before: bool = False) -> list[View]:
-        """See ``services.views.releases``."""
+        """See ``services.show.builds.ReleaseView``."""
         ...
 
     def history(
@@ -48,7 +48,7 @@ class Backend(Protocol):
         ...
 
     def diff(self, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> View:
-        """See ``services.views.diff``."""
+        """See ``services.show.builds.DiffView``."""
         ...
 
     def events(
@@ -61,7 +61,7 @@ class Backend(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> list[View]:
-        """See ``services.views.events``."""
+        """See ``services.show.events.EventView``."""
         ...
 
     def change(
@@ -151,19 +151,22 @@ class LocalBackend:
         return views.status(self.host, dag_ids=self._ids(selector))
 
     def bundles(self, names: Sequence[str] = ()) -> View:
-        from pinwheel.services import bundles
+        from pinwheel.services.bundles import standings
+        from pinwheel.services.show.plain import plain
 
-        return bundles.view(bundles.standings(self.host), names)
+        return plain(standings(self.host).only(names))
 
     def builds(self, dag_id: str) -> list[View]:
-        from pinwheel.services import views
+        from pinwheel.services.show.builds import builds
+        from pinwheel.services.show.plain import plain_all
 
-        return views.builds(self.host, dag_id)
+        return plain_all(builds(self.host, dag_id))
 
     def releases(self, dag_id: str, *, include_before: bool = False) -> list[View]:
-        from pinwheel.services import views
+        from pinwheel.services.show.builds import releases
+        from pinwheel.services.show.plain import plain_all
 
-        return views.releases(self.host, dag_id, include_before=include_before)
+        return plain_all(releases(self.host, dag_id, include_before=include_before))
 
     def history(
         self, dag_id: str, *, run_id: str | None = None, task_id: str | None = None, limit: int = 100
@@ -173,9 +176,10 @@ class LocalBackend:
         return history(self.host, dag_id, run_id=run_id, task_id=task_id, limit=limit)
 
     def diff(self, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> View:
-        from pinwheel.services import views
+        from pinwheel.services.show.builds import diff
+        from pinwheel.services.show.plain import plain
 
-        return views.diff(self.host, dag_id, from_build, to_build)
+        return plain(diff(self.host, dag_id, from_build, to_build))
 
     def events(
         self,
@@ -187,9 +191,10 @@ class LocalBackend:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> list[View]:
-        from pinwheel.services import views
+        from pinwheel.services.show.events import events
+        from pinwheel.services.show.plain import plain_all
 
-        return views.events(
+        found = events(
             self.host,
             dag_ids=self._ids(selector),
             limit=limit,
@@ -198,6 +203,7 @@ class LocalBackend:
             since=since,
             until=until,
         )
+        return plain_all(found)
 
     def change(
         self,

@@ -11,6 +11,9 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from attrs import frozen
+
+from pinwheel.core.json import Json
 from pinwheel.core.text import visible
 
 MASK = "***"
@@ -60,8 +63,51 @@ _UNORDERED = frozenset({"tags", "allowed_run_types"})
 _PARTIAL = ("partial_kwargs",)
 
 
-def structure(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """How one serialized Dag became another. All lists are sorted; an unchanged Dag gives empty ones."""
+@frozen(kw_only=True)
+class Changed:
+    """A value before and after; secrets are ``MASK``."""
+
+    from_: Json
+    to: Json
+
+
+@frozen(kw_only=True)
+class TaskChange:
+    """A task that both structures have, with those of its attributes that differ, by name."""
+
+    task_id: str
+    attributes: Mapping[str, Changed]
+
+
+@frozen(kw_only=True)
+class Structure:
+    """How one serialized Dag became another. All of it is sorted; for an unchanged Dag it is empty."""
+
+    tasks_added: tuple[str, ...]
+    tasks_removed: tuple[str, ...]
+    tasks_changed: tuple[TaskChange, ...]
+    edges_added: tuple[tuple[str, str], ...]
+    edges_removed: tuple[tuple[str, str], ...]
+    groups_added: tuple[str, ...]
+    groups_removed: tuple[str, ...]
+    schedule: Changed | None
+    attributes: Mapping[str, Changed]
+    """Those of the Dag that differ, by name."""
+
+
+@frozen(kw_only=True)
+class FileChange:
+    """How a used file changed."""
+
+    path: str
+    change: str
+    """``added``, ``removed`` or ``modified``."""
+    patch: str
+    """A unified diff, ``Binary files differ``, or a sentence when a content was not kept."""
+
+
+def structure(before: Mapping[str, Any], after: Mapping[str, Any]) -> Structure:
+    """How one serialized Dag became another."""
     old, new = before.get("dag", {}), after.get("dag", {})
     old_tasks, new_tasks = tasks_of(old), tasks_of(new)
     old_groups, new_groups = _groups(old), _groups(new)
@@ -70,28 +116,26 @@ def structure(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, 
     changed = []
     for task_id in sorted(old_tasks.keys() & new_tasks.keys()):
         attributes = _changes(_task_values(old_tasks[task_id]), _task_values(new_tasks[task_id]))
-        if _group_of(old_groups, task_id) != _group_of(new_groups, task_id):
-            attributes["task_group"] = {
-                "from": _group_of(old_groups, task_id),
-                "to": _group_of(new_groups, task_id),
-            }
+        groups = (_group_of(old_groups, task_id), _group_of(new_groups, task_id))
+        if groups[0] != groups[1]:
+            attributes["task_group"] = Changed(from_=groups[0], to=groups[1])
         if attributes:
-            changed.append({"task_id": task_id, "attributes": attributes})
-    return {
-        "tasks_added": sorted(new_tasks.keys() - old_tasks.keys()),
-        "tasks_removed": sorted(old_tasks.keys() - new_tasks.keys()),
-        "tasks_changed": changed,
-        "edges_added": [list(edge) for edge in sorted(new_edges - old_edges)],
-        "edges_removed": [list(edge) for edge in sorted(old_edges - new_edges)],
-        "groups_added": sorted(new_groups.keys() - old_groups.keys()),
-        "groups_removed": sorted(old_groups.keys() - new_groups.keys()),
-        "schedule": None if old_schedule == new_schedule else {"from": old_schedule, "to": new_schedule},
-        "attributes": _changes(_dag_values(old), _dag_values(new)),
-    }
+            changed.append(TaskChange(task_id=task_id, attributes=attributes))
+    return Structure(
+        tasks_added=tuple(sorted(new_tasks.keys() - old_tasks.keys())),
+        tasks_removed=tuple(sorted(old_tasks.keys() - new_tasks.keys())),
+        tasks_changed=tuple(changed),
+        edges_added=tuple(sorted(new_edges - old_edges)),
+        edges_removed=tuple(sorted(old_edges - new_edges)),
+        groups_added=tuple(sorted(new_groups.keys() - old_groups.keys())),
+        groups_removed=tuple(sorted(old_groups.keys() - new_groups.keys())),
+        schedule=None if old_schedule == new_schedule else Changed(from_=old_schedule, to=new_schedule),
+        attributes=_changes(_dag_values(old), _dag_values(new)),
+    )
 
 
-def files(before: Mapping[str, bytes | None], after: Mapping[str, bytes | None]) -> list[dict[str, str]]:
-    """How the used files changed, by path: ``added``, ``removed`` or ``modified`` with a unified diff.
+def files(before: Mapping[str, bytes | None], after: Mapping[str, bytes | None]) -> tuple[FileChange, ...]:
+    """How the used files changed, by path.
 
     A value of None is a file whose content was not kept (too large): it counts as changed, without a patch.
     Files that are the same are left out.
@@ -101,8 +145,8 @@ def files(before: Mapping[str, bytes | None], after: Mapping[str, bytes | None])
         if path in before and path in after and before[path] == after[path] and before[path] is not None:
             continue
         change = "modified" if path in before and path in after else "added" if path in after else "removed"
-        found.append({"path": path, "change": change, "patch": patch(path, before, after)})
-    return found
+        found.append(FileChange(path=path, change=change, patch=patch(path, before, after)))
+    return tuple(found)
 
 
 def patch(path: str, before: Mapping[str, bytes | None], after: Mapping[str, bytes | None]) -> str:
@@ -252,13 +296,13 @@ def _group_of(groups: Mapping[str, set[str]], task_id: str) -> str | None:
     return next((group_id for group_id, inside in groups.items() if task_id in inside), None)
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Changed]:
     """Names whose values differ, with both values; compared unmasked, shown masked."""
     found = {}
     for key in sorted({*old, *new}):
         one, other = _plain(old.get(key)), _plain(new.get(key))
         if one != other:
-            found[key.lstrip("_")] = {"from": masked(one, key), "to": masked(other, key)}
+            found[key.lstrip("_")] = Changed(from_=masked(one, key), to=masked(other, key))
     return found
 
 

@@ -5,18 +5,58 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from attrs import frozen
+
 from pinwheel.core.diff import edges_of, tasks_of, walk_groups
 
 ADDED, REMOVED, CHANGED, SAME = "added", "removed", "changed", "same"
 
 
-def compared(
-    before: Mapping[str, Any], after: Mapping[str, Any], *, changed: Collection[str] = ()
-) -> dict[str, list[dict[str, Any]]]:
-    """``nodes``, ``edges`` and ``groups`` of both serialized Dags together, each with its ``change``.
+@frozen(kw_only=True)
+class Node:
+    """A task, and what became of it."""
+
+    id: str
+    label: str
+    operator: str | None
+    mapped: bool
+    group: str | None
+    change: str
+
+
+@frozen(kw_only=True)
+class Edge:
+    """From an upstream to a downstream task."""
+
+    from_: str
+    to: str
+    change: str
+
+
+@frozen(kw_only=True)
+class Group:
+    """A task group."""
+
+    id: str
+    label: str
+    parent: str | None
+    """None: it lies in no other."""
+    change: str
+
+
+@frozen(kw_only=True)
+class Graph:
+    """Groups come before those inside of them; the Dag's root group is left out."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    groups: tuple[Group, ...]
+
+
+def compared(before: Mapping[str, Any], after: Mapping[str, Any], *, changed: Collection[str] = ()) -> Graph:
+    """Both serialized Dags together, each part with its ``change``.
 
     *changed* are the tasks whose attributes differ. What is in both builds lies where the newer one has it.
-    Groups come before those inside of them; the Dag's root group is left out and is a parent of None.
     An edge that only seems removed, since one of its tasks is, is marked as removed too.
     """
     old, new = before.get("dag", {}), after.get("dag", {})
@@ -28,18 +68,17 @@ def compared(
     for task_id in [*new_tasks, *(gone for gone in old_tasks if gone not in new_tasks)]:
         kept = task_id in new_tasks
         task = new_tasks[task_id] if kept else old_tasks[task_id]
+        where = new_groups if kept else old_groups
         change = _change(task_id, old_tasks, new_tasks)
         nodes.append(
-            {
-                "id": task_id,
-                "label": str(
-                    task.get("_task_display_name") or _short(task_id, (new_groups if kept else old_groups))
-                ),
-                "operator": _operator(task),
-                "mapped": bool(task.get("_is_mapped")),
-                "group": (new_groups if kept else old_groups).parent_of_task.get(task_id),
-                "change": CHANGED if change == SAME and task_id in marked else change,
-            }
+            Node(
+                id=task_id,
+                label=str(task.get("_task_display_name") or _short(task_id, where)),
+                operator=_operator(task),
+                mapped=bool(task.get("_is_mapped")),
+                group=where.parent_of_task.get(task_id),
+                change=CHANGED if change == SAME and task_id in marked else change,
+            )
         )
     groups = []
     for group_id in [
@@ -48,18 +87,18 @@ def compared(
     ]:
         source = new_groups if group_id in new_groups.parent else old_groups
         groups.append(
-            {
-                "id": group_id,
-                "label": source.label[group_id],
-                "parent": source.parent[group_id],
-                "change": _change(group_id, old_groups.parent, new_groups.parent),
-            }
+            Group(
+                id=group_id,
+                label=source.label[group_id],
+                parent=source.parent[group_id],
+                change=_change(group_id, old_groups.parent, new_groups.parent),
+            )
         )
     edges = [
-        {"from": edge[0], "to": edge[1], "change": _change(edge, old_edges, new_edges)}
+        Edge(from_=edge[0], to=edge[1], change=_change(edge, old_edges, new_edges))
         for edge in sorted(old_edges | new_edges)
     ]
-    return {"nodes": nodes, "edges": edges, "groups": groups}
+    return Graph(nodes=tuple(nodes), edges=tuple(edges), groups=tuple(groups))
 
 
 class _Groups:

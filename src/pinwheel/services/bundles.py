@@ -1,4 +1,7 @@
-"""Where each bundle stands: what was taken from it, what was refused, and what fails."""
+"""Where each bundle stands: what was taken from it, what was refused, and what fails.
+
+Reasons and errors are None for whoever may not see them.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import asdict, frozen
+from attrs import evolve, frozen
 
 from pinwheel.core.errors import NotFound
 from pinwheel.services.faults import MAKE, PROCESSOR, REFRESH
 from pinwheel.services.links import Links
 from pinwheel.services.ports import AirflowBundle, Host
-from pinwheel.services.views import View, instant, plain_version
+from pinwheel.services.views import plain_version
 from pinwheel.store import faults as fault_store
 from pinwheel.store import standings as store
 
@@ -48,8 +51,8 @@ class RefusedVersion:
     label: str | None
     author: str | None
     message: str | None
-    reason: str
-    at: datetime
+    reason: str | None
+    at: datetime | None
 
 
 @frozen(kw_only=True)
@@ -57,7 +60,7 @@ class BundleFault:
     """What failed and has not worked since."""
 
     place: str
-    error: str
+    error: str | None
     version: str | None
     since: datetime
 
@@ -74,7 +77,7 @@ class LeftOut:
 class Problem:
     """Why the state of a bundle is not ok, in one text."""
 
-    reason: str
+    reason: str | None
     version: str | None
     since: datetime | None
 
@@ -97,25 +100,58 @@ class Standing:
     refused: tuple[RefusedVersion, ...]
     """The newest first."""
     faults: tuple[BundleFault, ...]
-    left_out: tuple[LeftOut, ...]
-    dag_ids: frozenset[str]
-    """All Dags that Airflow's rows place in it, for whoever decides who may see the texts."""
+    left_out: tuple[LeftOut, ...] | None
+    """None: whoever asks may not know them."""
+
+
+@frozen(kw_only=True)
+class Troubled:
+    """What is said of a bundle beside Dags, when its state is not ok."""
+
+    name: str
+    state: str
+    problem: Problem
 
 
 @frozen(kw_only=True)
 class Standings:
-    """All bundles by name, and what fails of the Dag processor itself."""
+    """Bundles by name, and what fails of the Dag processor itself."""
 
     bundles: tuple[Standing, ...]
     faults: tuple[BundleFault, ...]
-    dag_ids: frozenset[str]
-    """All Dags there are."""
+
+    def only(self, names: Collection[str]) -> Standings:
+        """Those of these names; without names: all.
+
+        :raises NotFound: there is no bundle of one of the names.
+        """
+        known = {standing.name: standing for standing in self.bundles}
+        for name in names:
+            if name not in known:
+                raise unknown_bundle(name)
+        return evolve(self, bundles=tuple(known[name] for name in sorted(set(names)))) if names else self
+
+
+@frozen(kw_only=True)
+class Holdings:
+    """Which Dags Airflow's rows place in which bundle, for whoever decides who may see the texts."""
+
+    by_bundle: Mapping[str, frozenset[str]]
+    every: frozenset[str]
+
+    def of(self, bundle: str) -> frozenset[str]:
+        return self.by_bundle.get(bundle, frozenset())
 
 
 def standings(host: Host) -> Standings:
     """Where every bundle stands. The number of statements does not depend on how many there are."""
+    return standings_and_holdings(host)[0]
 
-    def work(session: Any) -> Standings:
+
+def standings_and_holdings(host: Host) -> tuple[Standings, Holdings]:
+    """As :func:`standings`, and the Dags of each bundle, of the same moment."""
+
+    def work(session: Any) -> tuple[Standings, Holdings]:
         heads = store.heads(session)
         refused = store.refused(session, MOST_REFUSED)
         faults: dict[str, list[BundleFault]] = {}
@@ -128,7 +164,7 @@ def standings(host: Host) -> Standings:
         active = {name for name, bundle in configured.items() if bundle.active}
         names = active | heads.keys() | refused.keys() | (faults.keys() - {PROCESSOR})
         links = Links.to(host, session, [(name, row.head_version) for name, row in heads.items()])
-        return Standings(
+        shown = Standings(
             bundles=tuple(
                 _standing(
                     name,
@@ -142,33 +178,18 @@ def standings(host: Host) -> Standings:
                 for name in sorted(names)
             ),
             faults=tuple(faults.get(PROCESSOR, ())),
-            dag_ids=frozenset(dag_id for of_bundle in dags.values() for dag_id in of_bundle),
         )
+        by_bundle = {name: frozenset(of_bundle) for name, of_bundle in dags.items()}
+        return shown, Holdings(by_bundle=by_bundle, every=frozenset().union(*by_bundle.values()))
 
     return host.run(work)
 
 
-def view(found: Standings, names: Collection[str] = ()) -> View:
-    """All of it, or of these bundles only, for the CLI and the API: ``bundles`` and ``faults``.
-
-    :raises NotFound: there is no bundle of one of these names.
-    """
-    known = {standing.name: standing for standing in found.bundles}
-    for name in names:
-        if name not in known:
-            raise unknown_bundle(name)
-    shown = [known[name] for name in sorted(set(names))] if names else found.bundles
-    return {"bundles": [view_of(standing) for standing in shown], "faults": list(map(_plain, found.faults))}
-
-
-def view_of(standing: Standing) -> View:
-    """One bundle. Of its Dags only the number is told."""
-    return {name: value for name, value in _plain(standing).items() if name != "dag_ids"}
-
-
-def short(bundle: View) -> View:
-    """What is said of a bundle beside Dags."""
-    return {name: bundle[name] for name in ("name", "state", "problem")}
+def troubled(standing: Standing) -> Troubled | None:
+    """What is said of it beside Dags; None when it is ok."""
+    if standing.problem is None:
+        return None
+    return Troubled(name=standing.name, state=standing.state, problem=standing.problem)
 
 
 def unknown_bundle(name: str) -> NotFound:
@@ -203,7 +224,6 @@ def _standing(
         refused=refused,
         faults=faults,
         left_out=left_out,
-        dag_ids=frozenset(dags),
     )
 
 
@@ -264,14 +284,3 @@ def _left_out(row: Any) -> tuple[LeftOut, ...]:
         LeftOut(path=item["path"], reason=item["reason"])
         for item in (row.left_out if row is not None else None) or ()
     )
-
-
-def _plain(value: Any) -> View:
-    """Plain values, as JSON has them."""
-    return asdict(value, value_serializer=lambda _, __, inner: _serialized(inner))
-
-
-def _serialized(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return instant(value)
-    return list(value) if isinstance(value, (tuple, frozenset)) else value

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from attrs import evolve, frozen
+
 from pinwheel.core.errors import NotFound, PinwheelError
 from pinwheel.core.layout import Layout
 from pinwheel.services import trigger
@@ -20,6 +22,50 @@ _FAILED = frozenset({"failed", "upstream_failed"})
 _NAMED = 20
 
 
+@frozen(kw_only=True)
+class PreviewedInstance:
+    """A task instance that would run again."""
+
+    task_id: str
+    map_index: int
+    state: str | None
+    from_version: str | None
+    """What its last try ran on."""
+
+
+@frozen(kw_only=True)
+class RefusedTask:
+    """A task that was asked for and can not be cleared."""
+
+    task_id: str
+    why: str
+
+
+@frozen(kw_only=True)
+class Preview:
+    """Which tasks of a run would run again and on which build."""
+
+    dag_id: str
+    run_id: str
+    build: int | None
+    version: str
+    """The key of what the tasks would run on."""
+    runs_on: str
+    """The same in words."""
+    from_version: str
+    """What the run is bound to now."""
+    moves: bool
+    tasks: tuple[str, ...]
+    """To be given to :func:`pinwheel.services.trigger.clear`."""
+    task_instances: tuple[PreviewedInstance, ...]
+    added: tuple[str, ...]
+    dropped: tuple[str, ...]
+    refused: tuple[RefusedTask, ...]
+    warnings: tuple[str, ...]
+    refusal: str | None
+    """Why nothing at all can be cleared."""
+
+
 def preview(
     host: Host,
     dag_id: str,
@@ -31,11 +77,8 @@ def preview(
     downstream: bool = False,
     upstream: bool = False,
     only_failed: bool = False,
-) -> View:
+) -> Preview:
     """Which tasks of a run would run again and on which build; nothing is changed.
-
-    ``tasks`` is what to give to :func:`pinwheel.services.trigger.clear`. ``refused`` names those asked for
-    that cannot be cleared, each with the reason; ``refusal`` is why nothing at all can be.
 
     :raises NotFound: the Dag, the run or the build does not exist.
     """
@@ -52,7 +95,7 @@ def preview(
             only_failed=only_failed,
         )
     )
-    if view["refusal"] is None:
+    if view.refusal is None:
         try:
             trigger.clear(
                 host,
@@ -61,13 +104,13 @@ def preview(
                 actor=actor,
                 build=build,
                 only_failed=only_failed,
-                task_ids=view["tasks"] if task_ids is not None else None,
+                task_ids=view.tasks if task_ids is not None else None,
                 plan=True,
             )
         except NotFound:
             raise
         except PinwheelError as error:
-            view["refusal"] = error.message
+            return evolve(view, refusal=error.message)
     return view
 
 
@@ -82,7 +125,7 @@ def _preview(
     downstream: bool,
     upstream: bool,
     only_failed: bool,
-) -> View:
+) -> Preview:
     run = host.some_runs(session, dag_id, [run_id]).get(run_id)
     if run is None:
         if not host.airflow_dags(session, [dag_id]):
@@ -124,34 +167,34 @@ def _preview(
     keys = {task_id: names.key(version_id) for task_id, version_id in last.items()}
     added = sorted(structure.task_ids - have) if structure is not None and moved else []
     dropped = sorted(have - structure.task_ids) if structure is not None and moved else []
-    return {
-        "dag_id": dag_id,
-        "run_id": run_id,
-        "build": build,
-        "version": target,
-        "runs_on": label,
-        "from_version": current,
-        "moves": moved,
-        "tasks": sorted(cleared),
-        "task_instances": [
-            {
-                "task_id": row.task_id,
-                "map_index": row.map_index,
-                "state": row.state,
-                "from_version": keys.get(row.task_id),
-            }
+    return Preview(
+        dag_id=dag_id,
+        run_id=run_id,
+        build=build,
+        version=target,
+        runs_on=label,
+        from_version=current,
+        moves=moved,
+        tasks=tuple(sorted(cleared)),
+        task_instances=tuple(
+            PreviewedInstance(
+                task_id=row.task_id,
+                map_index=row.map_index,
+                state=row.state,
+                from_version=keys.get(row.task_id),
+            )
             for row in chosen
-        ],
-        "added": added,
-        "dropped": dropped,
-        "refused": _refused(wanted, task_ids, have, structure, label),
-        "warnings": _warnings(
+        ),
+        added=tuple(added),
+        dropped=tuple(dropped),
+        refused=_refused(wanted, task_ids, have, structure, label),
+        warnings=_warnings(
             instances, cleared, keys, structure, target, label, moved=moved, added=added, dropped=dropped
         ),
-        "refusal": None
+        refusal=None
         if chosen or (moved and added)
         else "Nothing to clear: no task of the run fits, or none of them is in what it would run on.",
-    }
+    )
 
 
 def _of_build(session: Any, dag_id: str, number: int) -> tuple[str, str]:
@@ -187,7 +230,7 @@ def _refused(
     have: Collection[str],
     structure: Layout | None,
     label: str,
-) -> list[View]:
+) -> tuple[RefusedTask, ...]:
     found = []
     for task_id in sorted(set(wanted) & set(asked or ())):
         if structure is not None and task_id not in structure.task_ids:
@@ -196,8 +239,8 @@ def _refused(
             why = f"The run has no task {task_id}."
         else:
             continue
-        found.append({"task_id": task_id, "why": why})
-    return found
+        found.append(RefusedTask(task_id=task_id, why=why))
+    return tuple(found)
 
 
 def _warnings(
@@ -211,7 +254,7 @@ def _warnings(
     moved: bool,
     added: list[str],
     dropped: list[str],
-) -> list[str]:
+) -> tuple[str, ...]:
     found = []
     kept = {row.task_id for row in instances if row.state is not None} - set(cleared) - set(dropped)
     if structure is not None and cleared:
@@ -234,7 +277,7 @@ def _warnings(
             f"Not in {label}, these tasks will be marked as removed; their logs and history stay: "
             f"{_some(dropped)}."
         )
-    return found
+    return tuple(found)
 
 
 def _some(task_ids: list[str]) -> str:

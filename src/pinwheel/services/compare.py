@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from attrs import evolve, frozen
 
 from pinwheel.core import command_line, graph
 from pinwheel.core import diff as differences
@@ -12,76 +14,133 @@ from pinwheel.core.errors import NotFound
 from pinwheel.services.links import Links
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import runtime_warnings
-from pinwheel.services.views import View, build_named, files_of_two, good_build, managed
+from pinwheel.services.show.builds import BuildView, files_of_two, two_builds
 from pinwheel.store import builds, line, releases
 
 SHOWN = 1_000_000
 """So many bytes of a file are shown at most."""
 
+MODIFIED = "modified"
+BINARY, TOO_LARGE, NOT_KEPT = "binary", "too large", "not kept"
 
-def compare(host: Host, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> View:
-    """What differs between two builds, and how they look as one graph.
 
-    Without numbers: from the active build to the newest one. ``files`` names every file that either build
-    used, the unchanged ones too, without their contents; see :func:`file`. Of an adopted build only the
-    Dag's own file is known: ``untraced`` is true then and the other files are left out.
+@frozen(kw_only=True)
+class ComparedBuild(BuildView):
+    """One of the two builds."""
+
+    url: str | None = None
+    """Where its commit can be looked at."""
+
+
+@frozen(kw_only=True)
+class ComparedFile:
+    """A file that either build used, without its contents; see :func:`file`."""
+
+    path: str
+    change: str
+    """``added``, ``removed``, ``modified`` or ``same``."""
+    from_size: int | None
+    to_size: int | None
+    """Bytes; None: not used, or not kept."""
+
+
+@frozen(kw_only=True)
+class Comparison:
+    """What differs between two builds, and how they look as one graph."""
+
+    dag_id: str
+    from_: ComparedBuild
+    to: ComparedBuild
+    structure: differences.Structure
+    graph: graph.Graph
+    files: tuple[ComparedFile, ...]
+    """Every file that either build used, the unchanged ones too."""
+    untraced: bool
+    """Of an adopted build only the Dag's own file is known, and the other files are left out."""
+    warnings: tuple[str, ...]
+    command: str
+    """The command line that shows the same."""
+
+
+@frozen(kw_only=True)
+class FileSide:
+    """A file as one build had it."""
+
+    text: str | None
+    why_not: str | None
+    """Why there is no text: ``binary``, ``too large`` or ``not kept``."""
+    size: int | None
+
+
+@frozen(kw_only=True)
+class FileComparison:
+    """One file in two builds; a side is None where the build did not use the file."""
+
+    path: str
+    change: str
+    from_: FileSide | None
+    to: FileSide | None
+
+
+def compare(
+    host: Host, dag_id: str, from_build: int | None = None, to_build: int | None = None
+) -> Comparison:
+    """Two builds; without numbers the active one and the newest one.
 
     :raises NotFound: the Dag or a build does not exist.
     :raises InvalidInput: a number is below 1.
     """
 
-    def work(session: Any) -> View:
-        old, new = _two(session, dag_id, from_build, to_build)
+    def work(session: Any) -> Comparison:
+        old, new = two_builds(session, dag_id, from_build, to_build)
         stored = builds.serialized(session, {old.id, new.id})
         before, after, untraced = files_of_two(session, old, new)
         sizes = line.sizes(session, {*before.values(), *after.values()})
         structure = differences.structure(stored[old.id], stored[new.id])
         numbers = releases.numbers_by_build(session, dag_id)
         links = Links.to(host, session, [(build.bundle_name, build.bundle_version) for build in (old, new)])
-        return {
-            "dag_id": dag_id,
-            "from": _named(old, numbers, links),
-            "to": _named(new, numbers, links),
-            "structure": structure,
-            "graph": graph.compared(
+        return Comparison(
+            dag_id=dag_id,
+            from_=_shown(old, numbers.get(old.id, ()), links),
+            to=_shown(new, numbers.get(new.id, ()), links),
+            structure=structure,
+            graph=graph.compared(
                 stored[old.id],
                 stored[new.id],
-                changed=[task["task_id"] for task in structure["tasks_changed"]],
+                changed=[task.task_id for task in structure.tasks_changed],
             ),
-            "files": [
-                {
-                    "path": path,
-                    "change": _change(path, before, after),
-                    "from_size": sizes.get(before.get(path, "")),
-                    "to_size": sizes.get(after.get(path, "")),
-                }
+            files=tuple(
+                ComparedFile(
+                    path=path,
+                    change=_change(path, before, after),
+                    from_size=sizes.get(before.get(path, "")),
+                    to_size=sizes.get(after.get(path, "")),
+                )
                 for path in sorted({*before, *after})
-            ],
-            "untraced": untraced,
-            "warnings": list(runtime_warnings(old, new)),
-            "command": command_line.diff(dag_id, old.build, new.build),
-        }
+            ),
+            untraced=untraced,
+            warnings=runtime_warnings(old, new),
+            command=command_line.diff(dag_id, old.build, new.build),
+        )
 
     return host.run(work)
 
 
-def _named(build: Build, numbers: Mapping[int, list[int]], links: Links) -> View:
-    view = good_build(build, numbers.get(build.id, []))
-    return {**view, "url": links.of(build.bundle_name, build.bundle_version)}
+def _shown(build: Build, releases: Iterable[int], links: Links) -> ComparedBuild:
+    url = links.of(build.bundle_name, build.bundle_version)
+    return evolve(ComparedBuild.of(build, releases), url=url)
 
 
 def file(
     host: Host, dag_id: str, path: str, from_build: int | None = None, to_build: int | None = None
-) -> View:
-    """One file in two builds: ``from`` and ``to``, each None where the build did not use it.
-
-    A text has its ``text``; ``why_not`` says why there is none: ``binary``, ``too large``, ``not kept``.
+) -> FileComparison:
+    """One file in two builds, as they were parsed.
 
     :raises NotFound: the Dag or a build does not exist, or neither used the file.
     """
 
-    def work(session: Any) -> View:
-        old, new = _two(session, dag_id, from_build, to_build)
+    def work(session: Any) -> FileComparison:
+        old, new = two_builds(session, dag_id, from_build, to_build)
         before, after, _ = files_of_two(session, old, new)
         if path not in before and path not in after:
             raise NotFound(
@@ -94,22 +153,14 @@ def file(
         digests = [m[path] for m in (before, after) if path in m]
         sizes = line.sizes(session, digests)
         contents = builds.sources(session, [digest for digest, size in sizes.items() if size <= SHOWN])
-        return {
-            "path": path,
-            "change": _change(path, before, after),
-            "from": _side(before.get(path), sizes, contents),
-            "to": _side(after.get(path), sizes, contents),
-        }
+        return FileComparison(
+            path=path,
+            change=_change(path, before, after),
+            from_=_side(before.get(path), sizes, contents),
+            to=_side(after.get(path), sizes, contents),
+        )
 
     return host.run(work)
-
-
-def _two(session: Any, dag_id: str, from_build: int | None, to_build: int | None) -> tuple[Build, Build]:
-    row = managed(session, dag_id)
-    return (
-        build_named(session, dag_id, from_build, row.active_build_id),
-        build_named(session, dag_id, to_build, row.newest_build_id),
-    )
 
 
 def _change(path: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
@@ -117,23 +168,23 @@ def _change(path: str, before: Mapping[str, str], after: Mapping[str, str]) -> s
         return graph.ADDED
     if path not in after:
         return graph.REMOVED
-    return graph.SAME if before[path] == after[path] else "modified"
+    return graph.SAME if before[path] == after[path] else MODIFIED
 
 
-def _side(digest: str | None, sizes: Mapping[str, int], contents: Mapping[str, bytes]) -> View | None:
+def _side(digest: str | None, sizes: Mapping[str, int], contents: Mapping[str, bytes]) -> FileSide | None:
     if digest is None:
         return None
     content = contents.get(digest)
     text, why_not = None, None
     if digest not in sizes:
-        why_not = "not kept"
+        why_not = NOT_KEPT
     elif content is None:
-        why_not = "too large"
+        why_not = TOO_LARGE
     elif b"\0" in content:
-        why_not = "binary"
+        why_not = BINARY
     else:
         try:
             text = content.decode()
         except UnicodeDecodeError:
-            why_not = "binary"
-    return {"text": text, "why_not": why_not, "size": sizes.get(digest)}
+            why_not = BINARY
+    return FileSide(text=text, why_not=why_not, size=sizes.get(digest))

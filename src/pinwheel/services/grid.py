@@ -158,16 +158,16 @@ class _Cell:
         return _worst(self.states)
 
 
-def graph_of(host: Host, dag_id: str, key: str) -> View:
+def graph_of(host: Host, dag_id: str, key: str) -> graph.Graph:
     """Tasks, groups and edges of one version.
 
     :raises NotFound: the Dag or the version does not exist.
     """
 
-    def work(session: Any) -> View:
+    def work(session: Any) -> graph.Graph:
         require_known(host, session, dag_id)
         found = serialized(host, session, dag_id, key)
-        return dict(graph.compared(found, found))
+        return graph.compared(found, found)
 
     return host.run(work)
 

@@ -7,12 +7,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from attrs import evolve, field, frozen
+
 from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.newer import is_newer
+from pinwheel.core.records import BrokenBuild, NumberedRelease
 from pinwheel.services.links import Links
 from pinwheel.services.ports import Host, PlacedRun
-from pinwheel.services.views import View, broken_build, by_time, good_build, instant, managed, one_release
+from pinwheel.services.show.builds import BuildView, ReleaseView, by_time
+from pinwheel.services.views import managed
 from pinwheel.store import builds, releases
 from pinwheel.store import line as store
 
@@ -23,24 +27,79 @@ ERROR_TAIL = 2000
 """So many of the last characters of a broken build's error are shown on the line."""
 
 
+@frozen(kw_only=True)
+class LineRelease(ReleaseView):
+    """A release, and from when (``created_at``) to when it was active."""
+
+    url: str | None = None
+    """Where its commit can be looked at."""
+    until: datetime | None = None
+    message: str | None = None
+    author: str | None = None
+    runs: Mapping[str, int] = field(factory=dict)
+    """How many runs on it are in which state."""
+    newer: bool = False
+    """Its build is newer than the active one: promote leads there, else rollback."""
+
+
+@frozen(kw_only=True)
+class LineBuild(BuildView):
+    """A build; without releases it was never released."""
+
+    url: str | None = None
+    runs: Mapping[str, int] = field(factory=dict)
+    """How many runs on it are in which state, on its releases or as trials."""
+    newer: bool = False
+    """As of releases."""
+
+
+@frozen(kw_only=True)
+class LineRun:
+    """A run, and what it runs on now; neither release nor build: from before Pinwheel."""
+
+    run_id: str
+    state: str
+    run_type: str
+    at: datetime
+    """When it began; of one that has not: when it was queued or made."""
+    logical_date: datetime | None
+    start_date: datetime | None
+    end_date: datetime | None
+    release: int | None
+    build: int | None
+    bound_by: str | None
+
+
+@frozen(kw_only=True)
+class Line:
+    """One page of the line, all of it newest first."""
+
+    dag_id: str
+    since: datetime | None
+    """The page goes back to here; an older one is asked for with this as ``before``. None: the beginning."""
+    before: datetime | None
+    """Up to here; None: now."""
+    releases: tuple[LineRelease, ...]
+    in_force: LineRelease | None
+    """The release that was active when the page begins."""
+    builds: tuple[LineBuild, ...]
+    runs: tuple[LineRun, ...]
+    """The newest of those that began in the page's time."""
+    more_runs: bool
+    runs_before_pinwheel: Mapping[str, int]
+
+
 def line(
     host: Host, dag_id: str, *, before: datetime | None = None, limit: int = 200, runs: bool = True
-) -> View:
-    """One page of the line, newest first: from ``since`` (None: the beginning) until ``before`` (None: now).
-
-    ``releases`` say from when to when each was active, and how many runs on it are in which state.
-    ``builds`` are good and broken ones; those without releases were never released. ``in_force`` is the
-    release that was active when the page begins. ``runs`` are the newest of those that began in the
-    page's time, each with the release and build that it runs on now (neither: from before Pinwheel).
-    ``newer`` says of builds and releases whether that build is newer than the active one: promote leads
-    there, else rollback. An older page is asked for with ``before`` set to this one's ``since``.
+) -> Line:
+    """One page of the line, of the builds, releases and runs from before an instant.
 
     :raises NotFound: the Dag is not managed.
     """
     if limit < 1:
         raise InvalidInput("Cannot show the line", found=f"limit {limit}", remedy="Give a limit of 1 or more")
 
-    def work(session: Any) -> View:
+    def work(session: Any) -> Line:
         row = managed(session, dag_id)
         ledger = releases.of_dag(session, dag_id, before=before, limit=limit + 1)
         good = builds.of_dag(session, dag_id, before=before, limit=limit + 1)
@@ -63,48 +122,50 @@ def line(
         ledgered = [*shown, *([earlier] if earlier else ())]
         released = builds.by_ids(session, {item.build_id for item in ledgered})
         newer = _newer(session, row, [*good, *released.values()])
-        made_of: list[Any] = [*good, *bad]
-        places = [(item.bundle_name, item.bundle_version) for item in made_of]
+        places = [(item.bundle_name, item.bundle_version) for item in good]
+        places += [(item.bundle_name, item.bundle_version) for item in bad]
         places += [(released[item.build_id].bundle_name, item.bundle_version) for item in ledgered]
         links = Links.to(host, session, places)
         numbers = releases.numbers_by_build(session, dag_id)
         top = shown[0] if shown else earlier
         end = store.released_after(session, dag_id, top.release) if top is not None and before else None
 
-        def release(item: Any, until: datetime | None) -> View:
+        def release(item: NumberedRelease, until: datetime | None) -> LineRelease:
             build = released[item.build_id]
-            return {
-                **one_release(item, build, active=item.release == row.active_release),
-                "url": links.of(build.bundle_name, item.bundle_version),
-                "until": instant(until),
-                "message": build.message,
-                "author": build.author,
-                "runs": by_release.get(item.release, {}),
-                "newer": build.id in newer,
-            }
+            return evolve(
+                LineRelease.of(item, build, active=item.release == row.active_release),
+                url=links.of(build.bundle_name, item.bundle_version),
+                until=until,
+                message=build.message,
+                author=build.author,
+                runs=by_release.get(item.release, {}),
+                newer=build.id in newer,
+            )
 
-        def made(view: View, runs: Mapping[str, int], *, newer: bool = False) -> View:
-            url = links.of(view["bundle"], view["bundle_version"])
-            return {**view, "url": url, "runs": runs, "newer": newer}
+        def made(build: Build) -> LineBuild:
+            return evolve(
+                LineBuild.of(build, numbers.get(build.id, ())),
+                url=links.of(build.bundle_name, build.bundle_version),
+                runs=by_build.get(build.id, {}),
+                newer=build.id in newer,
+            )
+
+        def broken(row: BrokenBuild) -> LineBuild:
+            view = LineBuild.of_broken(row)
+            return evolve(view, url=links.of(view.bundle, view.bundle_version), error=_cut(view.error or ""))
 
         ends = [end, *(item.created_at for item in shown[:-1])]
-        return {
-            "dag_id": dag_id,
-            "since": instant(since),
-            "before": instant(before),
-            "releases": [release(item, until) for item, until in zip(shown, ends, strict=False)],
-            "in_force": release(earlier, shown[-1].created_at if shown else end) if earlier else None,
-            "builds": by_time(
-                [
-                    made(good_build(b, numbers.get(b.id, [])), by_build.get(b.id, {}), newer=b.id in newer)
-                    for b in good
-                ],
-                [made(_cut(broken_build(b)), {}) for b in bad],
-            ),
-            "runs": [_run(run, known) for run in listed[:RUNS]],
-            "more_runs": len(listed) > RUNS,
-            "runs_before_pinwheel": unknown,
-        }
+        return Line(
+            dag_id=dag_id,
+            since=since,
+            before=before,
+            releases=tuple(release(item, until) for item, until in zip(shown, ends, strict=False)),
+            in_force=release(earlier, shown[-1].created_at if shown else end) if earlier else None,
+            builds=tuple(by_time([made(build) for build in good], [broken(row) for row in bad])),
+            runs=tuple(_run(run, known) for run in listed[:RUNS]),
+            more_runs=len(listed) > RUNS,
+            runs_before_pinwheel=unknown,
+        )
 
     return host.run(work)
 
@@ -139,22 +200,21 @@ def _counted(
     return by_release, by_build, unknown
 
 
-def _cut(view: View) -> View:
-    error = view["error"] or ""
-    return {**view, "error": error if len(error) <= ERROR_TAIL else f"…{error[-ERROR_TAIL:]}"}
+def _cut(error: str) -> str:
+    return error if len(error) <= ERROR_TAIL else f"…{error[-ERROR_TAIL:]}"
 
 
-def _run(run: PlacedRun, known: Mapping[UUID, Any]) -> View:
+def _run(run: PlacedRun, known: Mapping[UUID, Any]) -> LineRun:
     row = known.get(run.dag_version_id) if run.dag_version_id is not None else None
-    return {
-        "run_id": run.run_id,
-        "state": run.state,
-        "run_type": run.run_type,
-        "at": instant(run.at),
-        "logical_date": instant(run.logical_date),
-        "start_date": instant(run.start_date),
-        "end_date": instant(run.end_date),
-        "release": row.release if row is not None else None,
-        "build": row.build if row is not None else None,
-        "bound_by": run.bound_by,
-    }
+    return LineRun(
+        run_id=run.run_id,
+        state=run.state,
+        run_type=run.run_type,
+        at=run.at,
+        logical_date=run.logical_date,
+        start_date=run.start_date,
+        end_date=run.end_date,
+        release=row.release if row is not None else None,
+        build=row.build if row is not None else None,
+        bound_by=run.bound_by,
+    )

@@ -12,6 +12,7 @@ from pinwheel.api.parameters import NO_CONTROLS, Words
 from pinwheel.api.redaction import readable_standings
 from pinwheel.services import bundles
 from pinwheel.services.ports import Host
+from pinwheel.services.show.plain import plain
 
 router = APIRouter(prefix="/bundles", tags=["Bundles"])
 
@@ -25,17 +26,18 @@ def list_bundles(
     name: Words = [],  # noqa: B006 - FastAPI copies it
 ) -> dict[str, Any]:
     """Bundles of which you may read a Dag; those without Dags when you may see import errors."""
-    return readable_standings(access, host, names=name)
+    return plain(readable_standings(access, host, names=name))
 
 
 @router.get("/{bundle_name}", operation_id="get_bundle", response_model=schemas.Bundle, summary="One bundle")
 def get_bundle(access: AccessDep, host: HostDep, bundle_name: BundlePath) -> dict[str, Any]:
     """As in the list."""
-    (view,) = readable_standings(access, host, names=[bundle_name])["bundles"]
-    return dict(view)
+    (standing,) = readable_standings(access, host, names=[bundle_name]).bundles
+    return plain(standing)
 
 
 def troubled(access: Access, host: Host, *, of: str | None = None) -> list[dict[str, Any]]:
     """Those of the bundles that the user may know of whose state is not ok, for answers about Dags."""
-    found = readable_standings(access, host)["bundles"]
-    return [bundles.short(view) for view in found if view["problem"] and of in (None, view["name"])]
+    found = readable_standings(access, host).bundles
+    shown = (bundles.troubled(standing) for standing in found if of in (None, standing.name))
+    return [plain(each) for each in shown if each is not None]

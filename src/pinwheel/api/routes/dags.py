@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from attrs import evolve
 from fastapi import APIRouter, Query, Response
 
 from pinwheel.api import schemas
@@ -17,11 +18,13 @@ from pinwheel.api.parameters import (
     TextQuery,
     Words,
 )
-from pinwheel.api.redaction import redact, redact_broken
+from pinwheel.api.redaction import readable_builds, redact_broken
 from pinwheel.api.routes.bundles import troubled
 from pinwheel.core.selector import Selector
 from pinwheel.services import selecting, views
 from pinwheel.services.releasing import unknown_dag
+from pinwheel.services.show.builds import builds, diff, releases
+from pinwheel.services.show.plain import plain, plain_all
 
 router = APIRouter(prefix="/dags", tags=["Dags"])
 
@@ -83,10 +86,9 @@ def list_builds(
 ) -> dict[str, Any]:
     """Good and broken builds, newest first."""
     require(access, dag_id, Permission.READ_VERSIONS)
-    found = views.builds(host, dag_id)
-    shown = found[offset : offset + limit]
-    redact(access, host, [(view["bundle"], view) for view in shown])
-    return {"builds": shown, "total_entries": len(found)}
+    found = builds(host, dag_id)
+    shown = readable_builds(access, host, found[offset : offset + limit])
+    return {"builds": plain_all(shown), "total_entries": len(found)}
 
 
 @router.get(
@@ -104,8 +106,8 @@ def list_releases(
 ) -> dict[str, Any]:
     """Newest first."""
     require(access, dag_id, Permission.READ_VERSIONS)
-    found = views.releases(host, dag_id, include_before=include_before)
-    return {"releases": found[offset : offset + limit], "total_entries": len(found)}
+    found = releases(host, dag_id, include_before=include_before)
+    return {"releases": plain_all(found[offset : offset + limit]), "total_entries": len(found)}
 
 
 @router.get(
@@ -125,8 +127,8 @@ def diff_builds(
     require(access, dag_id, Permission.READ_VERSIONS)
     if files:
         require(access, dag_id, Permission.READ_CODE)
-    found = views.diff(host, dag_id, from_build, to_build)
-    return found if files else {**found, "files": []}
+    found = diff(host, dag_id, from_build, to_build)
+    return plain(found if files else evolve(found, files=()))
 
 
 def readable_selection(access: Access, host: Any, selector: Selector, *, retired: bool) -> list[str]:

@@ -11,12 +11,13 @@ from pinwheel import __version__
 from pinwheel.api import schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission, require
 from pinwheel.api.parameters import DEFAULT_LIMIT, LimitQuery, TextQuery, Words
-from pinwheel.api.redaction import redact, redact_bundle_events
+from pinwheel.api.redaction import readable_events
 from pinwheel.api.routes.dags import readable_selection
 from pinwheel.core.errors import Refused
 from pinwheel.core.selector import Selector
-from pinwheel.services import views
 from pinwheel.services.health import missing_tables
+from pinwheel.services.show.events import events
+from pinwheel.services.show.plain import plain_all
 
 router = APIRouter()
 
@@ -55,7 +56,7 @@ def list_events(
         wanted = access.readable()
     else:
         wanted = set(readable_selection(access, host, selector, retired=False))
-    found = views.events(
+    found = events(
         host,
         dag_ids=wanted,
         kinds=kind or None,
@@ -65,12 +66,11 @@ def list_events(
         until=until,
         limit=limit,
     )
-    redact(access, host, [(view["bundle"], view) for view in found])
-    redact_bundle_events(access, host, found)
     unbound = access.may_read_unbound_events()
+    shown = [event for event in found if event.dag_id is not None or unbound]
     return {
-        "events": [view for view in found if view["dag_id"] is not None or unbound],
-        "next_before_id": found[-1]["id"] if len(found) == limit else None,
+        "events": plain_all(readable_events(access, host, shown)),
+        "next_before_id": found[-1].id if len(found) == limit else None,
     }
 
 

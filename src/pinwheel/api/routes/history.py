@@ -13,6 +13,7 @@ from pinwheel.api.access import AccessDep, HostDep, Permission, require
 from pinwheel.api.bodies import JsonRoute
 from pinwheel.api.parameters import NO_CONTROLS, DagIdPath, RunIdPath, TextQuery, Words
 from pinwheel.services import clearing, grid, instances
+from pinwheel.services.show.plain import plain
 
 router = APIRouter(prefix="/dags/{dag_id}", tags=["History"], route_class=JsonRoute)
 
@@ -73,7 +74,7 @@ def get_version_graph(
 ) -> dict[str, Any]:
     """Tasks, groups and edges as they were."""
     require(access, dag_id, Permission.READ_VERSIONS)
-    return grid.graph_of(host, dag_id, version)
+    return plain(grid.graph_of(host, dag_id, version))
 
 
 @router.get(
@@ -126,7 +127,7 @@ def preview_clear(
     """Which tasks would run again and on which build, task by task. Changes nothing."""
     require(access, dag_id, Permission.EDIT_RUN)
     body = body or wire.PreviewBody()
-    return clearing.preview(host, dag_id, run_id, actor=access.user_name, **dict(body))
+    return plain(clearing.preview(host, dag_id, run_id, actor=access.user_name, **dict(body)))
 
 
 def _json(found: dict[str, Any]) -> Response:

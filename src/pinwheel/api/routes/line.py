@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from attrs import evolve
 from fastapi import APIRouter, Query
 
 from pinwheel.api import line_schemas, schemas
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require
 from pinwheel.api.parameters import DagIdPath, NumberQuery
-from pinwheel.api.redaction import redact
+from pinwheel.api.redaction import readable_builds
 from pinwheel.services import compare
 from pinwheel.services.line import line
+from pinwheel.services.show.plain import plain
 
 router = APIRouter(prefix="/dags/{dag_id}", tags=["Dags"])
 
@@ -33,8 +35,8 @@ def get_line(
     require(access, dag_id, Permission.READ_VERSIONS)
     may = _may(access, dag_id)
     found = line(host, dag_id, before=before, limit=limit, runs=may["read_runs"])
-    redact(access, host, [(view["bundle"], view) for view in found["builds"]])
-    return {**found, "may": may}
+    shown = evolve(found, builds=tuple(readable_builds(access, host, found.builds)))
+    return {**plain(shown), "may": may}
 
 
 @router.get(
@@ -52,7 +54,7 @@ def compare_builds(
 ) -> dict[str, Any]:
     """Both as one graph with marks, what changed in structure, and the names of all files used."""
     require(access, dag_id, Permission.READ_VERSIONS)
-    return compare.compare(host, dag_id, from_build, to_build)
+    return plain(compare.compare(host, dag_id, from_build, to_build))
 
 
 @router.get(
@@ -72,7 +74,7 @@ def compare_file(
     """Both contents, as they were parsed. A path is one of those that `compare` names."""
     require(access, dag_id, Permission.READ_VERSIONS)
     require(access, dag_id, Permission.READ_CODE)
-    return compare.file(host, dag_id, path, from_build, to_build)
+    return plain(compare.file(host, dag_id, path, from_build, to_build))
 
 
 def _may(access: Access, dag_id: str) -> dict[str, bool]:

@@ -1,0 +1,296 @@
+"""Builds and releases of a Dag, and what differs between two builds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self, TypeVar
+
+from attrs import frozen
+
+from pinwheel.core import diff as differences
+from pinwheel.core.build import Build
+from pinwheel.core.errors import InvalidInput, NotFound
+from pinwheel.core.records import BrokenBuild, NumberedRelease
+from pinwheel.services.ports import AirflowVersion, Host
+from pinwheel.services.releasing import runtime_warnings
+from pinwheel.services.views import managed, plain_version
+from pinwheel.store import builds as store
+from pinwheel.store import releases as release_store
+
+GOOD, BROKEN = "good", "broken"
+BEFORE = "before"
+"""The kind of Airflow's versions from before Pinwheel."""
+
+
+@frozen(kw_only=True)
+class BuildView:
+    """A build, good or broken; a broken one has neither number nor digest."""
+
+    dag_id: str
+    build: int | None
+    digest: str | None
+    bundle_version: str | None
+    created_at: datetime
+    author: str | None
+    message: str | None
+    label: str | None
+    status: str
+    releases: tuple[int, ...]
+    """Numbers of the releases of it."""
+    error: str | None
+    pure: bool
+    adopted: bool
+    unstable: tuple[str, ...]
+    bundle: str
+    path: str
+    """The Dag's file in the bundle."""
+    committed_at: datetime | None
+
+    @classmethod
+    def of(cls, build: Build, releases: Iterable[int]) -> Self:
+        """A good one, with its releases."""
+        return cls(
+            dag_id=build.dag_id,
+            build=build.build,
+            digest=build.digest,
+            bundle_version=build.bundle_version,
+            created_at=build.created_at,
+            author=build.author,
+            message=build.message,
+            label=build.label,
+            status=GOOD,
+            releases=tuple(releases),
+            error=None,
+            pure=build.pure,
+            adopted=build.adopted,
+            unstable=build.unstable,
+            bundle=build.bundle_name,
+            path=build.relative_fileloc,
+            committed_at=build.committed_at,
+        )
+
+    @classmethod
+    def of_broken(cls, row: BrokenBuild) -> Self:
+        return cls(
+            dag_id=row.dag_id,
+            build=None,
+            digest=None,
+            bundle_version=plain_version(row.bundle_version),
+            created_at=row.created_at,
+            author=row.author,
+            message=row.message,
+            label=row.label,
+            status=BROKEN,
+            releases=(),
+            error=row.error,
+            pure=False,
+            adopted=False,
+            unstable=(),
+            bundle=row.bundle_name,
+            path=row.relative_fileloc,
+            committed_at=None,
+        )
+
+
+@frozen(kw_only=True)
+class ReleaseView:
+    """A release, or one of Airflow's versions from before Pinwheel."""
+
+    dag_id: str
+    release: int
+    build: int | None
+    kind: str
+    actor: str | None
+    reason: str | None
+    created_at: datetime | None
+    active: bool
+    bundle_version: str | None
+    label: str | None
+    previous_release: int | None
+
+    @classmethod
+    def of(cls, row: NumberedRelease, build: Build, *, active: bool) -> Self:
+        """A release of this build."""
+        return cls(
+            dag_id=row.dag_id,
+            release=row.release,
+            build=row.build,
+            kind=row.kind,
+            actor=row.actor,
+            reason=row.reason,
+            created_at=row.created_at,
+            active=active,
+            bundle_version=plain_version(row.bundle_version),
+            label=build.label,
+            previous_release=row.previous_release,
+        )
+
+    @classmethod
+    def of_before(cls, dag_id: str, version: AirflowVersion) -> Self:
+        """Nobody can say which code such a version ran."""
+        return cls(
+            dag_id=dag_id,
+            release=version.version_number,
+            build=None,
+            kind=BEFORE,
+            actor=None,
+            reason="before Pinwheel",
+            created_at=version.created_at,
+            active=False,
+            bundle_version=plain_version(version.bundle_version),
+            label=None,
+            previous_release=None,
+        )
+
+
+@frozen(kw_only=True)
+class DiffView:
+    """What changed between two builds of a Dag."""
+
+    dag_id: str
+    from_: int
+    to: int
+    structure: differences.Structure
+    files: tuple[differences.FileChange, ...]
+    untraced: bool
+    """One of the builds was adopted, and its inputs were never traced: of its files only the Dag's own one
+    is known, and the others are left out."""
+    warnings: tuple[str, ...]
+
+
+B = TypeVar("B", bound=BuildView)
+
+
+def builds(host: Host, dag_id: str) -> list[BuildView]:
+    """Good and broken builds of a Dag, newest first.
+
+    :raises NotFound: the Dag is not managed.
+    """
+
+    def work(session: Any) -> list[BuildView]:
+        managed(session, dag_id)
+        numbers = release_store.numbers_by_build(session, dag_id)
+        good = [BuildView.of(build, numbers.get(build.id, ())) for build in store.of_dag(session, dag_id)]
+        bad = [BuildView.of_broken(row) for row in store.broken_of_dag(session, dag_id)]
+        return by_time(good, bad)
+
+    return host.run(work)
+
+
+def by_time(good: Sequence[B], bad: Sequence[B]) -> list[B]:
+    """Builds newest first: good ones keep the order of their numbers, broken ones go where their time is."""
+    found: list[B] = []
+    waiting = list(bad)
+    for item in good:
+        while waiting and waiting[0].created_at >= item.created_at:
+            found.append(waiting.pop(0))
+        found.append(item)
+    return found + waiting
+
+
+def releases(host: Host, dag_id: str, *, include_before: bool = False) -> list[ReleaseView]:
+    """Releases of a Dag, newest first; with ``include_before`` then those from before Pinwheel.
+
+    :raises NotFound: the Dag is not managed.
+    """
+
+    def work(session: Any) -> list[ReleaseView]:
+        row = managed(session, dag_id)
+        ledger = release_store.of_dag(session, dag_id)
+        found = store.by_ids(session, {item.build_id for item in ledger})
+        shown = [
+            ReleaseView.of(item, found[item.build_id], active=item.release == row.active_release)
+            for item in ledger
+        ]
+        if include_before and ledger:
+            shown += [
+                ReleaseView.of_before(dag_id, version)
+                for version in host.versions_before(session, dag_id, ledger[-1].release)
+            ]
+        return shown
+
+    return host.run(work)
+
+
+def diff(host: Host, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> DiffView:
+    """What changed between two builds of a Dag; without numbers: from the active build to the newest one.
+
+    :raises NotFound: the Dag or a build does not exist.
+    :raises InvalidInput: a number is below 1.
+    """
+
+    def work(session: Any) -> DiffView:
+        old, new = two_builds(session, dag_id, from_build, to_build)
+        stored = store.serialized(session, [old.id, new.id])
+        before, after, untraced = files_of_two(session, old, new)
+        return DiffView(
+            dag_id=dag_id,
+            from_=old.build,
+            to=new.build,
+            structure=differences.structure(stored[old.id], stored[new.id]),
+            files=_file_changes(session, before, after),
+            untraced=untraced,
+            warnings=runtime_warnings(old, new),
+        )
+
+    return host.run(work)
+
+
+def two_builds(
+    session: Any, dag_id: str, from_build: int | None, to_build: int | None
+) -> tuple[Build, Build]:
+    """The builds of these numbers, or the active and the newest one, for comparing.
+
+    :raises NotFound: the Dag or a build does not exist.
+    :raises InvalidInput: a number is below 1.
+    """
+    row = managed(session, dag_id)
+    return (
+        _build_named(session, dag_id, from_build, row.active_build_id),
+        _build_named(session, dag_id, to_build, row.newest_build_id),
+    )
+
+
+def files_of_two(session: Any, old: Build, new: Build) -> tuple[dict[str, str], dict[str, str], bool]:
+    """Paths to content ids of both builds, and whether one of them is known by its Dag's file only."""
+    found = store.files_of(session, {old.id, new.id})
+    before, after = found.get(old.id, {}), found.get(new.id, {})
+    untraced = any(build.adopted and not build.inputs_digest for build in (old, new))
+    if untraced:
+        common = before.keys() & after.keys()
+        before = {path: before[path] for path in common}
+        after = {path: after[path] for path in common}
+    return before, after, untraced
+
+
+def _build_named(session: Any, dag_id: str, number: int | None, default_id: int | None) -> Build:
+    if number is not None and number < 1:
+        raise InvalidInput(
+            f"Cannot compare builds of {dag_id}", found=f"build {number}", remedy="Numbers start at 1"
+        )
+    if number is None:
+        found = store.by_ids(session, [default_id]).get(default_id) if default_id is not None else None
+    else:
+        found = store.by_number(session, dag_id, number)
+    if found is None:
+        raise NotFound(
+            f"Cannot compare builds of {dag_id}",
+            found=f"it has no good build {number}" if number else "it has no good build yet",
+            remedy=f"See its builds: pinwheel builds {dag_id}",
+            dag_id=dag_id,
+            build=number,
+        )
+    return found
+
+
+def _file_changes(
+    session: Any, before: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[differences.FileChange, ...]:
+    changed = {path for path in {*before, *after} if before.get(path) != after.get(path)}
+    digests = {m[path] for m in (before, after) for path in changed if path in m}
+    contents = store.sources(session, digests)
+    return differences.files(
+        {path: contents.get(before[path]) for path in changed if path in before},
+        {path: contents.get(after[path]) for path in changed if path in after},
+    )
