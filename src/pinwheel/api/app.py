@@ -57,9 +57,11 @@ def create_app(host: Host, authenticated: Callable[..., Any]) -> FastAPI:
 
 class _Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
-        """Adds the schema of error answers, which FastAPI would file under another media type."""
+        """Adds the schemas of error answers, which FastAPI would file under another media type."""
         document = super().openapi()
-        document["components"]["schemas"].setdefault("Problem", schemas.Problem.model_json_schema())
+        problem = schemas.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        found = document["components"]["schemas"]
+        found |= {**problem.pop("$defs"), "Problem": problem}
         return document
 
 

@@ -22,6 +22,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
 
+from pinwheel.api.schemas import Facts
 from pinwheel.core.errors import (
     Conflict,
     HostError,
@@ -66,7 +67,9 @@ def problem_of(error: PinwheelError) -> dict[str, Any]:
         "failed": error.failed,
         "found": error.found,
         "remedy": error.remedy,
-        "facts": jsonable_encoder(error.facts),
+        "facts": jsonable_encoder(
+            {name: value for name, value in error.facts.items() if name in Facts.model_fields}
+        ),
     }
 
 

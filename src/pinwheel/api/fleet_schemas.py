@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from pinwheel.api.schemas import Broken, Moment, TroubledBundle
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="allow")
+from pinwheel.api.schemas import Broken, Moment, TroubledBundle, _Answer
 
 
 class FleetBuild(_Answer):

@@ -1,8 +1,8 @@
-"""Wire types of a Dag's line and of two builds compared."""
+"""Wire types of a Dag's line."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -25,9 +25,7 @@ Newer = Annotated[
 
 
 class LineRelease(Release):
-    bundle_version: str | None
     url: CommitUrl
-    label: str | None
     message: str | None
     author: str | None
     until: Moment | None = Field(description="When the next release was made; null: there is none.")
@@ -83,89 +81,3 @@ class Line(_Answer):
     more_runs: bool = Field(description="Whether there are runs that are not listed; the numbers count all.")
     runs_before_pinwheel: Counts
     may: May
-
-
-class GraphNode(_Answer):
-    id: str
-    label: str
-    operator: str | None
-    mapped: bool
-    group: str | None
-    change: Literal["added", "removed", "changed", "same"]
-
-
-class GraphEdge(_Answer):
-    from_: str = Field(alias="from")
-    to: str
-    change: Literal["added", "removed", "same"]
-
-
-class GraphGroup(_Answer):
-    id: str
-    label: str
-    parent: str | None
-    change: Literal["added", "removed", "same"]
-
-
-class Graph(_Answer):
-    nodes: list[GraphNode]
-    edges: list[GraphEdge]
-    groups: list[GraphGroup]
-
-
-class FromTo(_Answer):
-    from_: object = Field(alias="from")
-    to: object
-
-
-class TaskChange(_Answer):
-    task_id: str
-    attributes: dict[str, FromTo]
-
-
-class Structure(_Answer):
-    tasks_added: list[str]
-    tasks_removed: list[str]
-    tasks_changed: list[TaskChange]
-    edges_added: list[list[str]]
-    edges_removed: list[list[str]]
-    groups_added: list[str]
-    groups_removed: list[str]
-    schedule: FromTo | None
-    attributes: dict[str, FromTo]
-
-
-class ComparedFile(_Answer):
-    path: str
-    change: Literal["added", "removed", "modified", "same"]
-    from_size: int | None
-    to_size: int | None = Field(description="Bytes; null: not used, or not kept.")
-
-
-class ComparedBuild(Build):
-    url: CommitUrl
-
-
-class Comparison(_Answer):
-    dag_id: str
-    from_: ComparedBuild = Field(alias="from")
-    to: ComparedBuild
-    structure: Structure
-    graph: Graph = Field(description="Both builds as one graph.")
-    files: list[ComparedFile] = Field(description="Every file that either build used.")
-    untraced: bool = Field(description="Of an adopted build only the Dag's own file is known.")
-    warnings: list[str]
-    command: str = Field(description="The command line that shows the same.")
-
-
-class FileSide(_Answer):
-    text: str | None
-    why_not: Literal["binary", "too large", "not kept"] | None
-    size: int | None
-
-
-class FileComparison(_Answer):
-    path: str
-    change: Literal["added", "removed", "modified", "same"]
-    from_: FileSide | None = Field(alias="from", description="Null: this build did not use the file.")
-    to: FileSide | None

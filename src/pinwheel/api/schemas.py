@@ -1,7 +1,7 @@
 """Wire types: what the API takes and gives, as OpenAPI shows it.
 
-Requests refuse unknown fields, NUL characters and broken Unicode. Answers may grow fields; clients should
-ignore those that they do not know.
+Requests refuse unknown fields, NUL characters and broken Unicode. Answers hold the fields that are declared
+here and no others; later versions may add some, so clients should ignore those that they do not know.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 from math import isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 MAX_NUMBER = 2**31 - 1
 MAX_SELECTED = 10_000
@@ -66,11 +66,14 @@ class _Request(BaseModel):
 
 
 class _Answer(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    """What is shown comes from a view of the services with the very same fields."""
 
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-"""ISO 8601 in UTC, written by ``services.views.instant``: the same text for API and CLI."""
+"""ISO 8601 in UTC, written by ``services.show.plain``: the same text for API and CLI."""
+
+
+ReleaseKind = Literal["adopt", "auto", "pin", "unpin", "promote", "rollback", "retire"]
 
 
 # Requests
@@ -212,6 +215,7 @@ class Broken(_Answer):
         "a sentence that says so."
     )
     at: Moment | None
+    path: str | None = Field(description="The Dag's file in the bundle.")
 
 
 class DagStatus(_Answer):
@@ -223,8 +227,24 @@ class DagStatus(_Answer):
     track: Literal["auto", "pinned"]
     held: bool
     label: str | None
-    broken: Broken | None
+    broken: Broken | None = Field(
+        description="What is wrong with the newest bundle version's file, whether or not anything runs "
+        "differently for it."
+    )
     retired: bool
+    reason: str | None = Field(description="Of the pin for a pinned Dag, else of the active release.")
+    actor: str | None = Field(description="Whose pin it is, else who made the active release.")
+    since: Moment | None = Field(
+        description="Since when it is pinned, else when the active release was made."
+    )
+    unstable: list[str] = Field(
+        description="Attributes of the newest build that differ at each parse of the same files; empty for "
+        "a stable Dag."
+    )
+    bundle_version: str | None = Field(description="That of the active build.")
+    kind: ReleaseKind | None = Field(description="Why the active release was made.")
+    released_at: Moment | None
+    path: str | None = Field(description="The Dag's file in the bundle.")
 
 
 class Build(_Answer):
@@ -237,18 +257,33 @@ class Build(_Answer):
     message: str | None
     label: str | None
     status: Literal["good", "broken"]
-    releases: list[int]
+    releases: list[int] = Field(description="Numbers of the releases of it.")
+    error: str | None = Field(
+        description="Of a broken build; null when you may not see import errors, and when you may not read "
+        "all Dags of the file, a sentence that says so."
+    )
+    pure: bool = Field(description="Its parse depended on files of the bundle only.")
+    adopted: bool = Field(description="Airflow had it before Pinwheel: which files it used was never traced.")
+    unstable: list[str] = Field(description="Attributes that differ at each parse of the same files.")
+    bundle: str
+    path: str = Field(description="The Dag's file in the bundle.")
+    committed_at: Moment | None
 
 
 class Release(_Answer):
     dag_id: str
     release: int
     build: int | None
-    kind: Literal["adopt", "auto", "pin", "unpin", "promote", "rollback", "retire", "before"]
+    kind: ReleaseKind | Literal["before"] = Field(
+        description="Why it was made; `before`: one of Airflow's versions from before Pinwheel."
+    )
     actor: str | None
     reason: str | None
     created_at: Moment | None
     active: bool
+    bundle_version: str | None
+    label: str | None
+    previous_release: int | None
 
 
 class Try(_Answer):
@@ -261,35 +296,13 @@ class Try(_Answer):
     release: int | None
     build: int | None
     bundle_version: str | None
-
-
-class Diff(_Answer):
-    dag_id: str
-    from_: int = Field(alias="from", description="A build.")
-    to: int = Field(description="A build.")
-    structure: dict[str, Any]
-    files: list[dict[str, Any]] = Field(
-        description="Path, change and patch of each file; empty with `files=false`."
+    bound_by: str | None = Field(
+        description="`active` (nobody chose), `hand`, or `trial` (by hand, a build that was never released); "
+        "null: Pinwheel did not see it begin."
     )
-
-
-class Event(RootModel[dict[str, Any]]):
-    """One entry of the audit trail: the fields below, and what belongs to its kind."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "properties": {
-                "id": {"type": "integer"},
-                "at": {"type": "string", "format": "date-time"},
-                "kind": {"type": "string"},
-                "dag_id": {"type": ["string", "null"]},
-                "bundle": {"type": ["string", "null"]},
-                "actor": {"type": "string"},
-                "reason": {"type": ["string", "null"]},
-            },
-            "required": ["id", "at", "kind", "dag_id", "bundle", "actor", "reason"],
-        }
-    )
+    start_date: Moment | None
+    end_date: Moment | None
+    label: str | None = Field(description="That of the build.")
 
 
 class Outcome(_Answer):
@@ -413,11 +426,6 @@ class TryPage(_Page):
     tries: list[Try]
 
 
-class EventPage(_Answer):
-    events: list[Event]
-    next_before_id: int | None = Field(description="Give it as `before_id` to go on; null at the end.")
-
-
 class Changes(_Answer):
     plan: bool = Field(description="True: nothing was changed.")
     outcomes: list[Outcome] = Field(description="One a Dag, in order of Dag id.")
@@ -436,10 +444,33 @@ class Health(_Answer):
     missing_tables: list[str] = Field(description="Empty when `airflow db migrate` has made all of them.")
 
 
-class Problem(BaseModel):
-    """RFC 9457 problem details."""
+class InvalidPart(_Answer):
+    loc: list[str] = Field(description="Where in the request.")
+    message: str
 
-    model_config = ConfigDict(extra="allow")
+
+class Facts(_Answer):
+    """What an error is about, for programs. Each problem has those that fit it."""
+
+    dag_id: str | None = None
+    dag_ids: list[str] | None = None
+    build: int | None = None
+    release: int | None = None
+    run_id: str | None = None
+    task_id: str | None = None
+    version: str | None = Field(None, description="A version key, or a bundle version.")
+    path: str | None = None
+    bundle: str | None = None
+    bundle_name: str | None = None
+    backfill: int | None = Field(None, description="Airflow's id of the backfill in the way.")
+    expected_release: int | None = None
+    active_release: int | None = None
+    active_build: int | None = None
+    errors: list[InvalidPart] | None = Field(None, description="What is wrong with the request, at most 20.")
+
+
+class Problem(_Answer):
+    """RFC 9457 problem details."""
 
     type: str = Field(examples=["urn:pinwheel:conflict"])
     title: str
@@ -448,4 +479,4 @@ class Problem(BaseModel):
     failed: str | None = None
     found: str | None = None
     remedy: str | None = None
-    facts: dict[str, Any] | None = None
+    facts: Facts | None = None

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from attrs import evolve
 from fastapi import APIRouter, Query, Response
 
-from pinwheel.api import schemas
+from pinwheel.api import compare_schemas, schemas
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require, unreadable
 from pinwheel.api.parameters import (
     DEFAULT_LIMIT,
@@ -111,7 +111,10 @@ def list_releases(
 
 
 @router.get(
-    "/{dag_id}/diff", operation_id="diff_builds", response_model=schemas.Diff, summary="Compare two builds"
+    "/{dag_id}/diff",
+    operation_id="diff_builds",
+    response_model=compare_schemas.Diff,
+    summary="Compare two builds",
 )
 def diff_builds(
     access: AccessDep,

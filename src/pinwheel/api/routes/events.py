@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from pinwheel import __version__
-from pinwheel.api import schemas
+from pinwheel.api import event_schemas, schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission, require
 from pinwheel.api.parameters import DEFAULT_LIMIT, LimitQuery, TextQuery, Words
 from pinwheel.api.redaction import readable_events
@@ -23,7 +23,12 @@ router = APIRouter()
 
 
 @router.get(
-    "/events", operation_id="list_events", response_model=schemas.EventPage, summary="Events", tags=["Events"]
+    "/events",
+    operation_id="list_events",
+    response_model=event_schemas.EventPage,
+    response_model_exclude_unset=True,
+    summary="Events",
+    tags=["Events"],
 )
 def list_events(
     access: AccessDep,

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query, Response
 
+from pinwheel.api import compare_schemas
 from pinwheel.api import history_schemas as wire
-from pinwheel.api import line_schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission, require
 from pinwheel.api.bodies import JsonRoute
 from pinwheel.api.parameters import NO_CONTROLS, DagIdPath, RunIdPath, TextQuery, Words
@@ -66,7 +66,7 @@ def get_history_cells(
 @router.get(
     "/versions/{version}/graph",
     operation_id="get_version_graph",
-    response_model=line_schemas.Graph,
+    response_model=compare_schemas.Graph,
     summary="Graph of a version",
 )
 def get_version_graph(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from attrs import evolve
 from fastapi import APIRouter, Query
 
-from pinwheel.api import line_schemas, schemas
+from pinwheel.api import compare_schemas, line_schemas, schemas
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require
 from pinwheel.api.parameters import DagIdPath, NumberQuery
 from pinwheel.api.redaction import readable_builds
@@ -42,7 +42,7 @@ def get_line(
 @router.get(
     "/compare",
     operation_id="compare_builds",
-    response_model=line_schemas.Comparison,
+    response_model=compare_schemas.Comparison,
     summary="Two builds side by side",
 )
 def compare_builds(
@@ -60,7 +60,7 @@ def compare_builds(
 @router.get(
     "/compare/file",
     operation_id="compare_file",
-    response_model=line_schemas.FileComparison,
+    response_model=compare_schemas.FileComparison,
     summary="One file in two builds",
 )
 def compare_file(

@@ -1,0 +1,69 @@
+"""Wire types of the audit trail."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pinwheel.api.schemas import Moment, _Answer
+from pinwheel.core.event import EventKind
+
+
+class Event(_Answer):
+    """One entry of the audit trail: the first seven fields, and those of the others that its kind has."""
+
+    id: int
+    at: Moment
+    kind: EventKind | str = Field(description="A word that you do not know is of a later version.")
+    dag_id: str | None
+    bundle: str | None
+    actor: str
+    reason: str | None
+
+    verb: str | None = Field(None, description="Of a release, or of a change of the track: what was asked.")
+    release: int | None = None
+    build: int | None = None
+    from_release: int | None = None
+    from_build: int | None = None
+    track: str | None = None
+    message: str | None = Field(None, description="Of a release, or of a change of the track: what was done.")
+    replaced: bool | None = Field(None, description="The release was written anew: nothing had run on it.")
+
+    run_id: str | None = None
+    cleared: int | None = Field(
+        None, description="Of a clear: so many task instances run again; of a backfill: so many dates."
+    )
+
+    backfill: int | None = Field(None, description="Airflow's id of it.")
+    from_date: Moment | None = None
+    to_date: Moment | None = None
+    max_active_runs: int | None = None
+    run_backwards: bool | None = None
+    reprocess_behavior: str | None = None
+    new: int | None = Field(None, description="Of a backfill: so many dates got a run.")
+    skipped: int | None = Field(None, description="Of a backfill: so many dates were left out.")
+
+    bundle_version: str | None = None
+    path: str | None = None
+    error: str | None = Field(
+        None,
+        description="The last line of what made a build broken; null when you may not see import errors, and "
+        "when you may not read all Dags of the file, a sentence that says so.",
+    )
+    digest: str | None = None
+    replaced_digest: str | None = Field(None, description="Of a folded build: what its content was before.")
+    attributes: list[str] | None = Field(None, description="Of an unstable Dag: what differs at each parse.")
+    owner: str | None = Field(None, description="Of a duplicate: the place that the Dag stays with.")
+    place: str | None = Field(None, description="Of a fault: where it was caught.")
+
+    found: dict[str, str] | None = Field(
+        None, description="Of drift: by Airflow's `table.column` what stood there."
+    )
+    foreign_versions: list[str] | None = Field(
+        None, description="Of drift: ids of Airflow's versions above the active release that others wrote."
+    )
+    repaired: bool | None = None
+
+
+class EventPage(_Answer):
+    events: list[Event]
+    next_before_id: int | None = Field(description="Give it as `before_id` to go on; null at the end.")

@@ -1,0 +1,188 @@
+"""What the REST API sends is what its OpenAPI document declares: no field more, on any route."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from sqlalchemy import select
+from starlette.testclient import TestClient
+
+from harness.declared import lacking, named_in, told_of, undeclared
+from harness.everything import Everything
+from harness.inprocess import bound_airflow
+from harness.inprocess_api import API, BODIES, Api, Reader
+from pinwheel.api import errors as api_errors
+from pinwheel.api.access import Permission
+from pinwheel.core.event import EventKind
+from pinwheel.services.show.events import DETAILS
+from pinwheel.store import tables as t
+
+pytestmark = pytest.mark.airflow
+
+D = {"dag_id": "d", "run_id": "one", "task_id": "g.a", "version": "r2", "bundle_name": "seed"}
+
+CASES: dict[str, list[dict[str, Any]]] = {
+    "GET /dags": [{}, {"held": True}],
+    "GET /dags/{dag_id}": [{}, {"of": {"dag_id": "foreign"}}],
+    "GET /dags/{dag_id}/builds": [{}],
+    "GET /dags/{dag_id}/releases": [{}, {"include_before": True, "of": {"dag_id": "adopted"}}],
+    "GET /dags/{dag_id}/diff": [{"from": 1, "to": 3}, {"from": 1, "to": 2, "files": False}],
+    "GET /dags/{dag_id}/line": [{}, {"limit": 3}],
+    "GET /dags/{dag_id}/compare": [{"from": 1, "to": 3}, {}],
+    "GET /dags/{dag_id}/compare/file": [{"path": "d.py", "from": 1, "to": 3}],
+    "GET /dags/{dag_id}/history": [{}],
+    "GET /dags/{dag_id}/history/rows": [{"version": ["r1", "r2", "t2"]}],
+    "POST /dags/{dag_id}/history/cells": [
+        {"json": {"run_ids": ["one", "mapped"], "task_ids": ["g.a", "m"], "groups": {"g": ["g.a", "g.b"]}}}
+    ],
+    "GET /dags/{dag_id}/versions/{version}/graph": [{}],
+    "GET /dags/{dag_id}/runs/{run_id}/versions": [{}],
+    "GET /dags/{dag_id}/runs/{run_id}/tasks/{task_id}": [
+        {},
+        {"of": {"task_id": "g.b"}},
+        {"of": {"task_id": "m", "run_id": "mapped"}},
+    ],
+    "POST /dags/{dag_id}/runs/{run_id}/clear/preview": [
+        {"json": {"build": 3}},
+        {"json": {"build": 3, "task_ids": ["g.b", "nope"]}},
+    ],
+    "GET /dags/{dag_id}/runs": [{}, {"run_id": "one"}],
+    "POST /dags/{dag_id}/runs": [{}, {"json": {"build": 2}}],
+    "POST /dags/{dag_id}/runs/{run_id}/clear": [{}, {"json": {"build": 1}}],
+    "POST /dags/{dag_id}/clear": [{}, {"json": {"run_ids": ["mapped"]}}],
+    "POST /dags/{dag_id}/backfills": [
+        {},
+        {"json": {"from_date": "2024-03-01T00:00:00Z", "to_date": "2024-03-02T00:00:00Z", "build": 2}},
+    ],
+    "POST /dags/{dag_id}/promote": [{}, {"json": {}}],
+    "POST /dags/{dag_id}/rollback": [{}, {"json": {"reason": "again"}}],
+    "POST /dags/{dag_id}/pin": [{}, {"json": {}}],
+    "POST /dags/{dag_id}/unpin": [{}, {"json": {}}],
+    "POST /changes": [{}, {"json": {"verb": "pin", "selector": {"globs": ["*"]}}}],
+    "GET /fleet": [{"retired": True}, {"broken": True}],
+    "GET /fleet/filters": [{}],
+    "GET /bundles": [{}],
+    "GET /bundles/{bundle_name}": [{}],
+    "GET /changes": [{}, {"after": 0}],
+    "GET /events": [{}, {"limit": 1}],
+    "GET /health": [{}],
+    "GET /openapi.json": [{}],
+}
+"""For each route what to ask: a query or a body (without one: that of ``BODIES``), and what of."""
+
+
+class Place:
+    def __init__(self, folder: Path) -> None:
+        self.everything = Everything(folder)
+        self.api = Api(self.everything.host)
+        self.document = self.api.app.openapi()
+
+    @property
+    def client(self) -> TestClient:
+        return self.api.as_(*self.everything.dag_ids)
+
+    def routes(self) -> Iterator[tuple[str, str, APIRoute]]:
+        """Each route by method and path, in the order of the cases; those that the cases lack at the end."""
+        found = {
+            f"{method} {route.path.removeprefix(API)}": (method, route)
+            for route in self.api.app.routes
+            if isinstance(route, APIRoute)
+            for method in route.methods
+        }
+        for name in [*CASES, *(found.keys() - CASES.keys())]:
+            yield name, *found[name]
+
+    def answers(self) -> Iterator[tuple[str, Any, Any]]:
+        """Every route with what it answers to each of its cases, and the schema of that."""
+        for name, method, route in self.routes():
+            for case in CASES[name]:
+                asked = {**case}
+                path = route.path.format(**{**D, **asked.pop("of", {})})
+                body = asked.pop("json", BODIES.get(route.path.removeprefix(API)))
+                more = {"json": body} if method == "POST" else {}
+                reply = self.client.request(method, path, params=asked, **more)
+                assert reply.is_success, (name, case, reply.text)
+                if route.include_in_schema:
+                    yield name, self.schema(route, method, str(reply.status_code)), reply.json()
+
+    def schema(self, route: APIRoute, method: str, status: str) -> Any:
+        (content,) = self.document["paths"][route.path][method.lower()]["responses"][status][
+            "content"
+        ].values()
+        return content["schema"]
+
+
+@pytest.fixture(scope="module")
+def place(sqlite: Any, tmp_path_factory: Any) -> Iterator[Place]:
+    database = sqlite.create()
+    with bound_airflow(database):
+        yield Place(tmp_path_factory.mktemp("answers"))
+    database.drop()
+
+
+def test_every_route_has_a_case(place: Place) -> None:
+    assert {name for name, _, _ in place.routes()} == CASES.keys()
+
+
+def test_the_database_holds_each_kind_of_event_and_each_detail_is_declared(place: Place) -> None:
+    rows = place.everything.host.run(lambda s: s.execute(select(t.event.c.kind, t.event.c.details)).all())
+    assert {row.kind for row in rows} == {str(kind) for kind in EventKind}
+    assert {name for row in rows for name in row.details} == DETAILS
+
+
+def test_no_route_sends_a_field_that_its_schema_does_not_declare(place: Place) -> None:
+    told, declared = set[str](), set[str]()
+    for name, schema, answer in place.answers():
+        assert undeclared(place.document, schema, answer) == [], name
+        assert lacking(place.document, schema, answer) == [], name
+        told |= told_of(place.document, schema, answer)
+        declared |= named_in(place.document, schema)
+    assert told == declared, "of what is never told nothing was seen"
+
+
+class ReadsOnly(Reader):
+    """May see these Dags and change none."""
+
+    def may(self, permission: Permission, dag_id: str | None) -> bool:
+        return permission is Permission.READ and super().may(permission, dag_id)
+
+    def lacking(self, permission: Permission, dag_ids: Collection[str]) -> list[str]:
+        return super().lacking(permission, dag_ids) if permission is Permission.READ else sorted(dag_ids)
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "more"),
+    [
+        (404, "/dags/nope", {}),
+        (404, "/dags/d/versions/r99/graph", {}),
+        (404, "/dags/d/compare/file?path=nope", {}),
+        (404, "/dags/d/runs/nope/versions", {}),
+        (404, "/dags/d/runs/one/tasks/nope", {}),
+        (404, "/dags/d/builds/nope", {}),
+        (404, "/bundles/nope", {}),
+        (404, "/dags/d/promote", {"json": {"build": 99}}),
+        (404, "/dags/d/rollback", {"json": {"to_release": 99}}),
+        (405, "/dags/d/promote", {}),
+        (409, "/dags/d/pin", {"json": {"expected_release": 99}}),
+        (403, "/dags/d/pin", {"json": {}, "as": ReadsOnly("d")}),
+        (403, "/changes", {"json": BODIES["/changes"], "as": ReadsOnly("d", "unsteady")}),
+        (422, "/dags/d/pin", {"json": {"reson": "x"}}),
+        (422, "/dags?limit=0", {}),
+        (422, "/changes", {"json": {"verb": "rollback", "selector": {}}}),
+    ],
+)
+def test_no_problem_sends_a_field_that_is_not_declared(
+    place: Place, status: int, path: str, more: dict[str, Any]
+) -> None:
+    client = place.client
+    asked = {**more}
+    place.api.reader = asked.pop("as", place.api.reader)
+    reply = client.request("POST" if asked else "GET", API + path, **asked)
+    assert (reply.status_code, reply.headers["content-type"]) == (status, api_errors.MEDIA_TYPE)
+    schema = {"$ref": "#/components/schemas/Problem"}
+    assert undeclared(place.document, schema, reply.json()) == []
+    assert lacking(place.document, schema, reply.json()) == []

@@ -1,0 +1,117 @@
+"""Each view that the services make has exactly the fields that its schema declares."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import fields
+from pydantic import BaseModel
+
+import pinwheel
+from harness.declared import lacking, undeclared
+from pinwheel.api import (
+    bundle_schemas,
+    compare_schemas,
+    event_schemas,
+    history_schemas,
+    line_schemas,
+    schemas,
+)
+from pinwheel.core import diff, graph
+from pinwheel.services import bundles, clearing, compare, line
+from pinwheel.services.show import builds, events
+
+VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
+    (builds.BuildView, schemas.Build),
+    (builds.ReleaseView, schemas.Release),
+    (builds.DiffView, compare_schemas.Diff),
+    (diff.FileChange, compare_schemas.FileChange),
+    (diff.Structure, compare_schemas.Structure),
+    (diff.TaskChange, compare_schemas.TaskChange),
+    (diff.Changed, compare_schemas.FromTo),
+    (graph.Graph, compare_schemas.Graph),
+    (graph.Node, compare_schemas.GraphNode),
+    (graph.Edge, compare_schemas.GraphEdge),
+    (graph.Group, compare_schemas.GraphGroup),
+    (compare.Comparison, compare_schemas.Comparison),
+    (compare.ComparedBuild, compare_schemas.ComparedBuild),
+    (compare.ComparedFile, compare_schemas.ComparedFile),
+    (compare.FileComparison, compare_schemas.FileComparison),
+    (compare.FileSide, compare_schemas.FileSide),
+    (line.LineRelease, line_schemas.LineRelease),
+    (line.LineBuild, line_schemas.LineBuild),
+    (line.LineRun, line_schemas.LineRun),
+    (events.EventView, event_schemas.Event),
+    (bundles.Standings, bundle_schemas.Bundles),
+    (bundles.Standing, bundle_schemas.Bundle),
+    (bundles.HeadOfBundle, bundle_schemas.BundleHead),
+    (bundles.RefusedVersion, bundle_schemas.BundleRefusedVersion),
+    (bundles.BundleFault, bundle_schemas.BundleFault),
+    (bundles.LeftOut, bundle_schemas.BundleLeftOut),
+    (bundles.Problem, schemas.BundleProblem),
+    (bundles.Troubled, schemas.TroubledBundle),
+    (clearing.Preview, history_schemas.Preview),
+    (clearing.PreviewedInstance, history_schemas.PreviewedInstance),
+    (clearing.RefusedTask, history_schemas.RefusedTask),
+]
+
+
+@pytest.mark.parametrize(("view", "schema"), VIEWS)
+def test_a_view_has_the_fields_of_its_schema(view: type[Any], schema: type[BaseModel]) -> None:
+    assert {each.name for each in fields(view)} == schema.model_fields.keys()
+
+
+NOT_BEHIND_THE_API = ("airflow3/bundles/", "services/uninstall.py", "core/errors.py")
+"""Nothing there is raised on the way of a request."""
+
+
+def facts_told() -> Iterator[str]:
+    """Names of the facts of all errors that are raised on the way of a request."""
+    root = Path(pinwheel.__file__).parent
+    for folder in ("core", "store", "services", "api", "airflow3"):
+        for path in sorted((root / folder).rglob("*.py")):
+            if str(path.relative_to(root)).startswith(NOT_BEHIND_THE_API):
+                continue
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = [each.arg for each in node.keywords] if isinstance(node, ast.Call) else []
+                if "found" in names and "remedy" in names:
+                    yield from (str(name) for name in names if name not in ("found", "remedy"))
+
+
+def test_every_fact_that_a_problem_may_tell_is_declared() -> None:
+    assert set(facts_told()) <= schemas.Facts.model_fields.keys()
+
+
+def test_what_a_schema_does_not_declare_is_found_wherever_it_is() -> None:
+    document = {
+        "components": {
+            "schemas": {
+                "Inner": {"properties": {"a": {"type": "integer"}}, "required": ["a"]},
+                "Outer": {
+                    "properties": {
+                        "many": {"items": {"$ref": "#/components/schemas/Inner"}},
+                        "one": {"anyOf": [{"$ref": "#/components/schemas/Inner"}, {"type": "null"}]},
+                        "by_name": {"additionalProperties": {"$ref": "#/components/schemas/Inner"}},
+                        "anything": {},
+                        "some_object": {"type": "object", "additionalProperties": True},
+                    }
+                },
+            }
+        }
+    }
+    outer = {"$ref": "#/components/schemas/Outer"}
+    good = {"many": [{"a": 1}], "one": None, "by_name": {"x": {"a": 1}}, "anything": {"z": 1}}
+    assert undeclared(document, outer, good) == lacking(document, outer, good) == []
+    bad = {
+        "many": [{"a": 1, "b": 2}],
+        "one": {"b": 1},
+        "by_name": {"x": {"b": 1}},
+        "some_object": {"c": 1},
+        "more": None,
+    }
+    assert undeclared(document, outer, bad) == ["by_name.*.b", "many[].b", "more", "one.b", "some_object.c"]
+    assert lacking(document, outer, bad) == ["by_name.x.a", "one.a"]

@@ -1,0 +1,152 @@
+"""A database in which everything happened that an answer can tell of.
+
+For tests of what the surfaces send: each kind of event, build, run and fault is there. The Dag ``d`` has the
+builds 1, 2, a broken one and 3, was rolled back, and has the runs ``one`` (on two versions), ``tried`` and
+``mapped``.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import update
+
+from harness.life import Life
+from harness.prebuilt import Prebuilt, Text
+from harness.seed import Seeder
+from pinwheel.core.release import Verb
+from pinwheel.services import adopt, change, duplicates, faults, upkeep
+from pinwheel.services.backfill import backfill
+from pinwheel.services.ports import BackfillWish
+from pinwheel.services.trigger import clear, trigger
+from pinwheel.store import tables as t
+
+TRACEBACK = "Traceback\nSyntaxError: oops"
+DAG = """
+    import datetime
+    from airflow.sdk import DAG, TaskGroup, task
+
+    with DAG("d", schedule={schedule}, start_date=datetime.datetime(2024, 1, 1), catchup=False, tags={tags}):
+        @task
+        def a():
+            print({mark!r})
+        @task
+        def {other}():
+            print({mark!r})
+        @task(retries={retries})
+        def m(n):
+            print(n)
+        with TaskGroup("g"):
+            a() >> {other}()
+        m.expand(n=[1, 2])
+"""
+
+
+def dag(
+    mark: str, *, other: str = "b", retries: int = 0, schedule: str = "'@daily'", tags: str = "[]"
+) -> str:
+    return DAG.format(mark=mark, other=other, retries=retries, schedule=schedule, tags=tags)
+
+
+def one_task(dag_id: str, mark: str) -> str:
+    return (
+        f"from airflow.sdk import DAG, task\nwith DAG({dag_id!r}, schedule=None, description={mark!r}):\n"
+        f"    @task\n    def only():\n        print(1)\n    only()\n"
+    )
+
+
+class Everything:
+    """Makes it all; ``host`` is that of the database, ``dag_ids`` are all Dags in it."""
+
+    dag_ids = ("d", "unsteady", "gone", "adopted", "foreign")
+
+    def __init__(self, folder: Path) -> None:
+        self.seeder = Seeder(folder)
+        self.host = self.seeder.host
+        self._adopt(folder)
+        self._runs_and_releases()
+        self._unsteady_and_gone()
+        self._drift(folder)
+        self._faults()
+
+    def do(self, verb: Verb, *dag_ids: str, **more: Any) -> None:
+        change.apply(self.host, change.Change(verb=verb, dag_ids=dag_ids or ("d",), actor="ada", **more))
+
+    def push(self, files: dict[str, str], **more: Any) -> None:
+        rest = {"unsteady.py": one_task("unsteady", "1"), "gone.py": one_task("gone", "1")}
+        self.seeder.push({**rest, **files}, **more)
+
+    def _adopt(self, folder: Path) -> None:
+        """What stock Airflow had before Pinwheel came."""
+        from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+        from airflow.serialization.serialized_objects import LazyDeserializedDAG
+        from airflow.utils.session import create_session
+
+        from harness.prebuilt import serialized
+
+        path = folder / "adopted.py"
+        path.write_text("# adopted\n")
+        data = serialized("adopted", "plain")
+        data["dag"] |= {"fileloc": str(path), "_processor_dags_folder": str(folder)}
+        with create_session() as session:
+            update_dag_parsing_results_in_db(
+                "seed", "v0", [LazyDeserializedDAG(data=data)], {}, None, set(), session
+            )
+        adopt.adopt(self.host)
+
+    def _runs_and_releases(self) -> None:
+        labelled = dag("1", tags="['version:1.0']")
+        self.push({"d.py": labelled})
+        self._run("one", "g.a", "g.b")
+        self.do(Verb.PIN, reason="quarter end")
+        second = dag("2", retries="2", schedule="'0 5 * * *'")
+        self.push({"d.py": second})
+        trigger(self.host, "d", actor="ada", run_id="tried", build=2, reason="try it")
+        self.do(Verb.UNPIN)
+        clear(self.host, "d", ["one"], actor="ada", build=2, task_ids=["g.a"])
+        Life(self.seeder, "one").execute("g.a", 2)
+        self._run("mapped", "g.a")
+        self.push({"d.py": f"{second}\n    oops("}, errors={"d.py": TRACEBACK})
+        self.do(Verb.ROLLBACK, reason="wrong totals")
+        first = datetime(2024, 2, 1, tzinfo=UTC)
+        wish = BackfillWish(from_date=first, to_date=first + timedelta(1))
+        backfill(self.host, "d", wish, actor="ada", build=2, reason="last week")
+        self._complete_backfills()
+        self.push({"d.py": dag("3", other="c")})
+        self.do(Verb.PROMOTE)
+        self.do(Verb.ROLLBACK)
+
+    def _run(self, run_id: str, *task_ids: str) -> None:
+        trigger(self.host, "d", actor="ada", run_id=run_id)
+        life = Life(self.seeder, run_id)
+        for task_id in task_ids:
+            life.execute(task_id, 1)
+        life.set_run("success")
+
+    def _complete_backfills(self) -> None:
+        from airflow.models.backfill import Backfill
+
+        self.host.run(lambda s: s.execute(update(Backfill).values(completed_at=self.host.now())))
+
+    def _unsteady_and_gone(self) -> None:
+        same, impure = {"unsteady.py": "same"}, ({"kind": "clock", "detail": "now"},)
+        for mark in ("2", "3", "4"):
+            files = {"unsteady.py": one_task("unsteady", mark)}
+            self.push(files, inputs=same, impure=impure)
+        self.seeder.push({"unsteady.py": one_task("unsteady", "4")}, inputs=same, impure=impure)
+
+    def _drift(self, folder: Path) -> None:
+        pusher = Prebuilt()
+        pusher.push({"foreign": Text("plain", 1)})
+        pusher.foreign_parse(folder, "foreign", Text("plain", 2))
+        upkeep.repair_drift(self.host)
+        pusher.push({"foreign": None})
+
+    def _faults(self) -> None:
+        duplicates.show(self.host, "prebuilt", {"copy.py": {"d": "seed: d.py"}})
+        faults.refuse(self.host, bundle_name="seed", version="bad", reason="too large")
+        faults.record(self.host, bundle_name=faults.PROCESSOR, place="loop", error="ValueError: x")
+        left_out = [{"path": "out", "reason": "a link that leaves the repository"}]
+        self.host.run(lambda s: s.execute(update(t.bundle_version).values(left_out=left_out)))
