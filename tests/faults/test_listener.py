@@ -67,6 +67,35 @@ def states(database: Any) -> dict[str, str]:
         return {row[0]: row[1] for row in connection.execute(sa.text("SELECT run_id, state FROM dag_run"))}
 
 
+def scheduler_ends(run_ids: list[str]) -> None:
+    """What `_schedule_all_dag_runs` does with runs that failed: one guarded transaction."""
+    from airflow.listeners.listener import get_listener_manager
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.sqlalchemy import prohibit_commit
+    from airflow.utils.state import DagRunState
+    from sqlalchemy import select
+
+    from pinwheel.airflow3 import listener
+
+    manager = get_listener_manager()
+    if not manager.pm.is_registered(listener):
+        manager.add_listener(listener)
+    with create_session() as session, prohibit_commit(session) as guard:
+        for run_id in run_ids:
+            run = session.scalars(select(DagRun).where(DagRun.run_id == run_id)).one()
+            run.set_state(DagRunState.FAILED)
+            run.notify_dagrun_state_changed(msg="task_failure")
+        guard.commit()
+
+
+def ended(database: Any) -> dict[str, tuple[str, int | None]]:
+    """State and release by run, of the outcomes."""
+    query = sa.select(t.outcome.c.run_id, t.outcome.c.state, t.outcome.c.release)
+    with database.engine().connect() as connection:
+        return {row.run_id: (row.state, row.release) for row in connection.execute(query)}
+
+
 def bound(database: Any) -> list[str]:
     with database.engine().connect() as connection:
         return list(connection.scalars(sa.select(t.binding.c.run_id).order_by(t.binding.c.run_id)))
@@ -91,14 +120,23 @@ def test_what_it_wrote_is_there_when_airflows_own_scheduler_has_ended(postgres: 
     """A real `airflow scheduler`, and nobody else who could record bindings; read from another connection."""
     made = postgres.create("scheduler")
     with bound_airflow(made):
-        runs = queued(World())
+        world = World()
+        runs = queued(world)
+        trigger.trigger(world.host, "b", actor="ada", run_id="ending")
     forget_bindings(made)
     with made.engine().begin() as connection:
         connection.execute(sa.text("UPDATE dag SET is_paused = false WHERE dag_id = 'b'"))
+        connection.execute(sa.text("UPDATE task_instance SET state = 'success' WHERE run_id = 'ending'"))
+        connection.execute(sa.text("UPDATE dag_run SET state = 'running' WHERE run_id = 'ending'"))
     with AirflowEnv(tmp_path, made) as env:
         env.cli("airflow", "scheduler", "--num-runs", "2", check=True)
-    started = [run_id for run_id, state in states(made).items() if state != "queued"]
+    after = states(made)
+    assert after.pop("ending") == "success"
+    started = [run_id for run_id, state in after.items() if state != "queued"]
     assert set(runs) & set(started) and set(bound(made)) == set(started)
+    assert ended(made) == {"ending": ("success", 2)} | {
+        run_id: (state, 2) for run_id, state in after.items() if state in ("success", "failed")
+    }
     made.drop()
 
 
@@ -155,6 +193,38 @@ def test_however_many_runs_a_transaction_starts_their_bindings_are_one_statement
     scheduler_starts(runs[1:])
     assert len([text for text in statements if t.binding.name in text]) == 1
     assert bound(database) == runs
+
+
+def test_each_run_that_ends_has_its_outcome_in_the_schedulers_own_transaction(
+    database: Any, world: World
+) -> None:
+    from airflow import settings
+
+    runs = queued(world)
+    scheduler_starts(runs)
+    statements: list[str] = []
+    sa.event.listen(settings.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    scheduler_ends(runs)
+    # However many runs end: their bindings are read, their outcomes are written.
+    ours = [text for text in statements if "pinwheel_" in text]
+    assert [text.split()[0] for text in ours] == ["SELECT", "INSERT"]
+    assert states(database) == dict.fromkeys(runs, "failed")
+    assert ended(database) == dict.fromkeys(runs, ("failed", 2))
+
+
+def test_runs_end_although_their_outcomes_cannot_be_written(database: Any, world: World) -> None:
+    runs = queued(world)
+    scheduler_starts(runs)
+    TRIED["listener fault"] += 1
+    with database.engine().begin() as connection:
+        connection.execute(sa.text("ALTER TABLE pinwheel_outcome RENAME TO elsewhere"))
+    scheduler_ends(runs)
+    assert states(database) == dict.fromkeys(runs, "failed")
+    with database.engine().begin() as connection:
+        connection.execute(sa.text("ALTER TABLE elsewhere RENAME TO pinwheel_outcome"))
+    assert ended(database) == {}
+    assert upkeep.record_outcomes(world.host) == len(runs)
+    assert ended(database) == dict.fromkeys(runs, ("failed", 2))
 
 
 def test_a_binding_that_is_there_already_is_no_error(database: Any, world: World) -> None:
@@ -216,6 +286,7 @@ def test_a_run_without_a_session_is_left_alone() -> None:
     from pinwheel.airflow3 import listener
 
     listener.on_dag_run_running(dag_run=DagRun(dag_id="d", run_id="r"), msg="")
+    listener.on_dag_run_success(dag_run=DagRun(dag_id="d", run_id="r"), msg="")
 
 
 def _drop(database: Any) -> None:

@@ -226,12 +226,15 @@ def start_run(dag_id: str, run_id: str) -> None:
 
 
 def finish_run(dag_id: str, run_id: str, state: str = "success") -> None:
-    """Each task instance of the run ran once more and ended like this."""
+    """Each task instance of the run ran once more and ended like this; then the scheduler ends the run."""
     from airflow.models.dagrun import DagRun
     from airflow.models.taskinstance import TaskInstance
     from airflow.sdk import timezone
     from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
     from sqlalchemy import select
+
+    from pinwheel.airflow3 import listener
 
     with create_session() as session:
         run = session.scalars(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one()
@@ -240,4 +243,6 @@ def finish_run(dag_id: str, run_id: str, state: str = "success") -> None:
             ti.state = state
             ti.try_number = max(ti.try_number, 1)
             ti.start_date = ti.end_date = timezone.utcnow()
-        run.state = state
+        run.set_state(DagRunState(state))
+        ended = listener.on_dag_run_success if state == "success" else listener.on_dag_run_failed
+        ended(dag_run=run, msg="ended")

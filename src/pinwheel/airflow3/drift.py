@@ -13,11 +13,14 @@ from airflow.models.dag_version import DagVersion
 from airflow.models.dagcode import DagCode
 from airflow.models.dagrun import DagRun
 from airflow.models.serialized_dag import SerializedDagModel
+from airflow.sdk import timezone
 from airflow.utils.state import DagRunState
 from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from pinwheel.airflow3.tries import word_of
 from pinwheel.core.drift import Drift
+from pinwheel.core.records import RunOutcome
 from pinwheel.store import tables as t
 
 
@@ -178,3 +181,47 @@ def unrecorded_runs(session: Session, limit: int, watched: Collection[int]) -> l
             .limit(limit)
         )
     )
+
+
+def unrecorded_outcomes(
+    session: Session, limit: int, watched: Collection[int], newest: int
+) -> list[RunOutcome]:
+    """Ends without an outcome, of so many of the newest runs and of runs of these ids, of managed Dags.
+
+    Both lie in the primary key: Airflow has no index on when a run ended.
+    """
+    last = session.scalar(select(func.max(DagRun.id))) or 0
+    rows = session.execute(
+        select(
+            DagRun.dag_id,
+            DagRun.run_id,
+            DagRun.clear_number,
+            DagRun.state,
+            DagRun.end_date,
+            DagRun.updated_at,
+            DagRun.created_dag_version_id,
+        )
+        .join(t.dag, t.dag.c.dag_id == DagRun.dag_id)
+        .where(
+            or_(DagRun.id > last - newest, DagRun.id.in_(watched)),
+            DagRun.state.in_([DagRunState.SUCCESS, DagRunState.FAILED]),
+            ~exists().where(
+                t.outcome.c.dag_id == DagRun.dag_id,
+                t.outcome.c.run_id == DagRun.run_id,
+                t.outcome.c.seq == DagRun.clear_number,
+            ),
+        )
+        .order_by(DagRun.id)
+        .limit(limit)
+    )
+    return [
+        RunOutcome(
+            dag_id=row.dag_id,
+            run_id=row.run_id,
+            seq=row.clear_number,
+            state=word_of(row.state),
+            ended_at=row.end_date or row.updated_at or timezone.utcnow(),
+            dag_version_id=row.created_dag_version_id,
+        )
+        for row in rows
+    ]

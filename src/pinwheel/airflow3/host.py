@@ -48,6 +48,7 @@ from pinwheel.core.chunks import chunks
 from pinwheel.core.drift import Drift
 from pinwheel.core.errors import HostError, PinwheelError, Refused
 from pinwheel.core.projection import Place, Projected, Projection
+from pinwheel.core.records import RunOutcome
 from pinwheel.services.ports import (
     AirflowBackfill,
     AirflowBundle,
@@ -211,6 +212,11 @@ class AirflowHost:
 
     def unrecorded_runs(self, session: Session, limit: int, watched: Collection[int]) -> list[Any]:
         return drift.unrecorded_runs(session, limit, watched)
+
+    def unrecorded_outcomes(
+        self, session: Session, limit: int, watched: Collection[int], newest: int
+    ) -> list[RunOutcome]:
+        return drift.unrecorded_outcomes(session, limit, watched, newest)
 
     def has_runs(self, session: Session, dag_id: str) -> bool:
         # The scheduler holds the Dag's row while it makes a run (models/dag.py, dags_needing_dagruns).

@@ -25,6 +25,11 @@ from pinwheel.store import bundles, dags
 BATCH = 25
 """Dags whose rows are looked at, and written anew if need be, in one turn of the loop: so it stays short."""
 
+RUNS = 500
+"""Outcomes that are recorded in one turn of the loop."""
+LOOK_BACK = 10_000
+"""So many of the newest runs a processor looks at when it starts: for what ended while none was there."""
+
 
 class Keeper:
     """Timers over the upkeep services. Each processor has one; the services lock what they change."""
@@ -41,6 +46,7 @@ class Keeper:
         self._paused: dict[str, bool] = {}
         self._asserted: dict[str, str] = {}
         self._running: set[int] = set()
+        self._look_back = LOOK_BACK
         self._protected: dict[str, set[str]] = {}
         self._errands = Errands(wait=1.0)
 
@@ -63,7 +69,7 @@ class Keeper:
         self._every("faults", 60.0, self.boundary.load)
         self._every("drift", self._drift_interval, lambda: upkeep.repair_drift(self.host))
         self._every("unpinned", self._drift_interval, self._look_again_at_unpinned)
-        self._every("bindings", 1.0, lambda: upkeep.record_bindings(self.host, self._running))
+        self._every("bindings", 1.0, self._record_runs)
         self._every("health", self._parse_interval, self._heal)
         self._every("assert", 1.0, self._assert_some)
         self._every("protect", 30.0, lambda: self._protect(dag_bundles))
@@ -83,6 +89,14 @@ class Keeper:
             self.boundary.caught(duty, error)
         else:
             self.boundary.worked(duty)
+
+    def _record_runs(self) -> None:
+        """What versions runs use and what they came to, where no scheduler recorded it."""
+        watched = set(self._running)
+        upkeep.record_bindings(self.host, self._running)
+        recorded = upkeep.record_outcomes(self.host, watched, newest=self._look_back, limit=RUNS)
+        if recorded < RUNS:
+            self._look_back = upkeep.LATELY
 
     def _heal(self) -> None:
         waiting = set(self.host.run(drift.waiting_for_a_parse))

@@ -1,23 +1,26 @@
-"""Records, in the scheduler's own transaction, which version a run uses from now on.
+"""Records, in the scheduler's own transaction, which version a run uses, and at its end what it came to.
 
-One statement (and a savepoint around it) per transaction of the scheduler, however many runs it starts. It
-must never hurt the scheduler: whatever fails here is logged, undone and left to the Dag processor, which
-records the binding within a second (``upkeep.record_bindings``).
+A few statements (and a savepoint around them) per transaction of the scheduler, however many runs it starts
+and ends. It must never hurt the scheduler: whatever fails here is logged, undone and left to the Dag
+processor, which records it within a second (``upkeep.record_bindings``, ``upkeep.record_outcomes``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import structlog
 from airflow.listeners import hookimpl
 from airflow.sdk import timezone
+from attrs import define, field
 from sqlalchemy import event, inspect
 from sqlalchemy.orm import Session, SessionTransaction, object_session
 
+from pinwheel.core.records import RunOutcome
 from pinwheel.core.run.binding import BoundBy
-from pinwheel.store import bindings
+from pinwheel.store import bindings, outcomes
 from pinwheel.store import tables as t
 from pinwheel.store.bindings import NewBinding
 
@@ -27,21 +30,28 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _ready: dict[str, bool] = {}
-_STARTED = "pinwheel_started_runs"
+_NOTED = "pinwheel_noted_runs"
+
+
+@define
+class _Noted:
+    """The runs that a transaction started and ended, until its commit."""
+
+    started: list[NewBinding] = field(factory=list)
+    ended: list[RunOutcome] = field(factory=list)
+
+    def clear(self) -> None:
+        self.started.clear()
+        self.ended.clear()
 
 
 @hookimpl
 def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
     """Called by the scheduler after a run became RUNNING and before any of its tasks is scheduled."""
-    session = object_session(dag_run)
-    if session is None:
+    noted = _noted(dag_run)
+    if noted is None:
         return
-    started = session.info.get(_STARTED)
-    if started is None:
-        started = session.info[_STARTED] = []
-        event.listen(session, "before_commit", _record)
-        event.listen(session, "after_transaction_end", _forget)
-    started.append(
+    noted.started.append(
         NewBinding(
             dag_id=dag_run.dag_id,
             run_id=dag_run.run_id,
@@ -54,29 +64,76 @@ def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
     )
 
 
+@hookimpl
+def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
+    """Called after a run became SUCCESS: by the scheduler, and by the API server where somebody marks it."""
+    _note_end(dag_run, "success")
+
+
+@hookimpl
+def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
+    """Called after a run became FAILED: by the scheduler, and by the API server where somebody marks it."""
+    _note_end(dag_run, "failed")
+
+
+def _note_end(dag_run: DagRun, state: str) -> None:
+    noted = _noted(dag_run)
+    if noted is None:
+        return
+    noted.ended.append(
+        RunOutcome(
+            dag_id=dag_run.dag_id,
+            run_id=dag_run.run_id,
+            seq=dag_run.clear_number,
+            state=state,
+            dag_version_id=dag_run.created_dag_version_id,
+            ended_at=dag_run.end_date or timezone.utcnow(),
+        )
+    )
+
+
+def _noted(dag_run: DagRun) -> _Noted | None:
+    """What the run's transaction noted so far; None: the run belongs to none."""
+    session = object_session(dag_run)
+    if session is None:
+        return None
+    noted: _Noted | None = session.info.get(_NOTED)
+    if noted is None:
+        noted = session.info[_NOTED] = _Noted()
+        event.listen(session, "before_commit", _record)
+        event.listen(session, "after_transaction_end", _forget)
+    return noted
+
+
 def _forget(session: Session, transaction: SessionTransaction) -> None:
-    """What a transaction that was rolled back started is not recorded with the next one."""
+    """What a transaction that was rolled back noted is not recorded with the next one."""
     if transaction.parent is None:
-        session.info[_STARTED].clear()
+        session.info[_NOTED].clear()
 
 
 def _record(session: Session) -> None:
-    """Write, right before a commit, the bindings of the runs that this transaction started."""
-    started: list[NewBinding] = session.info[_STARTED]
-    if not started:
-        return
+    """Write, right before a commit, what this transaction noted."""
+    noted: _Noted = session.info[_NOTED]
+    try:
+        if noted.started:
+            _safely(session, "which versions runs use", lambda: bindings.add_all(session, noted.started))
+        if noted.ended:
+            _safely(session, "what runs came to", lambda: outcomes.add_all(session, noted.ended))
+    finally:
+        noted.clear()
+
+
+def _safely(session: Session, what: str, write: Callable[[], int]) -> None:
     try:
         if _tables_exist(session):
-            _write(session, started)
+            _write(session, write)
     except Exception:
         # The tables were dropped under us (`pinwheel uninstall`), say. The commit must happen all the same.
         _ready.clear()
-        log.warning("Pinwheel could not record which versions runs use", exc_info=True)
-    finally:
-        started.clear()
+        log.warning("Pinwheel could not record %s", what, exc_info=True)
 
 
-def _write(session: Session, started: list[NewBinding]) -> None:
+def _write(session: Session, write: Callable[[], int]) -> None:
     with ExitStack() as stack:
         # What the scheduler has not flushed yet must not be written, and undone, with what is ours.
         stack.enter_context(session.no_autoflush)
@@ -85,13 +142,13 @@ def _write(session: Session, started: list[NewBinding]) -> None:
             # session's savepoint for one. SQLite needs none (an error leaves the transaction as it was), and
             # there it could begin a transaction, whose end would be a commit.
             stack.enter_context(session.connection().begin_nested())
-        bindings.add_all(session, started)
+        write()
 
 
 def _tables_exist(session: Session) -> bool:
     """Whether `airflow db migrate` has made our tables; asked once per process while the answer is no."""
     if not _ready.get("tables"):
-        _ready["tables"] = inspect(session.connection()).has_table(t.binding.name)
+        _ready["tables"] = inspect(session.connection()).has_table(t.outcome.name)
         if not _ready["tables"]:
             log.warning("Pinwheel's tables are missing. Run: airflow db migrate")
     return _ready["tables"]

@@ -102,6 +102,24 @@ class KnownVersion(Record):
 
 
 @frozen(kw_only=True)
+class RunOutcome(Record):
+    """What a run came to, and on which version. A run that is cleared and ends again has one more."""
+
+    dag_id: str
+    run_id: str
+    seq: int
+    """The run's clear number."""
+    state: str
+    """``success`` or ``failed``."""
+    ended_at: datetime
+    dag_version_id: UUID | None
+    release: int | None = None
+    """None for a trial's."""
+    build_id: int | None = None
+    """None for a version from before Pinwheel."""
+
+
+@frozen(kw_only=True)
 class Event(Record):
     """An entry of the audit trail."""
 

@@ -15,6 +15,7 @@ from attrs import frozen
 
 from pinwheel.core.drift import Drift
 from pinwheel.core.projection import Place, Projected, Projection
+from pinwheel.core.records import RunOutcome
 
 T = TypeVar("T")
 
@@ -340,6 +341,15 @@ class Host(Protocol):
 
     def unrecorded_runs(self, session: Any, limit: int, watched: Collection[int]) -> list[Any]:
         """Running runs, and runs of these ids, whose present version no binding records."""
+        ...
+
+    def unrecorded_outcomes(
+        self, session: Any, limit: int, watched: Collection[int], newest: int
+    ) -> list[RunOutcome]:
+        """Ends that nobody recorded, of so many of the newest runs and of runs of these ids.
+
+        With the version of the run's row; release and build are left out.
+        """
         ...
 
     def has_runs(self, session: Any, dag_id: str) -> bool:

@@ -19,9 +19,12 @@ from pinwheel.services.releasing import (
     record_drift,
     released_place,
 )
-from pinwheel.store import bindings, builds, dags
+from pinwheel.store import bindings, builds, dags, outcomes
 from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags
+
+LATELY = 200
+"""So many of the newest runs are looked at for an end that nobody recorded."""
 
 
 def repair_drift(host: Host) -> list[Drift]:
@@ -174,3 +177,16 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
     watched.clear()
     watched.update(running)
     return recorded
+
+
+def record_outcomes(
+    host: Host, watched: Collection[int] = (), *, newest: int = LATELY, limit: int = 500
+) -> int:
+    """Record what runs came to that ended without a listener: by hand, or while our tables were missing.
+
+    Looks at so many of the newest runs, and at those of the ids *watched*, which ran a moment ago. Returns
+    how many it recorded; when that is *limit*, there may be more.
+    """
+    return host.run(
+        lambda session: outcomes.add_all(session, host.unrecorded_outcomes(session, limit, watched, newest))
+    )
