@@ -162,6 +162,7 @@ def unrecorded_runs(session: Session, limit: int, watched: Collection[int]) -> l
     return list(
         session.execute(
             select(
+                DagRun.id,
                 DagRun.dag_id,
                 DagRun.run_id,
                 DagRun.clear_number,

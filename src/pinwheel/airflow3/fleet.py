@@ -7,12 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from airflow.models.dag import DagModel, DagTag
+from airflow.models.dag_version import DagVersion
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
 from airflow.utils.state import DagRunState
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from pinwheel.airflow3.bound import BINDING, VERSION
 from pinwheel.airflow3.tries import word_of
 from pinwheel.core.chunks import chunks
 from pinwheel.services.ports import AirflowBundle, DagCard
@@ -102,8 +104,10 @@ def active_with_failures(session: Session) -> set[UUID]:
     """Active versions on which a run has failed."""
     return set(
         session.scalars(
-            select(DagRun.created_dag_version_id)
-            .join(t.dag, t.dag.c.dag_version_id == DagRun.created_dag_version_id)
+            select(VERSION)
+            .select_from(DagRun)
+            .outerjoin(t.binding, BINDING)
+            .join(t.dag, (t.dag.c.dag_id == DagRun.dag_id) & (t.dag.c.dag_version_id == VERSION))
             .where(DagRun.state == DagRunState.FAILED)
             .distinct()
         )
@@ -114,13 +118,15 @@ def counts(session: Session, dag_version_ids: Collection[UUID]) -> dict[UUID, di
     """How many runs on each of these versions are in which state."""
     found: dict[UUID, dict[str, int]] = {}
     for chunk in chunks(sorted(dag_version_ids, key=str)):
+        of_versions = select(DagVersion.dag_id).where(DagVersion.id.in_(chunk))
         for row in session.execute(
-            select(DagRun.created_dag_version_id, DagRun.state, func.count().label("number"))
-            .where(DagRun.created_dag_version_id.in_(chunk))
-            .group_by(DagRun.created_dag_version_id, DagRun.state)
+            select(VERSION.label("version"), DagRun.state, func.count().label("number"))
+            .select_from(DagRun)
+            .outerjoin(t.binding, BINDING)
+            .where(DagRun.dag_id.in_(of_versions), VERSION.in_(chunk))
+            .group_by(VERSION, DagRun.state)
         ):
-            state = word_of(row.state)
-            found.setdefault(row.created_dag_version_id, {})[state] = int(row.number)
+            found.setdefault(row.version, {})[word_of(row.state)] = int(row.number)
     return found
 
 

@@ -15,10 +15,9 @@ from sqlalchemy import Table, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.compat import airflow_34_plus
-from pinwheel.airflow3.tries import WITHOUT_EXECUTION, map_index_of
+from pinwheel.airflow3.tries import map_index_of, of_present
 from pinwheel.core.chunks import chunks
 from pinwheel.services.ports import AirflowVersion, GridRun, InstanceGroup, InstanceRow
-from pinwheel.store import tables as t
 
 _ANY_VERSION = "\ue000" * 40
 """Stands for a version in a rendered URL: a private character, which is in no template."""
@@ -84,67 +83,23 @@ def run_page(
     ], newer
 
 
-def started_since_bound(
-    session: Session, dag_id: str, run_ids: Collection[str]
-) -> dict[tuple[str, int], int]:
-    """By run and number of its binding: how many tries began when that or a later one was in force."""
-    found: dict[tuple[str, int], int] = {}
-    for table in _try_tables():
-        began = func.coalesce(table.c.start_date, table.c.end_date)
-        for chunk in chunks(sorted(set(run_ids))):
-            rows = session.execute(
-                select(t.binding.c.run_id, t.binding.c.seq, func.count())
-                .join(
-                    table,
-                    (table.c.dag_id == t.binding.c.dag_id)
-                    & (table.c.run_id == t.binding.c.run_id)
-                    & (began >= t.binding.c.bound_at)
-                    & _ran(table),
-                )
-                .where(t.binding.c.dag_id == dag_id, t.binding.c.run_id.in_(chunk))
-                .group_by(t.binding.c.run_id, t.binding.c.seq)
-            )
-            for run_id, seq, count in rows:
-                found[run_id, seq] = found.get((run_id, seq), 0) + count
-    return found
-
-
-def started(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, int]:
-    """By run: how many tries began."""
-    found: dict[str, int] = {}
+def versions_of_instances(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, set[UUID]]:
+    """By run: the versions that Airflow's rows of its tries name."""
+    found: dict[str, set[UUID]] = {}
     for table in _try_tables():
         for chunk in chunks(sorted(set(run_ids))):
             rows = session.execute(
-                select(table.c.run_id, func.count())
+                select(table.c.run_id, table.c.dag_version_id)
                 .where(
                     table.c.dag_id == dag_id,
                     table.c.run_id.in_(chunk),
-                    _ran(table),
+                    table.c.dag_version_id.is_not(None),
+                    table.c.start_date.is_not(None),
                 )
-                .group_by(table.c.run_id)
+                .distinct()
             )
-            for run_id, count in rows:
-                found[run_id] = found.get(run_id, 0) + count
-    return found
-
-
-def versions_of_instances(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, set[UUID]]:
-    """By run: the versions that Airflow's rows of its task instances name."""
-    table: Table = TaskInstance.__table__
-    found: dict[str, set[UUID]] = {}
-    for chunk in chunks(sorted(set(run_ids))):
-        rows = session.execute(
-            select(table.c.run_id, table.c.dag_version_id)
-            .where(
-                table.c.dag_id == dag_id,
-                table.c.run_id.in_(chunk),
-                table.c.dag_version_id.is_not(None),
-                table.c.start_date.is_not(None),
-            )
-            .distinct()
-        )
-        for run_id, version_id in rows:
-            found.setdefault(run_id, set()).add(version_id)
+            for run_id, version_id in rows:
+                found.setdefault(run_id, set()).add(version_id)
     return found
 
 
@@ -167,7 +122,7 @@ def instance_groups(
                     func.max(c.try_number),
                     func.max(map_index_of(table)),
                 )
-                .where(c.dag_id == dag_id, c.run_id.in_(runs), c.task_id.in_(tasks), *_present(table))
+                .where(c.dag_id == dag_id, c.run_id.in_(runs), c.task_id.in_(tasks), *of_present(table))
                 .group_by(c.run_id, c.task_id, c.state, c.dag_version_id)
             )
             found += [InstanceGroup(*row) for row in rows]
@@ -182,7 +137,7 @@ def instance_rows(
     c = table.c
     query = (
         select(c.task_id, map_index_of(table).label("map_index"), c.state, c.try_number, c.start_date)
-        .where(c.dag_id == dag_id, c.run_id == run_id, *_present(table))
+        .where(c.dag_id == dag_id, c.run_id == run_id, *of_present(table))
         .order_by(c.task_id, map_index_of(table))
     )
     if task_id is not None:
@@ -258,19 +213,6 @@ def _rendered(model: DagBundleModel, version: str) -> str | None:
         return None
     # It becomes a link: nothing but the web, whatever a template says.
     return url if url and url.startswith(("https://", "http://")) else None
-
-
-def _present(table: Table) -> tuple[Any, ...]:
-    """Up to 3.3 earlier tries lie in a table of their own. Remove when the minimum is 3.4."""
-    return (table.c.working_set.is_(True),) if airflow_34_plus() else ()
-
-
-def _ran(table: Table) -> Any:
-    """Without what a clear archives of tasks that had not begun: "failed", with an end and no start."""
-    return or_(
-        table.c.start_date.is_not(None),
-        table.c.end_date.is_not(None) & table.c.state.in_(WITHOUT_EXECUTION),
-    )
 
 
 def _try_tables() -> list[Table]:

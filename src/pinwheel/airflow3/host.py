@@ -49,6 +49,7 @@ from pinwheel.core.drift import Drift
 from pinwheel.core.errors import HostError, PinwheelError, Refused
 from pinwheel.core.projection import Place, Projected, Projection
 from pinwheel.core.records import RunOutcome
+from pinwheel.core.run.binding import Present
 from pinwheel.services.ports import (
     AirflowBackfill,
     AirflowBundle,
@@ -330,13 +331,8 @@ class AirflowHost:
     def some_runs(self, session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, AirflowRun]:
         return tries.some_runs(session, dag_id, run_ids)
 
-    def started(self, session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, int]:
-        return grid.started(session, dag_id, run_ids)
-
-    def started_since_bound(
-        self, session: Session, dag_id: str, run_ids: Collection[str]
-    ) -> dict[tuple[str, int], int]:
-        return grid.started_since_bound(session, dag_id, run_ids)
+    def present(self, session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, list[Present]]:
+        return tries.present(session, dag_id, run_ids)
 
     def versions_of_instances(
         self, session: Session, dag_id: str, run_ids: Collection[str]

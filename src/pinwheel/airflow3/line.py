@@ -6,21 +6,15 @@ from datetime import datetime
 from uuid import UUID
 
 from airflow.models.dagrun import DagRun
-from sqlalchemy import and_, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from pinwheel.airflow3.bound import BINDING, VERSION
 from pinwheel.airflow3.tries import word_of
 from pinwheel.services.ports import PlacedRun
 from pinwheel.store import tables as t
 
 _AT = func.coalesce(DagRun.start_date, DagRun.queued_at, DagRun.created_at)
-_VERSION = func.coalesce(t.binding.c.dag_version_id, DagRun.created_dag_version_id)
-# A run that was cleared and not begun again has no binding of that number yet: Airflow's own row is right.
-_BOUND = and_(
-    t.binding.c.dag_id == DagRun.dag_id,
-    t.binding.c.run_id == DagRun.run_id,
-    t.binding.c.seq == DagRun.clear_number,
-)
 
 
 def placed_runs(
@@ -36,10 +30,10 @@ def placed_runs(
             DagRun.start_date,
             DagRun.end_date,
             _AT.label("at"),
-            _VERSION.label("version"),
+            VERSION.label("version"),
             t.binding.c.bound_by,
         )
-        .outerjoin(t.binding, _BOUND)
+        .outerjoin(t.binding, BINDING)
         .where(DagRun.dag_id == dag_id)
         .order_by(_AT.desc(), DagRun.id.desc())
         .limit(limit)
@@ -68,11 +62,11 @@ def run_counts(session: Session, dag_id: str) -> dict[UUID | None, dict[str, int
     """How many runs are in which state, by the version that they run on."""
     found: dict[UUID | None, dict[str, int]] = {}
     rows = session.execute(
-        select(_VERSION.label("version"), DagRun.state, func.count().label("number"))
+        select(VERSION.label("version"), DagRun.state, func.count().label("number"))
         .select_from(DagRun)
-        .outerjoin(t.binding, _BOUND)
+        .outerjoin(t.binding, BINDING)
         .where(DagRun.dag_id == dag_id)
-        .group_by(_VERSION, DagRun.state)
+        .group_by(VERSION, DagRun.state)
     )
     for row in rows:
         found.setdefault(row.version, {})[word_of(row.state)] = int(row.number)

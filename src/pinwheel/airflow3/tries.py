@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.compat import airflow_34_plus
 from pinwheel.core.chunks import chunks
+from pinwheel.core.run.binding import Present
 from pinwheel.services.ports import AirflowRun, AirflowTry, AirflowVersion
 
 _PENDING = frozenset({None, "scheduled", "queued", "up_for_retry"})
@@ -84,14 +85,16 @@ def tries(
             start_date=row.start_date,
             end_date=row.end_date,
             dag_version_id=row.dag_version_id,
+            executed=row.state not in WITHOUT_EXECUTION,
+            current=not archived,
         )
         for key in sorted(found)
-        for row in _executed(found[key])
+        for archived, row in _executed(found[key])
     ]
 
 
-def _executed(rows: Iterable[tuple[bool, Row[Any]]]) -> list[Row[Any]]:
-    shown: list[Row[Any]] = []
+def _executed(rows: Iterable[tuple[bool, Row[Any]]]) -> list[tuple[bool, Row[Any]]]:
+    shown: list[tuple[bool, Row[Any]]] = []
     starts: set[Any] = set()
     for archived, row in sorted(rows, key=lambda item: (not item[0], item[1].try_number)):
         repeated = row.start_date is not None and row.start_date in starts
@@ -108,9 +111,37 @@ def _executed(rows: Iterable[tuple[bool, Row[Any]]]) -> list[Row[Any]]:
                 row.start_date is not None or row.state in WITHOUT_EXECUTION or row.end_date
             )
         if keep:
-            shown.append(row)
+            shown.append((archived, row))
             starts.add(row.start_date)
-    return sorted(shown, key=lambda row: row.try_number)
+    return sorted(shown, key=lambda item: item[1].try_number)
+
+
+def present(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, list[Present]]:
+    """By run: its task instances as they stand, with the number of the last try of each."""
+    table: Table = TaskInstance.__table__
+    c = table.c
+    found: dict[str, list[Present]] = {}
+    for chunk in chunks(sorted(set(run_ids))):
+        rows = session.execute(
+            select(c.run_id, c.task_id, map_index_of(table).label("map_index"), c.try_number, c.state).where(
+                c.dag_id == dag_id, c.run_id.in_(chunk), *of_present(table)
+            )
+        )
+        for row in rows:
+            found.setdefault(row.run_id, []).append(
+                Present(
+                    task_id=row.task_id,
+                    map_index=row.map_index,
+                    try_number=row.try_number,
+                    state=row.state,
+                )
+            )
+    return found
+
+
+def of_present(table: Table) -> tuple[Any, ...]:
+    """Up to 3.3 earlier tries lie in a table of their own. Remove when the minimum is 3.4."""
+    return (table.c.working_set.is_(True),) if airflow_34_plus() else ()
 
 
 def _rows(

@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 
 from pinwheel.core.errors import PinwheelError
 from pinwheel.core.event import EventKind
-from pinwheel.core.run.binding import BoundBy
+from pinwheel.core.run.binding import BoundBy, Tries
 from pinwheel.services import once
 from pinwheel.services.ports import BackfillRun, BackfillWish, Host
 from pinwheel.services.trigger import target_of, version_for
@@ -268,19 +268,22 @@ def _record(
     reason: str | None,
 ) -> None:
     now = host.now()
+    bound = [(run, run.run_id) for run in made.runs if run.run_id is not None and run.outcome in _RUN]
+    again = [run_id for run, run_id in bound if run.seq]
+    present = host.present(session, made.dag_id, again) if again else {}
     new = [
         NewBinding(
             dag_id=made.dag_id,
-            run_id=run.run_id,
+            run_id=run_id,
             seq=run.seq,
             dag_version_id=run.dag_version_id,
             bundle_version=run.bundle_version,
             bound_by=bound_by,
             actor=actor,
             bound_at=now,
+            tries=Tries.of(present.get(run_id, ())) if run.seq else None,
         )
-        for run in made.runs
-        if run.run_id is not None and run.outcome in _RUN
+        for run, run_id in bound
     ]
     bindings.add_all(session, new)
     details: dict[str, Any] = {

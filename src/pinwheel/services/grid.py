@@ -11,9 +11,10 @@ from attrs import asdict, define, field
 
 from pinwheel.core import graph
 from pinwheel.core.errors import InvalidInput, NotFound
+from pinwheel.core.run.binding import RunVersions, used
 from pinwheel.services.layouts import layouts, no_version, serialized
 from pinwheel.services.ports import GridRun, Host
-from pinwheel.services.ran import Names, RunVersions, run_versions, version_of
+from pinwheel.services.ran import Names, run_versions
 from pinwheel.services.releasing import unknown_dag
 from pinwheel.services.views import View, instant, plain_version
 from pinwheel.store import dags as dag_store
@@ -255,7 +256,7 @@ def _cells(
     began: dict[tuple[str, str], int] = {}
     for item in sorted(close, key=lambda t: (t.run_id, t.task_id, t.try_number)):
         cell = found.setdefault((item.run_id, item.task_id), _Cell(mapped=item.map_index >= 0))
-        version_id, _ = version_of(item, runs[item.run_id], ran[item.run_id].bound)
+        version_id = used(ran[item.run_id].bound, item).dag_version_id
         cell.versions.pop(version_id, None)
         cell.versions[version_id] = None
         cell.by_version.setdefault(version_id, {})[item.map_index] = item.state

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
+from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput, NotFound
-from pinwheel.services.ports import AirflowRun, AirflowTry, Host
+from pinwheel.core.records import KnownVersion
+from pinwheel.core.run.binding import Used, used
+from pinwheel.services.ports import AirflowTry, Host
 from pinwheel.services.views import View, instant, plain_version
 from pinwheel.store import bindings, builds, releases
 
@@ -17,10 +20,10 @@ def history(
 ) -> list[View]:
     """Tries of the Dag's newest *limit* runs, newest run first, then by task, map index and try.
 
-    The version of a try is that of the binding in force when it started: our own append-only record.
-    Airflow's ``task_instance.dag_version_id`` is asked only where there is none, since Airflow points rows of
-    finished tries at later versions (clear on the latest version, "queue up new tasks", a removed task). What
-    neither knows has neither release nor build: it ran before Pinwheel.
+    What a try ran on follows from our own append-only bindings (``core.run.binding``). Airflow's
+    ``task_instance.dag_version_id`` is asked only of what ran before the first of them, and gives no commit,
+    since Airflow points rows of finished tries at later versions (clear on the latest version, "queue up new
+    tasks", a removed task). What neither knows has neither release nor build.
 
     :raises NotFound: neither Pinwheel nor Airflow knows the Dag, or the run does not exist.
     """
@@ -37,15 +40,13 @@ def history(
         by_id = {run.run_id: run for run in runs}
         bound = bindings.of_runs(session, dag_id, by_id)
         tries = host.tries(session, dag_id, by_id, task_id=task_id)
-        sources = [_source(item, by_id[item.run_id], bound.get(item.run_id, ())) for item in tries]
+        ran_on = [used(bound.get(item.run_id, ()), item) for item in tries]
         known = releases.by_dag_version(
-            session, {s["version_id"] for s in sources if s["version_id"] is not None}
+            session, {one.dag_version_id for one in ran_on if one.dag_version_id is not None}
         )
         found = builds.by_ids(session, {row.build_id for row in known.values()})
         order = {run.run_id: place for place, run in enumerate(runs)}
-        shown = [
-            _view(dag_id, item, source, known, found) for item, source in zip(tries, sources, strict=True)
-        ]
+        shown = [_view(dag_id, item, one, known, found) for item, one in zip(tries, ran_on, strict=True)]
         return sorted(
             shown, key=lambda v: (order[v["run_id"]], v["task_id"], v["map_index"], v["try_number"])
         )
@@ -53,40 +54,14 @@ def history(
     return host.run(work)
 
 
-def binding_at(bound: Sequence[Any], started_at: datetime | None) -> Any:
-    """The binding in force at an instant, of a run's bindings in order of seq; None when none was yet.
-
-    The first binding of a run that was never cleared counts from the run's beginning, however late it was
-    written. A try that never started (None) has the newest binding.
-    """
-    if not bound:
-        return None
-    if started_at is None:
-        return bound[-1]
-    current = None
-    for row in bound:
-        if row.bound_at <= started_at or (current is None and row.seq == 0):
-            current = row
-    return current
-
-
-def _source(item: AirflowTry, run: AirflowRun, bound: Sequence[Any]) -> View:
-    binding = binding_at(bound, item.start_date or item.end_date)
-    if binding is not None:
-        return {
-            "version_id": binding.dag_version_id,
-            "bundle_version": binding.bundle_version,
-            "bound_by": binding.bound_by,
-        }
-    version_id = item.dag_version_id or run.dag_version_id
-    return {"version_id": version_id, "bundle_version": run.bundle_version, "bound_by": None}
-
-
 def _view(
-    dag_id: str, item: AirflowTry, source: View, known: Mapping[Any, Any], found: Mapping[int, Any]
+    dag_id: str,
+    item: AirflowTry,
+    ran_on: Used,
+    known: Mapping[UUID, KnownVersion],
+    found: Mapping[int, Build],
 ) -> View:
-    row = known.get(source["version_id"])
-    recorded = source["bundle_version"] if source["bound_by"] else None
+    row = known.get(ran_on.dag_version_id) if ran_on.dag_version_id is not None else None
     build = found.get(row.build_id) if row is not None else None
     return {
         "dag_id": dag_id,
@@ -97,10 +72,8 @@ def _view(
         "state": item.state,
         "release": row.release if row is not None else None,
         "build": row.build if row is not None else None,
-        "bundle_version": plain_version(
-            recorded or (row.bundle_version if row is not None else source["bundle_version"])
-        ),
-        "bound_by": source["bound_by"],
+        "bundle_version": plain_version(ran_on.bundle_version),
+        "bound_by": ran_on.binding.bound_by if ran_on.binding is not None else None,
         "start_date": instant(item.start_date),
         "end_date": instant(item.end_date),
         "label": build.label if build is not None else None,

@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from pinwheel.core.errors import NotFound
+from pinwheel.core.run.binding import Binding, RunVersions, used
 from pinwheel.services.grid import versions_of_tasks
 from pinwheel.services.layouts import layouts
 from pinwheel.services.ports import AirflowRun, Host
-from pinwheel.services.ran import Names, RunVersions, run_versions, version_of
+from pinwheel.services.ran import Names, run_versions
 from pinwheel.services.releasing import unknown_dag
 from pinwheel.services.views import View, instant, plain_version
 from pinwheel.store import dags as dag_store
@@ -79,16 +80,16 @@ def task_instance(host: Host, dag_id: str, run_id: str, task_id: str, map_index:
                 run_id=run_id,
                 task_id=task_id,
             )
-        mine = [(item, *version_of(item, found, ran.bound)) for item in tries if item.map_index == shown]
+        mine = [(item, used(ran.bound, item)) for item in tries if item.map_index == shown]
         row = next((row for row in present if row.map_index == shown), None)
         active_id = active_version(session, dag_id)
-        last = mine[-1][1] if mine else ran.current
+        last = mine[-1][1].dag_version_id if mine else ran.current
         upstream = _upstream(host, session, dag_id, run_id, task_id, ran, last)
         names = _names(
             host,
             session,
             dag_id,
-            [*ran.used, active_id, *(version for _, version, _ in mine), *upstream.values()],
+            [*ran.used, active_id, *(ran_on.dag_version_id for _, ran_on in mine), *upstream.values()],
         )
         state = row.state if row is not None else mine[-1][0].state
         if state == "removed" and mine:
@@ -110,15 +111,13 @@ def task_instance(host: Host, dag_id: str, run_id: str, task_id: str, map_index:
                     "state": item.state,
                     "start_date": instant(item.start_date),
                     "end_date": instant(item.end_date),
-                    "version": names.key(version),
-                    "bundle_version": plain_version(
-                        binding.bundle_version if binding is not None else found.bundle_version
-                    ),
-                    "bound_by": binding.bound_by if binding is not None else None,
-                    "actor": binding.actor if binding is not None else None,
-                    "bound_at": instant(binding.bound_at) if binding is not None else None,
+                    "version": names.key(ran_on.dag_version_id),
+                    "bundle_version": plain_version(ran_on.bundle_version),
+                    "bound_by": ran_on.binding.bound_by if ran_on.binding is not None else None,
+                    "actor": ran_on.binding.actor if ran_on.binding is not None else None,
+                    "bound_at": instant(ran_on.binding.bound_at) if ran_on.binding is not None else None,
                 }
-                for item, version, binding in mine
+                for item, ran_on in mine
             ],
             "instances": [
                 {"map_index": row.map_index, "state": row.state} for row in present[:MAX_INSTANCES]
@@ -163,7 +162,7 @@ def _names(host: Host, session: Any, dag_id: str, ids: list[UUID | None]) -> Nam
     return names
 
 
-def _binding(row: Any, names: Names) -> View:
+def _binding(row: Binding, names: Names) -> View:
     return {
         "number": row.seq,
         "version": names.key(row.dag_version_id),

@@ -16,6 +16,7 @@ from attrs import frozen
 from pinwheel.core.drift import Drift
 from pinwheel.core.projection import Place, Projected, Projection
 from pinwheel.core.records import RunOutcome
+from pinwheel.core.run.binding import Present, Try
 
 T = TypeVar("T")
 
@@ -53,17 +54,13 @@ class AirflowRun:
 
 
 @frozen(kw_only=True)
-class AirflowTry:
-    """One try of one task instance. ``dag_version_id`` is what Airflow says now, which it may rewrite."""
+class AirflowTry(Try):
+    """One try of one task instance, with what came of it."""
 
     run_id: str
-    task_id: str
-    map_index: int
-    try_number: int
     state: str | None
     start_date: datetime | None
     end_date: datetime | None
-    dag_version_id: UUID | None
 
 
 @frozen(kw_only=True)
@@ -437,14 +434,8 @@ class Host(Protocol):
         """Those of the runs that exist, by id."""
         ...
 
-    def started(self, session: Any, dag_id: str, run_ids: Collection[str]) -> dict[str, int]:
-        """By run: how many tries began."""
-        ...
-
-    def started_since_bound(
-        self, session: Any, dag_id: str, run_ids: Collection[str]
-    ) -> dict[tuple[str, int], int]:
-        """By run and ``seq`` of its binding: how many tries began when that or a later one was in force."""
+    def present(self, session: Any, dag_id: str, run_ids: Collection[str]) -> dict[str, list[Present]]:
+        """By run: how far its task instances have come; without runs that have none."""
         ...
 
     def versions_of_instances(

@@ -8,13 +8,11 @@ neither Pinwheel nor Airflow can name any more.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from attrs import frozen
-
-from pinwheel.services.history import binding_at
+from pinwheel.core.run.binding import RunVersions, needs_tries, versions_of
 from pinwheel.services.links import Links
 from pinwheel.services.ports import AirflowRun, AirflowTry, Host
 from pinwheel.services.views import View, instant, plain_version
@@ -30,70 +28,25 @@ def parse_key(key: str) -> tuple[str, int] | None:
     return (match[1], int(match[2])) if match else None
 
 
-@frozen
-class RunVersions:
-    """The versions of one run, as ids of Airflow's version rows; None stands for one that nobody knows."""
-
-    current: UUID | None
-    """What its tasks run on from now on."""
-    used: tuple[UUID | None, ...]
-    """What its tries ran on, oldest first, and what those to come will."""
-    bound: tuple[Any, ...]
-    """Its bindings, oldest first."""
-
-    @property
-    def mixed(self) -> bool:
-        return len(self.used) > 1
-
-
 def run_versions(host: Host, session: Any, dag_id: str, runs: Sequence[AirflowRun]) -> dict[str, RunVersions]:
-    """By run id. Only runs that were bound more than once are looked at closely."""
+    """By run id. Only runs whose versions follow from their tries are looked at closely."""
     bound = bindings.of_runs(session, dag_id, [run.run_id for run in runs])
-    several = [run_id for run_id, rows in bound.items() if len({row.dag_version_id for row in rows}) > 1]
+    close = {run_id for run_id, rows in bound.items() if needs_tries(rows)}
     unbound = [run.run_id for run in runs if run.run_id not in bound]
-    # What ran before the first binding was recorded, which only a run that Pinwheel did not see begin has.
-    early = [run_id for run_id, rows in bound.items() if rows[0].seq > 0]
-    total = host.started(session, dag_id, {*several, *early}) if several or early else {}
-    since = host.started_since_bound(session, dag_id, {*several, *early}) if several or early else {}
-    asked = [*unbound, *early]
-    rows_say = host.versions_of_instances(session, dag_id, asked) if asked else {}
-    found = {}
-    for run in runs:
-        rows = tuple(bound.get(run.run_id, ()))
-        current = rows[-1].dag_version_id if rows else run.dag_version_id
-        used: list[UUID | None] = []
-        if not rows or (
-            rows[0].seq > 0 and total.get(run.run_id, 0) > since.get((run.run_id, rows[0].seq), 0)
-        ):
-            said = rows_say.get(run.run_id, set()) - {row.dag_version_id for row in rows}
-            used += sorted(said, key=str)
-        if run.run_id in several:
-            used += _with_tries(run.run_id, rows, total, since)
-        used = [version for version in dict.fromkeys(used) if version != current]
-        found[run.run_id] = RunVersions(current, (*used, current), rows)
-    return found
-
-
-def _with_tries(
-    run_id: str, rows: Sequence[Any], total: Mapping[str, int], since: Mapping[tuple[str, int], int]
-) -> list[UUID | None]:
-    """Versions of those bindings in whose time a try began."""
-    found = []
-    for place, row in enumerate(rows):
-        first = place == 0 and row.seq == 0
-        begun = total.get(run_id, 0) if first else since.get((run_id, row.seq), 0)
-        later = since.get((run_id, rows[place + 1].seq), 0) if place + 1 < len(rows) else 0
-        if begun > later:
-            found.append(row.dag_version_id)
-    return found
-
-
-def version_of(item: AirflowTry, run: AirflowRun, bound: Sequence[Any]) -> tuple[UUID | None, Any]:
-    """The version that a try ran on, and the binding that says so, if one does."""
-    binding = binding_at(bound, item.start_date or item.end_date)
-    if binding is not None:
-        return binding.dag_version_id, binding
-    return item.dag_version_id or run.dag_version_id, None
+    tries: dict[str, list[AirflowTry]] = {}
+    for item in host.tries(session, dag_id, close) if close else ():
+        tries.setdefault(item.run_id, []).append(item)
+    said = host.versions_of_instances(session, dag_id, unbound) if unbound else {}
+    return {
+        run.run_id: versions_of(
+            bound.get(run.run_id, ()),
+            clear_number=run.clear_number,
+            dag_version_id=run.dag_version_id,
+            tries=tries.get(run.run_id, ()),
+            said=said.get(run.run_id, ()),
+        )
+        for run in runs
+    }
 
 
 class Names:

@@ -14,7 +14,7 @@ from pinwheel.core.errors import HostError, NotFound, Refused
 from pinwheel.core.event import EventKind
 from pinwheel.core.projection import Place
 from pinwheel.core.release import unversioned_remedy
-from pinwheel.core.run.binding import BoundBy
+from pinwheel.core.run.binding import BoundBy, Tries, kept
 from pinwheel.services import faults, once
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import load_states, place_for_runs, projections_for
@@ -258,6 +258,8 @@ def clear_one(
     )
     known = releases.by_dag_version(session, [bound_id]) if bound_id else {}
     row = known.get(bound_id) if bound_id else None
+    present = host.present(session, dag_id, [run_id]).get(run_id, ())
+    before = bindings.of_runs(session, dag_id, [run_id]).get(run_id, ())
     bindings.add(
         session,
         NewBinding(
@@ -266,9 +268,10 @@ def clear_one(
             seq=seq,
             dag_version_id=bound_id,
             bundle_version=bundle_version or bound_version,
-            bound_by=BoundBy.of_choice(chosen=target is not None, release=release),
+            bound_by=BoundBy.of_choice(chosen=True, release=release) if target else kept(before, bound_id),
             actor=actor,
             bound_at=host.now(),
+            tries=Tries.of(present),
         ),
         release=row.release if row else None,
         build_id=row.build_id if row else None,

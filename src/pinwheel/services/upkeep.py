@@ -8,7 +8,7 @@ from typing import Any
 
 from pinwheel.core.drift import Drift
 from pinwheel.core.release import Decision, Kind, Release, Track
-from pinwheel.core.run.binding import BoundBy
+from pinwheel.core.run.binding import Tries, kept
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import (
     ACTOR,
@@ -150,14 +150,21 @@ def keep_asserted(host: Host, dag_ids: Sequence[str], seen: dict[str, str]) -> i
 def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int = 500) -> int:
     """Record the version of running runs that no scheduler recorded (rebound while running, say).
 
-    In force from when the run was queued or cleared, which is before its tasks started on that version.
-    ``watched`` keeps which runs ran when they were looked at last: one that was rebound and ended since is
-    recorded too.
+    In force from when the run was queued or cleared. ``watched`` keeps which runs ran when they were looked
+    at last: one that was rebound and ended since is recorded too. Tasks of a run that was watched may have
+    gone on by one try since it was bound again, those of another by any number.
     """
     watched = set() if watched is None else watched
 
     def work(session: Any) -> int:
         now = host.now()
+        runs = host.unrecorded_runs(session, limit, watched)
+        again: dict[str, list[str]] = {}
+        for run in runs:
+            if run.clear_number:
+                again.setdefault(run.dag_id, []).append(run.run_id)
+        present = {dag_id: host.present(session, dag_id, run_ids) for dag_id, run_ids in again.items()}
+        before = {dag_id: bindings.of_runs(session, dag_id, run_ids) for dag_id, run_ids in again.items()}
         new = [
             NewBinding(
                 dag_id=run.dag_id,
@@ -165,10 +172,13 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
                 seq=run.clear_number,
                 dag_version_id=run.created_dag_version_id,
                 bundle_version=run.bundle_version,
-                bound_by=BoundBy.ACTIVE,
+                bound_by=kept(before.get(run.dag_id, {}).get(run.run_id, ()), run.created_dag_version_id),
                 bound_at=min(run.queued_at or now, now),
+                tries=Tries.of(present[run.dag_id].get(run.run_id, ()), late=True, sure=run.id in watched)
+                if run.clear_number
+                else None,
             )
-            for run in host.unrecorded_runs(session, limit, watched)
+            for run in runs
         ]
         return bindings.add_all(session, new)
 

@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from attrs import asdict, frozen
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
-from pinwheel.core.run.binding import BoundBy
+from pinwheel.core.run.binding import Binding, BoundBy, Tries
 from pinwheel.store import releases
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing
@@ -31,9 +31,11 @@ class NewBinding:
     seq: int
     dag_version_id: UUID | None
     bundle_version: str | None
-    bound_by: BoundBy
+    bound_by: BoundBy | str
     bound_at: datetime
     actor: str | None = None
+    tries: Tries | None = None
+    """How far the run's tasks had come, where it was bound before."""
 
 
 def add(session: Session, new: NewBinding, *, release: int | None, build_id: int | None) -> bool:
@@ -41,8 +43,13 @@ def add(session: Session, new: NewBinding, *, release: int | None, build_id: int
 
     ``release`` and ``build_id`` are what the version stands for; neither, when it is from before Pinwheel.
     """
-    row = {**asdict(new), "release": release, "build_id": build_id}
+    row = {**_columns(new), "release": release, "build_id": build_id}
     return bool(insert_missing(session, t.binding, row, _KEY))
+
+
+def _columns(new: NewBinding) -> dict[str, Any]:
+    noted = new.tries.as_json() if new.tries is not None else None
+    return {**asdict(new, recurse=False), "tries": noted}
 
 
 def add_all(session: Session, new: Collection[NewBinding]) -> int:
@@ -58,13 +65,13 @@ def add_all(session: Session, new: Collection[NewBinding]) -> int:
             "release": version.release if version else None,
             "build_id": version.build_id if version else None,
         }
-        rows.append({**asdict(one), **numbers})
+        rows.append({**_columns(one), **numbers})
     return sum(insert_missing(session, t.binding, list(chunk), _KEY) for chunk in chunks(rows, ROWS))
 
 
-def of_runs(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, list[Row[Any]]]:
+def of_runs(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, list[Binding]]:
     """Bindings by run id, oldest first."""
-    found: dict[str, list[Row[Any]]] = {}
+    found: dict[str, list[Binding]] = {}
     for chunk in chunks(sorted(set(run_ids))):
         rows = session.execute(
             select(t.binding)
@@ -72,5 +79,5 @@ def of_runs(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str
             .order_by(t.binding.c.run_id, t.binding.c.seq)
         )
         for row in rows:
-            found.setdefault(row.run_id, []).append(row)
+            found.setdefault(row.run_id, []).append(Binding.from_row(row._mapping))
     return found
