@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from harness.prebuilt import start_run
 from harness.seed import Seeder
-from pinwheel.services import upkeep
 
 DAG = """
     from airflow.sdk import DAG, task
@@ -64,7 +64,7 @@ class Life:
         )
 
     def stock_clear(self, *, latest: bool) -> None:
-        """Clear all tasks as Airflow's UI does, then check the run's tasks as the scheduler does."""
+        """Clear all tasks as Airflow's UI does; then the scheduler starts the run and checks its tasks."""
         from airflow.models.dagbag import DBDagBag
         from airflow.models.dagrun import DagRun
         from airflow.models.taskinstance import TaskInstance, clear_task_instances
@@ -72,14 +72,15 @@ class Life:
         def work(session: Any) -> None:
             tis = session.scalars(select(TaskInstance).where(TaskInstance.run_id == self.run_id)).all()
             clear_task_instances(list(tis), session, run_on_latest_version=latest)
-            session.flush()
+
+        def check(session: Any) -> None:
             run = session.scalars(select(DagRun).where(DagRun.run_id == self.run_id)).one()
             run.dag = DBDagBag(load_op_links=False).get_dag(run.created_dag_version_id, session)
             run.verify_integrity(session=session, dag_version_id=run.created_dag_version_id)
-            run.state = "running"
 
         self.host.run(work)
-        upkeep.record_bindings(self.host)
+        start_run(self.dag_id, self.run_id)
+        self.host.run(check)
 
     def relabel(self, version_id: Any) -> None:
         """What stock Airflow does to finished tries at times: point their rows at another version."""

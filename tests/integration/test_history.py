@@ -12,6 +12,7 @@ from sqlalchemy import delete, select, update
 from harness.inprocess import bound_airflow
 from harness.life import Life, dag
 from harness.seed import Seeder
+from pinwheel.services import upkeep
 from pinwheel.services.history import history
 from pinwheel.services.show.builds import releases
 from pinwheel.services.trigger import clear, trigger
@@ -122,7 +123,7 @@ def test_what_ran_before_pinwheel_has_no_build(seeder: Seeder, life: Life) -> No
 
     life.relabel(seeder.host.run(work))
     assert shown(seeder) == [("a", 1, "success", None, None), ("b", 1, "success", None, None)]
-    assert {row["bundle_version"] for row in history(seeder.host, "d")} == {"0" * 40}
+    assert {row["bundle_version"] for row in history(seeder.host, "d")} == {None}
 
 
 def test_runs_are_newest_first_and_limited(seeder: Seeder, life: Life) -> None:
@@ -164,3 +165,30 @@ def test_versions_before_pinwheel_are_listed_when_asked(seeder: Seeder, life: Li
     before = releases(seeder.host, "d", include_before=True)[1]
     assert (before.release, before.kind, before.build) == (1, "before", None)
     assert before.bundle_version == "f" * 40
+
+
+@pytest.mark.parametrize("looked_at_before", [True, False])
+def test_of_a_run_moved_while_it_ran_only_what_is_certain_is_told(
+    seeder: Seeder, life: Life, looked_at_before: bool
+) -> None:
+    """Airflow's clear "on the latest" moves a running run; the Dag processor notes it a moment later."""
+    from airflow.models.dagrun import DagRun
+
+    life.set_run("running")
+    life.execute("b", 2, "running")
+    watched: set[int] = set()
+    upkeep.record_bindings(seeder.host, watched)
+    assert watched
+    if not looked_at_before:
+        watched.clear()
+    seeder.push({"d.py": dag("a", "b", mark="m2")})
+    moved = {"clear_number": 1, "created_dag_version_id": version_ids(seeder)[1]}
+    seeder.host.run(lambda s: s.execute(update(DagRun).where(DagRun.run_id == "r1").values(**moved)))
+    life.execute("a", 1, "up_for_retry")
+    assert upkeep.record_bindings(seeder.host, watched) == 1
+    life.execute("a", 2)
+    life.execute("b", 3)
+    shown_now = {(row[0], row[1]): row[3] for row in shown(seeder)}
+    # Of b the second try was in work: it may have begun before or after.
+    first = 1 if looked_at_before else None
+    assert shown_now == {("a", 2): 2, ("b", 3): 2} | {k: first for k in shown_now if k[1] == 1}
