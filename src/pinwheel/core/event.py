@@ -25,7 +25,7 @@ class EventKind(StrEnum):
     UNSTABLE = "unstable"
     """Two parses of the same inputs gave different Dags."""
     FOLDED = "folded"
-    """What another parse of the same inputs gave took the place of an unstable build's content."""
+    """Parses of the same inputs gave other forms of an unstable build: one event, which counts them."""
     DUPLICATE = "duplicate"
     """A file holds a Dag that another place defines."""
     DRIFT = "drift"

@@ -12,7 +12,7 @@ from pinwheel.core import text
 from pinwheel.core.build import Build
 from pinwheel.core.definers import Holder, definers
 from pinwheel.core.event import EventKind
-from pinwheel.core.release import Command, Verb, decide
+from pinwheel.core.release import Command, DagState, Verb, decide
 from pinwheel.services.making import Made, ParsedFile
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out, load_states
@@ -62,11 +62,16 @@ def release_newest(
             verb=Verb.ARRIVE.value,
             actor=ACTOR,
             reason=_reason(item.build),
+            told=item.folded and _is_active(states[dag_id], item.build),
         )
         for dag_id, item in sorted(accepted.items())
     ]
     contents = {item.build.id: item.content for item in accepted.values() if item.content is not None}
     return carry_out(host, session, acts, now=now, contents=contents)
+
+
+def _is_active(state: DagState, build: Build) -> bool:
+    return state.active_build is not None and state.active_build.id == build.id
 
 
 def _accepted(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import field, frozen
@@ -19,6 +19,9 @@ from pinwheel.store import builds, events, releases
 _CLOCKLIKE = frozenset({"clock", "random", "uuid"})
 _FOLD_AFTER = 3
 """So many different serialized forms of one state of the inputs make a Dag unstable, whatever it read."""
+
+REWRITE_AFTER = 3600.0
+"""Seconds after which an unstable Dag that no run has used is taken anew."""
 
 
 def _fitted_errors(errors: Mapping[str, str]) -> dict[str, str]:
@@ -113,8 +116,8 @@ def make_builds(
                 made[content.dag_id] = Made(build=siblings[0], path=file.path)
                 continue
             if folded := _foldable(host, session, siblings):
-                build = _fold(session, folded, content, varying, now=now)
-                made[content.dag_id] = Made(build=build, path=file.path, folded=True)
+                build, anew = _fold(session, folded, content, varying, now=now)
+                made[content.dag_id] = Made(build=build, path=file.path, folded=anew)
                 continue
         versioned = content.dag_id not in file.unversioned_dags
         added.append((file, builds.NewBuild(content=content, versioned=versioned, unstable=varying)))
@@ -234,37 +237,54 @@ def _foldable(host: Host, session: Any, siblings: Sequence[Build]) -> Build | No
 
 def _fold(
     session: Any, folded: Build, content: BuildContent, varying: tuple[str, ...], *, now: datetime
-) -> Build:
-    builds.amend(
-        session,
-        folded.id,
-        digest=content.digest,
-        serialized_digest=content.serialized_digest,
-        serialized=dict(content.serialized),
-        bundle_name=content.bundle_name,
-        bundle_version=content.bundle_version,
-        parse_seconds=content.parse_seconds,
-        unstable=sorted({*folded.unstable, *varying})[:10],
-    )
-    if not folded.unstable:
-        events.add(
+) -> tuple[Build, bool]:
+    """The build that a parse of the same inputs is folded into, and whether it was written anew.
+
+    Only the first time, and when that was long ago: what always varies would else rewrite Airflow's rows
+    at each parse. Each time is counted, in one event a build.
+    """
+    known = events.newest(session, content.dag_id, EventKind.FOLDED)
+    if known is not None and known.details.get("build") != folded.build:
+        known = None
+    details: dict[str, Any] = {"count": 0, "rewritten_at": folded.created_at.isoformat()}
+    details |= known.details if known is not None else {}
+    details |= {"build": folded.build, "count": details["count"] + 1, "last_at": now.isoformat()}
+    attributes = sorted({*folded.unstable, *varying})[:10]
+    taken = datetime.fromisoformat(details["rewritten_at"])
+    anew = not folded.unstable or now - taken >= timedelta(seconds=REWRITE_AFTER)
+    if anew:
+        details |= {
+            "rewritten_at": now.isoformat(),
+            "digest": content.digest,
+            "replaced_digest": folded.digest,
+        }
+        builds.amend(
             session,
-            EventKind.UNSTABLE,
-            now=now,
-            actor=ACTOR,
-            dag_id=content.dag_id,
+            folded.id,
+            digest=content.digest,
+            serialized_digest=content.serialized_digest,
+            serialized=dict(content.serialized),
             bundle_name=content.bundle_name,
-            attributes=list(varying),
+            bundle_version=content.bundle_version,
+            parse_seconds=content.parse_seconds,
+            unstable=attributes,
         )
-    events.add(
-        session,
-        EventKind.FOLDED,
-        now=now,
-        actor=ACTOR,
-        dag_id=content.dag_id,
-        bundle_name=content.bundle_name,
-        build=folded.build,
-        digest=content.digest,
-        replaced_digest=folded.digest,
-    )
-    return builds.by_ids(session, [folded.id])[folded.id]
+    elif attributes != sorted(folded.unstable):
+        builds.amend(session, folded.id, unstable=attributes)
+    for kind, said in (
+        (EventKind.UNSTABLE, {} if folded.unstable else {"attributes": list(varying)}),
+        (EventKind.FOLDED, {} if known else details),
+    ):
+        if said:
+            events.add(
+                session,
+                kind,
+                now=now,
+                actor=ACTOR,
+                dag_id=content.dag_id,
+                bundle_name=content.bundle_name,
+                **said,
+            )
+    if known is not None:
+        events.recount(session, known.id, details)
+    return builds.by_ids(session, [folded.id])[folded.id], anew

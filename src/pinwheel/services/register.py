@@ -98,7 +98,7 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Any) -> list[Ou
             gone = _own(affected[file.path] - set(made), rows, bundle_name, file.path)
             record_broken(session, gone, bundle_name, bundle_version, file.path, file.error, now=now)
     newest = [file for file in parsed if file.path not in known or known[file.path].seq <= seq]
-    ids = files.add_parses(session, [_parse_row(file, made, now=now) for file in newest])
+    ids = files.put_parses(session, [_parse_row(file, made, now=now) for file in newest])
     written = files.put_all(
         session,
         bundle_name,

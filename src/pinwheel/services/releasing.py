@@ -33,6 +33,8 @@ class Act:
     verb: str
     actor: str
     reason: str | None = None
+    told: bool = False
+    """There is an event of it already, which counts how often it was done."""
 
 
 @frozen(kw_only=True)
@@ -150,7 +152,11 @@ def carry_out(
     _record(
         host,
         session,
-        [pair for pair in zip(acts, outcomes, strict=True) if pair[0].decision.changes],
+        [
+            (act, outcome)
+            for act, outcome in zip(acts, outcomes, strict=True)
+            if act.decision.changes and not act.told
+        ],
         now=now,
     )
     return outcomes

@@ -1,12 +1,15 @@
-"""The audit trail. Written in the transaction of the change, never altered."""
+"""The audit trail. Written in the transaction of the change, never altered.
+
+But for one kind: parses that are folded into an unstable build are counted in one event (:func:`recount`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select
+from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.event import EventKind
@@ -51,6 +54,18 @@ def of_kind(session: Session, dag_id: str, kind: EventKind) -> list[Event]:
     """All events of a Dag of a kind that is rare."""
     query = select(t.event).where(t.event.c.dag_id == dag_id, t.event.c.kind == kind)
     return [Event.from_row(row._mapping) for row in session.execute(query)]
+
+
+def newest(session: Session, dag_id: str, kind: EventKind) -> Event | None:
+    """The last event of a Dag of this kind."""
+    query = select(t.event).where(t.event.c.dag_id == dag_id, t.event.c.kind == kind)
+    row = session.execute(query.order_by(t.event.c.at.desc(), t.event.c.id.desc()).limit(1)).one_or_none()
+    return Event.from_row(row._mapping) if row else None
+
+
+def recount(session: Session, event_id: int, details: Mapping[str, Any]) -> None:
+    """Count on in an event that stands for many. The caller has locked its Dag."""
+    session.execute(update(t.event).where(t.event.c.id == event_id).values(details=dict(details)))
 
 
 def listed(

@@ -140,9 +140,49 @@ def remove(session: Session, bundle_name: str, paths: Collection[str]) -> None:
         )
 
 
-def add_parses(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Store what parses gave; their ids, in the same order. Each row names every column but the id."""
-    return insert_all(session, t.parse, rows)
+def put_parses(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Store what parses gave; their ids, in the same order. Each row names every column but the id.
+
+    A parse of an impure file that gave what the last one of the same inputs gave takes its place: such
+    files are parsed every half minute.
+    """
+    before = _last_alike(session, [row for row in rows if row["impure"]])
+    ids = {place: before[place] for row in rows if (place := _alike(row)) in before}
+    for row in rows:
+        if (place := _alike(row)) in ids:
+            again = {name: row[name] for name in ("inputs", "impure", "seconds", "parsed_at")}
+            session.execute(update(t.parse).where(t.parse.c.id == ids[place]).values(**again))
+    new = [row for row in rows if _alike(row) not in ids]
+    added = iter(insert_all(session, t.parse, new))
+    return [ids[place] if (place := _alike(row)) in ids else next(added) for row in rows]
+
+
+def _alike(row: Any) -> tuple[Any, ...]:
+    return (*(row[name] for name in _STATE), row["error"], tuple(sorted(dict(row["builds"]).items())))
+
+
+_STATE = ("bundle_name", "relative_fileloc", "file_digest", "inputs_digest", "runtime")
+
+
+def _last_alike(session: Session, rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], int]:
+    """The last parse of each state of these files' inputs, if it gave the same, by what it gave."""
+    last: dict[tuple[Any, ...], Any] = {}
+    wanted = {tuple(row[name] for name in _STATE) for row in rows}
+    for chunk in chunks(sorted({row["file_digest"] for row in rows})):
+        newest = (
+            select(func.max(t.parse.c.id))
+            .where(
+                t.parse.c.bundle_name == rows[0]["bundle_name"],
+                t.parse.c.file_digest.in_(chunk),
+                t.parse.c.relative_fileloc.in_([row["relative_fileloc"] for row in rows]),
+            )
+            .group_by(*(t.parse.c[name] for name in _STATE))
+        )
+        columns = (t.parse.c.id, *(t.parse.c[name] for name in _STATE), t.parse.c.error, t.parse.c.builds)
+        for row in session.execute(select(*columns).where(t.parse.c.id.in_(newest))):
+            if tuple(row._mapping[name] for name in _STATE) in wanted:
+                last[_alike(row._mapping)] = row.id
+    return last
 
 
 def parses(session: Session, ids: Collection[int]) -> dict[int, Parse]:
