@@ -3,7 +3,8 @@ import { answer, api } from "src/api/client";
 import type { Schemas } from "src/api/client";
 
 export type Verb = "promote" | "pin" | "unpin" | "rollback";
-export type Outcome = Schemas["Outcome"];
+/** The command line is told of a change of one Dag only. */
+export type Outcome = Schemas["Outcome"] & Partial<Pick<Schemas["OneOutcome"], "command">>;
 
 export interface Change {
   verb: Verb;

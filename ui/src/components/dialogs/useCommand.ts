@@ -35,8 +35,7 @@ export function useCommand(
   });
   if (!single) return undefined;
   const [outcome] = (calm === "" ? undefined : withReason.data) ?? planned;
-  const command: unknown = outcome?.command;
-  return typeof command === "string" ? command : undefined;
+  return outcome?.command;
 }
 
 /** Before the change is made: give up a command that is being asked for. */

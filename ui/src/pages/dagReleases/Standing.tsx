@@ -22,7 +22,7 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
   const release = releases.find(({ active }) => active);
   const pinned = dag.track === "pinned";
   const waiting = behind(builds, dag.active_build);
-  const { reason, actor, since } = dag as { reason?: string | null; actor?: string | null; since?: string | null };
+  const { reason, actor, since } = dag;
   const earlier = releases.some(({ build }) => build !== null && build !== dag.active_build);
   return (
     <HStack align="flex-start" gap={4} wrap="wrap" borderWidth="1px" borderRadius="md" p={3} role="region" aria-label="Where the Dag stands">

@@ -70,7 +70,7 @@ export function Events({ dagId }: { dagId?: string }) {
       <Filters ofOneDag={dagId !== undefined} />
       <Loaded query={query} rows={8}>
         {({ pages }) => {
-          const events = pages.flatMap((page) => page.events as unknown as Event[]);
+          const events = pages.flatMap((page) => page.events);
           if (events.length === 0 && !query.hasNextPage) {
             return (
               <Empty title={filtered ? "No event matches these filters" : "Nothing has happened yet"}>

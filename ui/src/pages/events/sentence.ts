@@ -1,15 +1,8 @@
-/** What an event says, in words. An unknown kind shows its details, so that nothing is hidden. */
+/** What an event says, in words. A kind of a later version shows its details, so that nothing is hidden. */
+import type { Schemas } from "src/api/client";
 
-export interface Event {
-  id: number;
-  at: string;
-  kind: string;
-  dag_id: string | null;
-  bundle: string | null;
-  actor: string;
-  reason: string | null;
-  [detail: string]: unknown;
-}
+export type Event = Schemas["Event"];
+export type EventKind = Schemas["EventKind"];
 
 export interface Sentence {
   what: string;
@@ -18,49 +11,60 @@ export interface Sentence {
 }
 
 const COMMON = new Set(["id", "at", "kind", "dag_id", "bundle", "actor", "reason"]);
-const RELEASES = new Set(["adopt", "auto", "pin", "promote", "retire", "rollback", "unpin"]);
 
-function numberOf(value: unknown): number | undefined {
-  return typeof value === "number" ? value : undefined;
+function commit({ bundle_version: version }: Event): string | undefined {
+  return version ? `commit ${version.slice(0, 8)}` : undefined;
 }
 
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
-}
-
-function commit(event: Event): string | undefined {
-  const version = textOf(event["bundle_version"]);
-  return version === undefined ? undefined : `commit ${version.slice(0, 8)}`;
-}
-
-function released(event: Event): Sentence {
-  const [build, from] = [numberOf(event["build"]), numberOf(event["from_build"])];
-  const [release, fromRelease] = [numberOf(event["release"]), numberOf(event["from_release"])];
-  const more = textOf(event["message"]);
-  if (event.kind === "retire") return { what: "Taken off the schedule", more };
-  if (release !== undefined && release === fromRelease) return { what: `Stays on build ${build}, release ${release}`, more };
-  const came = from === undefined || from === build ? "" : `, in place of build ${from}`;
+function released({ build, from_build: from, release, from_release: fromRelease, message }: Event): Sentence {
+  const more = message ?? undefined;
+  if (typeof release === "number" && release === fromRelease) return { what: `Stays on build ${build}, release ${release}`, more };
+  const came = typeof from !== "number" || from === build ? "" : `, in place of build ${from}`;
   return { what: `Build ${build ?? "?"} is release ${release ?? "?"}${came}`, more };
 }
 
+function backfilled({ build, from_date: from, to_date: to, new: made, cleared, skipped }: Event): Sentence {
+  const dates = `${from?.slice(0, 10) ?? "?"} to ${to?.slice(0, 10) ?? "?"}`;
+  const on = typeof build === "number" ? ` on build ${build}` : "";
+  return { what: `Backfill of ${dates}${on}`, more: `${made ?? 0} new, ${cleared ?? 0} cleared, ${skipped ?? 0} left out` };
+}
+
+/** Words for every kind there is. */
+export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
+  adopt: released,
+  auto: released,
+  pin: released,
+  unpin: released,
+  promote: released,
+  rollback: released,
+  retire: ({ message }) => ({ what: "Taken off the schedule", more: message ?? undefined }),
+  build: (event) => ({ what: `Build ${event.build} was made`, more: commit(event) }),
+  broken: (event) => ({ what: event.error || "Its file can not be imported", more: commit(event) }),
+  trigger: ({ build, run_id: runId }) => ({ what: `A run on build ${build}`, runId: runId ?? undefined }),
+  clear: ({ build, run_id: runId }) => ({
+    what: typeof build === "number" ? `Runs again on build ${build}` : "Runs again",
+    runId: runId ?? undefined,
+  }),
+  backfill: backfilled,
+  unstable: ({ attributes }) => ({ what: "Each parse of the same files gives another Dag", more: attributes?.join(", ") }),
+  folded: ({ build }) => ({ what: `Build ${build} was written anew by another parse of the same files` }),
+  duplicate: ({ path, owner }) => ({ what: `${path ?? "Another file"} holds the Dag too`, more: owner ? `stays with ${owner}` : undefined }),
+  drift: ({ found }) => ({
+    what: "Airflow's rows were changed past Pinwheel, and put back",
+    more: Object.keys(found ?? {}).sort().join(", ") || undefined,
+  }),
+  refused: (event) => ({ what: "A version was not taken", more: commit(event) }),
+  fault: (event) => ({ what: `Failed in ${event.place ?? "the Dag processor"}`, more: commit(event) }),
+};
+
+function isKnown(kind: string): kind is EventKind {
+  return Object.hasOwn(WORDS, kind);
+}
+
 export function sentence(event: Event): Sentence {
-  const build = numberOf(event["build"]);
-  const runId = textOf(event["run_id"]);
-  if (RELEASES.has(event.kind)) return released(event);
-  switch (event.kind) {
-    case "build":
-      return { what: `Build ${build} was made`, more: commit(event) };
-    case "broken":
-      return { what: textOf(event["error"]) ?? "Its file can not be imported", more: commit(event) };
-    case "trigger":
-      return { what: `A run on build ${build}`, runId };
-    case "clear":
-      return { what: build === undefined ? "Runs again" : `Runs again on build ${build}`, runId };
-    default: {
-      const details = Object.entries(event).filter(([name, value]) => !COMMON.has(name) && value !== null && value !== "");
-      return { what: details.map(([name, value]) => `${name.replaceAll("_", " ")}: ${plain(value)}`).join("; ") || event.kind };
-    }
-  }
+  if (isKnown(event.kind)) return WORDS[event.kind](event);
+  const details = Object.entries(event).filter(([name, value]) => !COMMON.has(name) && value !== null && value !== "");
+  return { what: details.map(([name, value]) => `${name.replaceAll("_", " ")}: ${plain(value)}`).join("; ") || event.kind };
 }
 
 function plain(value: unknown): string {

@@ -7,8 +7,10 @@ import { WarningIcon } from "src/components/icons";
 import { Commit } from "src/components/labels";
 import { Time } from "src/components/time";
 
+type Broken = Pick<Schemas["Broken"], "at" | "bundle_version" | "error">;
+
 /** Says that the newest commit is broken; its error is one click away. */
-export function BrokenButton({ dagId, broken, url }: { dagId: string; broken: Schemas["Broken"]; url?: string | null }) {
+export function BrokenButton({ dagId, broken, url }: { dagId: string; broken: Broken; url?: string | null }) {
   return (
     <Dialog.Root size="xl" scrollBehavior="inside" lazyMount unmountOnExit>
       <Dialog.Trigger asChild>
