@@ -22,7 +22,7 @@ import httpx
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from harness.databases import FERNET_KEY, Database
+from harness.databases import FERNET_KEY, Database, Queries
 from harness.processes import (
     SESSION_ID,
     SESSION_VARIABLE,
@@ -34,6 +34,7 @@ from harness.processes import (
     tail,
     wait_for,
 )
+from pinwheel.cli.remote import RemoteBackend
 
 BIN = Path(sys.executable).parent
 AIRFLOW_VERSION = importlib.metadata.version("apache-airflow-core")
@@ -60,7 +61,7 @@ def _stock_processor() -> list[str]:
     return [str(BIN / "airflow"), "dag-processor"]
 
 
-class AirflowEnv:
+class AirflowEnv(Queries):
     """Airflow's components over one database, each started and stopped at will. Use it as a context manager.
 
     Args:
@@ -142,6 +143,10 @@ class AirflowEnv:
             "dag_processor.refresh_interval": 1,
             "dag_processor.bundle_refresh_check_interval": 1,
             "dag_processor.min_file_process_interval": 2,
+            # The first Dag file that asks for a variable waits while Airflow makes an API in the processor:
+            # five CPU seconds. One that waits too long is broken, and its version settles without its Dags.
+            "core.dagbag_import_timeout": 120,
+            "dag_processor.dag_file_processor_timeout": 180,
             "dag_processor.print_stats_interval": 0,
             "scheduler.scheduler_idle_sleep_time": 0.2,
             "scheduler.scheduler_heartbeat_sec": 1,
@@ -380,20 +385,6 @@ class AirflowEnv:
         """A plain SQLAlchemy session on the metadata database: ``with env.session() as session``."""
         return Session(self.engine())
 
-    def rows(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
-        """The rows of one SQL query as dictionaries."""
-        with self.engine().connect() as connection:
-            return [dict(row) for row in connection.execute(sa.text(statement), parameters).mappings()]
-
-    def scalar(self, statement: str, **parameters: Any) -> Any:
-        with self.engine().connect() as connection:
-            return connection.execute(sa.text(statement), parameters).scalar()
-
-    def execute(self, statement: str, **parameters: Any) -> None:
-        """One SQL statement, committed."""
-        with self.engine().begin() as connection:
-            connection.execute(sa.text(statement), parameters)
-
     # the REST API
 
     def token(self, user: str = "admin") -> str:
@@ -410,6 +401,10 @@ class AirflowEnv:
             headers = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
             self._clients[key] = httpx.Client(base_url=self.url, headers=headers, timeout=30)
         return self._clients[key]
+
+    def remote(self, user: str | None = "admin") -> RemoteBackend:
+        """The commands' backend, over this server."""
+        return RemoteBackend(self.url, self.token(user) if user else None)
 
     def get(self, path: str, user: str = "admin", **params: Any) -> Any:
         """GET, must succeed; the JSON."""

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 
@@ -19,8 +19,29 @@ FERNET_KEY = "u3Xb5vR2cYz0G4iG1dJq8r7m0d9m1oWJb0sVQ8l6u9E="
 Backend = Literal["postgres", "sqlite"]
 
 
+class Queries:
+    """SQL for what has an engine."""
+
+    def engine(self) -> sa.Engine:
+        raise NotImplementedError
+
+    def rows(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
+        """The rows of one SQL query as dictionaries."""
+        with self.engine().connect() as connection:
+            return [dict(row) for row in connection.execute(sa.text(statement), parameters).mappings()]
+
+    def scalar(self, statement: str, **parameters: Any) -> Any:
+        with self.engine().connect() as connection:
+            return connection.execute(sa.text(statement), parameters).scalar()
+
+    def execute(self, statement: str, **parameters: Any) -> None:
+        """One SQL statement, committed."""
+        with self.engine().begin() as connection:
+            connection.execute(sa.text(statement), parameters)
+
+
 @dataclass
-class Database:
+class Database(Queries):
     """One metadata database. ``url`` is what Airflow is configured with (a synchronous SQLAlchemy URL)."""
 
     backend: Backend
