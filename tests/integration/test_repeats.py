@@ -23,8 +23,9 @@ from pinwheel.cli.remote import RemoteBackend
 from pinwheel.core.errors import Conflict, InvalidInput
 from pinwheel.core.release import Verb
 from pinwheel.core.selector import Selector
-from pinwheel.services import backfill, change, once, trigger, views
+from pinwheel.services import backfill, change, once, trigger
 from pinwheel.services.ports import BackfillWish
+from pinwheel.services.show.events import events
 from pinwheel.store import requests
 
 Ask = Callable[..., tuple[int, Any]]
@@ -67,7 +68,7 @@ def ask(request: Any, world: World, api: Api, monkeypatch: pytest.MonkeyPatch, c
 
 
 def kinds(world: World) -> list[str]:
-    return [event["kind"] for event in views.events(world.host)]
+    return [event.kind for event in events(world.host)]
 
 
 def ended_run(world: World, run_id: str) -> str:

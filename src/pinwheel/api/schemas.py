@@ -449,6 +449,15 @@ class InvalidPart(_Answer):
     message: str
 
 
+class EarlierRequest(_Answer):
+    """The request that a request id or key stands for, with those of its Dags that you may see."""
+
+    verb: str
+    dag_ids: list[str]
+    actor: str
+    at: Moment
+
+
 class Facts(_Answer):
     """What an error is about, for programs. Each problem has those that fit it."""
 
@@ -466,6 +475,8 @@ class Facts(_Answer):
     expected_release: int | None = None
     active_release: int | None = None
     active_build: int | None = None
+    request_id: str | None = None
+    first: EarlierRequest | None = Field(None, description="What was asked under this request id before.")
     errors: list[InvalidPart] | None = Field(None, description="What is wrong with the request, at most 20.")
 
 
