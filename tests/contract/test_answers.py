@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,18 @@ def test_the_database_holds_each_kind_of_event_and_each_detail_is_declared(place
     assert {name for row in rows for name in row.details} == DETAILS
 
 
+def test_the_docs_name_the_details_of_each_kind_of_event(place: Place) -> None:
+    rows = place.everything.host.run(lambda s: s.execute(select(t.event.c.kind, t.event.c.details)).all())
+    docs = (Path(__file__).parents[2] / "docs" / "rest-api.md").read_text().splitlines()
+    told: dict[str, set[str]] = {}
+    for line in docs:
+        cells = [re.findall(r"`(\w+)`", cell) for cell in line.strip().strip("|").split("|")]
+        if line.startswith("  | `"):
+            told |= {kind: set(cells[1]) for kind in cells[0]}
+    assert told.keys() == {row.kind for row in rows}
+    assert [(row.kind, name) for row in rows for name in row.details if name not in told[row.kind]] == []
+
+
 def test_no_route_sends_a_field_that_its_schema_does_not_declare(place: Place) -> None:
     told, declared = set[str](), set[str]()
     for name, schema, answer in place.answers():
@@ -142,6 +155,15 @@ def test_no_route_sends_a_field_that_its_schema_does_not_declare(place: Place) -
         told |= told_of(place.document, schema, answer)
         declared |= named_in(place.document, schema)
     assert told == declared, "of what is never told nothing was seen"
+
+
+def test_the_conflict_of_a_reused_key_tells_of_the_first_request_what_is_declared(place: Place) -> None:
+    key = {"Idempotency-Key": "deploy-1"}
+    assert place.client.post(f"{API}/dags/d/pin", json={}, headers=key).is_success
+    reply = place.client.post(f"{API}/dags/d/unpin", json={}, headers=key)
+    assert (reply.status_code, reply.json()["facts"]["first"]["verb"]) == (409, "pin")
+    schema = {"$ref": "#/components/schemas/Problem"}
+    assert undeclared(place.document, schema, reply.json()) == []
 
 
 class ReadsOnly(Reader):
