@@ -114,21 +114,16 @@ versioned    pinned  there    waits        -|previous  => auto, unpin newest
 """
 
 ROLL_BACK = """
-bundle       track   stand    build           => outcome
-unversioned  *       *        *               => UNVERSIONED
-opted-out    *       there    *               => OPTED-OUT
-opted-out    *       none     given           => OPTED-OUT
-opted-out    *       none     -               => NO-EARLIER
-opted-out    auto    none     previous        => pinned, rollback it
-opted-out    pinned  none     previous        => rollback it
-versioned    *       *        -               => NO-EARLIER
-versioned    auto    none     previous|given  => pinned, rollback it
-versioned    pinned  none     previous|given  => rollback it
-versioned    *       active   active          => nothing
-versioned    auto    active   previous|other  => pinned, rollback it
-versioned    pinned  active   previous|other  => rollback it
-versioned    auto    retired  previous|given  => pinned, rollback it
-versioned    pinned  retired  previous|given  => rollback it
+bundle       track   stand         build           => outcome
+unversioned  *       *             *               => UNVERSIONED
+opted-out    *       there         *               => OPTED-OUT
+opted-out    *       none          given           => OPTED-OUT
+opted-out    *       none          -               => NO-EARLIER
+opted-out    *       none          previous        => pinned, rollback it
+versioned    *       *             -               => NO-EARLIER
+versioned    *       none|retired  previous|given  => pinned, rollback it
+versioned    *       active        active          => nothing
+versioned    *       active        previous|other  => pinned, rollback it
 """
 
 ARRIVE = """

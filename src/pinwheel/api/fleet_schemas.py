@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pinwheel.api.schemas import Broken, Moment, TroubledBundle, _Answer
+from pinwheel.api.schemas import Broken, Hold, Moment, TroubledBundle, _Answer
 
 
 class FleetBuild(_Answer):
@@ -45,6 +45,9 @@ class FleetDag(_Answer):
     newest: FleetBuild | None
     behind: int = Field(description="So many builds are newer than the active one.")
     held: bool
+    holds: list[Hold] = Field(
+        description="Why the newest build is not active, the first to be shown; empty: nothing holds the Dag."
+    )
     retired: bool
     pin: Pin | None
     broken: Broken | None

@@ -218,6 +218,14 @@ class Broken(_Answer):
     path: str | None = Field(description="The Dag's file in the bundle.")
 
 
+class Hold(_Answer):
+    kind: Literal["pin"]
+    reason: str | None
+    since: Moment | None
+    until: Moment | None = Field(description="When it ends by itself; null: it does not.")
+    by: str | None
+
+
 class DagStatus(_Answer):
     dag_id: str
     bundle: str | None
@@ -226,6 +234,9 @@ class DagStatus(_Answer):
     newest_build: int | None
     track: Literal["auto", "pinned"]
     held: bool
+    holds: list[Hold] = Field(
+        description="Why the newest build is not active, the first to be shown; empty: nothing holds the Dag."
+    )
     label: str | None
     broken: Broken | None = Field(
         description="What is wrong with the newest bundle version's file, whether or not anything runs "

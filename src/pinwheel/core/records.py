@@ -54,6 +54,10 @@ class ManagedDag(Record):
     track_since: datetime | None
     asserted_at: datetime | None
 
+    @property
+    def pinned(self) -> bool:
+        return self.track is Track.PINNED
+
 
 @frozen(kw_only=True)
 class ReleaseRecord(Record):
@@ -271,3 +275,7 @@ class FleetDag(Record):
     release_kind: str | None
     release_actor: str | None
     release_reason: str | None
+
+    @property
+    def pinned(self) -> bool:
+        return self.track is Track.PINNED

@@ -8,6 +8,7 @@ raised as an error with its reason. ``pinwheel … --plan``, the API and the ser
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
@@ -16,6 +17,7 @@ from attrs import field, frozen
 from pinwheel.core.build import Build
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
 from pinwheel.core.newer import is_newer
+from pinwheel.core.why_held import why_held
 
 
 class Track(StrEnum):
@@ -62,13 +64,26 @@ class DagState:
     shown: Mapping[int, int] = field(factory=dict)
     """By id of a build the place of the last head that showed it (:func:`is_newer`): of the active build
     and of the one asked for, where a number was given."""
+    track_actor: str | None = None
+    track_reason: str | None = None
+    track_since: datetime | None = None
+
+    @property
+    def pinned(self) -> bool:
+        return self.track is Track.PINNED
+
+    @property
+    def active_build_id(self) -> int | None:
+        return self.active_build.id if self.active_build else None
+
+    @property
+    def newest_build_id(self) -> int | None:
+        return self.newest_build.id if self.newest_build else None
 
     @property
     def held(self) -> bool:
-        """The newest build is not the active one."""
-        if self.newest_build is None or self.active_build is None:
-            return False
-        return self.newest_build.build != self.active_build.build
+        """Something holds the Dag (:func:`~pinwheel.core.why_held.why_held`)."""
+        return bool(why_held(self))
 
 
 class Verb(StrEnum):
@@ -280,12 +295,10 @@ def _rollback(state: DagState, command: Command) -> Decision:
         )
     if state.active_build is not None and build.build == state.active_build.build and not state.retired:
         return Decision(steps=(), reason=f"build {build.build} is already active")
-    steps: list[Step] = []
-    if state.track is not Track.PINNED:
-        # The build that is rolled back must not come back by itself with the next push.
-        steps.append(SetTrack(track=Track.PINNED))
-    steps.append(Release(build=build, kind=Kind.ROLLBACK))
-    return Decision(steps=tuple(steps), reason=f"held on build {build.build} until unpinned")
+    # The build that is rolled back must not come back by itself with the next push. On a pinned Dag this says
+    # who holds it now, and why.
+    steps = SetTrack(track=Track.PINNED), Release(build=build, kind=Kind.ROLLBACK)
+    return Decision(steps=steps, reason=f"held on build {build.build} until unpinned")
 
 
 def _retire(state: DagState, command: Command) -> Decision:

@@ -9,10 +9,10 @@ from typing import Any
 from attrs import frozen
 
 from pinwheel.core.build import Build
-from pinwheel.core.release import Track
+from pinwheel.core.why_held import why_held
 from pinwheel.services.links import Links
 from pinwheel.services.ports import DagCard, Host
-from pinwheel.services.views import View, instant, plain_version
+from pinwheel.services.views import View, holds, instant, plain_version
 from pinwheel.store import builds
 from pinwheel.store import fleet as store
 
@@ -102,10 +102,8 @@ def _lines(host: Host, session: Any, wish: Wish, readable: set[str]) -> list[_Li
     return [
         _Line(
             row=row,
-            held=row.active_build is not None
-            and row.newest_build is not None
-            and row.active_build != row.newest_build,
-            pinned=row.track == Track.PINNED,
+            held=bool(why_held(row)),
+            pinned=row.pinned,
             broken=(row.bundle_name, row.relative_fileloc) in broken,
             failing=row.dag_version_id in failing,
         )
@@ -153,6 +151,7 @@ def _view(
         "newest": newest,
         "behind": max(0, newest["build"] - active["build"]) if active and newest else 0,
         "held": line.held,
+        "holds": holds(row),
         "retired": bool(row.retired),
         "pin": {
             "actor": row.track_actor,
@@ -201,7 +200,7 @@ def _changed_at(row: Any) -> datetime | None:
 def _last_change(row: Any) -> View | None:
     """The newer of the active release and of the last pin or unpin."""
     if _pin_is_newer(row):
-        kind = "pin" if row.track == Track.PINNED else "unpin"
+        kind = "pin" if row.pinned else "unpin"
         actor, reason = row.track_actor, row.track_reason
     elif row.released_at is not None:
         kind, actor, reason = row.release_kind, row.release_actor, row.release_reason

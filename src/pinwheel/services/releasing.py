@@ -93,6 +93,9 @@ def load_states(host: Host, session: Any, dag_ids: Sequence[str]) -> dict[str, D
             versioned=versioned[row.bundle_name],
             bundle_name=row.bundle_name,
             unused_auto_release=automatic,
+            track_actor=row.track_actor,
+            track_reason=row.track_reason,
+            track_since=row.track_since,
         )
     return states
 

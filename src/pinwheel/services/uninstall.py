@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pinwheel.core.errors import Refused
-from pinwheel.core.release import Track
+from pinwheel.core.why_held import why_held
 from pinwheel.services.ports import Host
 from pinwheel.store import dags
 
@@ -46,12 +46,8 @@ def uninstall(host: Host, *, force: bool = False) -> dict[str, Any]:
 def _plan(host: Host, session: Any) -> dict[str, Any]:
     tables = host.own_tables(session)
     rows = dags.rows(session) if "pinwheel_dag" in tables else {}
-    pinned = sorted(dag_id for dag_id, row in rows.items() if row.track == Track.PINNED)
-    held = sorted(
-        dag_id
-        for dag_id, row in rows.items()
-        if row.active_build_id and row.active_build_id != row.newest_build_id
-    )
+    pinned = sorted(dag_id for dag_id, row in rows.items() if row.pinned)
+    held = sorted(dag_id for dag_id, row in rows.items() if why_held(row))
     left = host.leftovers(session)
     return {
         "tables": tables,

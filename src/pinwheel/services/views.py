@@ -8,8 +8,8 @@ from typing import Any
 
 from pinwheel.core.build import Build
 from pinwheel.core.records import ManagedDag
-from pinwheel.core.release import Track
 from pinwheel.core.version_alias import split_version
+from pinwheel.core.why_held import Hold, Standing, why_held
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import unknown_dag
 from pinwheel.store import builds as build_store
@@ -71,7 +71,8 @@ def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[View]:
 
 
 def _status(row: Any, active: Build | None, newest: Build | None, release: Any, broken: Any) -> View:
-    pinned = row.track == Track.PINNED
+    pinned = row.pinned
+    held = holds(row)
     return {
         "dag_id": row.dag_id,
         "bundle": row.bundle_name,
@@ -79,7 +80,8 @@ def _status(row: Any, active: Build | None, newest: Build | None, release: Any, 
         "active_build": active.build if active else None,
         "newest_build": newest.build if newest else None,
         "track": row.track,
-        "held": bool(active and newest and active.build != newest.build),
+        "held": bool(held),
+        "holds": held,
         "label": active.label if active else None,
         "broken": _broken(broken) if broken is not None else None,
         "retired": bool(row.retired),
@@ -91,6 +93,21 @@ def _status(row: Any, active: Build | None, newest: Build | None, release: Any, 
         "kind": release.kind if release else None,
         "released_at": instant(release.created_at) if release else None,
         "path": row.relative_fileloc,
+    }
+
+
+def holds(dag: Standing) -> list[View]:
+    """What holds a Dag, the first to be shown; empty: nothing."""
+    return [_hold(hold) for hold in why_held(dag)]
+
+
+def _hold(hold: Hold) -> View:
+    return {
+        "kind": hold.kind.value,
+        "reason": hold.reason,
+        "since": instant(hold.since),
+        "until": instant(hold.until),
+        "by": hold.by,
     }
 
 

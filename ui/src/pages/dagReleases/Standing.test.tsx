@@ -19,6 +19,7 @@ const HELD = {
   newest_build: 3,
   track: "pinned",
   held: true,
+  holds: [{ kind: "pin", reason: "month end", since: "2026-03-01T10:00:00Z", until: null, by: "ada" }],
   label: null,
   broken: null,
   retired: false,
@@ -49,7 +50,7 @@ test("a held Dag says who pinned it and why, what waits, and offers to promote i
 });
 
 test("nothing to go back to, nothing waiting: neither is offered", () => {
-  const free = { ...HELD, track: "auto", held: false, newest_build: 1 } as Schemas["DagStatus"];
+  const free = { ...HELD, track: "auto", held: false, holds: [], newest_build: 1 } as Schemas["DagStatus"];
   show(<Standing dag={free} builds={BUILDS.slice(2)} releases={RELEASES} may={EVERYTHING} onAct={vi.fn()} />);
   expect(screen.queryByRole("button", { name: /Promote|Roll back|Unpin/ })).toBeNull();
   expect(screen.getByRole("button", { name: "Pin" })).toBeDefined();

@@ -60,7 +60,7 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
               Build {dag.newest_build} waits{waiting > 1 ? `, ${waiting} builds behind` : ""}
             </Text>
           </HStack>
-        ) : dag.active_build === null ? undefined : (
+        ) : dag.active_build === null || dag.active_build !== dag.newest_build ? undefined : (
           <Text color="fg.muted">The newest build is active.</Text>
         )}
         {dag.broken === null ? undefined : (

@@ -107,7 +107,7 @@ function Newest({ dag }: { dag: FleetDag }) {
           ) : undefined}
         </HStack>
       ) : (
-        <Text color="fg.muted">{dag.newest === null ? "–" : "is active"}</Text>
+        <Text color="fg.muted">{dag.newest === null || dag.newest.build !== dag.active?.build ? "–" : "is active"}</Text>
       )}
       {dag.held && dag.newest !== null ? (
         <Small>

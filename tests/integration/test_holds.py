@@ -1,0 +1,79 @@
+"""Why a Dag is held: the same on every surface, and who rolled back last is who holds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.inprocess_api import API, Api
+from harness.operations import World
+from harness.prebuilt import Text
+from pinwheel.core.release import Verb
+from pinwheel.services import change, fleet, uninstall, views
+from pinwheel.services.releasing import load_states
+
+
+@pytest.fixture
+def world(airflow_database: Any) -> World:
+    return World()
+
+
+def do(world: World, verb: Verb, actor: str, reason: str, dag_id: str = "a", **more: Any) -> Any:
+    wanted = change.Change(verb=verb, dag_ids=[dag_id], actor=actor, reason=reason, **more)
+    return change.apply(world.host, wanted)[0]
+
+
+def holds_everywhere(world: World) -> dict[str, Any]:
+    """By Dag what holds it, as status says; the other surfaces agree."""
+    api = Api(world.host).as_("a", "b", "c")
+    found = {view["dag_id"]: view["holds"] for view in views.status(world.host)}
+    held = {dag_id for dag_id, holds in found.items() if holds}
+    shown = fleet.fleet(world.host, fleet.Wish(), lambda: set(found))
+    by_rest = {
+        **{f"dags/{dag_id}": [api.get(f"{API}/dags/{dag_id}").json()] for dag_id in found},
+        "dags": api.get(f"{API}/dags").json()["dags"],
+        "fleet": api.get(f"{API}/fleet").json()["dags"],
+    }
+    for where, rows in {"fleet": shown["dags"], **by_rest}.items():
+        for row in rows:
+            assert (row["held"], row["holds"]) == (row["dag_id"] in held, found[row["dag_id"]]), where
+    assert shown["counts"]["held"] == len(held)
+    for path in ("dags", "fleet"):
+        filtered = api.get(f"{API}/{path}", params={"held": True}).json()["dags"]
+        assert {row["dag_id"] for row in filtered} == held
+    assert uninstall.plan(world.host)["held"] == sorted(held)
+    states = world.host.run(lambda s: load_states(world.host, s, sorted(found)))
+    assert {dag_id for dag_id, state in states.items() if state.held} == held
+    return found
+
+
+def test_every_surface_tells_the_same_of_what_is_held(world: World) -> None:
+    assert holds_everywhere(world) == {"a": [], "b": [], "c": []}
+    do(world, Verb.ROLLBACK, "ada", "wrong totals")
+    do(world, Verb.PIN, "bob", "month end", "b")
+    found = holds_everywhere(world)
+    assert (found["b"], found["c"]) == ([], []), "what is pinned on its newest build is not held"
+    (hold,) = found["a"]
+    assert hold.pop("since") is not None
+    assert hold == {"kind": "pin", "reason": "wrong totals", "until": None, "by": "ada"}
+    world.pusher.push({"b": Text("assets")})
+    (hold,) = holds_everywhere(world)["b"]
+    assert (hold["by"], hold["reason"]) == ("bob", "month end")
+    do(world, Verb.PROMOTE, "eve", "checked", "b")
+    do(world, Verb.UNPIN, "eve", "over")
+    assert holds_everywhere(world) == {"a": [], "b": [], "c": []}
+
+
+def test_a_second_rollback_renews_who_holds_the_dag_why_and_since_when(world: World) -> None:
+    world.pusher.push({"a": Text("assets")})
+    do(world, Verb.ROLLBACK, "ada", "wrong totals")
+    (first,) = holds_everywhere(world)["a"]
+    again = do(world, Verb.ROLLBACK, "bob", "wrong dates")
+    assert (again.build, again.track) == (1, "pinned")
+    (second,) = holds_everywhere(world)["a"]
+    assert (second["by"], second["reason"]) == ("bob", "wrong dates")
+    assert second["since"] > first["since"]
+    # What changes nothing says nothing.
+    assert not do(world, Verb.ROLLBACK, "eve", "again", build=1).changed
+    assert holds_everywhere(world)["a"] == [second]
