@@ -92,6 +92,7 @@ class Loop:
             self._thread.join(60)
         self.manager.terminate()
         self.manager.end()
+        self.manager.after_run()
 
     # What users see, from another connection
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
+from airflow.configuration import conf
 from airflow.models.dag import DagModel, DagTag
 from airflow.models.dag_version import DagVersion
 from airflow.models.dagbundle import DagBundleModel
@@ -49,6 +50,7 @@ from pinwheel.core.drift import Drift
 from pinwheel.core.errors import HostError, PinwheelError, Refused
 from pinwheel.core.projection import Place, Projected, Projection
 from pinwheel.core.records import RunOutcome
+from pinwheel.core.retention import Keep
 from pinwheel.core.run.binding import Present
 from pinwheel.services.ports import (
     AirflowBackfill,
@@ -106,6 +108,12 @@ class AirflowHost:
     def now(self) -> datetime:
         now: datetime = timezone.utcnow()
         return now
+
+    def retention(self) -> Keep:
+        return Keep(
+            builds=conf.getint("pinwheel", "keep_builds", fallback=Keep.builds),
+            events_days=conf.getint("pinwheel", "keep_events_days", fallback=Keep.events_days),
+        )
 
     def announce(self, events: Sequence[Mapping[str, Any]]) -> None:
         for event in events:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+import structlog
 from airflow.configuration import conf
 from airflow.dag_processing.bundles.base import BaseDagBundle
 from airflow.dag_processing.bundles.manager import DagBundlesManager
@@ -19,20 +20,36 @@ from pinwheel.airflow3.guarded import Boundary
 from pinwheel.airflow3.heads import HeadView
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.core import text
-from pinwheel.services import faults, presence, upkeep
+from pinwheel.services import faults, presence, pruning, upkeep
+from pinwheel.services.duties import Lease, Lost
 from pinwheel.store import bundles, dags
 
 BATCH = 25
 """Dags whose rows are looked at, and written anew if need be, in one turn of the loop: so it stays short."""
 
+A_TURN = 5.0
+"""Seconds within which a task of a watched run begins at most one try that the look at it missed."""
 RUNS = 500
 """Outcomes that are recorded in one turn of the loop."""
 LOOK_BACK = 10_000
 """So many of the newest runs a processor looks at when it starts: for what ended while none was there."""
+ASK_AGAIN = 5.0
+"""Seconds after which a duty is asked for again that another processor has, or that is still being done."""
+PRUNE_INTERVAL = 24 * 3600.0
+FIRST_PRUNE = 120.0
+"""Seconds from the start on: it is busy enough."""
+UPKEEP, PRUNING, RETIRING = "upkeep", "prune", "retire"
+"""The leases: what belongs together is done by one processor."""
+
+log = structlog.get_logger(__name__)
 
 
 class Keeper:
-    """Timers over the upkeep services. Each processor has one; the services lock what they change."""
+    """Timers over the upkeep services. Each processor has one; the services lock what they change.
+
+    What concerns the whole deployment is done by the one processor that holds its lease. What tends this
+    machine's disk, or what this process knows, each does for itself.
+    """
 
     def __init__(self, host: AirflowHost, boundary: Boundary) -> None:
         self.host = host
@@ -46,9 +63,12 @@ class Keeper:
         self._paused: dict[str, bool] = {}
         self._asserted: dict[str, str] = {}
         self._running: set[int] = set()
+        self._recorded_at = float("-inf")
         self._look_back = LOOK_BACK
         self._protected: dict[str, set[str]] = {}
         self._errands = Errands(wait=1.0)
+        self._leases = {name: Lease(host, name) for name in (UPKEEP, PRUNING, RETIRING)}
+        self._begun = time.monotonic()
 
     def bundle_advanced(self, bundle_name: str) -> None:
         self._settled.pop(bundle_name, None)
@@ -67,36 +87,70 @@ class Keeper:
     def turn(self, dag_bundles: Sequence[BaseDagBundle], only: list[str] | None) -> None:
         """One turn: each duty whose time has come."""
         self._every("faults", 60.0, self.boundary.load)
-        self._every("drift", self._drift_interval, lambda: upkeep.repair_drift(self.host))
         self._every("unpinned", self._drift_interval, self._look_again_at_unpinned)
-        self._every("bindings", 1.0, self._record_runs)
-        self._every("health", self._parse_interval, self._heal)
-        self._every("assert", 1.0, self._assert_some)
         self._every("protect", 30.0, lambda: self._protect(dag_bundles))
         self._every("configured", self._drift_interval, self.keep_configured)
+        # One of several processors does these
+        self._every("drift", self._drift_interval, lambda: upkeep.repair_drift(self.host), UPKEEP)
+        self._every("bindings", 1.0, self._record_runs, UPKEEP)
+        self._every("health", self._parse_interval, self._heal, UPKEEP)
+        self._every("assert", 1.0, self._assert_some, UPKEEP)
+        # Kept between two times: so no other does it in between
+        self._every("keep prune", ASK_AGAIN, self._leases[PRUNING].have)
+        self._every("prune", PRUNE_INTERVAL, self._prune, PRUNING)
         if not only:
             # A processor of some bundles may know no others, as Airflow has it too.
-            self._every("inactive", 60.0, self.retire_unconfigured)
+            self._every("inactive", 60.0, self.retire_unconfigured, RETIRING)
 
-    def _every(self, duty: str, interval: float, work: Callable[[], Any]) -> None:
+    def end(self) -> None:
+        """Let other processors do what this one does, at once."""
+        for lease in self._leases.values():
+            try:
+                lease.give_up()
+            except Exception:
+                log.warning("A duty could not be given up; others take it soon", duty=lease.name)
+
+    def _every(self, duty: str, interval: float, work: Callable[[], Any], lease: str | None = None) -> None:
         now = time.monotonic()
-        if now - self._last.get(duty, float("-inf")) < interval:
+        if now - self._last.get(duty, self._never(duty)) < interval:
             return
-        self._last[duty] = now
         try:
+            if lease is not None and not self._leases[lease].have():
+                # Whoever has it may end at any time
+                self._last[duty] = now - interval + min(interval, ASK_AGAIN)
+                return
+            self._last[duty] = now
             work()
+        except (Unfinished, Lost):
+            self._last[duty] = now - interval + min(interval, ASK_AGAIN)
         except Exception as error:
+            self._last[duty] = now
             self.boundary.caught(duty, error)
         else:
             self.boundary.worked(duty)
 
     def _record_runs(self) -> None:
         """What versions runs use and what they came to, where no scheduler recorded it."""
+        now = time.monotonic()
+        if now - self._recorded_at > A_TURN:
+            # What was seen running is old: another processor had the duty, or this one did something long.
+            self._running.clear()
+        self._recorded_at = now
         watched = set(self._running)
         upkeep.record_bindings(self.host, self._running)
         recorded = upkeep.record_outcomes(self.host, watched, newest=self._look_back, limit=RUNS)
         if recorded < RUNS:
             self._look_back = upkeep.LATELY
+
+    def _never(self, duty: str) -> float:
+        """When a duty that was never done counts as done last."""
+        return self._begun + FIRST_PRUNE - PRUNE_INTERVAL if duty == "prune" else float("-inf")
+
+    def _prune(self) -> None:
+        lease = self._leases[PRUNING]
+        went = self._errands.ask(PRUNING, lambda: pruning.prune(self.host, hold=lease.hold))
+        if any(went.values()):
+            log.info("Removed what nobody needs any more", **went)
 
     def _heal(self) -> None:
         waiting = set(self.host.run(drift.waiting_for_a_parse))

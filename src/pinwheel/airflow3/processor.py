@@ -69,6 +69,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         "sync_bundles": "runs before the loop",
         "prepare_bundles": "runs before the loop; adoption has a boundary of its own",
         "persist_parsing_result": "Airflow guards it: what it raises is the file's",
+        "after_run": "runs after the loop",
         "get_all_bundles": "runs before the loop; a bundle that can not be made is left out by itself",
     }
     """Overrides that Airflow's loop does not call, each with the reason why it needs no boundary."""
@@ -134,6 +135,10 @@ class PinwheelProcessorManager(DagFileProcessorManager):
 
     def get_all_bundles(self) -> list[BaseDagBundle]:
         return self.unmade.views(super().get_all_bundles())
+
+    def after_run(self) -> None:
+        super().after_run()
+        self.keeper.end()
 
     # Bundles
 

@@ -45,6 +45,25 @@ def _config() -> dict[str, Any]:
                     "example": None,
                     "default": "300",
                 },
+                "keep_builds": {
+                    "description": (
+                        "Builds of each Dag that were never released or tried, counted from its newest "
+                        "build; older ones are removed once a day. Numbers are never given again."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "integer",
+                    "example": None,
+                    "default": "50",
+                },
+                "keep_events_days": {
+                    "description": (
+                        "Days for which events are kept; the last of each kind of each Dag always is."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "integer",
+                    "example": None,
+                    "default": "400",
+                },
                 "bundle_max_files": {
                     "description": (
                         "Files of one version of a GitBundle or FolderBundle. A version with more is "

@@ -39,6 +39,7 @@ VERBS = {
     "history": ("history", "which code each try of each task ran"),
     "events": ("events", "who changed what, when and why"),
     "dag-processor": ("dag_processor", "run the Dag processor, in place of airflow dag-processor"),
+    "prune": ("prune", "remove what nobody needs any more, as the Dag processor does once a day"),
     "db": ("db", "bring Airflow's database schema to the deployed version, up or down"),
     "standalone": ("standalone", "run a whole local Airflow with Pinwheel"),
     "uninstall": ("uninstall", "drop Pinwheel's tables; Airflow goes on without it"),

@@ -16,6 +16,7 @@ from attrs import frozen
 from pinwheel.core.drift import Drift
 from pinwheel.core.projection import Place, Projected, Projection
 from pinwheel.core.records import RunOutcome
+from pinwheel.core.retention import Keep
 from pinwheel.core.run.binding import Present, Try
 
 T = TypeVar("T")
@@ -203,6 +204,13 @@ class Host(Protocol):
 
     def now(self) -> datetime:
         """The current instant, aware UTC."""
+        ...
+
+    def retention(self) -> Keep:
+        """How much the configuration says is to be kept.
+
+        :raises InvalidInput: it says what makes no sense.
+        """
         ...
 
     def announce(self, events: Sequence[Mapping[str, Any]]) -> None:

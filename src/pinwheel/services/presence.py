@@ -117,14 +117,15 @@ def _take_over(host: Host, session: Any, dag_id: str, file: Any, refusals: _Refu
         return []
     parse = files.parses(session, [file.parse_id]).get(file.parse_id)
     build_id = parse.builds.get(dag_id) if parse else None
-    if build_id is None:
-        return []
     rows = lock_dags(session, [dag_id])
+    build = builds.by_ids(session, [build_id]).get(build_id) if build_id is not None else None
+    if build is None:
+        return []
     try:
         return release_newest(
             host,
             session,
-            {dag_id: Made(build=builds.by_ids(session, [build_id])[build_id], path=file.relative_fileloc)},
+            {dag_id: Made(build=build, path=file.relative_fileloc)},
             rows,
             bundle_name=file.bundle_name,
             seq=file.seq,

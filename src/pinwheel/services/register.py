@@ -236,8 +236,9 @@ def reuse_all(
     for chunk in chunks(files, TOGETHER):
         again = _again(host, bundle_name, bundle_version, seq, chunk)
         for together in _apart(again, lambda item: (seq, item.path), lambda item: item.builds):
-            _announce(host, _reuse_some(host, together))
-            taken |= {item.path for item in together}
+            gone: set[str] = set()
+            _announce(host, _reuse_some(host, together, gone))
+            taken |= {item.path for item in together} - gone
         between()
     return taken
 
@@ -262,23 +263,24 @@ def _again(
     ]
 
 
-def _reuse_some(host: Host, again: Sequence[_Again]) -> list[Outcome]:
+def _reuse_some(host: Host, again: Sequence[_Again], gone: set[str]) -> list[Outcome]:
     try:
-        return host.run(partial(_reuse, host, again))
+        return host.run(partial(_reuse, host, again, gone))
     except Exception as error:
         if may_pass(error):
             raise
         if len(again) > 1:
-            return [outcome for item in again for outcome in _reuse_some(host, [item])]
+            return [outcome for item in again for outcome in _reuse_some(host, [item], gone)]
         (item,) = again
         if item.refused or not item.builds:
             raise
         reason = reason_of(item.path, {"": words(error)})
         refused = evolve(item, builds={}, error=reason, refused=frozenset(item.builds))
-        return host.run(partial(_reuse, host, [refused]))
+        return host.run(partial(_reuse, host, [refused], gone))
 
 
-def _reuse(host: Host, again: Sequence[_Again], session: Any) -> list[Outcome]:
+def _reuse(host: Host, again: Sequence[_Again], gone: set[str], session: Any) -> list[Outcome]:
+    """``gone`` gets the files whose builds were pruned meanwhile: these are to be parsed."""
     begin_write(session)
     now = host.now()
     bundle_name, bundle_version, seq = again[0].bundle_name, again[0].bundle_version, again[0].seq
@@ -296,6 +298,10 @@ def _reuse(host: Host, again: Sequence[_Again], session: Any) -> list[Outcome]:
     rows = dags.lock(session, {d for dag_ids in affected.values() for d in dag_ids} | refused, places)
     for item in again:
         affected[item.path] |= item.refused & rows.keys()
+    # Only now: whoever removes builds holds their Dags
+    found = builds.by_ids(session, [build_id for item in again for build_id in item.builds.values()])
+    gone |= {item.path for item in again if not found.keys() >= set(item.builds.values())}
+    again = [item for item in again if item.path not in gone]
     written = files.put_all(
         session,
         bundle_name,
@@ -317,17 +323,15 @@ def _reuse(host: Host, again: Sequence[_Again], session: Any) -> list[Outcome]:
         return []
     for item in again:
         if item.error:
-            gone = _own(affected[item.path] - set(item.builds), rows, bundle_name, item.path)
-            record_broken(session, gone, bundle_name, bundle_version, item.path, item.error, now=now)
+            lost = _own(affected[item.path] - set(item.builds), rows, bundle_name, item.path)
+            record_broken(session, lost, bundle_name, bundle_version, item.path, item.error, now=now)
     host.show_errors(
         session, bundle_name, {item.path: {item.path: item.error} if item.error else {} for item in again}
     )
-    found = builds.by_ids(session, [build_id for item in again for build_id in item.builds.values()])
     made = {
         dag_id: Made(build=found[build_id], path=item.path)
         for item in again
         for dag_id, build_id in item.builds.items()
-        if build_id in found
     }
     elsewhere = [item.build.id for item in made.values() if item.build.bundle_version != bundle_version]
     builds.remember_versions(session, elsewhere, bundle_name, bundle_version, now=now)

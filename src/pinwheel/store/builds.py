@@ -250,10 +250,11 @@ def last_shown(session: Session, bundle_name: str, build_ids: Collection[int]) -
 
 
 def missing_sources(session: Session, digests: Collection[str]) -> set[str]:
-    """Those of the digests whose content is not stored yet."""
+    """Those of the digests whose content is not stored yet. Whoever prunes waits for those that are."""
     wanted = set(digests)
     for chunk in chunks(sorted(wanted)):
-        wanted -= set(session.scalars(select(t.source.c.digest).where(t.source.c.digest.in_(chunk))))
+        there = select(t.source.c.digest).where(t.source.c.digest.in_(chunk)).order_by(t.source.c.digest)
+        wanted -= set(session.scalars(there.with_for_update(read=True)))
     return wanted
 
 

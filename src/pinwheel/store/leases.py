@@ -1,0 +1,60 @@
+"""Leases: which of several processes does a duty. Times are the database's, so clocks need not agree."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func, literal_column, select, update
+from sqlalchemy.orm import Session
+
+from pinwheel.store import tables as t
+from pinwheel.store.locking import dialect_of, insert_missing
+
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def take(session: Session, name: str, holder: str, seconds: float) -> bool:
+    """Take or renew a lease; False when another process holds it. Given up when *seconds* have passed.
+
+    The row stays locked until the transaction ends: what is written in the same one is written by the holder.
+    """
+    insert_missing(session, t.lease, {"name": name, "holder": "", "until": _LONG_AGO}, ["name"])
+    now = _clock(session)
+    taken = session.execute(
+        update(t.lease)
+        .where(t.lease.c.name == name, (t.lease.c.holder == holder) | (t.lease.c.until < now))
+        .values(holder=holder, until=now + timedelta(seconds=seconds))
+    )
+    return bool(taken.rowcount)  # type: ignore[attr-defined]
+
+
+def give_up(session: Session, name: str, holder: str) -> None:
+    """Let another process take it at once."""
+    session.execute(
+        update(t.lease)
+        .where(t.lease.c.name == name, t.lease.c.holder == holder)
+        .values(holder="", until=_LONG_AGO)
+    )
+
+
+def holder_of(session: Session, name: str) -> str | None:
+    """Who holds a lease that has not run out."""
+    now = _clock(session)
+    return session.scalar(
+        select(t.lease.c.holder).where(t.lease.c.name == name, t.lease.c.until >= now, t.lease.c.holder != "")
+    )
+
+
+def _clock(session: Session) -> datetime:
+    """The database's present, to the microsecond where it has that."""
+    dialect = dialect_of(session)
+    if dialect == "sqlite":
+        text = session.scalar(select(func.strftime("%Y-%m-%dT%H:%M:%f", "now")))
+        return datetime.fromisoformat(str(text)).replace(tzinfo=UTC)
+    if dialect == "mysql":
+        found = session.scalar(select(literal_column("UTC_TIMESTAMP(6)")))
+    else:
+        # Not now(): that is when the transaction began, which may have waited for the row
+        found = session.scalar(select(func.clock_timestamp()))
+    assert isinstance(found, datetime)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
