@@ -152,6 +152,9 @@ class AirflowHost:
     ) -> tuple[str, int]:
         return runs.create_run(session, dag_id, dag_version_id, **arguments)
 
+    def would_clear(self, session: Session, dag_id: str, run_id: str, **arguments: Any) -> bool:
+        return runs.would_clear(session, dag_id, run_id, **arguments)
+
     def clear_run(
         self, session: Session, dag_id: str, run_id: str, **arguments: Any
     ) -> tuple[int, int, UUID | None, str | None]:

@@ -170,6 +170,37 @@ def rebind(
     return int(run.clear_number)
 
 
+def would_clear(
+    session: Session,
+    dag_id: str,
+    run_id: str,
+    *,
+    of: Collection[str],
+    only_failed: bool,
+    task_ids: Collection[str] | None = None,
+) -> bool:
+    """Whether :func:`clear` on a version with the tasks *of* finds something to run again."""
+    run = _run(session, dag_id, run_id)
+    if not only_failed and task_ids is None:
+        return True
+    wanted = {ti.task_id for ti in session.scalars(_wanted(dag_id, run_id, only_failed, task_ids))}
+    if run.state == DagRunState.FAILED and (wanted or task_ids is None):
+        # What failed is gone in that version, or no task failed (a timeout): what is new in it has to run.
+        return True
+    return not wanted.isdisjoint(of)
+
+
+def _wanted(dag_id: str, run_id: str, only_failed: bool, task_ids: Collection[str] | None) -> Any:
+    query = select(TaskInstance).where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
+    if only_failed:
+        query = query.where(
+            TaskInstance.state.in_([TaskInstanceState.FAILED, TaskInstanceState.UPSTREAM_FAILED])
+        )
+    if task_ids is not None:
+        query = query.where(TaskInstance.task_id.in_(list(task_ids)))
+    return query
+
+
 def clear(
     session: Session,
     dag_id: str,
@@ -183,17 +214,12 @@ def clear(
     """Clear task instances of a run, bound to *dag_version_id* and *bundle_version* if they are given.
 
     Returns how many were cleared and the run's clear number, version and bundle version. Tasks that the
-    version does not have are not cleared: they could only fail.
+    version does not have are not cleared: they could only fail. The run is bound whether or not there is
+    something to clear: see :func:`would_clear`.
     """
     run = _run(session, dag_id, run_id)
     of_run = select(TaskInstance).where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
-    query = of_run
-    if only_failed:
-        query = query.where(
-            TaskInstance.state.in_([TaskInstanceState.FAILED, TaskInstanceState.UPSTREAM_FAILED])
-        )
-    if task_ids is not None:
-        query = query.where(TaskInstance.task_id.in_(list(task_ids)))
+    query = _wanted(dag_id, run_id, only_failed, task_ids)
     if dag_version_id is not None:
         rebind(session, dag_id, run_id, dag_version_id, bundle_version)
     version_id = dag_version_id or run.created_dag_version_id
@@ -206,8 +232,8 @@ def clear(
         for ti in session.scalars(of_run.where(TaskInstance.state.is_(None))):
             if (ti.task_id, ti.map_index) in cleared:
                 ti.dag_version_id = dag_version_id
-    if not tis and run.state == DagRunState.FAILED and dag_version_id is not None:
-        # The tasks that failed are gone in this version; what is new in it still has to run.
+    if not tis and dag_version_id is not None:
+        # The tasks are gone in this version; what is new in it still has to run.
         run.state = DagRunState.QUEUED
         run.clear_number += 1
         run.queued_at = timezone.utcnow()

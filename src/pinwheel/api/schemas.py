@@ -354,6 +354,7 @@ class TriggeredRun(Run):
 
 class ClearedRun(Run):
     cleared: int = Field(description="So many task instances run again.")
+    changed: bool = Field(description="False: nothing in the run fits; it stays as it was, on its build.")
 
 
 class ClearedRuns(_Answer):

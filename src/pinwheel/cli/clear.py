@@ -50,6 +50,15 @@ def run(context: Context) -> None:
 
 def render(console: Console, cleared: list[dict[str, Any]], *, plan: bool) -> None:
     for run in cleared:
+        if not run["changed"]:
+            console.print(
+                text(
+                    f"Nothing to clear in {run['dag_id']} run {run['run_id']}: no task instance fits. "
+                    "The run stays as it is."
+                ),
+                soft_wrap=True,
+            )
+            continue
         did = text(f"{'Would clear' if plan else 'Cleared'} {run['dag_id']} ", "" if plan else "bold green")
         tasks = counted(run["cleared"], "task instance")
         build = f" on {build_of(run)}" if run["build"] else ""

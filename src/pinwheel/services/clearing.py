@@ -20,6 +20,7 @@ from pinwheel.store import builds, releases
 
 _FAILED = frozenset({"failed", "upstream_failed"})
 _NAMED = 20
+NOTHING = "Nothing to clear: no task of the run fits, or none of them is in what it would run on."
 
 
 @frozen(kw_only=True)
@@ -97,7 +98,7 @@ def preview(
     )
     if view.refusal is None:
         try:
-            trigger.clear(
+            (planned,) = trigger.clear(
                 host,
                 dag_id,
                 [run_id],
@@ -111,6 +112,8 @@ def preview(
             raise
         except PinwheelError as error:
             return evolve(view, refusal=error.message)
+        if not planned.changed:
+            return evolve(view, refusal=NOTHING)
     return view
 
 
@@ -191,9 +194,7 @@ def _preview(
         warnings=_warnings(
             instances, cleared, keys, structure, target, label, moved=moved, added=added, dropped=dropped
         ),
-        refusal=None
-        if chosen or (moved and added)
-        else "Nothing to clear: no task of the run fits, or none of them is in what it would run on.",
+        refusal=None if chosen or (moved and added) else NOTHING,
     )
 
 

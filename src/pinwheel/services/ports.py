@@ -268,6 +268,19 @@ class Host(Protocol):
         """Create a queued manual run bound to both versions; return its id and clear number."""
         ...
 
+    def would_clear(
+        self,
+        session: Any,
+        dag_id: str,
+        run_id: str,
+        *,
+        of: Collection[str],
+        only_failed: bool,
+        task_ids: Collection[str] | None,
+    ) -> bool:
+        """Whether :meth:`clear_run` on a version with the tasks *of* finds something to run again."""
+        ...
+
     def clear_run(
         self,
         session: Any,

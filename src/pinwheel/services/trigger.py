@@ -12,6 +12,7 @@ from attrs import asdict, frozen
 from pinwheel.core.build import Build
 from pinwheel.core.errors import HostError, NotFound, Refused
 from pinwheel.core.event import EventKind
+from pinwheel.core.layout import layout
 from pinwheel.core.projection import Place
 from pinwheel.core.release import unversioned_remedy
 from pinwheel.core.run.binding import BoundBy, Tries, kept
@@ -40,6 +41,8 @@ class Cleared(Bound):
 
     cleared: int
     """So many task instances run again."""
+    changed: bool = True
+    """False: nothing in the run fits, so it stays as it was, on what it was bound to."""
 
 
 def _bound_1(kept: Mapping[str, Any]) -> Bound:
@@ -53,7 +56,7 @@ def _bound_1(kept: Mapping[str, Any]) -> Bound:
 
 
 def _cleared_1(kept: Sequence[Mapping[str, Any]]) -> list[Cleared]:
-    return [Cleared(**asdict(_bound_1(one)), cleared=one["cleared"]) for one in kept]
+    return [Cleared(**asdict(_bound_1(one)), cleared=one["cleared"], changed=one["changed"]) for one in kept]
 
 
 BOUND: once.Form[Bound] = once.Form(version=1, write=asdict, readers={1: _bound_1})
@@ -242,10 +245,22 @@ def clear_one(
     actor: str,
     reason: str | None,
 ) -> Cleared:
-    """Clear one run in the caller's transaction; the caller holds the Dag's lock."""
+    """Clear one run in the caller's transaction; the caller holds the Dag's lock.
+
+    Where no task of the run fits, nothing is written: the run is not bound to *target* either.
+    """
     version_id: UUID | None = None
     release, bundle_version = None, None
     if target is not None:
+        if not host.would_clear(
+            session,
+            dag_id,
+            run_id,
+            of=layout(builds.serialized(session, [target.id])[target.id]).task_ids,
+            only_failed=only_failed,
+            task_ids=task_ids,
+        ):
+            return _untouched(host, session, dag_id, run_id)
         version_id, release, bundle_version = version_for(host, session, target)
     cleared, seq, bound_id, bound_version = host.clear_run(
         session,
@@ -256,6 +271,8 @@ def clear_one(
         only_failed=only_failed,
         task_ids=task_ids,
     )
+    if target is None and not cleared:
+        return _untouched(host, session, dag_id, run_id)
     known = releases.by_dag_version(session, [bound_id]) if bound_id else {}
     row = known.get(bound_id) if bound_id else None
     present = host.present(session, dag_id, [run_id]).get(run_id, ())
@@ -294,6 +311,23 @@ def clear_one(
         cleared=cleared,
     )
     return bound
+
+
+def _untouched(host: Host, session: Any, dag_id: str, run_id: str) -> Cleared:
+    """A run in which there is nothing to clear, and what it is bound to."""
+    run = host.some_runs(session, dag_id, [run_id])[run_id]
+    version_id = run.dag_version_id
+    known = releases.by_dag_version(session, [version_id]) if version_id else {}
+    row = known.get(version_id) if version_id else None
+    return Cleared(
+        dag_id=dag_id,
+        run_id=run_id,
+        build=row.build if row else 0,
+        release=row.release if row else None,
+        bundle_version=run.bundle_version,
+        cleared=0,
+        changed=False,
+    )
 
 
 def version_for(host: Host, session: Any, build: Build) -> tuple[UUID, int | None, str | None]:

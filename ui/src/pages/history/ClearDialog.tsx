@@ -145,7 +145,7 @@ export function ClearDialog({ dagId, runId, taskId, current, active, onClose }: 
         </Stack>
       ) : (
         <Success>
-          {clear.data.cleared} task instances run again on build {clear.data.build}
+          {clear.data.changed ? `${clear.data.cleared} task instances run again on build ${clear.data.build}` : "Nothing was there to clear: the run is as it was"}
         </Success>
       )}
     </DialogFrame>
