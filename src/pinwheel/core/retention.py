@@ -11,8 +11,6 @@ from pinwheel.core.errors import InvalidInput
 
 RUNS_DAYS = 30
 """Days after which the bindings and outcomes of a run may go that Airflow no longer has."""
-REQUESTS_DAYS = 7
-"""Days for which a repeated request is known."""
 
 
 @frozen(kw_only=True)

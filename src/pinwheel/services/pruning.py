@@ -11,12 +11,12 @@ from attrs import field, frozen
 
 from pinwheel.core.chunks import chunks
 from pinwheel.core.retention import (
-    REQUESTS_DAYS,
     RUNS_DAYS,
     Keep,
     removable_builds,
     removable_parses,
 )
+from pinwheel.services import once
 from pinwheel.services.ports import Host
 from pinwheel.store import prune as store
 from pinwheel.store.locking import begin_write, lock_dags
@@ -66,9 +66,7 @@ class _Pass:
         self._sources()
         now = self.host.now()
         self._rows("pinwheel_event", store.old_events, self.keep.events_before(now), store.remove_events)
-        self._rows(
-            "pinwheel_request", store.old_requests, now - timedelta(days=REQUESTS_DAYS), store.remove_requests
-        )
+        self._rows("pinwheel_request", store.old_requests, now - once.KEPT, store.remove_requests)
         return dict(sorted(self.counts.items()))
 
     def _transaction(self, work: Callable[[Any], T]) -> T:

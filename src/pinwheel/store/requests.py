@@ -76,9 +76,3 @@ def one(session: Session, key: str) -> AnsweredRequest | None:
 def forget_unanswered(session: Session, key: str) -> None:
     """Drop the claim of a request that failed."""
     session.execute(delete(t.request).where(t.request.c.request_id == key, t.request.c.answer.is_(None)))
-
-
-def remove_before(session: Session, at: datetime) -> int:
-    """Remove the requests that were made before this instant; how many there were."""
-    result: Any = session.execute(delete(t.request).where(t.request.c.at < at))
-    return int(result.rowcount)
