@@ -52,6 +52,11 @@ class Event(_Answer):
     digest: str | None = None
     replaced_digest: str | None = Field(None, description="Of a folded build: what its content was before.")
     attributes: list[str] | None = Field(None, description="Of an unstable Dag: what differs at each parse.")
+    count: int | None = Field(
+        None, description="Of a folded build: so often another parse of the same files gave another Dag."
+    )
+    last_at: Moment | None = Field(None, description="Of a folded build: when that last was so.")
+    rewritten_at: Moment | None = Field(None, description="Of a folded build: when it last was written anew.")
     owner: str | None = Field(None, description="Of a duplicate: the place that the Dag stays with.")
     place: str | None = Field(None, description="Of a fault: where it was caught.")
 

@@ -64,6 +64,11 @@ class EventView:
     replaced_digest: Sometimes[str] = ABSENT
     attributes: Sometimes[Sequence[str]] = ABSENT
     """Of an unstable Dag: what differs at each parse."""
+    count: Sometimes[int] = ABSENT
+    """Of a folded build: so often another parse of the same inputs gave another Dag."""
+    last_at: Sometimes[str] = ABSENT
+    rewritten_at: Sometimes[str] = ABSENT
+    """When the build was last written anew."""
     owner: Sometimes[str] = ABSENT
     """Of a duplicate: the place that the Dag stays with."""
     place: Sometimes[str] = ABSENT

@@ -47,7 +47,10 @@ export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
   }),
   backfill: backfilled,
   unstable: ({ attributes }) => ({ what: "Each parse of the same files gives another Dag", more: attributes?.join(", ") }),
-  folded: ({ build }) => ({ what: `Build ${build} was written anew by another parse of the same files` }),
+  folded: ({ build, count }) => ({
+    what: `Other parses of the same files gave another Dag than build ${build}`,
+    more: typeof count === "number" ? `${count} ${count === 1 ? "time" : "times"}` : undefined,
+  }),
   duplicate: ({ path, owner }) => ({ what: `${path ?? "Another file"} holds the Dag too`, more: owner ? `stays with ${owner}` : undefined }),
   drift: ({ found }) => ({
     what: "Airflow's rows were changed past Pinwheel, and put back",
