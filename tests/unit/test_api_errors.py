@@ -20,10 +20,9 @@ from pinwheel.api.routes import dags
 from pinwheel.cli import remote
 from pinwheel.cli.remote import RemoteBackend
 from pinwheel.core import errors
-from pinwheel.core.errors import HostError, InvalidInput, NotFound, PinwheelError, Refused
+from pinwheel.core.errors import HostError, InvalidInput, NotFound, PinwheelError, Refused, unknown_dag
 from pinwheel.core.selector import Selector
 from pinwheel.services import backfill, change, clearing, compare, grid, instances, selecting, trigger, views
-from pinwheel.services.releasing import unknown_dag
 
 CLASSES = sorted(
     {c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, PinwheelError)},

@@ -18,9 +18,8 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
-from pinwheel.core.errors import Refused
+from pinwheel.core.errors import Refused, unknown_dag
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import unknown_dag
 
 NAMED = 5
 """So many Dags are named when a batch is refused."""

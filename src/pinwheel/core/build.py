@@ -213,3 +213,15 @@ def _differences(one: Any, other: Any, path: str) -> Iterator[str]:
             yield from _differences(left, right, f"{path}[{_task_id(left) or index}]")
     elif one != other:
         yield path
+
+
+def runtime_warnings(now_active: Build | None, target: Build | None) -> tuple[str, ...]:
+    """Say when a build was parsed under other Python packages than the active one."""
+    if now_active is None or target is None or not target.runtime or not now_active.runtime:
+        return ()
+    if target.runtime == now_active.runtime:
+        return ()
+    return (
+        f"build {target.build} was parsed in another runtime (Python, Airflow or installed packages) "
+        f"than build {now_active.build}; packages are not part of a bundle version",
+    )

@@ -138,3 +138,13 @@ class RefusedVersion(HostError):
     def reason(self) -> str:
         """Why it can not be taken."""
         return self.found
+
+
+def unknown_dag(dag_id: str) -> NotFound:
+    """The same words for a Dag that there is not and for one that may not be seen."""
+    return NotFound(
+        f"Cannot find Dag {dag_id}",
+        found="Pinwheel has no build of it",
+        remedy="List what there is with: pinwheel status",
+        dag_id=dag_id,
+    )

@@ -7,14 +7,13 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from pinwheel.core.errors import NotFound, PinwheelError
+from pinwheel.core.errors import NotFound, PinwheelError, unknown_dag
 from pinwheel.core.layout import Layout
 from pinwheel.services import trigger
 from pinwheel.services.grid import versions_of_tasks
 from pinwheel.services.layouts import layouts
 from pinwheel.services.ports import Host, InstanceRow
 from pinwheel.services.ran import Names, run_versions
-from pinwheel.services.releasing import unknown_dag
 from pinwheel.services.views import View
 from pinwheel.store import builds, releases
 

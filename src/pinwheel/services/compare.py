@@ -9,11 +9,10 @@ from attrs import evolve, frozen
 
 from pinwheel.core import command_line, graph
 from pinwheel.core import diff as differences
-from pinwheel.core.build import Build
+from pinwheel.core.build import Build, runtime_warnings
 from pinwheel.core.errors import NotFound
 from pinwheel.services.links import Links
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import runtime_warnings
 from pinwheel.services.show.builds import BuildView, files_of_two, two_builds
 from pinwheel.store import builds, line, releases
 

@@ -10,12 +10,11 @@ from uuid import UUID
 from attrs import asdict, define, field
 
 from pinwheel.core import graph
-from pinwheel.core.errors import InvalidInput, NotFound
+from pinwheel.core.errors import InvalidInput, NotFound, unknown_dag
 from pinwheel.core.run.binding import RunVersions, used
 from pinwheel.services.layouts import layouts, no_version, serialized
 from pinwheel.services.ports import GridRun, Host
 from pinwheel.services.ran import Names, run_versions
-from pinwheel.services.releasing import unknown_dag
 from pinwheel.services.views import View, instant, plain_version
 from pinwheel.store import dags as dag_store
 

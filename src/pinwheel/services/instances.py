@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from pinwheel.core.errors import NotFound
+from pinwheel.core.errors import NotFound, unknown_dag
 from pinwheel.core.run.binding import Binding, RunVersions, used
 from pinwheel.services.grid import versions_of_tasks
 from pinwheel.services.layouts import layouts
 from pinwheel.services.ports import AirflowRun, Host
 from pinwheel.services.ran import Names, run_versions
-from pinwheel.services.releasing import unknown_dag
 from pinwheel.services.views import View, instant, plain_version
 from pinwheel.store import dags as dag_store
 

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from attrs import frozen
 
-from pinwheel.core.build import Build, BuildContent
+from pinwheel.core.build import Build, BuildContent, runtime_warnings
 from pinwheel.core.drift import Drift
-from pinwheel.core.errors import NotFound, PinwheelError, Refused
+from pinwheel.core.errors import PinwheelError, Refused, unknown_dag
 from pinwheel.core.event import EventKind
 from pinwheel.core.projection import Place, Projected, Projection, place_of, serialized_for
 from pinwheel.core.release import DagState, Decision, Kind, Release, SetTrack, Track, unversioned_remedy
@@ -112,15 +112,6 @@ def _not_managed(host: Host, session: Any, dag_id: str) -> PinwheelError:
         remedy=unversioned_remedy(bundle_name),
         dag_id=dag_id,
         bundle=bundle_name,
-    )
-
-
-def unknown_dag(dag_id: str) -> NotFound:
-    return NotFound(
-        f"Cannot find Dag {dag_id}",
-        found="Pinwheel has no build of it",
-        remedy="List what there is with: pinwheel status",
-        dag_id=dag_id,
     )
 
 
@@ -423,18 +414,6 @@ def outcome_of(act: Act, number: int | None = None) -> Outcome:
         from_build=state.active_build.build if state.active_build else None,
         track=track.value,
         warnings=runtime_warnings(state.active_build, release.build if release else None),
-    )
-
-
-def runtime_warnings(now_active: Build | None, target: Build | None) -> tuple[str, ...]:
-    """Say when a build was parsed under other Python packages than the active one."""
-    if now_active is None or target is None or not target.runtime or not now_active.runtime:
-        return ()
-    if target.runtime == now_active.runtime:
-        return ()
-    return (
-        f"build {target.build} was parsed in another runtime (Python, Airflow or installed packages) "
-        f"than build {now_active.build}; packages are not part of a bundle version",
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pinwheel.core.errors import unknown_dag
 from pinwheel.core.selector import Selector
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import unknown_dag
 from pinwheel.store import dags
 
 

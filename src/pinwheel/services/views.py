@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from pinwheel.core.build import Build
+from pinwheel.core.errors import unknown_dag
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.version_alias import split_version
 from pinwheel.core.why_held import Hold, Standing, why_held
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import unknown_dag
 from pinwheel.store import builds as build_store
 from pinwheel.store import dags as dag_store
 from pinwheel.store import files as file_store

@@ -20,9 +20,9 @@ from pinwheel.api.parameters import (
 )
 from pinwheel.api.redaction import readable_builds, redact_broken
 from pinwheel.api.routes.bundles import troubled
+from pinwheel.core.errors import unknown_dag
 from pinwheel.core.selector import Selector
 from pinwheel.services import selecting, views
-from pinwheel.services.releasing import unknown_dag
 from pinwheel.services.show.builds import builds, diff, releases
 from pinwheel.services.show.plain import plain, plain_all
 

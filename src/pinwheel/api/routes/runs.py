@@ -20,11 +20,10 @@ from pinwheel.api.parameters import (
     repeatable,
 )
 from pinwheel.core import command_line
-from pinwheel.core.errors import NotFound
+from pinwheel.core.errors import NotFound, unknown_dag
 from pinwheel.services import backfill, trigger
 from pinwheel.services.history import history
 from pinwheel.services.ports import BackfillWish, Host
-from pinwheel.services.releasing import unknown_dag
 
 router = APIRouter(prefix="/dags/{dag_id}", tags=["Runs"], route_class=JsonRoute)
 T = TypeVar("T")

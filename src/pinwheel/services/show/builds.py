@@ -9,11 +9,10 @@ from typing import Any, Self, TypeVar
 from attrs import frozen
 
 from pinwheel.core import diff as differences
-from pinwheel.core.build import Build
+from pinwheel.core.build import Build, runtime_warnings
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.records import BrokenBuild, NumberedRelease
 from pinwheel.services.ports import AirflowVersion, Host
-from pinwheel.services.releasing import runtime_warnings
 from pinwheel.services.views import managed, plain_version
 from pinwheel.store import builds as store
 from pinwheel.store import releases as release_store
