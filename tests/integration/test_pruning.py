@@ -24,7 +24,7 @@ from pinwheel.store import tables as t
 KEEP = Keep(builds=3, events_days=40)
 TABLES = (
     "pinwheel_binding", "pinwheel_broken_build", "pinwheel_build", "pinwheel_event", "pinwheel_outcome",
-    "pinwheel_parse", "pinwheel_source",
+    "pinwheel_parse", "pinwheel_request", "pinwheel_source",
 )  # fmt: skip
 
 
@@ -183,7 +183,9 @@ def test_what_runs_were_bound_to_goes_when_airflow_has_not_had_them_for_long(
         ended(pusher, run_id, clock.at)
     clean(airflow_database, runs[:2])
     clock.pass_by(days=29)
-    assert sum(pruning.prune(pusher.host, KEEP).values()) == 0
+    went = pruning.prune(pusher.host, KEEP)
+    # Each trigger and clear is a request that is known for a week
+    assert went.pop("pinwheel_request") == 4 and sum(went.values()) == 0
     ended(pusher, runs[1], clock.at, seq=1)
     clock.pass_by(days=2)
     went = pruning.prune(pusher.host, KEEP)
@@ -205,7 +207,7 @@ def ended(pusher: Prebuilt, run_id: str, at: datetime, seq: int = 0) -> None:
 def clean(database: Any, run_ids: list[str]) -> None:
     """As `airflow db clean` does."""
     with database.engine().begin() as connection:
-        for table in ("task_instance", "dag_run"):
+        for table in ("task_instance_history", "task_instance", "dag_run"):
             for run_id in run_ids:
                 connection.execute(sa.text(f"DELETE FROM {table} WHERE run_id = :run_id"), {"run_id": run_id})
 
@@ -320,5 +322,6 @@ def test_the_command_shows_what_would_go_and_removes_it(
     assert json.loads(said("prune", "-o", "json"))["rows"] == planned["rows"]
     assert numbers(airflow_database, "a") == [1, 7, 8]
     assert said("prune") == "Nothing is there that nobody needs.\n"
-    monkeypatch.setenv("AIRFLOW__PINWHEEL__KEEP_BUILDS", "0")
-    assert main.main(["prune", "--plan"]) == 2
+    for malformed in ("0", "many"):
+        monkeypatch.setenv("AIRFLOW__PINWHEEL__KEEP_BUILDS", malformed)
+        assert main.main(["prune", "--plan"]) == 2

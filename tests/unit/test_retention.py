@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import UUID
+
 import pytest
 
 from pinwheel.core.errors import InvalidInput
-from pinwheel.core.retention import BuildFact, Keep, ParseFact, removable_builds, removable_parses
+from pinwheel.core.retention import (
+    BuildFact,
+    Keep,
+    ParseFact,
+    ReleaseFact,
+    fetchable_releases,
+    removable_builds,
+    removable_parses,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def builds(*numbers: int) -> list[BuildFact]:
@@ -49,7 +63,24 @@ def test_parses_go_that_could_not_be_given_again_or_that_a_later_one_stands_for(
     assert removable_parses(parses, standing=standing, builds=kept) == expected
 
 
-@pytest.mark.parametrize("option", [{"builds": 0}, {"events_days": -1}])
+@pytest.mark.parametrize("option", [{"builds": 0}, {"releases_days": 0}, {"events_days": -1}])
 def test_to_keep_nothing_is_refused(option: dict[str, int]) -> None:
     with pytest.raises(InvalidInput, match="at least 1"):
         Keep(**option)
+
+
+def release(number: int, build: int, days_ago: int) -> ReleaseFact:
+    row = UUID(int=number)
+    return ReleaseFact(number=number, build_id=build, dag_version_id=row, at=NOW - timedelta(days=days_ago))
+
+
+def test_releases_stay_fetchable_for_their_number_or_their_age_or_what_needs_them() -> None:
+    ledger = [release(1, 1, 50), release(2, 2, 40), release(3, 3, 30), release(4, 4, 20), release(5, 2, 5)]
+    keep = Keep(releases=1, releases_days=25)
+    found = partial(fetchable_releases, ledger, now=NOW, builds=(), used=())
+    # 5 by its number, 4 by its age, 2 since it is the build of 5
+    assert found(keep) == {5, 4, 2}
+    assert found(keep, builds={1}) == {5, 4, 2, 1}
+    assert found(keep, used={UUID(int=3)}) == {5, 4, 3, 2}
+    assert found(Keep(releases=3, releases_days=1)) == {5, 4, 3, 2}
+    assert found(Keep()) == {1, 2, 3, 4, 5}

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 from airflow.configuration import conf
+from airflow.exceptions import AirflowConfigException
 from airflow.models.dag import DagModel, DagTag
 from airflow.models.dag_version import DagVersion
 from airflow.models.dagbundle import DagBundleModel
@@ -24,6 +25,7 @@ from airflow.sdk import timezone
 from airflow.serialization.definitions.deadline import DeadlineAlertFields
 from airflow.utils.retries import run_with_db_retries
 from airflow.utils.session import create_session
+from attrs import fields_dict
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -47,7 +49,7 @@ from pinwheel.airflow3 import (
 )
 from pinwheel.core.chunks import chunks
 from pinwheel.core.drift import Drift
-from pinwheel.core.errors import HostError, PinwheelError, Refused
+from pinwheel.core.errors import HostError, InvalidInput, PinwheelError, Refused
 from pinwheel.core.projection import Place, Projected, Projection
 from pinwheel.core.records import RunOutcome
 from pinwheel.core.retention import Keep
@@ -110,10 +112,17 @@ class AirflowHost:
         return now
 
     def retention(self) -> Keep:
-        return Keep(
-            builds=conf.getint("pinwheel", "keep_builds", fallback=Keep.builds),
-            events_days=conf.getint("pinwheel", "keep_events_days", fallback=Keep.events_days),
-        )
+        values = {}
+        for name, field in fields_dict(Keep).items():
+            try:
+                values[name] = conf.getint("pinwheel", f"keep_{name}", fallback=field.default)
+            except (AirflowConfigException, ValueError) as error:
+                raise InvalidInput(
+                    f"Cannot read the option [pinwheel] keep_{name}",
+                    found=str(error).rstrip("."),
+                    remedy="Correct it; nothing is removed until then",
+                ) from error
+        return Keep(**values)
 
     def announce(self, events: Sequence[Mapping[str, Any]]) -> None:
         for event in events:

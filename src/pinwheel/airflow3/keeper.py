@@ -12,6 +12,7 @@ import structlog
 from airflow.configuration import conf
 from airflow.dag_processing.bundles.base import BaseDagBundle
 from airflow.dag_processing.bundles.manager import DagBundlesManager
+from attrs import frozen
 
 from pinwheel.airflow3 import bundle_rows, bundles_config, drift
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
@@ -20,9 +21,10 @@ from pinwheel.airflow3.guarded import Boundary
 from pinwheel.airflow3.heads import HeadView
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.core import text
-from pinwheel.services import faults, presence, pruning, upkeep
+from pinwheel.services import faults, keeping, presence, pruning, upkeep
 from pinwheel.services.duties import Lease, Lost
-from pinwheel.store import bundles, dags
+from pinwheel.store import dags
+from pinwheel.store import keeping as store
 
 BATCH = 25
 """Dags whose rows are looked at, and written anew if need be, in one turn of the loop: so it stays short."""
@@ -33,6 +35,8 @@ RUNS = 500
 """Outcomes that are recorded in one turn of the loop."""
 LOOK_BACK = 10_000
 """So many of the newest runs a processor looks at when it starts: for what ended while none was there."""
+COMPARE_ANYWAY = 3600.0
+"""Seconds after which it is looked for releases that became too old, and for runs that are gone."""
 ASK_AGAIN = 5.0
 """Seconds after which a duty is asked for again that another processor has, or that is still being done."""
 PRUNE_INTERVAL = 24 * 3600.0
@@ -42,6 +46,15 @@ UPKEEP, PRUNING, RETIRING = "upkeep", "prune", "retire"
 """The leases: what belongs together is done by one processor."""
 
 log = structlog.get_logger(__name__)
+
+
+@frozen
+class _Protected:
+    """What was protected of a bundle last, and by what it is seen that this may have changed."""
+
+    mark: tuple[Any, ...]
+    at: float
+    versions: set[str]
 
 
 class Keeper:
@@ -65,7 +78,7 @@ class Keeper:
         self._running: set[int] = set()
         self._recorded_at = float("-inf")
         self._look_back = LOOK_BACK
-        self._protected: dict[str, set[str]] = {}
+        self._protected: dict[str, _Protected] = {}
         self._errands = Errands(wait=1.0)
         self._leases = {name: Lease(host, name) for name in (UPKEEP, PRUNING, RETIRING)}
         self._begun = time.monotonic()
@@ -190,11 +203,15 @@ class Keeper:
                 self._protected[bundle.name] = done
                 self.boundary.worked("protect", bundle_name=bundle.name)
 
-    def _protect_one(self, bundle: SnapshotBundle) -> set[str]:
-        wanted = self.host.run(partial(bundles.protected_versions, bundle_name=bundle.name))
-        if wanted != self._protected.get(bundle.name):
+    def _protect_one(self, bundle: SnapshotBundle) -> _Protected:
+        mark = self.host.run(partial(store.mark, bundle_name=bundle.name))
+        known, now = self._protected.get(bundle.name), time.monotonic()
+        if known is not None and known.mark == mark and now - known.at < COMPARE_ANYWAY:
+            return known
+        wanted = self.host.run(lambda session: keeping.protected(self.host, session, bundle.name))
+        if known is None or wanted != known.versions:
             bundle.protect(wanted)
-        return wanted
+        return _Protected(mark, now, wanted)
 
     def keep_configured(self) -> None:
         """Nothing that is configured counts as removed in Airflow's rows, though it can not be made now."""

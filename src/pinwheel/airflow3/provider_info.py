@@ -55,6 +55,24 @@ def _config() -> dict[str, Any]:
                     "example": None,
                     "default": "50",
                 },
+                "keep_releases": {
+                    "description": (
+                        "Newest releases of each Dag whose files stay fetchable, beside those of "
+                        "keep_releases_days, the active one, the way back, and each that a run of "
+                        "Airflow's is on. Older ones stay in the history and can not be released again."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "integer",
+                    "example": None,
+                    "default": "50",
+                },
+                "keep_releases_days": {
+                    "description": "Days for which the files of every release stay fetchable.",
+                    "version_added": "0.1.0",
+                    "type": "integer",
+                    "example": None,
+                    "default": "90",
+                },
                 "keep_events_days": {
                     "description": (
                         "Days for which events are kept; the last of each kind of each Dag always is."

@@ -295,6 +295,7 @@ class Release(_Answer):
     bundle_version: str | None
     label: str | None
     previous_release: int | None
+    fetchable: bool = Field(description="Its files are kept, so that it can be rolled back to.")
 
 
 class Try(_Answer):

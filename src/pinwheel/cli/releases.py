@@ -59,3 +59,7 @@ def render(console: Console, rows: list[dict[str, Any]]) -> None:
             )
         )
     show_table(console, COLUMNS, shown)
+    gone = [str(row["release"]) for row in rows if not row["fetchable"] and row["kind"] != "before"]
+    if gone:
+        numbers = ", ".join(gone[:20]) + (f" and {len(gone) - 20} more" if gone[20:] else "")
+        console.print(f"Can no longer be fetched: {numbers}.", soft_wrap=True)

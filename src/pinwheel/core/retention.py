@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 from pinwheel.core.errors import InvalidInput
 
@@ -19,18 +20,19 @@ class Keep:
 
     builds: int = 50
     """Builds of each Dag that were never released or tried, counted from its newest build of all."""
+    releases: int = 50
+    """Releases of each Dag whose files can be fetched, counted from its newest one."""
+    releases_days: int = 90
+    """And those of so many days, where that is more."""
     events_days: int = 400
 
     def __attrs_post_init__(self) -> None:
-        for name, value, least in (
-            ("keep_builds", self.builds, 1),
-            ("keep_events_days", self.events_days, 1),
-        ):
-            if value < least:
+        for name, value in asdict(self).items():
+            if value < 1:
                 raise InvalidInput(
-                    f"Cannot keep [pinwheel] {name} = {value}",
-                    found=f"it has to be at least {least}",
-                    remedy="Correct the option; nothing is removed until then",
+                    f"Cannot keep {value} by the option [pinwheel] keep_{name}",
+                    found="it has to be at least 1",
+                    remedy="Correct it; nothing is removed until then",
                 )
 
     def events_before(self, now: datetime) -> datetime:
@@ -88,3 +90,42 @@ def removable_parses(
         if parse.id not in standing
         and (not parse.builds or not parse.builds <= set(builds) or parse.id not in needed)
     }
+
+
+@frozen(kw_only=True)
+class ReleaseFact:
+    """One release of a Dag: its number, its build, and the row of Airflow's that runs on it refer to."""
+
+    number: int
+    build_id: int
+    dag_version_id: UUID
+    at: datetime
+
+
+def older_releases(ledger: Iterable[ReleaseFact], keep: Keep, now: datetime) -> list[ReleaseFact]:
+    """Those of one Dag that are not kept for their number or their age."""
+    newest_first = sorted(ledger, key=lambda release: -release.number)
+    since = now - timedelta(days=keep.releases_days)
+    return [release for release in newest_first[keep.releases :] if release.at < since]
+
+
+def fetchable_releases(
+    ledger: Collection[ReleaseFact],
+    keep: Keep,
+    now: datetime,
+    *,
+    builds: Collection[int],
+    used: Collection[UUID],
+) -> set[int]:
+    """The numbers of one Dag's releases whose files are kept.
+
+    Beside the newest and the youngest ones those that a run of Airflow's is on (*used* are their rows), and
+    all of a build that is kept so or needed otherwise (*builds*: active, newest, the way back, tried).
+    """
+    older = {release.number for release in older_releases(ledger, keep, now)}
+    kept = {
+        release.build_id
+        for release in ledger
+        if release.number not in older or release.dag_version_id in used
+    }
+    return {release.number for release in ledger if release.build_id in kept or release.build_id in builds}

@@ -11,7 +11,7 @@ from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.release import Command, DagState, Verb, decide
 from pinwheel.core.selector import Selector
-from pinwheel.services import faults, once
+from pinwheel.services import faults, keeping, once
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import Act, Outcome, carry_out, load_states, outcome_of
 from pinwheel.services.trigger import clear_one
@@ -178,6 +178,8 @@ def _decide_all(host: Host, session: Any, change: Change) -> list[Act]:
     acts = []
     for dag_id in dag_ids:
         command = _command(session, change, states[dag_id], previous.get(dag_id))
+        if command.build is not None and command.build != states[dag_id].active_build:
+            keeping.require(host, session, command.build, verb=change.verb.value)
         state = _with_order(session, states[dag_id], command)
         acts.append(
             Act(

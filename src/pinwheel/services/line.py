@@ -13,6 +13,7 @@ from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.newer import is_newer
 from pinwheel.core.records import BrokenBuild, NumberedRelease
+from pinwheel.services import keeping
 from pinwheel.services.links import Links
 from pinwheel.services.ports import Host, PlacedRun
 from pinwheel.services.show.builds import BuildView, ReleaseView, by_time
@@ -130,10 +131,17 @@ def line(
         top = shown[0] if shown else earlier
         end = store.released_after(session, dag_id, top.release) if top is not None and before else None
 
+        fetchable = keeping.fetchable(host, session, {dag_id: row}).get(dag_id, ())
+
         def release(item: NumberedRelease, until: datetime | None) -> LineRelease:
             build = released[item.build_id]
             return evolve(
-                LineRelease.of(item, build, active=item.release == row.active_release),
+                LineRelease.of(
+                    item,
+                    build,
+                    active=item.release == row.active_release,
+                    fetchable=item.release in fetchable,
+                ),
                 url=links.of(build.bundle_name, item.bundle_version),
                 until=until,
                 message=build.message,

@@ -16,7 +16,7 @@ from pinwheel.core.layout import layout
 from pinwheel.core.projection import Place
 from pinwheel.core.release import unversioned_remedy
 from pinwheel.core.run.binding import BoundBy, Tries, kept
-from pinwheel.services import faults, once
+from pinwheel.services import faults, keeping, once
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import load_states, place_for_runs, projections_for
 from pinwheel.store import bindings, builds, dags, events, releases
@@ -337,9 +337,11 @@ def version_for(host: Host, session: Any, build: Build) -> tuple[UUID, int | Non
     to have, in which the build's file lies where Airflow looks for it now: the file may have moved since
     the row was written, as long as the Dag had no runs.
 
-    :raises Refused: no bundle version serves the file there.
+    :raises Refused: no bundle version serves the file there, or its files are not kept any more.
     """
     row = dags.rows(session, [build.dag_id])[build.dag_id]
+    if build.id != row.active_build_id:
+        keeping.require(host, session, build, verb="bind runs of")
     released = releases.of_build(session, build.id)
     if released is not None and host.existing_version_ids(session, [released.dag_version_id]):
         if released.dag_version_id == row.dag_version_id:

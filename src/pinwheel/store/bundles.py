@@ -176,24 +176,3 @@ def versions(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple
             )
             found.update({(name, row.version): BundleVersion.from_row(row._mapping) for row in rows})
     return found
-
-
-def protected_versions(session: Session, bundle_name: str) -> set[str]:
-    """Versions that must stay fetchable: behind any release, any trial run and the newest build."""
-    released = (
-        select(t.release.c.bundle_version)
-        .join(t.build, t.build.c.id == t.release.c.build_id)
-        .where(t.build.c.bundle_name == bundle_name)
-    )
-    tried = (
-        select(t.trial.c.bundle_version)
-        .join(t.build, t.build.c.id == t.trial.c.build_id)
-        .where(t.build.c.bundle_name == bundle_name)
-    )
-    newest = (
-        select(t.build.c.bundle_version)
-        .join(t.dag, t.dag.c.newest_build_id == t.build.c.id)
-        .where(t.build.c.bundle_name == bundle_name)
-    )
-    rows = session.execute(released.union(tried, newest))
-    return {row[0] for row in rows if row[0]}

@@ -12,6 +12,7 @@ from pinwheel.core import diff as differences
 from pinwheel.core.build import Build, runtime_warnings
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.records import BrokenBuild, NumberedRelease
+from pinwheel.services import keeping
 from pinwheel.services.ports import AirflowVersion, Host
 from pinwheel.services.views import managed, plain_version
 from pinwheel.store import builds as store
@@ -107,9 +108,11 @@ class ReleaseView:
     bundle_version: str | None
     label: str | None
     previous_release: int | None
+    fetchable: bool
+    """Its files are kept, so that it can be rolled back to."""
 
     @classmethod
-    def of(cls, row: NumberedRelease, build: Build, *, active: bool) -> Self:
+    def of(cls, row: NumberedRelease, build: Build, *, active: bool, fetchable: bool) -> Self:
         """A release of this build."""
         return cls(
             dag_id=row.dag_id,
@@ -123,6 +126,7 @@ class ReleaseView:
             bundle_version=plain_version(row.bundle_version),
             label=build.label,
             previous_release=row.previous_release,
+            fetchable=fetchable,
         )
 
     @classmethod
@@ -140,6 +144,7 @@ class ReleaseView:
             bundle_version=plain_version(version.bundle_version),
             label=None,
             previous_release=None,
+            fetchable=False,
         )
 
 
@@ -198,8 +203,14 @@ def releases(host: Host, dag_id: str, *, include_before: bool = False) -> list[R
         row = managed(session, dag_id)
         ledger = release_store.of_dag(session, dag_id)
         found = store.by_ids(session, {item.build_id for item in ledger})
+        there = keeping.fetchable(host, session, {dag_id: row}).get(dag_id, ())
         shown = [
-            ReleaseView.of(item, found[item.build_id], active=item.release == row.active_release)
+            ReleaseView.of(
+                item,
+                found[item.build_id],
+                active=item.release == row.active_release,
+                fetchable=item.release in there,
+            )
             for item in ledger
         ]
         if include_before and ledger:

@@ -128,6 +128,11 @@ function Row({ dagId, entry, activeBuild, may, canAct, selected, picked, onChoos
         ) : (
           <Box fontSize="sm">
             <ReleaseLabel release={release.release} active={release.active} /> <Kind kind={release.kind} />
+            {release.fetchable ? undefined : (
+              <Text fontSize="xs" color="fg.muted">
+                can no longer be fetched
+              </Text>
+            )}
           </Box>
         )}
       </Table.Cell>
@@ -169,7 +174,7 @@ function Row({ dagId, entry, activeBuild, may, canAct, selected, picked, onChoos
       </Table.Cell>
       {canAct ? (
         <Table.Cell>
-          {number === null ? undefined : <Actions build={number} newer={commit?.newer ?? false} activeBuild={activeBuild} may={may} onAct={onAct} />}
+          {number === null || release?.fetchable === false ? undefined : <Actions build={number} newer={commit?.newer ?? false} activeBuild={activeBuild} may={may} onAct={onAct} />}
         </Table.Cell>
       ) : undefined}
     </Table.Row>

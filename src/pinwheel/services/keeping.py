@@ -1,0 +1,89 @@
+"""Which releases can still be fetched: the versions of these are protected, and no other is run again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+from uuid import UUID
+
+from pinwheel.core.build import Build
+from pinwheel.core.chunks import chunks
+from pinwheel.core.errors import Refused
+from pinwheel.core.records import ManagedDag
+from pinwheel.core.retention import fetchable_releases, older_releases
+from pinwheel.services.ports import Host
+from pinwheel.store import dags, keeping, releases
+
+AT_ONCE = 200
+"""Dags whose ledgers are in memory at once."""
+
+
+def fetchable(host: Host, session: Any, rows: Mapping[str, ManagedDag]) -> dict[str, set[int]]:
+    """The numbers of the releases of these Dags, given by their rows, that can be fetched."""
+    keep, now = host.retention(), host.now()
+    ledgers = keeping.ledgers(session, sorted(rows))
+    older = {
+        release.dag_version_id for ledger in ledgers.values() for release in older_releases(ledger, keep, now)
+    }
+    used = _used(host, session, older)
+    needed = _needed(session, rows) if older else {}
+    return {
+        dag_id: fetchable_releases(ledger, keep, now, builds=needed.get(dag_id, ()), used=used)
+        for dag_id, ledger in ledgers.items()
+    }
+
+
+def protected(host: Host, session: Any, bundle_name: str) -> set[str]:
+    """The versions of a bundle that must stay fetchable: of fetchable releases, trials and newest builds."""
+    found = keeping.other_versions(session, bundle_name)
+    for chunk in chunks(keeping.dags_of_bundle(session, bundle_name), AT_ONCE):
+        numbers = fetchable(host, session, dags.rows(session, chunk))
+        found |= keeping.released_versions(session, bundle_name, numbers)
+    return found
+
+
+def require(host: Host, session: Any, build: Build, *, verb: str) -> None:
+    """Make sure that a build can run: a release of it can be fetched, or it was never released.
+
+    :raises Refused: its files are not kept any more.
+    """
+    numbers = releases.numbers_by_build(session, build.dag_id).get(build.id)
+    if not numbers:
+        return
+    there = fetchable(host, session, dags.rows(session, [build.dag_id]))
+    if not there[build.dag_id].isdisjoint(numbers):
+        return
+    keep = host.retention()
+    raise Refused(
+        f"Cannot {verb} {build.dag_id} to build {build.build}",
+        found=f"its files can no longer be fetched: kept are those of the last {keep.releases} releases, of "
+        f"{keep.releases_days} days, and of each run that Airflow has",
+        remedy="Commit that state again, or choose a later build: pinwheel releases " + build.dag_id,
+        dag_id=build.dag_id,
+        build=build.build,
+    )
+
+
+def _used(host: Host, session: Any, version_ids: Collection[UUID]) -> set[UUID]:
+    used: set[UUID] = set()
+    for chunk in chunks(sorted(version_ids, key=str)):
+        used |= set(chunk) - host.unused(session, chunk)
+    return used
+
+
+def _needed(session: Any, rows: Mapping[str, ManagedDag]) -> dict[str, set[int]]:
+    """By Dag: the active and the newest build, the way back, and what was tried."""
+    active = {
+        row.dag_id: (row.active_release, row.active_build_id)
+        for row in rows.values()
+        if row.active_release is not None and row.active_build_id is not None
+    }
+    back = releases.previous_build_ids(session, active)
+    tried = keeping.tried_builds(session, sorted(rows))
+    return {
+        dag_id: {
+            *tried.get(dag_id, ()),
+            *(i for i in (row.active_build_id, row.newest_build_id, back.get(dag_id)) if i is not None),
+        }
+        for dag_id, row in rows.items()
+    }
