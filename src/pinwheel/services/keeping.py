@@ -47,13 +47,15 @@ def require(host: Host, session: Any, build: Build, *, verb: str) -> None:
 
     :raises Refused: its files are not kept any more.
     """
-    numbers = releases.numbers_by_build(session, build.dag_id).get(build.id)
-    if not numbers:
+    keep = host.retention()
+    ledger = keeping.ledgers(session, [build.dag_id]).get(build.dag_id, [])
+    numbers = {release.number for release in ledger if release.build_id == build.id}
+    # Mostly that is all: it was released not long ago, or never
+    if not numbers <= {release.number for release in older_releases(ledger, keep, host.now())} or not numbers:
         return
     there = fetchable(host, session, dags.rows(session, [build.dag_id]))
     if not there[build.dag_id].isdisjoint(numbers):
         return
-    keep = host.retention()
     raise Refused(
         f"Cannot {verb} {build.dag_id} to build {build.build}",
         found=f"its files can no longer be fetched: kept are those of the last {keep.releases} releases, of "
