@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import delete, func, select, update
 
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
-from pinwheel.services import trigger, upkeep
+from pinwheel.core.release import Verb
+from pinwheel.services import change, fleet, trigger, upkeep
+from pinwheel.services.line import line
 from pinwheel.store import tables as t
 
 
@@ -62,9 +64,6 @@ def test_the_outcome_stands_for_the_instant_at_which_the_run_ended(world: Prebui
 
 
 def test_a_run_on_a_build_that_was_never_released_came_to_something_on_no_release(world: Prebuilt) -> None:
-    from pinwheel.core.release import Verb
-    from pinwheel.services import change
-
     change.apply(world.host, change.Change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))
     world.push({"d": Text(body=2)})
     run(world, "tried", "failed", build=3)
@@ -136,3 +135,108 @@ def test_runs_of_dags_that_are_not_managed_are_no_matter_of_the_processor(world:
     by_hand(world, "r", state="failed")
     world.host.run(lambda s: s.execute(delete(t.dag)))
     assert upkeep.record_outcomes(world.host) == 0
+
+
+def counted(world: Prebuilt) -> dict[int, dict[str, int]]:
+    """What the line says that runs came to, by release; releases without runs are left out."""
+    found = line(world.host, "d")
+    return {one.release: dict(one.runs) for one in found.releases if one.runs}
+
+
+def in_fleet(world: Prebuilt, **wish: Any) -> list[dict[str, int]]:
+    """What the fleet says of the runs on the active release of each Dag that fits."""
+    return [one["runs"] for one in fleet.fleet(world.host, fleet.Wish(**wish), lambda: ["d"])["dags"]]
+
+
+def again(world: Prebuilt, run_id: str, state: str, build: int | None = None) -> None:
+    trigger.clear(world.host, "d", [run_id], actor="ada", build=build)
+    start_run("d", run_id)
+    finish_run("d", run_id, state)
+
+
+def test_a_run_that_failed_and_went_well_on_another_release_counts_on_both(world: Prebuilt) -> None:
+    run(world, "r", "failed")
+    assert counted(world) == {2: {"failed": 1}}
+    trigger.clear(world.host, "d", ["r"], actor="ada", build=1)
+    assert counted(world) == {2: {"failed": 1}, 1: {"queued": 1}}
+    assert in_fleet(world, failing=True) == [{"failed": 1}]
+    start_run("d", "r")
+    finish_run("d", "r", "success")
+    assert counted(world) == {2: {"failed": 1}, 1: {"success": 1}}
+
+
+def test_on_one_release_each_run_counts_once_as_it_went_last(world: Prebuilt) -> None:
+    run(world, "r", "failed")
+    run(world, "other", "success")
+    trigger.clear(world.host, "d", ["r"], actor="ada")
+    assert counted(world) == {2: {"queued": 1, "success": 1}}
+    assert in_fleet(world, failing=True) == []
+    start_run("d", "r")
+    finish_run("d", "r", "failed")
+    assert counted(world) == {2: {"failed": 1, "success": 1}}
+    assert in_fleet(world, failing=True) == [{"failed": 1, "success": 1}]
+    again(world, "r", "success")
+    assert counted(world) == {2: {"success": 2}}
+    assert in_fleet(world, failing=True) == []
+    assert in_fleet(world) == [{"success": 2}]
+
+
+def test_what_failed_still_counts_when_airflow_has_forgotten_the_run(world: Prebuilt) -> None:
+    """`airflow db clean` removes runs."""
+    from airflow.models.dagrun import DagRun
+
+    run(world, "r", "failed")
+    world.host.run(lambda s: s.execute(delete(DagRun)))
+    assert counted(world) == {2: {"failed": 1}}
+    assert in_fleet(world, failing=True) == [{"failed": 1}]
+
+
+def test_an_end_that_is_not_recorded_yet_counts_by_airflows_row(world: Prebuilt) -> None:
+    trigger.trigger(world.host, "d", actor="ada", run_id="r")
+    by_hand(world, "r", state="failed")
+    assert counted(world) == {2: {"failed": 1}}
+    assert in_fleet(world, failing=True) == [{"failed": 1}]
+    upkeep.record_outcomes(world.host)
+    assert counted(world) == {2: {"failed": 1}}
+    assert in_fleet(world, failing=True) == [{"failed": 1}]
+
+
+def back(world: Prebuilt) -> list[str]:
+    """The runs that a rollback from release 2 runs again; its plan says the same."""
+    wish = change.Change(verb=Verb.ROLLBACK, dag_ids=["d"], actor="ada", rerun_failed=True)
+    (planned,) = change.plan(world.host, wish)
+    (done,) = change.apply(world.host, wish)
+    assert planned.rerun == done.rerun
+    return list(done.rerun)
+
+
+def test_a_rollback_runs_again_what_failed_on_the_release_and_was_not_run_again_since(
+    world: Prebuilt,
+) -> None:
+    for run_id in ("failed", "cleared", "better", "elsewhere", "forgiven"):
+        run(world, run_id, "failed")
+    run(world, "good", "success")
+    run(world, "older", "failed", build=1)
+    trigger.clear(world.host, "d", ["cleared"], actor="ada")
+    again(world, "better", "success")
+    again(world, "elsewhere", "failed", build=1)
+    by_hand(world, "forgiven", state="success")
+    trigger.trigger(world.host, "d", actor="ada", run_id="unrecorded")
+    by_hand(world, "unrecorded", state="failed")
+    assert sorted(back(world)) == ["failed", "unrecorded"]
+
+
+def test_what_failed_on_the_release_is_told_by_its_outcome_not_by_the_runs_row(world: Prebuilt) -> None:
+    """Airflow's "clear on the latest version" moves the rows of runs that ended, too."""
+    from airflow.models.dagrun import DagRun
+
+    run(world, "on_2", "failed")
+    run(world, "on_1", "failed", build=1)
+    ids = {
+        row.release: row.dag_version_id
+        for row in world.host.run(lambda s: s.execute(select(t.release)).all())
+    }
+    for run_id, release in (("on_2", 1), ("on_1", 2)):
+        move = update(DagRun).where(DagRun.run_id == run_id)
+        world.host.run(lambda s, m=move, r=release: s.execute(m.values(created_dag_version_id=ids[r])))
+    assert back(world) == ["on_2"]

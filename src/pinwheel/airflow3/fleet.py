@@ -11,11 +11,11 @@ from airflow.models.dag_version import DagVersion
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
 from airflow.utils.state import DagRunState
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3.bound import BINDING, VERSION
-from pinwheel.airflow3.tries import word_of
+from pinwheel.airflow3 import outcomes
+from pinwheel.airflow3.bound import VERSION
 from pinwheel.core.chunks import chunks
 from pinwheel.services.ports import AirflowBundle, DagCard
 from pinwheel.store import tables as t
@@ -101,32 +101,31 @@ def dags_of_bundles(session: Session) -> dict[str, dict[str, bool]]:
 
 
 def active_with_failures(session: Session) -> set[UUID]:
-    """Active versions on which a run has failed."""
-    return set(
-        session.scalars(
-            select(VERSION)
-            .select_from(DagRun)
-            .outerjoin(t.binding, BINDING)
-            .join(t.dag, (t.dag.c.dag_id == DagRun.dag_id) & (t.dag.c.dag_version_id == VERSION))
-            .where(DagRun.state == DagRunState.FAILED)
-            .distinct()
-        )
+    """Active versions on which a run has failed and was not run again since."""
+    active = select(t.dag.c.dag_version_id).where(t.dag.c.dag_version_id.is_not(None))
+    found = outcomes.counts(
+        session,
+        of_runs=and_(
+            DagRun.dag_id.in_(select(t.dag.c.dag_id)),
+            DagRun.state == DagRunState.FAILED,
+            VERSION.in_(active),
+        ),
+        of_outcomes=and_(t.outcome.c.state == "failed", t.outcome.c.dag_version_id.in_(active)),
     )
+    return {version for version in found if version is not None}
 
 
 def counts(session: Session, dag_version_ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
-    """How many runs on each of these versions are in which state."""
+    """How many runs came to what on each of these versions, or are under way on it."""
     found: dict[UUID, dict[str, int]] = {}
     for chunk in chunks(sorted(dag_version_ids, key=str)):
         of_versions = select(DagVersion.dag_id).where(DagVersion.id.in_(chunk))
-        for row in session.execute(
-            select(VERSION.label("version"), DagRun.state, func.count().label("number"))
-            .select_from(DagRun)
-            .outerjoin(t.binding, BINDING)
-            .where(DagRun.dag_id.in_(of_versions), VERSION.in_(chunk))
-            .group_by(VERSION, DagRun.state)
-        ):
-            found.setdefault(row.version, {})[word_of(row.state)] = int(row.number)
+        counted = outcomes.counts(
+            session,
+            of_runs=and_(DagRun.dag_id.in_(of_versions), VERSION.in_(chunk)),
+            of_outcomes=t.outcome.c.dag_version_id.in_(chunk),
+        )
+        found.update({version: states for version, states in counted.items() if version is not None})
     return found
 
 

@@ -9,6 +9,7 @@ from airflow.models.dagrun import DagRun
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from pinwheel.airflow3 import outcomes
 from pinwheel.airflow3.bound import BINDING, VERSION
 from pinwheel.airflow3.tries import word_of
 from pinwheel.services.ports import PlacedRun
@@ -59,15 +60,5 @@ def placed_runs(
 
 
 def run_counts(session: Session, dag_id: str) -> dict[UUID | None, dict[str, int]]:
-    """How many runs are in which state, by the version that they run on."""
-    found: dict[UUID | None, dict[str, int]] = {}
-    rows = session.execute(
-        select(VERSION.label("version"), DagRun.state, func.count().label("number"))
-        .select_from(DagRun)
-        .outerjoin(t.binding, BINDING)
-        .where(DagRun.dag_id == dag_id)
-        .group_by(VERSION, DagRun.state)
-    )
-    for row in rows:
-        found.setdefault(row.version, {})[word_of(row.state)] = int(row.number)
-    return found
+    """How many runs came to what on each version, or are under way on it."""
+    return outcomes.counts(session, of_runs=DagRun.dag_id == dag_id, of_outcomes=t.outcome.c.dag_id == dag_id)

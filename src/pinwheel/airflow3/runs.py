@@ -15,11 +15,14 @@ from airflow.models.taskinstance import TaskInstance, clear_task_instances
 from airflow.sdk import timezone
 from airflow.utils.state import DagRunState, State, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import compat
+from pinwheel.airflow3.bound import BINDING, VERSION
+from pinwheel.airflow3.outcomes import OUTCOME
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
+from pinwheel.store import tables as t
 
 
 def create_run(
@@ -242,14 +245,20 @@ def clear(
 
 
 def failed_runs(session: Session, dag_id: str, dag_version_ids: Collection[UUID]) -> list[str]:
-    """Ids of failed runs that were bound to one of these versions, oldest first."""
+    """Ids of runs that failed on one of these versions and were not run again since, oldest first.
+
+    By their outcomes; of an end that was never recorded, by the version that the run is bound to.
+    """
     return list(
         session.scalars(
             select(DagRun.run_id)
+            .outerjoin(t.binding, BINDING)
+            .outerjoin(t.outcome, OUTCOME)
             .where(
                 DagRun.dag_id == dag_id,
                 DagRun.state == DagRunState.FAILED,
-                DagRun.created_dag_version_id.in_(list(dag_version_ids)),
+                func.coalesce(t.outcome.c.state, "failed") == "failed",
+                func.coalesce(t.outcome.c.dag_version_id, VERSION).in_(list(dag_version_ids)),
             )
             .order_by(DagRun.run_after)
         )

@@ -330,7 +330,7 @@ class Host(Protocol):
         ...
 
     def failed_runs(self, session: Any, dag_id: str, dag_version_ids: Collection[UUID]) -> list[str]:
-        """Failed runs bound to one of these versions, oldest first."""
+        """Runs that failed on one of these versions and were not run again since, oldest first."""
         ...
 
     def existing_version_ids(self, session: Any, ids: Collection[UUID]) -> set[UUID]:
@@ -506,7 +506,7 @@ class Host(Protocol):
         ...
 
     def run_counts(self, session: Any, dag_id: str) -> dict[UUID | None, dict[str, int]]:
-        """How many of the Dag's runs are in which state, by the version that they run on."""
+        """How many of the Dag's runs came to what on each version, or are under way on it."""
         ...
 
     def matching(
@@ -536,11 +536,11 @@ class Host(Protocol):
         ...
 
     def active_with_failures(self, session: Any) -> set[UUID]:
-        """Active versions on which a run has failed."""
+        """Active versions on which a run has failed and was not run again since."""
         ...
 
     def counts_by_version(self, session: Any, ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
-        """How many runs on each of these versions are in which state."""
+        """How many runs came to what on each of these versions, or are under way on it."""
         ...
 
     def versions_before(self, session: Any, dag_id: str, number: int) -> list[AirflowVersion]:

@@ -280,6 +280,7 @@ outcome = Table(
     Column("build_id", SERIAL),
     Column("ended_at", UtcInstant, nullable=False),
     Index(None, "dag_id", "ended_at"),
+    Index(None, "dag_version_id"),
     comment="What each run came to, and on which release. seq is the run's clear_number. Append-only.",
 )
 

@@ -43,6 +43,7 @@ def upgrade() -> None:
         comment="What each run came to, and on which release. seq is the run's clear_number. Append-only.",
     )
     op.create_index(op.f("pinwheel_outcome_dag_id_ended_at_idx"), "pinwheel_outcome", ["dag_id", "ended_at"])
+    op.create_index(op.f("pinwheel_outcome_dag_version_id_idx"), "pinwheel_outcome", ["dag_version_id"])
     op.create_table(
         "pinwheel_request",
         sa.Column("request_id", sa.String(length=64), nullable=False),
