@@ -57,7 +57,7 @@ def stands(world: Prebuilt) -> tuple[Any, ...]:
         ).all()
         return (
             tuple(run),
-            [tuple(row) for row in bindings.of_runs(session, "d", ["r"])["r"]],
+            list(bindings.of_runs(session, "d", ["r"])["r"]),
             [tuple(row) for row in tasks],
             session.scalar(select(func.count()).select_from(t.event).where(t.event.c.kind == "clear")),
             session.scalar(select(func.count()).select_from(DagVersion)),
