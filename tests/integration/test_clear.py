@@ -125,7 +125,7 @@ def test_a_whole_run_is_cleared_on_a_build_that_has_none_of_its_tasks(world: Pre
     assert (cleared.changed, cleared.build) == (True, 3)
     (row, bound, tasks, *_) = stands(world)
     assert row[:2] == ("queued", 1)
-    assert [one[2] for one in bound] == [0, 1]
+    assert [one.seq for one in bound] == [0, 1]
     assert {(task, state) for task, state, _ in tasks} == {
         ("only", "removed"),
         ("first", None),
