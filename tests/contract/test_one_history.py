@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from sqlalchemy import delete, update
 
 from harness.inprocess import bound_airflow
 from harness.life import Life, dag
-from harness.prebuilt import start_run
+from harness.prebuilt import end_run, start_run
 from harness.seed import Seeder
 from pinwheel.core.release import Verb
 from pinwheel.services import change, fleet, grid, instances
@@ -35,28 +36,40 @@ class Story:
         self.host = seeder.host
         self.commit: dict[int, str] = {}
         self.truth: dict[tuple[str, str, int], tuple[int | None, int | None, str | None]] = {}
+        self.came_to: dict[int, dict[str, str]] = {1: {}, 2: {}, 3: {}}
+        """By build and run: how it went there last, or that it runs there."""
         self.push(1, dag("a", "b"))
         self.plain = self.run("plain")
         for name in ("cleared", "twice", "slow_clock", "stock", "old", "unnoted", "whole", "marked"):
             setattr(self, name, self.run(name))
+        self.failed_on_1 = self.run("failed_on_1", ended="failed")
+        self.failed_on_both = self.run("failed_on_both", ended="failed")
         self.push(2, dag("a", "b", mark="m2"))
         change.apply(self.host, change.Change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))
         self.push(3, dag("a", "b", mark="m3"))
         self.on_2 = self.run("on_2")
+        self.failed_on_2 = self.run("failed_on_2", ended="failed")
+        self.mended = self.run("mended", ended="failed")
+        self.taken_back = self.run("taken_back", ended="failed")
         self.tried = self.run("tried", build=3)
         self._clear()
 
     def push(self, build: int, source: str) -> None:
         self.commit[build] = self.seeder.push({"d.py": source})
 
-    def run(self, name: str, build: int | None = None) -> Life:
+    def run(self, name: str, build: int | None = None, ended: str = "success") -> Life:
         trigger(self.host, "d", actor="ada", run_id=name, build=build)
         start_run("d", name)
         life = Life(self.seeder, name)
-        self.execute(life, "a", 1, build or len(self.commit) - (3 in self.commit))
-        self.execute(life, "b", 1, build or len(self.commit) - (3 in self.commit))
-        life.set_run("success")
+        on = build or len(self.commit) - (3 in self.commit)
+        self.execute(life, "a", 1, on)
+        self.execute(life, "b", 1, on, ended)
+        self.end(life, on, ended)
         return life
+
+    def end(self, life: Life, build: int, state: str) -> None:
+        end_run("d", life.run_id, state)
+        self.came_to[build][life.run_id] = state
 
     def execute(self, life: Life, task: str, number: int, build: int | None, state: str = "success") -> None:
         life.execute(task, number, state)
@@ -66,13 +79,14 @@ class Story:
     def again(self, life: Life, build: int, *task_ids: str) -> None:
         clear(self.host, "d", [life.run_id], actor="ada", build=build, task_ids=task_ids or None)
         start_run("d", life.run_id)
+        self.came_to[build][life.run_id] = "running"
 
     def _clear(self) -> None:
         self.again(self.cleared, 2, "b")
         self.execute(self.cleared, "b", 2, 2)
         self.again(self.twice, 3, "a")
         self.execute(self.twice, "a", 2, 3, "failed")
-        self.twice.set_run("failed")
+        self.end(self.twice, 3, "failed")
         self.again(self.twice, 1)
         self.execute(self.twice, "a", 3, 1)
         self.execute(self.twice, "b", 2, 1)
@@ -82,8 +96,11 @@ class Story:
         self.stock.stock_clear(latest=True)
         self.execute(self.stock, "a", 2, 2)
         self.execute(self.stock, "b", 2, 2)
+        self.came_to[2]["stock"] = "running"
         # Before Pinwheel: no binding, and Airflow moved the run's row on since.
-        self.host.run(lambda s: s.execute(delete(t.binding).where(t.binding.c.run_id == "old")))
+        for table in (t.binding, t.outcome):
+            self.host.run(lambda s, c=table.c: s.execute(delete(c.run_id.table).where(c.run_id == "old")))
+        del self.came_to[1]["old"]
         self.again(self.old, 2, "a")
         self.execute(self.old, "a", 2, 2)
         self.truth["old", "a", 1] = self.truth["old", "b", 1] = (1, 1, None)
@@ -98,6 +115,15 @@ class Story:
         self.again(self.whole, 2)
         self.execute(self.whole, "a", 2, 2)
         self.execute(self.whole, "b", 2, 2)
+        self.again(self.failed_on_both, 2)
+        self.execute(self.failed_on_both, "a", 2, 2)
+        self.execute(self.failed_on_both, "b", 2, 2, "failed")
+        self.end(self.failed_on_both, 2, "failed")
+        self.again(self.mended, 2, "b")
+        self.execute(self.mended, "b", 2, 2)
+        self.end(self.mended, 2, "success")
+        self.again(self.taken_back, 1, "b")
+        self.execute(self.taken_back, "b", 2, 1)
         # Airflow points the rows of finished tries elsewhere.
         ids = {r.dag_version_id: r.release for r in self.host.run(self._releases)}
         self.marked.relabel(next(i for i, release in ids.items() if release == 2))
@@ -187,6 +213,35 @@ def test_a_run_is_on_the_same_version_on_every_surface(story: Story) -> None:
         assert [described(panel["versions"], key) for key in panel["used"]][-1] == of_panel[run_id]
     assert of_grid == of_line == of_panel
     assert of_grid["twice"] == (1, 1) and of_grid["tried"] == (None, 3) and of_grid["stock"] == (2, 2)
+
+
+def test_what_runs_came_to_is_counted_on_each_version_that_they_used(story: Story) -> None:
+    """A run that failed on one version and was run again on another counts on both."""
+    shown = line(story.host, "d")
+    wanted = {build: Counter(runs.values()) for build, runs in story.came_to.items()}
+    assert {release.build: Counter(release.runs) for release in shown.releases} == {
+        1: wanted[1],
+        2: wanted[2],
+    }
+    assert {build.build: Counter(build.runs) for build in shown.builds} == wanted
+
+
+def test_what_a_rollback_would_run_again_is_what_the_line_shows_as_failed_there(story: Story) -> None:
+    versions = {row.release: row.dag_version_id for row in story.host.run(story._releases)}
+    failed: dict[int | None, set[str]] = {}
+    for run in line(story.host, "d").runs:
+        if run.state == "failed":
+            failed.setdefault(run.release, set()).add(run.run_id)
+    found = {
+        release: set(story.host.run(lambda s, v=version: story.host.failed_runs(s, "d", [v])))
+        for release, version in versions.items()
+    }
+    assert found == failed == {1: {"failed_on_1"}, 2: {"failed_on_2", "failed_on_both"}}
+    for release, runs in found.items():
+        assert runs == {run_id for run_id, state in story.came_to[release].items() if state == "failed"} - {
+            "failed_on_both" if release == 1 else "",
+            "taken_back",
+        }
 
 
 def test_line_and_fleet_count_the_runs_of_a_release_alike(story: Story) -> None:

@@ -227,22 +227,36 @@ def start_run(dag_id: str, run_id: str) -> None:
 
 def finish_run(dag_id: str, run_id: str, state: str = "success") -> None:
     """Each task instance of the run ran once more and ended like this; then the scheduler ends the run."""
-    from airflow.models.dagrun import DagRun
     from airflow.models.taskinstance import TaskInstance
     from airflow.sdk import timezone
     from airflow.utils.session import create_session
-    from airflow.utils.state import DagRunState
     from sqlalchemy import select
 
-    from pinwheel.airflow3 import listener
-
     with create_session() as session:
-        run = session.scalars(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one()
         query = select(TaskInstance).where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
         for ti in session.scalars(query):
             ti.state = state
             ti.try_number = max(ti.try_number, 1)
             ti.start_date = ti.end_date = timezone.utcnow()
-        run.set_state(DagRunState(state))
-        ended = listener.on_dag_run_success if state == "success" else listener.on_dag_run_failed
-        ended(dag_run=run, msg="ended")
+        _end(session, dag_id, run_id, state)
+
+
+def end_run(dag_id: str, run_id: str, state: str) -> None:
+    """What the scheduler does when no task of a run is left: the run and the listener, one transaction."""
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        _end(session, dag_id, run_id, state)
+
+
+def _end(session: Any, dag_id: str, run_id: str, state: str) -> None:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.state import DagRunState
+    from sqlalchemy import select
+
+    from pinwheel.airflow3 import listener
+
+    run = session.scalars(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one()
+    run.set_state(DagRunState(state))
+    ended = listener.on_dag_run_success if state == "success" else listener.on_dag_run_failed
+    ended(dag_run=run, msg="ended")

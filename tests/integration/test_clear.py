@@ -131,3 +131,10 @@ def test_a_whole_run_is_cleared_on_a_build_that_has_none_of_its_tasks(world: Pre
         ("first", None),
         ("second", None),
     }
+
+
+def test_a_repeat_of_a_clear_that_found_nothing_gets_the_same_answer(world: Prebuilt) -> None:
+    wish: dict[str, Any] = {"actor": "ada", "build": 1, "only_failed": True, "request_id": "again"}
+    first = trigger.clear(world.host, "d", ["r"], **wish)
+    assert trigger.clear(world.host, "d", ["r"], **wish) == first
+    assert not first[0].changed

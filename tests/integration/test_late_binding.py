@@ -14,19 +14,24 @@ from integration.test_history import seeder as seeder
 from pinwheel.services import upkeep
 
 
-def test_a_try_that_began_before_the_binding_was_recorded_is_shown_with_it(
+def test_of_a_run_whose_binding_was_recorded_late_only_what_began_after_that_is_told(
     seeder: Seeder, life: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The scheduler ran without the listener, and the Dag processor came a while later."""
     seeder.push({"d.py": dag("a", "b", mark="m2")})
-    record = upkeep.record_bindings
-    monkeypatch.setattr(upkeep, "record_bindings", lambda host: 0)
+
+    def start_unheard(dag_id: str, run_id: str) -> None:
+        life.set_run("running")
+
+    monkeypatch.setattr("harness.life.start_run", start_unheard)
     life.stock_clear(latest=True)
     life.execute("a", 2)
-    assert record(seeder.host) == 1
+    assert upkeep.record_bindings(seeder.host) == 1
+    life.execute("a", 3)
     assert shown(seeder) == [
-        ("a", 1, "success", 1, 1),
-        ("a", 2, "success", 2, 2),
-        ("b", 1, "success", 1, 1),
+        ("a", 1, "success", None, None),
+        ("a", 3, "success", 2, 2),
+        ("b", 1, "success", None, None),
     ]
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import HostError, NotFound, Refused
@@ -56,12 +56,18 @@ def _bound_1(kept: Mapping[str, Any]) -> Bound:
 
 
 def _cleared_1(kept: Sequence[Mapping[str, Any]]) -> list[Cleared]:
-    return [Cleared(**asdict(_bound_1(one)), cleared=one["cleared"], changed=one["changed"]) for one in kept]
+    return [Cleared(**asdict(_bound_1(one)), cleared=one["cleared"]) for one in kept]
+
+
+def _cleared_2(kept: Sequence[Mapping[str, Any]]) -> list[Cleared]:
+    return [evolve(run, changed=one["changed"]) for run, one in zip(_cleared_1(kept), kept, strict=True)]
 
 
 BOUND: once.Form[Bound] = once.Form(version=1, write=asdict, readers={1: _bound_1})
 CLEARED: once.Form[list[Cleared]] = once.Form(
-    version=1, write=lambda cleared: [asdict(run) for run in cleared], readers={1: _cleared_1}
+    version=2,
+    write=lambda cleared: [asdict(run) for run in cleared],
+    readers={1: _cleared_1, 2: _cleared_2},
 )
 
 
