@@ -52,7 +52,8 @@ class FleetDag(_Answer):
     pin: Pin | None
     broken: Broken | None
     runs: dict[str, int] | None = Field(
-        description="Runs on the active release, by state; null when you may not see them."
+        description="Runs on the active release, by what they came to or are now; null when you may not "
+        "see them."
     )
     last_change: LastChange | None
     may_edit: bool

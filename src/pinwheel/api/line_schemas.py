@@ -29,7 +29,7 @@ class LineRelease(Release):
     message: str | None
     author: str | None
     until: Moment | None = Field(description="When the next release was made; null: there is none.")
-    runs: Counts = Field(description="How many runs on it are in which state.")
+    runs: Counts = Field(description="How many runs came to what on it, by their outcomes, or are at work.")
     newer: Newer
 
 
@@ -39,7 +39,9 @@ class LineBuild(Build):
         description="The end of a broken build's error; null when you may not see import errors, and when "
         "you may not read all Dags of the file, a sentence that says so."
     )
-    runs: Counts = Field(description="How many runs on it are in which state, released or not.")
+    runs: Counts = Field(
+        description="How many runs came to what on it, by their outcomes, or are at work; released or not."
+    )
     newer: Newer
 
 
