@@ -192,3 +192,16 @@ def test_of_a_run_moved_while_it_ran_only_what_is_certain_is_told(
     # Of b the second try was in work: it may have begun before or after.
     first = 1 if looked_at_before else None
     assert shown_now == {("a", 2): 2, ("b", 3): 2} | {k: first for k in shown_now if k[1] == 1}
+
+
+def test_a_task_that_was_skipped_and_not_cleared_stays_with_the_version_that_skipped_it(
+    seeder: Seeder, life: Life
+) -> None:
+    life.execute("b", 0, "skipped")
+    seeder.push({"d.py": dag("a", "b", mark="m2")})
+    clear(seeder.host, "d", ["r1"], actor="ada", build=2, task_ids=["a"])
+    life.execute("a", 2)
+    assert ("b", 0, "skipped", 1, 1) in shown(seeder)
+    clear(seeder.host, "d", ["r1"], actor="ada", build=2)
+    life.execute("b", 0, "skipped")
+    assert ("b", 0, "skipped", 2, 2) in shown(seeder)

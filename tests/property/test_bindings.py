@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
+import pytest
 from attrs import define, evolve, field
 from hypothesis import given
 from hypothesis import strategies as st
@@ -177,3 +178,26 @@ def test_clocks_and_what_the_rows_say_now_change_no_answer(acts: list[tuple[obje
         before = used(world.bound, item)
         after = used(moved, evolve(item, dag_version_id=version(7)))
         assert (before.dag_version_id, before.bundle_version) == (after.dag_version_id, after.bundle_version)
+
+
+@pytest.mark.parametrize(
+    ("stood", "how", "told"),
+    [
+        pytest.param("skipped", {}, 1, id="it was marked before and not cleared"),
+        pytest.param(None, {}, 2, id="it was cleared and marked anew"),
+        pytest.param("upstream_failed", {"late": True}, None, id="it may have been marked before or after"),
+        pytest.param("skipped", {"sure": False}, None, id="nobody watched"),
+    ],
+)
+def test_what_was_only_marked_is_told_by_how_it_stood_when_the_run_was_bound_again(
+    stood: str | None, how: dict[str, bool], told: int | None
+) -> None:
+    world = World()
+    world.note(0)
+    world.states["a", -1] = (0, stood)
+    world.number = 2
+    world.note(1, **how)
+    item = Try(
+        task_id="a", map_index=-1, try_number=0, executed=False, current=True, dag_version_id=version(99)
+    )
+    assert used(world.bound, item).dag_version_id == (version(told) if told else None)

@@ -13,12 +13,11 @@ from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.compat import airflow_34_plus
 from pinwheel.core.chunks import chunks
-from pinwheel.core.run.binding import Present
+from pinwheel.core.run.binding import WITHOUT_EXECUTION, Present
 from pinwheel.services.ports import AirflowRun, AirflowTry, AirflowVersion
 
 _PENDING = frozenset({None, "scheduled", "queued", "up_for_retry"})
 """States of a row that stands for a try still to come."""
-WITHOUT_EXECUTION = frozenset({"removed", "skipped", "upstream_failed"})
 _OF_RUN = (
     DagRun.run_id,
     DagRun.state,

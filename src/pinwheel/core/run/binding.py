@@ -67,12 +67,14 @@ class Tries:
 
     ``counts`` has for each task ranges of map indexes with the try number that was the last one on the
     version before; tasks that are not in it had not begun. Of one that is ``open`` that last try may have
-    begun before or after; where not ``sure``, any of those up to it.
+    begun before or after; where not ``sure``, any of those up to it. ``marked`` are those that stood as
+    skipped, removed or upstream failed.
     """
 
     counts: Mapping[str, Sequence[tuple[int, int, int]]] = field(factory=dict)
     open: frozenset[tuple[str, int]] = frozenset()
     sure: bool = True
+    marked: frozenset[tuple[str, int]] = frozenset()
 
     @classmethod
     def of(cls, rows: Iterable[Present], *, late: bool = False, sure: bool = True) -> Tries:
@@ -82,10 +84,12 @@ class Tries:
         A try that is ``scheduled`` has its number and not what it runs: that is fixed when it is queued.
         """
         counts: dict[str, list[tuple[int, int, int]]] = {}
-        unsure = set()
+        unsure, marked = set(), set()
         for row in sorted(rows, key=lambda row: (row.task_id, row.map_index)):
             count = row.try_number - (row.state == "scheduled")
-            if late and row.try_number and row.state not in _WAITING:
+            if row.state in WITHOUT_EXECUTION:
+                marked.add((row.task_id, row.map_index))
+            if late and row.state not in _WAITING:
                 unsure.add((row.task_id, row.map_index))
             if count <= 0:
                 continue
@@ -94,13 +98,14 @@ class Tries:
                 ranges[-1] = (ranges[-1][0], row.map_index, count)
             else:
                 ranges.append((row.map_index, row.map_index, count))
-        return cls(counts, frozenset(unsure), sure)
+        return cls(counts, frozenset(unsure), sure, frozenset(marked))
 
     def as_json(self) -> dict[str, Any]:
         return {
             "counts": {task_id: [list(one) for one in ranges] for task_id, ranges in self.counts.items()},
             "open": [list(one) for one in sorted(self.open)],
             "sure": self.sure,
+            "marked": [list(one) for one in sorted(self.marked)],
         }
 
     def side(self, task_id: str, map_index: int, try_number: int) -> _Side:
@@ -112,7 +117,15 @@ class Tries:
         last_one = try_number == count and (task_id, map_index) in self.open
         return _Side.OPEN if last_one or not self.sure else _Side.BEFORE
 
+    def side_of_mark(self, task_id: str, map_index: int) -> _Side:
+        """Whether a task instance that stands as only marked was so before or after."""
+        if (task_id, map_index) not in self.marked:
+            return _Side.AFTER
+        return _Side.OPEN if (task_id, map_index) in self.open or not self.sure else _Side.BEFORE
 
+
+WITHOUT_EXECUTION = frozenset({"removed", "skipped", "upstream_failed"})
+"""States that Airflow gives without running anything."""
 _WAITING = frozenset({None, "scheduled", "up_for_retry"})
 """States in which a task has a try to come that has not begun."""
 
@@ -125,8 +138,10 @@ def tries_noted(stored: Mapping[str, Any] | None) -> Tries | None:
         task_id: [(int(first), int(last), int(count)) for first, last, count in ranges]
         for task_id, ranges in stored["counts"].items()
     }
-    unsure = frozenset((task_id, int(index)) for task_id, index in stored["open"])
-    return Tries(counts, unsure, bool(stored["sure"]))
+    unsure, marked = (
+        frozenset((task_id, int(index)) for task_id, index in stored[key]) for key in ("open", "marked")
+    )
+    return Tries(counts, unsure, bool(stored["sure"]), marked)
 
 
 @frozen(kw_only=True)
@@ -189,8 +204,6 @@ def used(bound: Sequence[Binding], item: Try) -> Used:
     """
     if not bound:
         return Used(dag_version_id=item.dag_version_id, binding=None)
-    if not item.executed and item.current:
-        return Used(dag_version_id=bound[-1].dag_version_id, binding=bound[-1])
     possible: list[Binding | None] = []
     for binding in reversed(bound):
         side = _side(binding, item)
@@ -211,9 +224,11 @@ def used(bound: Sequence[Binding], item: Try) -> Used:
 def _side(binding: Binding, item: Try) -> _Side:
     if binding.seq == 0:
         return _Side.AFTER
-    if binding.tries is None or not item.executed:
-        # What was only marked has no number of its own.
+    if binding.tries is None:
         return _Side.OPEN
+    if not item.executed:
+        # What was only marked has no number of its own, and an earlier mark leaves no trace.
+        return binding.tries.side_of_mark(item.task_id, item.map_index) if item.current else _Side.OPEN
     return binding.tries.side(item.task_id, item.map_index, item.try_number)
 
 
