@@ -56,6 +56,20 @@ class Life:
 
         self.host.run(work)
 
+    def mark(self, task_id: str, state: str) -> None:
+        """What the scheduler does with a task that it will not run."""
+        from airflow.models.taskinstance import TaskInstance
+
+        table = TaskInstance.__table__
+        live = (table.c.working_set.is_(True),) if "working_set" in table.c else ()
+        of_task = (table.c.run_id == self.run_id, table.c.task_id == task_id, *live)
+        now = self.host.now()
+        self.host.run(
+            lambda s: s.execute(
+                update(table).where(*of_task).values(state=state, start_date=now, end_date=now)
+            )
+        )
+
     def set_run(self, state: str) -> None:
         from airflow.models.dagrun import DagRun
 

@@ -52,7 +52,7 @@ class World:
 
     def note(self, seq: int, *, late: bool = False, sure: bool = True, silent: bool = False) -> None:
         present = [
-            Present(task_id=task, map_index=index, try_number=tries, state=state)
+            Present(task_id=task, map_index=index, begun=tries - (state == "scheduled"), state=state)
             for (task, index), (tries, state) in self.states.items()
         ]
         tries = None if silent or not seq else Tries.of(present, late=late, sure=sure)

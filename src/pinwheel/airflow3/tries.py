@@ -131,11 +131,22 @@ def present(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str
                 Present(
                     task_id=row.task_id,
                     map_index=row.map_index,
-                    try_number=row.try_number,
+                    begun=_begun(row.try_number, row.state),
                     state=row.state,
                 )
             )
     return found
+
+
+def _begun(try_number: int, state: str | None) -> int:
+    """Number of the last try that began, of a task instance's present row.
+
+    A try that is ``scheduled`` has its number already, and what it executes is fixed when it is queued. Up to
+    3.3 only that one; from 3.4 on a clear and a retry add a row with the number of the try to come
+    (``models/taskinstance.py``, ``prepare_db_for_next_try``). Remove the first when the minimum is 3.4.
+    """
+    to_come = _PENDING - {"queued"} if airflow_34_plus() else {"scheduled"}
+    return max(try_number - (state in to_come), 0)
 
 
 def of_present(table: Table) -> tuple[Any, ...]:

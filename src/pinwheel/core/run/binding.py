@@ -57,7 +57,8 @@ class Present:
     task_id: str
     map_index: int
     """-1 where the task is not mapped."""
-    try_number: int
+    begun: int
+    """Number of the last try that a worker was asked to execute; 0: none was."""
     state: str | None
 
 
@@ -80,24 +81,21 @@ class Tries:
     def of(cls, rows: Iterable[Present], *, late: bool = False, sure: bool = True) -> Tries:
         """From the run's task instances. *late*: since the run was bound they may have gone on, by one try;
         not *sure*: by any number.
-
-        A try that is ``scheduled`` has its number and not what it runs: that is fixed when it is queued.
         """
         counts: dict[str, list[tuple[int, int, int]]] = {}
         unsure, marked = set(), set()
         for row in sorted(rows, key=lambda row: (row.task_id, row.map_index)):
-            count = row.try_number - (row.state == "scheduled")
             if row.state in WITHOUT_EXECUTION:
                 marked.add((row.task_id, row.map_index))
             if late and row.state not in _WAITING:
                 unsure.add((row.task_id, row.map_index))
-            if count <= 0:
+            if row.begun == 0:
                 continue
             ranges = counts.setdefault(row.task_id, [])
-            if ranges and ranges[-1][1:] == (row.map_index - 1, count):
-                ranges[-1] = (ranges[-1][0], row.map_index, count)
+            if ranges and ranges[-1][1:] == (row.map_index - 1, row.begun):
+                ranges[-1] = (ranges[-1][0], row.map_index, row.begun)
             else:
-                ranges.append((row.map_index, row.map_index, count))
+                ranges.append((row.map_index, row.map_index, row.begun))
         return cls(counts, frozenset(unsure), sure, frozenset(marked))
 
     def as_json(self) -> dict[str, Any]:
