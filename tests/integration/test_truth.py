@@ -114,10 +114,17 @@ class Played:
         """That a scenario was played, and that nothing says anything wrong about it."""
         player = self.players[f"{kind}-{scenario}"]
         assert player.error is None, player.error
-        assert [str(r) for r in player.readings if not r.right and not outside(player, r)] == []
+        wrong = [r for r in player.readings if not r.right and not outside(player, r)]
+        assert [str(r) for r in wrong if not not_known(player, r)] == []
         for ran in self.truth[player.dag_id]:
             wanted = player.expected.get(ran.run_id, {})
             assert {name: ran.marks.get(name) for name in wanted} == wanted, ran
+
+
+def not_known(player: Player, reading: Reading) -> bool:
+    """Whether Pinwheel says that it does not know: of the try in work while Airflow moved its run (ADR 6)."""
+    said_nothing = reading.said == "None" or reading.said.startswith("build None ")
+    return player.scenario in BEYOND and reading.where.startswith("pinwheel.") and said_nothing
 
 
 def outside(player: Player, reading: Reading) -> str | None:
