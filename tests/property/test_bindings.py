@@ -72,6 +72,19 @@ class World:
         assert binding.tries == tries, "it is the same when it is read back"
         self.bound.append(binding)
 
+    def play(self, act: tuple[object, ...]) -> bool:
+        """What the tasks do; False: it is no act of theirs."""
+        match act:
+            case ("schedule", key):
+                self.schedule(key)
+            case ("begin", key):
+                self.begin(key)
+            case ("end", key, state):
+                self.end(key, state)
+            case _:
+                return False
+        return True
+
     def tries(self) -> list[Try]:
         return [
             Try(
@@ -108,26 +121,20 @@ def test_a_try_is_told_with_what_it_ran_or_as_not_known(
     if seen:
         world.note(0)
     for act in acts:
-        match act:
-            case ("schedule", key):
-                world.schedule(key)
-            case ("begin", key):
+        if world.play(act):
+            continue
+        _, number, how = act
+        seq += 1
+        world.number = number
+        if how == "at once":
+            world.note(seq)
+            continue
+        vague = True
+        if how != "silent":
+            # What goes on between the clear and the look at it: one try of each of these tasks.
+            for key in between:
                 world.begin(key)
-            case ("end", key, state):
-                world.end(key, state)
-            case ("bind", number, how):
-                seq += 1
-                if how == "at once":
-                    world.number = number
-                    world.note(seq)
-                    continue
-                vague = True
-                world.number = number
-                if how != "silent":
-                    # What goes on between the clear and the look at it: one try of each of these tasks.
-                    for key in between:
-                        world.begin(key)
-                world.note(seq, late=how != "silent", sure=how != "late", silent=how == "silent")
+        world.note(seq, late=how != "silent", sure=how != "late", silent=how == "silent")
     for item in world.tries():
         told = used(world.bound, item)
         real = world.truth[item.task_id, item.map_index, item.try_number]
@@ -155,17 +162,10 @@ def test_clocks_and_what_the_rows_say_now_change_no_answer(acts: list[tuple[obje
     world, seq = World(), 0
     world.note(0)
     for act in acts:
-        match act:
-            case ("schedule", key):
-                world.schedule(key)
-            case ("begin", key):
-                world.begin(key)
-            case ("end", key, state):
-                world.end(key, state)
-            case ("bind", number, _):
-                seq += 1
-                world.number = number
-                world.note(seq)
+        if not world.play(act):
+            seq += 1
+            _, world.number, _ = act
+            world.note(seq)
     moved = [
         evolve(
             binding,

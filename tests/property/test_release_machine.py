@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, assert_never
 
 import pytest
@@ -10,26 +9,10 @@ from attrs import evolve
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from harness.builds import build
 from harness.hypothesis_profiles import machine
-from pinwheel.core.build import Build
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
 from pinwheel.core.release import Command, DagState, Decision, Kind, Release, SetTrack, Track, Verb, decide
-
-
-def _build(number: int, *, versioned: bool = True) -> Build:
-    return Build(
-        id=100 + number,
-        dag_id="d",
-        build=number,
-        digest=f"d{number}",
-        serialized_digest=f"s{number}",
-        inputs_digest=f"i{number}",
-        bundle_name="dags",
-        bundle_version=f"v{number}",
-        relative_fileloc="d.py",
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        versioned=versioned,
-    )
 
 
 class Machine(RuleBasedStateMachine):
@@ -59,8 +42,8 @@ class Machine(RuleBasedStateMachine):
     def _arrive(self, number: int) -> None:
         self.shown = [*(each for each in self.shown if each != number), number]
         self.heads += 1
-        shown = {**self.state.shown, _build(number).id: self.heads}
-        self.state = evolve(self.state, newest_build=_build(number), shown=shown)
+        shown = {**self.state.shown, build(number).id: self.heads}
+        self.state = evolve(self.state, newest_build=build(number), shown=shown)
         self.model["newest"] = number
         if not self.model["pinned"]:
             self.model |= {"active": number, "retired": False}
@@ -134,7 +117,7 @@ class Machine(RuleBasedStateMachine):
     def _command(self, verb: Verb, number: int | None) -> Command:
         return Command(
             verb=verb,
-            build=_build(number) if number else None,
+            build=build(number) if number else None,
             expected_release=self.state.active_release,
         )
 

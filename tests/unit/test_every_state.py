@@ -10,10 +10,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 
+from harness.builds import build
 from pinwheel.core.build import Build
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.core.release import Command, DagState, Decision, Release, SetTrack, Track, Verb, decide
@@ -194,7 +194,7 @@ def rows_of(table: str) -> Iterator[tuple[dict[str, set[str]], str]]:
 
 def state_of(names: dict[str, str], request: dict[str, str]) -> DagState:
     def made(number: int) -> Build:
-        return build(number, names, request)
+        return build_in(number, names, request)
 
     newest = NEWEST.get(names["newest"])
     places = {100 + NUMBERS[name]: place for name, place in PLACES.items()}
@@ -219,25 +219,16 @@ def command_of(
     number = NEWEST[names["newest"]] if asked == "newest" else NUMBERS.get(asked)
     return Command(
         verb=verb,
-        build=build(number, names, request) if number else None,
+        build=build_in(number, names, request) if number else None,
         expected_release=expected,
         rewritten=request["write"] == "rewritten",
-        previous_build=None if asked == "-" else build(PREVIOUS, names, request),
+        previous_build=None if asked == "-" else build_in(PREVIOUS, names, request),
     )
 
 
-def build(number: int, names: dict[str, str], request: dict[str, str]) -> Build:
-    return Build(
-        id=100 + number,
-        dag_id="sales",
-        build=number,
-        digest=f"d{number}",
-        serialized_digest=f"s{number}",
-        inputs_digest=f"i{number}",
-        bundle_name="dags",
-        bundle_version=f"v{number}",
-        relative_fileloc="sales.py",
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+def build_in(number: int, names: dict[str, str], request: dict[str, str]) -> Build:
+    return build(
+        number,
         versioned=names["bundle"] != "opted-out",
         unstable=("start_date",) if request["form"] == "unstable" else (),
     )

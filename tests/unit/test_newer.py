@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
-from pinwheel.core.build import Build
+from harness.builds import build
 from pinwheel.core.newer import is_newer
-
-
-def build(number: int) -> Build:
-    return Build(
-        id=100 + number,
-        dag_id="sales",
-        build=number,
-        digest=f"d{number}",
-        serialized_digest=f"s{number}",
-        inputs_digest=f"i{number}",
-        bundle_name="dags",
-        bundle_version=f"v{number}",
-        relative_fileloc="sales.py",
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
 
 
 @pytest.mark.parametrize(

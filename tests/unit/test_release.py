@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
-from attrs import evolve
 
-from pinwheel.core.build import Build
+from harness.builds import build
 from pinwheel.core.errors import InvalidInput, NotFound, Refused
 from pinwheel.core.release import Command, DagState, Kind, Release, SetTrack, Track, Verb, decide
-
-
-def build(number: int, **changes) -> Build:
-    base = Build(
-        id=100 + number,
-        dag_id="sales",
-        build=number,
-        digest=f"d{number}",
-        serialized_digest=f"s{number}",
-        inputs_digest=f"i{number}",
-        bundle_name="dags",
-        bundle_version=f"v{number}",
-        relative_fileloc="sales.py",
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    return evolve(base, **changes)
 
 
 @pytest.mark.parametrize("verb", [Verb.PROMOTE, Verb.PIN, Verb.UNPIN, Verb.ROLLBACK])

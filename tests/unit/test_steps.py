@@ -9,23 +9,12 @@ from typing import Any, get_args
 import pytest
 from attrs import frozen
 
-from pinwheel.core.build import Build
+from harness.builds import build
 from pinwheel.core.release import DagState, Decision, Kind, Release, SetTrack, Step, Track
 from pinwheel.services.releasing import Act, carry_out, outcome_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-BUILD = Build(
-    id=101,
-    dag_id="sales",
-    build=1,
-    digest="d",
-    serialized_digest="s",
-    inputs_digest="i",
-    bundle_name="dags",
-    bundle_version="v",
-    relative_fileloc="sales.py",
-    created_at=NOW,
-)
+BUILD = build(1)
 STEPS: dict[type, Any] = {
     SetTrack: SetTrack(track=Track.PINNED),
     Release: Release(build=BUILD, kind=Kind.PROMOTE),

@@ -7,26 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pinwheel.core.build import Build
+from harness.builds import build
 from pinwheel.core.release import DagState, Track
 from pinwheel.core.why_held import Hold, HoldKind, why_held
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def build(number: int) -> Build:
-    return Build(
-        id=100 + number,
-        dag_id="sales",
-        build=number,
-        digest="d",
-        serialized_digest="s",
-        inputs_digest="i",
-        bundle_name="dags",
-        bundle_version="v",
-        relative_fileloc="sales.py",
-        created_at=SINCE,
-    )
 
 
 def state(track: Track, active: int | None, newest: int | None) -> DagState:
