@@ -13,7 +13,7 @@ from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel.cli.main import main
 from pinwheel.core.event import EventKind
 from pinwheel.services import clearing, trigger
-from pinwheel.store import bindings, events
+from pinwheel.store import bindings, builds, events
 from pinwheel.store import tables as t
 
 NOTHING_FITS: list[dict[str, Any]] = [
@@ -138,3 +138,16 @@ def test_a_repeat_of_a_clear_that_found_nothing_gets_the_same_answer(world: Preb
     first = trigger.clear(world.host, "d", ["r"], **wish)
     assert trigger.clear(world.host, "d", ["r"], **wish) == first
     assert not first[0].changed
+
+
+def test_the_tasks_of_the_build_are_read_once_however_many_runs_are_cleared(
+    world: Prebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger.trigger(world.host, "d", actor="ada", run_id="s")
+    start_run("d", "s")
+    finish_run("d", "s", "failed")
+    read, asked = builds.serialized, []
+    monkeypatch.setattr(trigger.builds, "serialized", lambda s, ids: asked.append(ids) or read(s, ids))
+    cleared = trigger.clear(world.host, "d", ["r", "s"], actor="ada", build=1, only_failed=True)
+    assert [run.changed for run in cleared] == [False, True]
+    assert len(asked) == 1

@@ -18,6 +18,7 @@ from airflow.utils.state import DagRunState
 from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from pinwheel.airflow3.bound import BINDING, OUTCOME
 from pinwheel.airflow3.tries import word_of
 from pinwheel.core.drift import Drift
 from pinwheel.core.records import RunOutcome
@@ -173,11 +174,7 @@ def unrecorded_runs(session: Session, limit: int, watched: Collection[int]) -> l
             .join(t.dag, t.dag.c.dag_id == DagRun.dag_id)
             .where(
                 or_(DagRun.state == DagRunState.RUNNING, DagRun.id.in_(watched)),
-                ~exists().where(
-                    t.binding.c.dag_id == DagRun.dag_id,
-                    t.binding.c.run_id == DagRun.run_id,
-                    t.binding.c.seq == DagRun.clear_number,
-                ),
+                ~exists().where(BINDING),
             )
             .limit(limit)
         )
@@ -206,11 +203,7 @@ def unrecorded_outcomes(
         .where(
             or_(DagRun.id > last - newest, DagRun.id.in_(watched)),
             DagRun.state.in_([DagRunState.SUCCESS, DagRunState.FAILED]),
-            ~exists().where(
-                t.outcome.c.dag_id == DagRun.dag_id,
-                t.outcome.c.run_id == DagRun.run_id,
-                t.outcome.c.seq == DagRun.clear_number,
-            ),
+            ~exists().where(OUTCOME),
         )
         .order_by(DagRun.id)
         .limit(limit)

@@ -7,20 +7,21 @@ processor, which records it within a second (``upkeep.record_bindings``, ``upkee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import structlog
 from airflow.listeners import hookimpl
 from airflow.sdk import timezone
-from attrs import define, evolve, field
+from attrs import define, field
 from sqlalchemy import event, inspect
 from sqlalchemy.orm import Session, SessionTransaction, object_session
 
 from pinwheel.airflow3 import tries
 from pinwheel.core.records import RunOutcome
-from pinwheel.core.run.binding import BoundBy, Tries, kept
+from pinwheel.core.run.binding import BoundBy
+from pinwheel.services.bound_again import unchosen
 from pinwheel.store import bindings, outcomes
 from pinwheel.store import tables as t
 from pinwheel.store.bindings import NewBinding
@@ -120,7 +121,9 @@ def _record(session: Session) -> None:
             _safely(
                 session,
                 "which versions runs use",
-                lambda: bindings.add_all(session, _with_tries(session, noted.started)),
+                # Before any task is scheduled: the scheduler commits between the start of runs and that
+                # (``scheduler_job_runner.py``, ``_do_scheduling``).
+                lambda: bindings.add_all(session, unchosen(session, noted.started, tries.present)),
             )
         if noted.ended:
             _safely(session, "what runs came to", lambda: outcomes.add_all(session, noted.ended))
@@ -148,28 +151,6 @@ def _write(session: Session, write: Callable[[], int]) -> None:
             # there it could begin a transaction, whose end would be a commit.
             stack.enter_context(session.connection().begin_nested())
         write()
-
-
-def _with_tries(session: Session, started: Sequence[NewBinding]) -> list[NewBinding]:
-    """Of runs that were cleared also how far their tasks had come, and who chose the version.
-
-    Before any task of them is scheduled: the scheduler commits between the start of runs and that
-    (``scheduler_job_runner.py``, ``_do_scheduling``).
-    """
-    found = [one for one in started if not one.seq]
-    for dag_id in sorted({one.dag_id for one in started if one.seq}):
-        again = {one.run_id: one for one in started if one.seq and one.dag_id == dag_id}
-        present = tries.present(session, dag_id, again)
-        before = bindings.of_runs(session, dag_id, again)
-        found += [
-            evolve(
-                one,
-                tries=Tries.of(present.get(run_id, ())),
-                bound_by=kept(before.get(run_id, ()), one.dag_version_id),
-            )
-            for run_id, one in again.items()
-        ]
-    return found
 
 
 def _tables_exist(session: Session) -> bool:

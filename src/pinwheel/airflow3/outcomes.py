@@ -6,19 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from airflow.models.dagrun import DagRun
-from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3.bound import BINDING, VERSION
+from pinwheel.airflow3.bound import BINDING, OUTCOME, VERSION
 from pinwheel.airflow3.tries import word_of
 from pinwheel.store import tables as t
-
-OUTCOME = and_(
-    t.outcome.c.dag_id == DagRun.dag_id,
-    t.outcome.c.run_id == DagRun.run_id,
-    t.outcome.c.seq == DagRun.clear_number,
-)
-"""For an outer join of ``pinwheel_outcome`` to ``dag_run``: what the run came to as it stands."""
 
 _LATER = t.outcome.alias("later_outcome")
 _GOES_ON = exists(

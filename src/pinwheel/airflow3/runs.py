@@ -19,8 +19,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import compat
-from pinwheel.airflow3.bound import BINDING, VERSION
-from pinwheel.airflow3.outcomes import OUTCOME
+from pinwheel.airflow3.bound import BINDING, OUTCOME, VERSION
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
 from pinwheel.store import tables as t
 
@@ -182,10 +181,8 @@ def would_clear(
     only_failed: bool,
     task_ids: Collection[str] | None = None,
 ) -> bool:
-    """Whether :func:`clear` on a version with the tasks *of* finds something to run again."""
+    """Whether :func:`clear` of some tasks on a version with the tasks *of* finds something to run again."""
     run = _run(session, dag_id, run_id)
-    if not only_failed and task_ids is None:
-        return True
     wanted = {ti.task_id for ti in session.scalars(_wanted(dag_id, run_id, only_failed, task_ids))}
     if run.state == DagRunState.FAILED and (wanted or task_ids is None):
         # What failed is gone in that version, or no task failed (a timeout): what is new in it has to run.

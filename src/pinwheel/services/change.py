@@ -14,7 +14,7 @@ from pinwheel.core.selector import Selector
 from pinwheel.services import faults, keeping, once
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import Act, Outcome, carry_out, load_states, outcome_of
-from pinwheel.services.trigger import clear_one
+from pinwheel.services.trigger import clear_each
 from pinwheel.store import builds, releases
 from pinwheel.store.locking import lock_dags
 
@@ -248,21 +248,18 @@ def _rerun(host: Host, session: Any, act: Act, outcome: Outcome) -> Outcome:
     step = act.decision.release
     if step is None:
         return outcome
-    rerun = [
-        clear_one(
-            host,
-            session,
-            act.state.dag_id,
-            run_id,
-            step.build,
-            only_failed=True,
-            task_ids=None,
-            actor=act.actor,
-            reason=act.reason,
-        ).run_id
-        for run_id in _failed_runs(host, session, act)
-    ]
-    return evolve(outcome, rerun=tuple(rerun))
+    cleared = clear_each(
+        host,
+        session,
+        act.state.dag_id,
+        _failed_runs(host, session, act),
+        step.build,
+        only_failed=True,
+        task_ids=None,
+        actor=act.actor,
+        reason=act.reason,
+    )
+    return evolve(outcome, rerun=tuple(run.run_id for run in cleared))
 
 
 def _failed_runs(host: Host, session: Any, act: Act) -> list[str]:

@@ -278,7 +278,7 @@ class Host(Protocol):
         only_failed: bool,
         task_ids: Collection[str] | None,
     ) -> bool:
-        """Whether :meth:`clear_run` on a version with the tasks *of* finds something to run again."""
+        """Whether :meth:`clear_run` of some tasks finds something to run again, given the version's tasks."""
         ...
 
     def clear_run(

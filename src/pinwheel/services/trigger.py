@@ -204,20 +204,17 @@ def clear(
     def work(session: Any) -> list[Cleared]:
         lock_dags(session, [dag_id])
         target = target_of(host, session, dag_id, build, verb="clear") if build is not None else None
-        return [
-            clear_one(
-                host,
-                session,
-                dag_id,
-                run_id,
-                target,
-                only_failed=only_failed,
-                task_ids=task_ids,
-                actor=actor,
-                reason=reason,
-            )
-            for run_id in dict.fromkeys(run_ids)
-        ]
+        return clear_each(
+            host,
+            session,
+            dag_id,
+            list(dict.fromkeys(run_ids)),
+            target,
+            only_failed=only_failed,
+            task_ids=task_ids,
+            actor=actor,
+            reason=reason,
+        )
 
     request = once.Request(
         id=request_id,
@@ -239,32 +236,61 @@ def clear(
     return done.answer
 
 
-def clear_one(
+def clear_each(
     host: Host,
     session: Any,
     dag_id: str,
-    run_id: str,
+    run_ids: Sequence[str],
     target: Build | None,
     *,
     only_failed: bool,
     task_ids: Collection[str] | None,
     actor: str,
     reason: str | None,
-) -> Cleared:
-    """Clear one run in the caller's transaction; the caller holds the Dag's lock.
+) -> list[Cleared]:
+    """Clear runs in the caller's transaction, in this order; the caller holds the Dag's lock.
 
-    Where no task of the run fits, nothing is written: the run is not bound to *target* either.
+    Where no task of a run fits, nothing is written: the run is not bound to *target* either.
     """
-    version_id: UUID | None = None
-    release, bundle_version = None, None
-    if target is not None:
-        if not host.would_clear(
+    fitting: Collection[str] | None = None
+    if target is not None and run_ids and (only_failed or task_ids is not None):
+        fitting = layout(builds.serialized(session, [target.id])[target.id]).task_ids
+    return [
+        _clear_one(
+            host,
             session,
             dag_id,
             run_id,
-            of=layout(builds.serialized(session, [target.id])[target.id]).task_ids,
+            target,
+            fitting,
             only_failed=only_failed,
             task_ids=task_ids,
+            actor=actor,
+            reason=reason,
+        )
+        for run_id in run_ids
+    ]
+
+
+def _clear_one(
+    host: Host,
+    session: Any,
+    dag_id: str,
+    run_id: str,
+    target: Build | None,
+    fitting: Collection[str] | None,
+    *,
+    only_failed: bool,
+    task_ids: Collection[str] | None,
+    actor: str,
+    reason: str | None,
+) -> Cleared:
+    """*fitting* are the tasks of the target, where only some of the run's tasks are to run again."""
+    version_id: UUID | None = None
+    release, bundle_version = None, None
+    if target is not None:
+        if fitting is not None and not host.would_clear(
+            session, dag_id, run_id, of=fitting, only_failed=only_failed, task_ids=task_ids
         ):
             return _untouched(host, session, dag_id, run_id)
         version_id, release, bundle_version = version_for(host, session, target)

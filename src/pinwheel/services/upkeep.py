@@ -8,7 +8,8 @@ from typing import Any
 
 from pinwheel.core.drift import Drift
 from pinwheel.core.release import Decision, Kind, Release, Track
-from pinwheel.core.run.binding import Tries, kept
+from pinwheel.core.run.binding import BoundBy, Present, Tries
+from pinwheel.services.bound_again import unchosen
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import (
     ACTOR,
@@ -159,12 +160,7 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
     def work(session: Any) -> int:
         now = host.now()
         runs = host.unrecorded_runs(session, limit, watched)
-        again: dict[str, list[str]] = {}
-        for run in runs:
-            if run.clear_number:
-                again.setdefault(run.dag_id, []).append(run.run_id)
-        present = {dag_id: host.present(session, dag_id, run_ids) for dag_id, run_ids in again.items()}
-        before = {dag_id: bindings.of_runs(session, dag_id, run_ids) for dag_id, run_ids in again.items()}
+        seen = {(run.dag_id, run.run_id) for run in runs if run.id in watched}
         new = [
             NewBinding(
                 dag_id=run.dag_id,
@@ -172,15 +168,16 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
                 seq=run.clear_number,
                 dag_version_id=run.created_dag_version_id,
                 bundle_version=run.bundle_version,
-                bound_by=kept(before.get(run.dag_id, {}).get(run.run_id, ()), run.created_dag_version_id),
+                bound_by=BoundBy.ACTIVE,
                 bound_at=min(run.queued_at or now, now),
-                tries=Tries.of(present[run.dag_id].get(run.run_id, ()), late=True, sure=run.id in watched)
-                if run.clear_number
-                else None,
             )
             for run in runs
         ]
-        return bindings.add_all(session, new)
+
+        def late(one: NewBinding, present: Sequence[Present]) -> Tries:
+            return Tries.of(present, late=True, sure=(one.dag_id, one.run_id) in seen)
+
+        return bindings.add_all(session, unchosen(session, new, host.present, late))
 
     recorded = host.run(work)
     running = host.run(host.running_runs)

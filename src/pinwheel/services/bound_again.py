@@ -1,0 +1,42 @@
+"""What is noted when a run is bound again: how far its tasks had come, and who chose its version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from attrs import evolve
+
+from pinwheel.core.run.binding import Present, Tries, kept
+from pinwheel.store import bindings
+from pinwheel.store.bindings import NewBinding
+
+Look = Callable[[Any, str, Collection[str]], Mapping[str, Sequence[Present]]]
+"""Of a Dag's runs: how their tasks stand, by run."""
+
+
+def unchosen(
+    session: Any,
+    new: Sequence[NewBinding],
+    look: Look,
+    tries: Callable[[NewBinding, Sequence[Present]], Tries] = lambda new, present: Tries.of(present),
+) -> list[NewBinding]:
+    """These bindings of runs for which nobody chose a version now, complete.
+
+    A run that was bound before gets how far its tasks had come, by *tries*, and the choice that was made
+    before where it stays on that version. The others are given back as they are.
+    """
+    found = [one for one in new if not one.seq]
+    for dag_id in sorted({one.dag_id for one in new if one.seq}):
+        again = {one.run_id: one for one in new if one.seq and one.dag_id == dag_id}
+        present = look(session, dag_id, again)
+        before = bindings.of_runs(session, dag_id, again)
+        found += [
+            evolve(
+                one,
+                tries=tries(one, present.get(run_id, ())),
+                bound_by=kept(before.get(run_id, ()), one.dag_version_id),
+            )
+            for run_id, one in again.items()
+        ]
+    return found
