@@ -130,18 +130,8 @@ class Story:
 
     def _behind(self, life: Life, task: str) -> None:
         """The worker's clock is an hour behind."""
-        from airflow.models.taskinstance import TaskInstance
-
-        table = TaskInstance.__table__
-        live = (table.c.working_set.is_(True),) if "working_set" in table.c else ()
         early = self.host.now() - timedelta(hours=1)
-        self.host.run(
-            lambda s: s.execute(
-                update(table)
-                .where(table.c.run_id == life.run_id, table.c.task_id == task, *live)
-                .values(start_date=early, end_date=early + timedelta(seconds=1))
-            )
-        )
+        life.write(task, start_date=early, end_date=early + timedelta(seconds=1))
 
     @staticmethod
     def _releases(session: Any) -> list[Any]:

@@ -35,40 +35,30 @@ class Life:
         self.dag_id = dag_id
 
     def execute(self, task_id: str, try_number: int, state: str = "success") -> None:
-        from airflow.models.taskinstance import TaskInstance
-
-        def work(session: Any) -> None:
-            table = TaskInstance.__table__
-            live = (table.c.working_set.is_(True),) if "working_set" in table.c else ()
-            now = self.host.now()
-            values = {"state": state, "start_date": now, "end_date": now + timedelta(milliseconds=1)}
-            done = session.execute(
-                update(table)
-                .where(
-                    table.c.dag_id == self.dag_id,
-                    table.c.run_id == self.run_id,
-                    table.c.task_id == task_id,
-                    *live,
-                )
-                .values(try_number=try_number, **values)
-            )
-            assert done.rowcount == 1
-
-        self.host.run(work)
+        now = self.host.now()
+        ended = {"start_date": now, "end_date": now + timedelta(milliseconds=1)}
+        self.write(task_id, try_number=try_number, state=state, **ended)
 
     def mark(self, task_id: str, state: str) -> None:
         """What the scheduler does with a task that it will not run."""
+        now = self.host.now()
+        self.write(task_id, state=state, start_date=now, end_date=now)
+
+    def write(self, task_id: str, **values: Any) -> None:
+        """Write to the task instance's present row."""
         from airflow.models.taskinstance import TaskInstance
 
+        from pinwheel.airflow3.tries import of_present
+
         table = TaskInstance.__table__
-        live = (table.c.working_set.is_(True),) if "working_set" in table.c else ()
-        of_task = (table.c.run_id == self.run_id, table.c.task_id == task_id, *live)
-        now = self.host.now()
-        self.host.run(
-            lambda s: s.execute(
-                update(table).where(*of_task).values(state=state, start_date=now, end_date=now)
-            )
+        row = (
+            table.c.dag_id == self.dag_id,
+            table.c.run_id == self.run_id,
+            table.c.task_id == task_id,
+            *of_present(table),
         )
+        done = self.host.run(lambda s: s.execute(update(table).where(*row).values(**values)))
+        assert done.rowcount == 1
 
     def set_run(self, state: str) -> None:
         from airflow.models.dagrun import DagRun
