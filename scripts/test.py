@@ -96,7 +96,40 @@ def suites(*, full: bool) -> list[Suite]:
     ]
 
 
+def checkout(root: Path) -> set[str] | None:
+    """What git has to say of the files in a checkout, ignored ones aside; None: it is none."""
+    if not (root / ".git").exists() or shutil.which("git") is None:
+        return None
+    done = subprocess.run(
+        ["git", "-C", str(root), "status", "--porcelain", "--untracked-files=all"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.splitlines())
+
+
+def written(root: Path, before: set[str] | None) -> str:
+    """How the checkout differs from what it was before, in words; empty: it does not."""
+    after = checkout(root)
+    if before is None or after is None or before == after:
+        return ""
+    lines = "".join(f"  {line}\n" for line in sorted(before ^ after))
+    return f"The checkout is not as it was before the tests, which write into folders of their own:\n{lines}"
+
+
 def main(arguments: list[str]) -> int:
+    before = checkout(ROOT)
+    code = run(arguments)
+    if said := written(ROOT, before):
+        print(f"\n{said}", file=sys.stderr, flush=True)
+        # In CI nobody works beside the tests, so one of them did it.
+        if arguments[:1] == ["--all"] and code in (0, NO_TESTS):
+            return 1
+    return code
+
+
+def run(arguments: list[str]) -> int:
     full = arguments[:1] == ["--all"]
     arguments = arguments[int(full) :]
     with contextlib.ExitStack() as stack:

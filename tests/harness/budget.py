@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -52,14 +53,19 @@ class Meter:
 
     def __init__(self) -> None:
         self.used: dict[str, float] = defaultdict(float)
+        self.took: dict[str, float] = defaultdict(float)
+        """Wall-clock seconds: to be read beside the others, never judged."""
         self._last = tree_seconds()
+        self._at = time.monotonic()
 
     def charge(self, file: str) -> None:
         """What was used since the last call was used by this file."""
         now = tree_seconds()
         # A process whose parent is gone takes its seconds along: the sum may fall.
         self.used[file] += max(now - self._last, 0.0)
-        self._last = now
+        at = time.monotonic()
+        self.took[file] += at - self._at
+        self._last, self._at = now, at
 
     def over(self) -> list[str]:
         """Files that needed more than twice their budget, in words."""
@@ -69,10 +75,13 @@ class Meter:
             if seconds > 2 * budget(file)
         ]
 
-    def lines(self, most: int = 25) -> list[str]:
-        """The files that used most: seconds, budget, name."""
+    def lines(self, most: int = 40) -> list[str]:
+        """The files that used most: seconds, budget, wall-clock seconds, name."""
         first = sorted(self.used.items(), key=lambda item: -item[1])[:most]
-        return [f"{seconds:8.1f} of {budget(file):5.0f}  {file}" for file, seconds in first]
+        return [
+            f"{seconds:8.1f} of {budget(file):5.0f} in {self.took[file]:6.1f} s  {file}"
+            for file, seconds in first
+        ]
 
 
 def budget(file: str) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -40,6 +41,20 @@ def airflow_session(database: Database) -> Iterator[Session]:
             session.rollback()
             session.close()
             settings.Session.remove()
+
+
+def db_clean(*tables: str, **more: Any) -> None:
+    """``airflow db clean`` of the database that Airflow is bound to: all that is older than the year 2099."""
+    from airflow.sdk import timezone
+    from airflow.utils.db_cleanup import run_cleanup
+
+    run_cleanup(
+        clean_before_timestamp=timezone.datetime(2099, 1, 1),
+        table_names=list(tables),
+        skip_archive=True,
+        confirm=False,
+        **more,
+    )
 
 
 def _bind(url: str) -> None:

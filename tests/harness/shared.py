@@ -12,13 +12,14 @@ from harness.dags import write
 from harness.databases import Database
 from harness.gitrepo import GitRepo
 
-GIT_BUNDLES = 10
-FOLDER_BUNDLES = 5
+GIT_BUNDLES = 9
+"""As many as are taken: the Dag processor looks into each every second."""
+STOCK, PLAIN = "stock", "plain"
 
 
 @dataclass
 class GitSlot:
-    """A Pinwheel GitBundle of the shared deployment and the repository behind it."""
+    """A git bundle of the shared deployment and the repository behind it."""
 
     name: str
     repo: GitRepo
@@ -26,7 +27,7 @@ class GitSlot:
 
 @dataclass
 class FolderSlot:
-    """A Pinwheel FolderBundle of the shared deployment and the folder behind it."""
+    """A Pinwheel FolderBundle and the folder behind it."""
 
     name: str
     path: Path
@@ -38,29 +39,31 @@ class FolderSlot:
 class SharedAirflow(AirflowEnv):
     """A running deployment; each test (or module) takes a bundle of its own.
 
-    Bundles are fixed when Airflow starts, so some empty ones are declared. Dag ids must be unique over the
-    whole test session. Do not stop components, do not touch other Dags.
+    Bundles are fixed when Airflow starts, so some empty ones are declared: Pinwheel's for whoever takes one,
+    and two of Airflow's own, ``stock`` and ``plain``, a git bundle and a folder without versions. Dag ids
+    must be unique over the whole test session. Do not stop components, do not touch other Dags.
     """
 
     def __init__(self, root: Path, database: Database, **kwargs: Any) -> None:
-        self._git = [GitSlot(f"git{n}", GitRepo(root / "repos" / f"git{n}")) for n in range(GIT_BUNDLES)]
-        self._folders = [
-            FolderSlot(f"folder{n}", root / "folders" / f"folder{n}") for n in range(FOLDER_BUNDLES)
+        self._git = [self._slot(root, f"git{n}") for n in range(GIT_BUNDLES)]
+        self.stock = self._slot(root, STOCK)
+        self.plain = root / PLAIN
+        self.plain.mkdir()
+        entries = [
+            *(bundles.git(slot.name, slot.repo.url) for slot in self._git),
+            bundles.stock_git(STOCK, self.stock.repo.url),
+            bundles.local(PLAIN, self.plain),
         ]
-        for slot in self._git:
-            slot.repo.commit({".airflowignore": ""}, message="Empty repository")
-        for folder in self._folders:
-            folder.path.mkdir(parents=True)
-        entries = [bundles.git(slot.name, slot.repo.url) for slot in self._git]
-        entries += [bundles.folder(folder.name, folder.path) for folder in self._folders]
-        super().__init__(root, database, bundles=entries, **kwargs)
+        # For how long a Dag that its file makes no more is waited for.
+        config = {"dag_processor.stale_dag_threshold": 3}
+        super().__init__(root, database, bundles=entries, config=config, **kwargs)
 
     def take_git(self) -> GitSlot:
         """A git bundle that nobody else uses."""
         assert self._git, "no git bundle left: raise harness.shared.GIT_BUNDLES"
         return self._git.pop(0)
 
-    def take_folder(self) -> FolderSlot:
-        """A folder bundle that nobody else uses."""
-        assert self._folders, "no folder bundle left: raise harness.shared.FOLDER_BUNDLES"
-        return self._folders.pop(0)
+    def _slot(self, root: Path, name: str) -> GitSlot:
+        slot = GitSlot(name, GitRepo(root / "repos" / name))
+        slot.repo.commit({".airflowignore": ""}, message="Empty repository")
+        return slot

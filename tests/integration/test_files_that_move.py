@@ -8,48 +8,33 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from harness import bundles, dags
-from harness.airflow_env import AirflowEnv
-from harness.gitrepo import GitRepo
+from harness import dags
 from harness.processes import wait_for
 from harness.releases import Releases
+from harness.shared import SharedAirflow
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
 
 
 @pytest.fixture(scope="module")
-def place(make_airflow: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def place(shared_airflow: SharedAirflow) -> Any:
     """A deployment with two repositories, a third behind Airflow's own git bundle, and a plain folder."""
-    root = tmp_path_factory.mktemp("places")
-    repos = {name: GitRepo(root / name) for name in ("one", "two", "stock")}
-    for repo in repos.values():
-        repo.commit({".airflowignore": ""})
-    plain = root / "plain"
-    dags.write(plain, dags.dag("plain_dag", "m1"))
-    env: AirflowEnv = make_airflow(
-        bundles=[
-            bundles.git("one", repos["one"].url),
-            bundles.git("two", repos["two"].url),
-            bundles.stock_git("stock", repos["stock"].url),
-            bundles.local("plain", plain),
-        ],
-        config={"dag_processor.stale_dag_threshold": 3},
-    )
-    env.start()
-    yield SimpleNamespace(env=env, pinwheel=Releases(env), repos=repos, plain=plain)
+    env = shared_airflow
+    slots = {"one": env.take_git(), "two": env.take_git(), "stock": env.stock}
+    return SimpleNamespace(env=env, pinwheel=Releases(env), slots=slots, plain=env.plain)
 
 
 def push(place: Any, files: dict[str, Any], bundle: str = "one") -> str:
-    sha = place.repos[bundle].commit(files)
-    place.pinwheel.wait_settled(bundle, sha)
-    return sha
+    slot = place.slots[bundle]
+    sha = slot.repo.commit(files)
+    place.pinwheel.wait_settled(slot.name, sha)
+    return str(sha)
 
 
 def mark(place: Any, dag_id: str, run_id: str, task_id: str = "t", try_number: int = 1) -> str:
@@ -244,6 +229,8 @@ def test_a_dag_without_bundle_versioning_is_refused_a_pin_with_the_reason(place:
 
 def test_an_unversioned_bundle_is_processed_as_stock_and_refused_a_pin_with_the_remedy(place: Any) -> None:
     env = place.env
+    dags.write(place.plain, dags.dag("plain_dag", "m1"))
+    env.wait_dag("plain_dag", timeout=60)
     assert run_mark(place, "plain_dag") == "m1"
     dags.write(place.plain, dags.dag("plain_dag", "m2", tasks=("t", "u")))
     env.wait_dag("plain_dag", lambda dag: len(env.get("/api/v2/dags/plain_dag/tasks")["tasks"]) == 2, 60)
