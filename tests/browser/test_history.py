@@ -126,7 +126,7 @@ def test_the_dag_version_is_shown_within_dag_run_and_task_instance_details(
     dag_id = story.dag("between_runs")
     page = visitor.open_run(dag_id, first)
     expect(page.get_by_test_id("run-bindings")).to_contain_text("Release 1")
-    expect(page.get_by_test_id("run-bindings")).to_contain_text("by default")
+    expect(page.get_by_test_id("run-bindings")).to_contain_text("the active release when the run began")
     expect(code(page)).to_contain_text("CODE_MARK: <m1>")
     visitor.check_accessibility()
     page = visitor.open_task(dag_id, first, "a")
@@ -300,7 +300,7 @@ def test_at_the_dag_run_level_all_versions_that_were_used_are_shown(visitor: Vis
         expect(page.get_by_test_id("run-versions")).to_contain_text(name)
     page = visitor.open_run(story.dag("between_tasks_structural"), run_id)
     bindings = page.get_by_role("table", name="Bindings").get_by_role("row")
-    expect(bindings.nth(1)).to_contain_text("by default")
+    expect(bindings.nth(1)).to_contain_text("the active release when the run began")
     expect(bindings.nth(2)).to_contain_text("by hand")
 
 
@@ -331,7 +331,11 @@ def test_there_is_a_version_history_of_the_task_instance(visitor: Visitor, story
     (run_id,) = story.runs("between_tries")
     page = open_history(visitor, story, "between_tries", f"run={run_id}&task=a&view=versions")
     tries = page.get_by_role("table", name="Tries").get_by_role("row")
-    for number, how in ((1, "by default"), (2, "by hand by admin"), (3, "by hand by admin")):
+    for number, how in (
+        (1, "the active release when the run began"),
+        (2, "by hand by admin"),
+        (3, "by hand by admin"),
+    ):
         expect(tries.nth(number)).to_contain_text(f"Release {number}")
         expect(tries.nth(number)).to_contain_text(how)
 
