@@ -1,6 +1,6 @@
 /** What the history asks for. */
-import { keepPreviousData, useQueries, useQuery } from "@tanstack/react-query";
-import { useMemo } from "react";
+import { keepPreviousData, useQueries, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useMemo, useRef } from "react";
 
 import { airflow, answer, api } from "src/api/client";
 import type { Schemas } from "src/api/client";
@@ -70,6 +70,7 @@ export function useCells(dagId: string, runs: GridRun[], all: Row[], inside: Map
     })),
     combine: cellsOf,
   });
+  useOnceMore([...keys.dag(dagId), "cells"], open);
   return useMemo(() => {
     const found = new Map<string, Cell | null>();
     data.forEach((block, index) => {
@@ -82,6 +83,16 @@ export function useCells(dagId: string, runs: GridRun[], all: Row[], inside: Map
     });
     return (runId: string, row: Row) => found.get(row.isGroup ? `${runId}\n[${row.key}]` : `${runId}\n${row.id}`);
   }, [data, wanted]);
+}
+
+/** Asks once more when the last run has ended: the answers at hand may be from just before. */
+function useOnceMore(queryKey: readonly unknown[], open: boolean) {
+  const client = useQueryClient();
+  const before = useRef(open);
+  useEffect(() => {
+    if (before.current && !open) void client.invalidateQueries({ queryKey });
+    before.current = open;
+  });
 }
 
 function cellsOf(answers: { data?: Schemas["Cells"] }[]) {
