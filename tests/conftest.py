@@ -42,6 +42,9 @@ _PARTS = {
 }
 _ALIKE = {"unit", "property", "contract", "chart", "bundles"}
 """Folders whose tests can not differ between versions of Airflow. Part ``second`` are all others."""
+_ONE_DATABASE = {"integration": "sqlite", "faults": "postgres"}
+"""On the second version tests in these folders that take each database take this one: the two do not differ
+otherwise there than on the first, where both are tested."""
 _ORDER = (
     "unit",
     "property",
@@ -87,13 +90,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     def place(item: pytest.Item) -> int:
         return _ORDER.index(folder(item)) if folder(item) in _ORDER else len(_ORDER)
 
+    def of_second(item: pytest.Item) -> bool:
+        parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
+        databases = {"sqlite", "postgres"}.intersection(each for each in parameters if isinstance(each, str))
+        only = _ONE_DATABASE.get(folder(item))
+        return folder(item) not in _ALIKE and (only is None or databases <= {only})
+
     items.sort(key=place)
     if _PART:
         sides: dict[bool, list[pytest.Item]] = {True: [], False: []}
         for item in items:
-            own = (
-                folder(item) not in _ALIKE if _PART == "second" else _PARTS.get(folder(item), "main") == _PART
-            )
+            own = of_second(item) if _PART == "second" else _PARTS.get(folder(item), "main") == _PART
             sides[own].append(item)
         config.hook.pytest_deselected(items=sides[False])
         items[:] = sides[True]
