@@ -21,6 +21,8 @@ from harness.processes import processes_with, wait_for
 pytestmark = pytest.mark.airflow
 
 
+@pytest.mark.full
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_a_run_triggered_over_rest_succeeds_on_stock_airflow(make_airflow, tmp_path, record_property):
     dags.write(tmp_path, dags.dag("harness_one", "m1", tasks=("a", "b")))
@@ -55,6 +57,8 @@ def test_a_run_triggered_over_rest_succeeds_on_stock_airflow(make_airflow, tmp_p
     assert env.leftovers() == []
 
 
+@pytest.mark.full
+@pytest.mark.slow
 def test_sqlite_and_git_bundle(make_airflow, git_repo):
     sha = git_repo.commit(dags.dag_with_helper("harness_git", "m1", "h1"))
     env = make_airflow(
