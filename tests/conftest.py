@@ -56,6 +56,20 @@ _ORDER = (
     "browser",
     "faults",
 )
+_DIALECTS = {
+    "test_backfill.py",
+    "test_bindings.py",
+    "test_late_binding.py",
+    "test_leases.py",
+    "test_outcomes.py",
+    "test_pruning.py",
+    "test_refused_rows.py",
+    "test_registration.py",
+    "test_repeats.py",
+}
+"""Files that a database's locks and types matter to most: `make test` runs them on PostgreSQL too, the others
+that take each database on SQLite only; `make test-all` runs all on both.
+"""
 _counter = itertools.count(1)
 _meter = Meter()
 
@@ -97,6 +111,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return folder(item) not in _ALIKE and (only is None or databases <= {only})
 
     items.sort(key=place)
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if parameters.get("database_source") == "postgres" and item.path.name not in _DIALECTS:
+            item.add_marker(pytest.mark.full)
     if _PART:
         sides: dict[bool, list[pytest.Item]] = {True: [], False: []}
         for item in items:
