@@ -250,8 +250,9 @@ def test_a_file_waits_for_one_that_it_imports_which_is_parsed_next__but_not_for_
     from attrs import evolve
 
     from pinwheel.airflow3 import arrivals
-    from pinwheel.airflow3.heads import Head, KnownFile
+    from pinwheel.airflow3.heads import Head
     from pinwheel.airflow3.processor import PinwheelProcessorManager
+    from pinwheel.core.parse.plan import KnownFile
 
     pusher = Prebuilt()
     version, seq = pusher.advance()
@@ -262,7 +263,7 @@ def test_a_file_waits_for_one_that_it_imports_which_is_parsed_next__but_not_for_
     )
     names = ["a.py", *(f"m{n}.py" for n in range(9)), "z.py"]
     for name in names:
-        manager.intake.known["prebuilt", name] = KnownFile(seq=seq - 1, inputs=None, impure=False)
+        manager.intake.known["prebuilt", name] = KnownFile(seq=seq - 1)
     infos = [DagFileInfo(rel_path=Path(n), bundle_name="prebuilt", bundle_path=folder) for n in names[1:]]
     manager._add_files_to_queue(infos, mode="back")
 
@@ -282,7 +283,7 @@ def test_a_file_waits_for_one_that_it_imports_which_is_parsed_next__but_not_for_
     monkeypatch.setattr(arrivals, "LONGEST_HOLD", 0.0)
     assert manager.arrivals.register() == [again]
     monkeypatch.undo()
-    manager.intake.known["prebuilt", "z.py"].seq = seq
+    manager.intake.remember("prebuilt", "z.py", seq, None, False, None)
     manager.arrivals.add(importing)
     assert manager.arrivals.register() == [importing]
 

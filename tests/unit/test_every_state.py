@@ -1,19 +1,19 @@
 """What may follow what: for every verb the full product of states and requests, each with its outcome.
 
-A table's columns are dimensions, a row holds what is expected of all pairs that its cells name: the steps, or
-the name of the refusal. Each pair has exactly one row and each row has pairs, else the verb's test fails.
-A dimension that a table does not name makes no difference to its verb.
+The tables (:mod:`harness.tables`) hold the steps, or the name of the refusal. Each pair has exactly one row
+and each row has pairs, else the verb's test fails.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from harness.builds import build
+from harness.tables import Expected, product, rows_of
 from pinwheel.core.build import Build
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.core.release import Command, DagState, Decision, Release, SetTrack, Track, Verb, decide
@@ -158,11 +158,6 @@ TABLES = {
 }
 
 
-def product(dimensions: dict[str, tuple[str, ...]]) -> Iterator[dict[str, str]]:
-    for values in itertools.product(*dimensions.values()):
-        yield dict(zip(dimensions, values, strict=True))
-
-
 STATES = [
     state
     for state in product(STATE)
@@ -177,19 +172,6 @@ PAIRS = [
     # The newest build that is the active one, or that there is not, is asked for under that name.
     and not (state["newest"] in ("none", "active") and request["build"] == "newest")
 ]
-
-
-def rows_of(table: str) -> Iterator[tuple[dict[str, set[str]], str]]:
-    head, *lines = (line.split(" => ") for line in table.strip().splitlines())
-    columns = head[0].split()
-    for cells, outcome in lines:
-        row = {}
-        for column, cell in zip(columns, cells.split(), strict=True):
-            known = set({**STATE, **REQUEST}[column])
-            named = [GROUPS[n] & known if n in GROUPS else {n} for n in cell.split("|") if n != "*"]
-            row[column] = set().union(*named) if cell != "*" else known
-            assert row[column] <= known, f"{cell} is not of {column}"
-        yield row, outcome.strip()
 
 
 def state_of(names: dict[str, str], request: dict[str, str]) -> DagState:
@@ -272,23 +254,16 @@ def expected_of(outcome: str, pair: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("verb", list(Verb))
 def test_every_verb_in_every_state_has_the_outcome_of_its_table(verb: Verb) -> None:
-    rows = list(rows_of(TABLES[verb]))
-    unused = set(range(len(rows)))
-    wrong = []
+    expected = Expected(rows_of(TABLES[verb], {**STATE, **REQUEST}, GROUPS))
     for names, request in PAIRS:
         pair = {**names, **request}
-        found = [n for n, (row, _) in enumerate(rows) if all(pair[c] in cell for c, cell in row.items())]
         state = state_of(names, request)
         # With the release that is active, as somebody asks who has just looked.
         answer = said(state, command_of(verb, names, request, expected=state.active_release))
-        expected = [expected_of(rows[n][1], pair) for n in found]
-        if expected != [answer]:
-            wrong.append(f"{pair}: {answer}, expected {expected}")
-        unused -= set(found)
+        expected.compare(pair, answer, partial(expected_of, pair=pair))
         assert answer == said(state, command_of(verb, names, request, expected=None))
         with pytest.raises(Conflict) as stale:
             decide(state, command_of(verb, names, request, expected=6))
         assert "not 6" in stale.value.found
         assert stale.value.facts["active_release"] == state.active_release
-    assert not wrong, f"{len(wrong)} of {len(PAIRS)} pairs, such as\n" + "\n".join(wrong[:10])
-    assert not unused, f"rows without a pair: {sorted(unused)}"
+    expected.verify()

@@ -14,12 +14,11 @@ from typing import Any, Protocol
 
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion, unpack_bundle_version
 from airflow.dag_processing.bundles.manager import DagBundlesManager
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.errands import Errands, Unfinished
 from pinwheel.core.errors import HostError, RefusedVersion
-from pinwheel.core.inputs import Inputs
 from pinwheel.core.text import storable
 
 WAIT = 5.0
@@ -39,19 +38,6 @@ class Head:
     path: Path
     manifest: Mapping[str, str]
     """Each file to its content id."""
-
-
-@define(kw_only=True)
-class KnownFile:
-    """What is known of one Dag file; ``seq`` is that of the newest bundle version it was checked against."""
-
-    seq: int
-    inputs: Inputs | None
-    impure: bool
-    error: str | None = None
-    parse_id: int | None = None
-    tried: int = 0
-    """Seq of the newest bundle version whose parse was to be registered, whether that worked or not."""
 
 
 @frozen(kw_only=True)

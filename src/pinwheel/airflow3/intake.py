@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
 from airflow.dag_processing.bundles.base import BaseDagBundle
 from airflow.dag_processing.bundles.manager import DagBundlesManager
-from attrs import frozen
+from attrs import evolve
 
 from pinwheel.airflow3.guarded import Boundary
-from pinwheel.airflow3.heads import Head, HeadView, KnownFile, Prepared, about_version
+from pinwheel.airflow3.heads import Head, HeadView, Prepared, about_version
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.parsing import current_runtime
 from pinwheel.core.errors import RefusedVersion
-from pinwheel.core.inputs import Inputs, matches
+from pinwheel.core.inputs import Inputs
+from pinwheel.core.parse.plan import KnownFile, LastParse, Plan, Version, compare, plan
+from pinwheel.core.records import DagFile
 from pinwheel.core.text import storable
 from pinwheel.services import faults, register
 from pinwheel.store import bundles, files
@@ -26,14 +29,6 @@ REFUSED_VERSION = "(refused version)"
 """What stands for a file where the import error is that of a whole version."""
 KEPT_PATHS = 20
 """Directories of earlier versions, per bundle, from which a parse may still be on its way."""
-
-
-@frozen(kw_only=True)
-class Plan:
-    """What is to be done with the files of a version that was taken in."""
-
-    unchanged: frozenset[str]
-    to_parse: frozenset[str]
 
 
 class Intake:
@@ -109,11 +104,12 @@ class Intake:
             path=prepared.path,
             manifest=prepared.manifest,
         )
-        paths = {str(getattr(file, "rel_path", file)) for file in prepared.files}
-        plan = self._plan(head, paths)
+        paths = frozenset(str(getattr(file, "rel_path", file)) for file in prepared.files)
+        planned = self._plan(head, paths)
         # From here on nothing fails: the version is the head for this processor too.
+        self._know(bundle_name, planned)
         self.heads[bundle_name] = head
-        self._plans[bundle_name] = plan
+        self._plans[bundle_name] = planned
         self._remember_path(head)
         self._taken(bundle_name)
         log.info(
@@ -121,7 +117,8 @@ class Intake:
             bundle=bundle_name,
             version=head.version,
             files=len(paths),
-            to_parse=len(plan.to_parse),
+            to_parse=len(planned.to_parse),
+            why={why.value: count for why, count in Counter(planned.to_parse.values()).items()},
         )
         return True
 
@@ -146,6 +143,11 @@ class Intake:
     def files_of(self, bundle_name: str) -> dict[str, KnownFile]:
         return {path: known for (name, path), known in self.known.items() if name == bundle_name}
 
+    def try_to_register(self, bundle_name: str, path: str, seq: int) -> None:
+        """A parse of the file in this version is to be registered."""
+        known = self.known.get((bundle_name, path), KnownFile())
+        self.known[bundle_name, path] = evolve(known, tried=max(known.tried, seq))
+
     def remember(
         self,
         bundle_name: str,
@@ -154,11 +156,9 @@ class Intake:
         inputs: Inputs | None,
         impure: bool,
         error: str | None,
-        parse_id: int | None = None,
     ) -> None:
-        self.known[(bundle_name, path)] = KnownFile(
-            seq=seq, inputs=inputs, impure=impure, error=error, parse_id=parse_id
-        )
+        """What a parse of the file in this version gave."""
+        self.known[bundle_name, path] = KnownFile(seq=seq, inputs=inputs, impure=impure, error=error)
 
     # -- inside -------------------------------------------------------------------------------------------
 
@@ -219,70 +219,61 @@ class Intake:
         for path in old:
             del self.by_path[path]
 
-    def _plan(self, head: Head, paths: set[str]) -> Plan:
-        """Sort the files of a new version: unchanged, known from an earlier parse, or to be parsed."""
+    def _plan(self, head: Head, paths: frozenset[str]) -> Plan:
+        """What is to be done with the files of a new version; earlier results are taken over."""
         name = head.bundle_name
         runtime = current_runtime().fingerprint
         rows = self.host.run(lambda s: files.of_bundle(s, name))
-        inputs = self._inputs(name, rows, runtime)
-        unchanged = {path for path in paths if path in inputs and matches(inputs[path], head.manifest)}
-        for path in unchanged:
-            row = rows[path]
-            self.remember(name, path, head.seq, inputs[path], bool(row.impure), row.error, row.parse_id)
-        changed = sorted(paths - unchanged)
-        taken = self._reuse(head, changed, runtime)
-        for path in changed:
-            if path not in taken:
-                impure = path in rows and bool(rows[path].impure)
-                known = self.known.setdefault((name, path), KnownFile(seq=0, inputs=None, impure=impure))
-                known.seq = 0
-        for key in [k for k in self.known if k[0] == name and k[1] not in paths]:
-            del self.known[key]
-        self.host.run(lambda s: files.touch(s, name, sorted(unchanged), seq=head.seq, version=head.version))
-        return Plan(unchanged=frozenset(unchanged | taken), to_parse=frozenset(set(changed) - taken))
+        compared = compare(
+            Version(seq=head.seq, files=paths, manifest=head.manifest, runtime=runtime),
+            self._last_parses(name, rows, runtime),
+            rows.keys() | self.files_of(name).keys(),
+        )
+        contents = set(compared.contents.values())
+        planned = plan(compared, self.host.run(lambda s: files.earlier_parses(s, name, contents)))
+        taken = register.reuse_all(
+            self.host,
+            bundle_name=name,
+            bundle_version=head.version,
+            seq=head.seq,
+            files=[(path, parse.parse_id) for path, parse in planned.reused.items()],
+            between=self.heartbeat,
+        )
+        unchanged = sorted(planned.unchanged)
+        self.host.run(lambda s: files.touch(s, name, unchanged, seq=head.seq, version=head.version))
+        return planned.after(taken)
 
-    def _inputs(self, bundle_name: str, rows: Mapping[str, Any], runtime: str) -> dict[str, Inputs]:
-        """The inputs of each file's newest parse, but for parses in another runtime."""
-        found: dict[str, Inputs] = {}
-        unknown: dict[int, str] = {}
+    def _last_parses(
+        self, bundle_name: str, rows: Mapping[str, DagFile], runtime: str
+    ) -> dict[str, LastParse]:
+        """The last parse of each file. Only what this processor does not remember is read."""
+        inputs: dict[int, tuple[Inputs, str]] = {}
+        unknown: list[int] = []
         for path, row in rows.items():
             known = self.known.get((bundle_name, path))
             if row.parse_id is None:
                 continue
             if known is not None and known.inputs is not None and known.parse_id == row.parse_id:
-                found[path] = known.inputs
+                # What is remembered with its parse was checked against this process's runtime
+                inputs[row.parse_id] = known.inputs, runtime
             else:
-                unknown[row.parse_id] = path
+                unknown.append(row.parse_id)
         for parse_id, parse in self.host.run(lambda s: files.parses(s, unknown)).items():
-            if parse.runtime == runtime:
-                found[unknown[parse_id]] = Inputs.from_json(parse.inputs)
-        return found
+            inputs[parse_id] = Inputs.from_json(parse.inputs), parse.runtime
+        return {
+            path: LastParse(
+                parse_id=row.parse_id,
+                inputs=inputs[row.parse_id][0],
+                runtime=inputs[row.parse_id][1],
+                impure=bool(row.impure),
+                error=row.error,
+            )
+            for path, row in rows.items()
+            if row.parse_id is not None and row.parse_id in inputs
+        }
 
-    def _reuse(self, head: Head, paths: Iterable[str], runtime: str) -> set[str]:
-        """Take over the results of earlier parses of the same contents; the files that had one."""
-        digests = {path: head.manifest[path] for path in paths if path in head.manifest}
-        earlier = self.host.run(lambda s: files.earlier_parses(s, head.bundle_name, set(digests.values())))
-        found: dict[str, tuple[Any, Inputs]] = {}
-        for path, digest in digests.items():
-            for row in earlier.get(digest, ()):
-                inputs = Inputs.from_json(row.inputs)
-                if (
-                    row.relative_fileloc == path
-                    and row.runtime == runtime
-                    and not row.impure
-                    and matches(inputs, head.manifest)
-                ):
-                    found[path] = (row, inputs)
-                    break
-        taken = register.reuse_all(
-            self.host,
-            bundle_name=head.bundle_name,
-            bundle_version=head.version,
-            seq=head.seq,
-            files=[(path, row.id) for path, (row, _) in found.items()],
-            between=self.heartbeat,
-        )
-        for path in taken:
-            row, inputs = found[path]
-            self.remember(head.bundle_name, path, head.seq, inputs, False, row.error, row.id)
-        return taken
+    def _know(self, bundle_name: str, planned: Plan) -> None:
+        for path, known in planned.known(self.files_of(bundle_name)).items():
+            self.known[bundle_name, path] = known
+        for path in planned.gone:
+            self.known.pop((bundle_name, path), None)

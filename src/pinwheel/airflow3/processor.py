@@ -36,7 +36,7 @@ from pinwheel.airflow3.capsule import store_at_start
 from pinwheel.airflow3.errands import Errands, Unfinished
 from pinwheel.airflow3.failed_start import FailedStart
 from pinwheel.airflow3.guarded import Boundary, GuardedSelector, describe, guarded
-from pinwheel.airflow3.heads import Head, HeadView, KnownFile, manifest_of
+from pinwheel.airflow3.heads import Head, HeadView, manifest_of
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.intake import REFUSED_VERSION, Intake
 from pinwheel.airflow3.keeper import Keeper
@@ -45,6 +45,7 @@ from pinwheel.airflow3.results import NO_RESULT, broken_file, parsed_file, timed
 from pinwheel.airflow3.unmade import Unmade
 from pinwheel.airflow3.unmanaged import Unmanaged
 from pinwheel.core.inputs import Inputs
+from pinwheel.core.parse.plan import Done, Pace, Why, due
 from pinwheel.core.text import visible
 from pinwheel.services import adopt, faults, presence
 
@@ -177,9 +178,9 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         plan = self.intake.pop_plan(bundle_name)
         if plan is None:
             return
-        now = timezone.utcnow()
+        now, done = timezone.utcnow(), plan.done
         for info in present:
-            if str(info.rel_path) in plan.unchanged:
+            if str(info.rel_path) in done:
                 # With a statistic the base class does not take the file for a new one.
                 self._file_stats[info] = DagFileStat(last_finish_time=now, run_count=max(self.max_runs, 1))
         to_parse = [info for info in present if str(info.rel_path) in plan.to_parse]
@@ -265,34 +266,27 @@ class PinwheelProcessorManager(DagFileProcessorManager):
     def prepare_file_queue(self, known_files: dict[str, set[DagFileInfo]]) -> None:
         stock = {name: infos for name, infos in known_files.items() if name not in self.heads}
         super().prepare_file_queue(known_files=stock)
-        due: list[DagFileInfo] = []
+        queue: list[DagFileInfo] = []
         now = timezone.utcnow()
         running = {info.presence_key for info in self._processors}
         stats = {info.presence_key: stat for info, stat in self._file_stats.items()}
         for name, infos in known_files.items():
             head = self.heads.get(name)
             if head is not None:
-                due += [
+                queue += [
                     info
                     for info in infos
                     if info.presence_key not in running
                     and self._due(head, info, stats.get(info.presence_key), now)
                 ]
-        due.sort(key=lambda info: str(info.rel_path))
-        self._add_files_to_queue(due, mode="back")
+        queue.sort(key=lambda info: str(info.rel_path))
+        self._add_files_to_queue(queue, mode="back")
 
-    def _due(self, head: Head, info: DagFileInfo, stat: DagFileStat | None, now: datetime) -> bool:
+    def _due(self, head: Head, info: DagFileInfo, stat: DagFileStat | None, now: datetime) -> Why | None:
         known = self.intake.known.get((head.bundle_name, str(info.rel_path)))
-        if stat is not None and 0 < self.max_runs <= stat.run_count:
-            return False
-        last = stat.last_finish_time if stat is not None else None
-        waited = last is None or (now - last).total_seconds() >= self._file_process_interval
-        if known is None:
-            return waited
-        if known.seq < head.seq:
-            # Not parsed in this version yet; or parsed, but it could not be registered: not at once again.
-            return known.tried < head.seq or waited
-        return known.impure and waited
+        done = Done(runs=stat.run_count, last=stat.last_finish_time) if stat is not None else Done()
+        pace = Pace(interval=self._file_process_interval, max_runs=self.max_runs)
+        return due(known, done, seq=head.seq, pace=pace, now=now)
 
     # What a parse gave
 
@@ -378,8 +372,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         """Take the result of a finished parse; one that can not be taken is a broken build that says why."""
         name, version, seq = self.intake.at(str(file.bundle_path))
         head, path = self.heads[name], str(file.rel_path)
-        known = self.intake.known.setdefault((name, path), KnownFile(seq=0, inputs=None, impure=False))
-        known.tried = max(known.tried, seq)
+        self.intake.try_to_register(name, path, seq)
         manifest = head.manifest if head.version == version else self._older_manifest(name, version)
         at = Head(
             bundle_name=name, version=version, seq=seq, path=Path(str(file.bundle_path)), manifest=manifest

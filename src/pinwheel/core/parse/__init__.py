@@ -1,0 +1,1 @@
+"""Parses: what must be parsed, and why."""
