@@ -8,20 +8,11 @@ import { InstantFilter, TextFilter, instantIn, useFilters } from "src/components
 import { Kind, PageLink } from "src/components/labels";
 import { Empty, Loaded } from "src/components/states";
 import { Time } from "src/components/time";
+import { GROUPS } from "src/pages/events/groups";
 import { sentence } from "src/pages/events/sentence";
 import type { Event } from "src/pages/events/sentence";
 
 const PAGE_SIZE = 50;
-/** Kinds by what a person asks for. */
-const GROUPS: Record<string, string[]> = {
-  "Changes by people": ["promote", "rollback", "pin", "unpin", "trigger", "clear", "backfill"],
-  "Promotions and rollbacks": ["promote", "rollback"],
-  "Pins": ["pin", "unpin"],
-  "Automatic releases": ["auto", "adopt", "retire"],
-  "Builds": ["build", "broken", "unstable"],
-  "Runs": ["trigger", "clear", "backfill"],
-  "Repairs": ["drift"],
-};
 
 /** As globs: what is typed may stand anywhere in the id. */
 function asGlob(text: string): string {

@@ -1,0 +1,13 @@
+/** Kinds of events by what a person asks for: what the events page can be filtered by. */
+import type { EventKind } from "src/pages/events/sentence";
+
+export const GROUPS: Record<string, EventKind[]> = {
+  "Changes by people": ["promote", "rollback", "pin", "unpin", "trigger", "clear", "backfill"],
+  "Promotions and rollbacks": ["promote", "rollback"],
+  "Pins": ["pin", "unpin"],
+  "Automatic releases": ["auto", "adopt", "retire"],
+  "Builds": ["build", "broken", "unstable", "folded"],
+  "Runs": ["trigger", "clear", "backfill"],
+  "Repairs": ["drift"],
+  "Problems": ["broken", "duplicate", "refused", "fault"],
+};
