@@ -9,6 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from pinwheel.core.build import Build
+from pinwheel.core.lookup import named
 from pinwheel.core.why_held import why_held
 from pinwheel.services.links import Links
 from pinwheel.services.ports import DagCard, Host
@@ -115,7 +116,7 @@ def _lines(host: Host, session: Any, wish: Wish, readable: set[str]) -> list[_Li
 def _page(host: Host, session: Any, page: list[_Line]) -> list[View]:
     rows = [line.row for line in page]
     ids = {row.active_build_id for row in rows} | {row.newest_build_id for row in rows}
-    found = builds.by_ids(session, [build_id for build_id in ids if build_id is not None])
+    found = builds.by_ids(session, ids)
     errors = store.errors(session, {(r.bundle_name, r.relative_fileloc) for r in rows})
     links = Links.to(host, session, [(build.bundle_name, build.bundle_version) for build in found.values()])
     cards = host.cards(session, [row.dag_id for row in rows])
@@ -123,8 +124,8 @@ def _page(host: Host, session: Any, page: list[_Line]) -> list[View]:
     return [
         _view(
             line,
-            active=_build(found.get(line.row.active_build_id), links),
-            newest=_build(found.get(line.row.newest_build_id), links),
+            active=_build(named(found, line.row.active_build_id), links),
+            newest=_build(named(found, line.row.newest_build_id), links),
             error=errors.get((line.row.bundle_name, line.row.relative_fileloc)),
             card=cards.get(line.row.dag_id),
             runs=counts.get(line.row.dag_version_id, {}),

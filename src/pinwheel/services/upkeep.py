@@ -100,23 +100,23 @@ def reassert(host: Host, dag_ids: Collection[str]) -> int:
     def work(session: Any) -> int:
         lock_dags(session, dag_ids)
         rows = {
-            dag_id: row
-            for dag_id, row in dags.rows(session, dag_ids).items()
-            if row.active_release is not None and not row.retired
+            row.active_build_id: row
+            for row in dags.rows(session, dag_ids).values()
+            if row.active_build_id is not None and not row.retired
         }
-        found = builds.by_ids(session, [row.active_build_id or 0 for row in rows.values()])
+        found = builds.by_ids(session, rows.keys())
         wanted: Sequence[Any] = [
             (
                 row.active_release,
                 None,
-                found[row.active_build_id or 0],
+                found[build_id],
                 released_place(row),
                 row.dag_version_id,
             )
-            for row in rows.values()
+            for build_id, row in rows.items()
         ]
         host.reassert(session, projections_for(session, wanted))
-        dags.mark_asserted(session, rows, host.now())
+        dags.mark_asserted(session, [row.dag_id for row in rows.values()], host.now())
         return len(rows)
 
     return host.run(work) if dag_ids else 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import unknown_dag
+from pinwheel.core.lookup import named
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.version_alias import split_version
 from pinwheel.core.why_held import Hold, Standing, why_held
@@ -51,7 +52,7 @@ def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[View]:
         wanted = {row.active_build_id for row in rows.values()} | {
             row.newest_build_id for row in rows.values()
         }
-        found = build_store.by_ids(session, [build_id for build_id in wanted if build_id is not None])
+        found = build_store.by_ids(session, wanted)
         active = release_store.active_ones(session, rows)
         broken = file_store.errors(
             session, {(row.bundle_name, row.relative_fileloc) for row in rows.values()}
@@ -59,8 +60,8 @@ def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[View]:
         return [
             _status(
                 row,
-                found.get(row.active_build_id or 0),
-                found.get(row.newest_build_id or 0),
+                named(found, row.active_build_id),
+                named(found, row.newest_build_id),
                 active.get(dag_id),
                 broken.get((row.bundle_name, row.relative_fileloc)),
             )

@@ -59,10 +59,10 @@ def _build(row: Row[Any]) -> Build:
     )
 
 
-def by_ids(session: Session, ids: Collection[int]) -> dict[int, Build]:
-    """The builds with these ids, by id. Unknown ids are left out."""
+def by_ids(session: Session, ids: Collection[int | None]) -> dict[int, Build]:
+    """The builds with these ids, by id. Unknown ids, and None, are left out."""
     found: dict[int, Build] = {}
-    for chunk in chunks(sorted(set(ids))):
+    for chunk in chunks(sorted({build_id for build_id in ids if build_id is not None})):
         found.update(
             {row.id: _build(row) for row in session.execute(_selected().where(t.build.c.id.in_(chunk)))}
         )
