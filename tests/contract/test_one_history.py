@@ -19,6 +19,7 @@ from pinwheel.core.release import Verb
 from pinwheel.services import change, fleet, grid, instances
 from pinwheel.services.history import history
 from pinwheel.services.line import line
+from pinwheel.services.show.plain import ABSENT
 from pinwheel.services.trigger import clear, trigger
 from pinwheel.store import tables as t
 
@@ -149,15 +150,15 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def described(versions: Any, key: str) -> tuple[int | None, int | None]:
     version = versions[key]
-    return version["release"], version["build"]
+    return version.release, version.build
 
 
 def test_the_history_says_what_each_try_used(story: Story) -> None:
     shown = {
-        (row["run_id"], row["task_id"], row["try_number"]): (
-            row["release"],
-            row["build"],
-            row["bundle_version"],
+        (row.run_id, row.task_id, row.try_number): (
+            row.release,
+            row.build,
+            row.bundle_version,
         )
         for row in history(story.host, "d")
     }
@@ -168,39 +169,39 @@ def test_the_panel_of_a_task_says_the_same_of_each_try(story: Story) -> None:
     for run_id, task_id in sorted({key[:2] for key in story.truth}):
         panel = instances.task_instance(story.host, "d", run_id, task_id)
         shown = {
-            (run_id, task_id, one["try_number"]): (
-                *described(panel["versions"], one["version"]),
-                one["bundle_version"],
+            (run_id, task_id, one.try_number): (
+                *described(panel.versions, one.version),
+                one.bundle_version,
             )
-            for one in panel["tries"]
+            for one in panel.tries
         }
         assert shown == {key: value for key, value in story.truth.items() if key[:2] == (run_id, task_id)}
 
 
 def test_the_grid_says_the_same_of_each_cell_and_run(story: Story) -> None:
     page = grid.page(story.host, "d")
-    run_ids = [run["run_id"] for run in page["runs"]]
+    run_ids = [run.run_id for run in page.runs]
     found = grid.cells(story.host, "d", run_ids, ["a", "b"])
-    for run, cells in zip(page["runs"], found["cells"], strict=True):
-        of_run = {key: value[:2] for key, value in story.truth.items() if key[0] == run["run_id"]}
+    for run, cells in zip(page.runs, found.cells, strict=True):
+        of_run = {key: value[:2] for key, value in story.truth.items() if key[0] == run.run_id}
         for task_id, cell in zip(("a", "b"), cells, strict=True):
             tries = [of_run[key] for key in sorted(of_run) if key[1] == task_id]
-            keys = cell.get("versions", [cell["version"]])
+            keys = [cell.version] if cell.versions is ABSENT else cell.versions
             last_use_last = list(dict.fromkeys(reversed(tries)))[::-1]
-            assert [described(page["versions"], key) for key in keys] == last_use_last, run
-        shown = {described(page["versions"], key) for key in run["versions"]}
-        assert shown == set(of_run.values()) | {described(page["versions"], run["version"])}
+            assert [described(page.versions, key) for key in keys] == last_use_last, run
+        shown = {described(page.versions, key) for key in run.versions}
+        assert shown == set(of_run.values()) | {described(page.versions, run.version)}
 
 
 def test_a_run_is_on_the_same_version_on_every_surface(story: Story) -> None:
     page = grid.page(story.host, "d")
-    of_grid = {run["run_id"]: described(page["versions"], run["version"]) for run in page["runs"]}
+    of_grid = {run.run_id: described(page.versions, run.version) for run in page.runs}
     of_line = {run.run_id: (run.release, run.build) for run in line(story.host, "d").runs}
     of_panel = {}
     for run_id in of_grid:
         panel = instances.run(story.host, "d", run_id)
-        of_panel[run_id] = described(panel["versions"], panel["version"])
-        assert [described(panel["versions"], key) for key in panel["used"]][-1] == of_panel[run_id]
+        of_panel[run_id] = described(panel.versions, panel.version)
+        assert [described(panel.versions, key) for key in panel.used][-1] == of_panel[run_id]
     assert of_grid == of_line == of_panel
     assert of_grid["twice"] == (1, 1) and of_grid["tried"] == (None, 3) and of_grid["stock"] == (2, 2)
 
@@ -236,5 +237,5 @@ def test_what_a_rollback_would_run_again_is_what_the_line_shows_as_failed_there(
 
 def test_line_and_fleet_count_the_runs_of_a_release_alike(story: Story) -> None:
     (active,) = [release for release in line(story.host, "d").releases if release.active]
-    (card,) = fleet.fleet(story.host, fleet.Wish(), lambda: {"d"})["dags"]
-    assert active.runs and card["runs"] == active.runs
+    (card,) = fleet.fleet(story.host, fleet.Wish(), lambda: {"d"}).dags
+    assert active.runs and card.runs == active.runs

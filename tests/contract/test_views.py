@@ -12,17 +12,36 @@ from attrs import fields
 from pydantic import BaseModel
 
 import pinwheel
-from harness.declared import lacking, undeclared
+from harness.declared import lacking, named_in, undeclared
 from pinwheel.api import (
     bundle_schemas,
     compare_schemas,
     event_schemas,
+    fleet_schemas,
     history_schemas,
     line_schemas,
     schemas,
 )
+from pinwheel.api.document import document
 from pinwheel.core import diff, graph
-from pinwheel.services import bundles, clearing, compare, line
+from pinwheel.core.layout import Row
+from pinwheel.core.why_held import Hold
+from pinwheel.services import (
+    backfill,
+    bundles,
+    clearing,
+    compare,
+    fleet,
+    grid,
+    history,
+    instances,
+    line,
+    live,
+    ran,
+    releasing,
+    trigger,
+    views,
+)
 from pinwheel.services.show import builds, events
 
 VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
@@ -57,12 +76,78 @@ VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (clearing.Preview, history_schemas.Preview),
     (clearing.PreviewedInstance, history_schemas.PreviewedInstance),
     (clearing.RefusedTask, history_schemas.RefusedTask),
+    (views.StatusView, schemas.DagStatus),
+    (views.BrokenView, schemas.Broken),
+    (Hold, schemas.Hold),
+    (history.TryView, schemas.Try),
+    (ran.VersionView, history_schemas.Version),
+    (grid.GridRunView, history_schemas.GridRun),
+    (grid.GridRows, history_schemas.GridRows),
+    (Row, history_schemas.GridRow),
+    (grid.CellView, history_schemas.Cell),
+    (grid.Cells, history_schemas.Cells),
+    (instances.RunView, history_schemas.RunVersions),
+    (instances.BindingView, history_schemas.Binding),
+    (instances.InstanceTry, history_schemas.InstanceTry),
+    (instances.Instance, history_schemas.Instance),
+    (instances.TaskVersion, history_schemas.TaskVersion),
+    (fleet.FleetBuild, fleet_schemas.FleetBuild),
+    (fleet.PinView, fleet_schemas.Pin),
+    (fleet.LastChange, fleet_schemas.LastChange),
+    (fleet.FleetCounts, fleet_schemas.FleetCounts),
+    (fleet.Choices, fleet_schemas.Choices),
+    (releasing.Outcome, schemas.Outcome),
+    (trigger.Bound, schemas.Run),
+    (trigger.Cleared, schemas.ClearedRun),
+    (backfill.BackfillView, schemas.Backfill),
+    (backfill.BackfilledRun, schemas.BackfilledRun),
+    (live.News, schemas.News),
 ]
+
+WITH_MORE: list[tuple[type[Any], type[BaseModel], set[str]]] = [
+    (fleet.FleetDagView, fleet_schemas.FleetDag, {"may_edit"}),
+    (fleet.FleetPage, fleet_schemas.Fleet, {"bundles"}),
+    (line.Line, line_schemas.Line, {"may"}),
+    (grid.GridPage, history_schemas.GridPage, {"may_clear"}),
+    (instances.TaskInstanceView, history_schemas.TaskInstance, {"may_clear"}),
+    (releasing.Outcome, schemas.OneOutcome, {"plan", "command"}),
+    (trigger.Bound, schemas.TriggeredRun, {"plan", "command"}),
+]
+"""Views to which a route adds what it knows: what the user may do, and what was asked."""
+
+OF_ROUTES = {
+    *("DagPage", "BuildPage", "ReleasePage", "TryPage", "EventPage", "Changes", "ClearedRuns"),
+    *("Health", "May"),
+}
+"""Schemas of what routes put around views, or know themselves."""
 
 
 @pytest.mark.parametrize(("view", "schema"), VIEWS)
 def test_a_view_has_the_fields_of_its_schema(view: type[Any], schema: type[BaseModel]) -> None:
     assert {each.name for each in fields(view)} == schema.model_fields.keys()
+
+
+@pytest.mark.parametrize(("view", "schema", "more"), WITH_MORE)
+def test_a_route_adds_to_a_view_what_its_schema_has_more(
+    view: type[Any], schema: type[BaseModel], more: set[str]
+) -> None:
+    assert {each.name for each in fields(view)} | more == schema.model_fields.keys()
+
+
+def test_every_schema_of_an_answer_is_that_of_a_view() -> None:
+    found = document()
+    answers = [
+        content["schema"]
+        for path in found["paths"].values()
+        for operation in path.values()
+        for status, response in operation["responses"].items()
+        if status.startswith("2")
+        for content in response["content"].values()
+    ]
+    named = {
+        name for name in named_in(found, answers) if "properties" in found["components"]["schemas"][name]
+    }
+    assert named == OF_ROUTES | {schema.__name__ for _, schema, *_ in [*VIEWS, *WITH_MORE]} - {"Run"}
 
 
 NOT_BEHIND_THE_API = ("airflow3/bundles/", "services/uninstall.py", "core/errors.py")

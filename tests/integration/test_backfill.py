@@ -194,9 +194,9 @@ def test_a_backfill_on_a_held_build_is_that_builds_from_the_first_moment(held: S
     assert (event.kind, event.reason, event.actor) == ("backfill", "try it on last week", "ada")
     assert (event.build, event.release, event.new) == (2, None, 5)
     end_runs(held)
-    assert {(row["build"], row["release"]) for row in history(held.host, "d")} == {(2, None)}
+    assert {(row.build, row.release) for row in history(held.host, "d")} == {(2, None)}
     (status,) = views.status(held.host)
-    assert (status["active_release"], status["active_build"], status["track"]) == (1, 1, "pinned")
+    assert (status.active_release, status.active_build, status.track) == (1, 1, "pinned")
     assert [release.release for release in releases(held.host, "d")] == [1]
 
 
@@ -278,7 +278,7 @@ def test_dates_that_have_a_run_are_left_or_run_again_on_the_build(
         elif outcome != "new":
             assert (row.clear_number, row.backfill_id, len(bound)) == (0, before.backfill, 1)
     # What was executed before keeps its build.
-    tries = [(t["task_id"], t["build"]) for t in history(held.host, "d", run_id=second)]
+    tries = [(t.task_id, t.build) for t in history(held.host, "d", run_id=second)]
     assert tries == [("a", 1), ("gone", 1)]
 
 
@@ -393,7 +393,7 @@ def test_a_clear_on_another_build_removes_adds_and_moves_tasks(held: Seeder) -> 
     assert {after[name].dag_version_id for name in ("a", "fresh")} == {run.created_dag_version_id}
     # The rows of the tries before are not touched: Airflow shows those with the version that they ran.
     assert earlier_versions(held, bound.run_id)["a"] == {before["a"].dag_version_id}
-    tries = [(t["task_id"], t["state"], t["build"]) for t in history(held.host, "d")]
+    tries = [(t.task_id, t.state, t.build) for t in history(held.host, "d")]
     assert ("a", "success", 1) in tries
     rows = held.host.run(lambda s: bindings.of_runs(s, "d", [bound.run_id]))[bound.run_id]
     assert [(b.seq, b.bound_by, b.actor) for b in rows] == [(0, "hand", "ada"), (1, "trial", "ada")]

@@ -113,10 +113,10 @@ def test_a_reader_gets_the_same_without_leave_to_edit(deployment: Deployment) ->
 def test_only_readable_dags_are_shown_counted_and_offered(deployment: Deployment) -> None:
     host, readable = deployment.seeder.host, lambda: {"dag_01", "dag_03"}
     found = fleet.fleet(host, fleet.Wish(), readable)
-    assert [line["dag_id"] for line in found["dags"]] == ["dag_01", "dag_03"]
-    assert found["counts"]["all"] == 2 and found["total_entries"] == 2
-    assert fleet.choices(host, readable)["owners"] == ["team0", "team1"]
-    assert fleet.choices(host, readable)["tags"] == []
+    assert [line.dag_id for line in found.dags] == ["dag_01", "dag_03"]
+    assert found.counts.all == 2 and found.total_entries == 2
+    assert fleet.choices(host, readable).owners == ("team0", "team1")
+    assert fleet.choices(host, readable).tags == ()
 
 
 def test_the_number_of_statements_does_not_grow_with_the_number_of_dags(deployment: Deployment) -> None:
@@ -159,17 +159,12 @@ def test_a_commit_leads_to_where_its_bundle_says(
         bundle = session.get(DagBundleModel, "seed")
         bundle.signed_url_template = _sign_bundle_url(template, "seed") if template else None
     found = fleet.fleet(deployment.seeder.host, fleet.Wish(text="dag_0"), lambda: set(NAMES))
-    shown = [
-        (each["bundle_version"], each["url"])
-        for row in found["dags"]
-        for each in (row["active"], row["newest"])
-    ]
-    assert len({version for version, _ in shown}) == 2
+    shown = [each for row in found.dags for each in (row.active, row.newest)]
+    assert len({each.bundle_version for each in shown}) == 2
     told = line(deployment.seeder.host, "dag_00")
     two = compare.compare(deployment.seeder.host, "dag_00")
-    every = [*told.releases, *told.builds, two.from_, two.to]
-    for version, shown_url in [*shown, *((each.bundle_version, each.url) for each in every)]:
-        assert shown_url == (url and url.format(version=version))
+    for each in [*shown, *told.releases, *told.builds, two.from_, two.to]:
+        assert each.url == (url and url.format(version=each.bundle_version))
 
 
 def test_airflows_key_is_looked_up_once_for_all_commits_of_a_bundle(
@@ -185,9 +180,9 @@ def test_airflows_key_is_looked_up_once_for_all_commits_of_a_bundle(
 
     monkeypatch.setattr(DagBundleModel, "render_url", render)
     found = fleet.fleet(deployment.seeder.host, fleet.Wish(), lambda: set(NAMES))
-    versions = {line["active"]["bundle_version"] for line in found["dags"]}
+    versions = {line.active.bundle_version for line in found.dags}
     assert len(versions) == 2 and len(asked) == 1
-    assert {line["active"]["url"] for line in found["dags"]} == {
+    assert {line.active.url for line in found.dags} == {
         f"https://git.example/{version}" for version in versions
     }
 

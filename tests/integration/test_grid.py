@@ -14,6 +14,7 @@ from harness.life import Life, dag
 from harness.seed import Seeder
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.services import clearing, grid, instances, layouts
+from pinwheel.services.show.plain import ABSENT
 from pinwheel.services.trigger import clear, trigger
 from pinwheel.store import tables as t
 
@@ -60,13 +61,21 @@ def ran(seeder: Seeder, run_id: str, *task_ids: str, state: str = "success", **a
 
 def runs(seeder: Seeder, **arguments: Any) -> list[tuple[Any, ...]]:
     page = grid.page(seeder.host, "d", **arguments)
-    return [(run["run_id"], run["versions"], run["changed"], run["mixed"]) for run in page["runs"]]
+    return [(run.run_id, list(run.versions), run.changed, run.mixed) for run in page.runs]
+
+
+def _used(cell: grid.CellView) -> Any:
+    return cell.version if cell.versions is ABSENT else list(cell.versions)
 
 
 def cells(seeder: Seeder, run_ids: list[str], task_ids: list[str]) -> list[list[Any]]:
-    found = grid.cells(seeder.host, "d", run_ids, task_ids)["cells"]
+    found = grid.cells(seeder.host, "d", run_ids, task_ids).cells
     return [
-        [cell and (cell["state"], cell["tries"], cell.get("versions") or cell["version"]) for cell in row]
+        [
+            cell
+            and (cell.state, cell.tries, cell.version if cell.versions is ABSENT else list(cell.versions))
+            for cell in row
+        ]
         for row in found
     ]
 
@@ -83,8 +92,8 @@ def test_runs_say_what_they_ran_on_and_where_it_changed(seeder: Seeder) -> None:
         ("one", ["r1"], False, False),
     ]
     page = grid.page(seeder.host, "d")
-    assert page["active"] == "r2" and page["older"] is None and page["newer"] is None
-    assert page["versions"]["r1"]["build"] == 1 and page["versions"]["r2"]["message"] == "push 2"
+    assert page.active == "r2" and page.older is None and page.newer is None
+    assert page.versions["r1"].build == 1 and page.versions["r2"].message == "push 2"
 
 
 def test_pages_lead_to_each_other_and_a_mark_looks_beyond_its_page(seeder: Seeder) -> None:
@@ -95,14 +104,14 @@ def test_pages_lead_to_each_other_and_a_mark_looks_beyond_its_page(seeder: Seede
     for name in ("r-d", "r-e"):
         ran(seeder, name, "a")
     first = grid.page(seeder.host, "d", limit=2)
-    assert [run["run_id"] for run in first["runs"]] == ["r-e", "r-d"]
-    assert [run["changed"] for run in first["runs"]] == [False, True]
-    assert (first["older"], first["newer"]) == ("r-c", None)
+    assert [run.run_id for run in first.runs] == ["r-e", "r-d"]
+    assert [run.changed for run in first.runs] == [False, True]
+    assert (first.older, first.newer) == ("r-c", None)
     second = grid.page(seeder.host, "d", limit=2, until="r-c")
-    assert [run["run_id"] for run in second["runs"]] == ["r-c", "r-b"]
-    assert (second["older"], second["newer"]) == ("r-a", "r-e")
+    assert [run.run_id for run in second.runs] == ["r-c", "r-b"]
+    assert (second.older, second.newer) == ("r-a", "r-e")
     last = grid.page(seeder.host, "d", limit=2, until="r-a")
-    assert (last["older"], last["newer"]) == (None, "r-c")
+    assert (last.older, last.newer) == (None, "r-c")
     with pytest.raises(NotFound, match="Cannot show run nope of d"):
         grid.page(seeder.host, "d", until="nope")
     with pytest.raises(NotFound):
@@ -130,20 +139,20 @@ def test_a_run_that_was_cleared_in_part_is_mixed_down_to_the_cell(seeder: Seeder
     life.execute("a", 2)
     life.set_run("success")
     assert cells(seeder, ["one"], ["a", "b"]) == [[("success", 2, ["r1", "r2"]), ("success", 1, "r1")]]
-    found = grid.cells(seeder.host, "d", ["one"], ["a"])["cells"][0][0]
-    assert found["states"] == {"r1": "success", "r2": "success"}
+    found = grid.cells(seeder.host, "d", ["one"], ["a"]).cells[0][0]
+    assert found.states == {"r1": "success", "r2": "success"}
 
     seen = instances.task_instance(seeder.host, "d", "one", "a")
-    assert [(t["try_number"], t["version"], t["bound_by"]) for t in seen["tries"]] == [
+    assert [(t.try_number, t.version, t.bound_by) for t in seen.tries] == [
         (1, "r1", "active"),
         (2, "r2", "hand"),
     ]
     run = instances.run(seeder.host, "d", "one")
-    assert [(b["version"], b["bound_by"], b["actor"]) for b in run["bindings"]] == [
+    assert [(b.version, b.bound_by, b.actor) for b in run.bindings] == [
         ("r1", "active", "ada"),
         ("r2", "hand", "ada"),
     ]
-    assert run["used"] == ["r1", "r2"] and run["mixed"] and not run["before_pinwheel"]
+    assert run.used == ("r1", "r2") and run.mixed and not run.before_pinwheel
 
 
 def test_a_run_cleared_as_a_whole_before_anything_ran_is_not_mixed(seeder: Seeder) -> None:
@@ -163,8 +172,8 @@ def test_a_task_names_the_tasks_before_it_that_ran_on_another_version(seeder: Se
     clear(seeder.host, "d", ["one"], actor="ada", build=2, task_ids=["b"])
     life.execute("b", 2)
     seen = instances.task_instance(seeder.host, "d", "one", "b")
-    assert seen["upstream"] == [{"task_id": "a", "version": "r1"}]
-    assert instances.task_instance(seeder.host, "d", "one", "a")["upstream"] == []
+    assert [(other.task_id, other.version) for other in seen.upstream] == [("a", "r1")]
+    assert instances.task_instance(seeder.host, "d", "one", "a").upstream == ()
 
 
 def test_the_result_of_a_removed_task_is_kept(seeder: Seeder) -> None:
@@ -178,7 +187,7 @@ def test_the_result_of_a_removed_task_is_kept(seeder: Seeder) -> None:
         [("success", 2, ["r1", "r2"]), ("success", 1, "r1"), ("success", 1, "r2")]
     ]
     gone = instances.task_instance(seeder.host, "d", "one", "b")
-    assert gone["removed"] and gone["state"] == "success" and gone["version"] == "r1"
+    assert gone.removed and gone.state == "success" and gone.version == "r1"
 
 
 def test_the_result_of_a_task_that_the_chosen_build_lacks_is_kept(seeder: Seeder) -> None:
@@ -191,7 +200,7 @@ def test_the_result_of_a_task_that_the_chosen_build_lacks_is_kept(seeder: Seeder
         life.set_run("success")
     assert cells(seeder, ["one"], ["b"]) == [[("success", 1, "r1")]]
     seen = instances.task_instance(seeder.host, "d", "one", "b")
-    assert [(t["try_number"], t["state"], t["version"]) for t in seen["tries"]] == [(1, "success", "r1")]
+    assert [(t.try_number, t.state, t.version) for t in seen.tries] == [(1, "success", "r1")]
 
 
 def test_rows_stand_in_the_order_of_each_version(seeder: Seeder) -> None:
@@ -202,10 +211,10 @@ def test_rows_stand_in_the_order_of_each_version(seeder: Seeder) -> None:
     seeder.push({"d.py": GROUPED.format(group="g2", mark=2)})
     ran(seeder, "three", "g2.x", "y")
     found = grid.rows(seeder.host, "d", ["r1", "r2", "r3", "r99", "nonsense"])
-    assert found["of"]["r2"] == found["of"]["r3"] and found["of"].keys() == {"r1", "r2", "r3"}
+    assert found.of["r2"] == found.of["r3"] and found.of.keys() == {"r1", "r2", "r3"}
     named = {
-        key: [found["rows"][place]["id"] for place in found["structures"][structure]]
-        for key, structure in found["of"].items()
+        key: [found.rows[place].id for place in found.structures[structure]]
+        for key, structure in found.of.items()
     }
     assert named["r1"] == ["g1", "g1.x", "y"] and named["r2"] == ["g2", "g2.x", "y"]
 
@@ -228,10 +237,10 @@ def test_instances_of_a_mapped_task_and_tasks_of_a_group_are_counted(seeder: See
         )
         assert done == 1
     found = grid.cells(seeder.host, "d", ["one"], ["m"], {"all": ["m"], "empty": ["gone"]})
-    assert found["cells"][0][0]["state"] == "failed"
-    assert found["cells"][0][0]["instances"] == {"failed": 1, "success": 2}
-    assert found["groups"][0]["all"]["instances"] == {"failed": 1, "success": 2}
-    assert found["groups"][0]["empty"] is None
+    assert found.cells[0][0].state == "failed"
+    assert found.cells[0][0].instances == {"failed": 1, "success": 2}
+    assert found.groups[0]["all"].instances == {"failed": 1, "success": 2}
+    assert found.groups[0]["empty"] is None
     with pytest.raises(NotFound, match="map index 7"):
         instances.task_instance(seeder.host, "d", "one", "m", 7)
 
@@ -250,13 +259,13 @@ def test_what_ran_before_pinwheel_is_said_to_be_so_and_never_guessed(seeder: See
 
     seeder.host.run(forget)
     page = grid.page(seeder.host, "d")
-    assert page["runs"][0]["versions"] == ["v1"] and page["runs"][0]["bound_by"] is None
-    version = page["versions"]["v1"]
-    assert version["kind"] == "before" and version["airflow_version"] == 1
-    assert version["build"] is None and version["bundle_version"] is None
-    assert instances.run(seeder.host, "d", "one")["before_pinwheel"]
+    assert page.runs[0].versions == ("v1",) and page.runs[0].bound_by is None
+    version = page.versions["v1"]
+    assert version.kind == "before" and version.airflow_version == 1
+    assert version.build is None and version.bundle_version is None
+    assert instances.run(seeder.host, "d", "one").before_pinwheel
     # Its structure is known all the same, so its cells have rows to stand in.
-    assert [row["id"] for row in grid.rows(seeder.host, "d", ["v1"])["rows"]] == ["a", "b"]
+    assert [row.id for row in grid.rows(seeder.host, "d", ["v1"]).rows] == ["a", "b"]
     assert cells(seeder, ["one"], ["a"]) == [[("success", 1, "v1")]]
 
 
@@ -278,8 +287,8 @@ def test_a_run_whose_version_is_gone_is_unknown(seeder: Seeder) -> None:
     except Exception:
         pytest.skip("this Airflow does not let a task instance be without its version")
     page = grid.page(seeder.host, "d")
-    assert page["runs"][0]["versions"] == ["unknown"]
-    assert page["versions"]["unknown"]["kind"] == "unknown"
+    assert page.runs[0].versions == ("unknown",)
+    assert page.versions["unknown"].kind == "unknown"
 
 
 def test_a_trial_run_is_named_after_its_build(seeder: Seeder) -> None:
@@ -291,7 +300,7 @@ def test_a_trial_run_is_named_after_its_build(seeder: Seeder) -> None:
     seeder.push({"d.py": dag("a", "b", mark="m2")})
     ran(seeder, "trial", "a", build=2)
     assert runs(seeder) == [("trial", ["t2"], False, False)]
-    assert [row["id"] for row in grid.rows(seeder.host, "d", ["t2"])["rows"]] == ["a", "b"]
+    assert [row.id for row in grid.rows(seeder.host, "d", ["t2"]).rows] == ["a", "b"]
     assert "task_group" in seeder.host.run(lambda s: layouts.serialized(seeder.host, s, "d", "t2"))["dag"]
 
 
@@ -358,7 +367,7 @@ def test_a_page_takes_the_same_number_of_statements_however_many_runs_it_has(see
         event.listen(settings.engine, "before_cursor_execute", listener)
         try:
             page = grid.page(seeder.host, "d", limit=limit)
-            names = [run["run_id"] for run in page["runs"]]
+            names = [run.run_id for run in page.runs]
             grid.cells(seeder.host, "d", names, ["a", "b"])
         finally:
             event.remove(settings.engine, "before_cursor_execute", listener)

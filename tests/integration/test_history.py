@@ -29,7 +29,7 @@ def seeder(database_source: Any, tmp_path: Path) -> Iterator[Seeder]:
 
 def shown(seeder: Seeder, **arguments: Any) -> list[tuple[Any, ...]]:
     return [
-        (row["task_id"], row["try_number"], row["state"], row["release"], row["build"])
+        (row.task_id, row.try_number, row.state, row.release, row.build)
         for row in history(seeder.host, "d", **arguments)
     ]
 
@@ -67,9 +67,9 @@ def test_tries_before_and_after_a_clear_on_the_latest_version(seeder: Seeder, li
         ("c", 1, "success", 2, 2),
     ]
     rows = history(seeder.host, "d", run_id="r1")
-    assert [row["bundle_version"] for row in rows] == [first, second, first, second]
+    assert [row.bundle_version for row in rows] == [first, second, first, second]
     # The run was asked for by hand, but for the active build, and Airflow cleared it.
-    assert [row["bound_by"] for row in rows] == ["active"] * 4
+    assert [row.bound_by for row in rows] == ["active"] * 4
     assert shown(seeder, task_id="b") == [("b", 1, "success", 1, 1)]
 
 
@@ -123,19 +123,19 @@ def test_what_ran_before_pinwheel_has_no_build(seeder: Seeder, life: Life) -> No
 
     life.relabel(seeder.host.run(work))
     assert shown(seeder) == [("a", 1, "success", None, None), ("b", 1, "success", None, None)]
-    assert {row["bundle_version"] for row in history(seeder.host, "d")} == {None}
+    assert {row.bundle_version for row in history(seeder.host, "d")} == {None}
 
 
 def test_runs_are_newest_first_and_limited(seeder: Seeder, life: Life) -> None:
     seeder.push({"d.py": dag("a", "b", mark="m2")})
     trigger(seeder.host, "d", actor="ada", run_id="r2")
     Life(seeder, "r2").execute("a", 1)
-    assert [(row["run_id"], row["release"]) for row in history(seeder.host, "d")] == [
+    assert [(row.run_id, row.release) for row in history(seeder.host, "d")] == [
         ("r2", 2),
         ("r1", 1),
         ("r1", 1),
     ]
-    assert [row["run_id"] for row in history(seeder.host, "d", limit=1)] == ["r2"]
+    assert [row.run_id for row in history(seeder.host, "d", limit=1)] == ["r2"]
 
 
 def test_a_trial_run_has_a_build_but_no_release(seeder: Seeder, life: Life) -> None:

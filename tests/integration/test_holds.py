@@ -12,6 +12,7 @@ from harness.prebuilt import Text
 from pinwheel.core.release import Verb
 from pinwheel.services import change, fleet, uninstall, views
 from pinwheel.services.releasing import load_states
+from pinwheel.services.show.plain import plain_all
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def do(world: World, verb: Verb, actor: str, reason: str, dag_id: str = "a", **m
 def holds_everywhere(world: World) -> dict[str, Any]:
     """By Dag what holds it, as status says; the other surfaces agree."""
     api = Api(world.host).as_("a", "b", "c")
-    found = {view["dag_id"]: view["holds"] for view in views.status(world.host)}
+    found = {view.dag_id: plain_all(view.holds) for view in views.status(world.host)}
     held = {dag_id for dag_id, holds in found.items() if holds}
     shown = fleet.fleet(world.host, fleet.Wish(), lambda: set(found))
     by_rest = {
@@ -35,10 +36,10 @@ def holds_everywhere(world: World) -> dict[str, Any]:
         "dags": api.get(f"{API}/dags").json()["dags"],
         "fleet": api.get(f"{API}/fleet").json()["dags"],
     }
-    for where, rows in {"fleet": shown["dags"], **by_rest}.items():
+    for where, rows in {"fleet": plain_all(shown.dags), **by_rest}.items():
         for row in rows:
             assert (row["held"], row["holds"]) == (row["dag_id"] in held, found[row["dag_id"]]), where
-    assert shown["counts"]["held"] == len(held)
+    assert shown.counts.held == len(held)
     for path in ("dags", "fleet"):
         filtered = api.get(f"{API}/{path}", params={"held": True}).json()["dags"]
         assert {row["dag_id"] for row in filtered} == held

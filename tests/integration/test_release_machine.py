@@ -370,13 +370,13 @@ class Machine(RuleBasedStateMachine):
         if not self.begun:
             return
         for status in views.status(self.host, dag_ids=DAGS):
-            model = self.model[status["dag_id"]]
-            assert status["active_build"] == model.number(model.active)
-            assert status["newest_build"] == model.number(model.newest)
-            assert status["held"] == (model.active != model.newest)
-            assert (status["track"] == "pinned") == model.pinned
-            assert status["retired"] == model.retired
-            assert (status["broken"] is not None) == model.broken
+            model = self.model[status.dag_id]
+            assert status.active_build == model.number(model.active)
+            assert status.newest_build == model.number(model.newest)
+            assert status.held == (model.active != model.newest)
+            assert (status.track == "pinned") == model.pinned
+            assert status.retired == model.retired
+            assert (status.broken is not None) == model.broken
 
     @invariant()
     def each_run_is_on_its_build(self) -> None:

@@ -15,7 +15,7 @@ import errors.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from attrs import evolve, frozen
 
@@ -24,9 +24,11 @@ from pinwheel.core.event import EventKind
 from pinwheel.services import bundles
 from pinwheel.services.bundles import BundleFault, Holdings, Standing, Standings
 from pinwheel.services.errors_of_files import told_of, told_of_bundles
+from pinwheel.services.fleet import FleetDagView
 from pinwheel.services.ports import Host
 from pinwheel.services.show.builds import BuildView
 from pinwheel.services.show.events import EventView
+from pinwheel.services.views import StatusView
 
 REDACTED = "REDACTED - you do not have read permission on all Dags in the file"
 REDACTED_BUNDLE = "REDACTED - you do not have read permission on all Dags in the bundle"
@@ -35,6 +37,7 @@ _TOLD_OF_BUNDLES = frozenset({EventKind.REFUSED, EventKind.FAULT})
 """Events whose reason tells of a bundle."""
 
 B = TypeVar("B", bound=BuildView)
+D = TypeVar("D", StatusView, FleetDagView)
 
 
 @frozen
@@ -76,15 +79,19 @@ def readable_events(access: Access, host: Host, events: Sequence[EventView]) -> 
     )
 
 
-def redact_broken(access: Access, host: Host, dags: Sequence[dict[str, Any]]) -> None:
-    """Hide in place the errors that the user may not read of Dags that may be ``broken`` now."""
-    shown = [view for view in dags if view["broken"]]
+def readable_broken(access: Access, host: Host, dags: Sequence[D]) -> list[D]:
+    """The Dags, those that are ``broken`` now without what the user may not read of the error."""
     quoted = [
-        _Quoted(view["bundle"], *(view["broken"][name] for name in ("bundle_version", "path", "error")))
-        for view in shown
+        _Quoted(view.bundle, view.broken.bundle_version, view.broken.path, view.broken.error)
+        if view.broken is not None
+        else _Quoted(view.bundle, None, None, None)
+        for view in dags
     ]
-    for view, error in zip(shown, _errors(access, host, quoted), strict=True):
-        view["broken"]["error"] = error
+    told = _errors(access, host, quoted)
+    return [
+        view if view.broken is None else evolve(view, broken=evolve(view.broken, error=error))
+        for view, error in zip(dags, told, strict=True)
+    ]
 
 
 def _errors(access: Access, host: Host, quoted: Sequence[_Quoted]) -> list[str | None]:

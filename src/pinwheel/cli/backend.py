@@ -26,7 +26,7 @@ class Backend(Protocol):
         ...
 
     def status(self, selector: Selector | None = None) -> list[View]:
-        """See ``services.views.status``. None: every Dag, retired ones too."""
+        """See ``services.views.StatusView``. None: every Dag, retired ones too."""
         ...
 
     def bundles(self, names: Sequence[str] = ()) -> View:
@@ -44,7 +44,7 @@ class Backend(Protocol):
     def history(
         self, dag_id: str, *, run_id: str | None = None, task_id: str | None = None, limit: int = 100
     ) -> list[View]:
-        """See ``services.history.history``."""
+        """See ``services.history.TryView``."""
         ...
 
     def diff(self, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> View:
@@ -80,7 +80,7 @@ class Backend(Protocol):
         """Promote, pin, unpin or roll back all selected Dags in one transaction, or with ``plan`` none.
 
         ``verb`` is a value of ``core.release.Verb`` that a person may use. Returns one
-        ``attrs.asdict(Outcome)`` a Dag, in order of id (``warnings`` and ``rerun`` are lists).
+        ``services.releasing.Outcome`` a Dag, in order of id.
         """
         ...
 
@@ -96,7 +96,7 @@ class Backend(Protocol):
         reason: str | None = None,
         request_id: str | None = None,
     ) -> View:
-        """Start one run. Returns ``attrs.asdict(services.trigger.Bound)``."""
+        """Start one run. See ``services.trigger.Bound``."""
         ...
 
     def clear(
@@ -111,7 +111,7 @@ class Backend(Protocol):
         plan: bool = False,
         request_id: str | None = None,
     ) -> list[View]:
-        """Let runs run again, all in one transaction. One ``attrs.asdict(services.trigger.Cleared)`` each."""
+        """Let runs run again, all in one transaction. One ``services.trigger.Cleared`` each."""
         ...
 
     def backfill(
@@ -129,7 +129,7 @@ class Backend(Protocol):
         plan: bool = False,
         request_id: str | None = None,
     ) -> View:
-        """Run a Dag for the dates of a range. See ``services.backfill.view``."""
+        """Run a Dag for the dates of a range. See ``services.backfill.BackfillView``."""
         ...
 
 
@@ -146,9 +146,10 @@ class LocalBackend:
         return select(self.host, selector)
 
     def status(self, selector: Selector | None = None) -> list[View]:
-        from pinwheel.services import views
+        from pinwheel.services.show.plain import plain_all
+        from pinwheel.services.views import status
 
-        return views.status(self.host, dag_ids=self._ids(selector))
+        return plain_all(status(self.host, dag_ids=self._ids(selector)))
 
     def bundles(self, names: Sequence[str] = ()) -> View:
         from pinwheel.services.bundles import standings
@@ -172,8 +173,9 @@ class LocalBackend:
         self, dag_id: str, *, run_id: str | None = None, task_id: str | None = None, limit: int = 100
     ) -> list[View]:
         from pinwheel.services.history import history
+        from pinwheel.services.show.plain import plain_all
 
-        return history(self.host, dag_id, run_id=run_id, task_id=task_id, limit=limit)
+        return plain_all(history(self.host, dag_id, run_id=run_id, task_id=task_id, limit=limit))
 
     def diff(self, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> View:
         from pinwheel.services.show.builds import diff
@@ -221,6 +223,7 @@ class LocalBackend:
         from pinwheel.core.release import Verb
         from pinwheel.services.change import Change, apply
         from pinwheel.services.change import plan as plan_change
+        from pinwheel.services.show.plain import plain_all
 
         selector.require(verb)
         change = Change(
@@ -235,7 +238,7 @@ class LocalBackend:
             rerun_failed=rerun_failed,
             selector=selector,
         )
-        return [_plain(outcome) for outcome in (plan_change if plan else apply)(self.host, change)]
+        return plain_all((plan_change if plan else apply)(self.host, change))
 
     def trigger(
         self,
@@ -249,9 +252,10 @@ class LocalBackend:
         reason: str | None = None,
         request_id: str | None = None,
     ) -> View:
+        from pinwheel.services.show.plain import plain
         from pinwheel.services.trigger import trigger
 
-        return _plain(
+        return plain(
             trigger(
                 self.host,
                 dag_id,
@@ -278,6 +282,7 @@ class LocalBackend:
         plan: bool = False,
         request_id: str | None = None,
     ) -> list[View]:
+        from pinwheel.services.show.plain import plain_all
         from pinwheel.services.trigger import clear
 
         cleared = clear(
@@ -292,7 +297,7 @@ class LocalBackend:
             plan=plan,
             request_id=request_id,
         )
-        return [_plain(run) for run in cleared]
+        return plain_all(cleared)
 
     def backfill(
         self,
@@ -309,8 +314,9 @@ class LocalBackend:
         plan: bool = False,
         request_id: str | None = None,
     ) -> View:
-        from pinwheel.services.backfill import backfill, view
+        from pinwheel.services.backfill import BackfillView, backfill
         from pinwheel.services.ports import BackfillWish
+        from pinwheel.services.show.plain import plain
 
         wish = BackfillWish(
             from_date=from_date,
@@ -330,16 +336,9 @@ class LocalBackend:
             plan=plan,
             request_id=request_id,
         )
-        return view(made)
+        return plain(BackfillView.of(made))
 
     def _ids(self, selector: Selector | None) -> list[str] | None:
         from pinwheel.services.selecting import select
 
         return None if selector is None else select(self.host, selector, retired=True)
-
-
-def _plain(value: Any) -> View:
-    """An attrs value as JSON would have it: tuples become lists."""
-    from attrs import asdict
-
-    return {name: list(inner) if isinstance(inner, tuple) else inner for name, inner in asdict(value).items()}

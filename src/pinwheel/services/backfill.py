@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from attrs import evolve, frozen
@@ -16,7 +16,7 @@ from pinwheel.core.run.binding import BoundBy, Tries
 from pinwheel.services import once
 from pinwheel.services.ports import BackfillRun, BackfillWish, Host
 from pinwheel.services.trigger import target_of, version_for
-from pinwheel.services.views import View, instant
+from pinwheel.services.views import instant
 from pinwheel.store import bindings, events, releases
 from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags
@@ -155,26 +155,52 @@ def _backfilled_1(kept: Mapping[str, Any]) -> Backfilled:
 BACKFILLED: once.Form[Backfilled] = once.Form(version=1, write=_kept, readers={1: _backfilled_1})
 
 
-def view(made: Backfilled) -> View:
+@frozen(kw_only=True)
+class BackfilledRun:
+    """What a backfill made, or would make, of one date."""
+
+    run_id: str | None
+    logical_date: datetime | None
+    partition_key: str | None
+    outcome: str
+    """``new``, ``cleared``, or Airflow's reason to leave the date out."""
+
+
+@frozen(kw_only=True)
+class BackfillView:
     """A backfill as CLI and API show it, with the number of dates of each outcome."""
-    return {
-        "dag_id": made.dag_id,
-        "backfill": made.backfill,
-        "build": made.build,
-        "release": made.release,
-        "bundle_version": made.bundle_version,
-        "plan": made.plan,
-        **_counts(made.runs),
-        "runs": [
-            {
-                "run_id": run.run_id,
-                "logical_date": instant(run.logical_date),
-                "partition_key": run.partition_key,
-                "outcome": run.outcome,
-            }
-            for run in made.runs
-        ],
-    }
+
+    dag_id: str
+    backfill: int | None
+    build: int | None
+    release: int | None
+    bundle_version: str | None
+    plan: bool
+    new: int
+    cleared: int
+    skipped: int
+    runs: tuple[BackfilledRun, ...]
+
+    @classmethod
+    def of(cls, made: Backfilled) -> Self:
+        return cls(
+            dag_id=made.dag_id,
+            backfill=made.backfill,
+            build=made.build,
+            release=made.release,
+            bundle_version=made.bundle_version,
+            plan=made.plan,
+            **_counts(made.runs),
+            runs=tuple(
+                BackfilledRun(
+                    run_id=run.run_id,
+                    logical_date=run.logical_date,
+                    partition_key=run.partition_key,
+                    outcome=run.outcome,
+                )
+                for run in made.runs
+            ),
+        )
 
 
 def _bound(

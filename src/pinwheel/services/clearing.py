@@ -13,8 +13,7 @@ from pinwheel.services import trigger
 from pinwheel.services.grid import versions_of_tasks
 from pinwheel.services.layouts import layouts
 from pinwheel.services.ports import Host, InstanceRow
-from pinwheel.services.ran import Names, run_versions
-from pinwheel.services.views import View
+from pinwheel.services.ran import BEFORE, RELEASE, TRIAL, Names, VersionView, run_versions
 from pinwheel.store import builds, releases
 
 _FAILED = frozenset({"failed", "upstream_failed"})
@@ -214,13 +213,13 @@ def _of_build(session: Any, dag_id: str, number: int) -> tuple[str, str]:
     return f"r{released.release}", f"release {released.release} (build {number})"
 
 
-def _named(version: View) -> str:
-    if version["kind"] == "release":
-        return f"release {version['release']} (build {version['build']})"
-    if version["kind"] == "trial":
-        return f"build {version['build']}"
-    if version["kind"] == "before":
-        return f"Airflow's version {version['airflow_version']}, from before Pinwheel"
+def _named(version: VersionView) -> str:
+    if version.kind == RELEASE:
+        return f"release {version.release} (build {version.build})"
+    if version.kind == TRIAL:
+        return f"build {version.build}"
+    if version.kind == BEFORE:
+        return f"Airflow's version {version.airflow_version}, from before Pinwheel"
     return "a version that is not known any more"
 
 

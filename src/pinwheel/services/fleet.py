@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.lookup import named
-from pinwheel.core.why_held import why_held
+from pinwheel.core.records import DagFile, FleetDag
+from pinwheel.core.why_held import Hold, why_held
 from pinwheel.services.links import Links
 from pinwheel.services.ports import DagCard, Host
-from pinwheel.services.views import View, holds, instant, plain_version
+from pinwheel.services.views import BrokenView, plain_version
 from pinwheel.store import builds
 from pinwheel.store import fleet as store
 
@@ -21,9 +22,16 @@ ERROR_TAIL = 20_000
 """So many of the last characters of a broken file's error are shown."""
 
 STATES = ("held", "pinned", "broken", "failing")
-ORDERS: dict[str, tuple[Callable[[Any], Any], bool]] = {
+
+
+def _by_change(row: FleetDag) -> tuple[bool, float]:
+    at = _changed_at(row)
+    return at is not None, at.timestamp() if at is not None else 0.0
+
+
+ORDERS: dict[str, tuple[Callable[[FleetDag], str | tuple[bool, float]], bool]] = {
     "dag_id": (lambda row: row.dag_id, False),
-    "-last_change": (lambda row: (_changed_at(row) is not None, _changed_at(row)), True),
+    "-last_change": (_by_change, True),
 }
 
 
@@ -47,23 +55,112 @@ class Wish:
 
 
 @frozen(kw_only=True)
+class FleetBuild:
+    """The active or the newest build of a Dag."""
+
+    build: int
+    label: str | None
+    bundle_version: str | None
+    url: str | None
+    """Where its commit can be looked at."""
+    author: str | None
+    message: str | None
+    created_at: datetime
+    committed_at: datetime | None
+
+
+@frozen(kw_only=True)
+class PinView:
+    """Who pinned a Dag, why and when."""
+
+    actor: str | None
+    reason: str | None
+    since: datetime | None
+
+
+@frozen(kw_only=True)
+class LastChange:
+    """The newer of the active release and of the last pin or unpin."""
+
+    kind: str
+    actor: str | None
+    reason: str | None
+    at: datetime | None
+
+
+@frozen(kw_only=True)
+class FleetDagView:
+    """One Dag at a glance."""
+
+    dag_id: str
+    display_name: str
+    owners: tuple[str, ...]
+    tags: tuple[str, ...]
+    paused: bool | None
+    bundle: str
+    path: str
+    active_release: int | None
+    released_at: datetime | None
+    active: FleetBuild | None
+    newest: FleetBuild | None
+    behind: int
+    held: bool
+    holds: tuple[Hold, ...]
+    """What holds it, the first to be shown."""
+    retired: bool
+    pin: PinView | None
+    broken: BrokenView | None
+    runs: Mapping[str, int] | None
+    """Runs on the active release, by state; None: whoever asks may not see them."""
+    last_change: LastChange | None
+
+
+@frozen(kw_only=True)
+class FleetCounts:
+    """How many Dags are in each state, before its filter."""
+
+    all: int
+    held: int
+    pinned: int
+    broken: int
+    failing: int
+
+
+@frozen(kw_only=True)
+class FleetPage:
+    """One page of the fleet."""
+
+    dags: tuple[FleetDagView, ...]
+    total_entries: int
+    """How many there are on all pages."""
+    counts: FleetCounts
+
+
+@frozen(kw_only=True)
+class Choices:
+    """What the filters can be set to."""
+
+    bundles: tuple[str, ...]
+    owners: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+@frozen(kw_only=True)
 class _Line:
     """One Dag with what the filters ask for."""
 
-    row: Any
+    row: FleetDag
+    holds: tuple[Hold, ...]
     held: bool
     pinned: bool
     broken: bool
     failing: bool
 
 
-def fleet(host: Host, wish: Wish, readable: Callable[[], Collection[str]]) -> View:
-    """One page of the fleet: ``dags``, how many there are, and ``counts`` of each state before its filter.
+def fleet(host: Host, wish: Wish, readable: Callable[[], Collection[str]]) -> FleetPage:
+    """One page of the fleet. The number of statements does not depend on the number of Dags."""
 
-    The number of statements does not depend on the number of Dags.
-    """
-
-    def work(session: Any) -> View:
+    def work(session: Any) -> FleetPage:
         lines = _lines(host, session, wish, set(readable()))
         wanted = {state: getattr(wish, state) for state in STATES}
         found = [
@@ -74,24 +171,25 @@ def fleet(host: Host, wish: Wish, readable: Callable[[], Collection[str]]) -> Vi
         key, down = ORDERS[wish.order_by]
         found.sort(key=lambda line: key(line.row), reverse=down)
         page = found[wish.offset : wish.offset + wish.limit]
-        return {
-            "dags": _page(host, session, page),
-            "total_entries": len(found),
-            "counts": {"all": len(lines)}
-            | {state: sum(getattr(line, state) for line in lines) for state in STATES},
-        }
+        counts = {state: sum(getattr(line, state) for line in lines) for state in STATES}
+        return FleetPage(
+            dags=_page(host, session, page),
+            total_entries=len(found),
+            counts=FleetCounts(all=len(lines), **counts),
+        )
 
     return host.run(work)
 
 
-def choices(host: Host, readable: Callable[[], Collection[str]]) -> View:
-    """What the filters can be set to: ``bundles``, ``owners`` and ``tags`` of the Dags that may be read."""
+def choices(host: Host, readable: Callable[[], Collection[str]]) -> Choices:
+    """What the filters can be set to, of the Dags that may be read."""
 
-    def work(session: Any) -> View:
+    def work(session: Any) -> Choices:
         allowed = set(readable())
         shown = [row for row in store.rows(session) if row.dag_id in allowed]
         owners, tags = host.owners_and_tags(session, [row.dag_id for row in shown])
-        return {"bundles": sorted({row.bundle_name for row in shown}), "owners": owners, "tags": tags}
+        bundles = sorted({row.bundle_name for row in shown})
+        return Choices(bundles=tuple(bundles), owners=tuple(owners), tags=tuple(tags))
 
     return host.run(work)
 
@@ -103,7 +201,8 @@ def _lines(host: Host, session: Any, wish: Wish, readable: set[str]) -> list[_Li
     return [
         _Line(
             row=row,
-            held=bool(why_held(row)),
+            holds=(holds := why_held(row)),
+            held=bool(holds),
             pinned=row.pinned,
             broken=(row.bundle_name, row.relative_fileloc) in broken,
             failing=row.dag_version_id in failing,
@@ -113,7 +212,7 @@ def _lines(host: Host, session: Any, wish: Wish, readable: set[str]) -> list[_Li
     ]
 
 
-def _page(host: Host, session: Any, page: list[_Line]) -> list[View]:
+def _page(host: Host, session: Any, page: list[_Line]) -> tuple[FleetDagView, ...]:
     rows = [line.row for line in page]
     ids = {row.active_build_id for row in rows} | {row.newest_build_id for row in rows}
     found = builds.by_ids(session, ids)
@@ -121,90 +220,91 @@ def _page(host: Host, session: Any, page: list[_Line]) -> list[View]:
     links = Links.to(host, session, [(build.bundle_name, build.bundle_version) for build in found.values()])
     cards = host.cards(session, [row.dag_id for row in rows])
     counts = host.counts_by_version(session, [row.dag_version_id for row in rows if row.dag_version_id])
-    return [
+    return tuple(
         _view(
             line,
             active=_build(named(found, line.row.active_build_id), links),
             newest=_build(named(found, line.row.newest_build_id), links),
-            error=errors.get((line.row.bundle_name, line.row.relative_fileloc)),
+            broken=errors.get((line.row.bundle_name, line.row.relative_fileloc)),
             card=cards.get(line.row.dag_id),
-            runs=counts.get(line.row.dag_version_id, {}),
+            runs=counts.get(line.row.dag_version_id, {}) if line.row.dag_version_id else {},
         )
         for line in page
-    ]
+    )
 
 
 def _view(
-    line: _Line, *, active: View | None, newest: View | None, error: Any, card: DagCard | None, runs: Any
-) -> View:
+    line: _Line,
+    *,
+    active: FleetBuild | None,
+    newest: FleetBuild | None,
+    broken: DagFile | None,
+    card: DagCard | None,
+    runs: Mapping[str, int],
+) -> FleetDagView:
     row = line.row
-    return {
-        "dag_id": row.dag_id,
-        "display_name": card.display_name if card else row.dag_id,
-        "owners": list(card.owners) if card else [],
-        "tags": list(card.tags) if card else [],
-        "paused": card.paused if card else None,
-        "bundle": row.bundle_name,
-        "path": row.relative_fileloc,
-        "active_release": row.active_release,
-        "released_at": instant(row.released_at),
-        "active": active,
-        "newest": newest,
-        "behind": max(0, newest["build"] - active["build"]) if active and newest else 0,
-        "held": line.held,
-        "holds": holds(row),
-        "retired": bool(row.retired),
-        "pin": {
-            "actor": row.track_actor,
-            "reason": row.track_reason,
-            "since": instant(row.track_since),
-        }
+    return FleetDagView(
+        dag_id=row.dag_id,
+        display_name=card.display_name if card else row.dag_id,
+        owners=card.owners if card else (),
+        tags=card.tags if card else (),
+        paused=card.paused if card else None,
+        bundle=row.bundle_name,
+        path=row.relative_fileloc,
+        active_release=row.active_release,
+        released_at=row.released_at,
+        active=active,
+        newest=newest,
+        behind=max(0, newest.build - active.build) if active and newest else 0,
+        held=line.held,
+        holds=line.holds,
+        retired=row.retired,
+        pin=PinView(actor=row.track_actor, reason=row.track_reason, since=row.track_since)
         if line.pinned
         else None,
-        "broken": {
-            "bundle_version": plain_version(error.version),
-            "error": (error.error or "")[-ERROR_TAIL:],
-            "at": instant(error.broken_since or error.parsed_at),
-            "path": error.relative_fileloc,
-        }
-        if error is not None
-        else None,
-        "runs": runs,
-        "last_change": _last_change(row),
-    }
+        broken=_broken(broken) if broken is not None else None,
+        runs=runs,
+        last_change=_last_change(row),
+    )
 
 
-def _build(build: Build | None, links: Links) -> View | None:
+def _broken(file: DagFile) -> BrokenView:
+    view = BrokenView.of(file)
+    return evolve(view, error=(view.error or "")[-ERROR_TAIL:])
+
+
+def _build(build: Build | None, links: Links) -> FleetBuild | None:
     if build is None:
         return None
-    return {
-        "build": build.build,
-        "label": build.label,
-        "bundle_version": plain_version(build.bundle_version),
-        "url": links.of(build.bundle_name, build.bundle_version),
-        "author": build.author,
-        "message": build.message,
-        "created_at": instant(build.created_at),
-        "committed_at": instant(build.committed_at),
-    }
+    return FleetBuild(
+        build=build.build,
+        label=build.label,
+        bundle_version=plain_version(build.bundle_version),
+        url=links.of(build.bundle_name, build.bundle_version),
+        author=build.author,
+        message=build.message,
+        created_at=build.created_at,
+        committed_at=build.committed_at,
+    )
 
 
-def _pin_is_newer(row: Any) -> bool:
+def _pin_is_newer(row: FleetDag) -> bool:
     return row.track_since is not None and (row.released_at is None or row.track_since > row.released_at)
 
 
-def _changed_at(row: Any) -> datetime | None:
-    found: datetime | None = row.track_since if _pin_is_newer(row) else row.released_at
-    return found
+def _changed_at(row: FleetDag) -> datetime | None:
+    return row.track_since if _pin_is_newer(row) else row.released_at
 
 
-def _last_change(row: Any) -> View | None:
-    """The newer of the active release and of the last pin or unpin."""
+def _last_change(row: FleetDag) -> LastChange | None:
     if _pin_is_newer(row):
         kind = "pin" if row.pinned else "unpin"
-        actor, reason = row.track_actor, row.track_reason
-    elif row.released_at is not None:
-        kind, actor, reason = row.release_kind, row.release_actor, row.release_reason
-    else:
+        return LastChange(kind=kind, actor=row.track_actor, reason=row.track_reason, at=row.track_since)
+    if row.released_at is None:
         return None
-    return {"kind": kind, "actor": actor, "reason": reason, "at": instant(_changed_at(row))}
+    return LastChange(
+        kind=row.release_kind or "",
+        actor=row.release_actor,
+        reason=row.release_reason,
+        at=row.released_at,
+    )

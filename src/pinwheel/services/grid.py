@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from attrs import asdict, define, field
+from attrs import define, field, frozen
 
 from pinwheel.core import graph
 from pinwheel.core.errors import InvalidInput, NotFound, unknown_dag
+from pinwheel.core.layout import Row
 from pinwheel.core.run.binding import RunVersions, used
 from pinwheel.services.layouts import layouts, no_version, serialized
 from pinwheel.services.ports import GridRun, Host
-from pinwheel.services.ran import Names, run_versions
-from pinwheel.services.views import View, instant, plain_version
+from pinwheel.services.ran import Names, VersionView, run_versions
+from pinwheel.services.show.plain import ABSENT, Sometimes
+from pinwheel.services.views import plain_version
 from pinwheel.store import dags as dag_store
 
 MAX_RUNS, MAX_TASKS = 100, 5000
@@ -39,16 +42,88 @@ _PRIORITY = (
 )
 
 
-def page(host: Host, dag_id: str, *, until: str | None = None, limit: int = 25) -> View:
-    """A page of runs, newest first, each with the versions that its tries ran on.
+@frozen(kw_only=True)
+class GridRunView:
+    """A run, which is a column."""
 
-    ``until`` is the newest run of the page. ``older`` and ``newer`` are what to give as ``until`` for the
-    pages beside this one.
+    run_id: str
+    state: str
+    run_type: str
+    logical_date: datetime | None
+    run_after: datetime
+    queued_at: datetime | None
+    start_date: datetime | None
+    end_date: datetime | None
+    bundle_version: str | None
+    """As Airflow's row of the run says."""
+    version: str
+    """The key of what its tasks run on from now on."""
+    versions: tuple[str, ...]
+    """Keys of all that its tries ran on, oldest first."""
+    mixed: bool
+    changed: bool
+    """Another version than the run before it."""
+    previous_version: str | None
+    bound_by: str | None
+
+
+@frozen(kw_only=True)
+class GridPage:
+    """A page of runs, newest first, and what there is to say of their versions, by key."""
+
+    dag_id: str
+    runs: tuple[GridRunView, ...]
+    versions: Mapping[str, VersionView]
+    active: str | None
+    """The key of the active release."""
+    older: str | None
+    newer: str | None
+    """What to give as ``until`` for the pages beside this one."""
+
+
+@frozen(kw_only=True)
+class GridRows:
+    """The rows of the structures of some versions."""
+
+    rows: tuple[Row, ...]
+    """Each distinct row once."""
+    structures: tuple[tuple[int, ...], ...]
+    """Places in ``rows``, each in the order of the grid, older versions first."""
+    of: Mapping[str, int]
+    """Which structure a version has. One that nobody knows any more is left out."""
+
+
+@frozen(kw_only=True)
+class CellView:
+    """The states of a task in a run, or of some tasks together."""
+
+    state: str | None
+    version: str
+    """The key of what its last try ran on, or will."""
+    tries: Sometimes[int] = ABSENT
+    versions: Sometimes[tuple[str, ...]] = ABSENT
+    """What its tries ran on, when that is more than one."""
+    states: Sometimes[Mapping[str, str | None]] = ABSENT
+    """Then also the state of its last try on each of them."""
+    instances: Sometimes[Mapping[str, int]] = ABSENT
+    """Of a mapped task or of tasks together: how many are in which state."""
+
+
+@frozen(kw_only=True)
+class Cells:
+    """By run, in the order asked for: cells of tasks, and those of groups by name. None: there is nothing."""
+
+    cells: tuple[tuple[CellView | None, ...], ...]
+    groups: tuple[Mapping[str, CellView | None], ...]
+
+
+def page(host: Host, dag_id: str, *, until: str | None = None, limit: int = 25) -> GridPage:
+    """A page of runs, each with the versions that its tries ran on. ``until`` is the newest run of the page.
 
     :raises NotFound: neither Pinwheel nor Airflow knows the Dag, or the run.
     """
 
-    def work(session: Any) -> View:
+    def work(session: Any) -> GridPage:
         runs, newer = host.run_page(session, dag_id, until=until, limit=limit)
         rows = dag_store.rows(session, [dag_id])
         if not runs:
@@ -68,16 +143,16 @@ def page(host: Host, dag_id: str, *, until: str | None = None, limit: int = 25) 
             _run_view(run, ran[run.run_id], names, runs[place + 1 :][:1], ran)
             for place, run in enumerate(runs[:limit])
         ]
-        keys = {key for run in shown for key in run["versions"]}
+        keys = {key for run in shown for key in run.versions}
         active = names.key(active_id) if active_id is not None else None
-        return {
-            "dag_id": dag_id,
-            "runs": shown,
-            "versions": names.shown(keys | ({active} if active else set())),
-            "active": active,
-            "older": runs[limit].run_id if len(runs) > limit else None,
-            "newer": newer,
-        }
+        return GridPage(
+            dag_id=dag_id,
+            runs=tuple(shown),
+            versions=names.shown(keys | ({active} if active else set())),
+            active=active,
+            older=runs[limit].run_id if len(runs) > limit else None,
+            newer=newer,
+        )
 
     return host.run(work)
 
@@ -88,57 +163,48 @@ def _run_view(
     names: Names,
     older: Sequence[GridRun],
     every: Mapping[str, RunVersions],
-) -> View:
+) -> GridRunView:
     before = every[older[0].run_id].current if older else None
     version = names.key(ran.current)
-    return {
-        "run_id": run.run_id,
-        "state": run.state,
-        "run_type": run.run_type,
-        "logical_date": instant(run.logical_date),
-        "run_after": instant(run.run_after),
-        "queued_at": instant(run.queued_at),
-        "start_date": instant(run.start_date),
-        "end_date": instant(run.end_date),
-        "bundle_version": plain_version(run.bundle_version),
-        "version": version,
-        "versions": list(dict.fromkeys(names.key(version_id) for version_id in ran.used)),
-        "mixed": ran.mixed,
-        "changed": bool(older) and names.key(before) != version,
-        "previous_version": names.key(before) if older else None,
-        "bound_by": ran.bound[-1].bound_by if ran.bound else None,
-    }
+    return GridRunView(
+        run_id=run.run_id,
+        state=run.state,
+        run_type=run.run_type,
+        logical_date=run.logical_date,
+        run_after=run.run_after,
+        queued_at=run.queued_at,
+        start_date=run.start_date,
+        end_date=run.end_date,
+        bundle_version=plain_version(run.bundle_version),
+        version=version,
+        versions=tuple(dict.fromkeys(names.key(version_id) for version_id in ran.used)),
+        mixed=ran.mixed,
+        changed=bool(older) and names.key(before) != version,
+        previous_version=names.key(before) if older else None,
+        bound_by=ran.bound[-1].bound_by if ran.bound else None,
+    )
 
 
-def rows(host: Host, dag_id: str, keys: Collection[str]) -> View:
+def rows(host: Host, dag_id: str, keys: Collection[str]) -> GridRows:
     """The rows of the structures of some versions.
 
-    ``rows`` holds each distinct row once; ``structures`` are lists of places in it, each in the order of the
-    grid, older versions first; ``of`` says which structure a version has. A version whose structure nobody
-    knows any more is left out of ``of``.
+    :raises NotFound: the Dag does not exist, or none of the versions.
     """
 
-    def work(session: Any) -> View:
+    def work(session: Any) -> GridRows:
         found = layouts(host, session, dag_id, keys)
         if not found:
             require_known(host, session, dag_id)
         if keys and not found:
             raise no_version(dag_id, sorted(keys)[0])
-        pool: dict[tuple[Any, ...], int] = {}
-        listed: list[View] = []
+        # Of a row that changed its operator or name there are two.
+        pool: dict[Row, int] = {}
         structures: dict[tuple[int, ...], int] = {}
         of: dict[str, int] = {}
         for key in sorted(found, key=lambda key: (key[0] != "v", int(key[1:]))):
-            places = []
-            for row in found[key].rows:
-                view = asdict(row)
-                # Of a row that changed its operator or name there are two.
-                place = pool.setdefault(tuple(view.values()), len(listed))
-                if place == len(listed):
-                    listed.append(view)
-                places.append(place)
-            of[key] = structures.setdefault(tuple(places), len(structures))
-        return {"rows": listed, "structures": [list(places) for places in structures], "of": of}
+            places = tuple(pool.setdefault(row, len(pool)) for row in found[key].rows)
+            of[key] = structures.setdefault(places, len(structures))
+        return GridRows(rows=tuple(pool), structures=tuple(structures), of=of)
 
     return host.run(work)
 
@@ -182,11 +248,10 @@ def cells(
     run_ids: Sequence[str],
     task_ids: Sequence[str],
     groups: Mapping[str, Sequence[str]] | None = None,
-) -> View:
-    """States of tasks in runs: ``cells[run][task]``, in the order asked for, None where there is nothing.
+) -> Cells:
+    """States of tasks in runs. ``groups`` are names, each for some tasks that are shown as one cell.
 
-    ``groups`` are names, each for some tasks that are shown as one cell: ``groups[run][name]``. Runs that do
-    not exist have no cells.
+    Runs that do not exist have no cells.
 
     :raises InvalidInput: more was asked for than one answer holds.
     """
@@ -199,7 +264,7 @@ def cells(
             remedy=f"Ask for at most {MAX_RUNS} runs and {MAX_TASKS} tasks",
         )
 
-    def work(session: Any) -> View:
+    def work(session: Any) -> Cells:
         ran, found = _cells(host, session, dag_id, run_ids, every)
         if not ran:
             require_known(host, session, dag_id)
@@ -209,16 +274,18 @@ def cells(
             dag_id,
             {v for r in ran.values() for v in r.used} | {v for cell in found.values() for v in cell.versions},
         )
-        return {
-            "cells": [[_cell_view(found.get((run, task)), names) for task in task_ids] for run in run_ids],
-            "groups": [
+        return Cells(
+            cells=tuple(
+                tuple(_cell_view(found.get((run, task)), names) for task in task_ids) for run in run_ids
+            ),
+            groups=tuple(
                 {
                     name: _group_view([found[run, task] for task in inside if (run, task) in found], names)
                     for name, inside in groups.items()
                 }
                 for run in run_ids
-            ],
-        }
+            ),
+        )
 
     return host.run(work)
 
@@ -280,33 +347,36 @@ def versions_of_tasks(
     return {task_id: list(cell.versions)[-1] for (_, task_id), cell in found.items()}
 
 
-def _cell_view(cell: _Cell | None, names: Names) -> View | None:
+def _cell_view(cell: _Cell | None, names: Names) -> CellView | None:
     if cell is None:
         return None
-    keys = list(dict.fromkeys(names.key(version_id) for version_id in cell.versions))
-    view: View = {"state": cell.state, "tries": cell.tries, "version": keys[-1]}
-    if len(keys) > 1:
-        view["versions"] = keys
-        view["states"] = {
-            names.key(version_id): _worst(states.values()) for version_id, states in cell.by_version.items()
-        }
-    if cell.mapped:
-        view["instances"] = _counts(cell.states)
-    return view
+    keys = tuple(dict.fromkeys(names.key(version_id) for version_id in cell.versions))
+    several = len(keys) > 1
+    states = {names.key(each): _worst(ended.values()) for each, ended in cell.by_version.items()}
+    return CellView(
+        state=cell.state,
+        version=keys[-1],
+        tries=cell.tries,
+        versions=keys if several else ABSENT,
+        states=states if several else ABSENT,
+        instances=_counts(cell.states) if cell.mapped else ABSENT,
+    )
 
 
-def _group_view(inside: Sequence[_Cell], names: Names) -> View | None:
+def _group_view(inside: Sequence[_Cell], names: Names) -> CellView | None:
     if not inside:
         return None
     together = _Cell()
     for cell in inside:
         together.states.update(cell.states)
         together.versions.update(cell.versions)
-    keys = list(dict.fromkeys(names.key(version_id) for version_id in together.versions))
-    view: View = {"state": together.state, "instances": _counts(together.states), "version": keys[-1]}
-    if len(keys) > 1:
-        view["versions"] = keys
-    return view
+    keys = tuple(dict.fromkeys(names.key(version_id) for version_id in together.versions))
+    return CellView(
+        state=together.state,
+        version=keys[-1],
+        versions=keys if len(keys) > 1 else ABSENT,
+        instances=_counts(together.states),
+    )
 
 
 def _counts(states: Mapping[str | None, int]) -> dict[str, int]:

@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from attrs import frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.records import KnownVersion
 from pinwheel.core.run.binding import Used, used
 from pinwheel.services.ports import AirflowTry, Host
-from pinwheel.services.views import View, instant, plain_version
+from pinwheel.services.views import plain_version
 from pinwheel.store import bindings, builds, releases
+
+
+@frozen(kw_only=True)
+class TryView:
+    """One try of a task instance, and what it ran on; neither release nor build: it is not known."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int
+    state: str | None
+    release: int | None
+    build: int | None
+    bundle_version: str | None
+    bound_by: str | None
+    """None: Pinwheel did not see it begin."""
+    start_date: datetime | None
+    end_date: datetime | None
+    label: str | None
 
 
 def history(
     host: Host, dag_id: str, *, run_id: str | None = None, task_id: str | None = None, limit: int = 100
-) -> list[View]:
+) -> list[TryView]:
     """Tries of the Dag's newest *limit* runs, newest run first, then by task, map index and try.
 
     What a try ran on follows from our own append-only bindings (``core.run.binding``). Airflow's
@@ -32,7 +55,7 @@ def history(
             "Cannot show the history", found=f"limit {limit}", remedy="Give a limit of 1 or more"
         )
 
-    def work(session: Any) -> list[View]:
+    def work(session: Any) -> list[TryView]:
         runs = host.runs(session, dag_id, run_id=run_id, limit=limit)
         if not runs:
             _require(host, session, dag_id, run_id)
@@ -47,9 +70,7 @@ def history(
         found = builds.by_ids(session, {row.build_id for row in known.values()})
         order = {run.run_id: place for place, run in enumerate(runs)}
         shown = [_view(dag_id, item, one, known, found) for item, one in zip(tries, ran_on, strict=True)]
-        return sorted(
-            shown, key=lambda v: (order[v["run_id"]], v["task_id"], v["map_index"], v["try_number"])
-        )
+        return sorted(shown, key=lambda v: (order[v.run_id], v.task_id, v.map_index, v.try_number))
 
     return host.run(work)
 
@@ -60,24 +81,24 @@ def _view(
     ran_on: Used,
     known: Mapping[UUID, KnownVersion],
     found: Mapping[int, Build],
-) -> View:
+) -> TryView:
     row = known.get(ran_on.dag_version_id) if ran_on.dag_version_id is not None else None
     build = found.get(row.build_id) if row is not None else None
-    return {
-        "dag_id": dag_id,
-        "run_id": item.run_id,
-        "task_id": item.task_id,
-        "map_index": item.map_index,
-        "try_number": item.try_number,
-        "state": item.state,
-        "release": row.release if row is not None else None,
-        "build": row.build if row is not None else None,
-        "bundle_version": plain_version(ran_on.bundle_version),
-        "bound_by": ran_on.binding.bound_by if ran_on.binding is not None else None,
-        "start_date": instant(item.start_date),
-        "end_date": instant(item.end_date),
-        "label": build.label if build is not None else None,
-    }
+    return TryView(
+        dag_id=dag_id,
+        run_id=item.run_id,
+        task_id=item.task_id,
+        map_index=item.map_index,
+        try_number=item.try_number,
+        state=item.state,
+        release=row.release if row is not None else None,
+        build=row.build if row is not None else None,
+        bundle_version=plain_version(ran_on.bundle_version),
+        bound_by=ran_on.binding.bound_by if ran_on.binding is not None else None,
+        start_date=item.start_date,
+        end_date=item.end_date,
+        label=build.label if build is not None else None,
+    )
 
 
 def _require(host: Host, session: Any, dag_id: str, run_id: str | None) -> None:

@@ -3,59 +3,149 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from attrs import frozen
+
 from pinwheel.core.errors import NotFound, unknown_dag
-from pinwheel.core.run.binding import Binding, RunVersions, used
+from pinwheel.core.run.binding import Binding, RunVersions, Used, used
 from pinwheel.services.grid import versions_of_tasks
 from pinwheel.services.layouts import layouts
-from pinwheel.services.ports import AirflowRun, Host
-from pinwheel.services.ran import Names, run_versions
-from pinwheel.services.views import View, instant, plain_version
+from pinwheel.services.ports import AirflowRun, AirflowTry, Host
+from pinwheel.services.ran import Names, VersionView, run_versions
+from pinwheel.services.views import plain_version
 from pinwheel.store import dags as dag_store
 
 MAX_INSTANCES, MAX_UPSTREAM = 500, 50
 
 
-def run(host: Host, dag_id: str, run_id: str) -> View:
+@frozen(kw_only=True)
+class BindingView:
+    """What a run was bound to, from one clear to the next."""
+
+    number: int
+    version: str
+    bundle_version: str | None
+    bound_by: str
+    actor: str | None
+    bound_at: datetime
+
+
+@frozen(kw_only=True)
+class RunView:
+    """What a run ran on. Versions are keys, described in ``versions``."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    version: str
+    used: tuple[str, ...]
+    """All that its tries ran on, oldest first."""
+    mixed: bool
+    before_pinwheel: bool
+    bundle_version: str | None
+    """As Airflow's row of the run says."""
+    bindings: tuple[BindingView, ...]
+    versions: Mapping[str, VersionView]
+    active: str | None
+
+
+@frozen(kw_only=True)
+class InstanceTry:
+    """A try of a task instance, and how it came to its version."""
+
+    try_number: int
+    state: str | None
+    start_date: datetime | None
+    end_date: datetime | None
+    version: str
+    bundle_version: str | None
+    bound_by: str | None
+    actor: str | None
+    bound_at: datetime | None
+
+
+@frozen(kw_only=True)
+class Instance:
+    """One instance of a mapped task."""
+
+    map_index: int
+    state: str | None
+
+
+@frozen(kw_only=True)
+class TaskVersion:
+    """A task, and what its last try ran on."""
+
+    task_id: str
+    version: str
+
+
+@frozen(kw_only=True)
+class TaskInstanceView:
+    """What a task instance ran on, try by try. Versions are keys, described in ``versions``."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    state: str | None
+    run_state: str
+    version: str
+    run_version: str
+    run_versions: tuple[str, ...]
+    tries: tuple[InstanceTry, ...]
+    instances: tuple[Instance, ...]
+    total_instances: int
+    upstream: tuple[TaskVersion, ...]
+    """Tasks before it whose last try ran on another version."""
+    removed: bool
+    """The active release has no such task."""
+    active: str | None
+    versions: Mapping[str, VersionView]
+
+
+def run(host: Host, dag_id: str, run_id: str) -> RunView:
     """Every binding of a run, and all versions that its tries ran on.
 
     :raises NotFound: the Dag or the run does not exist.
     """
 
-    def work(session: Any) -> View:
+    def work(session: Any) -> RunView:
         found, ran = _run(host, session, dag_id, run_id)
         active_id = active_version(session, dag_id)
         names = _names(host, session, dag_id, [*ran.used, *(r.dag_version_id for r in ran.bound), active_id])
         version = names.key(ran.current)
-        return {
-            "dag_id": dag_id,
-            "run_id": run_id,
-            "state": found.state,
-            "version": version,
-            "used": list(dict.fromkeys(names.key(version_id) for version_id in ran.used)),
-            "mixed": ran.mixed,
-            "before_pinwheel": not ran.bound,
-            "bundle_version": plain_version(found.bundle_version),
-            "bindings": [_binding(row, names) for row in ran.bound],
-            "versions": names.by_key(),
-            "active": names.key(active_id) if active_id is not None else None,
-        }
+        return RunView(
+            dag_id=dag_id,
+            run_id=run_id,
+            state=found.state,
+            version=version,
+            used=tuple(dict.fromkeys(names.key(version_id) for version_id in ran.used)),
+            mixed=ran.mixed,
+            before_pinwheel=not ran.bound,
+            bundle_version=plain_version(found.bundle_version),
+            bindings=tuple(_binding(row, names) for row in ran.bound),
+            versions=names.by_key(),
+            active=names.key(active_id) if active_id is not None else None,
+        )
 
     return host.run(work)
 
 
-def task_instance(host: Host, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> View:
+def task_instance(
+    host: Host, dag_id: str, run_id: str, task_id: str, map_index: int = -1
+) -> TaskInstanceView:
     """Every try of a task instance with the version that it ran on, and how it was bound to it.
 
-    ``map_index`` below 0 of a mapped task is its first instance. ``upstream`` are tasks before it whose last
-    try ran on another version. ``removed`` says that the active release has no such task.
+    ``map_index`` below 0 of a mapped task is its first instance.
 
     :raises NotFound: the Dag, the run or the task instance does not exist.
     """
 
-    def work(session: Any) -> View:
+    def work(session: Any) -> TaskInstanceView:
         found, ran = _run(host, session, dag_id, run_id)
         present = [row for row in host.instance_rows(session, dag_id, run_id, task_id=task_id)]
         tries = host.tries(session, dag_id, [run_id], task_id=task_id)
@@ -94,42 +184,29 @@ def task_instance(host: Host, dag_id: str, run_id: str, task_id: str, map_index:
         if state == "removed" and mine:
             state = mine[-1][0].state
         active = names.key(active_id) if active_id is not None else None
-        return {
-            "dag_id": dag_id,
-            "run_id": run_id,
-            "task_id": task_id,
-            "map_index": shown,
-            "state": state,
-            "run_state": found.state,
-            "version": names.key(last),
-            "run_version": names.key(ran.current),
-            "run_versions": list(dict.fromkeys(names.key(version_id) for version_id in ran.used)),
-            "tries": [
-                {
-                    "try_number": item.try_number,
-                    "state": item.state,
-                    "start_date": instant(item.start_date),
-                    "end_date": instant(item.end_date),
-                    "version": names.key(ran_on.dag_version_id),
-                    "bundle_version": plain_version(ran_on.bundle_version),
-                    "bound_by": ran_on.binding.bound_by if ran_on.binding is not None else None,
-                    "actor": ran_on.binding.actor if ran_on.binding is not None else None,
-                    "bound_at": instant(ran_on.binding.bound_at) if ran_on.binding is not None else None,
-                }
-                for item, ran_on in mine
-            ],
-            "instances": [
-                {"map_index": row.map_index, "state": row.state} for row in present[:MAX_INSTANCES]
-            ],
-            "total_instances": len(indexes),
-            "upstream": [
-                {"task_id": other, "version": names.key(version)}
+        return TaskInstanceView(
+            dag_id=dag_id,
+            run_id=run_id,
+            task_id=task_id,
+            map_index=shown,
+            state=state,
+            run_state=found.state,
+            version=names.key(last),
+            run_version=names.key(ran.current),
+            run_versions=tuple(dict.fromkeys(names.key(version_id) for version_id in ran.used)),
+            tries=tuple(_try(item, ran_on, names) for item, ran_on in mine),
+            instances=tuple(
+                Instance(map_index=row.map_index, state=row.state) for row in present[:MAX_INSTANCES]
+            ),
+            total_instances=len(indexes),
+            upstream=tuple(
+                TaskVersion(task_id=other, version=names.key(version))
                 for other, version in sorted(upstream.items())[:MAX_UPSTREAM]
-            ],
-            "removed": _removed(host, session, dag_id, task_id, active),
-            "active": active,
-            "versions": names.by_key(),
-        }
+            ),
+            removed=_removed(host, session, dag_id, task_id, active),
+            active=active,
+            versions=names.by_key(),
+        )
 
     return host.run(work)
 
@@ -161,15 +238,30 @@ def _names(host: Host, session: Any, dag_id: str, ids: list[UUID | None]) -> Nam
     return names
 
 
-def _binding(row: Binding, names: Names) -> View:
-    return {
-        "number": row.seq,
-        "version": names.key(row.dag_version_id),
-        "bundle_version": plain_version(row.bundle_version),
-        "bound_by": row.bound_by,
-        "actor": row.actor,
-        "bound_at": instant(row.bound_at),
-    }
+def _try(item: AirflowTry, ran_on: Used, names: Names) -> InstanceTry:
+    binding = ran_on.binding
+    return InstanceTry(
+        try_number=item.try_number,
+        state=item.state,
+        start_date=item.start_date,
+        end_date=item.end_date,
+        version=names.key(ran_on.dag_version_id),
+        bundle_version=plain_version(ran_on.bundle_version),
+        bound_by=binding.bound_by if binding is not None else None,
+        actor=binding.actor if binding is not None else None,
+        bound_at=binding.bound_at if binding is not None else None,
+    )
+
+
+def _binding(row: Binding, names: Names) -> BindingView:
+    return BindingView(
+        number=row.seq,
+        version=names.key(row.dag_version_id),
+        bundle_version=plain_version(row.bundle_version),
+        bound_by=row.bound_by,
+        actor=row.actor,
+        bound_at=row.bound_at,
+    )
 
 
 def _upstream(

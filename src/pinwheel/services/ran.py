@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from attrs import evolve, frozen
+
+from pinwheel.core.build import Build
+from pinwheel.core.records import KnownVersion, ReleaseRecord
+from pinwheel.core.release import Kind
 from pinwheel.core.run.binding import RunVersions, needs_tries, versions_of
 from pinwheel.services.links import Links
 from pinwheel.services.ports import AirflowRun, AirflowTry, Host
-from pinwheel.services.views import View, instant, plain_version
+from pinwheel.services.views import plain_version
 from pinwheel.store import bindings, builds, releases, versions
 
 UNKNOWN = "unknown"
@@ -49,6 +55,35 @@ def run_versions(host: Host, session: Any, dag_id: str, runs: Sequence[AirflowRu
     }
 
 
+@frozen(kw_only=True)
+class VersionView:
+    """What there is to say of a version. Of one from before Pinwheel neither build nor commit is told."""
+
+    key: str
+    kind: str
+    release: int | None = None
+    build: int | None = None
+    airflow_version: int | None = None
+    label: str | None = None
+    bundle: str | None = None
+    bundle_version: str | None = None
+    author: str | None = None
+    message: str | None = None
+    committed_at: datetime | None = None
+    path: str | None = None
+    released_at: datetime | None = None
+    released_by: str | None = None
+    release_kind: Kind | None = None
+    reason: str | None = None
+    adopted: bool = False
+    url: str | None = None
+    """Where its commit can be looked at; only where it was asked for."""
+
+
+RELEASE, TRIAL, BEFORE = "release", "trial", "before"
+_UNKNOWN = VersionView(key=UNKNOWN, kind=UNKNOWN)
+
+
 class Names:
     """Keys and descriptions of a Dag's versions."""
 
@@ -60,49 +95,30 @@ class Names:
             session, dag_id, [row.release for row in known.values() if row.release is not None]
         )
         before = host.airflow_versions(session, wanted - known.keys()) if wanted - known.keys() else {}
-        self._views: dict[UUID | None, View] = {None: _view(UNKNOWN, "unknown")}
+        self._views: dict[UUID | None, VersionView] = {None: _UNKNOWN}
         for version_id in wanted:
             row = known.get(version_id)
             if row is not None:
-                build = found[row.build_id]
                 entry = ledger.get(row.release) if row.release is not None else None
-                self._views[version_id] = _view(
-                    f"r{row.release}" if row.release is not None else f"t{row.build}",
-                    "release" if row.release is not None else "trial",
-                    release=row.release,
-                    build=row.build,
-                    label=build.label,
-                    bundle=build.bundle_name,
-                    bundle_version=plain_version(build.bundle_version),
-                    author=build.author,
-                    message=build.message,
-                    committed_at=instant(build.committed_at),
-                    path=build.relative_fileloc,
-                    released_at=instant(entry.created_at) if entry is not None else None,
-                    released_by=entry.actor if entry is not None else None,
-                    release_kind=entry.kind if entry is not None else None,
-                    reason=entry.reason if entry is not None else None,
-                    adopted=build.adopted,
-                )
+                self._views[version_id] = _known(row, found[row.build_id], entry)
             elif version_id in before:
                 version = before[version_id]
-                self._views[version_id] = _view(
-                    f"v{version.version_number}",
-                    "before",
+                self._views[version_id] = VersionView(
+                    key=f"v{version.version_number}",
+                    kind=BEFORE,
                     airflow_version=version.version_number,
                     bundle=version.bundle_name,
-                    bundle_version=None,
                 )
             else:
-                self._views[version_id] = self._views[None]
+                self._views[version_id] = _UNKNOWN
 
     def key(self, version_id: UUID | None) -> str:
-        return str(self._views[version_id]["key"])
+        return self._views[version_id].key
 
-    def by_key(self) -> dict[str, View]:
-        return {view["key"]: view for view in self._views.values()}
+    def by_key(self) -> dict[str, VersionView]:
+        return {view.key: view for view in self._views.values()}
 
-    def shown(self, keys: Collection[str]) -> dict[str, View]:
+    def shown(self, keys: Collection[str]) -> dict[str, VersionView]:
         """Descriptions of these keys."""
         every = self.by_key()
         return {key: every[key] for key in keys}
@@ -110,30 +126,27 @@ class Names:
     def link(self, host: Host, session: Any) -> None:
         """Add to each description where its commit can be looked at."""
         views = self._views.values()
-        links = Links.to(host, session, [(view["bundle"], view["bundle_version"]) for view in views])
-        for view in views:
-            view["url"] = links.of(view["bundle"], view["bundle_version"])
+        links = Links.to(host, session, [(view.bundle, view.bundle_version) for view in views])
+        for version_id, view in self._views.items():
+            self._views[version_id] = evolve(view, url=links.of(view.bundle, view.bundle_version))
 
 
-def _view(key: str, kind: str, **values: Any) -> View:
-    return {
-        "key": key,
-        "kind": kind,
-        "release": None,
-        "build": None,
-        "airflow_version": None,
-        "label": None,
-        "bundle": None,
-        "bundle_version": None,
-        "author": None,
-        "message": None,
-        "committed_at": None,
-        "path": None,
-        "released_at": None,
-        "released_by": None,
-        "release_kind": None,
-        "reason": None,
-        "adopted": False,
-        "url": None,
-        **values,
-    }
+def _known(row: KnownVersion, build: Build, entry: ReleaseRecord | None) -> VersionView:
+    return VersionView(
+        key=f"r{row.release}" if row.release is not None else f"t{row.build}",
+        kind=RELEASE if row.release is not None else TRIAL,
+        release=row.release,
+        build=row.build,
+        label=build.label,
+        bundle=build.bundle_name,
+        bundle_version=plain_version(build.bundle_version),
+        author=build.author,
+        message=build.message,
+        committed_at=build.committed_at,
+        path=build.relative_fileloc,
+        released_at=entry.created_at if entry is not None else None,
+        released_by=entry.actor if entry is not None else None,
+        release_kind=entry.kind if entry is not None else None,
+        reason=entry.reason if entry is not None else None,
+        adopted=build.adopted,
+    )

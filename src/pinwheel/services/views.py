@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
+
+from attrs import frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import unknown_dag
 from pinwheel.core.lookup import named
-from pinwheel.core.records import ManagedDag
+from pinwheel.core.records import DagFile, ManagedDag, ReleaseRecord
+from pinwheel.core.release import Kind, Track
 from pinwheel.core.version_alias import split_version
-from pinwheel.core.why_held import Hold, Standing, why_held
+from pinwheel.core.why_held import Hold, why_held
 from pinwheel.services.ports import Host
 from pinwheel.store import builds as build_store
 from pinwheel.store import dags as dag_store
 from pinwheel.store import files as file_store
 from pinwheel.store import releases as release_store
-
-View = dict[str, Any]
 
 
 def instant(value: datetime | None) -> str | None:
@@ -36,16 +37,63 @@ def plain_version(version: str | None) -> str | None:
         return version
 
 
-def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[View]:
-    """Each managed Dag, by id: what runs, what waits and why.
+@frozen(kw_only=True)
+class BrokenView:
+    """What is wrong with a Dag's file in the newest bundle version."""
 
-    ``broken`` tells of the newest bundle version's file, whether or not anything runs differently for it.
-    ``reason``, ``actor`` and ``since`` are those of the pin for a pinned Dag, else of the active release.
+    bundle_version: str | None
+    error: str | None
+    """None: whoever asks may not see it."""
+    at: datetime | None
+    path: str
+
+    @classmethod
+    def of(cls, file: DagFile) -> Self:
+        """Of a file that has an error."""
+        return cls(
+            bundle_version=plain_version(file.version),
+            error=file.error,
+            at=file.broken_since or file.parsed_at,
+            path=file.relative_fileloc,
+        )
+
+
+@frozen(kw_only=True)
+class StatusView:
+    """How a managed Dag stands: what runs, what waits and why."""
+
+    dag_id: str
+    bundle: str
+    active_release: int | None
+    active_build: int | None
+    newest_build: int | None
+    track: Track
+    held: bool
+    holds: tuple[Hold, ...]
+    """What holds it, the first to be shown."""
+    label: str | None
+    broken: BrokenView | None
+    """Whether or not anything runs differently for it."""
+    retired: bool
+    reason: str | None
+    """This and the next two are those of the pin for a pinned Dag, else of the active release."""
+    actor: str | None
+    since: datetime | None
+    unstable: tuple[str, ...]
+    bundle_version: str | None
+    kind: Kind | None
+    """Why the active release was made."""
+    released_at: datetime | None
+    path: str
+
+
+def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[StatusView]:
+    """Each managed Dag, by id.
 
     :raises NotFound: one of the named Dags is not managed.
     """
 
-    def work(session: Any) -> list[View]:
+    def work(session: Any) -> list[StatusView]:
         rows = dag_store.rows(session, dag_ids)
         for dag_id in sorted(set(dag_ids or ()) - rows.keys()):
             raise unknown_dag(dag_id)
@@ -71,54 +119,36 @@ def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[View]:
     return host.run(work)
 
 
-def _status(row: Any, active: Build | None, newest: Build | None, release: Any, broken: Any) -> View:
+def _status(
+    row: ManagedDag,
+    active: Build | None,
+    newest: Build | None,
+    release: ReleaseRecord | None,
+    broken: DagFile | None,
+) -> StatusView:
     pinned = row.pinned
-    held = holds(row)
-    return {
-        "dag_id": row.dag_id,
-        "bundle": row.bundle_name,
-        "active_release": row.active_release,
-        "active_build": active.build if active else None,
-        "newest_build": newest.build if newest else None,
-        "track": row.track,
-        "held": bool(held),
-        "holds": held,
-        "label": active.label if active else None,
-        "broken": _broken(broken) if broken is not None else None,
-        "retired": bool(row.retired),
-        "reason": row.track_reason if pinned else (release.reason if release else None),
-        "actor": row.track_actor if pinned else (release.actor if release else None),
-        "since": instant(row.track_since if pinned else (release.created_at if release else None)),
-        "unstable": list(newest.unstable) if newest else [],
-        "bundle_version": active.bundle_version if active else None,
-        "kind": release.kind if release else None,
-        "released_at": instant(release.created_at) if release else None,
-        "path": row.relative_fileloc,
-    }
-
-
-def holds(dag: Standing) -> list[View]:
-    """What holds a Dag, the first to be shown; empty: nothing."""
-    return [_hold(hold) for hold in why_held(dag)]
-
-
-def _hold(hold: Hold) -> View:
-    return {
-        "kind": hold.kind.value,
-        "reason": hold.reason,
-        "since": instant(hold.since),
-        "until": instant(hold.until),
-        "by": hold.by,
-    }
-
-
-def _broken(row: Any) -> View:
-    return {
-        "bundle_version": plain_version(row.version),
-        "error": row.error,
-        "at": instant(row.broken_since or row.parsed_at),
-        "path": row.relative_fileloc,
-    }
+    holds = why_held(row)
+    return StatusView(
+        dag_id=row.dag_id,
+        bundle=row.bundle_name,
+        active_release=row.active_release,
+        active_build=active.build if active else None,
+        newest_build=newest.build if newest else None,
+        track=row.track,
+        held=bool(holds),
+        holds=holds,
+        label=active.label if active else None,
+        broken=BrokenView.of(broken) if broken is not None else None,
+        retired=row.retired,
+        reason=row.track_reason if pinned else (release.reason if release else None),
+        actor=row.track_actor if pinned else (release.actor if release else None),
+        since=row.track_since if pinned else (release.created_at if release else None),
+        unstable=newest.unstable if newest else (),
+        bundle_version=active.bundle_version if active else None,
+        kind=release.kind if release else None,
+        released_at=release.created_at if release else None,
+        path=row.relative_fileloc,
+    )
 
 
 def managed(session: Any, dag_id: str) -> ManagedDag:

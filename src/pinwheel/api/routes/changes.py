@@ -17,7 +17,7 @@ from pinwheel.core.errors import InvalidInput
 from pinwheel.core.release import Verb
 from pinwheel.core.selector import Selector
 from pinwheel.services import change
-from pinwheel.services.releasing import Outcome
+from pinwheel.services.show.plain import plain, plain_all
 
 router = APIRouter(tags=["Changes"], route_class=JsonRoute)
 
@@ -51,7 +51,7 @@ class _Request:
         command = command_line.change(
             verb.value, self.dag_id, **given, expected_release=request.expected_release
         )
-        return {**presentable(outcome), "plan": only_plan, "command": command}
+        return {**plain(outcome), "plan": only_plan, "command": command}
 
 
 def _request(
@@ -144,8 +144,4 @@ def change_dags(
     )
     only_plan = plan or body.plan
     outcomes = change.plan(host, request) if only_plan else change.apply(host, request)
-    return {"plan": only_plan, "outcomes": [presentable(outcome) for outcome in outcomes]}
-
-
-def presentable(outcome: Outcome) -> dict[str, Any]:
-    return attrs.asdict(outcome)
+    return {"plan": only_plan, "outcomes": plain_all(outcomes)}

@@ -18,7 +18,7 @@ from pinwheel.api.parameters import (
     TextQuery,
     Words,
 )
-from pinwheel.api.redaction import readable_builds, redact_broken
+from pinwheel.api.redaction import readable_broken, readable_builds
 from pinwheel.api.routes.bundles import troubled
 from pinwheel.core.errors import unknown_dag
 from pinwheel.core.selector import Selector
@@ -54,11 +54,11 @@ def list_dags(
         every = [
             view
             for view in views.status(host, dag_ids=found)
-            if held in (None, view["held"]) and track in (None, view["track"])
+            if held in (None, view.held) and track in (None, view.track)
         ]
         shown, total = every[offset : offset + limit], len(every)
-    redact_broken(access, host, shown)
-    return {"dags": shown, "total_entries": total, "bundles": troubled(access, host, of=bundle)}
+    readable = readable_broken(access, host, shown)
+    return {"dags": plain_all(readable), "total_entries": total, "bundles": troubled(access, host, of=bundle)}
 
 
 @router.get(
@@ -67,11 +67,10 @@ def list_dags(
 def get_dag(access: AccessDep, host: HostDep, dag_id: DagIdPath, response: Response) -> dict[str, Any]:
     """The header ``ETag`` is the active release; send it back as ``If-Match`` with a change."""
     require(access, dag_id)
-    (view,) = views.status(host, dag_ids=[dag_id])
-    redact_broken(access, host, [view])
-    if view["active_release"] is not None:
-        response.headers["ETag"] = f'"{view["active_release"]}"'
-    return view
+    (view,) = readable_broken(access, host, views.status(host, dag_ids=[dag_id]))
+    if view.active_release is not None:
+        response.headers["ETag"] = f'"{view.active_release}"'
+    return plain(view)
 
 
 @router.get(

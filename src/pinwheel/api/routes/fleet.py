@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from attrs import evolve
 from fastapi import APIRouter, Query
 
 from pinwheel.api import fleet_schemas as schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission
 from pinwheel.api.parameters import OffsetQuery, TextQuery, Words
-from pinwheel.api.redaction import redact_broken
+from pinwheel.api.redaction import readable_broken
 from pinwheel.api.routes.bundles import troubled
 from pinwheel.services import fleet
+from pinwheel.services.show.plain import plain
 
 router = APIRouter(prefix="/fleet", tags=["Fleet"])
 
@@ -53,16 +55,17 @@ def get_fleet(
         offset=offset,
     )
     found = fleet.fleet(host, wish, access.readable)
-    shown = found["dags"]
-    ids = [view["dag_id"] for view in shown]
+    ids = [view.dag_id for view in found.dags]
     fixed, quiet = set(access.lacking(Permission.EDIT, ids)), set(access.lacking(Permission.READ_RUNS, ids))
-    redact_broken(access, host, shown)
-    found["bundles"] = troubled(access, host, of=bundle)
-    for view in shown:
-        view["may_edit"] = view["dag_id"] not in fixed
-        if view["dag_id"] in quiet:
-            view["runs"] = None
-    return found
+    shown = [
+        evolve(view, runs=None) if view.dag_id in quiet else view
+        for view in readable_broken(access, host, found.dags)
+    ]
+    return {
+        **plain(evolve(found, dags=())),
+        "dags": [{**plain(view), "may_edit": view.dag_id not in fixed} for view in shown],
+        "bundles": troubled(access, host, of=bundle),
+    }
 
 
 @router.get(
@@ -73,4 +76,4 @@ def get_fleet(
 )
 def get_filters(access: AccessDep, host: HostDep) -> dict[str, Any]:
     """The bundles, owners and tags of the Dags that you may read."""
-    return fleet.choices(host, access.readable)
+    return plain(fleet.choices(host, access.readable))

@@ -32,7 +32,7 @@ def get_history(
     """A page of runs, newest first, with all versions that the tries of each ran on."""
     require(access, dag_id, Permission.READ_TASK_INSTANCES)
     found = grid.page(host, dag_id, until=until, limit=limit)
-    return {**found, "may_clear": access.may(Permission.EDIT_RUN, dag_id)}
+    return {**plain(found), "may_clear": access.may(Permission.EDIT_RUN, dag_id)}
 
 
 @router.get(
@@ -88,7 +88,7 @@ def get_run_versions(
 ) -> dict[str, Any]:
     """Every binding of a run, and all versions that its tries ran on."""
     require(access, dag_id, Permission.READ_TASK_INSTANCES)
-    return instances.run(host, dag_id, run_id)
+    return plain(instances.run(host, dag_id, run_id))
 
 
 @router.get(
@@ -108,7 +108,7 @@ def get_task_versions(
     """Every try with the version that it ran on; of a mapped task without an index, of its first instance."""
     require(access, dag_id, Permission.READ_TASK_INSTANCES)
     found = instances.task_instance(host, dag_id, run_id, task_id, map_index)
-    return {**found, "may_clear": access.may(Permission.EDIT_RUN, dag_id)}
+    return {**plain(found), "may_clear": access.may(Permission.EDIT_RUN, dag_id)}
 
 
 @router.post(
@@ -130,6 +130,6 @@ def preview_clear(
     return plain(clearing.preview(host, dag_id, run_id, actor=access.user_name, **dict(body)))
 
 
-def _json(found: dict[str, Any]) -> Response:
+def _json(found: grid.GridRows | grid.Cells) -> Response:
     """The answer as it is: tens of thousands of cells are not checked one by one."""
-    return Response(json.dumps(found, separators=(",", ":")), media_type="application/json")
+    return Response(json.dumps(plain(found), separators=(",", ":")), media_type="application/json")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
-import attrs
 from fastapi import APIRouter, Body, Query
 
 from pinwheel.api import schemas
@@ -24,6 +23,7 @@ from pinwheel.core.errors import NotFound, unknown_dag
 from pinwheel.services import backfill, trigger
 from pinwheel.services.history import history
 from pinwheel.services.ports import BackfillWish, Host
+from pinwheel.services.show.plain import plain, plain_all
 
 router = APIRouter(prefix="/dags/{dag_id}", tags=["Runs"], route_class=JsonRoute)
 T = TypeVar("T")
@@ -41,7 +41,7 @@ def list_tries(
     """Each try with the release, build and bundle version that it executed; newest run first."""
     require(access, dag_id, Permission.READ_TASK_INSTANCES)
     tries = _known(host, dag_id, lambda: history(host, dag_id, run_id=run_id, task_id=task_id, limit=limit))
-    return {"tries": tries, "total_entries": len(tries)}
+    return {"tries": plain_all(tries), "total_entries": len(tries)}
 
 
 @router.post(
@@ -72,9 +72,9 @@ def trigger_run(
         lambda: trigger.trigger(host, dag_id, actor=user, **repeatable(access, key), **dict(body)),
     )
     if not body.plan:
-        return attrs.asdict(bound)
+        return plain(bound)
     command = command_line.trigger(dag_id, **body.model_dump(exclude={"plan"}))
-    return {**attrs.asdict(bound), "plan": True, "command": command}
+    return {**plain(bound), "plan": True, "command": command}
 
 
 @router.post(
@@ -153,7 +153,7 @@ def create_backfill(
             **repeatable(access, key),
         ),
     )
-    return backfill.view(made)
+    return plain(backfill.BackfillView.of(made))
 
 
 def _clear(
@@ -181,7 +181,7 @@ def _clear(
             **repeatable(access, key),
         ),
     )
-    return [attrs.asdict(run) for run in cleared]
+    return plain_all(cleared)
 
 
 def _known(host: Host, dag_id: str, work: Callable[[], T]) -> T:
