@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
@@ -18,10 +18,13 @@ from pinwheel.services.ports import Host
 from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out, load_states
 from pinwheel.store import builds, dags, events, files
 
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
 
 def release_newest(
     host: Host,
-    session: Any,
+    session: Session,
     made: Mapping[str, Made],
     rows: Mapping[str, Any],
     *,
@@ -75,7 +78,7 @@ def _is_active(state: DagState, build: Build) -> bool:
 
 
 def _accepted(
-    session: Any, made: Mapping[str, Made], rows: Mapping[str, Any], *, bundle_name: str, seq: int
+    session: Session, made: Mapping[str, Made], rows: Mapping[str, Any], *, bundle_name: str, seq: int
 ) -> dict[str, Made]:
     return {
         dag_id: item
@@ -84,7 +87,7 @@ def _accepted(
     }
 
 
-def _is_accepted(session: Any, item: Made, row: Any, place: tuple[str, str], seq: int) -> bool:
+def _is_accepted(session: Session, item: Made, row: Any, place: tuple[str, str], seq: int) -> bool:
     if (row.bundle_name, row.relative_fileloc) == place:
         return bool(row.newest_seq <= seq)
     if row.newest_build_id is None or not _still_there(session, row):
@@ -92,7 +95,7 @@ def _is_accepted(session: Any, item: Made, row: Any, place: tuple[str, str], seq
     return row.bundle_name == place[0] and row.newest_seq <= seq and _defines(session, row, item)
 
 
-def _defines(session: Any, row: Any, item: Made) -> bool:
+def _defines(session: Session, row: Any, item: Made) -> bool:
     """Whether the Dag's present file only imported it from this one."""
     used = builds.files_of(session, [row.newest_build_id, item.build.id])
     holders = [
@@ -102,25 +105,25 @@ def _defines(session: Any, row: Any, item: Made) -> bool:
     return definers(row.dag_id, holders) == {item.path}
 
 
-def _holder(session: Any, path: str, used: Mapping[str, str]) -> Holder:
+def _holder(session: Session, path: str, used: Mapping[str, str]) -> Holder:
     return Holder(path=path, reads=used.keys(), source=lambda: builds.source(session, used.get(path, "")))
 
 
-def _known_holders(session: Any, known: Sequence[Any]) -> list[Holder]:
+def _known_holders(session: Session, known: Sequence[Any]) -> list[Holder]:
     """Of rows of files: what their newest parses used."""
     parses = files.parses(session, [row.parse_id for row in known if row.parse_id is not None])
     used = [parses[row.parse_id].inputs.get("files", {}) if row.parse_id in parses else {} for row in known]
     return [_holder(session, row.relative_fileloc, u) for row, u in zip(known, used, strict=True)]
 
 
-def only_imports(session: Any, dag_id: str, file: Any, owner: Any) -> bool:
+def only_imports(session: Session, dag_id: str, file: Any, owner: Any) -> bool:
     """Whether a file, given by its row, gave a Dag only because it imports the Dag's own, its owner."""
     if file.bundle_name != owner.bundle_name:
         return False
     return definers(dag_id, _known_holders(session, [file, owner])) == {owner.relative_fileloc}
 
 
-def left_to_definers(session: Any, parsed: Sequence[ParsedFile]) -> list[ParsedFile]:
+def left_to_definers(session: Session, parsed: Sequence[ParsedFile]) -> list[ParsedFile]:
     """These files of one bundle version, without the Dags that are theirs only because they import them.
 
     Compared with each other, and with what is known of this version already; a file that is not known yet
@@ -179,13 +182,13 @@ def _without(file: ParsedFile, dag_ids: set[str]) -> ParsedFile:
     )
 
 
-def _still_there(session: Any, row: Any) -> bool:
+def _still_there(session: Session, row: Any) -> bool:
     owner = files.one(session, row.bundle_name, row.relative_fileloc)
     return owner is not None and row.dag_id in owner.dag_ids
 
 
 def record_broken(
-    session: Any,
+    session: Session,
     dag_ids: Sequence[str],
     bundle_name: str,
     bundle_version: str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pinwheel.core.build import BuildContent, label_of
 from pinwheel.core.event import EventKind
@@ -13,6 +13,9 @@ from pinwheel.services.releasing import ACTOR
 from pinwheel.store import builds, bundles, dags, events, releases
 from pinwheel.store.locking import begin_write, lock_dags
 
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
 
 def adopt(host: Host) -> list[str]:
     """Make what Airflow holds as latest the first release of each Dag that Pinwheel does not manage yet.
@@ -21,7 +24,7 @@ def adopt(host: Host) -> list[str]:
     Dag ids. Safe to repeat and to run from several processes at once.
     """
 
-    def work(session: Any) -> list[str]:
+    def work(session: Session) -> list[str]:
         begin_write(session)
         managed = dags.rows(session)
         return [
@@ -45,7 +48,7 @@ def _adoptable(host: Host, dag: AirflowDag) -> bool:
     )
 
 
-def _adopt(host: Host, session: Any, dag: AirflowDag) -> bool:
+def _adopt(host: Host, session: Session, dag: AirflowDag) -> bool:
     now = host.now()
     assert dag.serialized is not None and dag.dag_version_id is not None and dag.version_number is not None
     bundle_name = dag.dag_version_bundle or dag.bundle_name or ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from attrs import evolve, frozen
@@ -20,6 +20,9 @@ from pinwheel.services.views import instant
 from pinwheel.store import bindings, events, releases
 from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 @frozen(kw_only=True)
@@ -206,7 +209,7 @@ class BackfillView:
 def _bound(
     host: Host, dag_id: str, build: int, wish: BackfillWish, request: once.Request, reason: str | None
 ) -> once.Done[Backfilled]:
-    def work(session: Any) -> Backfilled:
+    def work(session: Session) -> Backfilled:
         lock_dags(session, [dag_id])
         target = target_of(host, session, dag_id, build, verb="backfill")
         version_id, release, bundle_version = version_for(host, session, target)
@@ -249,7 +252,7 @@ def _default(
             raise
     backfill_id = created
 
-    def work(session: Any) -> Backfilled:
+    def work(session: Session) -> Backfilled:
         lock_dags(session, [dag_id])
         made = _default_made(host, session, dag_id, backfill_id, host.backfill_runs(session, backfill_id))
         _record(host, session, made, wish, actor=request.actor, bound_by=BoundBy.ACTIVE, reason=reason)
@@ -259,7 +262,7 @@ def _default(
 
 
 def _plan_default(host: Host, dag_id: str, wish: BackfillWish) -> Backfilled:
-    def work(session: Any) -> Backfilled:
+    def work(session: Session) -> Backfilled:
         runs = host.plan_default_backfill(session, dag_id, wish)
         return evolve(_default_made(host, session, dag_id, None, runs), plan=True)
 
@@ -267,7 +270,7 @@ def _plan_default(host: Host, dag_id: str, wish: BackfillWish) -> Backfilled:
 
 
 def _default_made(
-    host: Host, session: Any, dag_id: str, backfill_id: int | None, runs: Sequence[BackfillRun]
+    host: Host, session: Session, dag_id: str, backfill_id: int | None, runs: Sequence[BackfillRun]
 ) -> Backfilled:
     (dag,) = host.airflow_dags(session, [dag_id])
     newest: UUID | None = dag.dag_version_id
@@ -285,7 +288,7 @@ def _default_made(
 
 def _record(
     host: Host,
-    session: Any,
+    session: Session,
     made: Backfilled,
     wish: BackfillWish,
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
@@ -11,12 +11,15 @@ from pinwheel.core.run.binding import Present, Tries, kept
 from pinwheel.store import bindings
 from pinwheel.store.bindings import NewBinding
 
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
 Look = Callable[[Any, str, Collection[str]], Mapping[str, Sequence[Present]]]
 """Of a Dag's runs: how their tasks stand, by run."""
 
 
 def unchosen(
-    session: Any,
+    session: Session,
     new: Sequence[NewBinding],
     look: Look,
     tries: Callable[[NewBinding, Sequence[Present]], Tries] = lambda new, present: Tries.of(present),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
@@ -18,6 +18,9 @@ from pinwheel.services.ports import AirflowBundle, Host
 from pinwheel.services.views import plain_version
 from pinwheel.store import faults as fault_store
 from pinwheel.store import standings as store
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 MOST_REFUSED = 20
 """So many of a bundle's refused versions are shown."""
@@ -151,7 +154,7 @@ def standings(host: Host) -> Standings:
 def standings_and_holdings(host: Host) -> tuple[Standings, Holdings]:
     """As :func:`standings`, and the Dags of each bundle, of the same moment."""
 
-    def work(session: Any) -> tuple[Standings, Holdings]:
+    def work(session: Session) -> tuple[Standings, Holdings]:
         heads = store.heads(session)
         refused = store.refused(session, MOST_REFUSED)
         faults: dict[str, list[BundleFault]] = {}

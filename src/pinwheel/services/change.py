@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, evolve, frozen
 
@@ -17,6 +17,9 @@ from pinwheel.services.releasing import Act, Outcome, carry_out, load_states, ou
 from pinwheel.services.trigger import clear_each
 from pinwheel.store import builds, releases
 from pinwheel.store.locking import lock_dags
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 @frozen(kw_only=True)
@@ -45,7 +48,7 @@ class Change:
 def plan(host: Host, change: Change) -> list[Outcome]:
     """What :func:`apply` would do, Dag by Dag, in order of id; nothing is locked or written."""
 
-    def work(session: Any) -> list[Outcome]:
+    def work(session: Session) -> list[Outcome]:
         acts = _decide_all(host, session, change)
         outcomes = [
             evolve(outcome_of(act), rerun=tuple(_failed_runs(host, session, act)))
@@ -67,7 +70,7 @@ def apply(host: Host, change: Change) -> list[Outcome]:
     """
     _check(change)
 
-    def work(session: Any) -> list[Outcome]:
+    def work(session: Session) -> list[Outcome]:
         lock_dags(session, change.dag_ids)
         acts = _decide_all(host, session, change)
         outcomes = carry_out(host, session, acts, now=host.now())
@@ -132,7 +135,7 @@ OUTCOMES: once.Form[list[Outcome]] = once.Form(
 )
 
 
-def _with_bundles(session: Any, acts: Sequence[Act], outcomes: Sequence[Outcome]) -> list[Outcome]:
+def _with_bundles(session: Session, acts: Sequence[Act], outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Say which Dags' bundles can not be made: the change needs no file, but the Dags' runs do."""
     why = faults.unmade(session, {act.state.bundle_name for act in acts})
     return [
@@ -170,7 +173,7 @@ def _check(change: Change) -> None:
         )
 
 
-def _decide_all(host: Host, session: Any, change: Change) -> list[Act]:
+def _decide_all(host: Host, session: Session, change: Change) -> list[Act]:
     _check(change)
     dag_ids = sorted(set(change.dag_ids))
     states = load_states(host, session, dag_ids)
@@ -193,7 +196,7 @@ def _decide_all(host: Host, session: Any, change: Change) -> list[Act]:
     return acts
 
 
-def _with_order(session: Any, state: DagState, command: Command) -> DagState:
+def _with_order(session: Session, state: DagState, command: Command) -> DagState:
     """With what tells whether the build that is asked for is newer than the active one: only promote asks."""
     if command.verb is not Verb.PROMOTE or command.build is None or state.active_build is None:
         return state
@@ -201,7 +204,7 @@ def _with_order(session: Any, state: DagState, command: Command) -> DagState:
     return evolve(state, shown=builds.last_shown(session, state.bundle_name, asked))
 
 
-def _previous_builds(session: Any, change: Change, states: Mapping[str, DagState]) -> dict[str, Build]:
+def _previous_builds(session: Session, change: Change, states: Mapping[str, DagState]) -> dict[str, Build]:
     """For a rollback without a target: by Dag, the build of the release before."""
     if change.verb is not Verb.ROLLBACK or change.build is not None or change.to_release is not None:
         return {}
@@ -215,7 +218,7 @@ def _previous_builds(session: Any, change: Change, states: Mapping[str, DagState
     return {dag_id: found[build_id] for dag_id, build_id in ids.items()}
 
 
-def _command(session: Any, change: Change, state: DagState, previous: Build | None) -> Command:
+def _command(session: Session, change: Change, state: DagState, previous: Build | None) -> Command:
     target = None
     if change.build is not None:
         target = builds.by_number(session, state.dag_id, change.build)
@@ -243,7 +246,7 @@ def _command(session: Any, change: Change, state: DagState, previous: Build | No
     )
 
 
-def _rerun(host: Host, session: Any, act: Act, outcome: Outcome) -> Outcome:
+def _rerun(host: Host, session: Session, act: Act, outcome: Outcome) -> Outcome:
     """Clear the failed runs of the release that was rolled back, bound to the one rolled back to."""
     step = act.decision.release
     if step is None:
@@ -262,7 +265,7 @@ def _rerun(host: Host, session: Any, act: Act, outcome: Outcome) -> Outcome:
     return evolve(outcome, rerun=tuple(run.run_id for run in cleared))
 
 
-def _failed_runs(host: Host, session: Any, act: Act) -> list[str]:
+def _failed_runs(host: Host, session: Session, act: Act) -> list[str]:
     """Failed runs bound to releases of the build that this act takes off, oldest first."""
     left = act.state.active_build
     if act.decision.release is None or left is None:

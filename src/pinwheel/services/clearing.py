@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
@@ -15,6 +15,9 @@ from pinwheel.services.layouts import layouts
 from pinwheel.services.ports import Host, InstanceRow
 from pinwheel.services.ran import BEFORE, RELEASE, TRIAL, Names, VersionView, run_versions
 from pinwheel.store import builds, releases
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 _FAILED = frozenset({"failed", "upstream_failed"})
 _NAMED = 20
@@ -117,7 +120,7 @@ def preview(
 
 def _preview(
     host: Host,
-    session: Any,
+    session: Session,
     dag_id: str,
     run_id: str,
     *,
@@ -196,7 +199,7 @@ def _preview(
     )
 
 
-def _of_build(session: Any, dag_id: str, number: int) -> tuple[str, str]:
+def _of_build(session: Session, dag_id: str, number: int) -> tuple[str, str]:
     """Version key and name of what a build would run as."""
     build = builds.by_number(session, dag_id, number)
     if build is None:

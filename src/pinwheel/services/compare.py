@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
@@ -15,6 +15,9 @@ from pinwheel.services.links import Links
 from pinwheel.services.ports import Host
 from pinwheel.services.show.builds import BuildView, files_of_two, two_builds
 from pinwheel.store import builds, line, releases
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 SHOWN = 1_000_000
 """So many bytes of a file are shown at most."""
@@ -90,7 +93,7 @@ def compare(
     :raises InvalidInput: a number is below 1.
     """
 
-    def work(session: Any) -> Comparison:
+    def work(session: Session) -> Comparison:
         old, new = two_builds(session, dag_id, from_build, to_build)
         stored = builds.serialized(session, {old.id, new.id})
         before, after, untraced = files_of_two(session, old, new)
@@ -138,7 +141,7 @@ def file(
     :raises NotFound: the Dag or a build does not exist, or neither used the file.
     """
 
-    def work(session: Any) -> FileComparison:
+    def work(session: Session) -> FileComparison:
         old, new = two_builds(session, dag_id, from_build, to_build)
         before, after, _ = files_of_two(session, old, new)
         if path not in before and path not in after:

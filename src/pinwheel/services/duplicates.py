@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pinwheel.core import text
 from pinwheel.core.errors import Conflict
@@ -12,6 +12,9 @@ from pinwheel.core.event import EventKind
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import ACTOR
 from pinwheel.store import dags, events, faults
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 PLACE = "duplicates"
 """The place of the fault that a bundle has while its files hold Dags of others."""
@@ -53,7 +56,7 @@ def show(host: Host, bundle_name: str, held: Held) -> None:
     host.run(lambda session: record(session, bundle_name, held, now=host.now()))
 
 
-def record(session: Any, bundle_name: str, held: Held, *, now: datetime) -> None:
+def record(session: Session, bundle_name: str, held: Held, *, now: datetime) -> None:
     """Show on a bundle which of its files hold Dags of others, all of them; tell of each once."""
     if not held:
         faults.clear(session, bundle_name=bundle_name, places=[PLACE])
@@ -77,7 +80,7 @@ def record(session: Any, bundle_name: str, held: Held, *, now: datetime) -> None
                 )
 
 
-def _told(session: Any, dag_id: str, bundle_name: str, path: str, owner: str) -> bool:
+def _told(session: Session, dag_id: str, bundle_name: str, path: str, owner: str) -> bool:
     return any(
         (row.bundle_name, row.details.get("path"), row.details.get("owner")) == (bundle_name, path, owner)
         for row in events.of_kind(session, dag_id, EventKind.DUPLICATE)

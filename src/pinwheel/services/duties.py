@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from pinwheel.core import text
@@ -14,6 +14,9 @@ from pinwheel.core.errors import Conflict
 from pinwheel.services.ports import Host
 from pinwheel.store import leases
 from pinwheel.store.locking import begin_write
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 SECONDS = 20.0
 """How long a lease lasts after it was last renewed: so long nobody does the duties of a process that died."""
@@ -42,7 +45,7 @@ class Lease:
         self._renewed = now if taken else None
         return taken
 
-    def hold(self, session: Any) -> None:
+    def hold(self, session: Session) -> None:
         """Renew it in a transaction that is about to write, which so is written by the holder or not at all.
 
         :raises Lost: another process has it by now; nothing more is to be written.
@@ -60,6 +63,6 @@ class Lease:
         self._renewed = None
         self.host.run(partial(leases.give_up, name=self.name, holder=self.holder))
 
-    def _take(self, session: Any) -> bool:
+    def _take(self, session: Session) -> bool:
         begin_write(session)
         return leases.take(session, self.name, self.holder, self.seconds)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pinwheel.services.ports import Host
 from pinwheel.store import holders
 from pinwheel.store.holders import Place
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 def told_of(host: Host, places: Collection[Place]) -> dict[Place, set[str]]:
@@ -18,7 +21,7 @@ def told_of(host: Host, places: Collection[Place]) -> dict[Place, set[str]]:
     version. Of a file that never gave a Dag they are none.
     """
 
-    def work(session: Any) -> dict[Place, set[str]]:
+    def work(session: Session) -> dict[Place, set[str]]:
         found = holders.held(session, places)
         now = host.in_files(session, {(bundle_name, path) for bundle_name, _, path in found})
         return {place: dag_ids | now.get((place[0], place[2]), set()) for place, dag_ids in found.items()}

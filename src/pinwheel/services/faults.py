@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pinwheel.core import text
 from pinwheel.core.event import EventKind
@@ -11,6 +11,9 @@ from pinwheel.services.ports import Host
 from pinwheel.services.releasing import ACTOR
 from pinwheel.store import bundles, events, faults
 from pinwheel.store.faults import PROCESSOR
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 __all__ = ["PROCESSOR", "clear", "record", "refuse"]
 
@@ -30,7 +33,7 @@ def refuse(
     The version in use stays. Returns whether this is news. Safe to repeat and from several processors.
     """
 
-    def work(session: Any) -> bool:
+    def work(session: Session) -> bool:
         now = host.now()
         faults.record(session, bundle_name=bundle_name, place=REFRESH, error=reason, version=version, now=now)
         news = bundles.refuse(session, bundle_name, version, reason, now=now, about=about)
@@ -49,7 +52,7 @@ def record(
     Returns whether this is news. Safe to repeat and from several processors.
     """
 
-    def work(session: Any) -> bool:
+    def work(session: Session) -> bool:
         now = host.now()
         news = faults.record(
             session, bundle_name=bundle_name, place=place, error=error, version=version, now=now
@@ -71,12 +74,14 @@ def forget_removed(host: Host, configured: Collection[str]) -> None:
     host.run(lambda session: faults.clear_others(session, {*configured, PROCESSOR}))
 
 
-def unmade(session: Any, bundle_names: Collection[str | None]) -> dict[str, str]:
+def unmade(session: Session, bundle_names: Collection[str | None]) -> dict[str, str]:
     """Why those of the bundles can not be made that can not, as the Dag processor found it."""
     return faults.errors_at(session, MAKE, {name for name in bundle_names if name})
 
 
-def _tell(session: Any, kind: EventKind, bundle_name: str, reason: str, *, now: Any, **details: Any) -> None:
+def _tell(
+    session: Session, kind: EventKind, bundle_name: str, reason: str, *, now: Any, **details: Any
+) -> None:
     events.add(
         session,
         kind,

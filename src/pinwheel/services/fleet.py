@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
@@ -17,6 +17,9 @@ from pinwheel.services.ports import DagCard, Host
 from pinwheel.services.views import BrokenView, plain_version
 from pinwheel.store import builds
 from pinwheel.store import fleet as store
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 ERROR_TAIL = 20_000
 """So many of the last characters of a broken file's error are shown."""
@@ -160,7 +163,7 @@ class _Line:
 def fleet(host: Host, wish: Wish, readable: Callable[[], Collection[str]]) -> FleetPage:
     """One page of the fleet. The number of statements does not depend on the number of Dags."""
 
-    def work(session: Any) -> FleetPage:
+    def work(session: Session) -> FleetPage:
         lines = _lines(host, session, wish, set(readable()))
         wanted = {state: getattr(wish, state) for state in STATES}
         found = [
@@ -184,7 +187,7 @@ def fleet(host: Host, wish: Wish, readable: Callable[[], Collection[str]]) -> Fl
 def choices(host: Host, readable: Callable[[], Collection[str]]) -> Choices:
     """What the filters can be set to, of the Dags that may be read."""
 
-    def work(session: Any) -> Choices:
+    def work(session: Session) -> Choices:
         allowed = set(readable())
         shown = [row for row in store.rows(session) if row.dag_id in allowed]
         owners, tags = host.owners_and_tags(session, [row.dag_id for row in shown])
@@ -194,7 +197,7 @@ def choices(host: Host, readable: Callable[[], Collection[str]]) -> Choices:
     return host.run(work)
 
 
-def _lines(host: Host, session: Any, wish: Wish, readable: set[str]) -> list[_Line]:
+def _lines(host: Host, session: Session, wish: Wish, readable: set[str]) -> list[_Line]:
     matching = host.matching(session, tags=wish.tags, owner=wish.owner, text=wish.text)
     broken = store.broken_files(session)
     failing = host.active_with_failures(session)
@@ -212,7 +215,7 @@ def _lines(host: Host, session: Any, wish: Wish, readable: set[str]) -> list[_Li
     ]
 
 
-def _page(host: Host, session: Any, page: list[_Line]) -> tuple[FleetDagView, ...]:
+def _page(host: Host, session: Session, page: list[_Line]) -> tuple[FleetDagView, ...]:
     rows = [line.row for line in page]
     ids = {row.active_build_id for row in rows} | {row.newest_build_id for row in rows}
     found = builds.by_ids(session, ids)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from attrs import define, field, frozen
@@ -20,6 +20,9 @@ from pinwheel.services.ran import Names, VersionView, run_versions
 from pinwheel.services.show.plain import ABSENT, Sometimes
 from pinwheel.services.views import plain_version
 from pinwheel.store import dags as dag_store
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 MAX_RUNS, MAX_TASKS = 100, 5000
 
@@ -123,7 +126,7 @@ def page(host: Host, dag_id: str, *, until: str | None = None, limit: int = 25) 
     :raises NotFound: neither Pinwheel nor Airflow knows the Dag, or the run.
     """
 
-    def work(session: Any) -> GridPage:
+    def work(session: Session) -> GridPage:
         runs, newer = host.run_page(session, dag_id, until=until, limit=limit)
         rows = dag_store.rows(session, [dag_id])
         if not runs:
@@ -191,7 +194,7 @@ def rows(host: Host, dag_id: str, keys: Collection[str]) -> GridRows:
     :raises NotFound: the Dag does not exist, or none of the versions.
     """
 
-    def work(session: Any) -> GridRows:
+    def work(session: Session) -> GridRows:
         found = layouts(host, session, dag_id, keys)
         if not found:
             require_known(host, session, dag_id)
@@ -230,7 +233,7 @@ def graph_of(host: Host, dag_id: str, key: str) -> graph.Graph:
     :raises NotFound: the Dag or the version does not exist.
     """
 
-    def work(session: Any) -> graph.Graph:
+    def work(session: Session) -> graph.Graph:
         require_known(host, session, dag_id)
         found = serialized(host, session, dag_id, key)
         return graph.compared(found, found)
@@ -264,7 +267,7 @@ def cells(
             remedy=f"Ask for at most {MAX_RUNS} runs and {MAX_TASKS} tasks",
         )
 
-    def work(session: Any) -> Cells:
+    def work(session: Session) -> Cells:
         ran, found = _cells(host, session, dag_id, run_ids, every)
         if not ran:
             require_known(host, session, dag_id)
@@ -291,7 +294,7 @@ def cells(
 
 
 def _cells(
-    host: Host, session: Any, dag_id: str, run_ids: Collection[str], task_ids: Collection[str]
+    host: Host, session: Session, dag_id: str, run_ids: Collection[str], task_ids: Collection[str]
 ) -> tuple[dict[str, RunVersions], dict[tuple[str, str], _Cell]]:
     runs = host.some_runs(session, dag_id, run_ids)
     ran = run_versions(host, session, dag_id, list(runs.values()))
@@ -340,7 +343,7 @@ def _cells(
 
 
 def versions_of_tasks(
-    host: Host, session: Any, dag_id: str, run_id: str, task_ids: Collection[str]
+    host: Host, session: Session, dag_id: str, run_id: str, task_ids: Collection[str]
 ) -> dict[str, UUID | None]:
     """What the last try of each of these tasks in a run ran on."""
     _, found = _cells(host, session, dag_id, [run_id], task_ids)
@@ -383,7 +386,7 @@ def _counts(states: Mapping[str | None, int]) -> dict[str, int]:
     return {state or "none": count for state, count in sorted(states.items(), key=str)}
 
 
-def require_known(host: Host, session: Any, dag_id: str) -> None:
+def require_known(host: Host, session: Session, dag_id: str) -> None:
     """:raises NotFound: neither Pinwheel nor Airflow has the Dag."""
     if not dag_store.rows(session, [dag_id]) and not host.airflow_dags(session, [dag_id]):
         raise unknown_dag(dag_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from attrs import frozen
@@ -16,6 +16,9 @@ from pinwheel.core.run.binding import Used, used
 from pinwheel.services.ports import AirflowTry, Host
 from pinwheel.services.views import plain_version
 from pinwheel.store import bindings, builds, releases
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 @frozen(kw_only=True)
@@ -55,7 +58,7 @@ def history(
             "Cannot show the history", found=f"limit {limit}", remedy="Give a limit of 1 or more"
         )
 
-    def work(session: Any) -> list[TryView]:
+    def work(session: Session) -> list[TryView]:
         runs = host.runs(session, dag_id, run_id=run_id, limit=limit)
         if not runs:
             _require(host, session, dag_id, run_id)
@@ -101,7 +104,7 @@ def _view(
     )
 
 
-def _require(host: Host, session: Any, dag_id: str, run_id: str | None) -> None:
+def _require(host: Host, session: Session, dag_id: str, run_id: str | None) -> None:
     if not host.airflow_dags(session, [dag_id]):
         raise NotFound(
             f"Cannot show the history of {dag_id}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from attrs import frozen
@@ -17,6 +17,9 @@ from pinwheel.services.ports import AirflowRun, AirflowTry, Host
 from pinwheel.services.ran import Names, VersionView, run_versions
 from pinwheel.services.views import plain_version
 from pinwheel.store import dags as dag_store
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 MAX_INSTANCES, MAX_UPSTREAM = 500, 50
 
@@ -113,7 +116,7 @@ def run(host: Host, dag_id: str, run_id: str) -> RunView:
     :raises NotFound: the Dag or the run does not exist.
     """
 
-    def work(session: Any) -> RunView:
+    def work(session: Session) -> RunView:
         found, ran = _run(host, session, dag_id, run_id)
         active_id = active_version(session, dag_id)
         names = _names(host, session, dag_id, [*ran.used, *(r.dag_version_id for r in ran.bound), active_id])
@@ -145,7 +148,7 @@ def task_instance(
     :raises NotFound: the Dag, the run or the task instance does not exist.
     """
 
-    def work(session: Any) -> TaskInstanceView:
+    def work(session: Session) -> TaskInstanceView:
         found, ran = _run(host, session, dag_id, run_id)
         present = [row for row in host.instance_rows(session, dag_id, run_id, task_id=task_id)]
         tries = host.tries(session, dag_id, [run_id], task_id=task_id)
@@ -211,13 +214,13 @@ def task_instance(
     return host.run(work)
 
 
-def active_version(session: Any, dag_id: str) -> UUID | None:
+def active_version(session: Session, dag_id: str) -> UUID | None:
     """Airflow's version row of the Dag's active release; None when Pinwheel does not manage it."""
     row = dag_store.rows(session, [dag_id]).get(dag_id)
     return row.dag_version_id if row is not None else None
 
 
-def _run(host: Host, session: Any, dag_id: str, run_id: str) -> tuple[AirflowRun, RunVersions]:
+def _run(host: Host, session: Session, dag_id: str, run_id: str) -> tuple[AirflowRun, RunVersions]:
     found = host.some_runs(session, dag_id, [run_id]).get(run_id)
     if found is None:
         if not host.airflow_dags(session, [dag_id]):
@@ -232,7 +235,7 @@ def _run(host: Host, session: Any, dag_id: str, run_id: str) -> tuple[AirflowRun
     return found, run_versions(host, session, dag_id, [found])[run_id]
 
 
-def _names(host: Host, session: Any, dag_id: str, ids: list[UUID | None]) -> Names:
+def _names(host: Host, session: Session, dag_id: str, ids: list[UUID | None]) -> Names:
     names = Names(host, session, dag_id, [version_id for version_id in ids if version_id is not None])
     names.link(host, session)
     return names
@@ -266,7 +269,7 @@ def _binding(row: Binding, names: Names) -> BindingView:
 
 def _upstream(
     host: Host,
-    session: Any,
+    session: Session,
     dag_id: str,
     run_id: str,
     task_id: str,
@@ -285,6 +288,6 @@ def _upstream(
     return {other: found for other, found in others.items() if found != version}
 
 
-def _removed(host: Host, session: Any, dag_id: str, task_id: str, active: str | None) -> bool:
+def _removed(host: Host, session: Session, dag_id: str, task_id: str, active: str | None) -> bool:
     structure = layouts(host, session, dag_id, [active]).get(active) if active else None
     return structure is not None and task_id not in structure.task_ids

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from pinwheel.core.build import Build
@@ -14,11 +14,14 @@ from pinwheel.core.retention import fetchable_releases, older_releases
 from pinwheel.services.ports import Host
 from pinwheel.store import dags, keeping, releases
 
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
 AT_ONCE = 200
 """Dags whose ledgers are in memory at once."""
 
 
-def fetchable(host: Host, session: Any, rows: Mapping[str, ManagedDag]) -> dict[str, set[int]]:
+def fetchable(host: Host, session: Session, rows: Mapping[str, ManagedDag]) -> dict[str, set[int]]:
     """The numbers of the releases of these Dags, given by their rows, that can be fetched."""
     keep, now = host.retention(), host.now()
     ledgers = keeping.ledgers(session, sorted(rows))
@@ -33,7 +36,7 @@ def fetchable(host: Host, session: Any, rows: Mapping[str, ManagedDag]) -> dict[
     }
 
 
-def protected(host: Host, session: Any, bundle_name: str) -> set[str]:
+def protected(host: Host, session: Session, bundle_name: str) -> set[str]:
     """The versions of a bundle that must stay fetchable: of fetchable releases, trials and newest builds."""
     found = keeping.other_versions(session, bundle_name)
     for chunk in chunks(keeping.dags_of_bundle(session, bundle_name), AT_ONCE):
@@ -42,7 +45,7 @@ def protected(host: Host, session: Any, bundle_name: str) -> set[str]:
     return found
 
 
-def require(host: Host, session: Any, build: Build, *, verb: str) -> None:
+def require(host: Host, session: Session, build: Build, *, verb: str) -> None:
     """Make sure that a build can run: a release of it can be fetched, or it was never released.
 
     :raises Refused: its files are not kept any more.
@@ -66,14 +69,14 @@ def require(host: Host, session: Any, build: Build, *, verb: str) -> None:
     )
 
 
-def _used(host: Host, session: Any, version_ids: Collection[UUID]) -> set[UUID]:
+def _used(host: Host, session: Session, version_ids: Collection[UUID]) -> set[UUID]:
     used: set[UUID] = set()
     for chunk in chunks(sorted(version_ids, key=str)):
         used |= set(chunk) - host.unused(session, chunk)
     return used
 
 
-def _needed(session: Any, rows: Mapping[str, ManagedDag]) -> dict[str, set[int]]:
+def _needed(session: Session, rows: Mapping[str, ManagedDag]) -> dict[str, set[int]]:
     """By Dag: the active and the newest build, the way back, and what was tried."""
     active = {
         row.dag_id: (row.active_release, row.active_build_id)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pinwheel.core.errors import NotFound
 from pinwheel.core.layout import Layout, layout
 from pinwheel.services.ports import Host
 from pinwheel.services.ran import parse_key
 from pinwheel.store import builds, versions
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 _KEPT = 64
 
@@ -42,7 +45,7 @@ class _Kept:
 _kept = _Kept(_KEPT)
 
 
-def layouts(host: Host, session: Any, dag_id: str, keys: Collection[str]) -> dict[str, Layout]:
+def layouts(host: Host, session: Session, dag_id: str, keys: Collection[str]) -> dict[str, Layout]:
     """Structures by version key; versions that are not known any more are left out."""
     sources = _sources(host, session, dag_id, keys)
     found: dict[str, Layout] = {}
@@ -61,7 +64,7 @@ def layouts(host: Host, session: Any, dag_id: str, keys: Collection[str]) -> dic
     return found
 
 
-def serialized(host: Host, session: Any, dag_id: str, key: str) -> Mapping[str, Any]:
+def serialized(host: Host, session: Session, dag_id: str, key: str) -> Mapping[str, Any]:
     """The serialized Dag of one version.
 
     :raises NotFound: there is no such version.
@@ -84,7 +87,7 @@ def no_version(dag_id: str, key: str) -> NotFound:
 
 
 def _sources(
-    host: Host, session: Any, dag_id: str, keys: Collection[str]
+    host: Host, session: Session, dag_id: str, keys: Collection[str]
 ) -> dict[str, tuple[tuple[str, str], Any]]:
     """By version key: what identifies the content, and the id of the row that holds it."""
     parsed = {key: parts for key in set(keys) if (parts := parse_key(key)) is not None}
@@ -111,7 +114,7 @@ def _sources(
     return found
 
 
-def _serialized(host: Host, session: Any, sources: Collection[Any]) -> dict[Any, Mapping[str, Any]]:
+def _serialized(host: Host, session: Session, sources: Collection[Any]) -> dict[Any, Mapping[str, Any]]:
     build_ids = [source for source in sources if isinstance(source, int)]
     version_ids = [source for source in sources if not isinstance(source, int)]
     texts: dict[Any, Mapping[str, Any]] = dict(builds.serialized(session, build_ids)) if build_ids else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from attrs import evolve, field, frozen
@@ -20,6 +20,9 @@ from pinwheel.services.show.builds import BuildView, ReleaseView, by_time
 from pinwheel.services.views import managed
 from pinwheel.store import builds, releases
 from pinwheel.store import line as store
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 RUNS = 1000
 """So many runs are listed one by one; the numbers count all."""
@@ -100,7 +103,7 @@ def line(
     if limit < 1:
         raise InvalidInput("Cannot show the line", found=f"limit {limit}", remedy="Give a limit of 1 or more")
 
-    def work(session: Any) -> Line:
+    def work(session: Session) -> Line:
         row = managed(session, dag_id)
         ledger = releases.of_dag(session, dag_id, before=before, limit=limit + 1)
         good = builds.of_dag(session, dag_id, before=before, limit=limit + 1)
@@ -178,7 +181,7 @@ def line(
     return host.run(work)
 
 
-def _newer(session: Any, row: Any, asked: Sequence[Build]) -> set[int]:
+def _newer(session: Session, row: Any, asked: Sequence[Build]) -> set[int]:
     """Ids of those of these builds that are newer than the active one; all, when none is active."""
     wanted = [build_id for build_id in (row.active_build_id, row.newest_build_id) if build_id is not None]
     known = builds.by_ids(session, wanted)

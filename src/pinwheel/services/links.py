@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from pinwheel.services.ports import Host
 from pinwheel.services.views import plain_version
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 @frozen
@@ -18,7 +21,7 @@ class Links:
     _urls: dict[tuple[str, str | None], str]
 
     @classmethod
-    def to(cls, host: Host, session: Any, places: Iterable[tuple[str | None, str | None]]) -> Links:
+    def to(cls, host: Host, session: Session, places: Iterable[tuple[str | None, str | None]]) -> Links:
         """Those of all these bundles and versions, asked for together."""
         known = {(bundle, plain_version(version)) for bundle, version in places if bundle and version}
         return cls(host.view_urls(session, known) if known else {})

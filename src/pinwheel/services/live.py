@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from pinwheel.services.ports import Host
 from pinwheel.store import events
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 MAX_NAMED = 1000
 
@@ -29,7 +32,7 @@ def news(
     Without ``after`` only the newest event's id. Usually one statement on an index.
     """
 
-    def work(session: Any) -> News:
+    def work(session: Session) -> News:
         last = events.last_id(session)
         if after is None or last <= after:
             return News(last_event_id=last, dag_ids=())

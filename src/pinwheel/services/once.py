@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import uuid4
 
 from attrs import field, frozen
@@ -20,6 +20,9 @@ from pinwheel.core.request import LONGEST_ID, is_request_id
 from pinwheel.core.selector import Selector
 from pinwheel.services.ports import Host
 from pinwheel.store import requests
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 T = TypeVar("T")
 Sees = Callable[[Collection[str]], Collection[str]]
@@ -96,7 +99,7 @@ class Done(Generic[T]):
     repeated: bool
 
 
-def carry_out(host: Host, request: Request, form: Form[T], work: Callable[[Any], T]) -> Done[T]:
+def carry_out(host: Host, request: Request, form: Form[T], work: Callable[[Session], T]) -> Done[T]:
     """Run *work(session)* in one transaction and keep its answer, or give the one that was kept.
 
     Of two equal requests at once one waits and gets the answer of the other. A commit whose reply was lost
@@ -109,7 +112,7 @@ def carry_out(host: Host, request: Request, form: Form[T], work: Callable[[Any],
     key = _key(request) or call
     attempts = 0
 
-    def unit(session: Any) -> Done[T]:
+    def unit(session: Session) -> Done[T]:
         nonlocal attempts
         attempts += 1
         # Nobody else has the key of a request without an id, but for an earlier attempt.
@@ -140,7 +143,7 @@ def begin(host: Host, request: Request, form: Form[T]) -> Done[T] | datetime | N
     if key is None:
         return None
 
-    def unit(session: Any) -> Done[T] | datetime | None:
+    def unit(session: Session) -> Done[T] | datetime | None:
         earlier = _claim(host, session, request, key)
         if earlier is None:
             return None
@@ -170,7 +173,7 @@ def _columns(host: Host, request: Request) -> dict[str, Any]:
     }
 
 
-def _claim(host: Host, session: Any, request: Request, key: str) -> AnsweredRequest | None:
+def _claim(host: Host, session: Session, request: Request, key: str) -> AnsweredRequest | None:
     """Note the request; or the one that stands under its key, which is the same."""
     if requests.claim(session, key, **_columns(host, request)):
         return None

@@ -1,14 +1,14 @@
 """What the services need from the world around them. ``airflow3.host`` is the one real implementation.
 
-A session is opaque here: it is handed from :meth:`Host.run` to the store and back to the host, so that
-Pinwheel's rows and Airflow's rows change in one transaction.
+No service opens a session or asks it anything: each is handed from :meth:`Host.run` to the store and back to
+the host, so that Pinwheel's rows and Airflow's rows change in one transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
 
 from attrs import frozen
@@ -18,6 +18,9 @@ from pinwheel.core.projection import Place, Projected, Projection
 from pinwheel.core.records import RunOutcome
 from pinwheel.core.retention import Keep
 from pinwheel.core.run.binding import Present, Try
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 T = TypeVar("T")
 
@@ -187,7 +190,7 @@ class AirflowBundle:
 class Host(Protocol):
     """Airflow, seen from the services."""
 
-    def run(self, work: Callable[[Any], T]) -> T:
+    def run(self, work: Callable[[Session], T]) -> T:
         """Run *work(session)* in one transaction and commit it.
 
         Deadlocks, lost locks and broken connections are retried from the start, so *work* may run more
@@ -217,44 +220,44 @@ class Host(Protocol):
         """Tell the outside what was committed. Called after the commit; must not raise."""
         ...
 
-    def project(self, session: Any, projections: Sequence[Projection]) -> dict[str, Projected]:
+    def project(self, session: Session, projections: Sequence[Projection]) -> dict[str, Projected]:
         """Make each Dag's rows describe the given build, as a new newest version. No file is read."""
         ...
 
-    def reassert(self, session: Any, projections: Sequence[Projection]) -> None:
+    def reassert(self, session: Session, projections: Sequence[Projection]) -> None:
         """Write the Dag rows (not the version) anew, as each parse does in stock Airflow."""
         ...
 
-    def standing(self, session: Any, dag_ids: Sequence[str]) -> dict[str, str]:
+    def standing(self, session: Session, dag_ids: Sequence[str]) -> dict[str, str]:
         """By Dag, a digest of the rows that :meth:`reassert` writes; if equal, that would change nothing.
 
         A Dag for which that can not be said is left out.
         """
         ...
 
-    def touch(self, session: Any, dag_ids: Sequence[str]) -> None:
+    def touch(self, session: Session, dag_ids: Sequence[str]) -> None:
         """Note on the Dag rows that they were just looked at."""
         ...
 
-    def restore(self, session: Any, projections: Sequence[Projection]) -> dict[str, Projected]:
+    def restore(self, session: Session, projections: Sequence[Projection]) -> dict[str, Projected]:
         """Put an existing version's rows back to what was released, or re-create them under their id."""
         ...
 
-    def retire(self, session: Any, dag_ids: Collection[str]) -> None:
+    def retire(self, session: Session, dag_ids: Collection[str]) -> None:
         """Take Dags off the schedule (Airflow's "stale") and drop what refers to them as consumers."""
         ...
 
-    def write_trial(self, session: Any, projection: Projection) -> UUID:
+    def write_trial(self, session: Session, projection: Projection) -> UUID:
         """Add a version that is not the newest one and return its id; the Dag row stays as it is."""
         ...
 
-    def move_version(self, session: Any, dag_version_id: UUID, place: Place) -> None:
+    def move_version(self, session: Session, dag_version_id: UUID, place: Place) -> None:
         """Let a version that no run refers to name another place."""
         ...
 
     def create_run(
         self,
-        session: Any,
+        session: Session,
         dag_id: str,
         dag_version_id: UUID,
         *,
@@ -270,7 +273,7 @@ class Host(Protocol):
 
     def would_clear(
         self,
-        session: Any,
+        session: Session,
         dag_id: str,
         run_id: str,
         *,
@@ -283,7 +286,7 @@ class Host(Protocol):
 
     def clear_run(
         self,
-        session: Any,
+        session: Session,
         dag_id: str,
         run_id: str,
         *,
@@ -300,7 +303,7 @@ class Host(Protocol):
 
     def create_backfill(
         self,
-        session: Any,
+        session: Session,
         dag_id: str,
         dag_version_id: UUID,
         wish: BackfillWish,
@@ -315,54 +318,56 @@ class Host(Protocol):
         """Let Airflow create a backfill and return its id. It commits by itself: never inside :meth:`run`."""
         ...
 
-    def plan_default_backfill(self, session: Any, dag_id: str, wish: BackfillWish) -> tuple[BackfillRun, ...]:
+    def plan_default_backfill(
+        self, session: Session, dag_id: str, wish: BackfillWish
+    ) -> tuple[BackfillRun, ...]:
         """What Airflow would make of each date."""
         ...
 
     def backfill_since(
-        self, session: Any, dag_id: str, wish: BackfillWish, since: datetime, *, actor: str
+        self, session: Session, dag_id: str, wish: BackfillWish, since: datetime, *, actor: str
     ) -> int | None:
         """The id of the backfill that this actor, asking for just this, made since then, if there is one."""
         ...
 
-    def backfill_runs(self, session: Any, backfill_id: int) -> tuple[BackfillRun, ...]:
+    def backfill_runs(self, session: Session, backfill_id: int) -> tuple[BackfillRun, ...]:
         """The dates of a backfill, in the order in which they run."""
         ...
 
-    def failed_runs(self, session: Any, dag_id: str, dag_version_ids: Collection[UUID]) -> list[str]:
+    def failed_runs(self, session: Session, dag_id: str, dag_version_ids: Collection[UUID]) -> list[str]:
         """Runs that failed on one of these versions and were not run again since, oldest first."""
         ...
 
-    def existing_version_ids(self, session: Any, ids: Collection[UUID]) -> set[UUID]:
+    def existing_version_ids(self, session: Session, ids: Collection[UUID]) -> set[UUID]:
         """Those of Airflow's version ids that (still) exist."""
         ...
 
-    def next_version_numbers(self, session: Any, dag_ids: Collection[str]) -> dict[str, int]:
+    def next_version_numbers(self, session: Session, dag_ids: Collection[str]) -> dict[str, int]:
         """For each of these Dags one more than the highest version number that Airflow holds for it."""
         ...
 
-    def unused(self, session: Any, dag_version_ids: Collection[UUID]) -> set[UUID]:
+    def unused(self, session: Session, dag_version_ids: Collection[UUID]) -> set[UUID]:
         """Those versions that no run and no task instance refers to."""
         ...
 
-    def drifted(self, session: Any, dag_ids: Collection[str] | None = None) -> list[Drift]:
+    def drifted(self, session: Session, dag_ids: Collection[str] | None = None) -> list[Drift]:
         """Dags whose rows differ from their active release."""
         ...
 
-    def delete_unused_versions(self, session: Any, ids: Collection[UUID]) -> set[UUID]:
+    def delete_unused_versions(self, session: Session, ids: Collection[UUID]) -> set[UUID]:
         """Delete those of the versions that nothing refers to and return them."""
         ...
 
-    def running_runs(self, session: Any) -> set[int]:
+    def running_runs(self, session: Session) -> set[int]:
         """Ids of running runs."""
         ...
 
-    def unrecorded_runs(self, session: Any, limit: int, watched: Collection[int]) -> list[Any]:
+    def unrecorded_runs(self, session: Session, limit: int, watched: Collection[int]) -> list[Any]:
         """Running runs, and runs of these ids, whose present version no binding records."""
         ...
 
     def unrecorded_outcomes(
-        self, session: Any, limit: int, watched: Collection[int], newest: int
+        self, session: Session, limit: int, watched: Collection[int], newest: int
     ) -> list[RunOutcome]:
         """Ends that nobody recorded, of so many of the newest runs and of runs of these ids.
 
@@ -370,23 +375,23 @@ class Host(Protocol):
         """
         ...
 
-    def has_runs(self, session: Any, dag_id: str) -> bool:
+    def has_runs(self, session: Session, dag_id: str) -> bool:
         """Whether the Dag has a run; the scheduler makes none until the transaction ends."""
         ...
 
-    def airflow_dags(self, session: Any, dag_ids: Collection[str] | None = None) -> list[AirflowDag]:
+    def airflow_dags(self, session: Session, dag_ids: Collection[str] | None = None) -> list[AirflowDag]:
         """What Airflow holds, newest version included; all Dags when no ids are given."""
         ...
 
     def audit(
-        self, session: Any, *, event: str, dag_id: str | None, actor: str, details: Mapping[str, Any]
+        self, session: Session, *, event: str, dag_id: str | None, actor: str, details: Mapping[str, Any]
     ) -> None:
         """Write one line to Airflow's audit log."""
         ...
 
     def show_errors(
         self,
-        session: Any,
+        session: Session,
         bundle_name: str,
         errors: Mapping[str, Mapping[str, str]],
         *,
@@ -400,14 +405,14 @@ class Host(Protocol):
         ...
 
     def show_warnings(
-        self, session: Any, dag_ids: Collection[str], warnings: Sequence[Mapping[str, str]]
+        self, session: Session, dag_ids: Collection[str], warnings: Sequence[Mapping[str, str]]
     ) -> None:
         """Make Airflow's warnings on these Dags these."""
         ...
 
     def select(
         self,
-        session: Any,
+        session: Session,
         *,
         ids: Collection[str] = (),
         globs: Collection[str] = (),
@@ -421,21 +426,21 @@ class Host(Protocol):
         """Whether the bundle keeps versions; True for one that this process does not know."""
         ...
 
-    def bundle_is_configured(self, session: Any, bundle_name: str) -> bool:
+    def bundle_is_configured(self, session: Session, bundle_name: str) -> bool:
         """Whether the deployment (not only this process) still has the bundle."""
         ...
 
-    def serves_moved_files(self, session: Any, bundle_name: str) -> bool:
+    def serves_moved_files(self, session: Session, bundle_name: str) -> bool:
         """Whether the bundle's versions can serve a file under another path, or to another bundle."""
         ...
 
-    def runs(self, session: Any, dag_id: str, *, run_id: str | None, limit: int) -> list[AirflowRun]:
+    def runs(self, session: Session, dag_id: str, *, run_id: str | None, limit: int) -> list[AirflowRun]:
         """The Dag's newest runs, newest first; with a run id, that one or none."""
         ...
 
     def tries(
         self,
-        session: Any,
+        session: Session,
         dag_id: str,
         run_ids: Collection[str],
         *,
@@ -446,119 +451,121 @@ class Host(Protocol):
         ...
 
     def run_page(
-        self, session: Any, dag_id: str, *, until: str | None, limit: int
+        self, session: Session, dag_id: str, *, until: str | None, limit: int
     ) -> tuple[list[GridRun], str | None]:
         """At most *limit* + 1 runs from *until* on, newest first, and the first of the page before."""
         ...
 
-    def some_runs(self, session: Any, dag_id: str, run_ids: Collection[str]) -> dict[str, AirflowRun]:
+    def some_runs(self, session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, AirflowRun]:
         """Those of the runs that exist, by id."""
         ...
 
-    def present(self, session: Any, dag_id: str, run_ids: Collection[str]) -> dict[str, list[Present]]:
+    def present(self, session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, list[Present]]:
         """By run: how far its task instances have come; without runs that have none."""
         ...
 
     def versions_of_instances(
-        self, session: Any, dag_id: str, run_ids: Collection[str]
+        self, session: Session, dag_id: str, run_ids: Collection[str]
     ) -> dict[str, set[UUID]]:
         """By run: the versions that Airflow's rows of its started task instances name."""
         ...
 
     def instance_groups(
-        self, session: Any, dag_id: str, run_ids: Collection[str], task_ids: Collection[str]
+        self, session: Session, dag_id: str, run_ids: Collection[str], task_ids: Collection[str]
     ) -> list[InstanceGroup]:
         """Present task instances of these tasks in these runs, counted by state and version."""
         ...
 
     def instance_rows(
-        self, session: Any, dag_id: str, run_id: str, *, task_id: str | None = None
+        self, session: Session, dag_id: str, run_id: str, *, task_id: str | None = None
     ) -> list[InstanceRow]:
         """Present task instances of one run, by task and map index."""
         ...
 
-    def airflow_versions(self, session: Any, ids: Collection[UUID]) -> dict[UUID, AirflowVersion]:
+    def airflow_versions(self, session: Session, ids: Collection[UUID]) -> dict[UUID, AirflowVersion]:
         """Airflow's versions with these ids; those that are gone are left out."""
         ...
 
-    def version_id_of(self, session: Any, dag_id: str, number: int) -> UUID | None:
+    def version_id_of(self, session: Session, dag_id: str, number: int) -> UUID | None:
         """The id of a Dag's version of this number in Airflow."""
         ...
 
-    def serialized_hashes(self, session: Any, version_ids: Collection[UUID]) -> dict[UUID, str]:
+    def serialized_hashes(self, session: Session, version_ids: Collection[UUID]) -> dict[UUID, str]:
         """Airflow's own hash of the serialized Dag of each of its versions."""
         ...
 
-    def serialized(self, session: Any, version_ids: Collection[UUID]) -> dict[UUID, Mapping[str, Any]]:
+    def serialized(self, session: Session, version_ids: Collection[UUID]) -> dict[UUID, Mapping[str, Any]]:
         """The serialized Dag that Airflow holds of each of its versions."""
         ...
 
     def view_urls(
-        self, session: Any, places: Collection[tuple[str, str | None]]
+        self, session: Session, places: Collection[tuple[str, str | None]]
     ) -> dict[tuple[str, str | None], str]:
         """Where each ``(bundle, version)`` can be looked at in a browser; others are left out."""
         ...
 
     def placed_runs(
-        self, session: Any, dag_id: str, *, since: datetime | None, before: datetime | None, limit: int
+        self, session: Session, dag_id: str, *, since: datetime | None, before: datetime | None, limit: int
     ) -> list[PlacedRun]:
         """The Dag's runs that began in a span of time (from, below), newest first."""
         ...
 
-    def run_counts(self, session: Any, dag_id: str) -> dict[UUID | None, dict[str, int]]:
+    def run_counts(self, session: Session, dag_id: str) -> dict[UUID | None, dict[str, int]]:
         """How many of the Dag's runs came to what on each version, or are under way on it."""
         ...
 
     def matching(
-        self, session: Any, *, tags: Collection[str], owner: str | None, text: str | None
+        self, session: Session, *, tags: Collection[str], owner: str | None, text: str | None
     ) -> set[str] | None:
         """Ids of the Dags with any of the tags, that owner, and the text in their id or name; None: all."""
         ...
 
-    def cards(self, session: Any, dag_ids: Collection[str]) -> dict[str, DagCard]:
+    def cards(self, session: Session, dag_ids: Collection[str]) -> dict[str, DagCard]:
         """What Airflow's rows say of these Dags, by id; those that it lost are left out."""
         ...
 
-    def owners_and_tags(self, session: Any, dag_ids: Collection[str]) -> tuple[list[str], list[str]]:
+    def owners_and_tags(self, session: Session, dag_ids: Collection[str]) -> tuple[list[str], list[str]]:
         """All owners and all tags of these Dags, sorted."""
         ...
 
-    def in_files(self, session: Any, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], set[str]]:
+    def in_files(
+        self, session: Session, places: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], set[str]]:
         """By bundle and path of each Dag file: the Dags that Airflow's rows place in it."""
         ...
 
-    def bundles(self, session: Any) -> dict[str, AirflowBundle]:
+    def bundles(self, session: Session) -> dict[str, AirflowBundle]:
         """All bundles that Airflow has a row of, by name."""
         ...
 
-    def dags_of_bundles(self, session: Any) -> dict[str, dict[str, bool]]:
+    def dags_of_bundles(self, session: Session) -> dict[str, dict[str, bool]]:
         """By name of the bundle: the Dags that Airflow's rows place in it, and whether each is active."""
         ...
 
-    def active_with_failures(self, session: Any) -> set[UUID]:
+    def active_with_failures(self, session: Session) -> set[UUID]:
         """Active versions on which a run has failed and was not run again since."""
         ...
 
-    def counts_by_version(self, session: Any, ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
+    def counts_by_version(self, session: Session, ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
         """How many runs came to what on each of these versions, or are under way on it."""
         ...
 
-    def versions_before(self, session: Any, dag_id: str, number: int) -> list[AirflowVersion]:
+    def versions_before(self, session: Session, dag_id: str, number: int) -> list[AirflowVersion]:
         """Airflow's versions of a Dag below this number, newest first."""
         ...
 
-    def own_tables(self, session: Any) -> list[str]:
+    def own_tables(self, session: Session) -> list[str]:
         """Pinwheel's tables that exist in the database."""
         ...
 
-    def drop_own_tables(self, session: Any) -> None:
+    def drop_own_tables(self, session: Session) -> None:
         """Drop Pinwheel's tables and its version table."""
         ...
 
-    def live_processors(self, session: Any) -> list[str]:
+    def live_processors(self, session: Session) -> list[str]:
         """Machines on which a Dag processor is alive."""
         ...
 
-    def leftovers(self, session: Any) -> dict[str, Any]:
+    def leftovers(self, session: Session) -> dict[str, Any]:
         """What stays ours without the tables: ``bundles``, ``aliased_dags``, ``trial_versions``."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
@@ -20,6 +20,9 @@ from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out, load_sta
 from pinwheel.store import builds, bundles, dags, files
 from pinwheel.store.locking import begin_write, lock_dags
 from pinwheel.store.refusals import is_of_content
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 @frozen
@@ -61,7 +64,7 @@ def settle(host: Host, *, bundle_name: str, seq: int, paths: set[str], grace_sec
     """
     refusals = _Refusals()
 
-    def work(session: Any) -> list[Outcome]:
+    def work(session: Session) -> list[Outcome]:
         begin_write(session)
         _, head_seq, _ = bundles.head(session, bundle_name)
         if head_seq != seq:
@@ -88,7 +91,7 @@ def settle(host: Host, *, bundle_name: str, seq: int, paths: set[str], grace_sec
 
 
 def _moved(
-    host: Host, session: Any, bundle_name: str, present: Mapping[str, Any], refusals: _Refusals
+    host: Host, session: Session, bundle_name: str, present: Mapping[str, Any], refusals: _Refusals
 ) -> tuple[list[Outcome], dict[str, dict[str, str]]]:
     """Take over Dags whose former file no longer holds them from the file of this bundle that does.
 
@@ -112,7 +115,7 @@ def _moved(
     return outcomes, held
 
 
-def _take_over(host: Host, session: Any, dag_id: str, file: Any, refusals: _Refusals) -> list[Outcome]:
+def _take_over(host: Host, session: Session, dag_id: str, file: Any, refusals: _Refusals) -> list[Outcome]:
     if refusals.has(dag_id, file):
         return []
     parse = files.parses(session, [file.parse_id]).get(file.parse_id)
@@ -138,7 +141,7 @@ def _take_over(host: Host, session: Any, dag_id: str, file: Any, refusals: _Refu
         raise _Untaken(dag_id, file, words(error)) from error
 
 
-def _break(host: Host, session: Any, refused: _Untaken) -> None:
+def _break(host: Host, session: Session, refused: _Untaken) -> None:
     file, now = refused.file, host.now()
     error = Refused(
         f"Cannot take Dag {refused.dag_id} from {file.relative_fileloc}",
@@ -156,7 +159,7 @@ def _break(host: Host, session: Any, refused: _Untaken) -> None:
 
 def _gone(
     host: Host,
-    session: Any,
+    session: Session,
     bundle_name: str,
     present: Mapping[str, Any],
     grace_seconds: float,
@@ -189,7 +192,7 @@ def _overdue(row: Any, now: Any, grace_seconds: float) -> bool:
     return row.missing_since is not None and now - row.missing_since > timedelta(seconds=grace_seconds)
 
 
-def retire(host: Host, session: Any, dag_ids: list[str], *, reason: str) -> list[Outcome]:
+def retire(host: Host, session: Session, dag_ids: list[str], *, reason: str) -> list[Outcome]:
     """Retire unpinned Dags; pinned and already retired ones stay as they are."""
     if not dag_ids:
         return []

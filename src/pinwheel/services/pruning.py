@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import field, frozen
 
@@ -20,6 +20,9 @@ from pinwheel.services import once
 from pinwheel.services.ports import Host
 from pinwheel.store import prune as store
 from pinwheel.store.locking import begin_write, lock_dags
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 T = TypeVar("T")
 
@@ -38,7 +41,7 @@ def plan(host: Host, keep: Keep | None = None) -> dict[str, int]:
 
 
 def prune(
-    host: Host, keep: Keep | None = None, *, hold: Callable[[Any], object] = lambda session: None
+    host: Host, keep: Keep | None = None, *, hold: Callable[[Session], object] = lambda session: None
 ) -> dict[str, int]:
     """Remove what may go, in many short transactions; how many rows of each table went.
 
@@ -53,7 +56,7 @@ def prune(
 class _Pass:
     host: Host
     keep: Keep
-    hold: Callable[[Any], object] = lambda session: None
+    hold: Callable[[Session], object] = lambda session: None
     dry: bool = field(default=False, kw_only=True)
     counts: dict[str, int] = field(factory=dict, init=False)
     gone: set[int] = field(factory=set, init=False)
@@ -69,8 +72,8 @@ class _Pass:
         self._rows("pinwheel_request", store.old_requests, now - once.KEPT, store.remove_requests)
         return dict(sorted(self.counts.items()))
 
-    def _transaction(self, work: Callable[[Any], T]) -> T:
-        def held(session: Any) -> T:
+    def _transaction(self, work: Callable[[Session], T]) -> T:
+        def held(session: Session) -> T:
             if not self.dry:
                 begin_write(session)
                 self.hold(session)
@@ -93,7 +96,7 @@ class _Pass:
                 self._count("pinwheel_binding", bindings)
                 self._count("pinwheel_outcome", outcomes)
 
-    def _some_runs(self, dag_id: str, run_ids: Sequence[str], session: Any) -> tuple[int, int]:
+    def _some_runs(self, dag_id: str, run_ids: Sequence[str], session: Session) -> tuple[int, int]:
         left = set(run_ids) - self.host.some_runs(session, dag_id, run_ids).keys()
         counts = store.count_runs(session, dag_id, left)
         if not self.dry:
@@ -111,7 +114,9 @@ class _Pass:
             self._count("pinwheel_broken_build", broken)
             after = dag_ids[-1]
 
-    def _some_builds(self, dag_ids: Sequence[str], on_shelf: set[int], session: Any) -> tuple[set[int], int]:
+    def _some_builds(
+        self, dag_ids: Sequence[str], on_shelf: set[int], session: Session
+    ) -> tuple[set[int], int]:
         if not self.dry:
             lock_dags(session, dag_ids)
         named = store.named_builds(session, dag_ids) | on_shelf
@@ -130,7 +135,7 @@ class _Pass:
             self._count("pinwheel_parse", self._transaction(partial(self._some_parses, places)))
             after = places[-1]
 
-    def _some_parses(self, places: Sequence[tuple[str, str]], session: Any) -> int:
+    def _some_parses(self, places: Sequence[tuple[str, str]], session: Session) -> int:
         facts = store.parse_facts(session, places)
         named = {build for fact in facts for build in fact.builds}
         standing = store.standing_among(session, [fact.id for fact in facts])
@@ -154,7 +159,7 @@ class _Pass:
         for chunk in chunks(sorted(unneeded), ROWS):
             self._count("pinwheel_source", self._transaction(partial(self._some_sources, chunk, last)))
 
-    def _some_sources(self, digests: Sequence[str], last: int, session: Any) -> int:
+    def _some_sources(self, digests: Sequence[str], last: int, session: Session) -> int:
         # Held first: of who names one meanwhile, we see the build, or it does not see the source
         unneeded = store.lock_sources(session, digests) - store.manifests_since(session, last)
         store.remove_sources(session, unneeded)
@@ -165,7 +170,7 @@ class _Pass:
         table: str,
         old: Callable[..., list[Any]],
         before: Any,
-        remove: Callable[[Any, Sequence[Any]], None],
+        remove: Callable[[Session, Sequence[Any]], None],
     ) -> None:
         ids = self.host.run(partial(old, before=before))
         if not self.dry:
@@ -174,5 +179,5 @@ class _Pass:
         self._count(table, len(ids))
 
 
-def _remove(remove: Callable[[Any, Sequence[Any]], None], ids: Sequence[Any], session: Any) -> None:
+def _remove(remove: Callable[[Session, Sequence[Any]], None], ids: Sequence[Any], session: Session) -> None:
     remove(session, ids)

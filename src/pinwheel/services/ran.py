@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from attrs import evolve, frozen
@@ -24,6 +24,9 @@ from pinwheel.services.ports import AirflowRun, AirflowTry, Host
 from pinwheel.services.views import plain_version
 from pinwheel.store import bindings, builds, releases, versions
 
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
 UNKNOWN = "unknown"
 _KEY = re.compile(r"([rtv])([1-9][0-9]{0,9})\Z")
 
@@ -34,7 +37,9 @@ def parse_key(key: str) -> tuple[str, int] | None:
     return (match[1], int(match[2])) if match else None
 
 
-def run_versions(host: Host, session: Any, dag_id: str, runs: Sequence[AirflowRun]) -> dict[str, RunVersions]:
+def run_versions(
+    host: Host, session: Session, dag_id: str, runs: Sequence[AirflowRun]
+) -> dict[str, RunVersions]:
     """By run id. Only runs whose versions follow from their tries are looked at closely."""
     bound = bindings.of_runs(session, dag_id, [run.run_id for run in runs])
     close = {run_id for run_id, rows in bound.items() if needs_tries(rows)}
@@ -87,7 +92,7 @@ _UNKNOWN = VersionView(key=UNKNOWN, kind=UNKNOWN)
 class Names:
     """Keys and descriptions of a Dag's versions."""
 
-    def __init__(self, host: Host, session: Any, dag_id: str, ids: Collection[UUID | None]) -> None:
+    def __init__(self, host: Host, session: Session, dag_id: str, ids: Collection[UUID | None]) -> None:
         wanted = {version_id for version_id in ids if version_id is not None}
         known = releases.by_dag_version(session, wanted)
         found = builds.by_ids(session, {row.build_id for row in known.values()})
@@ -123,7 +128,7 @@ class Names:
         every = self.by_key()
         return {key: every[key] for key in keys}
 
-    def link(self, host: Host, session: Any) -> None:
+    def link(self, host: Host, session: Session) -> None:
         """Add to each description where its commit can be looked at."""
         views = self._views.values()
         links = Links.to(host, session, [(view.bundle, view.bundle_version) for view in views])

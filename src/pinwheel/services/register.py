@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, frozen
 
@@ -20,6 +20,9 @@ from pinwheel.services.releasing import Outcome
 from pinwheel.store import builds, dags, files
 from pinwheel.store.locking import begin_write
 from pinwheel.store.refusals import may_pass
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 T = TypeVar("T")
 
@@ -76,7 +79,7 @@ def _announce(host: Host, outcomes: Iterable[Outcome]) -> None:
     host.announce([{"kind": o.kind or "build", "dag_id": o.dag_id} for o in outcomes if o.changed])
 
 
-def _register(host: Host, parsed: Sequence[ParsedFile], session: Any) -> list[Outcome]:
+def _register(host: Host, parsed: Sequence[ParsedFile], session: Session) -> list[Outcome]:
     begin_write(session)
     now = host.now()
     bundle_name, bundle_version, seq = parsed[0].bundle_name, parsed[0].bundle_version, parsed[0].seq
@@ -120,7 +123,7 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Any) -> list[Ou
     return outcomes
 
 
-def _with_usable_paths(host: Host, session: Any, parsed: Sequence[ParsedFile]) -> list[ParsedFile]:
+def _with_usable_paths(host: Host, session: Session, parsed: Sequence[ParsedFile]) -> list[ParsedFile]:
     """Those whose path fits into a key; of the others only the reason is kept, where users look."""
     for file in parsed:
         if len(file.path) > text.FILE_PATH:
@@ -135,7 +138,7 @@ def _with_usable_paths(host: Host, session: Any, parsed: Sequence[ParsedFile]) -
 
 
 def _affected(
-    session: Any,
+    session: Session,
     bundle_name: str,
     found: Mapping[str, set[str]],
     known: Mapping[str, Any],
@@ -279,7 +282,7 @@ def _reuse_some(host: Host, again: Sequence[_Again], gone: set[str]) -> list[Out
         return host.run(partial(_reuse, host, [refused], gone))
 
 
-def _reuse(host: Host, again: Sequence[_Again], gone: set[str], session: Any) -> list[Outcome]:
+def _reuse(host: Host, again: Sequence[_Again], gone: set[str], session: Session) -> list[Outcome]:
     """``gone`` gets the files whose builds were pruned meanwhile: these are to be parsed."""
     begin_write(session)
     now = host.now()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pinwheel.core.errors import unknown_dag
 from pinwheel.core.selector import Selector
 from pinwheel.services.ports import Host
 from pinwheel.store import dags
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 def select(host: Host, selector: Selector, *, retired: bool = False) -> list[str]:
@@ -19,7 +22,7 @@ def select(host: Host, selector: Selector, *, retired: bool = False) -> list[str
     :raises NotFound: a Dag is named that neither Pinwheel nor Airflow knows.
     """
 
-    def work(session: Any) -> list[str]:
+    def work(session: Session) -> list[str]:
         if selector.names_only:
             return sorted(set(selector.ids))
         found = host.select(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from attrs import asdict, evolve, frozen
@@ -22,6 +22,9 @@ from pinwheel.services.releasing import load_states, place_for_runs, projections
 from pinwheel.store import bindings, builds, dags, events, releases
 from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 @frozen(kw_only=True)
@@ -109,7 +112,7 @@ def trigger(
             )
         )
 
-    def work(session: Any) -> Bound:
+    def work(session: Session) -> Bound:
         lock_dags(session, [dag_id])
         target = target_of(host, session, dag_id, build, verb="trigger")
         version_id, release, bundle_version = version_for(host, session, target)
@@ -201,7 +204,7 @@ def clear(
             )
         )
 
-    def work(session: Any) -> list[Cleared]:
+    def work(session: Session) -> list[Cleared]:
         lock_dags(session, [dag_id])
         target = target_of(host, session, dag_id, build, verb="clear") if build is not None else None
         return clear_each(
@@ -238,7 +241,7 @@ def clear(
 
 def clear_each(
     host: Host,
-    session: Any,
+    session: Session,
     dag_id: str,
     run_ids: Sequence[str],
     target: Build | None,
@@ -274,7 +277,7 @@ def clear_each(
 
 def _clear_one(
     host: Host,
-    session: Any,
+    session: Session,
     dag_id: str,
     run_id: str,
     target: Build | None,
@@ -345,7 +348,7 @@ def _clear_one(
     return bound
 
 
-def _untouched(host: Host, session: Any, dag_id: str, run_id: str) -> Cleared:
+def _untouched(host: Host, session: Session, dag_id: str, run_id: str) -> Cleared:
     """A run in which there is nothing to clear, and what it is bound to."""
     run = host.some_runs(session, dag_id, [run_id])[run_id]
     version_id = run.dag_version_id
@@ -362,7 +365,7 @@ def _untouched(host: Host, session: Any, dag_id: str, run_id: str) -> Cleared:
     )
 
 
-def version_for(host: Host, session: Any, build: Build) -> tuple[UUID, int | None, str | None]:
+def version_for(host: Host, session: Session, build: Build) -> tuple[UUID, int | None, str | None]:
     """Airflow's version row for a build: that of its newest release, else one made for trials.
 
     Returns ``(id, release or None, bundle version)``; the latter is the one that a run bound to the row is
@@ -400,7 +403,7 @@ def version_for(host: Host, session: Any, build: Build) -> tuple[UUID, int | Non
     return version_id, None, place.bundle_version
 
 
-def _move_unused(host: Host, session: Any, written: Any, place: Place) -> None:
+def _move_unused(host: Host, session: Session, written: Any, place: Place) -> None:
     """Let a release's or trial's version row say the place that its runs will have, if it has none yet.
 
     Airflow takes a run's bundle version from the run, but that of some callbacks and of its own triggers
@@ -411,7 +414,7 @@ def _move_unused(host: Host, session: Any, written: Any, place: Place) -> None:
         releases.move(session, written.dag_version_id, place.bundle_version)
 
 
-def target_of(host: Host, session: Any, dag_id: str, number: int | None, *, verb: str) -> Build:
+def target_of(host: Host, session: Session, dag_id: str, number: int | None, *, verb: str) -> Build:
     state = load_states(host, session, [dag_id])[dag_id]
     if not state.versioned:
         raise Refused(
@@ -450,7 +453,7 @@ def target_of(host: Host, session: Any, dag_id: str, number: int | None, *, verb
 
 def _record(
     host: Host,
-    session: Any,
+    session: Session,
     kind: EventKind,
     bound: Bound,
     *,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pinwheel.core.errors import Refused
 from pinwheel.core.why_held import why_held
 from pinwheel.services.ports import Host
 from pinwheel.store import dags
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 def plan(host: Host) -> dict[str, Any]:
@@ -27,7 +30,7 @@ def uninstall(host: Host, *, force: bool = False) -> dict[str, Any]:
     :raises Refused: a Dag processor is alive: ours would fail without its tables. ``force`` does it anyway.
     """
 
-    def work(session: Any) -> dict[str, Any]:
+    def work(session: Session) -> dict[str, Any]:
         found = _plan(host, session)
         if found["processors"] and not force:
             raise Refused(
@@ -43,7 +46,7 @@ def uninstall(host: Host, *, force: bool = False) -> dict[str, Any]:
     return host.run(work)
 
 
-def _plan(host: Host, session: Any) -> dict[str, Any]:
+def _plan(host: Host, session: Session) -> dict[str, Any]:
     tables = host.own_tables(session)
     rows = dags.rows(session) if "pinwheel_dag" in tables else {}
     pinned = sorted(dag_id for dag_id, row in rows.items() if row.pinned)

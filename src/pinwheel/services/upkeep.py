@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pinwheel.core.drift import Drift
 from pinwheel.core.release import Decision, Kind, Release, Track
@@ -23,6 +23,9 @@ from pinwheel.services.releasing import (
 from pinwheel.store import bindings, builds, dags, outcomes
 from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 LATELY = 200
 """So many of the newest runs are looked at for an end that nobody recorded."""
@@ -49,7 +52,7 @@ def repair_drift(host: Host) -> list[Drift]:
     return repaired
 
 
-def _repair(host: Host, dag_id: str, session: Any) -> list[Drift]:
+def _repair(host: Host, dag_id: str, session: Session) -> list[Drift]:
     lock_dags(session, [dag_id])
     found = host.drifted(session, [dag_id])
     if not found:
@@ -97,7 +100,7 @@ def reassert(host: Host, dag_ids: Collection[str]) -> int:
     not touched. Returns how many Dags were written.
     """
 
-    def work(session: Any) -> int:
+    def work(session: Session) -> int:
         lock_dags(session, dag_ids)
         rows = {
             row.active_build_id: row
@@ -132,7 +135,7 @@ def keep_asserted(host: Host, dag_ids: Sequence[str], seen: dict[str, str]) -> i
     before = host.run(lambda session: host.standing(session, dag_ids))
     same = [dag_id for dag_id in dag_ids if dag_id in before and seen.get(dag_id) == before[dag_id]]
 
-    def touch(session: Any) -> None:
+    def touch(session: Session) -> None:
         lock_dags(session, same)
         host.touch(session, same)
         dags.mark_asserted(session, same, host.now())
@@ -157,7 +160,7 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
     """
     watched = set() if watched is None else watched
 
-    def work(session: Any) -> int:
+    def work(session: Session) -> int:
         now = host.now()
         runs = host.unrecorded_runs(session, limit, watched)
         seen = {(run.dag_id, run.run_id) for run in runs if run.id in watched}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from attrs import frozen
 
@@ -20,6 +20,9 @@ from pinwheel.store import builds as build_store
 from pinwheel.store import dags as dag_store
 from pinwheel.store import files as file_store
 from pinwheel.store import releases as release_store
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 def instant(value: datetime | None) -> str | None:
@@ -93,7 +96,7 @@ def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[Status
     :raises NotFound: one of the named Dags is not managed.
     """
 
-    def work(session: Any) -> list[StatusView]:
+    def work(session: Session) -> list[StatusView]:
         rows = dag_store.rows(session, dag_ids)
         for dag_id in sorted(set(dag_ids or ()) - rows.keys()):
             raise unknown_dag(dag_id)
@@ -151,7 +154,7 @@ def _status(
     )
 
 
-def managed(session: Any, dag_id: str) -> ManagedDag:
+def managed(session: Session, dag_id: str) -> ManagedDag:
     """The Dag's row.
 
     :raises NotFound: the Dag is not managed.

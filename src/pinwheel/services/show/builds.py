@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from attrs import frozen
 
@@ -17,6 +17,9 @@ from pinwheel.services.ports import AirflowVersion, Host
 from pinwheel.services.views import managed, plain_version
 from pinwheel.store import builds as store
 from pinwheel.store import releases as release_store
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 GOOD, BROKEN = "good", "broken"
 BEFORE = "before"
@@ -172,7 +175,7 @@ def builds(host: Host, dag_id: str) -> list[BuildView]:
     :raises NotFound: the Dag is not managed.
     """
 
-    def work(session: Any) -> list[BuildView]:
+    def work(session: Session) -> list[BuildView]:
         managed(session, dag_id)
         numbers = release_store.numbers_by_build(session, dag_id)
         good = [BuildView.of(build, numbers.get(build.id, ())) for build in store.of_dag(session, dag_id)]
@@ -199,7 +202,7 @@ def releases(host: Host, dag_id: str, *, include_before: bool = False) -> list[R
     :raises NotFound: the Dag is not managed.
     """
 
-    def work(session: Any) -> list[ReleaseView]:
+    def work(session: Session) -> list[ReleaseView]:
         row = managed(session, dag_id)
         ledger = release_store.of_dag(session, dag_id)
         found = store.by_ids(session, {item.build_id for item in ledger})
@@ -230,7 +233,7 @@ def diff(host: Host, dag_id: str, from_build: int | None = None, to_build: int |
     :raises InvalidInput: a number is below 1.
     """
 
-    def work(session: Any) -> DiffView:
+    def work(session: Session) -> DiffView:
         old, new = two_builds(session, dag_id, from_build, to_build)
         stored = store.serialized(session, [old.id, new.id])
         before, after, untraced = files_of_two(session, old, new)
@@ -248,7 +251,7 @@ def diff(host: Host, dag_id: str, from_build: int | None = None, to_build: int |
 
 
 def two_builds(
-    session: Any, dag_id: str, from_build: int | None, to_build: int | None
+    session: Session, dag_id: str, from_build: int | None, to_build: int | None
 ) -> tuple[Build, Build]:
     """The builds of these numbers, or the active and the newest one, for comparing.
 
@@ -262,7 +265,7 @@ def two_builds(
     )
 
 
-def files_of_two(session: Any, old: Build, new: Build) -> tuple[dict[str, str], dict[str, str], bool]:
+def files_of_two(session: Session, old: Build, new: Build) -> tuple[dict[str, str], dict[str, str], bool]:
     """Paths to content ids of both builds, and whether one of them is known by its Dag's file only."""
     found = store.files_of(session, {old.id, new.id})
     before, after = found.get(old.id, {}), found.get(new.id, {})
@@ -274,7 +277,7 @@ def files_of_two(session: Any, old: Build, new: Build) -> tuple[dict[str, str], 
     return before, after, untraced
 
 
-def _build_named(session: Any, dag_id: str, number: int | None, default_id: int | None) -> Build:
+def _build_named(session: Session, dag_id: str, number: int | None, default_id: int | None) -> Build:
     if number is not None and number < 1:
         raise InvalidInput(
             f"Cannot compare builds of {dag_id}", found=f"build {number}", remedy="Numbers start at 1"
@@ -295,7 +298,7 @@ def _build_named(session: Any, dag_id: str, number: int | None, default_id: int 
 
 
 def _file_changes(
-    session: Any, before: Mapping[str, str], after: Mapping[str, str]
+    session: Session, before: Mapping[str, str], after: Mapping[str, str]
 ) -> tuple[differences.FileChange, ...]:
     changed = {path for path in {*before, *after} if before.get(path) != after.get(path)}
     digests = {m[path] for m in (before, after) for path in changed if path in m}

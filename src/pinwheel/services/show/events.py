@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from attrs import fields, frozen
 
@@ -14,6 +14,9 @@ from pinwheel.core.event import EventKind
 from pinwheel.services.ports import Host
 from pinwheel.services.show.plain import ABSENT, Sometimes
 from pinwheel.store import events as store
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 @frozen(kw_only=True)
@@ -115,7 +118,7 @@ def events(
     if limit < 1:
         raise InvalidInput("Cannot list events", found=f"limit {limit}", remedy="Give a limit of 1 or more")
 
-    def work(session: Any) -> list[EventView]:
+    def work(session: Session) -> list[EventView]:
         rows = store.listed(
             session,
             dag_ids=dag_ids,
