@@ -6,12 +6,21 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    Playwright,
+    expect,
+)
 
 from harness.airflow_env import AirflowEnv
 from harness.processes import TIMEOUT_FACTOR
@@ -135,6 +144,25 @@ class Visitor:
         self.page.add_init_script(f"""localStorage.setItem('timezone', '"{name}"')""")
 
 
+_contexts: dict[tuple[Browser, str, str, Theme], BrowserContext] = {}
+
+
+def _context(browser: Browser, airflow: AirflowEnv, user: str, theme: Theme) -> BrowserContext:
+    """One for each user and theme, so that Airflow's own scripts are fetched and compiled once."""
+    key = browser, airflow.url, user, theme
+    if key not in _contexts:
+        context = browser.new_context(
+            viewport={"width": VIEW["width"], "height": VIEW["height"]},
+            color_scheme=theme,
+            timezone_id="UTC",
+        )
+        context.set_default_timeout(20_000 * TIMEOUT_FACTOR)
+        # The cookie that Airflow's own login page sets.
+        context.add_cookies([{"name": "_token", "value": airflow.token(user), "url": airflow.url}])
+        _contexts[key] = context
+    return _contexts[key]
+
+
 @contextmanager
 def visit(
     browser: Browser,
@@ -147,17 +175,17 @@ def visit(
 
     ``url``: of another API server over the same database.
     """
-    context = browser.new_context(
-        viewport={"width": VIEW["width"], "height": VIEW["height"]}, color_scheme=theme, timezone_id="UTC"
-    )
-    context.set_default_timeout(20_000 * TIMEOUT_FACTOR)
     expect.set_options(timeout=int(20_000 * TIMEOUT_FACTOR))
-    # The cookie that Airflow's own login page sets.
-    context.add_cookies([{"name": "_token", "value": airflow.token(user), "url": airflow.url}])
+    page = _context(browser, airflow, user, theme).new_page()
     try:
-        visitor = Visitor(context.new_page(), airflow, url or airflow.url)
+        visitor = Visitor(page, airflow, url or airflow.url)
         visitor.set_theme(theme)
         yield visitor
         assert visitor.errors == [], "\n".join(visitor.errors)
     finally:
-        context.close()
+        # The next window of this user begins as the first did.
+        page.context.unroute_all()
+        page.context.set_offline(False)
+        with suppress(Error):
+            page.evaluate("() => localStorage.clear()")
+        page.close()
