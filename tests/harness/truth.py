@@ -365,11 +365,11 @@ class Reader:
         yield from self._rest(dag_id, tries, versioned)
 
     def _history(self, dag_id: str, tries: Sequence[Printed], versioned: bool) -> Iterator[Reading]:
-        from pinwheel.services import history
+        from pinwheel.services.history import TryView, history
 
-        shown: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-        for row in history.history(self.host, dag_id):
-            key = (dag_id, row["run_id"], row["task_id"], row["map_index"], row["try_number"])
+        shown: dict[tuple[Any, ...], list[TryView]] = {}
+        for row in history(self.host, dag_id):
+            key = (dag_id, row.run_id, row.task_id, row.map_index, row.try_number)
             shown.setdefault(key, []).append(row)
         for ran in tries:
             rows = shown.get(ran.key, [])
@@ -377,20 +377,20 @@ class Reader:
             yield Reading("pinwheel.listed", subject, len(rows) == 1, f"{len(rows)} tries", "1 try")
             for row in rows[:1]:
                 if versioned:
-                    yield _equal("pinwheel.version", subject, row["bundle_version"], ran.sha)
-                wrong = self._stored_differently(dag_id, row["build"], ran)
+                    yield _equal("pinwheel.version", subject, row.bundle_version, ran.sha)
+                wrong = self._stored_differently(dag_id, row.build, ran)
                 yield Reading(
                     "pinwheel.source",
                     subject,
                     not wrong,
-                    f"build {row['build']} {wrong}",
+                    f"build {row.build} {wrong}",
                     str(dict(ran.marks)),
                 )
         # What nobody ran must not be shown as having run.
         truth = {ran.key for ran in tries}
         for key, rows in shown.items():
-            if key not in truth and any(row["state"] in ("success", "failed") for row in rows):
-                yield Reading("pinwheel.listed", "/".join(map(str, key)), False, rows[0]["state"], "nothing")
+            if key not in truth and any(row.state in ("success", "failed") for row in rows):
+                yield Reading("pinwheel.listed", "/".join(map(str, key)), False, rows[0].state, "nothing")
 
     def _stored_differently(self, dag_id: str, build: int | None, ran: Printed) -> list[str]:
         """The files of the build whose stored source is not what lay where the try ran, and the marks that

@@ -145,7 +145,7 @@ def counted(world: Prebuilt) -> dict[int, dict[str, int]]:
 
 def in_fleet(world: Prebuilt, **wish: Any) -> list[dict[str, int]]:
     """What the fleet says of the runs on the active release of each Dag that fits."""
-    return [one["runs"] for one in fleet.fleet(world.host, fleet.Wish(**wish), lambda: ["d"])["dags"]]
+    return [one.runs for one in fleet.fleet(world.host, fleet.Wish(**wish), lambda: ["d"]).dags]
 
 
 def again(world: Prebuilt, run_id: str, state: str, build: int | None = None) -> None:
