@@ -255,7 +255,7 @@ def test_uninstalled_is_a_plain_airflow_that_goes_on(source: Any) -> None:
         world.change(Verb.ROLLBACK)
         before = {k: v for k, v in invariants.dump(database.engine()).items() if k not in OWN}
         told = uninstall.uninstall(world.host)
-        assert set(told["tables"]) == OWN
+        assert set(told.tables) == OWN
         assert tables(database) & OWN == set()
         after = invariants.dump(database.engine(), but=OWN)
         assert invariants.differing(before, after) == []

@@ -22,6 +22,7 @@ from pinwheel.airflow3.bound import BINDING, OUTCOME
 from pinwheel.airflow3.tries import word_of
 from pinwheel.core.drift import Drift
 from pinwheel.core.records import RunOutcome
+from pinwheel.services.ports import UnrecordedRun
 from pinwheel.store import tables as t
 
 
@@ -158,27 +159,26 @@ def running_runs(session: Session) -> set[int]:
     )
 
 
-def unrecorded_runs(session: Session, limit: int, watched: Collection[int]) -> list[Any]:
+def unrecorded_runs(session: Session, limit: int, watched: Collection[int]) -> list[UnrecordedRun]:
     """Running runs of managed Dags, and runs of these ids, without a binding for their clear number."""
-    return list(
-        session.execute(
-            select(
-                DagRun.id,
-                DagRun.dag_id,
-                DagRun.run_id,
-                DagRun.clear_number,
-                DagRun.created_dag_version_id,
-                DagRun.bundle_version,
-                DagRun.queued_at,
-            )
-            .join(t.dag, t.dag.c.dag_id == DagRun.dag_id)
-            .where(
-                or_(DagRun.state == DagRunState.RUNNING, DagRun.id.in_(watched)),
-                ~exists().where(BINDING),
-            )
-            .limit(limit)
+    rows = session.execute(
+        select(
+            DagRun.id,
+            DagRun.dag_id,
+            DagRun.run_id,
+            DagRun.clear_number,
+            DagRun.created_dag_version_id.label("dag_version_id"),
+            DagRun.bundle_version,
+            DagRun.queued_at,
         )
+        .join(t.dag, t.dag.c.dag_id == DagRun.dag_id)
+        .where(
+            or_(DagRun.state == DagRunState.RUNNING, DagRun.id.in_(watched)),
+            ~exists().where(BINDING),
+        )
+        .limit(limit)
     )
+    return [UnrecordedRun(**row._mapping) for row in rows]
 
 
 def unrecorded_outcomes(

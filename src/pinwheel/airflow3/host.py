@@ -68,7 +68,9 @@ from pinwheel.services.ports import (
     Host,
     InstanceGroup,
     InstanceRow,
+    Leftovers,
     PlacedRun,
+    UnrecordedRun,
 )
 from pinwheel.store import tables as t
 from pinwheel.store.refusals import is_hopeless, said
@@ -84,7 +86,7 @@ class AirflowHost:
         self._session = session
         self._versioned: dict[str, bool] | None = None
 
-    def run(self, work: Callable[[Any], T]) -> T:
+    def run(self, work: Callable[[Session], T]) -> T:
         """See the port. With a session given at construction, *work* joins its transaction instead."""
         if self._session is not None:
             return work(self._session)
@@ -124,7 +126,7 @@ class AirflowHost:
                 ) from error
         return Keep(**values)
 
-    def announce(self, events: Sequence[Mapping[str, Any]]) -> None:
+    def announce(self, events: Sequence[Mapping[str, str]]) -> None:
         for event in events:
             log.info("pinwheel change", **event)
 
@@ -231,7 +233,7 @@ class AirflowHost:
     def running_runs(self, session: Session) -> set[int]:
         return drift.running_runs(session)
 
-    def unrecorded_runs(self, session: Session, limit: int, watched: Collection[int]) -> list[Any]:
+    def unrecorded_runs(self, session: Session, limit: int, watched: Collection[int]) -> list[UnrecordedRun]:
         return drift.unrecorded_runs(session, limit, watched)
 
     def unrecorded_outcomes(
@@ -434,7 +436,7 @@ class AirflowHost:
     def live_processors(self, session: Session) -> list[str]:
         return uninstall.live_processors(session)
 
-    def leftovers(self, session: Session) -> dict[str, Any]:
+    def leftovers(self, session: Session) -> Leftovers:
         return uninstall.leftovers(session)
 
     def bundle_is_configured(self, session: Session, bundle_name: str) -> bool:
@@ -458,7 +460,7 @@ class AirflowHost:
 class _Rehearsal(AirflowHost):
     """A host in a transaction that will be rolled back, so there is nothing to announce."""
 
-    def announce(self, events: Sequence[Mapping[str, Any]]) -> None:
+    def announce(self, events: Sequence[Mapping[str, str]]) -> None:
         return
 
 

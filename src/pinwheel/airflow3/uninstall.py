@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from airflow.jobs.job import Job
 from airflow.models.dag import DagModel
 from airflow.models.dag_version import DagVersion
@@ -12,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import bundles_config
 from pinwheel.airflow3.db_manager import PinwheelDBManager
+from pinwheel.services.ports import Leftovers
 from pinwheel.store.tables import VERSION_TABLE, metadata
 
 OWN_BUNDLES = "pinwheel."
@@ -34,7 +33,7 @@ def live_processors(session: Session) -> list[str]:
     return sorted({job.hostname or "?" for job in jobs if job.is_alive()})
 
 
-def leftovers(session: Session) -> dict[str, Any]:
+def leftovers(session: Session) -> Leftovers:
     """What is still ours in Airflow's rows and configuration once the tables are gone."""
     bundles = [
         name
@@ -45,4 +44,4 @@ def leftovers(session: Session) -> dict[str, Any]:
         select(DagModel.dag_id).where(DagModel.bundle_version.contains("+")).order_by(DagModel.dag_id)
     )
     trials = session.scalar(select(func.count()).select_from(DagVersion).where(DagVersion.version_number < 0))
-    return {"bundles": sorted(bundles), "aliased_dags": list(aliased), "trial_versions": trials or 0}
+    return Leftovers(bundles=tuple(sorted(bundles)), aliased_dags=tuple(aliased), trial_versions=trials or 0)

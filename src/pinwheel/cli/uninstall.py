@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
@@ -12,6 +12,8 @@ from pinwheel.wiring import make_host
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from pinwheel.services.uninstall import Leaving
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,33 +28,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> None:
     from pinwheel.services import uninstall
+    from pinwheel.services.show.plain import plain
 
     args = context.args
     host = make_host(quiet=not args.debug)
     if args.plan:
         found = uninstall.plan(host)
-        context.emit(found, lambda console: render(console, found, done=False))
+        context.emit(plain(found), lambda console: render(console, found, done=False))
         return
     if context.interactive and not args.yes:
         found = uninstall.plan(host)
-        context.emit(found, lambda console: render(console, found, done=False))
+        context.emit(plain(found), lambda console: render(console, found, done=False))
         context.confirm("Drop the tables? Builds, releases and their history are lost.")
     dropped = uninstall.uninstall(host, force=args.yes)
-    context.emit(dropped, lambda console: render(console, dropped, done=True))
+    context.emit(plain(dropped), lambda console: render(console, dropped, done=True))
 
 
-def render(console: Console, found: dict[str, Any], *, done: bool) -> None:
-    if not found["tables"]:
+def render(console: Console, found: Leaving, *, done: bool) -> None:
+    if not found.tables:
         console.print("Pinwheel has no tables in this database.")
     else:
         went = "Dropped" if done else "Would drop"
         console.print(
-            text(f"{went} {counted(len(found['tables']), 'table')}: ", "bold") + ", ".join(found["tables"])
+            text(f"{went} {counted(len(found.tables), 'table')}: ", "bold") + ", ".join(found.tables)
         )
-    if found["processors"]:
-        console.print(text(f"A Dag processor is alive on {', '.join(found['processors'])}.", "bold red"))
-    if found["held"]:
-        console.print(text(f"Held back now: {', '.join(found['held'])}", "yellow"), soft_wrap=True)
+    if found.processors:
+        console.print(text(f"A Dag processor is alive on {', '.join(found.processors)}.", "bold red"))
+    if found.held:
+        console.print(text(f"Held back now: {', '.join(found.held)}", "yellow"), soft_wrap=True)
     console.print(text("What remains to be done" if done else "What would remain to be done", "bold"))
-    for sentence in found["remains"]:
+    for sentence in found.remains:
         console.print(f"  - {sentence}", soft_wrap=True)

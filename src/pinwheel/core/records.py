@@ -10,6 +10,7 @@ from uuid import UUID
 from attrs import field, fields, frozen
 
 from pinwheel.core.event import EventKind, event_kind
+from pinwheel.core.json import Json
 from pinwheel.core.release import Kind, Track
 
 
@@ -145,7 +146,8 @@ class AnsweredRequest(Record):
     fingerprint: str
     verb: str
     dag_ids: Sequence[str]
-    answer: Any
+    answer: Json
+    """None: not yet."""
     at: datetime
 
 
@@ -176,8 +178,8 @@ class ParseResult(Record):
 
 
 @frozen(kw_only=True)
-class Parse(ParseResult):
-    """A parse of one file, with what it read."""
+class NewParse(Record):
+    """A parse of one file, with what it read and gave."""
 
     bundle_name: str
     relative_fileloc: str
@@ -185,8 +187,18 @@ class Parse(ParseResult):
     inputs_digest: str
     runtime: str
     inputs: Mapping[str, Any]
+    builds: Mapping[str, int]
+    error: str | None
+    impure: Sequence[Mapping[str, str]] | None
     seconds: float | None
     parsed_at: datetime
+
+
+@frozen(kw_only=True)
+class Parse(NewParse):
+    """A stored one."""
+
+    id: int
 
 
 @frozen(kw_only=True)

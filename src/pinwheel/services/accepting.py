@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
@@ -12,6 +12,7 @@ from pinwheel.core import text
 from pinwheel.core.build import Build
 from pinwheel.core.definers import Holder, definers
 from pinwheel.core.event import EventKind
+from pinwheel.core.records import DagFile, ManagedDag
 from pinwheel.core.release import Command, DagState, Verb, decide
 from pinwheel.services.making import Made, ParsedFile
 from pinwheel.services.ports import Host
@@ -26,7 +27,7 @@ def release_newest(
     host: Host,
     session: Session,
     made: Mapping[str, Made],
-    rows: Mapping[str, Any],
+    rows: Mapping[str, ManagedDag],
     *,
     bundle_name: str,
     seq: int,
@@ -78,7 +79,7 @@ def _is_active(state: DagState, build: Build) -> bool:
 
 
 def _accepted(
-    session: Session, made: Mapping[str, Made], rows: Mapping[str, Any], *, bundle_name: str, seq: int
+    session: Session, made: Mapping[str, Made], rows: Mapping[str, ManagedDag], *, bundle_name: str, seq: int
 ) -> dict[str, Made]:
     return {
         dag_id: item
@@ -87,19 +88,23 @@ def _accepted(
     }
 
 
-def _is_accepted(session: Session, item: Made, row: Any, place: tuple[str, str], seq: int) -> bool:
+def _is_accepted(session: Session, item: Made, row: ManagedDag, place: tuple[str, str], seq: int) -> bool:
     if (row.bundle_name, row.relative_fileloc) == place:
-        return bool(row.newest_seq <= seq)
+        return row.newest_seq <= seq
     if row.newest_build_id is None or not _still_there(session, row):
         return True
-    return row.bundle_name == place[0] and row.newest_seq <= seq and _defines(session, row, item)
+    return (
+        row.bundle_name == place[0]
+        and row.newest_seq <= seq
+        and _defines(session, row, row.newest_build_id, item)
+    )
 
 
-def _defines(session: Session, row: Any, item: Made) -> bool:
+def _defines(session: Session, row: ManagedDag, newest: int, item: Made) -> bool:
     """Whether the Dag's present file only imported it from this one."""
-    used = builds.files_of(session, [row.newest_build_id, item.build.id])
+    used = builds.files_of(session, [newest, item.build.id])
     holders = [
-        _holder(session, row.relative_fileloc, used.get(row.newest_build_id, {})),
+        _holder(session, row.relative_fileloc, used.get(newest, {})),
         _holder(session, item.path, used.get(item.build.id, {})),
     ]
     return definers(row.dag_id, holders) == {item.path}
@@ -109,14 +114,14 @@ def _holder(session: Session, path: str, used: Mapping[str, str]) -> Holder:
     return Holder(path=path, reads=used.keys(), source=lambda: builds.source(session, used.get(path, "")))
 
 
-def _known_holders(session: Session, known: Sequence[Any]) -> list[Holder]:
+def _known_holders(session: Session, known: Sequence[DagFile]) -> list[Holder]:
     """Of rows of files: what their newest parses used."""
     parses = files.parses(session, [row.parse_id for row in known if row.parse_id is not None])
     used = [parses[row.parse_id].inputs.get("files", {}) if row.parse_id in parses else {} for row in known]
     return [_holder(session, row.relative_fileloc, u) for row, u in zip(known, used, strict=True)]
 
 
-def only_imports(session: Session, dag_id: str, file: Any, owner: Any) -> bool:
+def only_imports(session: Session, dag_id: str, file: DagFile, owner: DagFile) -> bool:
     """Whether a file, given by its row, gave a Dag only because it imports the Dag's own, its owner."""
     if file.bundle_name != owner.bundle_name:
         return False
@@ -182,7 +187,7 @@ def _without(file: ParsedFile, dag_ids: set[str]) -> ParsedFile:
     )
 
 
-def _still_there(session: Session, row: Any) -> bool:
+def _still_there(session: Session, row: ManagedDag) -> bool:
     owner = files.one(session, row.bundle_name, row.relative_fileloc)
     return owner is not None and row.dag_id in owner.dag_ids
 
@@ -207,9 +212,7 @@ def record_broken(
                 actor=ACTOR,
                 dag_id=dag_id,
                 bundle_name=bundle_name,
-                bundle_version=bundle_version,
-                path=path,
-                error=_last_line(error),
+                details={"bundle_version": bundle_version, "path": path, "error": _last_line(error)},
             )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pinwheel.core.build import BuildContent, label_of
 from pinwheel.core.event import EventKind
+from pinwheel.core.json import JsonObject
 from pinwheel.core.release import Kind
 from pinwheel.services.ports import AirflowDag, Host
 from pinwheel.services.releasing import ACTOR
@@ -53,7 +54,8 @@ def _adopt(host: Host, session: Session, dag: AirflowDag) -> bool:
     assert dag.serialized is not None and dag.dag_version_id is not None and dag.version_number is not None
     bundle_name = dag.dag_version_bundle or dag.bundle_name or ""
     version = dag.dag_version_bundle_version or ""
-    path = dag.relative_fileloc or str(dag.serialized.get("dag", {}).get("relative_fileloc") or "")
+    inside = JsonObject.of(dag.serialized.get("dag", {})).fields
+    path = dag.relative_fileloc or str(inside.get("relative_fileloc") or "")
     if not dags.add(session, dag.dag_id, bundle_name=bundle_name, relative_fileloc=path):
         return False
     lock_dags(session, [dag.dag_id])
@@ -69,7 +71,7 @@ def _adopt(host: Host, session: Session, dag: AirflowDag) -> bool:
         serialized=dag.serialized,
         inputs_digest="",
         files={path: digest},
-        label=label_of(dag.serialized.get("dag", {}).get("tags")),
+        label=label_of(inside.get("tags")),
     )
     (build,) = builds.add(session, [builds.NewBuild(content=content, adopted=True)], now=now)
     releases.add(
@@ -107,8 +109,6 @@ def _adopt(host: Host, session: Session, dag: AirflowDag) -> bool:
         actor=ACTOR,
         dag_id=dag.dag_id,
         bundle_name=bundle_name,
-        release=dag.version_number,
-        build=build.build,
-        bundle_version=version,
+        details={"release": dag.version_number, "build": build.build, "bundle_version": version},
     )
     return True

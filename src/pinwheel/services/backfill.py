@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
 from attrs import evolve, frozen
 
 from pinwheel.core.errors import PinwheelError
 from pinwheel.core.event import EventKind
+from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.run.binding import BoundBy, Tries
 from pinwheel.services import once
 from pinwheel.services.ports import BackfillRun, BackfillWish, Host
@@ -110,7 +111,7 @@ def _request(
     )
 
 
-def _kept(made: Backfilled) -> dict[str, Any]:
+def _kept(made: Backfilled) -> Json:
     return {
         "dag_id": made.dag_id,
         "backfill": made.backfill,
@@ -132,26 +133,29 @@ def _kept(made: Backfilled) -> dict[str, Any]:
     }
 
 
-def _backfilled_1(kept: Mapping[str, Any]) -> Backfilled:
+def _backfilled_1(kept: Json) -> Backfilled:
+    made = JsonObject.of(kept)
     return Backfilled(
-        dag_id=kept["dag_id"],
-        backfill=kept["backfill"],
-        build=kept["build"],
-        release=kept["release"],
-        bundle_version=kept["bundle_version"],
+        dag_id=made.text("dag_id"),
+        backfill=made.number_or_none("backfill"),
+        build=made.number_or_none("build"),
+        release=made.number_or_none("release"),
+        bundle_version=made.text_or_none("bundle_version"),
         plan=False,
-        runs=tuple(
-            BackfillRun(
-                run_id=run["run_id"],
-                logical_date=datetime.fromisoformat(run["logical_date"]) if run["logical_date"] else None,
-                partition_key=run["partition_key"],
-                outcome=run["outcome"],
-                seq=run["seq"],
-                dag_version_id=UUID(run["dag_version_id"]) if run["dag_version_id"] else None,
-                bundle_version=run["bundle_version"],
-            )
-            for run in kept["runs"]
-        ),
+        runs=tuple(_run_1(run) for run in made.objects("runs")),
+    )
+
+
+def _run_1(run: JsonObject) -> BackfillRun:
+    date, version = run.text_or_none("logical_date"), run.text_or_none("dag_version_id")
+    return BackfillRun(
+        run_id=run.text_or_none("run_id"),
+        logical_date=datetime.fromisoformat(date) if date else None,
+        partition_key=run.text_or_none("partition_key"),
+        outcome=run.text("outcome"),
+        seq=run.number("seq"),
+        dag_version_id=UUID(version) if version else None,
+        bundle_version=run.text_or_none("bundle_version"),
     )
 
 
@@ -315,7 +319,7 @@ def _record(
         for run, run_id in bound
     ]
     bindings.add_all(session, new)
-    details: dict[str, Any] = {
+    details: dict[str, Json] = {
         "backfill": made.backfill,
         "build": made.build,
         "release": made.release,
@@ -334,7 +338,7 @@ def _record(
         actor=actor,
         dag_id=made.dag_id,
         reason=reason,
-        **details,
+        details=details,
     )
     host.audit(
         session,

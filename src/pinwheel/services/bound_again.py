@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
@@ -14,7 +14,7 @@ from pinwheel.store.bindings import NewBinding
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-Look = Callable[[Any, str, Collection[str]], Mapping[str, Sequence[Present]]]
+Look = Callable[["Session", str, Collection[str]], Mapping[str, Sequence[Present]]]
 """Of a Dag's runs: how their tasks stand, by run."""
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
 from pinwheel.core.errors import NotFound
+from pinwheel.core.records import Head, RefusedHead
 from pinwheel.services.faults import MAKE, PROCESSOR, REFRESH
 from pinwheel.services.links import Links
 from pinwheel.services.ports import AirflowBundle, Host
@@ -256,7 +257,7 @@ def _problem(fault: BundleFault) -> Problem:
     return Problem(reason=fault.error, version=fault.version, since=fault.since)
 
 
-def _head(row: Any, links: Links) -> HeadOfBundle | None:
+def _head(row: Head | None, links: Links) -> HeadOfBundle | None:
     if row is None or row.head_version is None:
         return None
     return HeadOfBundle(
@@ -271,7 +272,7 @@ def _head(row: Any, links: Links) -> HeadOfBundle | None:
     )
 
 
-def _refused(row: Any) -> RefusedVersion:
+def _refused(row: RefusedHead) -> RefusedVersion:
     return RefusedVersion(
         version=row.version,
         label=row.label,
@@ -282,7 +283,7 @@ def _refused(row: Any) -> RefusedVersion:
     )
 
 
-def _left_out(row: Any) -> tuple[LeftOut, ...]:
+def _left_out(row: Head | None) -> tuple[LeftOut, ...]:
     return tuple(
         LeftOut(path=item["path"], reason=item["reason"])
         for item in (row.left_out if row is not None else None) or ()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import asdict, evolve, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput, NotFound
+from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.release import Command, DagState, Verb, decide
 from pinwheel.core.selector import Selector
 from pinwheel.services import faults, keeping, once
@@ -111,22 +112,22 @@ def _repeated(outcome: Outcome) -> Outcome:
     return evolve(outcome, changed=False, message="this request was carried out before")
 
 
-def _outcomes_1(kept: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+def _outcomes_1(kept: Json) -> list[Outcome]:
     return [
         Outcome(
-            dag_id=one["dag_id"],
-            changed=one["changed"],
-            message=one["message"],
-            kind=one["kind"],
-            release=one["release"],
-            build=one["build"],
-            from_release=one["from_release"],
-            from_build=one["from_build"],
-            track=one["track"],
-            warnings=tuple(one["warnings"]),
-            rerun=tuple(one["rerun"]),
+            dag_id=one.text("dag_id"),
+            changed=one.flag("changed"),
+            message=one.text("message"),
+            kind=one.text_or_none("kind"),
+            release=one.number_or_none("release"),
+            build=one.number_or_none("build"),
+            from_release=one.number_or_none("from_release"),
+            from_build=one.number_or_none("from_build"),
+            track=one.text("track"),
+            warnings=one.texts("warnings"),
+            rerun=one.texts("rerun"),
         )
-        for one in kept
+        for one in JsonObject.all_of(kept)
     ]
 
 

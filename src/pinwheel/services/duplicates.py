@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pinwheel.core import text
 from pinwheel.core.errors import Conflict
 from pinwheel.core.event import EventKind
+from pinwheel.core.records import ManagedDag
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import ACTOR
 from pinwheel.store import dags, events, faults
@@ -35,7 +36,7 @@ def managed_elsewhere(host: Host, bundle_name: str, dag_ids: Collection[str]) ->
     }
 
 
-def owner_of(row: Any) -> str:
+def owner_of(row: ManagedDag) -> str:
     """Bundle and file of a managed Dag."""
     return f"{row.bundle_name}: {row.relative_fileloc}"
 
@@ -75,8 +76,7 @@ def record(session: Session, bundle_name: str, held: Held, *, now: datetime) -> 
                     dag_id=dag_id,
                     bundle_name=bundle_name,
                     reason=text.fit(f"{path} holds the Dag too; it stays with {owner}", text.EVENT),
-                    path=path,
-                    owner=owner,
+                    details={"path": path, "owner": owner},
                 )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pinwheel.core import text
 from pinwheel.core.event import EventKind
+from pinwheel.core.json import Json
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import ACTOR
 from pinwheel.store import bundles, events, faults
@@ -24,7 +26,12 @@ MAKE = "make"
 
 
 def refuse(
-    host: Host, *, bundle_name: str, version: str, reason: str, about: Mapping[str, Any] | None = None
+    host: Host,
+    *,
+    bundle_name: str,
+    version: str,
+    reason: str,
+    about: Mapping[str, str | datetime | None] | None = None,
 ) -> bool:
     """Record that a bundle's newest version was not taken; one event per version and reason.
 
@@ -80,7 +87,7 @@ def unmade(session: Session, bundle_names: Collection[str | None]) -> dict[str, 
 
 
 def _tell(
-    session: Session, kind: EventKind, bundle_name: str, reason: str, *, now: Any, **details: Any
+    session: Session, kind: EventKind, bundle_name: str, reason: str, *, now: datetime, **details: Json
 ) -> None:
     events.add(
         session,
@@ -89,5 +96,5 @@ def _tell(
         actor=ACTOR,
         bundle_name=bundle_name or None,
         reason=text.fit_end(reason, text.EVENT),
-        **details,
+        details=details,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from attrs import define, field, frozen
@@ -321,7 +321,7 @@ def _cells(
             else ()
         ),
     ]
-    ended: dict[tuple[str, str], dict[int, Any]] = {}
+    ended: dict[tuple[str, str], dict[int, str | None]] = {}
     began: dict[tuple[str, str], int] = {}
     for item in sorted(close, key=lambda t: (t.run_id, t.task_id, t.try_number)):
         cell = found.setdefault((item.run_id, item.task_id), _Cell(mapped=item.map_index >= 0))

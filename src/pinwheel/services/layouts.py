@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
+from uuid import UUID
 
 from pinwheel.core.errors import NotFound
+from pinwheel.core.json import Json
 from pinwheel.core.layout import Layout, layout
 from pinwheel.services.ports import Host
 from pinwheel.services.ran import parse_key
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 _KEPT = 64
+
+Source: TypeAlias = int | UUID
+"""Whose serialized Dag: of a build of ours, or of a version of Airflow."""
 
 
 class _Kept:
@@ -49,7 +54,7 @@ def layouts(host: Host, session: Session, dag_id: str, keys: Collection[str]) ->
     """Structures by version key; versions that are not known any more are left out."""
     sources = _sources(host, session, dag_id, keys)
     found: dict[str, Layout] = {}
-    missing: dict[str, tuple[tuple[str, str], Any]] = {}
+    missing: dict[str, tuple[tuple[str, str], Source]] = {}
     for key, (content, source) in sources.items():
         known = _kept.get(content)
         if known is not None:
@@ -64,7 +69,7 @@ def layouts(host: Host, session: Session, dag_id: str, keys: Collection[str]) ->
     return found
 
 
-def serialized(host: Host, session: Session, dag_id: str, key: str) -> Mapping[str, Any]:
+def serialized(host: Host, session: Session, dag_id: str, key: str) -> Mapping[str, Json]:
     """The serialized Dag of one version.
 
     :raises NotFound: there is no such version.
@@ -88,7 +93,7 @@ def no_version(dag_id: str, key: str) -> NotFound:
 
 def _sources(
     host: Host, session: Session, dag_id: str, keys: Collection[str]
-) -> dict[str, tuple[tuple[str, str], Any]]:
+) -> dict[str, tuple[tuple[str, str], Source]]:
     """By version key: what identifies the content, and the id of the row that holds it."""
     parsed = {key: parts for key in set(keys) if (parts := parse_key(key)) is not None}
     released = versions.releases(session, dag_id, [n for kind, n in parsed.values() if kind == "r"])
@@ -98,7 +103,7 @@ def _sources(
         **{f"t{number}": build_id for number, build_id in tried.items()},
     }
     found_builds = builds.by_ids(session, build_ids.values())
-    found: dict[str, tuple[tuple[str, str], Any]] = {
+    found: dict[str, tuple[tuple[str, str], Source]] = {
         key: ((dag_id, found_builds[build_id].serialized_digest), build_id)
         for key, build_id in build_ids.items()
     }
@@ -114,10 +119,14 @@ def _sources(
     return found
 
 
-def _serialized(host: Host, session: Session, sources: Collection[Any]) -> dict[Any, Mapping[str, Any]]:
+def _serialized(
+    host: Host, session: Session, sources: Collection[Source]
+) -> dict[Source, Mapping[str, Json]]:
     build_ids = [source for source in sources if isinstance(source, int)]
     version_ids = [source for source in sources if not isinstance(source, int)]
-    texts: dict[Any, Mapping[str, Any]] = dict(builds.serialized(session, build_ids)) if build_ids else {}
+    texts: dict[Source, Mapping[str, Json]] = {}
+    if build_ids:
+        texts.update(builds.serialized(session, build_ids).items())
     if version_ids:
-        texts.update(host.serialized(session, version_ids))
+        texts.update(host.serialized(session, version_ids).items())
     return texts

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from attrs import evolve, field, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput
+from pinwheel.core.lookup import named
 from pinwheel.core.newer import is_newer
-from pinwheel.core.records import BrokenBuild, NumberedRelease
+from pinwheel.core.records import BrokenBuild, KnownVersion, ManagedDag, NumberedRelease
 from pinwheel.services import keeping
 from pinwheel.services.links import Links
 from pinwheel.services.ports import Host, PlacedRun
@@ -181,20 +182,20 @@ def line(
     return host.run(work)
 
 
-def _newer(session: Session, row: Any, asked: Sequence[Build]) -> set[int]:
+def _newer(session: Session, row: ManagedDag, asked: Sequence[Build]) -> set[int]:
     """Ids of those of these builds that are newer than the active one; all, when none is active."""
     wanted = [build_id for build_id in (row.active_build_id, row.newest_build_id) if build_id is not None]
     known = builds.by_ids(session, wanted)
-    active = known.get(row.active_build_id)
+    active = named(known, row.active_build_id)
     if active is None:
         return {build.id for build in asked}
     shown = builds.last_shown(session, row.bundle_name, {active.id, *(build.id for build in asked)})
-    newest = known.get(row.newest_build_id)
+    newest = named(known, row.newest_build_id)
     return {build.id for build in asked if is_newer(build, active, newest=newest, shown=shown)}
 
 
 def _counted(
-    counts: Mapping[UUID | None, Mapping[str, int]], known: Mapping[UUID, Any]
+    counts: Mapping[UUID | None, Mapping[str, int]], known: Mapping[UUID, KnownVersion]
 ) -> tuple[dict[int, dict[str, int]], dict[int, dict[str, int]], dict[str, int]]:
     """Numbers of runs by state: by release, by id of the build, and of versions that nobody knows."""
     by_release: dict[int, dict[str, int]] = {}
@@ -215,7 +216,7 @@ def _cut(error: str) -> str:
     return error if len(error) <= ERROR_TAIL else f"…{error[-ERROR_TAIL:]}"
 
 
-def _run(run: PlacedRun, known: Mapping[UUID, Any]) -> LineRun:
+def _run(run: PlacedRun, known: Mapping[UUID, KnownVersion]) -> LineRun:
     row = known.get(run.dag_version_id) if run.dag_version_id is not None else None
     return LineRun(
         run_id=run.run_id,

@@ -283,7 +283,7 @@ def _fold(
                 actor=ACTOR,
                 dag_id=content.dag_id,
                 bundle_name=content.bundle_name,
-                **said,
+                details=said,
             )
     if known is not None:
         events.recount(session, known.id, details)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import uuid4
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from pinwheel.core.build import digest_of
 from pinwheel.core.errors import Conflict, InvalidInput
+from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.records import AnsweredRequest
 from pinwheel.core.request import LONGEST_ID, is_request_id
 from pinwheel.core.selector import Selector
@@ -55,7 +56,7 @@ class Request:
     actor: str
     verb: str
     dag_ids: tuple[str, ...]
-    values: Mapping[str, Any]
+    values: Mapping[str, Json]
     selector: Selector | None = None
     sees: Sees = all_of_them
 
@@ -72,7 +73,7 @@ class Request:
     def fingerprint(self) -> str:
         """Equal for a request and its repeats."""
         if self.selector is None or self.selector.names_only:
-            targets: Any = sorted(set(self.dag_ids))
+            targets: Json = sorted(set(self.dag_ids))
         else:
             s = self.selector
             targets = [sorted(set(s.ids)), sorted(set(s.globs)), sorted(set(s.tags)), s.bundle, s.everything]
@@ -87,8 +88,8 @@ class Form(Generic[T]):
     """
 
     version: int
-    write: Callable[[T], Any]
-    readers: Mapping[int, Callable[[Any], T]]
+    write: Callable[[T], Json]
+    readers: Mapping[int, Callable[[Json], T]]
 
 
 @frozen
@@ -119,13 +120,13 @@ def carry_out(host: Host, request: Request, form: Form[T], work: Callable[[Sessi
         contested = request.id is not None or attempts > 1
         earlier = _claim(host, session, request, key) if contested else None
         if earlier is not None and earlier.answer is not None:
-            return Done(_read(request, form, earlier), repeated=earlier.answer["call"] != call)
+            return Done(_read(request, form, earlier), repeated=_call(earlier) != call)
         answer = work(session)
-        kept = {"version": form.version, "call": call, "answer": form.write(answer)}
+        kept: Json = {"version": form.version, "call": call, "answer": form.write(answer)}
         if contested:
             requests.answer(session, key, kept)
         else:
-            requests.add(session, key, answer=kept, **_columns(host, request))
+            requests.add(session, key, evolve(_noted(host, request), answer=kept))
         return Done(answer, repeated=False)
 
     return host.run(unit)
@@ -163,19 +164,20 @@ def _key(request: Request) -> str | None:
     return None if request.id is None else digest_of([request.actor, request.id])
 
 
-def _columns(host: Host, request: Request) -> dict[str, Any]:
-    return {
-        "actor": request.actor,
-        "fingerprint": request.fingerprint,
-        "verb": request.verb,
-        "dag_ids": request.dag_ids,
-        "now": host.now(),
-    }
+def _noted(host: Host, request: Request) -> AnsweredRequest:
+    return AnsweredRequest(
+        actor=request.actor,
+        fingerprint=request.fingerprint,
+        verb=request.verb,
+        dag_ids=sorted(set(request.dag_ids)),
+        answer=None,
+        at=host.now(),
+    )
 
 
 def _claim(host: Host, session: Session, request: Request, key: str) -> AnsweredRequest | None:
     """Note the request; or the one that stands under its key, which is the same."""
-    if requests.claim(session, key, **_columns(host, request)):
+    if requests.claim(session, key, _noted(host, request)):
         return None
     earlier = requests.one(session, key)
     if earlier is None or earlier.fingerprint == request.fingerprint:
@@ -199,7 +201,8 @@ def _another(request: Request, earlier: AnsweredRequest) -> Conflict:
 
 
 def _read(request: Request, form: Form[T], earlier: AnsweredRequest) -> T:
-    reader = form.readers.get(earlier.answer["version"])
+    kept = JsonObject.of(earlier.answer)
+    reader = form.readers.get(kept.number("version"))
     if reader is None:
         raise Conflict(
             _failed(request),
@@ -207,7 +210,11 @@ def _read(request: Request, form: Form[T], earlier: AnsweredRequest) -> T:
             remedy="See what was done: pinwheel events",
             request_id=request.id,
         )
-    return reader(earlier.answer["answer"])
+    return reader(kept["answer"])
+
+
+def _call(earlier: AnsweredRequest) -> str:
+    return JsonObject.of(earlier.answer).text("call")
 
 
 def _failed(request: Request) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import UUID
 
 from attrs import frozen
 
 from pinwheel.core.drift import Drift
+from pinwheel.core.json import Json
 from pinwheel.core.projection import Place, Projected, Projection
 from pinwheel.core.records import RunOutcome
 from pinwheel.core.retention import Keep
@@ -38,9 +39,9 @@ class AirflowDag:
     dag_version_id: UUID | None
     dag_version_bundle: str | None
     dag_version_bundle_version: str | None
-    serialized: Mapping[str, Any] | None
+    serialized: Mapping[str, Json] | None
     source_code: str | None
-    version_data: Mapping[str, Any] | None
+    version_data: Mapping[str, Json] | None
     created_at: datetime | None
     serialized_hash: str | None = None
     code_hash: str | None = None
@@ -142,7 +143,7 @@ class BackfillWish:
     run_backwards: bool = False
     reprocess: str = "none"
     """``none``, ``failed`` or ``completed``: which dates that have a run already are run again."""
-    conf: dict[str, Any] | None = None
+    conf: dict[str, Json] | None = None
 
 
 @frozen(kw_only=True)
@@ -187,6 +188,31 @@ class AirflowBundle:
     refreshed_at: datetime | None
 
 
+@frozen(kw_only=True)
+class UnrecordedRun:
+    """A run whose present version no binding records."""
+
+    id: int
+    dag_id: str
+    run_id: str
+    clear_number: int
+    dag_version_id: UUID | None
+    bundle_version: str | None
+    queued_at: datetime | None
+    """When it was queued, or cleared."""
+
+
+@frozen(kw_only=True)
+class Leftovers:
+    """What is still ours in Airflow's rows and configuration once the tables are gone."""
+
+    bundles: tuple[str, ...]
+    """Bundles of the configuration that use Pinwheel's classes."""
+    aliased_dags: tuple[str, ...]
+    """Dags whose version only Pinwheel's bundles read."""
+    trial_versions: int
+
+
 class Host(Protocol):
     """Airflow, seen from the services."""
 
@@ -216,7 +242,7 @@ class Host(Protocol):
         """
         ...
 
-    def announce(self, events: Sequence[Mapping[str, Any]]) -> None:
+    def announce(self, events: Sequence[Mapping[str, str]]) -> None:
         """Tell the outside what was committed. Called after the commit; must not raise."""
         ...
 
@@ -264,7 +290,7 @@ class Host(Protocol):
         bundle_version: str | None,
         run_id: str | None,
         logical_date: datetime | None,
-        conf: dict[str, Any] | None,
+        conf: dict[str, Json] | None,
         note: str | None,
         actor: str,
     ) -> tuple[str, int]:
@@ -362,7 +388,7 @@ class Host(Protocol):
         """Ids of running runs."""
         ...
 
-    def unrecorded_runs(self, session: Session, limit: int, watched: Collection[int]) -> list[Any]:
+    def unrecorded_runs(self, session: Session, limit: int, watched: Collection[int]) -> list[UnrecordedRun]:
         """Running runs, and runs of these ids, whose present version no binding records."""
         ...
 
@@ -384,7 +410,7 @@ class Host(Protocol):
         ...
 
     def audit(
-        self, session: Session, *, event: str, dag_id: str | None, actor: str, details: Mapping[str, Any]
+        self, session: Session, *, event: str, dag_id: str | None, actor: str, details: Mapping[str, Json]
     ) -> None:
         """Write one line to Airflow's audit log."""
         ...
@@ -494,7 +520,7 @@ class Host(Protocol):
         """Airflow's own hash of the serialized Dag of each of its versions."""
         ...
 
-    def serialized(self, session: Session, version_ids: Collection[UUID]) -> dict[UUID, Mapping[str, Any]]:
+    def serialized(self, session: Session, version_ids: Collection[UUID]) -> dict[UUID, Mapping[str, Json]]:
         """The serialized Dag that Airflow holds of each of its versions."""
         ...
 
@@ -566,6 +592,6 @@ class Host(Protocol):
         """Machines on which a Dag processor is alive."""
         ...
 
-    def leftovers(self, session: Session) -> dict[str, Any]:
-        """What stays ours without the tables: ``bundles``, ``aliased_dags``, ``trial_versions``."""
+    def leftovers(self, session: Session) -> Leftovers:
+        """What stays ours without the tables."""
         ...

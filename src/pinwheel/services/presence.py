@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
 from pinwheel.core import text
 from pinwheel.core.errors import Refused
+from pinwheel.core.records import DagFile, ManagedDag
 from pinwheel.core.release import Command, Verb, decide
 from pinwheel.services import duplicates
 from pinwheel.services.accepting import only_imports, record_broken, release_newest
@@ -30,7 +31,7 @@ class _Untaken(Exception):
     """What a file, whose row is given, holds of a Dag can not be stored."""
 
     dag_id: str
-    file: Any
+    file: DagFile
     why: str
 
 
@@ -44,10 +45,10 @@ class _Refusals:
     def add(self, refused: _Untaken) -> None:
         self.untaken[self._place(refused.dag_id, refused.file)] = refused
 
-    def has(self, dag_id: str, file: Any) -> bool:
+    def has(self, dag_id: str, file: DagFile) -> bool:
         return self._place(dag_id, file) in self.untaken
 
-    def _place(self, dag_id: str, file: Any) -> tuple[str, str, str]:
+    def _place(self, dag_id: str, file: DagFile) -> tuple[str, str, str]:
         return (dag_id, file.bundle_name, file.relative_fileloc)
 
 
@@ -91,7 +92,7 @@ def settle(host: Host, *, bundle_name: str, seq: int, paths: set[str], grace_sec
 
 
 def _moved(
-    host: Host, session: Session, bundle_name: str, present: Mapping[str, Any], refusals: _Refusals
+    host: Host, session: Session, bundle_name: str, present: Mapping[str, DagFile], refusals: _Refusals
 ) -> tuple[list[Outcome], dict[str, dict[str, str]]]:
     """Take over Dags whose former file no longer holds them from the file of this bundle that does.
 
@@ -115,10 +116,13 @@ def _moved(
     return outcomes, held
 
 
-def _take_over(host: Host, session: Session, dag_id: str, file: Any, refusals: _Refusals) -> list[Outcome]:
+def _take_over(
+    host: Host, session: Session, dag_id: str, file: DagFile, refusals: _Refusals
+) -> list[Outcome]:
     if refusals.has(dag_id, file):
         return []
-    parse = files.parses(session, [file.parse_id]).get(file.parse_id)
+    parse_id = file.parse_id
+    parse = files.parses(session, [parse_id]).get(parse_id) if parse_id is not None else None
     build_id = parse.builds.get(dag_id) if parse else None
     rows = lock_dags(session, [dag_id])
     build = builds.by_ids(session, [build_id]).get(build_id) if build_id is not None else None
@@ -161,7 +165,7 @@ def _gone(
     host: Host,
     session: Session,
     bundle_name: str,
-    present: Mapping[str, Any],
+    present: Mapping[str, DagFile],
     grace_seconds: float,
     refusals: _Refusals,
 ) -> list[Outcome]:
@@ -188,7 +192,7 @@ def _gone(
     return outcomes + retire(host, session, leaving, reason="gone from its bundle")
 
 
-def _overdue(row: Any, now: Any, grace_seconds: float) -> bool:
+def _overdue(row: ManagedDag, now: datetime, grace_seconds: float) -> bool:
     return row.missing_since is not None and now - row.missing_since > timedelta(seconds=grace_seconds)
 
 

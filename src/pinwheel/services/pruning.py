@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import field, frozen
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 DAGS = 25
 """Dags that are looked at, and held, in one transaction."""
@@ -68,8 +69,10 @@ class _Pass:
         self._parses()
         self._sources()
         now = self.host.now()
-        self._rows("pinwheel_event", store.old_events, self.keep.events_before(now), store.remove_events)
-        self._rows("pinwheel_request", store.old_requests, now - once.KEPT, store.remove_requests)
+        old_events = partial(store.old_events, before=self.keep.events_before(now))
+        self._rows("pinwheel_event", old_events, store.remove_events)
+        old_requests = partial(store.old_requests, before=now - once.KEPT)
+        self._rows("pinwheel_request", old_requests, store.remove_requests)
         return dict(sorted(self.counts.items()))
 
     def _transaction(self, work: Callable[[Session], T]) -> T:
@@ -168,16 +171,15 @@ class _Pass:
     def _rows(
         self,
         table: str,
-        old: Callable[..., list[Any]],
-        before: Any,
-        remove: Callable[[Session, Sequence[Any]], None],
+        old: Callable[[Session], list[K]],
+        remove: Callable[[Session, Sequence[K]], None],
     ) -> None:
-        ids = self.host.run(partial(old, before=before))
+        ids = self.host.run(old)
         if not self.dry:
             for chunk in chunks(ids, ROWS):
                 self._transaction(partial(_remove, remove, chunk))
         self._count(table, len(ids))
 
 
-def _remove(remove: Callable[[Session, Sequence[Any]], None], ids: Sequence[Any], session: Session) -> None:
+def _remove(remove: Callable[[Session, Sequence[K]], None], ids: Sequence[K], session: Session) -> None:
     remove(session, ids)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve, frozen
 
 from pinwheel.core import text
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import InvalidInput
+from pinwheel.core.records import DagFile, ManagedDag, NewParse
 from pinwheel.services.accepting import imported_files, left_to_definers, record_broken, release_newest
 from pinwheel.services.making import Made, ParsedFile, make_builds
 from pinwheel.services.ports import Host
@@ -141,7 +142,7 @@ def _affected(
     session: Session,
     bundle_name: str,
     found: Mapping[str, set[str]],
-    known: Mapping[str, Any],
+    known: Mapping[str, DagFile],
     *,
     broken: Sequence[str],
 ) -> dict[str, set[str]]:
@@ -154,7 +155,7 @@ def _affected(
     return affected
 
 
-def _own(dag_ids: Iterable[str], rows: Mapping[str, Any], bundle_name: str, path: str) -> list[str]:
+def _own(dag_ids: Iterable[str], rows: Mapping[str, ManagedDag], bundle_name: str, path: str) -> list[str]:
     """Those of these Dags that are the file's: a Dag of another file is not broken by this one."""
     place = (bundle_name, path)
     return sorted(
@@ -163,43 +164,43 @@ def _own(dag_ids: Iterable[str], rows: Mapping[str, Any], bundle_name: str, path
 
 
 def _file_row(
-    file: Any,
+    file: ParsedFile | _Again,
     parse_id: int,
     dag_ids: Iterable[str],
     impure: bool,
     error: str | None,
-    before: Any,
+    before: DagFile | None,
     now: datetime,
-) -> dict[str, Any]:
-    since: datetime | None = before.broken_since if before and before.error else None
-    return {
-        "bundle_name": file.bundle_name,
-        "relative_fileloc": file.path,
-        "seq": file.seq,
-        "version": file.bundle_version,
-        "parse_id": parse_id,
-        "dag_ids": sorted(dag_ids),
-        "impure": impure,
-        "error": error,
-        "broken_since": (since or now) if error else None,
-        "parsed_at": now,
-    }
+) -> DagFile:
+    since = before.broken_since if before and before.error else None
+    return DagFile(
+        bundle_name=file.bundle_name,
+        relative_fileloc=file.path,
+        seq=file.seq,
+        version=file.bundle_version,
+        parse_id=parse_id,
+        dag_ids=sorted(dag_ids),
+        impure=impure,
+        error=error,
+        broken_since=(since or now) if error else None,
+        parsed_at=now,
+    )
 
 
-def _parse_row(file: ParsedFile, made: Mapping[str, Made], *, now: datetime) -> dict[str, Any]:
-    return {
-        "bundle_name": file.bundle_name,
-        "relative_fileloc": file.path,
-        "file_digest": file.file_digest,
-        "inputs_digest": file.inputs_digest,
-        "runtime": file.runtime,
-        "inputs": dict(file.inputs),
-        "impure": [dict(item) for item in file.impure],
-        "builds": {content.dag_id: made[content.dag_id].build.id for content in file.contents},
-        "error": file.error,
-        "seconds": file.seconds,
-        "parsed_at": now,
-    }
+def _parse_row(file: ParsedFile, made: Mapping[str, Made], *, now: datetime) -> NewParse:
+    return NewParse(
+        bundle_name=file.bundle_name,
+        relative_fileloc=file.path,
+        file_digest=file.file_digest,
+        inputs_digest=file.inputs_digest,
+        runtime=file.runtime,
+        inputs=dict(file.inputs),
+        impure=[dict(item) for item in file.impure],
+        builds={content.dag_id: made[content.dag_id].build.id for content in file.contents},
+        error=file.error,
+        seconds=file.seconds,
+        parsed_at=now,
+    )
 
 
 @frozen(kw_only=True)

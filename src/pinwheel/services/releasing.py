@@ -273,9 +273,11 @@ def record_drift(host: Host, session: Any, drift: Drift, *, bundle_name: str, no
         dag_id=drift.dag_id,
         bundle_name=bundle_name,
         reason=drift.summary,
-        found={name: str(value) for name, value in drift.found.items()},
-        foreign_versions=[str(i) for i in drift.foreign_versions],
-        repaired=True,
+        details={
+            "found": {name: str(value) for name, value in drift.found.items()},
+            "foreign_versions": [str(i) for i in drift.foreign_versions],
+            "repaired": True,
+        },
     )
     host.audit(
         session, event="pinwheel_drift", dag_id=drift.dag_id, actor=ACTOR, details={"found": drift.summary}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from attrs import asdict, evolve, frozen
@@ -12,8 +12,10 @@ from attrs import asdict, evolve, frozen
 from pinwheel.core.build import Build
 from pinwheel.core.errors import HostError, NotFound, Refused
 from pinwheel.core.event import EventKind
+from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.layout import layout
 from pinwheel.core.projection import Place
+from pinwheel.core.records import ReleaseRecord, Trial
 from pinwheel.core.release import unversioned_remedy
 from pinwheel.core.run.binding import BoundBy, Tries, kept
 from pinwheel.services import faults, keeping, once
@@ -48,22 +50,27 @@ class Cleared(Bound):
     """False: nothing in the run fits, so it stays as it was, on what it was bound to."""
 
 
-def _bound_1(kept: Mapping[str, Any]) -> Bound:
+def _bound_1(kept: Json) -> Bound:
+    one = JsonObject.of(kept)
     return Bound(
-        dag_id=kept["dag_id"],
-        run_id=kept["run_id"],
-        build=kept["build"],
-        release=kept["release"],
-        bundle_version=kept["bundle_version"],
+        dag_id=one.text("dag_id"),
+        run_id=one.text("run_id"),
+        build=one.number("build"),
+        release=one.number_or_none("release"),
+        bundle_version=one.text_or_none("bundle_version"),
     )
 
 
-def _cleared_1(kept: Sequence[Mapping[str, Any]]) -> list[Cleared]:
-    return [Cleared(**asdict(_bound_1(one)), cleared=one["cleared"]) for one in kept]
+def _cleared_1(kept: Json) -> list[Cleared]:
+    return [
+        Cleared(**asdict(_bound_1(one.fields)), cleared=one.number("cleared"))
+        for one in JsonObject.all_of(kept)
+    ]
 
 
-def _cleared_2(kept: Sequence[Mapping[str, Any]]) -> list[Cleared]:
-    return [evolve(run, changed=one["changed"]) for run, one in zip(_cleared_1(kept), kept, strict=True)]
+def _cleared_2(kept: Json) -> list[Cleared]:
+    runs = zip(_cleared_1(kept), JsonObject.all_of(kept), strict=True)
+    return [evolve(run, changed=one.flag("changed")) for run, one in runs]
 
 
 BOUND: once.Form[Bound] = once.Form(version=1, write=asdict, readers={1: _bound_1})
@@ -82,7 +89,7 @@ def trigger(
     build: int | None = None,
     run_id: str | None = None,
     logical_date: datetime | None = None,
-    conf: dict[str, Any] | None = None,
+    conf: dict[str, Json] | None = None,
     note: str | None = None,
     reason: str | None = None,
     request_id: str | None = None,
@@ -403,7 +410,7 @@ def version_for(host: Host, session: Session, build: Build) -> tuple[UUID, int |
     return version_id, None, place.bundle_version
 
 
-def _move_unused(host: Host, session: Session, written: Any, place: Place) -> None:
+def _move_unused(host: Host, session: Session, written: ReleaseRecord | Trial, place: Place) -> None:
     """Let a release's or trial's version row say the place that its runs will have, if it has none yet.
 
     Airflow takes a run's bundle version from the run, but that of some callbacks and of its own triggers
@@ -459,7 +466,7 @@ def _record(
     *,
     actor: str,
     reason: str | None,
-    **more: Any,
+    **more: Json,
 ) -> None:
     details = {
         "run_id": bound.run_id,
@@ -475,7 +482,7 @@ def _record(
         actor=actor,
         dag_id=bound.dag_id,
         reason=reason,
-        **details,
+        details=details,
     )
     host.audit(
         session,

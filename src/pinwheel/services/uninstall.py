@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from attrs import frozen
 
 from pinwheel.core.errors import Refused
 from pinwheel.core.why_held import why_held
-from pinwheel.services.ports import Host
+from pinwheel.services.ports import Host, Leftovers
 from pinwheel.store import dags
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-def plan(host: Host) -> dict[str, Any]:
-    """What :func:`uninstall` would drop and what would remain. Nothing is changed.
+@frozen(kw_only=True)
+class Leaving(Leftovers):
+    """What is dropped and what remains."""
 
-    ``{tables, processors, held, pinned, remains}``: ``held`` are Dags that a plain Dag processor would move
-    to their newest build; ``remains`` are sentences that say what to do about what is left.
-    """
+    tables: tuple[str, ...]
+    processors: tuple[str, ...]
+    """Machines on which a Dag processor is alive."""
+    pinned: tuple[str, ...]
+    held: tuple[str, ...]
+    """Dags that a plain Dag processor would move to their newest build."""
+    remains: tuple[str, ...]
+    """Sentences that say what to do about what is left."""
+
+
+def plan(host: Host) -> Leaving:
+    """What :func:`uninstall` would drop and what would remain. Nothing is changed."""
     return host.run(lambda session: _plan(host, session))
 
 
-def uninstall(host: Host, *, force: bool = False) -> dict[str, Any]:
+def uninstall(host: Host, *, force: bool = False) -> Leaving:
     """Drop Pinwheel's tables and return what :func:`plan` said just before.
 
     Airflow's rows are left as they are, so active releases go on being scheduled.
@@ -30,39 +42,41 @@ def uninstall(host: Host, *, force: bool = False) -> dict[str, Any]:
     :raises Refused: a Dag processor is alive: ours would fail without its tables. ``force`` does it anyway.
     """
 
-    def work(session: Session) -> dict[str, Any]:
+    def work(session: Session) -> Leaving:
         found = _plan(host, session)
-        if found["processors"] and not force:
+        if found.processors and not force:
             raise Refused(
                 "Cannot uninstall Pinwheel",
-                found=f"a Dag processor is alive on {', '.join(found['processors'])}",
+                found=f"a Dag processor is alive on {', '.join(found.processors)}",
                 remedy="Stop it and repeat, or say --yes when it is the plain airflow dag-processor",
-                processors=found["processors"],
+                processors=list(found.processors),
             )
-        if found["tables"]:
+        if found.tables:
             host.drop_own_tables(session)
         return found
 
     return host.run(work)
 
 
-def _plan(host: Host, session: Session) -> dict[str, Any]:
+def _plan(host: Host, session: Session) -> Leaving:
     tables = host.own_tables(session)
     rows = dags.rows(session) if "pinwheel_dag" in tables else {}
     pinned = sorted(dag_id for dag_id, row in rows.items() if row.pinned)
     held = sorted(dag_id for dag_id, row in rows.items() if why_held(row))
     left = host.leftovers(session)
-    return {
-        "tables": tables,
-        "processors": host.live_processors(session),
-        "pinned": pinned,
-        "held": held,
-        "remains": _remains(pinned, held, left),
-        **left,
-    }
+    return Leaving(
+        tables=tuple(tables),
+        processors=tuple(host.live_processors(session)),
+        pinned=tuple(pinned),
+        held=tuple(held),
+        remains=_remains(pinned, held, left),
+        bundles=left.bundles,
+        aliased_dags=left.aliased_dags,
+        trial_versions=left.trial_versions,
+    )
 
 
-def _remains(pinned: list[str], held: list[str], left: dict[str, Any]) -> list[str]:
+def _remains(pinned: list[str], held: list[str], left: Leftovers) -> tuple[str, ...]:
     told = [
         "Start the plain processor in place of ours: airflow dag-processor",
         "Every release so far stays in Airflow as a Dag version",
@@ -72,20 +86,20 @@ def _remains(pinned: list[str], held: list[str], left: dict[str, Any]) -> list[s
             f"{len({*held, *pinned})} pinned or held Dags will follow their newest code once the plain "
             "processor parses them"
         )
-    if left["bundles"]:
+    if left.bundles:
         told.append(
-            f"Bundles {', '.join(left['bundles'])} use Pinwheel's classes: give them Airflow's own in "
+            f"Bundles {', '.join(left.bundles)} use Pinwheel's classes: give them Airflow's own in "
             "[dag_processor] dag_bundle_config_list before the package is removed"
         )
-    if left["aliased_dags"]:
+    if left.aliased_dags:
         told.append(
-            f"{len(left['aliased_dags'])} Dags whose file moved carry a version that only Pinwheel's bundles "
+            f"{len(left.aliased_dags)} Dags whose file moved carry a version that only Pinwheel's bundles "
             "read; the plain processor rewrites it at its first parse"
         )
-    if left["trial_versions"]:
+    if left.trial_versions:
         told.append(
-            f"{left['trial_versions']} Dag versions with negative numbers stay for the runs that tried "
+            f"{left.trial_versions} Dag versions with negative numbers stay for the runs that tried "
             "unreleased builds"
         )
     told.append("Remove the [pinwheel] section from airflow.cfg, then: pip uninstall airflow-pinwheel")
-    return told
+    return tuple(told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pinwheel.core.drift import Drift
 from pinwheel.core.release import Decision, Kind, Release, Track
@@ -108,7 +108,7 @@ def reassert(host: Host, dag_ids: Collection[str]) -> int:
             if row.active_build_id is not None and not row.retired
         }
         found = builds.by_ids(session, rows.keys())
-        wanted: Sequence[Any] = [
+        wanted = [
             (
                 row.active_release,
                 None,
@@ -117,6 +117,7 @@ def reassert(host: Host, dag_ids: Collection[str]) -> int:
                 row.dag_version_id,
             )
             for build_id, row in rows.items()
+            if row.active_release is not None
         ]
         host.reassert(session, projections_for(session, wanted))
         dags.mark_asserted(session, [row.dag_id for row in rows.values()], host.now())
@@ -169,7 +170,7 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
                 dag_id=run.dag_id,
                 run_id=run.run_id,
                 seq=run.clear_number,
-                dag_version_id=run.created_dag_version_id,
+                dag_version_id=run.dag_version_id,
                 bundle_version=run.bundle_version,
                 bound_by=BoundBy.ACTIVE,
                 bound_at=min(run.queued_at or now, now),

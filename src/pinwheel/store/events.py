@@ -13,6 +13,7 @@ from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.event import EventKind
+from pinwheel.core.json import Json
 from pinwheel.core.records import Event
 from pinwheel.store import tables as t
 
@@ -26,7 +27,7 @@ def add(
     dag_id: str | None = None,
     bundle_name: str | None = None,
     reason: str | None = None,
-    **details: Any,
+    details: Mapping[str, Json],
 ) -> None:
     add_all(
         session,
@@ -38,7 +39,7 @@ def add(
                 "bundle_name": bundle_name,
                 "actor": actor,
                 "reason": reason,
-                "details": details,
+                "details": dict(details),
             }
         ],
     )
@@ -63,7 +64,7 @@ def newest(session: Session, dag_id: str, kind: EventKind) -> Event | None:
     return Event.from_row(row._mapping) if row else None
 
 
-def recount(session: Session, event_id: int, details: Mapping[str, Any]) -> None:
+def recount(session: Session, event_id: int, details: Mapping[str, Json]) -> None:
     """Count on in an event that stands for many. The caller has locked its Dag."""
     session.execute(update(t.event).where(t.event.c.id == event_id).values(details=dict(details)))
 

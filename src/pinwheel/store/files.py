@@ -6,11 +6,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
+from attrs import asdict
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
-from pinwheel.core.records import DagFile, Parse, ParseResult
+from pinwheel.core.records import DagFile, NewParse, Parse, ParseResult
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_all, insert_missing
 
@@ -62,13 +63,13 @@ def errors(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[s
     }
 
 
-def put_all(session: Session, bundle_name: str, rows: Sequence[dict[str, Any]]) -> set[str]:
+def put_all(session: Session, bundle_name: str, files: Sequence[DagFile]) -> set[str]:
     """Write the newest known states of these files of a bundle; the paths of those that were written.
 
     Not written is where a state of a newer bundle version is: of two processors at once, the newer version
-    wins. Each row names every column.
+    wins.
     """
-    wanted = {row["relative_fileloc"]: row for row in rows}
+    wanted = {file.relative_fileloc: asdict(file, recurse=False) for file in files}
     there = _locked(session, bundle_name, wanted)
     new = [row for path, row in sorted(wanted.items()) if path not in there]
     if new and insert_missing(session, t.file, new, ["bundle_name", "relative_fileloc"]) < len(new):
@@ -140,12 +141,13 @@ def remove(session: Session, bundle_name: str, paths: Collection[str]) -> None:
         )
 
 
-def put_parses(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Store what parses gave; their ids, in the same order. Each row names every column but the id.
+def put_parses(session: Session, parses: Sequence[NewParse]) -> list[int]:
+    """Store what parses gave; their ids, in the same order.
 
     A parse of an impure file that gave what the last one of the same inputs gave takes its place: such
     files are parsed every half minute.
     """
+    rows = [asdict(parse, recurse=False) for parse in parses]
     before = _last_alike(session, [row for row in rows if row["impure"]])
     ids = {place: before[place] for row in rows if (place := _alike(row)) in before}
     for row in rows:

@@ -2,66 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import datetime
-from typing import Any
-
+from attrs import asdict
+from attrs.filters import exclude
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from pinwheel.core.json import Json
 from pinwheel.core.records import AnsweredRequest
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing
 
 
-def claim(
-    session: Session,
-    key: str,
-    *,
-    actor: str,
-    fingerprint: str,
-    verb: str,
-    dag_ids: Collection[str],
-    now: datetime,
-) -> bool:
+def claim(session: Session, key: str, request: AnsweredRequest) -> bool:
     """Note a request that is about to be carried out; False when one stands under the key.
 
     Waits for another transaction that is about to note the same key: it is there, or it never was.
     """
-    values = _values(key, actor, fingerprint, verb, dag_ids, now)
-    return bool(insert_missing(session, t.request, values, ["request_id"]))
+    values = asdict(request, filter=exclude("answer"))
+    return bool(insert_missing(session, t.request, {"request_id": key, **values}, ["request_id"]))
 
 
-def add(
-    session: Session,
-    key: str,
-    *,
-    actor: str,
-    fingerprint: str,
-    verb: str,
-    dag_ids: Collection[str],
-    now: datetime,
-    answer: Any,
-) -> None:
+def add(session: Session, key: str, request: AnsweredRequest) -> None:
     """Note a request, under a key that nobody else can have, with what was answered."""
-    values = _values(key, actor, fingerprint, verb, dag_ids, now)
-    session.execute(insert(t.request).values(**values, answer=answer))
+    session.execute(insert(t.request).values(request_id=key, **asdict(request, recurse=False)))
 
 
-def _values(
-    key: str, actor: str, fingerprint: str, verb: str, dag_ids: Collection[str], now: datetime
-) -> dict[str, Any]:
-    return {
-        "request_id": key,
-        "actor": actor,
-        "fingerprint": fingerprint,
-        "verb": verb,
-        "dag_ids": sorted(set(dag_ids)),
-        "at": now,
-    }
-
-
-def answer(session: Session, key: str, answer: Any) -> None:
+def answer(session: Session, key: str, answer: Json) -> None:
     """Keep what was answered to a request that was claimed."""
     session.execute(update(t.request).where(t.request.c.request_id == key).values(answer=answer))
 
