@@ -100,10 +100,10 @@ def test_a_dag_that_can_not_be_repaired_stops_the_repair_of_no_other(
         pusher.foreign_parse(tmp_path, dag_id, Text("plain", 2))
     lock = upkeep.lock_dags
 
-    def fails_for_a(session: Any, dag_ids: Any) -> None:
+    def fails_for_a(session: Any, dag_ids: Any) -> Any:
         if "a" in dag_ids:
             raise RuntimeError("injected")
-        lock(session, dag_ids)
+        return lock(session, dag_ids)
 
     monkeypatch.setattr(upkeep, "lock_dags", fails_for_a)
     with pytest.raises(RuntimeError, match="injected"):

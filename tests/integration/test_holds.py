@@ -11,7 +11,7 @@ from harness.operations import World
 from harness.prebuilt import Text
 from pinwheel.core.release import Verb
 from pinwheel.services import change, fleet, uninstall, views
-from pinwheel.services.releasing import load_states
+from pinwheel.services.loading import load_state
 from pinwheel.services.show.plain import plain_all
 
 
@@ -44,8 +44,8 @@ def holds_everywhere(world: World) -> dict[str, Any]:
         filtered = api.get(f"{API}/{path}", params={"held": True}).json()["dags"]
         assert {row["dag_id"] for row in filtered} == held
     assert uninstall.plan(world.host).held == tuple(sorted(held))
-    states = world.host.run(lambda s: load_states(world.host, s, sorted(found)))
-    assert {dag_id for dag_id, state in states.items() if state.held} == held
+    states = [world.host.run(lambda s, d=dag_id: load_state(world.host, s, d)) for dag_id in sorted(found)]
+    assert {state.dag_id for state in states if state.held} == held
     return found
 
 

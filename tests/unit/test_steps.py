@@ -7,14 +7,16 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 import pytest
-from attrs import frozen
+from attrs import fields, frozen
 
 from harness.builds import build
+from pinwheel.core.records import ManagedDag
 from pinwheel.core.release import DagState, Decision, Kind, Release, SetTrack, Step, Track
 from pinwheel.services.releasing import Act, carry_out, outcome_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BUILD = build(1)
+ROW = {"dag_id": "sales", "bundle_name": "dags", "relative_fileloc": "sales.py", "track": "auto"}
 STEPS: dict[type, Any] = {
     SetTrack: SetTrack(track=Track.PINNED),
     Release: Release(build=BUILD, kind=Kind.PROMOTE),
@@ -28,6 +30,7 @@ class StartRollout:
 
 def act(*steps: Any) -> Act:
     return Act(
+        dag=ManagedDag.from_row({**dict.fromkeys(column.name for column in fields(ManagedDag)), **ROW}),
         state=DagState(dag_id="sales"),
         decision=Decision(steps=steps, reason="asked"),
         verb="promote",
@@ -39,14 +42,18 @@ class Touched(Exception):
     """The database was asked or written to."""
 
 
-class Session:
+class Database:
+    """In place of the session and of what the host makes of one."""
+
     def execute(self, *_: Any) -> Any:
         raise Touched
 
+    observe = execute
+
 
 def carried_out(what: Act) -> object:
-    host: Any = object()
-    return carry_out(host, Session(), [what], now=NOW)
+    host: Any = Database()
+    return carry_out(host, Database(), [what], now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from airflow.serialization.definitions.deadline import DeadlineAlertFields
 from airflow.utils.retries import run_with_db_retries
 from airflow.utils.session import create_session
 from attrs import fields_dict
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -51,7 +51,7 @@ from pinwheel.core.chunks import chunks
 from pinwheel.core.drift import Drift
 from pinwheel.core.errors import HostError, InvalidInput, PinwheelError, Refused
 from pinwheel.core.projection import Place, Projected, Projection
-from pinwheel.core.records import RunOutcome
+from pinwheel.core.records import ManagedDag, RunOutcome
 from pinwheel.core.retention import Keep
 from pinwheel.core.run.binding import Present
 from pinwheel.services.ports import (
@@ -69,6 +69,7 @@ from pinwheel.services.ports import (
     InstanceGroup,
     InstanceRow,
     Leftovers,
+    Observed,
     PlacedRun,
     UnrecordedRun,
 )
@@ -198,17 +199,8 @@ class AirflowHost:
     def existing_version_ids(self, session: Session, ids: Collection[UUID]) -> set[UUID]:
         return set(session.scalars(select(DagVersion.id).where(DagVersion.id.in_(list(ids)))))
 
-    def next_version_numbers(self, session: Session, dag_ids: Collection[str]) -> dict[str, int]:
-        ordered = sorted(dag_ids)
-        numbers = dict.fromkeys(ordered, 1)
-        for chunk in chunks(ordered):
-            highest = session.execute(
-                select(DagVersion.dag_id, func.max(DagVersion.version_number))
-                .where(DagVersion.dag_id.in_(chunk))
-                .group_by(DagVersion.dag_id)
-            )
-            numbers |= {dag_id: max(number, 0) + 1 for dag_id, number in highest}
-        return numbers
+    def observe(self, session: Session, dags: Mapping[str, ManagedDag]) -> dict[str, Observed]:
+        return drift.observe(session, dags)
 
     def unused(self, session: Session, dag_version_ids: Collection[UUID]) -> set[UUID]:
         ids = list(dag_version_ids)
@@ -241,10 +233,15 @@ class AirflowHost:
     ) -> list[RunOutcome]:
         return drift.unrecorded_outcomes(session, limit, watched, newest)
 
-    def has_runs(self, session: Session, dag_id: str) -> bool:
-        # The scheduler holds the Dag's row while it makes a run (models/dag.py, dags_needing_dagruns).
-        session.execute(select(DagModel.dag_id).where(DagModel.dag_id == dag_id).with_for_update())
-        return session.scalar(select(DagRun.id).where(DagRun.dag_id == dag_id).limit(1)) is not None
+    def with_runs(self, session: Session, dag_ids: Collection[str]) -> set[str]:
+        found: set[str] = set()
+        for chunk in chunks(sorted(set(dag_ids))):
+            # The scheduler holds the Dag's row while it makes a run (models/dag.py, dags_needing_dagruns).
+            these = DagModel.dag_id.in_(chunk)
+            session.execute(select(DagModel.dag_id).where(these).order_by(DagModel.dag_id).with_for_update())
+            has_run = exists().where(DagRun.dag_id == DagModel.dag_id)
+            found |= set(session.scalars(select(DagModel.dag_id).where(these, has_run)))
+        return found
 
     def airflow_dags(self, session: Session, dag_ids: Collection[str] | None = None) -> list[AirflowDag]:
         newest = (

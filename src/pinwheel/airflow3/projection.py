@@ -8,7 +8,8 @@ when it is not there, as on an API server. No function of this module reads a fi
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -27,7 +28,7 @@ from airflow.models.dagcode import DagCode
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.serialization.serialized_objects import LazyDeserializedDAG
-from sqlalchemy import delete, func, literal, select, union, update
+from sqlalchemy import delete, event, func, literal, select, union, update
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import compat
@@ -55,65 +56,90 @@ def project(session: Session, projections: Sequence[Projection]) -> dict[str, Pr
 
 def reassert(session: Session, projections: Sequence[Projection]) -> None:
     """Write the Dag rows, asset references included, as a parse of the same build would."""
-    for (bundle_name, version), group in _grouped(projections).items():
-        dags = [_DecodedOnce(data=dict(p.serialized)) for p in group]
-        SerializedDAG.bulk_write_to_db(bundle_name, version, dags, None, session=session)
-        _finish_dag_rows(session, dags, {p.dag_id: p.build.parse_seconds for p in group})
+    groups: dict[str, list[Projection]] = {}
+    for p in projections:
+        groups.setdefault(p.place.bundle_name, []).append(p)
+    for bundle_name, group in groups.items():
+        dags = {p.dag_id: _DecodedOnce(data=dict(p.serialized)) for p in group}
+        with _finished(session, group, dags):
+            SerializedDAG.bulk_write_to_db(bundle_name, None, list(dags.values()), None, session=session)
+        _drop_references(session, group, dags)
     session.flush()
 
 
-def _grouped(projections: Sequence[Projection]) -> dict[tuple[str, str | None], list[Projection]]:
-    groups: dict[tuple[str, str | None], list[Projection]] = {}
-    for p in projections:
-        groups.setdefault((p.place.bundle_name, p.place.bundle_version), []).append(p)
-    return groups
+@contextmanager
+def _finished(
+    session: Session, projections: Sequence[Projection], dags: Mapping[str, LazyDeserializedDAG]
+) -> Iterator[None]:
+    """While Airflow writes Dag rows, see to what it does not: before a flush, so that each is written once.
 
-
-def _finish_dag_rows(
-    session: Session, dags: Sequence[LazyDeserializedDAG], seconds: Mapping[str, float | None]
-) -> None:
-    """Say how long each parse took, and reset what Airflow's bulk write sets but never takes back.
-
-    `DagModelOperation.update_dags` (3.3, 3.4) assigns display name and deadline only when the new Dag has
-    one, and `AssetModelOperation` writes no references at all when no Dag of the batch has an asset; so a
-    release without would keep those of the release before.
+    Version and duration of the parse are those of each Dag. Reset is what Airflow's bulk write sets but never
+    takes back: `DagModelOperation.update_dags` (3.3, 3.4) assigns display name and deadline only when the new
+    Dag has one, so a release without would keep those of the release before.
     """
+    of = {p.dag_id: p for p in projections}
+    # The session itself holds rows only as long as somebody else does.
     rows: dict[str, DagModel] = {}
-    for chunk in chunks([dag.dag_id for dag in dags]):
-        rows |= {
-            row.dag_id: row for row in session.scalars(select(DagModel).where(DagModel.dag_id.in_(chunk)))
-        }
-    without: dict[str, list[str]] = {}
-    for dag in dags:
-        row = rows.get(dag.dag_id)
-        if row is None:
-            continue
-        row.last_parse_duration = seconds[dag.dag_id]
-        inner = dag.data.get("dag", {})
-        if not inner.get("dag_display_name") or inner["dag_display_name"] == dag.dag_id:
-            row._dag_display_property_value = None
-        if inner.get("deadline") is None:
-            row.deadline = None
-        for reference in set(REFERENCES.values()) - _referenced(dag, inner):
-            without.setdefault(reference.__tablename__, []).append(dag.dag_id)
-    for table, dag_ids in _with_references(session, without).items():
+
+    def keep(_: Session, loaded: object) -> None:
+        if isinstance(loaded, DagModel) and loaded.dag_id in of:
+            rows[loaded.dag_id] = loaded
+
+    def finish(session: Session, *_: object) -> None:
+        for new in session.new:
+            keep(session, new)
+        for dag_id, row in rows.items():
+            p, inner = of[dag_id], dags[dag_id].data.get("dag", {})
+            row.bundle_version = p.place.bundle_version
+            row.last_parse_duration = p.build.parse_seconds
+            if not inner.get("dag_display_name") or inner["dag_display_name"] == dag_id:
+                row._dag_display_property_value = None
+            if inner.get("deadline") is None:
+                row.deadline = None
+
+    for row in session.identity_map.values():
+        keep(session, row)
+    event.listen(session, "loaded_as_persistent", keep)
+    event.listen(session, "before_flush", finish)
+    try:
+        yield
+    finally:
+        event.remove(session, "loaded_as_persistent", keep)
+        event.remove(session, "before_flush", finish)
+
+
+def _drop_references(
+    session: Session, projections: Sequence[Projection], dags: Mapping[str, LazyDeserializedDAG]
+) -> None:
+    """Take away references of kinds that a Dag has none of any more.
+
+    `AssetModelOperation` (3.3, 3.4) writes no references at all when no Dag of the batch has an asset.
+    """
+    unknown = [p.dag_id for p in projections if p.references is None]
+    there = {p.dag_id: p.references or frozenset() for p in projections} | _references(session, unknown)
+    gone: dict[str, list[str]] = {}
+    for dag_id, dag in dags.items():
+        has = _referenced(dag, dag.data.get("dag", {}))
+        for table in there.get(dag_id, ()):
+            if REFERENCES[table] not in has:
+                gone.setdefault(table, []).append(dag_id)
+    for table, dag_ids in sorted(gone.items()):
         reference = REFERENCES[table]
         for chunk in chunks(dag_ids):
             session.execute(delete(reference).where(reference.dag_id.in_(chunk)))
 
 
-def _with_references(session: Session, without: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """By table, those of the Dags that have references in it."""
-    found: dict[str, list[str]] = {}
-    for chunk in chunks(sorted({dag_id for dag_ids in without.values() for dag_id in dag_ids})):
+def _references(session: Session, dag_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+    """By Dag, the tables that have references of it."""
+    found: dict[str, set[str]] = {}
+    for chunk in chunks(sorted(dag_ids)):
         kinds = [
             select(literal(table).label("kind"), reference.dag_id).where(reference.dag_id.in_(chunk))
             for table, reference in sorted(REFERENCES.items())
         ]
         for table, dag_id in session.execute(union(*kinds)):
-            if dag_id in without.get(table, ()):
-                found.setdefault(table, []).append(dag_id)
-    return found
+            found.setdefault(dag_id, set()).add(table)
+    return {dag_id: frozenset(tables) for dag_id, tables in found.items()}
 
 
 # By table: what says which assets a Dag is scheduled by, reads and writes.
@@ -175,7 +201,9 @@ def _contents(version: DagVersion, p: Projection) -> tuple[SerializedDagModel, D
     """Serialized form and code of a version, not yet in any session unless the version is."""
     # The bulk write needs the deadlines as the Dag serialized them; the version's row needs references to
     # alert rows instead. Two forms, so a copy.
-    data = copy.deepcopy(dict(p.serialized))
+    data = dict(p.serialized)
+    if data["dag"].get("deadline"):
+        data = copy.deepcopy(data)
     alerts = SerializedDagModel._generate_deadline_uuids(data)
     serialized = SerializedDagModel(LazyDeserializedDAG(data=data))
     serialized.dag_version = version

@@ -80,6 +80,8 @@ class Projection:
     """Write into (or re-create) this version instead of adding one."""
     written: Projected | None = None
     """What was written to that version before; parts of it that still stand are left alone."""
+    references: frozenset[str] | None = None
+    """Tables in which Airflow has asset references of the Dag; None: nobody looked yet."""
 
 
 def serialized_for(

@@ -14,10 +14,11 @@ from pinwheel.core.definers import Holder, definers
 from pinwheel.core.event import EventKind
 from pinwheel.core.records import DagFile, ManagedDag
 from pinwheel.core.release import Command, DagState, Verb, decide
+from pinwheel.services.loading import load
 from pinwheel.services.making import Made, ParsedFile
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out, load_states
-from pinwheel.store import builds, dags, events, files
+from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out
+from pinwheel.store import builds, bundles, dags, events, files
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -42,23 +43,22 @@ def release_newest(
     accepted = _accepted(session, made, rows, bundle_name=bundle_name, seq=seq)
     if not accepted:
         return []
-    dags.change_each(
-        session,
-        [
-            {
-                "dag_id": dag_id,
-                "newest_build_id": item.build.id,
-                "newest_seq": seq,
-                "bundle_name": bundle_name,
-                "relative_fileloc": item.path,
-                "missing_since": None,
-            }
-            for dag_id, item in sorted(accepted.items())
-        ],
-    )
-    states = load_states(host, session, sorted(accepted))
+    rows = {
+        dag_id: evolve(
+            rows[dag_id],
+            newest_build_id=item.build.id,
+            newest_seq=seq,
+            bundle_name=bundle_name,
+            relative_fileloc=item.path,
+            missing_since=None,
+        )
+        for dag_id, item in sorted(accepted.items())
+    }
+    dags.change_each(session, [{name: getattr(row, name) for name in _MOVED} for row in rows.values()])
+    states = load(host, session, rows).states
     acts = [
         Act(
+            dag=rows[dag_id],
             state=states[dag_id],
             decision=decide(
                 states[dag_id], Command(verb=Verb.ARRIVE, build=item.build, rewritten=item.folded)
@@ -70,8 +70,30 @@ def release_newest(
         )
         for dag_id, item in sorted(accepted.items())
     ]
-    contents = {item.build.id: item.content for item in accepted.values() if item.content is not None}
-    return carry_out(host, session, acts, now=now, contents=contents)
+    return carry_out(host, session, acts, now=now, contents=_contents(session, accepted.values()))
+
+
+_MOVED = ("dag_id", "newest_build_id", "newest_seq", "bundle_name", "relative_fileloc", "missing_since")
+"""What says in a Dag's row which build is its newest."""
+
+
+def _contents(session: Session, made: Collection[Made]) -> dict[int, builds.StoredContent]:
+    """By id of the build what a parse just gave, so that it need not be read back."""
+    places = {
+        (item.build.bundle_name, item.build.bundle_version) for item in made if item.content is not None
+    }
+    versions = bundles.versions(session, places)
+    found = {}
+    for item in made:
+        if item.content is not None:
+            version = versions.get((item.build.bundle_name, item.build.bundle_version))
+            found[item.build.id] = builds.StoredContent(
+                serialized=builds.as_stored(item.content.serialized),
+                files=item.content.files,
+                bundle_path=version.path if version else None,
+                version_data=version.version_data if version else None,
+            )
+    return found
 
 
 def _is_active(state: DagState, build: Build) -> bool:

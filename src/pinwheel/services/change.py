@@ -10,11 +10,15 @@ from attrs import asdict, evolve, frozen
 from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.json import Json, JsonObject
+from pinwheel.core.records import ManagedDag
 from pinwheel.core.release import Command, DagState, Verb, decide
+from pinwheel.core.retention import ReleaseFact
 from pinwheel.core.selector import Selector
+from pinwheel.core.why_held import waits
 from pinwheel.services import faults, keeping, once
+from pinwheel.services.loading import Loaded, load, managed
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import Act, Outcome, carry_out, load_states, outcome_of
+from pinwheel.services.releasing import Act, Outcome, carry_out, outcome_of
 from pinwheel.services.trigger import clear_each
 from pinwheel.store import builds, releases
 from pinwheel.store.locking import lock_dags
@@ -50,7 +54,7 @@ def plan(host: Host, change: Change) -> list[Outcome]:
     """What :func:`apply` would do, Dag by Dag, in order of id; nothing is locked or written."""
 
     def work(session: Session) -> list[Outcome]:
-        acts = _decide_all(host, session, change)
+        acts, _ = _decide_all(host, session, change)
         outcomes = [
             evolve(outcome_of(act), rerun=tuple(_failed_runs(host, session, act)))
             if change.rerun_failed
@@ -72,9 +76,8 @@ def apply(host: Host, change: Change) -> list[Outcome]:
     _check(change)
 
     def work(session: Session) -> list[Outcome]:
-        lock_dags(session, change.dag_ids)
-        acts = _decide_all(host, session, change)
-        outcomes = carry_out(host, session, acts, now=host.now())
+        acts, loaded = _decide_all(host, session, change, lock_dags(session, change.dag_ids))
+        outcomes = carry_out(host, session, acts, now=host.now(), contents=loaded.contents)
         if change.rerun_failed:
             outcomes = [
                 _rerun(host, session, act, outcome) for act, outcome in zip(acts, outcomes, strict=True)
@@ -174,19 +177,33 @@ def _check(change: Change) -> None:
         )
 
 
-def _decide_all(host: Host, session: Session, change: Change) -> list[Act]:
+def _decide_all(
+    host: Host, session: Session, change: Change, locked: Mapping[str, ManagedDag] | None = None
+) -> tuple[list[Act], Loaded]:
+    """What is to be done with each Dag; *locked* are their rows, None for a plan, which writes nothing."""
     _check(change)
     dag_ids = sorted(set(change.dag_ids))
-    states = load_states(host, session, dag_ids)
-    previous = _previous_builds(session, change, states)
+    rows = managed(host, session, dag_ids, locked)
+    ledger = keeping.ledger(session, dag_ids[0]) if change.to_release is not None else None
+    targets = _targets(session, change, rows, ledger or ())
+    loaded = load(
+        host,
+        session,
+        rows,
+        others=targets.values(),
+        numbered=(dag_ids[0], change.build) if change.build is not None else None,
+        contents_of=() if locked is None else (*targets.values(), *_waiting(change, rows)),
+    )
     acts = []
     for dag_id in dag_ids:
-        command = _command(session, change, states[dag_id], previous.get(dag_id))
-        if command.build is not None and command.build != states[dag_id].active_build:
-            keeping.require(host, session, command.build, verb=change.verb.value)
-        state = _with_order(session, states[dag_id], command)
+        state = loaded.states[dag_id]
+        command = _command(change, loaded, dag_id, loaded.builds.get(targets.get(dag_id, 0)))
+        if command.build is not None and command.build != state.active_build:
+            keeping.require(host, session, command.build, verb=change.verb.value, ledger=ledger)
+        state = _with_order(session, state, command)
         acts.append(
             Act(
+                dag=rows[dag_id],
                 state=state,
                 decision=decide(state, command),
                 verb=change.verb.value,
@@ -194,7 +211,60 @@ def _decide_all(host: Host, session: Session, change: Change) -> list[Act]:
                 reason=change.reason,
             )
         )
-    return acts
+    return acts, loaded
+
+
+def _targets(
+    session: Session, change: Change, rows: Mapping[str, ManagedDag], ledger: Sequence[ReleaseFact]
+) -> dict[str, int]:
+    """By Dag, the id of the build of the release asked for, or of the one before that a rollback goes to."""
+    if change.to_release is not None:
+        (dag_id,) = rows
+        build_ids = [release.build_id for release in ledger if release.number == change.to_release]
+        if not build_ids:
+            raise NotFound(
+                f"Cannot {change.verb} {dag_id} to release {change.to_release}",
+                found="it has no release of that number",
+                remedy=f"See its releases: pinwheel releases {dag_id}",
+                dag_id=dag_id,
+                release=change.to_release,
+            )
+        return {dag_id: build_ids[0]}
+    if change.verb is not Verb.ROLLBACK or change.build is not None:
+        return {}
+    active = {
+        dag_id: (row.active_release, row.active_build_id)
+        for dag_id, row in rows.items()
+        if row.active_release is not None and row.active_build_id is not None
+    }
+    return releases.previous_build_ids(session, active)
+
+
+def _waiting(change: Change, rows: Mapping[str, ManagedDag]) -> list[int]:
+    """Ids of the newest builds that promote or unpin may release."""
+    if change.verb not in (Verb.PROMOTE, Verb.UNPIN) or change.build is not None:
+        return []
+    return [row.newest_build_id for row in rows.values() if waits(row) and row.newest_build_id is not None]
+
+
+def _command(change: Change, loaded: Loaded, dag_id: str, target: Build | None) -> Command:
+    asked = change.to_release is not None
+    if change.build is not None:
+        target, asked = loaded.numbered(dag_id, change.build), True
+        if target is None:
+            raise NotFound(
+                f"Cannot {change.verb} {dag_id} to build {change.build}",
+                found="it has no good build of that number",
+                remedy=f"See its builds: pinwheel builds {dag_id}",
+                dag_id=dag_id,
+                build=change.build,
+            )
+    return Command(
+        verb=change.verb,
+        build=target if asked else None,
+        expected_release=change.expected_release,
+        previous_build=None if asked else target,
+    )
 
 
 def _with_order(session: Session, state: DagState, command: Command) -> DagState:
@@ -203,48 +273,6 @@ def _with_order(session: Session, state: DagState, command: Command) -> DagState
         return state
     asked = {command.build.id, state.active_build.id}
     return evolve(state, shown=builds.last_shown(session, state.bundle_name, asked))
-
-
-def _previous_builds(session: Session, change: Change, states: Mapping[str, DagState]) -> dict[str, Build]:
-    """For a rollback without a target: by Dag, the build of the release before."""
-    if change.verb is not Verb.ROLLBACK or change.build is not None or change.to_release is not None:
-        return {}
-    active = {
-        dag_id: (state.active_release, state.active_build.id)
-        for dag_id, state in states.items()
-        if state.active_release and state.active_build
-    }
-    ids = releases.previous_build_ids(session, active)
-    found = builds.by_ids(session, ids.values())
-    return {dag_id: found[build_id] for dag_id, build_id in ids.items()}
-
-
-def _command(session: Session, change: Change, state: DagState, previous: Build | None) -> Command:
-    target = None
-    if change.build is not None:
-        target = builds.by_number(session, state.dag_id, change.build)
-        if target is None:
-            raise NotFound(
-                f"Cannot {change.verb} {state.dag_id} to build {change.build}",
-                found="it has no good build of that number",
-                remedy=f"See its builds: pinwheel builds {state.dag_id}",
-                dag_id=state.dag_id,
-                build=change.build,
-            )
-    elif change.to_release is not None:
-        row = releases.one(session, state.dag_id, change.to_release)
-        if row is None:
-            raise NotFound(
-                f"Cannot {change.verb} {state.dag_id} to release {change.to_release}",
-                found="it has no release of that number",
-                remedy=f"See its releases: pinwheel releases {state.dag_id}",
-                dag_id=state.dag_id,
-                release=change.to_release,
-            )
-        target = builds.by_ids(session, [row.build_id])[row.build_id]
-    return Command(
-        verb=change.verb, build=target, expected_release=change.expected_release, previous_build=previous
-    )
 
 
 def _rerun(host: Host, session: Session, act: Act, outcome: Outcome) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from pinwheel.core.build import Build
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import Refused
 from pinwheel.core.records import ManagedDag
-from pinwheel.core.retention import fetchable_releases, older_releases
+from pinwheel.core.retention import ReleaseFact, fetchable_releases, older_releases
 from pinwheel.services.ports import Host
 from pinwheel.store import dags, keeping, releases
 
@@ -45,13 +45,23 @@ def protected(host: Host, session: Session, bundle_name: str) -> set[str]:
     return found
 
 
-def require(host: Host, session: Session, build: Build, *, verb: str) -> None:
+def ledger(session: Session, dag_id: str) -> list[ReleaseFact]:
+    """All releases of a Dag."""
+    return keeping.ledgers(session, [dag_id]).get(dag_id, [])
+
+
+def require(
+    host: Host, session: Session, build: Build, *, verb: str, ledger: Sequence[ReleaseFact] | None = None
+) -> None:
     """Make sure that a build can run: a release of it can be fetched, or it was never released.
+
+    *ledger* are all releases of its Dag, where the caller has them.
 
     :raises Refused: its files are not kept any more.
     """
     keep = host.retention()
-    ledger = keeping.ledgers(session, [build.dag_id]).get(build.dag_id, [])
+    if ledger is None:
+        ledger = keeping.ledgers(session, [build.dag_id]).get(build.dag_id, [])
     numbers = {release.number for release in ledger if release.build_id == build.id}
     # Mostly that is all: it was released not long ago, or never
     if not numbers <= {release.number for release in older_releases(ledger, keep, host.now())} or not numbers:

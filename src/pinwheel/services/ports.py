@@ -16,7 +16,7 @@ from attrs import frozen
 from pinwheel.core.drift import Drift
 from pinwheel.core.json import Json
 from pinwheel.core.projection import Place, Projected, Projection
-from pinwheel.core.records import RunOutcome
+from pinwheel.core.records import ManagedDag, RunOutcome
 from pinwheel.core.retention import Keep
 from pinwheel.core.run.binding import Present, Try
 
@@ -45,6 +45,18 @@ class AirflowDag:
     created_at: datetime | None
     serialized_hash: str | None = None
     code_hash: str | None = None
+
+
+@frozen(kw_only=True)
+class Observed:
+    """What Airflow's rows say of a Dag before a release is written to them."""
+
+    highest: int
+    """The highest version number; 0: there is none from 1 on."""
+    drift: Drift | None
+    """How they differ from the active release; None: they do not, or there is none."""
+    references: frozenset[str]
+    """Tables that have asset references of the Dag."""
 
 
 @frozen(kw_only=True)
@@ -368,8 +380,8 @@ class Host(Protocol):
         """Those of Airflow's version ids that (still) exist."""
         ...
 
-    def next_version_numbers(self, session: Session, dag_ids: Collection[str]) -> dict[str, int]:
-        """For each of these Dags one more than the highest version number that Airflow holds for it."""
+    def observe(self, session: Session, dags: Mapping[str, ManagedDag]) -> dict[str, Observed]:
+        """What Airflow's rows say of each of these Dags, given their own rows, by id."""
         ...
 
     def unused(self, session: Session, dag_version_ids: Collection[UUID]) -> set[UUID]:
@@ -401,8 +413,8 @@ class Host(Protocol):
         """
         ...
 
-    def has_runs(self, session: Session, dag_id: str) -> bool:
-        """Whether the Dag has a run; the scheduler makes none until the transaction ends."""
+    def with_runs(self, session: Session, dag_ids: Collection[str]) -> set[str]:
+        """Those of the Dags that have a run; the scheduler makes none for any until the transaction ends."""
         ...
 
     def airflow_dags(self, session: Session, dag_ids: Collection[str] | None = None) -> list[AirflowDag]:

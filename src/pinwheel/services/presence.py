@@ -14,10 +14,11 @@ from pinwheel.core.records import DagFile, ManagedDag
 from pinwheel.core.release import Command, Verb, decide
 from pinwheel.services import duplicates
 from pinwheel.services.accepting import only_imports, record_broken, release_newest
+from pinwheel.services.loading import load, managed
 from pinwheel.services.making import Made
 from pinwheel.services.ports import Host
 from pinwheel.services.refusing import words
-from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out, load_states
+from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out
 from pinwheel.store import builds, bundles, dags, files
 from pinwheel.store.locking import begin_write, lock_dags
 from pinwheel.store.refusals import is_of_content
@@ -200,16 +201,16 @@ def retire(host: Host, session: Session, dag_ids: list[str], *, reason: str) -> 
     """Retire unpinned Dags; pinned and already retired ones stay as they are."""
     if not dag_ids:
         return []
-    lock_dags(session, dag_ids)
-    states = load_states(host, session, sorted(dag_ids))
+    rows = managed(host, session, sorted(dag_ids), lock_dags(session, dag_ids))
     acts = [
         Act(
+            dag=rows[dag_id],
             state=state,
             decision=decide(state, Command(verb=Verb.RETIRE)),
             verb=Verb.RETIRE.value,
             actor=ACTOR,
             reason=reason,
         )
-        for _, state in sorted(states.items())
+        for dag_id, state in sorted(load(host, session, rows).states.items())
     ]
     return carry_out(host, session, acts, now=host.now())

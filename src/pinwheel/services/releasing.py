@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 from uuid import UUID
 
 from attrs import frozen
 
-from pinwheel.core.build import Build, BuildContent, runtime_warnings
+from pinwheel.core.build import Build, runtime_warnings
 from pinwheel.core.drift import Drift
-from pinwheel.core.errors import PinwheelError, Refused, unknown_dag
+from pinwheel.core.errors import Refused
 from pinwheel.core.event import EventKind
 from pinwheel.core.projection import Place, Projected, Projection, place_of, serialized_for
-from pinwheel.core.release import DagState, Decision, Kind, Release, SetTrack, Track, unversioned_remedy
+from pinwheel.core.records import ManagedDag
+from pinwheel.core.release import DagState, Decision, Kind, Release, SetTrack, Track
 from pinwheel.core.text import storable
-from pinwheel.services.ports import Host
-from pinwheel.store import builds, bundles, dags, events, releases
+from pinwheel.services.ports import Host, Observed
+from pinwheel.store import builds, dags, events, releases
+from pinwheel.store.builds import StoredContent
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 ACTOR = "pinwheel"
 """Who did what nobody asked for."""
@@ -26,8 +32,9 @@ ACTOR = "pinwheel"
 
 @frozen(kw_only=True)
 class Act:
-    """One decision on one Dag, with who asked for it and why."""
+    """One decision on one Dag, with who asked for it and why. ``dag`` is its locked row."""
 
+    dag: ManagedDag
     state: DagState
     decision: Decision
     verb: str
@@ -55,94 +62,56 @@ class Outcome:
     """Runs that were cleared to run again on the build rolled back to."""
 
 
-def load_states(host: Host, session: Any, dag_ids: Sequence[str]) -> dict[str, DagState]:
-    """The state of each Dag that Pinwheel manages. The caller has locked them if it means to change them.
+@frozen(kw_only=True)
+class Made:
+    """One release in the making: its number, its place, and the version row that it takes over, if any."""
 
-    :raises NotFound: one of them is not managed.
-    :raises Refused: one of them is Airflow's alone: its bundle keeps no versions.
-    """
-    rows = dags.rows(session, dag_ids)
-    missing = [dag_id for dag_id in dag_ids if dag_id not in rows]
-    if missing:
-        raise _not_managed(host, session, missing[0])
-    wanted = {row.active_build_id for row in rows.values()} | {row.newest_build_id for row in rows.values()}
-    found = builds.by_ids(session, [build_id for build_id in wanted if build_id is not None])
-    versioned = {name: host.is_versioned(name) for name in {row.bundle_name for row in rows.values()}}
-    unstable = [
-        row.dag_version_id
-        for row in rows.values()
-        if row.dag_version_id is not None
-        and (newest := found.get(row.newest_build_id or 0))
-        and newest.unstable
-    ]
-    unused = host.unused(session, unstable) if unstable else set()
-    states = {}
-    for dag_id in dag_ids:
-        row = rows[dag_id]
-        automatic = False
-        if row.dag_version_id in unused and row.active_release is not None:
-            ledger = releases.one(session, dag_id, row.active_release)
-            automatic = ledger is not None and ledger.kind == Kind.AUTO
-        states[dag_id] = DagState(
-            dag_id=dag_id,
-            track=Track(row.track),
-            active_release=row.active_release,
-            active_build=found.get(row.active_build_id or 0),
-            newest_build=found.get(row.newest_build_id or 0),
-            retired=row.retired,
-            versioned=versioned[row.bundle_name],
-            bundle_name=row.bundle_name,
-            unused_auto_release=automatic,
-            track_actor=row.track_actor,
-            track_reason=row.track_reason,
-            track_since=row.track_since,
-        )
-    return states
-
-
-def _not_managed(host: Host, session: Any, dag_id: str) -> PinwheelError:
-    """Why a Dag has no state: nobody knows it, or it is Airflow's alone, of an unversioned bundle."""
-    known = host.airflow_dags(session, [dag_id])
-    if not known or known[0].bundle_version is not None:
-        return unknown_dag(dag_id)
-    bundle_name = known[0].bundle_name or ""
-    return Refused(
-        f"Cannot change {dag_id}",
-        found=f"its bundle {bundle_name!r} keeps no versions, so older code can not be fetched again",
-        remedy=unversioned_remedy(bundle_name),
-        dag_id=dag_id,
-        bundle=bundle_name,
-    )
+    act: Act
+    step: Release
+    number: int
+    place: Place
+    replaced: UUID | None
 
 
 def carry_out(
     host: Host,
-    session: Any,
+    session: Session,
     acts: Sequence[Act],
     *,
     now: datetime,
-    contents: Mapping[int, BuildContent] | None = None,
+    contents: Mapping[int, StoredContent] | None = None,
 ) -> list[Outcome]:
     """Carry out decisions on Dags that the caller has locked. Writes everything, commits nothing.
 
     ``contents`` are those of builds that the caller has at hand, by id of the build, so that they need not be
     read back.
     """
-    tracks: dict[tuple[Track, str, str | None], list[str]] = {}
+    tracks: dict[str, dict[str, Any]] = {}
     releasing: list[tuple[Act, Release]] = []
     for act in acts:
         for step in act.decision.steps:
             match step:
                 case SetTrack(track=track):
-                    tracks.setdefault((track, act.actor, act.reason), []).append(act.state.dag_id)
+                    tracks[act.state.dag_id] = {
+                        "track": track.value,
+                        "track_actor": act.actor,
+                        "track_reason": act.reason,
+                        "track_since": now,
+                    }
                 case Release():
                     releasing.append((act, step))
                 case _:
                     assert_never(step)
-    for (track, actor, reason), dag_ids in tracks.items():
-        dags.set_track(session, dag_ids, track, actor=actor, reason=reason, now=now)
-    made = _release_all(host, session, releasing, contents or {}, now=now)
-    outcomes = [outcome_of(act, made.get(act.state.dag_id)) for act in acts]
+    made, changes = _release_all(host, session, releasing, contents or {}, now=now)
+    dags.change_each(
+        session,
+        [
+            {"dag_id": dag_id, **tracks.get(dag_id, {}), **changes.get(dag_id, {})}
+            for dag_id in sorted(tracks.keys() | changes.keys())
+        ],
+    )
+    numbers = {m.act.state.dag_id: m.number for m in made}
+    outcomes = [outcome_of(act, numbers.get(act.state.dag_id)) for act in acts]
     _record(
         host,
         session,
@@ -158,112 +127,120 @@ def carry_out(
 
 def _release_all(
     host: Host,
-    session: Any,
+    session: Session,
     releasing: Sequence[tuple[Act, Release]],
-    contents: Mapping[int, BuildContent],
+    contents: Mapping[int, StoredContent],
     *,
     now: datetime,
-) -> dict[str, int]:
+) -> tuple[list[Made], dict[str, dict[str, Any]]]:
+    """Write each release to Airflow's rows and to the ledger; what changes in each Dag's own row then."""
     if not releasing:
-        return {}
-    steps = {act.state.dag_id: step for act, step in releasing}
-    rows = dags.rows(session, steps)
-    _mend_superseded(
-        host, session, [rows[d] for d, step in steps.items() if not step.replaces_active], now=now
-    )
-    free = host.next_version_numbers(session, steps)
-    numbers: dict[str, int] = {}
-    reuse: dict[str, UUID | None] = {}
-    places: dict[str, Place] = {}
-    for act, step in releasing:
-        dag_id, row = act.state.dag_id, rows[act.state.dag_id]
-        if step.replaces_active and row.active_release is not None:
-            numbers[dag_id], reuse[dag_id] = row.active_release, row.dag_version_id
-        else:
-            numbers[dag_id] = max(free[dag_id], (row.active_release or 0) + 1)
-            reuse[dag_id] = None
-        places[dag_id] = settle_place(host, session, row, step.build)
+        return [], {}
+    observed = host.observe(session, {act.state.dag_id: act.dag for act, _ in releasing})
+    _mend_superseded(host, session, releasing, observed, now=now)
+    places = settle_places(host, session, [(act.dag, step.build) for act, step in releasing])
+    made = [
+        _numbered(act, step, places[act.state.dag_id], observed[act.state.dag_id]) for act, step in releasing
+    ]
     projections = projections_for(
         session,
-        [(numbers[d], step.kind, step.build, places[d], reuse[d]) for d, step in steps.items()],
+        [(m.number, m.step.kind, m.step.build, m.place, m.replaced) for m in made],
         contents=contents,
+        observed=observed,
     )
     replaced = [p for p in projections if p.dag_version_id is not None]
     added = [p for p in projections if p.dag_version_id is None]
     written = {**host.project(session, added), **host.restore(session, replaced)}
     if replaced:
         host.reassert(session, replaced)
-    retired = [d for d, step in steps.items() if step.kind is Kind.RETIRE]
+    retired = [m.act.state.dag_id for m in made if m.step.kind is Kind.RETIRE]
     if retired:
         host.retire(session, retired)
-    ledger: list[dict[str, Any]] = []
-    changes: list[dict[str, Any]] = []
-    for act, step in releasing:
-        dag_id = act.state.dag_id
-        projected, place = written[dag_id], places[dag_id]
-        if reuse[dag_id] is not None:
+    _keep_ledger(session, made, written, now=now)
+    return made, {m.act.state.dag_id: _change_of(m, written[m.act.state.dag_id], now) for m in made}
+
+
+def _numbered(act: Act, step: Release, place: Place, seen: Observed) -> Made:
+    active, replaced = act.dag.active_release, None
+    number = max(seen.highest, active or 0) + 1
+    if step.replaces_active and active is not None:
+        number, replaced = active, act.dag.dag_version_id
+    return Made(act=act, step=step, number=number, place=place, replaced=replaced)
+
+
+def _keep_ledger(
+    session: Session, made: Sequence[Made], written: Mapping[str, Projected], *, now: datetime
+) -> None:
+    for m in made:
+        if m.replaced is not None:
             releases.replace(
                 session,
-                dag_id,
-                numbers[dag_id],
-                build_id=step.build.id,
-                dag_version_id=projected.dag_version_id,
-                bundle_version=place.bundle_version,
+                m.act.state.dag_id,
+                m.number,
+                build_id=m.step.build.id,
+                dag_version_id=written[m.act.state.dag_id].dag_version_id,
+                bundle_version=m.place.bundle_version,
                 now=now,
             )
-        else:
-            ledger.append(
-                {
-                    "dag_id": dag_id,
-                    "release": numbers[dag_id],
-                    "build_id": step.build.id,
-                    "kind": step.kind.value,
-                    "actor": act.actor,
-                    "reason": act.reason,
-                    "previous_release": act.state.active_release,
-                    "dag_version_id": projected.dag_version_id,
-                    "bundle_version": place.bundle_version,
-                    "created_at": now,
-                }
-            )
-        changes.append(
+    releases.add_all(
+        session,
+        [
             {
-                "dag_id": dag_id,
-                "active_release": numbers[dag_id],
-                "active_build_id": step.build.id,
-                "retired": step.kind is Kind.RETIRE,
-                "missing_since": None,
-                "dag_version_id": projected.dag_version_id,
-                "projected_version": place.bundle_version,
-                "projected_hash": projected.serialized_hash,
-                "projected_code_hash": projected.code_hash,
-                "stable_bundle": place.bundle_name,
-                "stable_fileloc": place.relative_fileloc,
-                "asserted_at": now,
+                "dag_id": m.act.state.dag_id,
+                "release": m.number,
+                "build_id": m.step.build.id,
+                "kind": m.step.kind.value,
+                "actor": m.act.actor,
+                "reason": m.act.reason,
+                "previous_release": m.act.state.active_release,
+                "dag_version_id": written[m.act.state.dag_id].dag_version_id,
+                "bundle_version": m.place.bundle_version,
+                "created_at": now,
             }
-        )
-    releases.add_all(session, ledger)
-    dags.change_each(session, changes)
-    return numbers
+            for m in made
+            if m.replaced is None
+        ],
+    )
 
 
-def _mend_superseded(host: Host, session: Any, rows: Sequence[Any], *, now: datetime) -> None:
+def _change_of(made: Made, projected: Projected, now: datetime) -> dict[str, Any]:
+    return {
+        "active_release": made.number,
+        "active_build_id": made.step.build.id,
+        "retired": made.step.kind is Kind.RETIRE,
+        "missing_since": None,
+        "dag_version_id": projected.dag_version_id,
+        "projected_version": made.place.bundle_version,
+        "projected_hash": projected.serialized_hash,
+        "projected_code_hash": projected.code_hash,
+        "stable_bundle": made.place.bundle_name,
+        "stable_fileloc": made.place.relative_fileloc,
+        "asserted_at": now,
+    }
+
+
+def _mend_superseded(
+    host: Host,
+    session: Session,
+    releasing: Sequence[tuple[Act, Release]],
+    observed: Mapping[str, Observed],
+    *,
+    now: datetime,
+) -> None:
     """Put back what another writer changed in versions that are superseded now.
 
     Runs may be bound to them later, and nobody compares a version again once another is the newest.
     """
-    released = {row.dag_id: row for row in rows if row.active_release is not None}
-    for drift in host.drifted(session, released) if released else ():
-        if not drift.of_version:
+    for act, step in releasing:
+        row, build, drift = act.dag, act.state.active_build, observed[act.state.dag_id].drift
+        if drift is None or build is None or step.replaces_active or not drift.of_version:
             continue
-        row = released[drift.dag_id]
-        build = builds.by_ids(session, [row.active_build_id])[row.active_build_id]
-        wanted = (row.active_release, None, build, released_place(row), row.dag_version_id)
+        wanted = (row.active_release or 0, None, build, released_place(row), row.dag_version_id)
         host.restore(session, projections_for(session, [wanted], written=row))
         record_drift(host, session, drift, bundle_name=row.bundle_name, now=now)
 
 
-def record_drift(host: Host, session: Any, drift: Drift, *, bundle_name: str, now: datetime) -> None:
+def record_drift(host: Host, session: Session, drift: Drift, *, bundle_name: str, now: datetime) -> None:
     """Say in the events and in Airflow's audit log what was found and put back."""
     events.add(
         session,
@@ -293,24 +270,34 @@ def released_place(row: Any) -> Place:
     )
 
 
-def settle_place(host: Host, session: Any, row: Any, build: Build) -> Place:
-    """Where Airflow is told to find a build: the place that the Dag's runs know, if it has runs."""
-    moved = (row.stable_bundle, row.stable_fileloc) != (build.bundle_name, build.relative_fileloc)
-    if row.stable_fileloc is None or (moved and not host.has_runs(session, row.dag_id)):
-        return place_of(build, stable_bundle=None, stable_fileloc=None)
-    if moved and not host.bundle_is_configured(session, row.stable_bundle):
-        return place_of(build, stable_bundle=None, stable_fileloc=None)
-    return _place_at(host, session, row, build)
+def settle_places(
+    host: Host, session: Session, wanted: Sequence[tuple[ManagedDag, Build]]
+) -> dict[str, Place]:
+    """By Dag, where Airflow is told to find its build: the place that the Dag's runs know, if it has runs."""
+    moved = [row.dag_id for row, build in wanted if row.stable_fileloc is not None and not _stays(row, build)]
+    known = host.with_runs(session, moved) if moved else set()
+    configured = cache(lambda name: host.bundle_is_configured(session, name))
+    serves = cache(lambda name: host.serves_moved_files(session, name))
+    return {
+        row.dag_id: _place_at(row, build, serves)
+        if row.dag_id in known and configured(row.stable_bundle)
+        else place_of(build, stable_bundle=None, stable_fileloc=None)
+        for row, build in wanted
+    }
 
 
-def place_for_runs(host: Host, session: Any, row: Any, build: Build) -> Place:
+def _stays(row: ManagedDag, build: Build) -> bool:
+    return (row.stable_bundle, row.stable_fileloc) == (build.bundle_name, build.relative_fileloc)
+
+
+def place_for_runs(host: Host, session: Session, row: Any, build: Build) -> Place:
     """The place of a build for runs of it, while another build of the Dag may be the active one.
 
     Airflow looks for the file of every run where the active release has it.
 
     :raises Refused: the build's file lies elsewhere and no bundle version serves it there.
     """
-    place = _place_at(host, session, row, build)
+    place = _place_at(row, build, lambda name: host.serves_moved_files(session, name))
     if row.stable_fileloc is None or (row.stable_bundle, row.stable_fileloc) == (
         place.bundle_name,
         place.relative_fileloc,
@@ -328,40 +315,35 @@ def place_for_runs(host: Host, session: Any, row: Any, build: Build) -> Place:
     )
 
 
-def _place_at(host: Host, session: Any, row: Any, build: Build) -> Place:
+def _place_at(row: Any, build: Build, serves: Callable[[str], bool]) -> Place:
     """The place where the Dag's row has it, if its bundle and the build's can serve the file there."""
-    if row.stable_fileloc is not None and all(
-        host.serves_moved_files(session, name) for name in {row.stable_bundle, build.bundle_name}
-    ):
+    if row.stable_fileloc is not None and all(map(serves, {row.stable_bundle, build.bundle_name})):
         return place_of(build, stable_bundle=row.stable_bundle, stable_fileloc=row.stable_fileloc)
     return place_of(build, stable_bundle=None, stable_fileloc=None)
 
 
 def projections_for(
-    session: Any,
+    session: Session,
     wanted: Sequence[tuple[int, Kind | None, Build, Place, UUID | None]],
     *,
     written: Any = None,
-    contents: Mapping[int, BuildContent] = MappingProxyType({}),
+    contents: Mapping[int, StoredContent] = MappingProxyType({}),
+    observed: Mapping[str, Observed] = MappingProxyType({}),
 ) -> list[Projection]:
     """Load what must be written for the given (number, kind, build, place, version id) tuples.
 
-    What ``contents`` has, by id of the build, is not loaded.
+    What ``contents`` has, by id of the build, is not loaded, nor looked at what ``observed`` tells of a Dag.
     ``written`` is the one Dag's row, when what was written before is to be left alone where it stands.
     """
     missing = [build.id for _, _, build, _, _ in wanted if build.id not in contents]
-    stored = {build_id: builds.as_stored(c.serialized) for build_id, c in contents.items()}
-    stored |= builds.serialized(session, missing)
-    known = bundles.versions(session, {(b.bundle_name, b.bundle_version) for _, _, b, _, _ in wanted})
-    manifests: dict[int, Mapping[str, str]] = {build_id: c.files for build_id, c in contents.items()}
-    manifests |= builds.files_of(session, missing)
+    content = {**contents, **builds.contents(session, missing)}
     code_digests = {
-        build.id: manifests[build.id].get(build.relative_fileloc, "") for _, _, build, _, _ in wanted
+        build.id: content[build.id].files.get(build.relative_fileloc, "") for _, _, build, _, _ in wanted
     }
     code = builds.sources(session, [digest for digest in code_digests.values() if digest])
     projections = []
     for number, kind, build, place, dag_version_id in wanted:
-        version = known.get((build.bundle_name, build.bundle_version))
+        stored, seen = content[build.id], observed.get(build.dag_id)
         source = code.get(code_digests[build.id])
         projections.append(
             Projection(
@@ -370,12 +352,13 @@ def projections_for(
                 kind=kind,
                 build=build,
                 place=place,
-                serialized=serialized_for(build, stored[build.id], place, version.path if version else None),
+                serialized=serialized_for(build, stored.serialized, place, stored.bundle_path),
                 source_code=storable((source or b"").decode(errors="replace"))
                 or "# The source of this Dag is empty.\n",
-                version_data=version.version_data if version else None,
+                version_data=stored.version_data,
                 dag_version_id=dag_version_id,
                 written=_written(written) if written is not None else None,
+                references=seen.references if seen else None,
             )
         )
     return projections
@@ -419,7 +402,7 @@ def outcome_of(act: Act, number: int | None = None) -> Outcome:
     )
 
 
-def _record(host: Host, session: Any, done: Sequence[tuple[Act, Outcome]], *, now: datetime) -> None:
+def _record(host: Host, session: Session, done: Sequence[tuple[Act, Outcome]], *, now: datetime) -> None:
     rows = []
     for act, outcome in done:
         kind = outcome.kind or act.verb

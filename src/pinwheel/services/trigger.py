@@ -19,8 +19,9 @@ from pinwheel.core.records import ReleaseRecord, Trial
 from pinwheel.core.release import unversioned_remedy
 from pinwheel.core.run.binding import BoundBy, Tries, kept
 from pinwheel.services import faults, keeping, once
+from pinwheel.services.loading import load_state
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import load_states, place_for_runs, projections_for
+from pinwheel.services.releasing import place_for_runs, projections_for
 from pinwheel.store import bindings, builds, dags, events, releases
 from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags
@@ -422,7 +423,7 @@ def _move_unused(host: Host, session: Session, written: ReleaseRecord | Trial, p
 
 
 def target_of(host: Host, session: Session, dag_id: str, number: int | None, *, verb: str) -> Build:
-    state = load_states(host, session, [dag_id])[dag_id]
+    state = load_state(host, session, dag_id)
     if not state.versioned:
         raise Refused(
             f"Cannot {verb} {dag_id} on a build",

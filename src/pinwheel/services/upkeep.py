@@ -10,12 +10,12 @@ from pinwheel.core.drift import Drift
 from pinwheel.core.release import Decision, Kind, Release, Track
 from pinwheel.core.run.binding import BoundBy, Present, Tries
 from pinwheel.services.bound_again import unchosen
+from pinwheel.services.loading import load, managed
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import (
     ACTOR,
     Act,
     carry_out,
-    load_states,
     projections_for,
     record_drift,
     released_place,
@@ -53,15 +53,15 @@ def repair_drift(host: Host) -> list[Drift]:
 
 
 def _repair(host: Host, dag_id: str, session: Session) -> list[Drift]:
-    lock_dags(session, [dag_id])
+    rows = lock_dags(session, [dag_id])
     found = host.drifted(session, [dag_id])
     if not found:
         return []
     drift = found[0]
     now = host.now()
     kept = set(drift.foreign_versions) - host.delete_unused_versions(session, drift.foreign_versions)
-    row = dags.rows(session, [dag_id])[dag_id]
-    state = load_states(host, session, [dag_id])[dag_id]
+    row = rows[dag_id]
+    state = load(host, session, managed(host, session, [dag_id], rows)).states[dag_id]
     build = state.active_build
     assert build is not None and row.active_release is not None
     if kept:
@@ -73,7 +73,7 @@ def _repair(host: Host, dag_id: str, session: Session) -> list[Drift]:
         carry_out(
             host,
             session,
-            [Act(state=state, decision=decision, verb="repair", actor=ACTOR, reason=drift.summary)],
+            [Act(dag=row, state=state, decision=decision, verb="repair", actor=ACTOR, reason=drift.summary)],
             now=now,
         )
     else:
@@ -101,10 +101,9 @@ def reassert(host: Host, dag_ids: Collection[str]) -> int:
     """
 
     def work(session: Session) -> int:
-        lock_dags(session, dag_ids)
         rows = {
             row.active_build_id: row
-            for row in dags.rows(session, dag_ids).values()
+            for row in lock_dags(session, dag_ids).values()
             if row.active_build_id is not None and not row.retired
         }
         found = builds.by_ids(session, rows.keys())

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import Row, func, or_, select, union_all, update
+from sqlalchemy import Result, Row, case, func, or_, select, union_all, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.build import Build, BuildContent
@@ -18,6 +18,9 @@ from pinwheel.store.locking import insert_all, insert_missing
 from pinwheel.store.types import as_packed
 
 _COLUMNS = [column for column in t.build.c if column.name not in {"serialized", "files"}]
+_ITS_VERSION = (t.bundle_version.c.bundle_name == t.build.c.bundle_name) & (
+    t.bundle_version.c.version == t.build.c.bundle_version
+)
 
 
 def _selected() -> Any:
@@ -27,11 +30,7 @@ def _selected() -> Any:
         t.bundle_version.c.message,
         t.bundle_version.c.committed_at,
         t.bundle_version.c.label.label("git_label"),
-    ).outerjoin(
-        t.bundle_version,
-        (t.bundle_version.c.bundle_name == t.build.c.bundle_name)
-        & (t.bundle_version.c.version == t.build.c.bundle_version),
-    )
+    ).outerjoin(t.bundle_version, _ITS_VERSION)
 
 
 def _build(row: Row[Any]) -> Build:
@@ -67,6 +66,73 @@ def by_ids(session: Session, ids: Collection[int | None]) -> dict[int, Build]:
             {row.id: _build(row) for row in session.execute(_selected().where(t.build.c.id.in_(chunk)))}
         )
     return found
+
+
+@frozen(kw_only=True)
+class StoredContent:
+    """What a build holds, and what its bundle version says of where it lay."""
+
+    serialized: Mapping[str, Any]
+    """With the placeholder for the bundle's directory still in it."""
+    files: Mapping[str, str]
+    bundle_path: str | None
+    version_data: Mapping[str, Any] | None
+
+
+def some(
+    session: Session,
+    ids: Collection[int],
+    *,
+    numbered: tuple[str, int] | None = None,
+    contents_of: Collection[int] = (),
+) -> tuple[dict[int, Build], dict[int, StoredContent]]:
+    """The builds with these ids, and that of a Dag and number, by id; unknown ones are left out.
+
+    Together with the contents of some of them, of the numbered one always: no table is read twice.
+    """
+    found: dict[int, Build] = {}
+    content: dict[int, StoredContent] = {}
+    for chunk in [*chunks(sorted(set(ids)), size=200)] or [()]:
+        wanted: Any = t.build.c.id.in_(chunk)
+        full: Any = t.build.c.id.in_(sorted(set(contents_of) & set(chunk)))
+        if numbered is not None and not found:
+            named = (t.build.c.dag_id == numbered[0]) & (t.build.c.build == numbered[1])
+            wanted, full = wanted | named, full | named
+        columns = (
+            case((full, column)).label(column.name) for column in (t.build.c.serialized, t.build.c.files)
+        )
+        query = _selected().add_columns(*columns, t.bundle_version.c.path, t.bundle_version.c.version_data)
+        for row in session.execute(query.where(wanted)):
+            found[row.id] = _build(row)
+            if row.serialized is not None:
+                content[row.id] = _content(row)
+    return found, content
+
+
+def contents(session: Session, build_ids: Collection[int]) -> dict[int, StoredContent]:
+    """What these builds hold, by id."""
+    found: dict[int, StoredContent] = {}
+    for chunk in chunks(sorted(set(build_ids)), size=200):
+        query = (
+            select(
+                t.build.c.id,
+                t.build.c.serialized,
+                t.build.c.files,
+                t.bundle_version.c.path,
+                t.bundle_version.c.version_data,
+            )
+            .outerjoin(t.bundle_version, _ITS_VERSION)
+            .where(t.build.c.id.in_(chunk))
+        )
+        rows: Result[Any] = session.execute(query)
+        found |= {row.id: _content(row) for row in rows}
+    return found
+
+
+def _content(row: Row[Any]) -> StoredContent:
+    return StoredContent(
+        serialized=row.serialized, files=row.files, bundle_path=row.path, version_data=row.version_data
+    )
 
 
 def by_number(session: Session, dag_id: str, number: int) -> Build | None:

@@ -74,33 +74,18 @@ def change(session: Session, dag_id: str, **values: Any) -> None:
 
 
 def change_each(session: Session, changes: Sequence[dict[str, Any]]) -> None:
-    """As :func:`change` for many Dags; each change names its ``dag_id``, and all the same columns."""
-    if changes:
-        columns: dict[str, Any] = {name: bindparam(f"new_{name}") for name in changes[0] if name != "dag_id"}
+    """As :func:`change` for many Dags; each change names its ``dag_id``. One statement for those alike."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for change in changes:
+        alike.setdefault(tuple(sorted(change.keys() - {"dag_id"})), []).append(change)
+    for names, group in alike.items():
+        columns: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
         session.execute(
             update(t.dag).where(t.dag.c.dag_id == bindparam("of_dag")).values(columns),
             [
-                {"of_dag": change["dag_id"], **{f"new_{name}": change[name] for name in columns}}
-                for change in changes
+                {"of_dag": change["dag_id"], **{f"new_{name}": change[name] for name in names}}
+                for change in group
             ],
-        )
-
-
-def set_track(
-    session: Session,
-    dag_ids: Collection[str],
-    track: Track,
-    *,
-    actor: str,
-    reason: str | None,
-    now: datetime,
-) -> None:
-    """Pin these Dags, or return them to their policy."""
-    for chunk in chunks(sorted(dag_ids)):
-        session.execute(
-            update(t.dag)
-            .where(t.dag.c.dag_id.in_(chunk))
-            .values(track=track.value, track_actor=actor, track_reason=reason, track_since=now)
         )
 
 

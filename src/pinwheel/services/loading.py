@@ -1,0 +1,127 @@
+"""All that a change asks of the database before it decides, read once and under the Dags' locks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from pinwheel.core.build import Build
+from pinwheel.core.errors import PinwheelError, Refused, unknown_dag
+from pinwheel.core.records import ManagedDag
+from pinwheel.core.release import DagState, Kind, unversioned_remedy
+from pinwheel.services.ports import Host
+from pinwheel.store import builds, dags, releases
+from pinwheel.store.builds import StoredContent
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+@frozen(kw_only=True)
+class Loaded:
+    """What is known of some managed Dags. As good as the locks that its reader holds on them."""
+
+    dags: Mapping[str, ManagedDag]
+    states: Mapping[str, DagState]
+    builds: Mapping[int, Build] = field(factory=dict)
+    """By id: the active and the newest builds, and those asked for."""
+    contents: Mapping[int, StoredContent] = field(factory=dict)
+    """By id of the build, of those that may be released."""
+
+    def numbered(self, dag_id: str, number: int) -> Build | None:
+        """The build of a Dag that was asked for by number."""
+        return next((b for b in self.builds.values() if (b.dag_id, b.build) == (dag_id, number)), None)
+
+
+def managed(
+    host: Host, session: Session, dag_ids: Sequence[str], rows: Mapping[str, ManagedDag] | None = None
+) -> dict[str, ManagedDag]:
+    """The rows of these Dags: *rows*, which the caller has locked, or as they are now.
+
+    :raises NotFound: one of them is not managed.
+    :raises Refused: one of them is Airflow's alone: its bundle keeps no versions.
+    """
+    found = dags.rows(session, dag_ids) if rows is None else rows
+    for dag_id in dag_ids:
+        if dag_id not in found:
+            raise _not_managed(host, session, dag_id)
+    return {dag_id: found[dag_id] for dag_id in dag_ids}
+
+
+def load(
+    host: Host,
+    session: Session,
+    rows: Mapping[str, ManagedDag],
+    *,
+    others: Collection[int] = (),
+    numbered: tuple[str, int] | None = None,
+    contents_of: Collection[int] = (),
+) -> Loaded:
+    """What is known of the Dags of these rows, *others* (ids of builds) and a numbered build included.
+
+    The contents are those of the numbered one and of *contents_of*.
+    """
+    own = {build_id for row in rows.values() for build_id in (row.active_build_id, row.newest_build_id)}
+    ids = [build_id for build_id in {*own, *others} if build_id is not None]
+    found, contents = builds.some(session, ids, numbered=numbered, contents_of=contents_of)
+    versioned = {name: host.is_versioned(name) for name in {row.bundle_name for row in rows.values()}}
+    automatic = _unused_auto_releases(host, session, rows, found)
+    states = {
+        dag_id: DagState(
+            dag_id=dag_id,
+            track=row.track,
+            active_release=row.active_release,
+            active_build=found.get(row.active_build_id or 0),
+            newest_build=found.get(row.newest_build_id or 0),
+            retired=row.retired,
+            versioned=versioned[row.bundle_name],
+            bundle_name=row.bundle_name,
+            unused_auto_release=dag_id in automatic,
+            track_actor=row.track_actor,
+            track_reason=row.track_reason,
+            track_since=row.track_since,
+        )
+        for dag_id, row in rows.items()
+    }
+    return Loaded(dags=rows, states=states, builds=found, contents=contents)
+
+
+def load_state(host: Host, session: Session, dag_id: str) -> DagState:
+    """The state of one managed Dag, as it is now.
+
+    :raises NotFound, Refused: as :func:`managed`.
+    """
+    return load(host, session, managed(host, session, [dag_id])).states[dag_id]
+
+
+def _unused_auto_releases(
+    host: Host, session: Session, rows: Mapping[str, ManagedDag], found: Mapping[int, Build]
+) -> set[str]:
+    """The unstable Dags whose active release was automatic and that no run has used."""
+    unstable = {
+        row.dag_version_id: dag_id
+        for dag_id, row in rows.items()
+        if row.dag_version_id is not None
+        and (newest := found.get(row.newest_build_id or 0))
+        and newest.unstable
+    }
+    unused = {unstable[version_id] for version_id in host.unused(session, unstable)} if unstable else set()
+    ledger = releases.active_ones(session, unused) if unused else {}
+    return {dag_id for dag_id, release in ledger.items() if release.kind is Kind.AUTO}
+
+
+def _not_managed(host: Host, session: Session, dag_id: str) -> PinwheelError:
+    """Why a Dag has no state: nobody knows it, or it is Airflow's alone, of an unversioned bundle."""
+    known = host.airflow_dags(session, [dag_id])
+    if not known or known[0].bundle_version is not None:
+        return unknown_dag(dag_id)
+    bundle_name = known[0].bundle_name or ""
+    return Refused(
+        f"Cannot change {dag_id}",
+        found=f"its bundle {bundle_name!r} keeps no versions, so older code can not be fetched again",
+        remedy=unversioned_remedy(bundle_name),
+        dag_id=dag_id,
+        bundle=bundle_name,
+    )
