@@ -1,0 +1,133 @@
+"""A change loads once, decides, and writes once: counted are the statements that the database gets."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from harness.faults import airflow_engine
+from harness.inprocess import bound_airflow
+from harness.operations import World
+from harness.prebuilt import Text
+from pinwheel.core.release import Verb
+
+pytestmark = pytest.mark.postgres
+
+AIRFLOWS_ROWS = ("dag", "dag_tag", "dag_version", "serialized_dag", "dag_code", "log")
+"""Tables of Airflow in which a release of a Dag without assets changes something."""
+
+
+@pytest.fixture
+def world(postgres: Any) -> Iterator[World]:
+    database = postgres.create()
+    with bound_airflow(database):
+        yield World()
+    database.drop()
+
+
+class Counted:
+    """The statements inside, apart: those of Airflow's own bulk write of Dag rows, and all others."""
+
+    def __init__(self) -> None:
+        self.own: list[str] = []
+        self.airflows: list[str] = []
+
+    def __enter__(self) -> Counted:
+        sa.event.listen(airflow_engine(), "before_cursor_execute", self._seen)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sa.event.remove(airflow_engine(), "before_cursor_execute", self._seen)
+
+    def _seen(self, conn: Any, cursor: Any, statement: str, *_: Any) -> None:
+        (self.airflows if _in_bulk_write() else self.own).append(" ".join(statement.split()))
+
+    @property
+    def reads(self) -> Counter[str]:
+        """Tables by how many statements of ours read them."""
+        read = [each for each in self.own if each.startswith("SELECT")]
+        return Counter(table for each in read for table in set(re.findall(r"(?:FROM|JOIN) (\w+)", each)))
+
+    @property
+    def writes(self) -> Counter[str]:
+        """Tables by how many statements, Airflow's too, write them."""
+        return Counter(
+            found[1]
+            for each in (*self.own, *self.airflows)
+            if (found := re.match(r"(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)", each))
+        )
+
+
+def _in_bulk_write() -> bool:
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code.co_name == "bulk_write_to_db":
+            return True
+    return False
+
+
+def act(world: World, verb: Verb, dag_ids: list[str], **more: Any) -> Counted:
+    with Counted() as counted:
+        outcomes = world.change(verb, dag_ids, **more)
+    assert all(outcome.changed for outcome in outcomes)
+    return counted
+
+
+def check(counted: Counted, **expected: int) -> None:
+    """No table read twice and none written twice, but for those expected; and few statements in all."""
+    twice = {table: count for table, count in counted.reads.items() if count > 1}
+    assert not twice, f"read twice: {twice}\n" + "\n".join(counted.own)
+    twice = {table: count for table, count in counted.writes.items() if count > expected.get(table, 1)}
+    assert not twice, f"written twice: {twice}\n" + "\n".join((*counted.own, *counted.airflows))
+    # Those that write Airflow's rows are Airflow's own in number: so many rows as a version has.
+    ours = [each for each in counted.own if not re.match(rf"INSERT INTO ({'|'.join(AIRFLOWS_ROWS)}) ", each)]
+    assert len(ours) <= 12, "\n".join(ours)
+
+
+@pytest.mark.parametrize("how", [{}, {"build": 1}, {"to_release": 1}], ids=["back", "build", "release"])
+def test_a_rollback_of_one_dag_reads_each_table_once_and_writes_each_once(
+    world: World, how: dict[str, int]
+) -> None:
+    # Without a schedule and assets, about which Airflow asks by itself.
+    world.pusher.push({"a": Text("plain", 1)})
+    world.pusher.push({"a": Text("plain", 2)})
+    counted = act(world, Verb.ROLLBACK, ["a"], **how)
+    check(counted)
+    assert len(counted.own) + len(counted.airflows) <= 18, "\n".join((*counted.own, *counted.airflows))
+
+
+def test_the_other_changes_do_so_too(world: World) -> None:
+    world.hold_first("a", "b", "c")
+    check(act(world, Verb.PROMOTE, ["a"]))
+    check(act(world, Verb.UNPIN, ["b"]))
+    check(act(world, Verb.PIN, ["b"]))
+    check(act(world, Verb.PIN, ["c"], build=2))
+    # Its id is claimed first, and its answer kept at the end.
+    check(act(world, Verb.ROLLBACK, ["a"], request_id="with an id"), pinwheel_request=2)
+
+
+def test_a_rollback_of_a_hundred_dags_needs_no_more_statements_than_one_of_one(world: World) -> None:
+    dag_ids = [f"d{number:03}" for number in range(100)]
+    # The way back leads to as many bundle versions as there are Dags: each stands in one of its own.
+    for number, dag_id in enumerate(dag_ids):
+        world.pusher.push({dag_id: Text("daily", number)})
+    world.pusher.push({dag_id: Text("daily", 1000 + number) for number, dag_id in enumerate(dag_ids)})
+    one = act(world, Verb.ROLLBACK, dag_ids[:1])
+    many = act(world, Verb.ROLLBACK, dag_ids[1:])
+    check(many)
+    assert len(many.own) == len(one.own), "\n".join(many.own)
+    # Airflow asks one by one: for the latest run and the number of active runs of a scheduled Dag, for the
+    # inlets of one with outlets. Nothing else depends on the number of Dags.
+    per_dag = [
+        [each for each in counted.airflows if re.search("FROM (dag_run|task_inlet)", each)]
+        for counted in (one, many)
+    ]
+    assert len(per_dag[1]) == len(per_dag[0]) * len(dag_ids[1:])
+    assert len(many.airflows) - len(per_dag[1]) == len(one.airflows) - len(per_dag[0])
