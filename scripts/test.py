@@ -39,6 +39,7 @@ class Suite(NamedTuple):
 SUITES = (
     Suite("Airflow 3.3", ".venv", "main"),
     Suite("Airflow 3.4 beta", ".venv-34", "second", "not slow", ("-o", "cache_dir=.pytest_cache/34")),
+    Suite("Airflow 3.3: pages", ".venv", "pages", "", ("-o", "cache_dir=.pytest_cache/pages")),
     Suite("Airflow 3.3: schema, chart", ".venv", "schema", "", ("-o", "cache_dir=.pytest_cache/schema")),
     Suite(
         "Airflow 3.3: bundles, faults, demo", ".venv", "faults", "", ("-o", "cache_dir=.pytest_cache/faults")

@@ -31,7 +31,7 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{_ROOT / 'inprocess.db'}"
 
 _PART = os.environ.get("PINWHEEL_TEST_PART", "")
-"""Only tests of this part; empty: all. ``main`` are those that do not start all they need themselves."""
+"""Only tests of this part; empty: all. ``main`` are those that are of no other."""
 _PARTS = {
     "migration": "schema",
     "chart": "schema",
@@ -39,6 +39,7 @@ _PARTS = {
     "faults": "faults",
     "acceptance": "faults",
     "bundles": "faults",
+    "browser": "pages",
 }
 _ALIKE = {"unit", "property", "contract", "chart", "bundles"}
 """Folders whose tests can not differ between versions of Airflow. Part ``second`` are all others."""

@@ -108,7 +108,7 @@ def test_a_filter_in_the_address_shows_these_dags_and_no_others(
 
 def test_the_bundle_filter_offers_bundles_and_goes_into_the_address(visitor: Visitor, fleet: Fleet) -> None:
     page = visitor.open_releases()
-    page.get_by_label("Bundle").select_option(fleet.bundle.name)
+    page.get_by_label("Bundle", exact=True).select_option(fleet.bundle.name)
     expect(visitor.page).to_have_url(f"{visitor.airflow.url}/plugin/releases?bundle={fleet.bundle.name}")
     # Until the answer is there, the former page stays.
     expect(page.get_by_role("heading", name=f"{5 + SPARES} Dags")).to_be_visible()

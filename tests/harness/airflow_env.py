@@ -291,6 +291,15 @@ class AirflowEnv(Queries):
         """The end of each component's log, for failure messages."""
         return "\n".join(process.tail(lines) for process in self.processes.values())
 
+    def _json(self, reply: httpx.Response) -> Any:
+        if not reply.is_error:
+            return reply.json()
+        said = f"{reply.request.method} {reply.request.url} -> {reply.status_code}: {reply.text[:2000]}"
+        if reply.is_server_error and API_SERVER in self.processes:
+            # Only the log says what failed in the database.
+            said += f"\n{self.processes[API_SERVER].tail(150)}"
+        raise AssertionError(said)
+
     def leftovers(self) -> list[str]:
         """Live processes of this deployment, as text; empty after ``close``."""
         return [
@@ -408,7 +417,7 @@ class AirflowEnv(Queries):
 
     def get(self, path: str, user: str = "admin", **params: Any) -> Any:
         """GET, must succeed; the JSON."""
-        return _json(self.api(user).get(path, params=params))
+        return self._json(self.api(user).get(path, params=params))
 
     def wait_dag(
         self,
@@ -436,7 +445,7 @@ class AirflowEnv(Queries):
     def trigger(self, dag_id: str, *, user: str = "admin", **body: Any) -> str:
         """Trigger a run over REST; its run id. ``body``: more fields (conf, dag_run_id, logical_date)."""
         reply = self.api(user).post(f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, **body})
-        return str(_json(reply)["dag_run_id"])
+        return str(self._json(reply)["dag_run_id"])
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         return dict(self.get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"))
@@ -485,7 +494,7 @@ class AirflowEnv(Queries):
     def clear(self, dag_id: str, run_id: str, **body: Any) -> Any:
         """Clear a run's tasks over REST (``only_failed=False`` unless given); the reply."""
         path = f"/api/v2/dags/{dag_id}/clearTaskInstances"
-        return _json(
+        return self._json(
             self.api().post(path, json={"dry_run": False, "only_failed": False, "dag_run_id": run_id, **body})
         )
 
@@ -499,7 +508,7 @@ class AirflowEnv(Queries):
             params={"map_index": map_index, "full_content": True},
             headers={"Accept": "application/json"},
         )
-        content = _json(reply)["content"]
+        content = self._json(reply)["content"]
         if isinstance(content, str):
             return content
         return "\n".join(line if isinstance(line, str) else str(line.get("event", line)) for line in content)
@@ -549,11 +558,3 @@ def airflow_env(root: Path, database: Database, **kwargs: Any) -> Iterator[Airfl
         env.close()
         database.drop()
         shutil.rmtree(root, ignore_errors=True)
-
-
-def _json(reply: httpx.Response) -> Any:
-    if reply.is_error:
-        raise AssertionError(
-            f"{reply.request.method} {reply.request.url} -> {reply.status_code}: {reply.text[:2000]}"
-        )
-    return reply.json()

@@ -154,6 +154,7 @@ def _context(browser: Browser, airflow: AirflowEnv, user: str, theme: Theme) -> 
         context = browser.new_context(
             viewport={"width": VIEW["width"], "height": VIEW["height"]},
             color_scheme=theme,
+            reduced_motion="reduce",
             timezone_id="UTC",
         )
         context.set_default_timeout(20_000 * TIMEOUT_FACTOR)
