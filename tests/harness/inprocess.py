@@ -6,6 +6,7 @@ For tests of code that needs Airflow's models but none of its processes: millise
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -49,6 +50,8 @@ def db_clean(*tables: str, **more: Any) -> None:
     from airflow.utils.db_cleanup import run_cleanup
     from airflow.utils.session import create_session
 
+    # It says why a table was passed over at this level only.
+    logging.getLogger("airflow.utils.db_cleanup").setLevel(logging.DEBUG)
     # A session of its own: what another has read before, SQLite does not let it write after.
     with create_session(scoped=False) as session:
         run_cleanup(
