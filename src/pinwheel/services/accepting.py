@@ -12,6 +12,7 @@ from pinwheel.core import text
 from pinwheel.core.build import Build
 from pinwheel.core.definers import Holder, definers
 from pinwheel.core.event import EventKind
+from pinwheel.core.json import JsonObject
 from pinwheel.core.records import DagFile, ManagedDag
 from pinwheel.core.release import Command, DagState, Verb, decide
 from pinwheel.services.loading import load
@@ -54,7 +55,7 @@ def release_newest(
         )
         for dag_id, item in sorted(accepted.items())
     }
-    dags.change_each(session, [{name: getattr(row, name) for name in _MOVED} for row in rows.values()])
+    dags.write(session, rows.values(), _MOVED)
     states = load(host, session, rows).states
     acts = [
         Act(
@@ -73,7 +74,7 @@ def release_newest(
     return carry_out(host, session, acts, now=now, contents=_contents(session, accepted.values()))
 
 
-_MOVED = ("dag_id", "newest_build_id", "newest_seq", "bundle_name", "relative_fileloc", "missing_since")
+_MOVED = ("newest_build_id", "newest_seq", "bundle_name", "relative_fileloc", "missing_since")
 """What says in a Dag's row which build is its newest."""
 
 
@@ -192,7 +193,7 @@ def reads_of(file: ParsedFile) -> Collection[str]:
     """The bundle files that its parse used; none of a parse that was not traced."""
     if any(item.get("kind") == "unknown" for item in file.impure):
         return ()
-    return dict(file.inputs.get("files", {})).keys()
+    return JsonObject.of(file.inputs.get("files", {})).fields.keys()
 
 
 def _own_text(file: ParsedFile) -> Callable[[], bytes | None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pinwheel.core.build import BuildContent, label_of
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import JsonObject
+from pinwheel.core.records import ReleaseRecord
 from pinwheel.core.release import Kind
 from pinwheel.services.ports import AirflowDag, Host
 from pinwheel.services.releasing import ACTOR
@@ -74,8 +75,7 @@ def _adopt(host: Host, session: Session, dag: AirflowDag) -> bool:
         label=label_of(inside.get("tags")),
     )
     (build,) = builds.add(session, [builds.NewBuild(content=content, adopted=True)], now=now)
-    releases.add(
-        session,
+    release = ReleaseRecord(
         dag_id=dag.dag_id,
         release=dag.version_number,
         build_id=build.id,
@@ -85,8 +85,9 @@ def _adopt(host: Host, session: Session, dag: AirflowDag) -> bool:
         previous_release=None,
         dag_version_id=dag.dag_version_id,
         bundle_version=version,
-        now=now,
+        created_at=now,
     )
+    releases.add_all(session, [release])
     dags.change(
         session,
         dag.dag_id,

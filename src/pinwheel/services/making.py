@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
 from pinwheel.core import text
 from pinwheel.core.build import Build, BuildContent, varying_attributes
 from pinwheel.core.event import EventKind
+from pinwheel.core.json import Json, JsonObject
+from pinwheel.core.records import ManagedDag
 from pinwheel.core.release import Track
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import ACTOR
 from pinwheel.store import builds, events, releases
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 _CLOCKLIKE = frozenset({"clock", "random", "uuid"})
 _FOLD_AFTER = 3
@@ -44,7 +49,7 @@ class ParsedFile:
     """The file, relative to the bundle; for Dags in a zip, the zip."""
     file_digest: str
     inputs_digest: str
-    inputs: Mapping[str, Any]
+    inputs: Mapping[str, Json]
     contents: Sequence[BuildContent]
     errors: Mapping[str, str] = field(factory=dict, converter=_fitted_errors)
     """Why Dags of the file could not be made: path of the file (or inside the zip) to traceback."""
@@ -53,7 +58,7 @@ class ParsedFile:
     impure: Sequence[Mapping[str, str]] = ()
     """What the parse read from outside the bundle; empty for a pure file."""
     runtime: str = ""
-    runtime_details: Mapping[str, Any] = field(factory=dict)
+    runtime_details: Mapping[str, Json] = field(factory=dict)
     seconds: float | None = None
     refused: frozenset[str] = frozenset()
     """Dags that the file holds too but of which no build can be stored; ``errors`` tell why."""
@@ -81,7 +86,12 @@ class Made:
 
 
 def make_builds(
-    host: Host, session: Any, parsed: Sequence[ParsedFile], rows: Mapping[str, Any], *, now: datetime
+    host: Host,
+    session: Session,
+    parsed: Sequence[ParsedFile],
+    rows: Mapping[str, ManagedDag],
+    *,
+    now: datetime,
 ) -> dict[str, Made]:
     """Find or store the build of each Dag of these files, by Dag id.
 
@@ -125,7 +135,7 @@ def make_builds(
 
 
 def _add(
-    session: Any, added: Sequence[tuple[ParsedFile, builds.NewBuild]], *, now: datetime
+    session: Session, added: Sequence[tuple[ParsedFile, builds.NewBuild]], *, now: datetime
 ) -> dict[str, Made]:
     stored = builds.add(session, [item for _, item in added], now=now)
     events.add_all(
@@ -159,7 +169,7 @@ def _siblings(content: BuildContent, known: Iterable[Build]) -> list[Build]:
     return [build for build in known if (build.inputs_digest, build.runtime) == same]
 
 
-def _completed_adoption(session: Any, content: BuildContent, known: Iterable[Build]) -> Build | None:
+def _completed_adoption(session: Session, content: BuildContent, known: Iterable[Build]) -> Build | None:
     """The adopted build that this parse turns out to be, with what the parse knows filled in.
 
     Airflow kept no record of the inputs, so only the same bundle version and the same serialized Dag
@@ -186,7 +196,9 @@ def _completed_adoption(session: Any, content: BuildContent, known: Iterable[Bui
     return builds.by_ids(session, [first.id])[first.id]
 
 
-def _remember_versions(session: Any, found: Mapping[str, Made], parsed: ParsedFile, *, now: datetime) -> None:
+def _remember_versions(
+    session: Session, found: Mapping[str, Made], parsed: ParsedFile, *, now: datetime
+) -> None:
     at = (parsed.bundle_name, parsed.bundle_version)
     elsewhere = [
         item.build.id for item in found.values() if (item.build.bundle_name, item.build.bundle_version) != at
@@ -194,13 +206,13 @@ def _remember_versions(session: Any, found: Mapping[str, Made], parsed: ParsedFi
     builds.remember_versions(session, elsewhere, *at, now=now)
 
 
-def _remember_runtimes(session: Any, parsed: Mapping[str, ParsedFile], *, now: datetime) -> None:
+def _remember_runtimes(session: Session, parsed: Mapping[str, ParsedFile], *, now: datetime) -> None:
     for fingerprint, file in sorted(parsed.items()):
         if fingerprint:
             builds.remember_runtime(session, fingerprint, file.runtime_details, now=now)
 
 
-def _store_sources(session: Any, used: Iterable[tuple[ParsedFile, BuildContent]]) -> None:
+def _store_sources(session: Session, used: Iterable[tuple[ParsedFile, BuildContent]]) -> None:
     readers = {
         digest: (path, file.read_source) for file, content in used for path, digest in content.files.items()
     }
@@ -213,7 +225,7 @@ def _store_sources(session: Any, used: Iterable[tuple[ParsedFile, BuildContent]]
 
 
 def _varies(
-    session: Any, siblings: Sequence[Build], content: BuildContent, impure: Sequence[Mapping[str, str]]
+    session: Session, siblings: Sequence[Build], content: BuildContent, impure: Sequence[Mapping[str, str]]
 ) -> tuple[str, ...]:
     """The attributes by which the Dag is unstable; empty when it is not, or not yet known to be."""
     if not siblings:
@@ -225,7 +237,7 @@ def _varies(
     return varying_attributes(stored, content.serialized)
 
 
-def _foldable(host: Host, session: Any, siblings: Sequence[Build]) -> Build | None:
+def _foldable(host: Host, session: Session, siblings: Sequence[Build]) -> Build | None:
     """The newest build of the same inputs, if nothing ever ran on it, so that it may be written anew."""
     newest = siblings[0]
     ids = [row.dag_version_id for row in releases.of_dag(session, newest.dag_id) if row.build_id == newest.id]
@@ -236,7 +248,7 @@ def _foldable(host: Host, session: Any, siblings: Sequence[Build]) -> Build | No
 
 
 def _fold(
-    session: Any, folded: Build, content: BuildContent, varying: tuple[str, ...], *, now: datetime
+    session: Session, folded: Build, content: BuildContent, varying: tuple[str, ...], *, now: datetime
 ) -> tuple[Build, bool]:
     """The build that a parse of the same inputs is folded into, and whether it was written anew.
 
@@ -246,11 +258,13 @@ def _fold(
     known = events.newest(session, content.dag_id, EventKind.FOLDED)
     if known is not None and known.details.get("build") != folded.build:
         known = None
-    details: dict[str, Any] = {"count": 0, "rewritten_at": folded.created_at.isoformat()}
-    details |= known.details if known is not None else {}
-    details |= {"build": folded.build, "count": details["count"] + 1, "last_at": now.isoformat()}
+    before = JsonObject(
+        {"count": 0, "rewritten_at": folded.created_at.isoformat(), **(known.details if known else {})}
+    )
+    count = before.number("count") + 1
+    details = {**before.fields, "build": folded.build, "count": count, "last_at": now.isoformat()}
     attributes = sorted({*folded.unstable, *varying})[:10]
-    taken = datetime.fromisoformat(details["rewritten_at"])
+    taken = datetime.fromisoformat(before.text("rewritten_at"))
     anew = not folded.unstable or now - taken >= timedelta(seconds=REWRITE_AFTER)
     if anew:
         details |= {
@@ -271,10 +285,11 @@ def _fold(
         )
     elif attributes != sorted(folded.unstable):
         builds.amend(session, folded.id, unstable=attributes)
-    for kind, said in (
-        (EventKind.UNSTABLE, {} if folded.unstable else {"attributes": list(varying)}),
-        (EventKind.FOLDED, {} if known else details),
-    ):
+    told: dict[EventKind, Mapping[str, Json]] = {
+        EventKind.UNSTABLE: {} if folded.unstable else {"attributes": list(varying)},
+        EventKind.FOLDED: {} if known else details,
+    }
+    for kind, said in told.items():
         if said:
             events.add(
                 session,

@@ -6,17 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 from uuid import UUID
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from pinwheel.core.build import Build, runtime_warnings
 from pinwheel.core.drift import Drift
 from pinwheel.core.errors import Refused
 from pinwheel.core.event import EventKind
+from pinwheel.core.json import Json
 from pinwheel.core.projection import Place, Projected, Projection, place_of, serialized_for
-from pinwheel.core.records import ManagedDag
+from pinwheel.core.records import ManagedDag, ReleaseRecord
 from pinwheel.core.release import DagState, Decision, Kind, Release, SetTrack, Track
 from pinwheel.core.text import storable
 from pinwheel.services.ports import Host, Observed
@@ -86,30 +87,33 @@ def carry_out(
     ``contents`` are those of builds that the caller has at hand, by id of the build, so that they need not be
     read back.
     """
-    tracks: dict[str, dict[str, Any]] = {}
+    rows: dict[str, ManagedDag] = {}
+    columns: dict[str, tuple[str, ...]] = {}
     releasing: list[tuple[Act, Release]] = []
     for act in acts:
         for step in act.decision.steps:
             match step:
                 case SetTrack(track=track):
-                    tracks[act.state.dag_id] = {
-                        "track": track.value,
-                        "track_actor": act.actor,
-                        "track_reason": act.reason,
-                        "track_since": now,
-                    }
+                    rows[act.state.dag_id] = evolve(
+                        act.dag,
+                        track=track,
+                        track_actor=act.actor,
+                        track_reason=act.reason,
+                        track_since=now,
+                    )
+                    columns[act.state.dag_id] = _TRACK
                 case Release():
                     releasing.append((act, step))
                 case _:
                     assert_never(step)
-    made, changes = _release_all(host, session, releasing, contents or {}, now=now)
-    dags.change_each(
-        session,
-        [
-            {"dag_id": dag_id, **tracks.get(dag_id, {}), **changes.get(dag_id, {})}
-            for dag_id in sorted(tracks.keys() | changes.keys())
-        ],
-    )
+    made, written = _release_all(host, session, releasing, contents or {}, now=now)
+    for m in made:
+        dag_id = m.act.state.dag_id
+        rows[dag_id] = _released(rows.get(dag_id, m.act.dag), m, written[dag_id], now)
+        columns[dag_id] = (*columns.get(dag_id, ()), *_RELEASED)
+    # Those alike together: one statement for each of track, release and both.
+    for alike in dict.fromkeys(columns.values()):
+        dags.write(session, [row for dag_id, row in sorted(rows.items()) if columns[dag_id] == alike], alike)
     numbers = {m.act.state.dag_id: m.number for m in made}
     outcomes = [outcome_of(act, numbers.get(act.state.dag_id)) for act in acts]
     _record(
@@ -132,8 +136,8 @@ def _release_all(
     contents: Mapping[int, StoredContent],
     *,
     now: datetime,
-) -> tuple[list[Made], dict[str, dict[str, Any]]]:
-    """Write each release to Airflow's rows and to the ledger; what changes in each Dag's own row then."""
+) -> tuple[list[Made], dict[str, Projected]]:
+    """Write each release to Airflow's rows and to the ledger; by Dag, what was written."""
     if not releasing:
         return [], {}
     observed = host.observe(session, {act.state.dag_id: act.dag for act, _ in releasing})
@@ -157,7 +161,7 @@ def _release_all(
     if retired:
         host.retire(session, retired)
     _keep_ledger(session, made, written, now=now)
-    return made, {m.act.state.dag_id: _change_of(m, written[m.act.state.dag_id], now) for m in made}
+    return made, written
 
 
 def _numbered(act: Act, step: Release, place: Place, seen: Observed) -> Made:
@@ -185,38 +189,56 @@ def _keep_ledger(
     releases.add_all(
         session,
         [
-            {
-                "dag_id": m.act.state.dag_id,
-                "release": m.number,
-                "build_id": m.step.build.id,
-                "kind": m.step.kind.value,
-                "actor": m.act.actor,
-                "reason": m.act.reason,
-                "previous_release": m.act.state.active_release,
-                "dag_version_id": written[m.act.state.dag_id].dag_version_id,
-                "bundle_version": m.place.bundle_version,
-                "created_at": now,
-            }
+            ReleaseRecord(
+                dag_id=m.act.state.dag_id,
+                release=m.number,
+                build_id=m.step.build.id,
+                kind=m.step.kind,
+                actor=m.act.actor,
+                reason=m.act.reason,
+                previous_release=m.act.state.active_release,
+                dag_version_id=written[m.act.state.dag_id].dag_version_id,
+                bundle_version=m.place.bundle_version,
+                created_at=now,
+            )
             for m in made
             if m.replaced is None
         ],
     )
 
 
-def _change_of(made: Made, projected: Projected, now: datetime) -> dict[str, Any]:
-    return {
-        "active_release": made.number,
-        "active_build_id": made.step.build.id,
-        "retired": made.step.kind is Kind.RETIRE,
-        "missing_since": None,
-        "dag_version_id": projected.dag_version_id,
-        "projected_version": made.place.bundle_version,
-        "projected_hash": projected.serialized_hash,
-        "projected_code_hash": projected.code_hash,
-        "stable_bundle": made.place.bundle_name,
-        "stable_fileloc": made.place.relative_fileloc,
-        "asserted_at": now,
-    }
+_TRACK = ("track", "track_actor", "track_reason", "track_since")
+_RELEASED = (
+    "active_release",
+    "active_build_id",
+    "retired",
+    "missing_since",
+    "dag_version_id",
+    "projected_version",
+    "projected_hash",
+    "projected_code_hash",
+    "stable_bundle",
+    "stable_fileloc",
+    "asserted_at",
+)
+"""Columns of a Dag's row that say on which track it is, and what was released."""
+
+
+def _released(row: ManagedDag, made: Made, projected: Projected, now: datetime) -> ManagedDag:
+    return evolve(
+        row,
+        active_release=made.number,
+        active_build_id=made.step.build.id,
+        retired=made.step.kind is Kind.RETIRE,
+        missing_since=None,
+        dag_version_id=projected.dag_version_id,
+        projected_version=made.place.bundle_version,
+        projected_hash=projected.serialized_hash,
+        projected_code_hash=projected.code_hash,
+        stable_bundle=made.place.bundle_name,
+        stable_fileloc=made.place.relative_fileloc,
+        asserted_at=now,
+    )
 
 
 def _mend_superseded(
@@ -261,13 +283,12 @@ def record_drift(host: Host, session: Session, drift: Drift, *, bundle_name: str
     )
 
 
-def released_place(row: Any) -> Place:
+def released_place(row: ManagedDag) -> Place:
     """The place under which a Dag's active release stands in Airflow's rows."""
-    return Place(
-        bundle_name=row.stable_bundle,
-        bundle_version=row.projected_version,
-        relative_fileloc=row.stable_fileloc,
-    )
+    bundle_name, version, path = row.stable_bundle, row.projected_version, row.stable_fileloc
+    # A release sets all three, and so does an adoption.
+    assert bundle_name is not None and version is not None and path is not None
+    return Place(bundle_name=bundle_name, bundle_version=version, relative_fileloc=path)
 
 
 def settle_places(
@@ -290,7 +311,7 @@ def _stays(row: ManagedDag, build: Build) -> bool:
     return (row.stable_bundle, row.stable_fileloc) == (build.bundle_name, build.relative_fileloc)
 
 
-def place_for_runs(host: Host, session: Session, row: Any, build: Build) -> Place:
+def place_for_runs(host: Host, session: Session, row: ManagedDag, build: Build) -> Place:
     """The place of a build for runs of it, while another build of the Dag may be the active one.
 
     Airflow looks for the file of every run where the active release has it.
@@ -315,10 +336,11 @@ def place_for_runs(host: Host, session: Session, row: Any, build: Build) -> Plac
     )
 
 
-def _place_at(row: Any, build: Build, serves: Callable[[str], bool]) -> Place:
+def _place_at(row: ManagedDag, build: Build, serves: Callable[[str], bool]) -> Place:
     """The place where the Dag's row has it, if its bundle and the build's can serve the file there."""
-    if row.stable_fileloc is not None and all(map(serves, {row.stable_bundle, build.bundle_name})):
-        return place_of(build, stable_bundle=row.stable_bundle, stable_fileloc=row.stable_fileloc)
+    stable = row.stable_bundle
+    if stable is not None and all(map(serves, {stable, build.bundle_name})):
+        return place_of(build, stable_bundle=stable, stable_fileloc=row.stable_fileloc)
     return place_of(build, stable_bundle=None, stable_fileloc=None)
 
 
@@ -326,7 +348,7 @@ def projections_for(
     session: Session,
     wanted: Sequence[tuple[int, Kind | None, Build, Place, UUID | None]],
     *,
-    written: Any = None,
+    written: ManagedDag | None = None,
     contents: Mapping[int, StoredContent] = MappingProxyType({}),
     observed: Mapping[str, Observed] = MappingProxyType({}),
 ) -> list[Projection]:
@@ -364,8 +386,8 @@ def projections_for(
     return projections
 
 
-def _written(row: Any) -> Projected | None:
-    if row.projected_hash is None or row.projected_code_hash is None:
+def _written(row: ManagedDag) -> Projected | None:
+    if row.projected_hash is None or row.projected_code_hash is None or row.dag_version_id is None:
         return None
     return Projected(
         dag_id=row.dag_id,
@@ -406,7 +428,7 @@ def _record(host: Host, session: Session, done: Sequence[tuple[Act, Outcome]], *
     rows = []
     for act, outcome in done:
         kind = outcome.kind or act.verb
-        details: Mapping[str, Any] = {
+        details: dict[str, Json] = {
             "verb": act.verb,
             "from_release": outcome.from_release,
             "from_build": outcome.from_build,

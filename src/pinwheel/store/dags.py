@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -73,20 +73,14 @@ def change(session: Session, dag_id: str, **values: Any) -> None:
     session.execute(update(t.dag).where(t.dag.c.dag_id == dag_id).values(**values))
 
 
-def change_each(session: Session, changes: Sequence[dict[str, Any]]) -> None:
-    """As :func:`change` for many Dags; each change names its ``dag_id``. One statement for those alike."""
-    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for change in changes:
-        alike.setdefault(tuple(sorted(change.keys() - {"dag_id"})), []).append(change)
-    for names, group in alike.items():
-        columns: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-        session.execute(
-            update(t.dag).where(t.dag.c.dag_id == bindparam("of_dag")).values(columns),
-            [
-                {"of_dag": change["dag_id"], **{f"new_{name}": change[name] for name in names}}
-                for change in group
-            ],
-        )
+def write(session: Session, rows: Iterable[ManagedDag], columns: Sequence[str]) -> None:
+    """Write these columns of Dags' rows as the values have them: one statement."""
+    values = [
+        {"of_dag": row.dag_id, **{f"new_{name}": getattr(row, name) for name in columns}} for row in rows
+    ]
+    if values:
+        new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+        session.execute(update(t.dag).where(t.dag.c.dag_id == bindparam("of_dag")).values(new), values)
 
 
 def last_unpinned(session: Session) -> dict[str, datetime]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from attrs import asdict
 from sqlalchemy import Result, Row, insert, null, select, union_all, update
 from sqlalchemy.orm import Session
 
@@ -16,43 +17,10 @@ from pinwheel.core.release import Kind
 from pinwheel.store import tables as t
 
 
-def add(
-    session: Session,
-    *,
-    dag_id: str,
-    release: int,
-    build_id: int,
-    kind: Kind,
-    actor: str,
-    reason: str | None,
-    previous_release: int | None,
-    dag_version_id: UUID,
-    bundle_version: str | None,
-    now: datetime,
-) -> None:
-    add_all(
-        session,
-        [
-            {
-                "dag_id": dag_id,
-                "release": release,
-                "build_id": build_id,
-                "kind": kind.value,
-                "actor": actor,
-                "reason": reason,
-                "previous_release": previous_release,
-                "dag_version_id": dag_version_id,
-                "bundle_version": bundle_version,
-                "created_at": now,
-            }
-        ],
-    )
-
-
-def add_all(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """As :func:`add`, many at once; each row names every column but the id."""
-    if rows:
-        session.execute(insert(t.release), rows)
+def add_all(session: Session, new: Sequence[ReleaseRecord]) -> None:
+    """Add releases to the ledger."""
+    if new:
+        session.execute(insert(t.release), [asdict(release, recurse=False) for release in new])
 
 
 def replace(
