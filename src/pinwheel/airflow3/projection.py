@@ -94,7 +94,8 @@ def _finished(
             row.last_parse_duration = p.build.parse_seconds
             if not inner.get("dag_display_name") or inner["dag_display_name"] == dag_id:
                 row._dag_display_property_value = None
-            if inner.get("deadline") is None:
+            # A new row has none; told so, it would hold a JSON null in place of nothing.
+            if inner.get("deadline") is None and row.deadline is not None:
                 row.deadline = None
 
     for row in session.identity_map.values():
