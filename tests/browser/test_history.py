@@ -178,6 +178,8 @@ def test_when_clicking_on_an_older_dag_run_rows_move_to_their_correct_positions(
     visitor: Visitor, story: Story
 ) -> None:
     one = story.runs("between_runs")[0]
+    # The windows of the tests ask for reduced motion.
+    visitor.page.emulate_media(reduced_motion="no-preference")
     page = open_history(visitor, story, "between_runs")
     assert order(page) == ["b", "a", "welcome"]
     row(page, "a").evaluate("row => { row.seenBefore = true }")
