@@ -48,20 +48,16 @@ def db_clean(*tables: str, **more: Any) -> None:
     """``airflow db clean`` of the database that Airflow is bound to: all that is older than the year 2099."""
     from airflow.sdk import timezone
     from airflow.utils.db_cleanup import run_cleanup
-    from airflow.utils.session import create_session
 
     # It says why a table was passed over at this level only.
     logging.getLogger("airflow.utils.db_cleanup").setLevel(logging.DEBUG)
-    # A session of its own: what another has read before, SQLite does not let it write after.
-    with create_session(scoped=False) as session:
-        run_cleanup(
-            clean_before_timestamp=timezone.datetime(2099, 1, 1),
-            table_names=list(tables),
-            skip_archive=True,
-            confirm=False,
-            session=session,
-            **more,
-        )
+    run_cleanup(
+        clean_before_timestamp=timezone.datetime(2099, 1, 1),
+        table_names=list(tables),
+        skip_archive=True,
+        confirm=False,
+        **more,
+    )
 
 
 def _bind(url: str) -> None:
@@ -70,4 +66,5 @@ def _bind(url: str) -> None:
 
     settings.dispose_orm(do_log=False)
     settings.configure_vars()
+    settings.configure_adapters()
     settings.configure_orm(disable_connection_pool=True)
