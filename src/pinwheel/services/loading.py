@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import PinwheelError, Refused, unknown_dag
+from pinwheel.core.lookup import named
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release import DagState, Kind, unversioned_remedy
 from pinwheel.services.ports import Host
@@ -73,8 +74,8 @@ def load(
             dag_id=dag_id,
             track=row.track,
             active_release=row.active_release,
-            active_build=found.get(row.active_build_id or 0),
-            newest_build=found.get(row.newest_build_id or 0),
+            active_build=named(found, row.active_build_id),
+            newest_build=named(found, row.newest_build_id),
             retired=row.retired,
             versioned=versioned[row.bundle_name],
             bundle_name=row.bundle_name,
@@ -104,7 +105,7 @@ def _unused_auto_releases(
         row.dag_version_id: dag_id
         for dag_id, row in rows.items()
         if row.dag_version_id is not None
-        and (newest := found.get(row.newest_build_id or 0))
+        and (newest := named(found, row.newest_build_id))
         and newest.unstable
     }
     unused = {unstable[version_id] for version_id in host.unused(session, unstable)} if unstable else set()
