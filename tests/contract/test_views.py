@@ -164,6 +164,7 @@ def facts_told() -> Iterator[str]:
             for node in ast.walk(ast.parse(path.read_text())):
                 names = [each.arg for each in node.keywords] if isinstance(node, ast.Call) else []
                 if "found" in names and "remedy" in names:
+                    assert None not in names, f"{path}:{node.lineno}: name each fact, ** hides them"
                     yield from (str(name) for name in names if name not in ("found", "remedy"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from attrs import asdict, evolve, frozen
 
@@ -223,7 +223,13 @@ def _targets(
         (dag_id,) = rows
         build_ids = [release.build_id for release in ledger if release.number == change.to_release]
         if not build_ids:
-            raise _no_target(change, dag_id, "release", change.to_release)
+            raise NotFound(
+                f"Cannot {change.verb} {dag_id} to release {change.to_release}",
+                found="it has no release of that number",
+                remedy=f"See its releases: pinwheel releases {dag_id}",
+                dag_id=dag_id,
+                release=change.to_release,
+            )
         return {dag_id: build_ids[0]}
     if change.verb is not Verb.ROLLBACK or change.build is not None:
         return {}
@@ -247,22 +253,18 @@ def _command(change: Change, loaded: Loaded, dag_id: str, target: Build | None) 
     if change.build is not None:
         target, asked = loaded.numbered(dag_id, change.build), True
         if target is None:
-            raise _no_target(change, dag_id, "build", change.build)
+            raise NotFound(
+                f"Cannot {change.verb} {dag_id} to build {change.build}",
+                found="it has no good build of that number",
+                remedy=f"See its builds: pinwheel builds {dag_id}",
+                dag_id=dag_id,
+                build=change.build,
+            )
     return Command(
         verb=change.verb,
         build=target if asked else None,
         expected_release=change.expected_release,
         previous_build=None if asked else target,
-    )
-
-
-def _no_target(change: Change, dag_id: str, what: Literal["build", "release"], number: int) -> NotFound:
-    return NotFound(
-        f"Cannot {change.verb} {dag_id} to {what} {number}",
-        found=f"it has no {'good build' if what == 'build' else what} of that number",
-        remedy=f"See its {what}s: pinwheel {what}s {dag_id}",
-        dag_id=dag_id,
-        **{what: number},
     )
 
 
