@@ -32,6 +32,16 @@ os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{_ROOT / 'inproc
 
 _PART = os.environ.get("PINWHEEL_TEST_PART", "")
 """Only tests of this part; empty: all. ``main`` are those that are of no other."""
+_APART = {
+    "test_celery.py",
+    "test_fab.py",
+    "test_hanging_sources.py",
+    "test_harness.py",
+    "test_hostile_commits.py",
+    "test_sameness.py",
+    "test_truth.py",
+}
+"""Files with long tests on deployments of their own, so that a part without them loses nothing."""
 _PARTS = {
     "migration": "schema",
     "chart": "schema",
@@ -105,6 +115,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     def place(item: pytest.Item) -> int:
         return _ORDER.index(folder(item)) if folder(item) in _ORDER else len(_ORDER)
 
+    def part(item: pytest.Item) -> str:
+        return "apart" if item.path.name in _APART else _PARTS.get(folder(item), "main")
+
     def of_second(item: pytest.Item) -> bool:
         parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
         databases = {"sqlite", "postgres"}.intersection(each for each in parameters if isinstance(each, str))
@@ -119,7 +132,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if _PART:
         sides: dict[bool, list[pytest.Item]] = {True: [], False: []}
         for item in items:
-            own = of_second(item) if _PART == "second" else _PARTS.get(folder(item), "main") == _PART
+            own = of_second(item) if _PART == "second" else part(item) == _PART
             sides[own].append(item)
         config.hook.pytest_deselected(items=sides[False])
         items[:] = sides[True]

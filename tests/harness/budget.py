@@ -32,7 +32,7 @@ BUDGETS: Mapping[str, float] = {
     "integration/test_drift.py": 200,
     "integration/test_fab.py": 150,
     "integration/test_files_that_move.py": 150,
-    "integration/test_harness.py": 200,
+    "integration/test_harness.py": 150,
     "integration/test_invariants.py": 200,
     "integration/test_truth.py": 350,
     "migration/test_adoption.py": 200,

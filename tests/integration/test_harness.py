@@ -57,27 +57,6 @@ def test_a_run_triggered_over_rest_succeeds_on_stock_airflow(make_airflow, tmp_p
     assert env.leftovers() == []
 
 
-@pytest.mark.full
-@pytest.mark.slow
-def test_sqlite_and_git_bundle(make_airflow, git_repo):
-    sha = git_repo.commit(dags.dag_with_helper("harness_git", "m1", "h1"))
-    env = make_airflow(
-        backend="sqlite", bundles=[bundles.stock_git("git", git_repo.url)], processor="stock"
-    ).start()
-    env.wait_dag("harness_git", lambda dag: dag["bundle_version"] == sha)
-    run = env.trigger_and_wait("harness_git")
-    marks = env.marks("harness_git", run["dag_run_id"], "t")
-    assert (marks["EXEC_MARK"], marks["EXEC_HELPER"]) == ("m1", "h1")
-    assert sha in marks["EXEC_FILE"]
-
-    second = git_repo.commit(dags.dag_with_helper("harness_git", "m2", "h2"))
-    env.wait_dag("harness_git", lambda dag: dag["bundle_version"] == second)
-    run = env.trigger_and_wait("harness_git")
-    assert env.marks("harness_git", run["dag_run_id"], "t")["EXEC_HELPER"] == "h2"
-    env.close()
-    assert env.leftovers() == []
-
-
 @pytest.mark.postgres
 def test_postgres_serves_both_drivers_and_survives_a_restart(own_postgres):
     import asyncio
@@ -122,30 +101,6 @@ def test_airflow_in_this_process_uses_the_tests_database(airflow_database):
         session.add(Pool(pool="mine", slots=1, include_deferred=False))
     with airflow_database.engine().connect() as connection:
         assert connection.execute(sa.text("SELECT slots FROM slot_pool WHERE pool = 'mine'")).scalar() == 1
-
-
-@pytest.mark.celery
-@pytest.mark.postgres
-@pytest.mark.full
-@pytest.mark.slow
-def test_celery_workers_share_no_disk(make_airflow, git_repo, redis_server):
-    pytest.importorskip("airflow.providers.celery")
-    git_repo.commit(dags.dag("harness_celery", tasks=("a", "b", "c")))
-    entry = bundles.stock_git("git", git_repo.url)
-    env = make_airflow(
-        bundles=[entry], processor="stock", executor="CeleryExecutor", broker_url=redis_server.url
-    ).start()
-    env.start_worker("worker-1")
-    env.start_worker("worker-2")
-    env.wait_dag("harness_celery")
-    runs = [env.trigger("harness_celery") for _ in range(3)]
-    for run in runs:
-        env.wait_run("harness_celery", run)
-    marks = [env.marks("harness_celery", run, task) for run in runs for task in "abc"]
-    homes = {name for name in ("worker-1", "worker-2") for m in marks if f"/{name}/" in m["EXEC_FILE"]}
-    assert homes == {"worker-1", "worker-2"}
-    env.close()
-    assert env.leftovers() == []
 
 
 _INTERRUPTED = dedent(
