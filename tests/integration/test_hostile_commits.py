@@ -170,6 +170,10 @@ REFUSED: dict[str, tuple[Callable[[GitRepo], str], tuple[str, ...]]] = {
         lambda repo: repo.commit({"sub/.airflowignore": b"caf\xe9\n", "sub/x.py": DAG}, push=False),
         ("sub/.airflowignore", "not UTF-8"),
     ),
+    "an ignore file that takes minutes to read": (
+        lambda repo: repo.commit({"sub/.airflowignore": b"z" * 2_000_000}, push=False),
+        ("sub/.airflowignore has 2,000,000 bytes",),
+    ),
 }
 
 

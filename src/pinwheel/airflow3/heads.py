@@ -25,6 +25,9 @@ WAIT = 5.0
 """Seconds that the loop waits for a fetch that it began: nearly all end within, so one turn does it all."""
 TELL_AFTER = 30.0
 """Seconds after which a fetch is told as a fault: git gives a silent web server as long."""
+LARGEST_IGNORE_FILE = 250_000
+"""Bytes of an ``.airflowignore`` file. Airflow makes a regular expression of each line, folder by folder: one
+of two million characters takes minutes, in which the bundle's newest version is waited for."""
 _NEWEST, _LAST_GOOD = "newest", "last good"
 
 
@@ -242,6 +245,8 @@ class HeadView(BaseDagBundle):
             source.version_data = data
         source.initialize()
         manifest = manifest_of(source, version)
+        if why := _endless_to_list(source.path, manifest):
+            raise RefusedVersion.of(self.name, version, why)
         try:
             files = self._desk.list_files(source)
         except (OSError, MemoryError):
@@ -288,10 +293,26 @@ def _is_utf8(path: str) -> bool:
     return True
 
 
+def _endless_to_list(root: Path, manifest: Mapping[str, str]) -> str | None:
+    """Why Airflow's own listing of Dag files would take for ever; None: it does not."""
+    for path in _ignore_files(manifest):
+        try:
+            size = (root / path).stat().st_size
+        except OSError:
+            continue
+        if size > LARGEST_IGNORE_FILE:
+            return f"{path} has {size:,} bytes, and can have {LARGEST_IGNORE_FILE:,}"
+    return None
+
+
+def _ignore_files(manifest: Mapping[str, str]) -> list[str]:
+    return sorted(path for path in manifest if path.rpartition("/")[2] == ".airflowignore")
+
+
 def _unlistable(root: Path, manifest: Mapping[str, str], error: Exception) -> str:
     """Why Airflow's own listing of Dag files fails, in words that name the file where that can be found."""
     if isinstance(error, UnicodeDecodeError):
-        for path in sorted(p for p in manifest if p.rpartition("/")[2] == ".airflowignore"):
+        for path in _ignore_files(manifest):
             try:
                 (root / path).read_text(encoding="utf-8")
             except UnicodeDecodeError:
