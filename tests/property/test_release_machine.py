@@ -12,7 +12,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from harness.builds import build
 from harness.hypothesis_profiles import machine
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
-from pinwheel.core.release import Command, DagState, Decision, Kind, Release, SetTrack, Track, Verb, decide
+from pinwheel.core.rejection import Rejection
+from pinwheel.core.release import (
+    Command,
+    DagState,
+    Decision,
+    Kind,
+    Lift,
+    Reject,
+    Release,
+    SetTrack,
+    Track,
+    Verb,
+    decide,
+)
 
 
 class Machine(RuleBasedStateMachine):
@@ -22,7 +35,8 @@ class Machine(RuleBasedStateMachine):
     def begin(self, versioned: bool) -> None:
         self.state = DagState(dag_id="d", bundle_name="dags", versioned=versioned)
         self.model: dict[str, Any] = {"pinned": False, "active": None, "newest": None, "retired": False}
-        self.builds = self.heads = 0
+        self.rejected: set[int] = set()
+        self.builds = self.heads = self.rejections = 0
         self.shown: list[int] = []
         """Builds in the order in which a head showed each last."""
         self.ledger: list[tuple[int, int, Kind]] = []
@@ -45,7 +59,7 @@ class Machine(RuleBasedStateMachine):
         shown = {**self.state.shown, build(number).id: self.heads}
         self.state = evolve(self.state, newest_build=build(number), shown=shown)
         self.model["newest"] = number
-        if not self.model["pinned"]:
+        if not self.model["pinned"] and number not in self.rejected:
             self.model |= {"active": number, "retired": False}
         self._do(Verb.ARRIVE, number)
 
@@ -55,8 +69,8 @@ class Machine(RuleBasedStateMachine):
             self.model["retired"] = True
         self._do(Verb.RETIRE)
 
-    @rule(data=st.data(), given=st.booleans())
-    def promote(self, data: st.DataObject, given: bool) -> None:
+    @rule(data=st.data(), given=st.booleans(), why=st.booleans())
+    def promote(self, data: st.DataObject, given: bool, why: bool) -> None:
         target = self._target(data, given) or self.model["newest"]
         if not self.state.versioned:
             return self._refused(Refused, Verb.PROMOTE, target)
@@ -67,18 +81,27 @@ class Machine(RuleBasedStateMachine):
         active = self.model["active"]
         if active and not self.model["retired"] and self.shown.index(target) < self.shown.index(active):
             return self._refused(Refused, Verb.PROMOTE, target)
+        if target != active or self.model["retired"]:
+            if target in self.rejected and not why:
+                return self._refused(Refused, Verb.PROMOTE, target)
+            self.rejected.discard(target)
         self.model |= {"active": target, "retired": False}
-        self._do(Verb.PROMOTE, target)
+        self._do(Verb.PROMOTE, target, why=why)
 
-    @rule(data=st.data(), given=st.booleans())
-    def pin(self, data: st.DataObject, given: bool) -> None:
+    @rule(data=st.data(), given=st.booleans(), why=st.booleans())
+    def pin(self, data: st.DataObject, given: bool, why: bool) -> None:
         target = self._target(data, given)
         if not self.state.versioned:
             return self._refused(Refused, Verb.PIN, target)
         if (target or self.model["active"]) is None:
             return self._refused(NotFound, Verb.PIN)
-        self.model |= {"pinned": True, "active": target or self.model["active"], "retired": False}
-        self._do(Verb.PIN, target)
+        released = target or self.model["active"]
+        if released != self.model["active"] or self.model["retired"]:
+            if released in self.rejected and not why:
+                return self._refused(Refused, Verb.PIN, target)
+            self.rejected.discard(released)
+        self.model |= {"pinned": True, "active": released, "retired": False}
+        self._do(Verb.PIN, target, why=why)
 
     @rule(data=st.data(), given=st.sampled_from([False, False, True]))
     def unpin(self, data: st.DataObject, given: bool) -> None:
@@ -88,19 +111,44 @@ class Machine(RuleBasedStateMachine):
         if target is not None:
             return self._refused(InvalidInput, Verb.UNPIN, target)
         if self.model["pinned"]:
-            self.model |= {"pinned": False, "active": self.model["newest"]}
+            self.model["pinned"] = False
+            if self.model["newest"] not in self.rejected:
+                self.model["active"] = self.model["newest"]
         self._do(Verb.UNPIN)
 
-    @rule(data=st.data())
-    def roll_back(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), why=st.booleans(), to_blame=st.booleans())
+    def roll_back(self, data: st.DataObject, why: bool, to_blame: bool) -> None:
         target = self._target(data, True)
         if not self.state.versioned:
             return self._refused(Refused, Verb.ROLLBACK, target)
         if target is None:
             return self._refused(NotFound, Verb.ROLLBACK)
-        if target != self.model["active"] or self.model["retired"]:
-            self.model |= {"pinned": True, "active": target, "retired": False}
-        self._do(Verb.ROLLBACK, target)
+        active, retired = self.model["active"], self.model["retired"]
+        if target != active or retired:
+            if target in self.rejected and not why:
+                return self._refused(Refused, Verb.ROLLBACK, target)
+            self.rejected.discard(target)
+            if to_blame and active and not retired:
+                self.rejected.add(active)
+        self.model |= {"pinned": True, "active": target, "retired": False}
+        self._do(Verb.ROLLBACK, target, why=why, to_blame=to_blame)
+
+    @precondition(lambda self: self.builds and self.state.versioned)
+    @rule(data=st.data())
+    def reject(self, data: st.DataObject) -> None:
+        target = data.draw(st.integers(1, self.builds))
+        self.rejected.add(target)
+        self._do(Verb.REJECT, target)
+
+    @precondition(lambda self: self.builds and self.state.versioned)
+    @rule(data=st.data())
+    def lift(self, data: st.DataObject) -> None:
+        target = data.draw(st.integers(1, self.builds))
+        free = not self.model["pinned"] and not self.model["retired"]
+        if free and target in self.rejected and target == self.model["newest"] and self.model["active"]:
+            self.model["active"] = target
+        self.rejected.discard(target)
+        self._do(Verb.LIFT, target)
 
     @rule(verb=st.sampled_from(list(Verb)), off=st.integers(1, 3))
     def from_a_stale_view(self, verb: Verb, off: int) -> None:
@@ -114,10 +162,14 @@ class Machine(RuleBasedStateMachine):
     def _target(self, data: st.DataObject, given: bool) -> int | None:
         return data.draw(st.integers(1, self.builds)) if given and self.builds else None
 
-    def _command(self, verb: Verb, number: int | None) -> Command:
+    def _command(
+        self, verb: Verb, number: int | None, *, why: bool = False, to_blame: bool = True
+    ) -> Command:
         return Command(
             verb=verb,
             build=build(number) if number else None,
+            reason="it was right" if why else None,
+            to_blame=to_blame,
             expected_release=self.state.active_release,
         )
 
@@ -125,14 +177,16 @@ class Machine(RuleBasedStateMachine):
         with pytest.raises(error):
             decide(self.state, self._command(verb, number))
 
-    def _do(self, verb: Verb, number: int | None = None) -> None:
-        command = self._command(verb, number)
+    def _do(self, verb: Verb, number: int | None = None, *, why: bool = False, to_blame: bool = True) -> None:
+        command = self._command(verb, number, why=why, to_blame=to_blame)
         decision = decide(self.state, command)
         assert decision == decide(self.state, command), "the plan is not what is carried out"
         before = self.state
         self.state = self._carried_out(decision)
         again = decide(self.state, evolve(command, expected_release=self.state.active_release))
-        assert not again.changes, f"{verb} twice is not once: {again}"
+        # A second rollback says who holds the Dag now, and why.
+        twice = (SetTrack(track=Track.PINNED),) if verb is Verb.ROLLBACK else ()
+        assert again.steps == twice, f"{verb} twice is not once: {again}"
         if not decision.changes:
             assert self.state == before
 
@@ -151,6 +205,21 @@ class Machine(RuleBasedStateMachine):
                     )
                 case SetTrack():
                     state = evolve(state, track=step.track)
+                case Reject():
+                    self.rejections += 1
+                    made = Rejection(
+                        id=self.rejections,
+                        dag_id="d",
+                        build_id=step.build.id,
+                        inputs_digest=step.inputs_digest,
+                        actor="ada",
+                        reason=None,
+                        at=step.build.created_at,
+                    )
+                    state = evolve(state, rejections=(*state.rejections, made))
+                case Lift():
+                    left = tuple(each for each in state.rejections if each != step.rejection)
+                    state = evolve(state, rejections=left)
                 case _:
                     assert_never(step)
         return state
@@ -177,10 +246,16 @@ class Machine(RuleBasedStateMachine):
             assert self.ledger[-1][:2] == (self.state.active_release, self.model["active"])
 
     @invariant()
-    def only_a_pin_holds_a_dag_that_is_there(self) -> None:
+    def only_a_pin_or_a_rejection_holds_a_dag_that_is_there(self) -> None:
         if not hasattr(self, "model") or self.model["retired"] or not self.model["newest"]:
             return
-        assert self.model["pinned"] or not self.state.held or self.ledger[-1][2] is Kind.PROMOTE
+        held = self.model["pinned"] or self.model["newest"] in self.rejected
+        assert held or not self.state.held or self.ledger[-1][2] is Kind.PROMOTE
+
+    @invariant()
+    def what_is_rejected_is_what_the_model_says(self) -> None:
+        if hasattr(self, "model"):
+            assert {each.build_id - 100 for each in self.state.rejections} == self.rejected
 
 
 TestReleaseMachine = Machine.TestCase

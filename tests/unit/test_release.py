@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from harness.builds import build
 from pinwheel.core.errors import InvalidInput, NotFound, Refused
-from pinwheel.core.release import Command, DagState, Kind, Release, SetTrack, Track, Verb, decide
+from pinwheel.core.release import Command, DagState, Kind, Reject, Release, SetTrack, Track, Verb, decide
 
 
 @pytest.mark.parametrize("verb", [Verb.PROMOTE, Verb.PIN, Verb.UNPIN, Verb.ROLLBACK])
@@ -42,10 +43,14 @@ def test_a_new_build_behind_a_pin_waits() -> None:
     assert not decide(state, Command(verb=Verb.ARRIVE, build=build(2))).changes
 
 
-def test_a_rollback_pins_so_that_the_next_push_does_not_bring_the_bad_build_back() -> None:
+def test_a_rollback_pins_and_rejects_so_that_neither_a_push_nor_an_unpin_brings_the_bad_build_back() -> None:
     state = DagState(dag_id="sales", active_release=2, active_build=build(2), newest_build=build(2))
-    decision = decide(state, Command(verb=Verb.ROLLBACK, previous_build=build(1)))
-    assert decision.steps == (SetTrack(track=Track.PINNED), Release(build=build(1), kind=Kind.ROLLBACK))
+    command = Command(verb=Verb.ROLLBACK, previous_build=build(1))
+    decision = decide(state, command)
+    back = Release(build=build(1), kind=Kind.ROLLBACK)
+    assert decision.steps == (SetTrack(track=Track.PINNED), Reject(build=build(2)), back)
+    spared = decide(state, evolve(command, to_blame=False))
+    assert spared.steps == (SetTrack(track=Track.PINNED), back)
 
 
 def test_a_rollback_without_an_earlier_build_is_not_found() -> None:

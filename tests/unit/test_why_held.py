@@ -6,12 +6,17 @@ import itertools
 from datetime import UTC, datetime
 
 import pytest
+from attrs import evolve
 
 from harness.builds import build
+from pinwheel.core.rejection import Rejection
 from pinwheel.core.release import DagState, Track
 from pinwheel.core.why_held import Hold, HoldKind, why_held
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+LATER = datetime(2026, 1, 2, tzinfo=UTC)
+PIN = Hold(kind=HoldKind.PIN, reason="month end", since=SINCE, until=None, by="ada")
+REJECTION = Rejection(id=1, dag_id="sales", build_id=102, actor="bob", reason="wrong totals", at=LATER)
 
 
 def state(track: Track, active: int | None, newest: int | None) -> DagState:
@@ -29,8 +34,25 @@ def state(track: Track, active: int | None, newest: int | None) -> DagState:
 @pytest.mark.parametrize(("active", "newest"), [(1, 2), (2, 1)])
 def test_a_pinned_dag_whose_newest_build_is_not_active_is_held_by_its_pin(active: int, newest: int) -> None:
     held = state(Track.PINNED, active, newest)
-    assert why_held(held) == (Hold(kind=HoldKind.PIN, reason="month end", since=SINCE, until=None, by="ada"),)
+    assert why_held(held, None) == (PIN,)
     assert held.held
+
+
+@pytest.mark.parametrize(("track", "others"), [(Track.AUTO, ()), (Track.PINNED, (PIN,))])
+def test_a_dag_whose_newest_build_is_rejected_is_held_by_that_after_its_pin(
+    track: Track, others: tuple[Hold, ...]
+) -> None:
+    held = evolve(state(track, 1, 2), rejections=(REJECTION,))
+    rejected = Hold(kind=HoldKind.REJECTED, reason="wrong totals", since=LATER, until=None, by="bob")
+    assert why_held(held, REJECTION) == (*others, rejected)
+    assert held.held
+
+
+@pytest.mark.parametrize("track", list(Track))
+def test_a_rejection_of_what_runs_or_of_an_older_build_holds_nothing(track: Track) -> None:
+    assert why_held(state(track, 2, 2), REJECTION) == ()
+    older = evolve(state(Track.AUTO, 1, 3), rejections=(REJECTION,))
+    assert not older.held
 
 
 @pytest.mark.parametrize(
@@ -44,5 +66,5 @@ def test_a_pinned_dag_whose_newest_build_is_not_active_is_held_by_its_pin(active
 )
 def test_nothing_else_holds_a_dag(track: Track, active: int | None, newest: int | None) -> None:
     free = state(track, active, newest)
-    assert why_held(free) == ()
+    assert why_held(free, None) == ()
     assert not free.held

@@ -4,30 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Any
 from uuid import UUID
 
-from attrs import field, fields, frozen
+from attrs import field, frozen
 
 from pinwheel.core.event import EventKind, event_kind
 from pinwheel.core.json import Json
+from pinwheel.core.record import Record
 from pinwheel.core.release import Kind, Track
-
-
-class Row(Protocol):
-    """A row by column, as SQLAlchemy's ``RowMapping`` is."""
-
-    def __getitem__(self, column: str, /) -> Any: ...
-
-
-@frozen(kw_only=True)
-class Record:
-    """A row with all columns that its class names."""
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """The value of a row by column; columns that the class does not name are left out."""
-        return cls(**{column.name: row[column.name] for column in fields(cls)})
 
 
 @frozen(kw_only=True)

@@ -17,7 +17,8 @@ from attrs import field, frozen
 from pinwheel.core.build import Build
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
 from pinwheel.core.newer import is_newer
-from pinwheel.core.why_held import why_held
+from pinwheel.core.rejection import Rejection, rejection_of
+from pinwheel.core.why_held import waits, why_held
 
 
 class Track(StrEnum):
@@ -67,6 +68,8 @@ class DagState:
     track_actor: str | None = None
     track_reason: str | None = None
     track_since: datetime | None = None
+    rejections: tuple[Rejection, ...] = ()
+    """Those of the Dag that were not lifted."""
 
     @property
     def pinned(self) -> bool:
@@ -83,7 +86,11 @@ class DagState:
     @property
     def held(self) -> bool:
         """Something holds the Dag (:func:`~pinwheel.core.why_held.why_held`)."""
-        return bool(why_held(self))
+        return bool(why_held(self, self.rejection_of(self.newest_build)))
+
+    def rejection_of(self, build: Build | None) -> Rejection | None:
+        """The rejection that keeps a build from being released by itself."""
+        return rejection_of(self.rejections, build)
 
 
 class Verb(StrEnum):
@@ -94,6 +101,9 @@ class Verb(StrEnum):
     ARRIVE = "arrive"
     """A build was registered as the newest one."""
     RETIRE = "retire"
+    REJECT = "reject"
+    LIFT = "lift"
+    """Take a rejection back."""
 
 
 @frozen(kw_only=True)
@@ -102,6 +112,10 @@ class Command:
 
     verb: Verb
     build: Build | None = None
+    reason: str | None = None
+    """What releases a rejected build on purpose."""
+    to_blame: bool = True
+    """Of a rollback: what is rolled back is at fault, and rejected."""
     expected_release: int | None = None
     rewritten: bool = False
     """The build is one that was written anew (an unstable Dag), not a new number."""
@@ -126,7 +140,27 @@ class Release:
     """Keep the active release's number: it was automatic, unused, and of an unstable Dag."""
 
 
-Step = SetTrack | Release
+@frozen(kw_only=True)
+class Reject:
+    """Never release ``build`` by itself again; of a Dag that differs at each parse none of its inputs."""
+
+    build: Build
+
+    @property
+    def inputs_digest(self) -> str | None:
+        differs = self.build.unstable or not self.build.pure
+        # Of what Airflow held before Pinwheel came nobody knows the inputs.
+        return self.build.inputs_digest if differs and not self.build.adopted else None
+
+
+@frozen(kw_only=True)
+class Lift:
+    """Take a rejection back."""
+
+    rejection: Rejection
+
+
+Step = SetTrack | Reject | Lift | Release
 """All that a decision can consist of. Whoever reads steps matches each kind, so that none is passed over."""
 
 
@@ -150,7 +184,7 @@ class Decision:
             match step:
                 case Release():
                     found = step
-                case SetTrack():
+                case SetTrack() | Reject() | Lift():
                     pass
                 case _:
                     assert_never(step)
@@ -216,6 +250,9 @@ def _arrive(state: DagState, command: Command) -> Decision:
         return Decision(steps=(), reason=f"build {build.build} is already active")
     if state.track is Track.PINNED:
         return Decision(steps=(), reason=f"held: {state.dag_id} is pinned")
+    rejection = state.rejection_of(build)
+    if rejection is not None and not same:
+        return Decision(steps=(), reason=f"held: build {build.build} is rejected: {rejection.said()}")
     replaces = same or (bool(build.unstable) and state.unused_auto_release and not state.retired)
     return Decision(
         steps=(Release(build=build, kind=Kind.AUTO, replaces_active=replaces),),
@@ -250,7 +287,7 @@ def _promote(state: DagState, command: Command) -> Decision:
                 active_build=active.build,
             )
     return Decision(
-        steps=(Release(build=build, kind=Kind.PROMOTE),),
+        steps=(*_on_purpose(state, command, build), Release(build=build, kind=Kind.PROMOTE)),
         reason="the Dag stays pinned, now on this build" if state.track is Track.PINNED else "promoted",
     )
 
@@ -263,7 +300,7 @@ def _pin(state: DagState, command: Command) -> Decision:
     if state.track is not Track.PINNED:
         steps.append(SetTrack(track=Track.PINNED))
     if state.active_build is None or state.retired or build.build != state.active_build.build:
-        steps.append(Release(build=build, kind=Kind.PIN))
+        steps += [*_on_purpose(state, command, build), Release(build=build, kind=Kind.PIN)]
     if not steps:
         return Decision(steps=(), reason=f"already pinned on build {build.build}")
     return Decision(steps=tuple(steps), reason=f"held on build {build.build} until unpinned")
@@ -278,10 +315,20 @@ def _unpin(state: DagState, command: Command) -> Decision:
         )
     if state.track is not Track.PINNED:
         return Decision(steps=(), reason="not pinned")
-    steps: list[Step] = [SetTrack(track=Track.AUTO)]
-    if state.held and state.newest_build is not None:
-        steps.append(Release(build=state.newest_build, kind=Kind.UNPIN))
-    return Decision(steps=tuple(steps), reason="each new build is released at once again")
+    unpinned = SetTrack(track=Track.AUTO)
+    newest = state.newest_build
+    if newest is None or not waits(state):
+        return Decision(steps=(unpinned,), reason="each new build is released at once again")
+    rejection = state.rejection_of(newest)
+    if rejection is not None:
+        return Decision(
+            steps=(unpinned,),
+            reason=f"the next build is released at once; build {newest.build} is not: {rejection.said()}",
+        )
+    return Decision(
+        steps=(unpinned, Release(build=newest, kind=Kind.UNPIN)),
+        reason="each new build is released at once again",
+    )
 
 
 def _rollback(state: DagState, command: Command) -> Decision:
@@ -293,12 +340,67 @@ def _rollback(state: DagState, command: Command) -> Decision:
             remedy=f"See what exists: pinwheel builds {state.dag_id}",
             dag_id=state.dag_id,
         )
-    if state.active_build is not None and build.build == state.active_build.build and not state.retired:
-        return Decision(steps=(), reason=f"build {build.build} is already active")
-    # The build that is rolled back must not come back by itself with the next push. On a pinned Dag this says
-    # who holds it now, and why.
-    steps = SetTrack(track=Track.PINNED), Release(build=build, kind=Kind.ROLLBACK)
-    return Decision(steps=steps, reason=f"held on build {build.build} until unpinned")
+    # On a pinned Dag this says who holds it now, and why.
+    pinned = SetTrack(track=Track.PINNED)
+    held = f"held on build {build.build} until unpinned"
+    active = state.active_build
+    if active is not None and build.build == active.build and not state.retired:
+        return Decision(steps=(pinned,), reason=f"{held}; it is already active")
+    steps: list[Step] = [pinned, *_on_purpose(state, command, build)]
+    # No run used the build of a retired Dag, so none can have shown that it is at fault.
+    if command.to_blame and active is not None and not state.retired and not state.rejection_of(active):
+        steps.append(Reject(build=active))
+        held += f"; build {active.build} is rejected"
+    return Decision(steps=(*steps, Release(build=build, kind=Kind.ROLLBACK)), reason=held)
+
+
+def _reject(state: DagState, command: Command) -> Decision:
+    build = _given(state, command)
+    rejection = state.rejection_of(build)
+    if rejection is not None:
+        return Decision(steps=(), reason=f"build {build.build} is rejected already: {rejection.said()}")
+    active = state.active_build
+    stays = active is not None and active.build == build.build and not state.retired
+    return Decision(
+        steps=(Reject(build=build),),
+        reason="it stays active until another is released" if stays else "it is never released by itself",
+    )
+
+
+def _lift(state: DagState, command: Command) -> Decision:
+    build = _given(state, command)
+    rejection = state.rejection_of(build)
+    if rejection is None:
+        return Decision(steps=(), reason=f"build {build.build} is not rejected")
+    lifted = Lift(rejection=rejection)
+    newest = state.newest_build
+    if state.pinned or newest is None or newest.build != build.build or not waits(state) or state.retired:
+        return Decision(steps=(lifted,), reason="it may be released again")
+    # Nothing else held it back.
+    return Decision(
+        steps=(lifted, Release(build=build, kind=Kind.AUTO)),
+        reason="the newest build of an unpinned Dag is released at once",
+    )
+
+
+def _on_purpose(state: DagState, command: Command, build: Build) -> tuple[Lift, ...]:
+    """What releases a build that may be rejected.
+
+    :raises Refused: it is, and nobody said why it is right after all.
+    """
+    rejection = state.rejection_of(build)
+    if rejection is None:
+        return ()
+    if not command.reason:
+        raise Refused(
+            f"Cannot {command.verb} {state.dag_id} to build {build.build}",
+            found=rejection.said(),
+            remedy="If it is right after all, say why with a reason (--reason): that lifts the rejection",
+            dag_id=state.dag_id,
+            build=build.build,
+            rejected_by=rejection.actor,
+        )
+    return (Lift(rejection=rejection),)
 
 
 def _retire(state: DagState, command: Command) -> Decision:
@@ -334,4 +436,6 @@ _DECIDERS = {
     Verb.UNPIN: _unpin,
     Verb.ROLLBACK: _rollback,
     Verb.RETIRE: _retire,
+    Verb.REJECT: _reject,
+    Verb.LIFT: _lift,
 }

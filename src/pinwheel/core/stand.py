@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from pinwheel.core.records import Record
+from pinwheel.core.record import Record
 
 
 @frozen(kw_only=True)

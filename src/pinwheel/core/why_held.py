@@ -8,12 +8,16 @@ from typing import Protocol
 
 from attrs import frozen
 
+from pinwheel.core.rejection import Rejection
+
 
 class HoldKind(StrEnum):
     """What can hold a Dag, in the order in which it is told."""
 
     PIN = "pin"
     """Somebody pinned it, or rolled it back."""
+    REJECTED = "rejected"
+    """Its newest build was rolled back or rejected: what comes after that is released."""
 
 
 @frozen(kw_only=True)
@@ -51,10 +55,11 @@ class Standing(Protocol):
     def track_since(self) -> datetime | None: ...
 
 
-def why_held(dag: Standing) -> tuple[Hold, ...]:
+def why_held(dag: Standing, rejection: Rejection | None) -> tuple[Hold, ...]:
     """All that holds the Dag, in the order of :class:`HoldKind`; the first is what is shown. Empty: not held.
 
-    A Dag whose newest build is active is not held: a pin alone holds nothing back.
+    ``rejection`` is the one of its newest build, if that is rejected. A Dag whose newest build is active is
+    not held: neither a pin alone nor a rejection of what runs holds anything back.
     """
     if not waits(dag):
         return ()
@@ -67,6 +72,16 @@ def why_held(dag: Standing) -> tuple[Hold, ...]:
                 since=dag.track_since,
                 until=None,
                 by=dag.track_actor,
+            )
+        )
+    if rejection is not None:
+        holds.append(
+            Hold(
+                kind=HoldKind.REJECTED,
+                reason=rejection.reason,
+                since=rejection.at,
+                until=None,
+                by=rejection.actor,
             )
         )
     return tuple(holds)

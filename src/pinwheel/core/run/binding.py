@@ -15,7 +15,7 @@ from uuid import UUID
 
 from attrs import field, frozen
 
-from pinwheel.core.records import Record
+from pinwheel.core.record import Record
 
 
 class BoundBy(StrEnum):

@@ -1,0 +1,66 @@
+"""Rejections: builds, or versions of one, that never come back by themselves.
+
+What was rolled back is rejected, and what somebody rejects. No unpin, no push that brings the same content
+back and no way back releases it; a person may on purpose, with a reason, which lifts the rejection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from attrs import frozen
+
+from pinwheel.core.build import Build
+from pinwheel.core.record import Record
+
+
+@frozen(kw_only=True)
+class Rejection(Record):
+    """One rejection of a Dag, of the ledger."""
+
+    id: int
+    dag_id: str
+    build_id: int
+    inputs_digest: str | None = None
+    """Where a Dag serializes differently at each parse, or asks the outside: all builds of these inputs."""
+    first_seq: int | None = None
+    last_seq: int | None = None
+    """The heads of the bundle at which the build is rejected; None: wherever it stands."""
+    actor: str
+    reason: str | None
+    at: datetime
+    lifted_at: datetime | None = None
+    lifted_by: str | None = None
+    lifted_reason: str | None = None
+
+    @property
+    def lifted(self) -> bool:
+        return self.lifted_at is not None
+
+    def covers(self, build: Build, seq: int | None = None) -> bool:
+        """Whether it holds for the build, or for it at the head with this ``seq``.
+
+        A rejection of some versions leaves the build free in others, so it does not cover the build as such.
+        """
+        if self.lifted:
+            return False
+        if self.first_seq is not None:
+            last = self.first_seq if self.last_seq is None else self.last_seq
+            return build.id == self.build_id and seq is not None and self.first_seq <= seq <= last
+        return build.id == self.build_id or build.inputs_digest == self.inputs_digest
+
+    def said(self) -> str:
+        """Who rejected it, when and why, as part of a sentence."""
+        why = f": {self.reason}" if self.reason else ", without a reason"
+        return f"{self.actor} rejected it at {self.at:%Y-%m-%d %H:%M} UTC{why}"
+
+
+def rejection_of(
+    rejections: Iterable[Rejection], build: Build | None, seq: int | None = None
+) -> Rejection | None:
+    """The newest rejection that holds for the build, at the head with this ``seq`` if one is given."""
+    if build is None:
+        return None
+    holding = [rejection for rejection in rejections if rejection.covers(build, seq)]
+    return max(holding, key=lambda rejection: rejection.id, default=None)

@@ -1,0 +1,65 @@
+"""What a rejection covers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+from attrs import evolve
+
+from harness.builds import build
+from pinwheel.core.rejection import Rejection, rejection_of
+from pinwheel.core.release import Reject
+
+WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+of_build_2 = partial(
+    Rejection, id=1, dag_id="sales", build_id=102, actor="bob", reason="wrong totals", at=WHEN
+)
+
+
+@pytest.mark.parametrize("seq", [None, 1, 99])
+def test_a_rejected_build_is_rejected_wherever_it_stands(seq: int | None) -> None:
+    rejection = of_build_2()
+    assert rejection.covers(build(2), seq)
+    assert not rejection.covers(build(1), seq)
+    assert not evolve(rejection, lifted_at=WHEN).covers(build(2), seq)
+
+
+@pytest.mark.parametrize(("seq", "rejected"), [(None, False), (3, False), (4, True), (6, True), (7, False)])
+def test_where_versions_are_rejected_the_build_is_free_in_all_others(seq: int | None, rejected: bool) -> None:
+    rejection = of_build_2(first_seq=4, last_seq=6)
+    assert rejection.covers(build(2), seq) is rejected
+    assert not rejection.covers(build(1), seq)
+
+
+@pytest.mark.parametrize(
+    ("changes", "others"),
+    [
+        ({"pure": True}, False),
+        ({"pure": True, "unstable": ("start_date",)}, True),
+        ({"pure": False}, True),
+        ({"pure": False, "adopted": True, "inputs_digest": ""}, False),
+    ],
+)
+def test_of_a_dag_that_may_differ_at_each_parse_all_builds_of_the_same_inputs_are_rejected(
+    changes: dict[str, object], others: bool
+) -> None:
+    bad = build(2, **changes)
+    rejection = of_build_2(inputs_digest=Reject(build=bad).inputs_digest)
+    assert rejection.covers(bad)
+    assert rejection.covers(build(3, inputs_digest=bad.inputs_digest)) is others
+    assert not rejection.covers(build(4))
+
+
+def test_the_newest_rejection_that_holds_is_the_one_that_is_told() -> None:
+    older, newer = of_build_2(), of_build_2(id=2, reason="again")
+    lifted = of_build_2(id=3, lifted_at=WHEN)
+    assert rejection_of([newer, lifted, older], build(2)) is newer
+    assert rejection_of([newer], build(1)) is None
+    assert rejection_of([newer], None) is None
+
+
+def test_a_rejection_says_who_when_and_why() -> None:
+    assert of_build_2().said() == "bob rejected it at 2026-01-02 03:04 UTC: wrong totals"
+    assert of_build_2(reason=None).said().endswith("without a reason")
