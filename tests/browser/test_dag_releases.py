@@ -63,8 +63,8 @@ def test_the_line_shows_which_build_was_active_when_which_never_and_which_broke(
     expect(page.get_by_test_id("build-1")).to_contain_text("until")
     picture = page.get_by_test_id("line-picture")
     expect(picture.get_by_role("img")).to_have_accessible_name(
-        "Builds and releases over time: 3 builds, 1 of them never released, 1 broken commits, 3 releases, "
-        "2 runs of which 1 failed. The list below says the same in words."
+        "Builds and releases over time: 3 builds, 1 of them never released, 1 rejected, 1 broken commits, "
+        "3 releases, 2 runs of which 1 failed. The list below says the same in words."
     )
     expect(picture.locator("line.active")).to_have_count(3)
     expect(picture.locator("path.cross")).to_have_count(1)

@@ -162,8 +162,13 @@ def test_the_order_by_last_change_puts_the_newest_first(visitor: Visitor, fleet:
     expect(ids(page).last).to_have_attribute("data-testid", f"dag-{fleet.quiet}")
 
 
-def act(visitor: Visitor, fleet: Fleet, dag_ids: list[str], verb: str) -> Locator:
-    """Select Dags and ask for a change; the dialog with its plan."""
+def act(
+    visitor: Visitor, fleet: Fleet, dag_ids: list[str], verb: str, *, rejected: str | None = None
+) -> Locator:
+    """Select Dags and ask for a change; the dialog with its plan.
+
+    ``rejected`` is why what would be released is rejected: then there is a plan only when there is a reason.
+    """
     page = shown(visitor, fleet)
     for dag_id in dag_ids:
         line(page, dag_id).get_by_text("", exact=False).first.wait_for()
@@ -172,6 +177,11 @@ def act(visitor: Visitor, fleet: Fleet, dag_ids: list[str], verb: str) -> Locato
     expect(bar).to_contain_text(f"{len(dag_ids)} selected")
     bar.get_by_role("button", name=verb, exact=True).click()
     dialog = visitor.page.get_by_role("dialog")
+    if rejected is not None:
+        expect(dialog.get_by_test_id("rejection")).to_contain_text(rejected)
+        expect(dialog.get_by_role("table", name="What would change")).to_be_hidden()
+        dialog.get_by_label("Reason").fill("It is right after all")
+        visitor.errors.clear()
     expect(dialog.get_by_role("table", name="What would change")).to_be_visible()
     return dialog
 
@@ -188,7 +198,8 @@ def test_many_dags_are_changed_at_once_with_the_plan_first_and_a_reason(
         ("Pin", {"active_build": 2, "track": "pinned"}),
     ):
         before = [fleet.status(dag_id) for dag_id in dag_ids]
-        dialog = act(visitor, fleet, dag_ids, verb)
+        rejected = "Roll back from the browser" if verb == "Promote" else None
+        dialog = act(visitor, fleet, dag_ids, verb, rejected=rejected)
         for dag_id in dag_ids:
             expect(dialog.get_by_role("row", name=dag_id)).to_be_visible()
         # The plan changes nothing.

@@ -46,6 +46,7 @@ from pinwheel.services.show import builds, events
 
 VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (builds.BuildView, schemas.Build),
+    (builds.RejectedView, schemas.Rejected),
     (builds.ReleaseView, schemas.Release),
     (builds.DiffView, compare_schemas.Diff),
     (diff.FileChange, compare_schemas.FileChange),

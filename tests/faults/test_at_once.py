@@ -120,7 +120,8 @@ def test_one_request_sent_twice_at_once_is_done_once(database: Any, world: World
     for number in range(ROUNDS):
         world.change(Verb.UNPIN)
         before = len(releases_of(database))
-        repeat = lambda n=number: world.change(Verb.ROLLBACK, request_id=f"request-{n}")  # noqa: E731
+        back = {"to_blame": False, "request_id": f"request-{number}"}
+        repeat = lambda back=back: world.change(Verb.ROLLBACK, **back)  # noqa: E731
         outcomes = at_once(repeat, repeat)
         assert sorted(each[0].changed for each in outcomes) == [False, True], outcomes
         assert outcomes[0][0].release == outcomes[1][0].release
@@ -286,7 +287,8 @@ def test_registrations_during_releases_lose_nothing(database: Any, world: World)
 
     def changes() -> None:
         for _ in range(ROUNDS):
-            for verb in (Verb.ROLLBACK, Verb.PROMOTE, Verb.UNPIN):
+            world.change(Verb.ROLLBACK, to_blame=False)
+            for verb in (Verb.PROMOTE, Verb.UNPIN):
                 world.change(verb)
 
     outcomes = at_once(pushes, changes)

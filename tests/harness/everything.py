@@ -115,6 +115,8 @@ class Everything:
         backfill(self.host, "d", wish, actor="ada", build=2, reason="last week")
         self._complete_backfills()
         self.push({"d.py": dag("3", other="c")})
+        self.do(Verb.REJECT, build=3, reason="not reviewed")
+        self.do(Verb.LIFT, build=3)
         self.do(Verb.PROMOTE)
         self.do(Verb.ROLLBACK)
 

@@ -19,6 +19,7 @@ BODIES: dict[str, Any] = {
     "/dags/{dag_id}/rollback": PLAN,
     "/dags/{dag_id}/pin": PLAN,
     "/dags/{dag_id}/unpin": PLAN,
+    "/dags/{dag_id}/reject": {"build": 2, **PLAN},
     "/changes": {"verb": "pin", "selector": {"globs": ["*"]}, **PLAN},
     "/dags/{dag_id}/runs": PLAN,
     "/dags/{dag_id}/runs/{run_id}/clear": PLAN,

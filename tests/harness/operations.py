@@ -10,7 +10,7 @@ from attrs import frozen
 
 from harness.prebuilt import BROKEN, Prebuilt, Text
 from pinwheel.core.release import Verb
-from pinwheel.services import change, trigger, upkeep
+from pinwheel.services import change, trigger, upkeep, views
 
 DAGS = ("a", "b", "c")
 
@@ -30,9 +30,24 @@ class World:
         wanted = change.Change(verb=verb, dag_ids=dag_ids, actor="ada", **more)
         return change.apply(self.host, wanted)
 
+    def free(self, dag_id: str = "a") -> None:
+        """Unpinned, and nothing of it is rejected."""
+        from pinwheel.services.show.builds import builds
+
+        self.change(Verb.UNPIN, [dag_id])
+        for build in builds(self.host, dag_id):
+            if build.rejected is not None:
+                self.change(Verb.LIFT, [dag_id], build=build.build)
+
     def hold_first(self, *dag_ids: str) -> None:
         for dag_id in dag_ids or ("a",):
             self.change(Verb.PIN, [dag_id], build=1)
+
+    def newest(self, dag_id: str = "a") -> int:
+        """The number of its newest build."""
+        (status,) = views.status(self.host, dag_ids=[dag_id])
+        assert status.newest_build is not None
+        return status.newest_build
 
     def arrive(self, text: Text | None) -> None:
         """A new bundle version whose file ``a`` is not registered yet."""
@@ -70,7 +85,7 @@ class Operation:
 
 
 def _gone(world: World, engine: sa.Engine) -> None:
-    world.change(Verb.UNPIN)
+    world.free()
     world.pusher.push({"a": world.next_text()})
     world.arriving = world.pusher.advance()
 
@@ -88,18 +103,25 @@ def _retire(world: World, request_id: str | None) -> Any:
 
 
 def _new_text(world: World, engine: sa.Engine) -> None:
-    world.change(Verb.UNPIN)
+    world.free()
     world.arrive(world.next_text())
 
 
 OPERATIONS = [
     Operation("promote", lambda w, _: w.hold_first(), lambda w, i: w.change(Verb.PROMOTE, request_id=i)),
+    Operation("rollback", lambda w, _: w.free(), lambda w, i: w.change(Verb.ROLLBACK, request_id=i)),
     Operation(
-        "rollback", lambda w, _: w.change(Verb.UNPIN), lambda w, i: w.change(Verb.ROLLBACK, request_id=i)
+        "reject",
+        lambda w, _: w.free(),
+        lambda w, i: w.change(Verb.REJECT, build=1, request_id=i),
+        releases=0,
     ),
     Operation(
-        "pin", lambda w, _: w.change(Verb.UNPIN), lambda w, i: w.change(Verb.PIN, build=1, request_id=i)
+        "lift",
+        lambda w, _: (w.free(), w.change(Verb.ROLLBACK), w.change(Verb.UNPIN)),
+        lambda w, i: w.change(Verb.LIFT, build=w.newest(), request_id=i),
     ),
+    Operation("pin", lambda w, _: w.free(), lambda w, i: w.change(Verb.PIN, build=1, request_id=i)),
     Operation("unpin", lambda w, _: w.hold_first(), lambda w, i: w.change(Verb.UNPIN, request_id=i)),
     Operation("arrive", _new_text, lambda w, i: w.register()),
     Operation("broken", lambda w, _: w.arrive(BROKEN), lambda w, i: w.register(), releases=0),
@@ -118,7 +140,7 @@ OPERATIONS = [
     ),
     Operation(
         "repair",
-        lambda w, engine: (w.change(Verb.UNPIN), w.vandalize(engine)),
+        lambda w, engine: (w.free(), w.vandalize(engine)),
         lambda w, i: upkeep.repair_drift(w.host),
         releases=0,
     ),

@@ -268,8 +268,19 @@ def test_the_whole_way_of_a_dag_over_rest(api: Deployment) -> None:
     event = ok(api.get("/events", params={"ids": "verbs", "kind": "rollback"}))["events"][0]
     assert (event["actor"], event["reason"], event["release"]) == ("editor", "it was bad", 3)
 
-    assert ok(api.post("/dags/verbs/promote"))["build"] == 2
+    assert (done["rejected"], api.status("verbs")["holds"][-1]["kind"]) == (2, "rejected")
+    rejected = ok(api.get("/dags/verbs/builds"))["builds"][0]["rejected"]
+    assert (rejected["actor"], rejected["reason"]) == ("editor", "it was bad")
+    assert ok(api.post("/dags/verbs/unpin"))["kind"] is None
+    refused = problem(api.post("/dags/verbs/promote"), 403)
+    assert "editor rejected it" in refused["found"] and "it was bad" in refused["found"]
+    released = ok(api.post("/dags/verbs/promote", {"reason": "it was the data"}))
+    assert (released["build"], released["lifted"]) == (2, True)
     assert ok(api.post("/dags/verbs/pin", {"build": 1}))["kind"] == "pin"
+    assert (
+        ok(api.post("/dags/verbs/reject", {"build": 2, "reason": "not yet"}, user="editor"))["rejected"] == 2
+    )
+    assert ok(api.post("/dags/verbs/reject", {"build": 2, "lift": True}))["lifted"]
     assert ok(api.post("/dags/verbs/unpin"))["kind"] == "unpin"
     assert api.status("verbs")["track"] == "auto"
     assert len(ok(api.get("/dags/verbs/builds"))["builds"]) == 2
@@ -284,7 +295,7 @@ def test_a_stale_change_answers_409(api: Deployment) -> None:
     reply = api.get("/dags/stale")
     seen = reply.headers["etag"]
     assert seen == '"2"'
-    ok(api.post("/dags/stale/rollback"))
+    ok(api.post("/dags/stale/rollback", {"to_blame": False}))
     for change in ({"headers": {"If-Match": seen}}, {"json": {"expected_release": 2}}):
         body = problem(api.post("/dags/stale/promote", **change), 409)
         assert body["type"] == "urn:pinwheel:conflict"
@@ -320,7 +331,8 @@ def test_a_repeated_request_with_its_key_changes_nothing_again(api: Deployment) 
     # The key stands for one request of one user: another one is refused, and another user's is another.
     refused = problem(api.post("/dags/keys/promote", headers=headers), 409)
     assert refused["facts"]["first"]["verb"] == "rollback"
-    other = ok(api.post("/dags/keys/promote", headers={"Idempotency-Key": "deploy 18"}))
+    promote = {"reason": "it was right"}
+    other = ok(api.post("/dags/keys/promote", promote, headers={"Idempotency-Key": "deploy 18"}))
     assert (other["changed"], other["release"]) == (True, 4)
     theirs = ok(api.post("/dags/keys/rollback", {"reason": "r"}, user="editor", headers=headers))
     assert (theirs["changed"], theirs["release"]) == (True, 5)
@@ -621,7 +633,7 @@ def test_the_remote_backend_gives_what_the_local_one_gives(api: Deployment) -> N
         lambda b: b.trigger("cli_runs", run_id="nr0"): Conflict,
         lambda b: b.trigger("cli_1", build=99): NotFound,
     }
-    ok(api.post("/dags/cli_1/promote"))
+    ok(api.post("/dags/cli_1/promote", {"reason": "it was right"}))
     refusals[lambda b: b.change("promote", one, build=1)] = Refused
     for call, error in refusals.items():
         assert same(call)[0] == str(error) or same(call)[0] is error

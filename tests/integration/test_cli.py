@@ -158,7 +158,13 @@ def test_the_story_of_one_dag(seeder: Seeder, pinwheel: Run) -> None:
     assert happened[0]["from_build"] == 2
 
     code, (free,), _ = pinwheel("unpin", "sales")
-    assert (code, free["kind"], free["build"], free["track"]) == (0, "unpin", 2, "auto")
+    assert (code, free["kind"], free["track"]) == (0, None, "auto")
+    assert "ada rejected it" in free["message"]
+    code, _, err = pinwheel("promote", "sales")
+    assert code == 5
+    assert "wrong totals" in json.loads(err)["found"]
+    code, (again,), _ = pinwheel("promote", "sales", "-m", "it was the data")
+    assert (code, again["build"], again["lifted"]) == (0, 2, True)
 
 
 def test_a_broken_commit_is_shown_and_changes_nothing(seeder: Seeder, pinwheel: Run) -> None:

@@ -55,26 +55,32 @@ def test_every_surface_tells_the_same_of_what_is_held(world: World) -> None:
     do(world, Verb.PIN, "bob", "month end", "b")
     found = holds_everywhere(world)
     assert (found["b"], found["c"]) == ([], []), "what is pinned on its newest build is not held"
-    (hold,) = found["a"]
-    assert hold.pop("since") is not None
-    assert hold == {"kind": "pin", "reason": "wrong totals", "until": None, "by": "ada"}
+    said = {"reason": "wrong totals", "until": None, "by": "ada"}
+    assert [hold.pop("since") is not None for hold in found["a"]] == [True, True]
+    assert found["a"] == [{"kind": "pin", **said}, {"kind": "rejected", **said}]
     world.pusher.push({"b": Text("assets")})
     (hold,) = holds_everywhere(world)["b"]
     assert (hold["by"], hold["reason"]) == ("bob", "month end")
     do(world, Verb.PROMOTE, "eve", "checked", "b")
     do(world, Verb.UNPIN, "eve", "over")
+    found = holds_everywhere(world)
+    assert [hold["kind"] for hold in found.pop("a")] == ["rejected"]
+    assert found == {"b": [], "c": []}
+    do(world, Verb.LIFT, "eve", "it was right", build=2)
     assert holds_everywhere(world) == {"a": [], "b": [], "c": []}
 
 
 def test_a_second_rollback_renews_who_holds_the_dag_why_and_since_when(world: World) -> None:
     world.pusher.push({"a": Text("assets")})
     do(world, Verb.ROLLBACK, "ada", "wrong totals")
-    (first,) = holds_everywhere(world)["a"]
+    first, rejected = holds_everywhere(world)["a"]
     again = do(world, Verb.ROLLBACK, "bob", "wrong dates")
     assert (again.build, again.track) == (1, "pinned")
-    (second,) = holds_everywhere(world)["a"]
+    second, still = holds_everywhere(world)["a"]
     assert (second["by"], second["reason"]) == ("bob", "wrong dates")
     assert second["since"] > first["since"]
-    # What changes nothing says nothing.
-    assert not do(world, Verb.ROLLBACK, "eve", "again", build=1).changed
-    assert holds_everywhere(world)["a"] == [second]
+    assert still == rejected, "the newest build was rejected by the first"
+    # To what is active already: it says who holds it now, and releases nothing.
+    third = do(world, Verb.ROLLBACK, "eve", "again", build=1)
+    assert (third.changed, third.kind, third.release) == (True, None, again.release)
+    assert [hold["by"] for hold in holds_everywhere(world)["a"]] == ["eve", "ada"]

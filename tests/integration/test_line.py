@@ -124,11 +124,11 @@ def test_the_line_tells_builds_newer_than_the_active_one_as_promote_does(story: 
         )
 
     assert newer() == ({3: True, 2: True, None: False, 1: False}, {3: False, 2: True, 1: False})
-    do(story, Verb.PROMOTE)
+    do(story, Verb.PROMOTE, reason="it was the data")
     assert newer()[0] == {3: False, 2: False, None: False, 1: False}
     story.push({"d.py": dag("a", "b")})
     assert newer()[0] == {3: False, 2: True, None: False, 1: False}, "a revert brought 2 back"
-    do(story, Verb.PROMOTE, build=2)
+    do(story, Verb.PROMOTE, build=2, reason="it was the data")
     assert newer()[0] == {3: False, 2: False, None: False, 1: False}
     with pytest.raises(Refused):
         do(story, Verb.PROMOTE, build=3)

@@ -61,23 +61,24 @@ def test_builds_behind_a_pin_go_and_their_numbers_are_not_given_again(
     for body in range(1, 9):
         pusher.push({"a": Text(body=body)})
     trigger(pusher.host, "a", actor="ada", build=3)
+    changed(pusher, Verb.REJECT, build=5)
     pusher.push({"a": None})
     planned = pruning.plan(pusher.host, KEEP)
     before = counts(airflow_database)
     went = pruning.prune(pusher.host, KEEP)
-    # Released, tried, and the three newest
-    assert numbers(airflow_database, "a") == [1, 3, 7, 8, 9]
+    # Released, rejected, tried, and the three newest
+    assert numbers(airflow_database, "a") == [1, 3, 5, 7, 8, 9]
     assert went == planned
     assert {table: before[table] - n for table, n in counts(airflow_database).items()} == {
         table: went.get(table, 0) for table in TABLES
     }
-    assert went["pinwheel_build"] == went["pinwheel_parse"] == went["pinwheel_source"] == 4
+    assert went["pinwheel_build"] == went["pinwheel_parse"] == went["pinwheel_source"] == 3
     assert sum(pruning.plan(pusher.host, KEEP).values()) == 0
     assert sum(pruning.prune(pusher.host, KEEP).values()) == 0
     # What was removed comes back as a build of its own; what stayed is known
     pusher.push({"a": Text(body=1)})
     pusher.push({"a": Text(body=8)})
-    assert numbers(airflow_database, "a") == [1, 3, 7, 8, 9, 10]
+    assert numbers(airflow_database, "a") == [1, 3, 5, 7, 8, 9, 10]
     assert changed(pusher, Verb.PROMOTE, build=10).changed
     assert changed(pusher, Verb.ROLLBACK, build=1).changed
     assert changed(pusher, Verb.ROLLBACK, build=3).changed
@@ -291,7 +292,9 @@ def test_after_a_year_the_tables_are_flat_and_every_release_rolls_back(
     ledger = rows(airflow_database, "SELECT dag_id, release FROM pinwheel_release ORDER BY dag_id, release")
     assert {dag_id for dag_id, _ in ledger} == set(year.pusher.files)
     for dag_id, release in ledger:
-        wanted = change.Change(verb=Verb.ROLLBACK, dag_ids=[dag_id], actor="ada", to_release=release)
+        wanted = change.Change(
+            verb=Verb.ROLLBACK, dag_ids=[dag_id], actor="ada", to_release=release, to_blame=False
+        )
         (outcome,) = change.apply(pusher.host, wanted)
         query = (
             "SELECT c.source_code FROM dag_code c JOIN pinwheel_dag d ON d.dag_version_id = c.dag_version_id"

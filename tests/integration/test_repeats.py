@@ -112,7 +112,7 @@ def test_a_pins_id_neither_rolls_back_nor_triggers_nor_clears(world: World, ask:
 def test_a_repeat_gives_the_first_answer_and_changes_nothing(world: World, ask: Ask) -> None:
     one, other = ended_run(world, "one"), ended_run(world, "other")
     for command in (
-        ["rollback", "a", "b", "--reason", "wrong totals", "--rerun-failed"],
+        ["rollback", "a", "b", "--reason", "wrong totals", "--rerun-failed", "--not-to-blame"],
         ["unpin", "--all"],
         ["promote", "--dag-glob", "*"],
         ["pin", "b", "--release", "1", "--expected-release", "4"],
@@ -414,12 +414,15 @@ def test_an_answer_kept_by_version_1_is_read_by_this_one(kind: str) -> None:
     # Whoever adds a field to an answer counts its version up, and keeps the reader of this one.
     if form.version == 1:
         assert json.loads(json.dumps(form.write(read))) == kept
+    else:
+        assert form.readers[form.version](json.loads(json.dumps(form.write(read)))) == read
     assert form.version in form.readers
 
 
 def test_an_answer_of_a_later_version_is_not_guessed_at(world: World) -> None:
     world.change(Verb.PIN, request_id="k")
-    later = attrs.evolve(change.OUTCOMES, version=2, readers={2: lambda kept: kept})
+    next_one = change.OUTCOMES.version + 1
+    later = attrs.evolve(change.OUTCOMES, version=next_one, readers={next_one: lambda kept: kept})
     wanted = change._request(change.Change(verb=Verb.PIN, dag_ids=["a"], actor="ada", request_id="k"))
     with pytest.raises(Conflict, match="answers this one does not know"):
         once.carry_out(world.host, wanted, later, lambda session: [])

@@ -1,7 +1,8 @@
 """A change loads once, decides, and writes once: counted are the statements that the database gets.
 
-Twelve at most are ours. Airflow's own bulk write of Dag rows adds some six to each release, and asks for each
-scheduled Dag by itself; nothing of ours changes that.
+Twelve at most are ours, those of what is rejected among them; an id of the request takes one more. Airflow's
+own bulk write of Dag rows adds some six to each release, and asks for each scheduled Dag by itself; nothing
+of ours changes that.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def act(world: World, verb: Verb, dag_ids: list[str], **more: Any) -> Counted:
     return counted
 
 
-def check(counted: Counted, **expected: int) -> None:
+def check(counted: Counted, most: int = 12, **expected: int) -> None:
     """No table read twice and none written twice, but for those expected; and few statements in all."""
     twice = {table: count for table, count in counted.reads.items() if count > 1}
     assert not twice, f"read twice: {twice}\n" + "\n".join(counted.own)
@@ -92,7 +93,7 @@ def check(counted: Counted, **expected: int) -> None:
     assert not twice, f"written twice: {twice}\n" + "\n".join((*counted.own, *counted.airflows))
     # Those that write Airflow's rows are Airflow's own in number: so many rows as a version has.
     ours = [each for each in counted.own if not re.match(rf"INSERT INTO ({'|'.join(AIRFLOWS_ROWS)}) ", each)]
-    assert len(ours) <= 12, "\n".join(ours)
+    assert len(ours) <= most, "\n".join(ours)
 
 
 @pytest.mark.parametrize("how", [{}, {"build": 1}, {"to_release": 1}], ids=["back", "build", "release"])
@@ -104,7 +105,7 @@ def test_a_rollback_of_one_dag_reads_each_table_once_and_writes_each_once(
     world.pusher.push({"a": Text("plain", 2)})
     counted = act(world, Verb.ROLLBACK, ["a"], **how)
     check(counted)
-    assert len(counted.own) + len(counted.airflows) <= 18, "\n".join((*counted.own, *counted.airflows))
+    assert len(counted.own) + len(counted.airflows) <= 20, "\n".join((*counted.own, *counted.airflows))
 
 
 def test_the_other_changes_do_so_too(world: World) -> None:
@@ -113,8 +114,8 @@ def test_the_other_changes_do_so_too(world: World) -> None:
     check(act(world, Verb.UNPIN, ["b"]))
     check(act(world, Verb.PIN, ["b"]))
     check(act(world, Verb.PIN, ["c"], build=2))
-    # Its id is claimed first, and its answer kept at the end.
-    check(act(world, Verb.ROLLBACK, ["a"], request_id="with an id"), pinwheel_request=2)
+    # Its id is claimed first, and its answer kept at the end; and the asset that a task wrote is taken away.
+    check(act(world, Verb.ROLLBACK, ["a"], request_id="with an id"), most=14, pinwheel_request=2)
 
 
 def test_a_rollback_of_a_hundred_dags_needs_no_more_statements_than_one_of_one(world: World) -> None:

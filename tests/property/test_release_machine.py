@@ -218,7 +218,7 @@ class Machine(RuleBasedStateMachine):
                     )
                     state = evolve(state, rejections=(*state.rejections, made))
                 case Lift():
-                    left = tuple(each for each in state.rejections if each != step.rejection)
+                    left = tuple(each for each in state.rejections if each not in step.rejections)
                     state = evolve(state, rejections=left)
                 case _:
                     assert_never(step)

@@ -51,6 +51,7 @@ ROUTES = {
     ("POST", "/api/v1/dags/{dag_id}/clear"),
     ("POST", "/api/v1/dags/{dag_id}/backfills"),
     ("POST", "/api/v1/dags/{dag_id}/promote"),
+    ("POST", "/api/v1/dags/{dag_id}/reject"),
     ("POST", "/api/v1/dags/{dag_id}/rollback"),
     ("POST", "/api/v1/dags/{dag_id}/pin"),
     ("POST", "/api/v1/dags/{dag_id}/unpin"),
@@ -245,6 +246,8 @@ def body_for(path: str) -> Any:
         return {"verb": "pin", "selector": {"ids": ["d"]}}
     if path.endswith("{dag_id}/clear"):
         return {"run_ids": ["r"]}
+    if path.endswith("reject"):
+        return {"build": 1}
     if path.endswith("history/cells"):
         return {"run_ids": ["r"], "task_ids": ["t"]}
     if path.endswith("backfills"):
@@ -273,6 +276,7 @@ NEEDED = {
     "compare": "READ_VERSIONS",
     "file": "READ_CODE",
     "promote": "EDIT",
+    "reject": "EDIT",
     "rollback": "EDIT",
     "pin": "EDIT",
     "unpin": "EDIT",

@@ -180,6 +180,7 @@ def test_a_rollback_says_what_it_did(backend: Recording, capsys: Any) -> None:
         "reason": "why",
         "request_id": "id-1",
         "rerun_failed": True,
+        "to_blame": True,
         "plan": False,
     }
     out, err = capsys.readouterr()

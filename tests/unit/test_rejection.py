@@ -10,7 +10,7 @@ from attrs import evolve
 
 from harness.builds import build
 from pinwheel.core.rejection import Rejection, rejection_of
-from pinwheel.core.release import Reject
+from pinwheel.core.release import DagState, Reject
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 of_build_2 = partial(
@@ -50,6 +50,21 @@ def test_of_a_dag_that_may_differ_at_each_parse_all_builds_of_the_same_inputs_ar
     assert rejection.covers(bad)
     assert rejection.covers(build(3, inputs_digest=bad.inputs_digest)) is others
     assert not rejection.covers(build(4))
+
+
+def test_where_another_parse_of_the_same_inputs_is_gone_back_to_the_inputs_are_not_at_fault() -> None:
+    bad = build(2, pure=False)
+    good = build(1, inputs_digest=bad.inputs_digest)
+    assert Reject(build=bad, instead=good).inputs_digest is None
+    assert Reject(build=bad, instead=build(1)).inputs_digest == bad.inputs_digest
+
+
+def test_what_frees_a_build_takes_back_all_rejections_that_hold_for_it() -> None:
+    own = of_build_2()
+    of_inputs = of_build_2(id=2, build_id=103, inputs_digest=build(2).inputs_digest)
+    other = of_build_2(id=3, build_id=104)
+    state = DagState(dag_id="sales", rejections=(own, of_inputs, other))
+    assert state.lift(build(2)).rejections == (own, of_inputs)
 
 
 def test_the_newest_rejection_that_holds_is_the_one_that_is_told() -> None:

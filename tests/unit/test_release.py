@@ -48,7 +48,7 @@ def test_a_rollback_pins_and_rejects_so_that_neither_a_push_nor_an_unpin_brings_
     command = Command(verb=Verb.ROLLBACK, previous_build=build(1))
     decision = decide(state, command)
     back = Release(build=build(1), kind=Kind.ROLLBACK)
-    assert decision.steps == (SetTrack(track=Track.PINNED), Reject(build=build(2)), back)
+    assert decision.steps == (SetTrack(track=Track.PINNED), Reject(build=build(2), instead=build(1)), back)
     spared = decide(state, evolve(command, to_blame=False))
     assert spared.steps == (SetTrack(track=Track.PINNED), back)
 

@@ -11,14 +11,18 @@ from attrs import fields, frozen
 
 from harness.builds import build
 from pinwheel.core.records import ManagedDag
-from pinwheel.core.release import DagState, Decision, Kind, Release, SetTrack, Step, Track
+from pinwheel.core.rejection import Rejection
+from pinwheel.core.release import DagState, Decision, Kind, Lift, Reject, Release, SetTrack, Step, Track
 from pinwheel.services.releasing import Act, carry_out, outcome_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BUILD = build(1)
+REJECTION = Rejection(id=1, dag_id="sales", build_id=BUILD.id, actor="bob", reason=None, at=NOW)
 ROW = {"dag_id": "sales", "bundle_name": "dags", "relative_fileloc": "sales.py", "track": "auto"}
 STEPS: dict[type, Any] = {
     SetTrack: SetTrack(track=Track.PINNED),
+    Reject: Reject(build=BUILD),
+    Lift: Lift(rejections=(REJECTION,)),
     Release: Release(build=BUILD, kind=Kind.PROMOTE),
 }
 

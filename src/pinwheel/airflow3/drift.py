@@ -23,7 +23,8 @@ from pinwheel.airflow3.projection import REFERENCES
 from pinwheel.airflow3.tries import word_of
 from pinwheel.core.chunks import chunks
 from pinwheel.core.drift import Drift
-from pinwheel.core.records import ManagedDag, Row, RunOutcome
+from pinwheel.core.record import Row
+from pinwheel.core.records import ManagedDag, RunOutcome
 from pinwheel.services.ports import Observed, UnrecordedRun
 from pinwheel.store import tables as t
 

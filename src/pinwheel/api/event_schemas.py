@@ -27,6 +27,8 @@ class Event(_Answer):
     track: str | None = None
     message: str | None = Field(None, description="Of a release, or of a change of the track: what was done.")
     replaced: bool | None = Field(None, description="The release was written anew: nothing had run on it.")
+    rejected: int | None = Field(None, description="The build that is never released by itself again.")
+    lifted: bool | None = Field(None, description="A rejection was taken back.")
 
     run_id: str | None = None
     cleared: int | None = Field(

@@ -83,7 +83,9 @@ class ChangeBody(_Request):
     """Fields that every change of one Dag takes."""
 
     reason: Text | None = Field(
-        None, description="Why. Kept in the release, the events and Airflow's audit log."
+        None,
+        description="Why. Kept in the release, the events and Airflow's audit log. To release a rejected "
+        "build it is needed, in a plan too, and lifts the rejection.",
     )
     expected_release: Number | None = Field(
         None,
@@ -111,7 +113,8 @@ class UnpinBody(ChangeBody):
 
 class RollbackBody(ChangeBody):
     build: Number | None = Field(
-        None, description="The build to go back to; without: that of the release before."
+        None,
+        description="The build to go back to; without: that of the release before, but no rejected one.",
     )
     to_release: Number | None = Field(None, description="The release to go back to, in place of `build`.")
     rerun_failed: bool = Field(
@@ -119,6 +122,16 @@ class RollbackBody(ChangeBody):
         strict=True,
         description="Also clear the failed runs of what is rolled back, on the older build.",
     )
+    to_blame: bool = Field(
+        True,
+        strict=True,
+        description="What is rolled back is at fault: it is rejected, and never released by itself again.",
+    )
+
+
+class RejectBody(ChangeBody):
+    build: Number = Field(description="The build that is never to be released by itself again.")
+    lift: bool = Field(False, strict=True, description="Take the rejection back.")
 
 
 class BatchVerb(StrEnum):
@@ -126,6 +139,8 @@ class BatchVerb(StrEnum):
     ROLLBACK = "rollback"
     PIN = "pin"
     UNPIN = "unpin"
+    REJECT = "reject"
+    LIFT = "lift"
 
 
 class SelectorBody(_Request):
@@ -150,6 +165,9 @@ class BatchBody(_Request):
     to_release: Number | None = Field(None, description="Only with a selector of exactly one Dag.")
     expected_release: Number | None = Field(None, description="Only with a selector of exactly one Dag.")
     rerun_failed: bool = Field(False, strict=True, description="Only with `rollback`.")
+    to_blame: bool = Field(
+        True, strict=True, description="Only with `rollback`: whether what is rolled back is rejected."
+    )
     plan: bool = Field(False, strict=True)
 
 
@@ -219,7 +237,7 @@ class Broken(_Answer):
 
 
 class Hold(_Answer):
-    kind: Literal["pin"]
+    kind: Literal["pin", "rejected"]
     reason: str | None
     since: Moment | None
     until: Moment | None = Field(description="When it ends by itself; null: it does not.")
@@ -258,6 +276,14 @@ class DagStatus(_Answer):
     path: str | None = Field(description="The Dag's file in the bundle.")
 
 
+class Rejected(_Answer):
+    """Why a build is never released by itself."""
+
+    actor: str
+    reason: str | None
+    at: Moment
+
+
 class Build(_Answer):
     dag_id: str
     build: int | None = Field(description="None for a broken build.")
@@ -279,6 +305,9 @@ class Build(_Answer):
     bundle: str
     path: str = Field(description="The Dag's file in the bundle.")
     committed_at: Moment | None
+    rejected: Rejected | None = Field(
+        description="It was rolled back or rejected, and is never released by itself; null: it is not."
+    )
 
 
 class Release(_Answer):
@@ -329,6 +358,8 @@ class Outcome(_Answer):
     from_release: int | None
     from_build: int | None
     track: str
+    rejected: int | None = Field(description="The build that is never released by itself again.")
+    lifted: bool = Field(description="A rejection was taken back.")
     warnings: list[str]
     rerun: list[str]
 
@@ -488,6 +519,7 @@ class Facts(_Answer):
     expected_release: int | None = None
     active_release: int | None = None
     active_build: int | None = None
+    rejected_by: str | None = Field(None, description="Who rejected the build that was asked for.")
     request_id: str | None = None
     first: EarlierRequest | None = Field(None, description="What was asked under this request id before.")
     errors: list[InvalidPart] | None = Field(None, description="What is wrong with the request, at most 20.")

@@ -74,6 +74,7 @@ class Backend(Protocol):
         expected_release: int | None = None,
         reason: str | None = None,
         rerun_failed: bool = False,
+        to_blame: bool = True,
         plan: bool = False,
         request_id: str | None = None,
     ) -> list[View]:
@@ -217,6 +218,7 @@ class LocalBackend:
         expected_release: int | None = None,
         reason: str | None = None,
         rerun_failed: bool = False,
+        to_blame: bool = True,
         plan: bool = False,
         request_id: str | None = None,
     ) -> list[View]:
@@ -236,6 +238,7 @@ class LocalBackend:
             expected_release=expected_release,
             request_id=request_id,
             rerun_failed=rerun_failed,
+            to_blame=to_blame,
             selector=selector,
         )
         return plain_all((plan_change if plan else apply)(self.host, change))

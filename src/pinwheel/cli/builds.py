@@ -70,6 +70,8 @@ def _marks(row: dict[str, Any]) -> list[tuple[str, str]]:
     found = []
     if row["status"] == "broken":
         found.append(("broken", "bold white on red"))
+    if row.get("rejected"):
+        found.append(("rejected", "bold red"))
     if row["adopted"]:
         found.append(("adopted", "cyan"))
     if row["unstable"]:

@@ -1,4 +1,4 @@
-"""What pin, unpin, promote and rollback share: plan, show, ask, do, tell."""
+"""What pin, unpin, promote, rollback and reject share: plan, show, ask, do, tell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from pinwheel.cli.output import Column, badges, counted, show_table, text, warn
 if TYPE_CHECKING:
     from rich.console import Console
 
-_DONE = {"pin": "Pinned", "unpin": "Unpinned", "promote": "Promoted", "rollback": "Rolled back"}
+_DONE = {
+    "pin": "Pinned",
+    "unpin": "Unpinned",
+    "promote": "Promoted",
+    "rollback": "Rolled back",
+    "reject": "Rejected a build of",
+    "lift": "Allowed a build again of",
+}
 
 COLUMNS = (
     Column("Dag"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _STYLES = {
     "broken": "bold red",
     "drift": "bold red",
+    "reject": "yellow",
     "rollback": "yellow",
     "pin": "magenta",
     "unpin": "magenta",
@@ -93,6 +94,10 @@ def change_of(row: dict[str, Any]) -> str:
     if row["kind"] == "backfill":
         days = f"{row['from_date'][:10]} to {row['to_date'][:10]}"
         return f"{days} on build {after}" if after is not None else days
+    if row["kind"] == "reject":
+        return f"build {row['rejected']}"
+    if row["kind"] == "lift":
+        return str(row.get("message") or "")
     if row.get("run_id"):
         return f"run {row['run_id']} on build {after}"
     if row.get("release") is not None and row.get("release") != row.get("from_release"):

@@ -67,7 +67,13 @@ def add_change(parser: argparse.ArgumentParser) -> None:
     """What every changing verb takes."""
     group = parser.add_argument_group("change")
     group.add_argument("--plan", action="store_true", help="show what would change, change nothing")
-    group.add_argument("-m", "--reason", metavar="TEXT", help="why; kept with the release and its event")
+    group.add_argument(
+        "-m",
+        "--reason",
+        metavar="TEXT",
+        help="why; kept with the release and its event. Releasing a rejected build needs one, and lifts the "
+        "rejection",
+    )
     group.add_argument(
         "--expected-release",
         type=positive,

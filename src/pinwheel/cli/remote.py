@@ -141,6 +141,7 @@ class RemoteBackend:
         expected_release: int | None = None,
         reason: str | None = None,
         rerun_failed: bool = False,
+        to_blame: bool = True,
         plan: bool = False,
         request_id: str | None = None,
     ) -> list[View]:
@@ -159,6 +160,7 @@ class RemoteBackend:
             "expected_release": expected_release,
             "reason": reason,
             "rerun_failed": rerun_failed,
+            "to_blame": to_blame,
             "plan": plan,
         }
         return list(self._post("/changes", body, request_id)["outcomes"])

@@ -15,8 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also run the failed runs of what is rolled back again, on the build rolled back to",
     )
+    parser.add_argument(
+        "--not-to-blame",
+        action="store_true",
+        help="do not reject what is rolled back: it comes back with an unpin",
+    )
     changing.add_arguments(parser)
 
 
 def run(context: Context) -> None:
-    changing.run(context, "rollback", rerun_failed=context.args.rerun_failed)
+    args = context.args
+    changing.run(context, "rollback", rerun_failed=args.rerun_failed, to_blame=not args.not_to_blame)

@@ -70,6 +70,8 @@ def marks(row: dict[str, Any]) -> list[tuple[str, str]]:
         found.append(("retired", "dim"))
     if row["held"]:
         found.append(("held", "bold black on yellow"))
+    if _rejected(row):
+        found.append(("rejected", "bold red"))
     if row["track"] == "pinned":
         found.append(("pinned", "bold magenta"))
     if row.get("unstable"):
@@ -118,6 +120,11 @@ def _why(row: dict[str, Any]) -> str:
     return " ".join(part for part in (row["actor"], first_line(row["reason"])) if part)
 
 
+def _rejected(row: dict[str, Any]) -> dict[str, Any] | None:
+    """The hold of a Dag whose newest build is rejected."""
+    return next((hold for hold in row.get("holds", ()) if hold["kind"] == "rejected"), None)
+
+
 def _notes(console: Console, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if row["broken"]:
@@ -128,6 +135,16 @@ def _notes(console: Console, rows: list[dict[str, Any]]) -> None:
                 + text(where)
                 + text(last_line(broken["error"]), "red")
                 + text(" It stays on its active release.", "dim"),
+                soft_wrap=True,
+            )
+        hold = _rejected(row)
+        if hold is not None and not row["retired"]:
+            since = f" at {short_time(hold['since'])}" if hold["since"] else ""
+            because = f": {first_line(hold['reason'])}" if hold["reason"] else ""
+            console.print(
+                text(f"{row['dag_id']} build {row['newest_build']} is not released by itself", "bold red")
+                + text(f": {hold['by'] or 'somebody'} rejected it{since}{because}.")
+                + text(" The next build that is not rejected is.", "dim"),
                 soft_wrap=True,
             )
     held = [row["dag_id"] for row in rows if row["held"] and not row["retired"]]

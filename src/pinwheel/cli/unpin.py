@@ -1,4 +1,4 @@
-"""``pinwheel unpin``: return Dags to their newest build."""
+"""``pinwheel unpin``: return Dags to their newest builds, but to none that is rejected."""
 
 from __future__ import annotations
 

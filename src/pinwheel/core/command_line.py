@@ -19,15 +19,18 @@ def change(
     reason: str | None = None,
     expected_release: int | None = None,
     rerun_failed: bool = False,
+    to_blame: bool = True,
 ) -> str:
-    """``pinwheel promote``, ``rollback``, ``pin`` or ``unpin`` of one Dag, quoted for a shell."""
+    """``pinwheel promote``, ``rollback``, ``pin``, ``unpin`` or ``reject`` of one Dag, quoted for a shell."""
     return _command(
-        verb,
+        "reject" if verb == "lift" else verb,
         [dag_id],
         {
+            "--lift": verb == "lift",
             "--build": build,
             "--to" if verb == "rollback" else "--release": to_release,
             "--rerun-failed": rerun_failed,
+            "--not-to-blame": not to_blame,
             "--reason": reason,
             "--expected-release": expected_release,
         },

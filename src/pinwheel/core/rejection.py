@@ -16,10 +16,9 @@ from pinwheel.core.record import Record
 
 
 @frozen(kw_only=True)
-class Rejection(Record):
-    """One rejection of a Dag, of the ledger."""
+class NewRejection(Record):
+    """A rejection of a Dag."""
 
-    id: int
     dag_id: str
     build_id: int
     inputs_digest: str | None = None
@@ -30,6 +29,13 @@ class Rejection(Record):
     actor: str
     reason: str | None
     at: datetime
+
+
+@frozen(kw_only=True)
+class Rejection(NewRejection):
+    """One of the ledger."""
+
+    id: int
     lifted_at: datetime | None = None
     lifted_by: str | None = None
     lifted_reason: str | None = None

@@ -92,6 +92,10 @@ class DagState:
         """The rejection that keeps a build from being released by itself."""
         return rejection_of(self.rejections, build)
 
+    def lift(self, build: Build) -> Lift:
+        """What frees a rejected build."""
+        return Lift(rejections=tuple(each for each in self.rejections if each.covers(build)))
+
 
 class Verb(StrEnum):
     PROMOTE = "promote"
@@ -145,19 +149,26 @@ class Reject:
     """Never release ``build`` by itself again; of a Dag that differs at each parse none of its inputs."""
 
     build: Build
+    instead: Build | None = None
+    """What is released in its place."""
 
     @property
     def inputs_digest(self) -> str | None:
+        """Of these inputs all builds are rejected; None: ``build`` alone is."""
         differs = self.build.unstable or not self.build.pure
-        # Of what Airflow held before Pinwheel came nobody knows the inputs.
-        return self.build.inputs_digest if differs and not self.build.adopted else None
+        inputs = self.build.inputs_digest
+        # Of what Airflow held before Pinwheel came nobody knows the inputs. And where one parse of the same
+        # inputs is trusted in place of another, it is not the inputs that are at fault.
+        if not differs or self.build.adopted or (self.instead and self.instead.inputs_digest == inputs):
+            return None
+        return inputs
 
 
 @frozen(kw_only=True)
 class Lift:
-    """Take a rejection back."""
+    """Take back all rejections that hold for one build."""
 
-    rejection: Rejection
+    rejections: tuple[Rejection, ...]
 
 
 Step = SetTrack | Reject | Lift | Release
@@ -286,9 +297,11 @@ def _promote(state: DagState, command: Command) -> Decision:
                 build=build.build,
                 active_build=active.build,
             )
+    lifts = _on_purpose(state, command, build)
+    done = "the Dag stays pinned, now on this build" if state.track is Track.PINNED else "promoted"
     return Decision(
-        steps=(*_on_purpose(state, command, build), Release(build=build, kind=Kind.PROMOTE)),
-        reason="the Dag stays pinned, now on this build" if state.track is Track.PINNED else "promoted",
+        steps=(*lifts, Release(build=build, kind=Kind.PROMOTE)),
+        reason=done + _lifting(lifts),
     )
 
 
@@ -297,13 +310,16 @@ def _pin(state: DagState, command: Command) -> Decision:
     if build is None:
         raise _no_build(state, command)
     steps: list[Step] = []
+    held = f"held on build {build.build} until unpinned"
     if state.track is not Track.PINNED:
         steps.append(SetTrack(track=Track.PINNED))
     if state.active_build is None or state.retired or build.build != state.active_build.build:
-        steps += [*_on_purpose(state, command, build), Release(build=build, kind=Kind.PIN)]
+        lifts = _on_purpose(state, command, build)
+        steps += [*lifts, Release(build=build, kind=Kind.PIN)]
+        held += _lifting(lifts)
     if not steps:
         return Decision(steps=(), reason=f"already pinned on build {build.build}")
-    return Decision(steps=tuple(steps), reason=f"held on build {build.build} until unpinned")
+    return Decision(steps=tuple(steps), reason=held)
 
 
 def _unpin(state: DagState, command: Command) -> Decision:
@@ -346,10 +362,12 @@ def _rollback(state: DagState, command: Command) -> Decision:
     active = state.active_build
     if active is not None and build.build == active.build and not state.retired:
         return Decision(steps=(pinned,), reason=f"{held}; it is already active")
-    steps: list[Step] = [pinned, *_on_purpose(state, command, build)]
+    lifts = _on_purpose(state, command, build)
+    steps: list[Step] = [pinned, *lifts]
+    held += _lifting(lifts)
     # No run used the build of a retired Dag, so none can have shown that it is at fault.
     if command.to_blame and active is not None and not state.retired and not state.rejection_of(active):
-        steps.append(Reject(build=active))
+        steps.append(Reject(build=active, instead=build))
         held += f"; build {active.build} is rejected"
     return Decision(steps=(*steps, Release(build=build, kind=Kind.ROLLBACK)), reason=held)
 
@@ -369,13 +387,12 @@ def _reject(state: DagState, command: Command) -> Decision:
 
 def _lift(state: DagState, command: Command) -> Decision:
     build = _given(state, command)
-    rejection = state.rejection_of(build)
-    if rejection is None:
+    if state.rejection_of(build) is None:
         return Decision(steps=(), reason=f"build {build.build} is not rejected")
-    lifted = Lift(rejection=rejection)
+    lifted = state.lift(build)
     newest = state.newest_build
     if state.pinned or newest is None or newest.build != build.build or not waits(state) or state.retired:
-        return Decision(steps=(lifted,), reason="it may be released again")
+        return Decision(steps=(lifted,), reason=f"build {build.build} may be released again")
     # Nothing else held it back.
     return Decision(
         steps=(lifted, Release(build=build, kind=Kind.AUTO)),
@@ -400,7 +417,13 @@ def _on_purpose(state: DagState, command: Command, build: Build) -> tuple[Lift, 
             build=build.build,
             rejected_by=rejection.actor,
         )
-    return (Lift(rejection=rejection),)
+    return (state.lift(build),)
+
+
+def _lifting(lifts: tuple[Lift, ...]) -> str:
+    """What a plan and its outcome add when a rejected build is released on purpose."""
+    newest = [max(lift.rejections, key=lambda rejection: rejection.id) for lift in lifts]
+    return "".join(f", which lifts a rejection: {rejection.said()}" for rejection in newest)
 
 
 def _retire(state: DagState, command: Command) -> Decision:

@@ -12,6 +12,7 @@ from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.lookup import named
 from pinwheel.core.records import ManagedDag
+from pinwheel.core.rejection import Rejection
 from pinwheel.core.release import Command, DagState, Verb, decide
 from pinwheel.core.retention import ReleaseFact
 from pinwheel.core.selector import Selector
@@ -21,7 +22,7 @@ from pinwheel.services.loading import Loaded, load, managed
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import Act, Outcome, carry_out, outcome_of
 from pinwheel.services.trigger import clear_each
-from pinwheel.store import builds, releases
+from pinwheel.store import builds, rejections, releases
 from pinwheel.store.locking import lock_dags
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Change:
 
     ``build`` and ``to_release`` name a target by number and need a single Dag, since numbers count per Dag.
     ``expected_release`` is the active release that the caller saw; with it, a stale request is refused.
+    ``to_blame`` goes with a rollback: what is rolled back is rejected.
     ``request_id`` makes a repeat harmless: see :mod:`pinwheel.services.once`, of ``selector`` and ``sees``
     too.
     """
@@ -47,6 +49,7 @@ class Change:
     expected_release: int | None = None
     request_id: str | None = None
     rerun_failed: bool = False
+    to_blame: bool = True
     selector: Selector | None = None
     sees: once.Sees = once.all_of_them
 
@@ -107,6 +110,8 @@ def _request(change: Change) -> once.Request:
             "to_release": change.to_release,
             "expected_release": change.expected_release,
             "rerun_failed": change.rerun_failed,
+            # Only what differs from the default: requests of before it was there keep their fingerprint.
+            **({} if change.to_blame else {"to_blame": False}),
         },
         sees=change.sees,
     )
@@ -117,26 +122,36 @@ def _repeated(outcome: Outcome) -> Outcome:
 
 
 def _outcomes_1(kept: Json) -> list[Outcome]:
+    return [_outcome_1(one) for one in JsonObject.all_of(kept)]
+
+
+def _outcomes_2(kept: Json) -> list[Outcome]:
     return [
-        Outcome(
-            dag_id=one.text("dag_id"),
-            changed=one.flag("changed"),
-            message=one.text("message"),
-            kind=one.text_or_none("kind"),
-            release=one.number_or_none("release"),
-            build=one.number_or_none("build"),
-            from_release=one.number_or_none("from_release"),
-            from_build=one.number_or_none("from_build"),
-            track=one.text("track"),
-            warnings=one.texts("warnings"),
-            rerun=one.texts("rerun"),
-        )
+        evolve(_outcome_1(one), rejected=one.number_or_none("rejected"), lifted=one.flag("lifted"))
         for one in JsonObject.all_of(kept)
     ]
 
 
+def _outcome_1(one: JsonObject) -> Outcome:
+    return Outcome(
+        dag_id=one.text("dag_id"),
+        changed=one.flag("changed"),
+        message=one.text("message"),
+        kind=one.text_or_none("kind"),
+        release=one.number_or_none("release"),
+        build=one.number_or_none("build"),
+        from_release=one.number_or_none("from_release"),
+        from_build=one.number_or_none("from_build"),
+        track=one.text("track"),
+        warnings=one.texts("warnings"),
+        rerun=one.texts("rerun"),
+    )
+
+
 OUTCOMES: once.Form[list[Outcome]] = once.Form(
-    version=1, write=lambda outcomes: [asdict(outcome) for outcome in outcomes], readers={1: _outcomes_1}
+    version=2,
+    write=lambda outcomes: [asdict(outcome) for outcome in outcomes],
+    readers={1: _outcomes_1, 2: _outcomes_2},
 )
 
 
@@ -186,7 +201,8 @@ def _decide_all(
     dag_ids = sorted(set(change.dag_ids))
     rows = managed(host, session, dag_ids, locked)
     ledger = keeping.ledger(session, dag_ids[0]) if change.to_release is not None else None
-    targets = _targets(session, change, rows, ledger or ())
+    rejected = rejections.of_dags(session, dag_ids)
+    targets = _targets(session, change, rows, ledger or (), rejected)
     loaded = load(
         host,
         session,
@@ -194,12 +210,14 @@ def _decide_all(
         others=targets.values(),
         numbered=(dag_ids[0], change.build) if change.build is not None else None,
         contents_of=() if locked is None else (*targets.values(), *_waiting(change, rows)),
+        rejected=rejected,
     )
     acts = []
     for dag_id in dag_ids:
         state = loaded.states[dag_id]
         command = _command(change, loaded, dag_id, named(loaded.builds, targets.get(dag_id)))
-        if command.build is not None and command.build != state.active_build:
+        releases_it = change.verb not in (Verb.REJECT, Verb.LIFT)
+        if releases_it and command.build is not None and command.build != state.active_build:
             keeping.require(host, session, command.build, verb=change.verb.value, ledger=ledger)
         state = _with_order(session, state, command)
         acts.append(
@@ -216,7 +234,11 @@ def _decide_all(
 
 
 def _targets(
-    session: Session, change: Change, rows: Mapping[str, ManagedDag], ledger: Sequence[ReleaseFact]
+    session: Session,
+    change: Change,
+    rows: Mapping[str, ManagedDag],
+    ledger: Sequence[ReleaseFact],
+    rejected: Mapping[str, Sequence[Rejection]],
 ) -> dict[str, int]:
     """By Dag, the id of the build of the release asked for, or of the one before that a rollback goes to."""
     if change.to_release is not None:
@@ -238,12 +260,13 @@ def _targets(
         for dag_id, row in rows.items()
         if row.active_release is not None and row.active_build_id is not None
     }
-    return releases.previous_build_ids(session, active)
+    passed_over = rejections.build_ids(session, rejected)
+    return releases.previous_build_ids(session, active, passed_over=passed_over)
 
 
 def _waiting(change: Change, rows: Mapping[str, ManagedDag]) -> list[int]:
     """Ids of the newest builds that promote or unpin may release."""
-    if change.verb not in (Verb.PROMOTE, Verb.UNPIN) or change.build is not None:
+    if change.verb not in (Verb.PROMOTE, Verb.UNPIN, Verb.LIFT) or change.build is not None:
         return []
     return [row.newest_build_id for row in rows.values() if waits(row) and row.newest_build_id is not None]
 
@@ -262,6 +285,8 @@ def _command(change: Change, loaded: Loaded, dag_id: str, target: Build | None) 
             )
     return Command(
         verb=change.verb,
+        reason=change.reason,
+        to_blame=change.to_blame,
         build=target if asked else None,
         expected_release=change.expected_release,
         previous_build=None if asked else target,

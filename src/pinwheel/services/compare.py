@@ -11,10 +11,11 @@ from pinwheel.core import command_line, graph
 from pinwheel.core import diff as differences
 from pinwheel.core.build import Build, runtime_warnings
 from pinwheel.core.errors import NotFound
+from pinwheel.core.rejection import Rejection
 from pinwheel.services.links import Links
 from pinwheel.services.ports import Host
 from pinwheel.services.show.builds import BuildView, files_of_two, two_builds
-from pinwheel.store import builds, line, releases
+from pinwheel.store import builds, line, rejections, releases
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -100,11 +101,12 @@ def compare(
         sizes = line.sizes(session, {*before.values(), *after.values()})
         structure = differences.structure(stored[old.id], stored[new.id])
         numbers = releases.numbers_by_build(session, dag_id)
+        rejected = rejections.of_dags(session, [dag_id]).get(dag_id, ())
         links = Links.to(host, session, [(build.bundle_name, build.bundle_version) for build in (old, new)])
         return Comparison(
             dag_id=dag_id,
-            from_=_shown(old, numbers.get(old.id, ()), links),
-            to=_shown(new, numbers.get(new.id, ()), links),
+            from_=_shown(old, numbers.get(old.id, ()), rejected, links),
+            to=_shown(new, numbers.get(new.id, ()), rejected, links),
             structure=structure,
             graph=graph.compared(
                 stored[old.id],
@@ -128,9 +130,11 @@ def compare(
     return host.run(work)
 
 
-def _shown(build: Build, releases: Iterable[int], links: Links) -> ComparedBuild:
+def _shown(
+    build: Build, releases: Iterable[int], rejected: Iterable[Rejection], links: Links
+) -> ComparedBuild:
     url = links.of(build.bundle_name, build.bundle_version)
-    return evolve(ComparedBuild.of(build, releases), url=url)
+    return evolve(ComparedBuild.of(build, releases, rejected), url=url)
 
 
 def file(

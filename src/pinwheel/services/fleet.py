@@ -15,7 +15,7 @@ from pinwheel.core.why_held import Hold, why_held
 from pinwheel.services.links import Links
 from pinwheel.services.ports import DagCard, Host
 from pinwheel.services.views import BrokenView, plain_version
-from pinwheel.store import builds
+from pinwheel.store import builds, rejections
 from pinwheel.store import fleet as store
 
 if TYPE_CHECKING:
@@ -201,10 +201,11 @@ def _lines(host: Host, session: Session, wish: Wish, readable: set[str]) -> list
     matching = host.matching(session, tags=wish.tags, owner=wish.owner, text=wish.text)
     broken = store.broken_files(session)
     failing = host.active_with_failures(session)
+    rejected = rejections.of_newest(session)
     return [
         _Line(
             row=row,
-            holds=(holds := why_held(row)),
+            holds=(holds := why_held(row, rejected.get(row.dag_id))),
             held=bool(holds),
             pinned=row.pinned,
             broken=(row.bundle_name, row.relative_fileloc) in broken,

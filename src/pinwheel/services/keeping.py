@@ -12,7 +12,7 @@ from pinwheel.core.errors import Refused
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.retention import ReleaseFact, fetchable_releases, older_releases
 from pinwheel.services.ports import Host
-from pinwheel.store import dags, keeping, releases
+from pinwheel.store import dags, keeping, rejections, releases
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -93,7 +93,8 @@ def _needed(session: Session, rows: Mapping[str, ManagedDag]) -> dict[str, set[i
         for row in rows.values()
         if row.active_release is not None and row.active_build_id is not None
     }
-    back = releases.previous_build_ids(session, active)
+    passed_over = rejections.build_ids(session, rejections.of_dags(session, active))
+    back = releases.previous_build_ids(session, active, passed_over=passed_over)
     tried = keeping.tried_builds(session, sorted(rows))
     return {
         dag_id: {

@@ -19,7 +19,7 @@ from pinwheel.services.links import Links
 from pinwheel.services.ports import Host, PlacedRun
 from pinwheel.services.show.builds import BuildView, ReleaseView, by_time
 from pinwheel.services.views import managed
-from pinwheel.store import builds, releases
+from pinwheel.store import builds, rejections, releases
 from pinwheel.store import line as store
 
 if TYPE_CHECKING:
@@ -132,6 +132,7 @@ def line(
         places += [(released[item.build_id].bundle_name, item.bundle_version) for item in ledgered]
         links = Links.to(host, session, places)
         numbers = releases.numbers_by_build(session, dag_id)
+        rejected = rejections.of_dags(session, [dag_id]).get(dag_id, ())
         top = shown[0] if shown else earlier
         end = store.released_after(session, dag_id, top.release) if top is not None and before else None
 
@@ -156,7 +157,7 @@ def line(
 
         def made(build: Build) -> LineBuild:
             return evolve(
-                LineBuild.of(build, numbers.get(build.id, ())),
+                LineBuild.of(build, numbers.get(build.id, ()), rejected),
                 url=links.of(build.bundle_name, build.bundle_version),
                 runs=by_build.get(build.id, {}),
                 newer=build.id in newer,

@@ -11,9 +11,10 @@ from pinwheel.core.build import Build
 from pinwheel.core.errors import PinwheelError, Refused, unknown_dag
 from pinwheel.core.lookup import named
 from pinwheel.core.records import ManagedDag
+from pinwheel.core.rejection import Rejection
 from pinwheel.core.release import DagState, Kind, unversioned_remedy
 from pinwheel.services.ports import Host
-from pinwheel.store import builds, dags, releases
+from pinwheel.store import builds, dags, rejections, releases
 from pinwheel.store.builds import StoredContent
 
 if TYPE_CHECKING:
@@ -59,11 +60,14 @@ def load(
     others: Collection[int] = (),
     numbered: tuple[str, int] | None = None,
     contents_of: Collection[int] = (),
+    rejected: Mapping[str, Sequence[Rejection]] | None = None,
 ) -> Loaded:
     """What is known of the Dags of these rows, *others* (ids of builds) and a numbered build included.
 
-    The contents are those of the numbered one and of *contents_of*.
+    The contents are those of the numbered one and of *contents_of*. *rejected* are the Dags' rejections,
+    where the caller has them.
     """
+    rejected = rejections.of_dags(session, rows) if rejected is None else rejected
     own = {build_id for row in rows.values() for build_id in (row.active_build_id, row.newest_build_id)}
     ids = [build_id for build_id in {*own, *others} if build_id is not None]
     found, contents = builds.some(session, ids, numbered=numbered, contents_of=contents_of)
@@ -83,6 +87,7 @@ def load(
             track_actor=row.track_actor,
             track_reason=row.track_reason,
             track_since=row.track_since,
+            rejections=tuple(rejected.get(dag_id, ())),
         )
         for dag_id, row in rows.items()
     }

@@ -18,10 +18,11 @@ from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json
 from pinwheel.core.projection import Place, Projected, Projection, place_of, serialized_for
 from pinwheel.core.records import ManagedDag, ReleaseRecord
-from pinwheel.core.release import DagState, Decision, Kind, Release, SetTrack, Track
+from pinwheel.core.rejection import NewRejection
+from pinwheel.core.release import DagState, Decision, Kind, Lift, Reject, Release, SetTrack, Track
 from pinwheel.core.text import storable
 from pinwheel.services.ports import Host, Observed
-from pinwheel.store import builds, dags, events, releases
+from pinwheel.store import builds, dags, events, rejections, releases
 from pinwheel.store.builds import StoredContent
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ class Outcome:
     from_release: int | None = None
     from_build: int | None = None
     track: str = Track.AUTO.value
+    rejected: int | None = None
+    """The build that is never released by itself again."""
+    lifted: bool = False
+    """A rejection was taken back."""
     warnings: tuple[str, ...] = ()
     rerun: tuple[str, ...] = ()
     """Runs that were cleared to run again on the build rolled back to."""
@@ -89,6 +94,8 @@ def carry_out(
     """
     rows: dict[str, ManagedDag] = {}
     columns: dict[str, tuple[str, ...]] = {}
+    rejected: list[NewRejection] = []
+    lifted: dict[tuple[str, str | None], list[int]] = {}
     releasing: list[tuple[Act, Release]] = []
     for act in acts:
         for step in act.decision.steps:
@@ -102,10 +109,17 @@ def carry_out(
                         track_since=now,
                     )
                     columns[act.state.dag_id] = _TRACK
+                case Reject():
+                    rejected.append(_rejection(act, step, now))
+                case Lift():
+                    lifted.setdefault((act.actor, act.reason), []).extend(each.id for each in step.rejections)
                 case Release():
                     releasing.append((act, step))
                 case _:
                     assert_never(step)
+    for (actor, reason), ids in lifted.items():
+        rejections.lift(session, ids, actor=actor, reason=reason, now=now)
+    rejections.add_all(session, rejected)
     made, written = _release_all(host, session, releasing, contents or {}, now=now)
     for m in made:
         dag_id = m.act.state.dag_id
@@ -127,6 +141,17 @@ def carry_out(
         now=now,
     )
     return outcomes
+
+
+def _rejection(act: Act, step: Reject, now: datetime) -> NewRejection:
+    return NewRejection(
+        dag_id=act.state.dag_id,
+        build_id=step.build.id,
+        inputs_digest=step.inputs_digest,
+        actor=act.actor,
+        reason=act.reason,
+        at=now,
+    )
 
 
 def _release_all(
@@ -401,10 +426,16 @@ def outcome_of(act: Act, number: int | None = None) -> Outcome:
     """Say what an act does, by the steps that :func:`carry_out` takes; without a number, what it would do."""
     state, track = act.state, act.state.track
     release: Release | None = None
+    rejected: int | None = None
+    lifted = False
     for step in act.decision.steps:
         match step:
             case SetTrack():
                 track = step.track
+            case Reject():
+                rejected = step.build.build
+            case Lift():
+                lifted = True
             case Release():
                 release = step
             case _:
@@ -420,6 +451,8 @@ def outcome_of(act: Act, number: int | None = None) -> Outcome:
         from_release=state.active_release,
         from_build=state.active_build.build if state.active_build else None,
         track=track.value,
+        rejected=rejected,
+        lifted=lifted,
         warnings=runtime_warnings(state.active_build, release.build if release else None),
     )
 
@@ -436,6 +469,8 @@ def _record(host: Host, session: Session, done: Sequence[tuple[Act, Outcome]], *
             "build": outcome.build,
             "track": outcome.track,
             "message": outcome.message,
+            "rejected": outcome.rejected,
+            "lifted": outcome.lifted,
             "replaced": bool(act.decision.release and act.decision.release.replaces_active),
         }
         rows.append(

@@ -9,7 +9,7 @@ from attrs import frozen
 from pinwheel.core.errors import Refused
 from pinwheel.core.why_held import why_held
 from pinwheel.services.ports import Host, Leftovers
-from pinwheel.store import dags
+from pinwheel.store import dags, rejections
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -62,7 +62,8 @@ def _plan(host: Host, session: Session) -> Leaving:
     tables = host.own_tables(session)
     rows = dags.rows(session) if "pinwheel_dag" in tables else {}
     pinned = sorted(dag_id for dag_id, row in rows.items() if row.pinned)
-    held = sorted(dag_id for dag_id, row in rows.items() if why_held(row))
+    rejected = rejections.of_newest(session) if "pinwheel_rejection" in tables else {}
+    held = sorted(dag_id for dag_id, row in rows.items() if why_held(row, rejected.get(dag_id)))
     left = host.leftovers(session)
     return Leaving(
         tables=tuple(tables),

@@ -12,6 +12,7 @@ from pinwheel.core.build import Build
 from pinwheel.core.errors import unknown_dag
 from pinwheel.core.lookup import named
 from pinwheel.core.records import DagFile, ManagedDag, ReleaseRecord
+from pinwheel.core.rejection import Rejection
 from pinwheel.core.release import Kind, Track
 from pinwheel.core.version_alias import split_version
 from pinwheel.core.why_held import Hold, why_held
@@ -19,6 +20,7 @@ from pinwheel.services.ports import Host
 from pinwheel.store import builds as build_store
 from pinwheel.store import dags as dag_store
 from pinwheel.store import files as file_store
+from pinwheel.store import rejections
 from pinwheel.store import releases as release_store
 
 if TYPE_CHECKING:
@@ -108,6 +110,7 @@ def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[Status
         broken = file_store.errors(
             session, {(row.bundle_name, row.relative_fileloc) for row in rows.values()}
         )
+        rejected = rejections.of_newest(session, rows)
         return [
             _status(
                 row,
@@ -115,6 +118,7 @@ def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[Status
                 named(found, row.newest_build_id),
                 active.get(dag_id),
                 broken.get((row.bundle_name, row.relative_fileloc)),
+                rejected.get(dag_id),
             )
             for dag_id, row in sorted(rows.items())
         ]
@@ -128,9 +132,10 @@ def _status(
     newest: Build | None,
     release: ReleaseRecord | None,
     broken: DagFile | None,
+    rejection: Rejection | None,
 ) -> StatusView:
     pinned = row.pinned
-    holds = why_held(row)
+    holds = why_held(row, rejection)
     return StatusView(
         dag_id=row.dag_id,
         bundle=row.bundle_name,

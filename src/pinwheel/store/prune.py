@@ -39,12 +39,12 @@ def build_facts(session: Session, dag_ids: Sequence[str]) -> dict[str, list[Buil
 
 
 def named_builds(session: Session, dag_ids: Sequence[str]) -> set[int]:
-    """Builds of these Dags that a release, a trial, a binding, an outcome or the Dag itself names."""
+    """Builds of these Dags that a release, a trial, a rejection, a binding, an outcome or the Dag names."""
     found: set[int] = set()
     for chunk in chunks(dag_ids):
         columns = (
             t.release.c.build_id, t.trial.c.build_id, t.binding.c.build_id, t.outcome.c.build_id,
-            t.dag.c.active_build_id, t.dag.c.newest_build_id,
+            t.rejection.c.build_id, t.dag.c.active_build_id, t.dag.c.newest_build_id,
         )  # fmt: skip
         for column in columns:
             rows = session.scalars(select(column).where(column.table.c.dag_id.in_(chunk)).distinct())
@@ -59,7 +59,7 @@ def standing_parses(session: Session) -> dict[int, frozenset[int]]:
 
 
 def remove_builds(session: Session, build_ids: Collection[int]) -> None:
-    """Remove builds that nothing names. Raises an IntegrityError for one that a release or trial names."""
+    """Remove builds that nothing names. Raises an IntegrityError for one that another row needs."""
     for chunk in chunks(sorted(build_ids), _AT_ONCE):
         session.execute(delete(t.build_version).where(t.build_version.c.build_id.in_(chunk)))
         session.execute(delete(t.build).where(t.build.c.id.in_(chunk)))

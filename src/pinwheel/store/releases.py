@@ -105,12 +105,14 @@ def of_build(session: Session, build_id: int) -> ReleaseRecord | None:
     return ReleaseRecord.from_row(row._mapping) if row else None
 
 
-def previous_build_ids(session: Session, active: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+def previous_build_ids(
+    session: Session, active: Mapping[str, tuple[int, int]], *, passed_over: Collection[int] = ()
+) -> dict[str, int]:
     """By Dag id, the build of the newest release before the active one that released another build.
 
     ``active`` gives each Dag's active release and its build's id. Dags without such a build are left out. A
     release that was itself rolled back from is passed over: rolling back twice goes further back, not forth
-    again.
+    again. So are the builds of *passed_over*, which are rejected.
     """
     histories: dict[str, list[Row[Any]]] = {}
     for chunk in chunks(sorted(active)):
@@ -122,11 +124,13 @@ def previous_build_ids(session: Session, active: Mapping[str, tuple[int, int]]) 
         for row in ledger:
             if row.release <= active[row.dag_id][0]:
                 histories.setdefault(row.dag_id, []).append(row)
-    found = {dag_id: _build_before(rows, active[dag_id][1]) for dag_id, rows in histories.items()}
+    found = {
+        dag_id: _build_before(rows, {active[dag_id][1], *passed_over}) for dag_id, rows in histories.items()
+    }
     return {dag_id: build_id for dag_id, build_id in found.items() if build_id is not None}
 
 
-def _build_before(history: Sequence[Row[Any]], active_build_id: int) -> int | None:
+def _build_before(history: Sequence[Row[Any]], others: Collection[int]) -> int | None:
     stack: list[int] = []
     for row in history:
         if row.kind == Kind.ROLLBACK and row.build_id in stack:
@@ -135,7 +139,7 @@ def _build_before(history: Sequence[Row[Any]], active_build_id: int) -> int | No
             if row.build_id in stack:
                 stack.remove(row.build_id)
             stack.append(row.build_id)
-    before = [build_id for build_id in stack if build_id != active_build_id]
+    before = [build_id for build_id in stack if build_id not in others]
     return before[-1] if before else None
 
 

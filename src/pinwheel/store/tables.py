@@ -238,6 +238,28 @@ release = Table(
     comment="The ledger of releases. Its number is Airflow's dag_version.version_number.",
 )
 
+rejection = Table(
+    "pinwheel_rejection",
+    metadata,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("dag_id", DAG_ID, nullable=False),
+    Column("build_id", SERIAL, ForeignKey("pinwheel_build.id"), nullable=False),
+    # Of a Dag that may differ at each parse: all builds of these inputs.
+    Column("inputs_digest", DIGEST),
+    # Both null: the build wherever it stands.
+    Column("first_seq", Integer),
+    Column("last_seq", Integer),
+    Column("actor", String(250), nullable=False),
+    Column("reason", Text),
+    Column("at", UtcInstant, nullable=False),
+    Column("lifted_at", UtcInstant),
+    Column("lifted_by", String(250)),
+    Column("lifted_reason", Text),
+    Index(None, "dag_id"),
+    Index(None, "build_id"),
+    comment="What is never released by itself again, until the rejection is lifted.",
+)
+
 trial = Table(
     "pinwheel_trial",
     metadata,

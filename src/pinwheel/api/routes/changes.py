@@ -1,4 +1,4 @@
-"""Promote, roll back, pin and unpin: one Dag, or all Dags of a selector."""
+"""Promote, roll back, pin, unpin and reject: one Dag, or all Dags of a selector."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ router = APIRouter(tags=["Changes"], route_class=JsonRoute)
 
 @attrs.frozen
 class _Request:
-    """What the four single changes have in common."""
+    """What the single changes have in common."""
 
     access: AccessDep
     host: HostDep
@@ -34,7 +34,7 @@ class _Request:
     key: IdempotencyKey = None
 
     def carry_out(self, verb: Verb, body: schemas.ChangeBody) -> dict[str, Any]:
-        given = body.model_dump(exclude={"plan", "expected_release"})
+        given = body.model_dump(exclude={"plan", "expected_release", "lift"})
         require(self.access, self.dag_id, Permission.EDIT)
         if given.get("rerun_failed"):
             require(self.access, self.dag_id, Permission.EDIT_RUN)
@@ -74,7 +74,7 @@ RequestDep = Annotated[_Request, Depends(_request)]
 def promote_dag(
     request: RequestDep, body: Annotated[schemas.PromoteBody | None, Body()] = None
 ) -> dict[str, Any]:
-    """Release a newer build: the given one, else the newest."""
+    """Release a newer build: the given one, else the newest. A rejected one needs a reason."""
     return request.carry_out(Verb.PROMOTE, body or schemas.PromoteBody())
 
 
@@ -87,13 +87,16 @@ def promote_dag(
 def rollback_dag(
     request: RequestDep, body: Annotated[schemas.RollbackBody | None, Body()] = None
 ) -> dict[str, Any]:
-    """Release the build of an earlier release again, as a new release, and pin the Dag on it."""
+    """Release the build of an earlier release again, as a new release, and pin the Dag on it.
+
+    What is rolled back is rejected, unless it is not to blame.
+    """
     return request.carry_out(Verb.ROLLBACK, body or schemas.RollbackBody())
 
 
 @router.post("/dags/{dag_id}/pin", operation_id="pin_dag", response_model=schemas.OneOutcome, summary="Pin")
 def pin_dag(request: RequestDep, body: Annotated[schemas.PinBody | None, Body()] = None) -> dict[str, Any]:
-    """Hold the Dag on a build until it is unpinned."""
+    """Hold the Dag on a build until it is unpinned. A rejected one needs a reason."""
     return request.carry_out(Verb.PIN, body or schemas.PinBody())
 
 
@@ -103,8 +106,20 @@ def pin_dag(request: RequestDep, body: Annotated[schemas.PinBody | None, Body()]
 def unpin_dag(
     request: RequestDep, body: Annotated[schemas.UnpinBody | None, Body()] = None
 ) -> dict[str, Any]:
-    """Return the Dag to its policy; a newer build that waits is released at once."""
+    """Return the Dag to its policy; a newer build that waits is released at once, unless it is rejected."""
     return request.carry_out(Verb.UNPIN, body or schemas.UnpinBody())
+
+
+@router.post(
+    "/dags/{dag_id}/reject", operation_id="reject_build", response_model=schemas.OneOutcome, summary="Reject"
+)
+def reject_build(request: RequestDep, body: schemas.RejectBody) -> dict[str, Any]:
+    """Never release a build by itself again, in no later commit either; or take that back.
+
+    A person may still release it, with a reason, which lifts the rejection.
+    """
+    verb = Verb.LIFT if body.lift else Verb.REJECT
+    return request.carry_out(verb, body)
 
 
 @router.post(
@@ -126,6 +141,10 @@ def change_dags(
         raise InvalidInput(
             f"Cannot {verb}", found="rerun_failed goes with rollback only", remedy="Leave rerun_failed out"
         )
+    if not body.to_blame and verb is not Verb.ROLLBACK:
+        raise InvalidInput(
+            f"Cannot {verb}", found="to_blame goes with rollback only", remedy="Leave to_blame out"
+        )
     dag_ids = readable_selection(access, host, selector, retired=False)
     require_all(access, dag_ids, Permission.EDIT)
     if body.rerun_failed:
@@ -139,6 +158,7 @@ def change_dags(
         to_release=body.to_release,
         expected_release=expected(if_match, body.expected_release),
         rerun_failed=body.rerun_failed,
+        to_blame=body.to_blame,
         selector=selector,
         **repeatable(access, key),
     )

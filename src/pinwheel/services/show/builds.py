@@ -12,10 +12,12 @@ from pinwheel.core import diff as differences
 from pinwheel.core.build import Build, runtime_warnings
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.records import BrokenBuild, NumberedRelease
+from pinwheel.core.rejection import Rejection, rejection_of
 from pinwheel.services import keeping
 from pinwheel.services.ports import AirflowVersion, Host
 from pinwheel.services.views import managed, plain_version
 from pinwheel.store import builds as store
+from pinwheel.store import rejections
 from pinwheel.store import releases as release_store
 
 if TYPE_CHECKING:
@@ -24,6 +26,21 @@ if TYPE_CHECKING:
 GOOD, BROKEN = "good", "broken"
 BEFORE = "before"
 """The kind of Airflow's versions from before Pinwheel."""
+
+
+@frozen(kw_only=True)
+class RejectedView:
+    """Why a build is never released by itself."""
+
+    actor: str
+    reason: str | None
+    at: datetime
+
+    @classmethod
+    def of(cls, rejection: Rejection | None) -> Self | None:
+        if rejection is None:
+            return None
+        return cls(actor=rejection.actor, reason=rejection.reason, at=rejection.at)
 
 
 @frozen(kw_only=True)
@@ -49,10 +66,11 @@ class BuildView:
     path: str
     """The Dag's file in the bundle."""
     committed_at: datetime | None
+    rejected: RejectedView | None
 
     @classmethod
-    def of(cls, build: Build, releases: Iterable[int]) -> Self:
-        """A good one, with its releases."""
+    def of(cls, build: Build, releases: Iterable[int], rejections: Iterable[Rejection]) -> Self:
+        """A good one, with its releases; *rejections* are those of its Dag."""
         return cls(
             dag_id=build.dag_id,
             build=build.build,
@@ -71,6 +89,7 @@ class BuildView:
             bundle=build.bundle_name,
             path=build.relative_fileloc,
             committed_at=build.committed_at,
+            rejected=RejectedView.of(rejection_of(rejections, build)),
         )
 
     @classmethod
@@ -93,6 +112,7 @@ class BuildView:
             bundle=row.bundle_name,
             path=row.relative_fileloc,
             committed_at=None,
+            rejected=None,
         )
 
 
@@ -178,7 +198,11 @@ def builds(host: Host, dag_id: str) -> list[BuildView]:
     def work(session: Session) -> list[BuildView]:
         managed(session, dag_id)
         numbers = release_store.numbers_by_build(session, dag_id)
-        good = [BuildView.of(build, numbers.get(build.id, ())) for build in store.of_dag(session, dag_id)]
+        rejected = rejections.of_dags(session, [dag_id]).get(dag_id, ())
+        good = [
+            BuildView.of(build, numbers.get(build.id, ()), rejected)
+            for build in store.of_dag(session, dag_id)
+        ]
         bad = [BuildView.of_broken(row) for row in store.broken_of_dag(session, dag_id)]
         return by_time(good, bad)
 

@@ -42,6 +42,10 @@ class EventView:
     message: Sometimes[str] = ABSENT
     replaced: Sometimes[bool] = ABSENT
     """The release was written anew: nothing had run on it."""
+    rejected: Sometimes[int | None] = ABSENT
+    """The build that is never released by itself again."""
+    lifted: Sometimes[bool] = ABSENT
+    """A rejection was taken back."""
 
     # Runs
     run_id: Sometimes[str] = ABSENT

@@ -1,0 +1,20 @@
+"""``pinwheel reject``: keep a build from coming back by itself, or allow it again."""
+
+from __future__ import annotations
+
+import argparse
+
+from pinwheel.cli import changing, options
+from pinwheel.cli.context import Context
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--build", type=options.positive, metavar="N", required=True, help="this build (one Dag only)"
+    )
+    parser.add_argument("--lift", action="store_true", help="take the rejection back")
+    changing.add_arguments(parser)
+
+
+def run(context: Context) -> None:
+    changing.run(context, "lift" if context.args.lift else "reject")

@@ -1,0 +1,84 @@
+"""The ledger of rejections."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import asdict
+from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from pinwheel.core.chunks import chunks
+from pinwheel.core.rejection import NewRejection, Rejection
+from pinwheel.store import tables as t
+
+
+def of_dags(session: Session, dag_ids: Collection[str]) -> dict[str, list[Rejection]]:
+    """The rejections of these Dags that were not lifted, by Dag, oldest first."""
+    found: dict[str, list[Rejection]] = {}
+    for chunk in chunks(sorted(set(dag_ids))):
+        rows = session.execute(
+            select(t.rejection)
+            .where(t.rejection.c.dag_id.in_(chunk), t.rejection.c.lifted_at.is_(None))
+            .order_by(t.rejection.c.id)
+        )
+        for row in rows:
+            found.setdefault(row.dag_id, []).append(Rejection.from_row(row._mapping))
+    return found
+
+
+def of_newest(session: Session, dag_ids: Collection[str] | None = None) -> dict[str, Rejection]:
+    """The rejection of the newest build of each of these Dags (all without), of those that have one."""
+    c = t.rejection.c
+    query = (
+        select(t.rejection)
+        .join(t.dag, t.dag.c.dag_id == c.dag_id)
+        .join(t.build, t.build.c.id == t.dag.c.newest_build_id)
+        .where(_covers(), c.lifted_at.is_(None), c.first_seq.is_(None))
+        .order_by(c.id)
+    )
+    parts = (
+        [query] if dag_ids is None else [query.where(c.dag_id.in_(p)) for p in chunks(sorted(set(dag_ids)))]
+    )
+    return {row.dag_id: Rejection.from_row(row._mapping) for part in parts for row in session.execute(part)}
+
+
+def build_ids(session: Session, rejections: Mapping[str, Iterable[Rejection]]) -> set[int]:
+    """Ids of all builds that these rejections cover wherever they stand."""
+    found: set[int] = set()
+    ids = [each.id for some in rejections.values() for each in some if each.first_seq is None]
+    for chunk in chunks(sorted(ids)):
+        query = (
+            select(t.build.c.id)
+            .join(t.rejection, t.rejection.c.dag_id == t.build.c.dag_id)
+            .where(t.rejection.c.id.in_(chunk), _covers())
+        )
+        found.update(session.scalars(query))
+    return found
+
+
+def _covers() -> Any:
+    return or_(
+        t.rejection.c.build_id == t.build.c.id,
+        and_(
+            t.rejection.c.inputs_digest.is_not(None), t.rejection.c.inputs_digest == t.build.c.inputs_digest
+        ),
+    )
+
+
+def add_all(session: Session, new: Sequence[NewRejection]) -> None:
+    """Add rejections to the ledger."""
+    if new:
+        session.execute(insert(t.rejection), [asdict(rejection) for rejection in new])
+
+
+def lift(session: Session, ids: Collection[int], *, actor: str, reason: str | None, now: datetime) -> None:
+    """Take rejections back; the record of them stays."""
+    for chunk in chunks(sorted(set(ids))):
+        session.execute(
+            update(t.rejection)
+            .where(t.rejection.c.id.in_(chunk))
+            .values(lifted_at=now, lifted_by=actor, lifted_reason=reason)
+        )
