@@ -67,6 +67,7 @@ const KINDS: Record<string, string> = {
   broken: "red",
   drift: "yellow",
   pin: "orange",
+  reject: "red",
   promote: "green",
   retire: "red",
   rollback: "red",

@@ -1,6 +1,6 @@
 /** Every change of what runs: the plan is shown first, a reason is asked, and what became of it is told. */
-import { Box, Button, Checkbox, Field, Stack, Text, Textarea } from "@chakra-ui/react";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Alert, Box, Button, Checkbox, Field, Stack, Text, Textarea } from "@chakra-ui/react";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 
 import { ApiError } from "src/api/client";
@@ -8,9 +8,10 @@ import { keys } from "src/api/queries";
 import { CommandLine } from "src/components/dialogs/CommandLine";
 import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { Outcomes } from "src/components/dialogs/Outcomes";
-import { apply, plan, requestKey, wordsOf } from "src/components/dialogs/change";
+import { apply, requestKey, wordsOf } from "src/components/dialogs/change";
 import type { Change } from "src/components/dialogs/change";
 import { giveUpCommand, useCommand } from "src/components/dialogs/useCommand";
+import { rejects, usePlan } from "src/components/dialogs/usePlan";
 import { ErrorState, Loading } from "src/components/states";
 
 interface Props extends Change {
@@ -25,6 +26,7 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
   const [left, setLeft] = useState<string[]>([]);
   const [reason, setReason] = useState("");
   const [rerunFailed, setRerunFailed] = useState(false);
+  const [toBlame, setToBlame] = useState(true);
   const reasonField = useRef<HTMLTextAreaElement>(null);
   const [key, setKey] = useState(requestKey);
   const words = wordsOf(change.verb);
@@ -32,17 +34,11 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
   const many = wanted.dagIds.length !== 1;
   const whom = many ? `${wanted.dagIds.length} Dags` : wanted.dagIds[0];
 
-  const planned = useQuery({
-    queryKey: [...keys.all, "plan", wanted, rerunFailed],
-    queryFn: () => plan(wanted, { reason: "", rerunFailed }),
-    gcTime: 0,
-    staleTime: Infinity,
-    refetchOnWindowFocus: false,
-    enabled: wanted.dagIds.length > 0,
-  });
+  const details = { reason, rerunFailed, toBlame };
+  const planned = usePlan(wanted, details);
   const act = useMutation({
     onMutate: () => giveUpCommand(client),
-    mutationFn: () => apply(wanted, { reason, rerunFailed }, planned.data ?? [], key),
+    mutationFn: () => apply(wanted, details, planned.outcomes ?? [], key),
     onSuccess: () => {
       void client.invalidateQueries({ queryKey: keys.fleet });
       for (const dagId of wanted.dagIds) void client.invalidateQueries({ queryKey: keys.dag(dagId) });
@@ -50,11 +46,17 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
     },
   });
 
-  const changing = planned.data?.filter((outcome) => outcome.changed) ?? [];
-  const command = useCommand(wanted, { reason, rerunFailed }, act.data === undefined ? planned.data : undefined, act.isPending);
-  const culprit = planned.error instanceof ApiError ? planned.error.problem.facts?.["dag_id"] : undefined;
-  const removable = many && typeof culprit === "string" && wanted.dagIds.includes(culprit) ? culprit : undefined;
-  const stale = act.error instanceof ApiError && act.error.status === 409;
+  const changing = planned.outcomes?.filter((outcome) => outcome.changed) ?? [];
+  const command = useCommand(wanted, details, act.data === undefined ? planned.outcomes : undefined, act.isPending);
+  const removable = (error: Error | null | undefined) => {
+    const culprit = error instanceof ApiError ? error.problem.facts?.dag_id : undefined;
+    return many && typeof culprit === "string" && wanted.dagIds.includes(culprit) ? culprit : undefined;
+  };
+  const leaveOut = (dagId: string) => setLeft([...left, dagId]);
+  // What was planned is not what there is: another release was made meanwhile, or its build was rejected.
+  const stale = act.error instanceof ApiError && (act.error.status === 409 || rejects(act.error));
+  const { refusal } = planned;
+  const lifts = refusal !== undefined || changing.some(({ lifted }) => lifted);
 
   return (
     <DialogFrame
@@ -78,16 +80,17 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
                     act.reset();
                     // Another plan is another request.
                     setKey(requestKey());
-                    void planned.refetch();
+                    planned.again();
                   }}
                 >
                   Look again
                 </Button>
               ) : (
                 <Button
-                  colorPalette={change.verb === "rollback" ? "danger" : "brand"}
+                  variant={lifts ? "outline" : "solid"}
+                  colorPalette={lifts || change.verb === "rollback" ? "danger" : "brand"}
                   loading={act.isPending}
-                  disabled={changing.length === 0 || planned.isFetching}
+                  disabled={changing.length === 0 || planned.fetching}
                   onClick={() => act.mutate()}
                 >
                   {words.button}
@@ -105,20 +108,22 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
     >
       {act.data === undefined ? (
         <Stack gap={4}>
-          {planned.isLoading ? <Loading rows={2} label="Working out what would change" /> : undefined}
+          {refusal === undefined ? undefined : (
+            <Box>
+              <Rejection refusal={refusal} many={many} />
+              <LeaveOut dagId={removable(refusal)} onLeave={leaveOut} />
+            </Box>
+          )}
+          {planned.loading ? <Loading rows={2} label="Working out what would change" /> : undefined}
           {planned.error === null ? undefined : (
             <Box>
               <ErrorState error={planned.error} />
-              {removable === undefined ? undefined : (
-                <Button size="sm" variant="outline" onClick={() => setLeft([...left, removable])}>
-                  Leave out {removable}
-                </Button>
-              )}
+              <LeaveOut dagId={removable(planned.error)} onLeave={leaveOut} />
             </Box>
           )}
-          {planned.data === undefined ? undefined : (
+          {planned.outcomes === undefined ? undefined : (
             <>
-              <Outcomes outcomes={planned.data} caption="What would change" />
+              <Outcomes outcomes={planned.outcomes} caption="What would change" />
               <Text color="fg.muted" fontSize="sm">
                 {words.stays}
               </Text>
@@ -126,20 +131,35 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
           )}
           {left.length > 0 ? <Text fontSize="sm">Left out: {left.join(", ")}</Text> : undefined}
           {change.verb === "rollback" ? (
+            <Checkbox.Root checked={toBlame} onCheckedChange={({ checked }) => setToBlame(checked === true)}>
+              <Checkbox.HiddenInput />
+              <Checkbox.Control />
+              <Checkbox.Label>
+                {many ? "These builds are to blame: they are" : "This build is to blame: it is"} rejected, and never released by {many ? "themselves" : "itself"} again
+              </Checkbox.Label>
+            </Checkbox.Root>
+          ) : undefined}
+          {change.verb === "rollback" ? (
             <Checkbox.Root checked={rerunFailed} onCheckedChange={({ checked }) => setRerunFailed(checked === true)}>
               <Checkbox.HiddenInput />
               <Checkbox.Control />
               <Checkbox.Label>Also run again, on the older build, what failed on the one rolled back</Checkbox.Label>
             </Checkbox.Root>
           ) : undefined}
-          <Field.Root>
-            <Field.Label>Reason</Field.Label>
+          <Field.Root required={refusal !== undefined}>
+            <Field.Label>
+              Reason <Field.RequiredIndicator />
+            </Field.Label>
             <Textarea
               ref={reasonField}
               maxLength={10_000}
               value={reason}
               onChange={(event) => setReason(event.target.value)}
-              placeholder="Why? It is kept with the release and in the audit log."
+              placeholder={
+                refusal === undefined
+                  ? "Why? It is kept with the release and in the audit log."
+                  : "Why is it right after all? It is kept with the release and in the audit log."
+              }
             />
           </Field.Root>
           {act.error === null ? undefined : <ErrorState error={act.error} />}
@@ -151,5 +171,36 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
         </Stack>
       )}
     </DialogFrame>
+  );
+}
+
+/** Who rejected the build that would be released, when and why, and what it takes. */
+function Rejection({ refusal: { problem }, many }: { refusal: ApiError; many: boolean }) {
+  const { facts } = problem;
+  return (
+    <Alert.Root status="warning" my={2} data-testid="rejection">
+      <Alert.Indicator />
+      <Alert.Content>
+        <Alert.Title>
+          Build {facts?.build} {many ? `of ${facts?.dag_id} ` : ""}is rejected
+        </Alert.Title>
+        <Alert.Description>
+          <Box>{problem.found}</Box>
+          <Text>
+            {many
+              ? "With a reason it is released all the same, like any other rejected one of these Dags, and is no longer rejected."
+              : "With a reason it is released all the same, and is no longer rejected."}
+          </Text>
+        </Alert.Description>
+      </Alert.Content>
+    </Alert.Root>
+  );
+}
+
+function LeaveOut({ dagId, onLeave }: { dagId: string | undefined; onLeave: (dagId: string) => void }) {
+  return dagId === undefined ? undefined : (
+    <Button size="sm" variant="outline" onClick={() => onLeave(dagId)}>
+      Leave out {dagId}
+    </Button>
   );
 }

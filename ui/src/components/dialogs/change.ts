@@ -17,7 +17,10 @@ export interface Change {
 
 export interface Details {
   reason: string;
+  /** Of a rollback only, like `toBlame`. */
   rerunFailed: boolean;
+  /** Whether what is rolled back is rejected. */
+  toBlame: boolean;
 }
 
 /** An id that makes a repeated request harmless; `randomUUID` needs https. */
@@ -53,7 +56,7 @@ async function send(
             api.POST("/api/v1/dags/{dag_id}/rollback", {
               params,
               signal,
-              body: { ...common, ...target, rerun_failed: details.rerunFailed },
+              body: { ...common, ...target, rerun_failed: details.rerunFailed, to_blame: details.toBlame },
             }),
           ),
         ];
@@ -69,6 +72,7 @@ async function send(
         reason,
         plan: how.plan,
         rerun_failed: verb === "rollback" && details.rerunFailed,
+        to_blame: verb !== "rollback" || details.toBlame,
       },
     }),
   );
@@ -101,7 +105,7 @@ const WORDS: Record<Verb, { title: string; button: string; stays: string }> = {
   unpin: {
     title: "Unpin",
     button: "Unpin",
-    stays: "From now on each new build is released by itself again. Runs that began keep their release.",
+    stays: "From now on each new build is released by itself again, but never one that is rejected. Runs that began keep their release.",
   },
   rollback: {
     title: "Roll back",

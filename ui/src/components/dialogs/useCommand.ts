@@ -16,16 +16,16 @@ const COMMAND = [...keys.all, "command"];
  */
 export function useCommand(
   change: Change,
-  { reason, rerunFailed }: Details,
+  { reason, ...flags }: Details,
   planned: Outcome[] | undefined,
   acting: boolean,
 ): string | undefined {
   const single = change.dagIds.length === 1 && planned !== undefined;
   const calm = useCalm(reason.trim());
-  const what = hashKey([change, rerunFailed]);
+  const what = hashKey([change, flags]);
   const withReason = useQuery({
     queryKey: [...COMMAND, what, calm],
-    queryFn: ({ signal }) => plan(change, { reason: calm, rerunFailed }, signal),
+    queryFn: ({ signal }) => plan(change, { ...flags, reason: calm }, signal),
     // So that it does not flicker; but never the command of something else.
     placeholderData: (before, query) => (query?.queryKey.at(-2) === what ? before : undefined),
     enabled: single && calm !== "" && !acting,

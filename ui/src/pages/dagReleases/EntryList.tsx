@@ -3,6 +3,7 @@ import { Badge, Box, Button, Checkbox, Menu, Portal, Table, Text } from "@chakra
 import { useEffect, useRef, useState } from "react";
 
 import type { Schemas } from "src/api/client";
+import { ByWhom, RejectedBadge } from "src/components/Rejected";
 import { BuildLabel, Commit, Kind, ReleaseLabel } from "src/components/labels";
 import { Time } from "src/components/time";
 import { RunCounts } from "src/pages/dagReleases/RunCounts";
@@ -114,7 +115,7 @@ function Row({ dagId, entry, activeBuild, may, canAct, selected, picked, onChoos
           <Badge colorPalette="red">broken commit</Badge>
         ) : (
           <Box fontWeight={release?.active ? "bold" : undefined}>
-            <BuildLabel build={number} label={build?.label ?? release?.label} />
+            <BuildLabel build={number} label={build?.label ?? release?.label} /> {entry.rejected ? <RejectedBadge /> : undefined}
           </Box>
         )}
         {release === undefined ? (
@@ -158,12 +159,17 @@ function Row({ dagId, entry, activeBuild, may, canAct, selected, picked, onChoos
       <Table.Cell maxWidth="20rem">
         {broken && build !== undefined ? (
           <BrokenButton dagId={dagId} broken={{ at: build.created_at, bundle_version: build.bundle_version, error: build.error }} url={build.url} />
-        ) : release === undefined ? undefined : (
+        ) : (
           <>
-            <Text fontSize="sm">{release.actor}</Text>
-            {release.kind === "auto" && release.reason === commit?.message ? undefined : (
+            {release === undefined ? undefined : <Text fontSize="sm">{release.actor}</Text>}
+            {release === undefined || (release.kind === "auto" && release.reason === commit?.message) ? undefined : (
               <Text fontSize="xs" color="fg.muted" lineClamp={2} title={release.reason ?? undefined}>
                 {release.reason}
+              </Text>
+            )}
+            {build === undefined || build.rejected === null ? undefined : (
+              <Text fontSize="xs" lineClamp={2} title={build.rejected.reason ?? undefined}>
+                rejected <ByWhom rejection={build.rejected} />
               </Text>
             )}
           </>
@@ -174,16 +180,19 @@ function Row({ dagId, entry, activeBuild, may, canAct, selected, picked, onChoos
       </Table.Cell>
       {canAct ? (
         <Table.Cell>
-          {number === null || release?.fetchable === false ? undefined : <Actions build={number} newer={commit?.newer ?? false} activeBuild={activeBuild} may={may} onAct={onAct} />}
+          {number === null || release?.fetchable === false ? undefined : <Actions build={number} rejected={entry.rejected} newer={commit?.newer ?? false} activeBuild={activeBuild} may={may} onAct={onAct} />}
         </Table.Cell>
       ) : undefined}
     </Table.Row>
   );
 }
 
-function Actions({ build, newer, activeBuild, may, onAct }: { build: number; newer: boolean } & Pick<Props, "activeBuild" | "may" | "onAct">) {
+type ActionsProps = { build: number; rejected: boolean; newer: boolean } & Pick<Props, "activeBuild" | "may" | "onAct">;
+
+function Actions({ build, rejected, newer, activeBuild, may, onAct }: ActionsProps) {
   const [open, setOpen] = useState(false);
   const verb = verbTo(build, activeBuild, newer);
+  const name = `${rejected && build !== activeBuild ? "rejected " : ""}build ${build}`;
   const trigger = (
     <Button size="2xs" variant="outline" aria-label={`Actions for build ${build}`} onClick={() => setOpen(true)}>
       …
@@ -199,12 +208,12 @@ function Actions({ build, newer, activeBuild, may, onAct }: { build: number; new
           <Menu.Content>
             {may.edit && verb !== undefined ? (
               <Menu.Item value={verb} onClick={() => onAct({ verb, build })}>
-                {verb === "promote" ? `Promote build ${build}` : `Roll back to build ${build}`}
+                {verb === "promote" ? `Promote ${name}` : `Roll back to ${name}`}
               </Menu.Item>
             ) : undefined}
             {may.edit ? (
               <Menu.Item value="pin" onClick={() => onAct({ verb: "pin", build })}>
-                Pin to build {build}
+                Pin to {name}
               </Menu.Item>
             ) : undefined}
             {may.create_runs ? (

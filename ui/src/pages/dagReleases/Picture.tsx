@@ -3,7 +3,7 @@ import { Box, Button, HStack, Text } from "@chakra-ui/react";
 import { useEffect, useMemo, useRef, useState } from "react";
 
 import { absolute, useTimezone } from "src/components/time";
-import { columnsOf, scaleOf, segmentsOf, time } from "src/pages/dagReleases/line";
+import { columnsOf, rejectedOf, scaleOf, segmentsOf, time } from "src/pages/dagReleases/line";
 import type { Column, Entry, LineBuild, LineRelease, LineRun, Spacing } from "src/pages/dagReleases/line";
 
 interface Props {
@@ -41,6 +41,7 @@ const LOOK = {
   "& .dot.released": { fill: "green.solid", stroke: "green.solid" },
   "& .dot.rollback": { fill: "red.solid", stroke: "red.solid" },
   "& .dot.pin": { fill: "orange.solid", stroke: "orange.solid" },
+  "& .dot.rejected": { fill: "bg", stroke: "red.solid", strokeWidth: 2.4 },
   "& .cross": { stroke: "red.solid", strokeWidth: 2.4 },
   "& .chosen": { stroke: "blue.solid", strokeWidth: 3, fill: "none" },
   "& .mark": { cursor: "pointer" },
@@ -193,6 +194,7 @@ function Bar({ x, good, failed, unfinished, runId, unit, onRun }: Column & { uni
 }
 
 function look(entry: Entry): string {
+  if (entry.rejected && entry.build !== undefined) return "rejected";
   const kind = entry.release?.kind;
   if (kind === undefined) return "";
   if (kind === "rollback") return "rollback";
@@ -205,6 +207,7 @@ function saying(entry: Entry, timezone: string): string {
     : [
         entry.build === undefined ? "" : `Build ${entry.build.build}`,
         entry.release === undefined ? "not released" : `release ${entry.release.release} (${entry.release.kind}) of build ${entry.release.build}`,
+        entry.rejected ? "rejected" : "",
       ]
         .filter((part) => part !== "")
         .join(", ");
@@ -216,7 +219,7 @@ function describe(segments: number, builds: LineBuild[], runs: LineRun[]): strin
   const never = builds.filter(({ status, releases }) => status === "good" && releases.length === 0).length;
   const failed = runs.filter(({ state }) => state === "failed").length;
   return (
-    `Builds and releases over time: ${builds.length - broken} builds, ${never} of them never released, ${broken} broken commits, ` +
+    `Builds and releases over time: ${builds.length - broken} builds, ${never} of them never released, ${rejectedOf(builds).size} rejected, ${broken} broken commits, ` +
     `${segments} releases, ${runs.length} runs of which ${failed} failed. The list below says the same in words.`
   );
 }
@@ -226,6 +229,7 @@ const SIGNS = [
   ["dot released", "released"],
   ["dot rollback", "rolled back"],
   ["dot", "never released"],
+  ["dot rejected", "rejected"],
   ["cross", "broken"],
 ] as const;
 

@@ -7,7 +7,8 @@ import type { Schemas } from "src/api/client";
 import { EntryList } from "src/pages/dagReleases/EntryList";
 import { Standing } from "src/pages/dagReleases/Standing";
 import { entriesOf } from "src/pages/dagReleases/line";
-import { build, release } from "src/pages/dagReleases/testing";
+import { at, build, release } from "src/pages/dagReleases/testing";
+import { isFilled } from "src/testing";
 
 const EVERYTHING: Schemas["May"] = { edit: true, create_runs: true, edit_runs: true, read_code: true, read_runs: true };
 const NOTHING: Schemas["May"] = { edit: false, create_runs: false, edit_runs: false, read_code: true, read_runs: true };
@@ -101,4 +102,84 @@ test("a long list is drawn in parts, and a row that is picked in the picture is 
   show(list("build 1"));
   expect(screen.getAllByTestId("build-1")).toHaveLength(1);
   expect(Element.prototype.scrollIntoView).toHaveBeenCalledOnce();
+});
+
+const REJECTION = { actor: "grace", reason: "wrong totals", at: at(25) };
+const ROLLED_BACK = {
+  ...HELD,
+  active_release: 3,
+  newest_build: 2,
+  holds: [...HELD.holds, { kind: "rejected", reason: "wrong totals", since: at(25), until: null, by: "grace" }],
+} as Schemas["DagStatus"];
+const LEFT = [build(2, 20, { newer: true, rejected: REJECTION, releases: [2] }), build(1, 10, { releases: [1] })];
+const BACK = [release(3, 1, 25, { kind: "rollback", active: true }), release(2, 2, 20), release(1, 1, 10)];
+
+function filled(): string[] {
+  return screen
+    .getAllByRole("button")
+    .filter(isFilled)
+    .map(({ textContent }) => textContent);
+}
+
+test("after a roll back the page says who rejected the build and why, and no filled button brings it back", () => {
+  const act = vi.fn();
+  show(<Standing dag={ROLLED_BACK} builds={LEFT} releases={BACK} may={EVERYTHING} onAct={act} />);
+  const standing = screen.getByRole("region", { name: "Where the Dag stands" });
+  expect(standing.textContent).toContain("Build 2 is not released by itself");
+  expect(standing.textContent).toMatch(/Rejected by grace .*: wrong totals/);
+  expect(standing.textContent).toContain("Once unpinned, the next build that is not rejected is released by itself.");
+  expect(standing.textContent).not.toContain("waits");
+  expect(filled()).toEqual([]);
+  fireEvent.click(screen.getByRole("button", { name: "Promote rejected build 2" }));
+  expect(act.mock.calls).toEqual([[{ verb: "promote" }]]);
+});
+
+test("an unpinned Dag says what it waits for", () => {
+  const [, rejected] = ROLLED_BACK.holds;
+  const unpinned = { ...ROLLED_BACK, track: "auto", holds: [rejected] } as Schemas["DagStatus"];
+  show(<Standing dag={unpinned} builds={LEFT} releases={BACK} may={EVERYTHING} onAct={vi.fn()} />);
+  expect(screen.getByText("The next build that is not rejected is released by itself.")).toBeDefined();
+});
+
+test("what is held but not rejected is promoted by a filled button", () => {
+  show(<Standing dag={HELD} builds={BUILDS} releases={RELEASES} may={EVERYTHING} onAct={vi.fn()} />);
+  expect(filled()).toEqual(["Promote build 3"]);
+});
+
+test("a rejected build that is active is said to stay", () => {
+  const active = { ...ROLLED_BACK, active_release: 2, active_build: 2, held: false, holds: [] } as Schemas["DagStatus"];
+  show(<Standing dag={active} builds={LEFT} releases={BACK.slice(1)} may={EVERYTHING} onAct={vi.fn()} />);
+  expect(screen.getByText(/The active build is rejected by grace/).textContent).toContain("It stays active until another one is released.");
+});
+
+test("what is rejected is nothing to go back to", () => {
+  const onSecond = { ...HELD, active_release: 4, active_build: 1, newest_build: 1, held: false, holds: [] } as Schemas["DagStatus"];
+  show(<Standing dag={onSecond} builds={LEFT} releases={BACK.slice(1)} may={EVERYTHING} onAct={vi.fn()} />);
+  expect(screen.queryByRole("button", { name: "Roll back" })).toBeNull();
+});
+
+test("the list marks each row of a rejected build, says once who rejected it and why, and names it in its actions", async () => {
+  const act = vi.fn();
+  show(
+    <EntryList
+      dagId="d"
+      entries={entriesOf(LEFT, [release(4, 1, 40, { active: true }), release(3, 2, 30, { newer: true }), ...BACK.slice(2)])}
+      activeBuild={1}
+      may={EVERYTHING}
+      selected={[]}
+      picked={undefined}
+      onChoose={vi.fn()}
+      onAct={act}
+      older={undefined}
+    />,
+  );
+  const rows = screen.getAllByRole("row").filter(({ textContent }) => textContent.includes("rejected"));
+  expect(rows.map((row) => row.dataset["testid"])).toEqual(["release-3", "build-2"]);
+  expect(rows.filter(({ textContent }) => /rejected by grace .*: wrong totals/.test(textContent))).toEqual([screen.getByTestId("build-2")]);
+  fireEvent.click(screen.getAllByRole("button", { name: "Actions for build 2" })[0] as HTMLElement);
+  expect((await screen.findAllByRole("menuitem")).map(({ textContent }) => textContent)).toEqual([
+    "Promote rejected build 2",
+    "Pin to rejected build 2",
+    "Try build 2 once",
+  ]);
 });

@@ -2,11 +2,12 @@
 import { Badge, Box, Button, HStack, Spacer, Stack, Text } from "@chakra-ui/react";
 
 import type { Schemas } from "src/api/client";
+import { ByWhom, RejectedBadge, rejectionIn } from "src/components/Rejected";
 import { BuildLabel, Commit, ReleaseLabel } from "src/components/labels";
 import { PinIcon } from "src/components/icons";
 import { Time } from "src/components/time";
 import { RunCounts } from "src/pages/dagReleases/RunCounts";
-import { behind } from "src/pages/dagReleases/line";
+import { behind, rejectedOf } from "src/pages/dagReleases/line";
 import type { Action, LineBuild, LineRelease } from "src/pages/dagReleases/line";
 import { BrokenButton } from "src/pages/releases/BrokenButton";
 
@@ -22,8 +23,11 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
   const release = releases.find(({ active }) => active);
   const pinned = dag.track === "pinned";
   const waiting = behind(builds, dag.active_build);
+  const rejection = rejectionIn(dag.holds);
+  const running = builds.find(({ build }) => build !== null && build === dag.active_build)?.rejected ?? undefined;
   const { reason, actor, since } = dag;
-  const earlier = releases.some(({ build }) => build !== null && build !== dag.active_build);
+  const rejected = rejectedOf(builds);
+  const earlier = releases.some(({ build }) => build !== null && build !== dag.active_build && !rejected.has(build));
   return (
     <HStack align="flex-start" gap={4} wrap="wrap" borderWidth="1px" borderRadius="md" p={3} role="region" aria-label="Where the Dag stands">
       <Stack gap={1}>
@@ -56,12 +60,29 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
         {dag.held ? (
           <HStack gap={2}>
             <Badge colorPalette="orange">held</Badge>
+            {rejection === undefined ? undefined : <RejectedBadge />}
             <Text>
-              Build {dag.newest_build} waits{waiting > 1 ? `, ${waiting} builds behind` : ""}
+              {rejection === undefined ? `Build ${dag.newest_build} waits` : `Build ${dag.newest_build} is not released by itself`}
+              {waiting > 1 ? `, ${waiting} builds behind` : ""}
             </Text>
           </HStack>
         ) : dag.active_build === null || dag.active_build !== dag.newest_build ? undefined : (
           <Text color="fg.muted">The newest build is active.</Text>
+        )}
+        {rejection === undefined ? undefined : (
+          <>
+            <Text>
+              Rejected <ByWhom rejection={rejection} />
+            </Text>
+            <Text fontSize="sm" color="fg.muted">
+              {pinned ? "Once unpinned, the" : "The"} next build that is not rejected is released by itself.
+            </Text>
+          </>
+        )}
+        {running === undefined ? undefined : (
+          <Text>
+            The active build is rejected <ByWhom rejection={running} />. It stays active until another one is released.
+          </Text>
         )}
         {dag.broken === null ? undefined : (
           <Box>
@@ -72,8 +93,13 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
       <Spacer />
       <HStack gap={2} wrap="wrap">
         {may.edit && dag.held && dag.newest_build !== null ? (
-          <Button size="sm" colorPalette="brand" onClick={() => onAct({ verb: "promote" })}>
-            Promote build {dag.newest_build}
+          <Button
+            size="sm"
+            variant={rejection === undefined ? "solid" : "outline"}
+            colorPalette={rejection === undefined ? "brand" : undefined}
+            onClick={() => onAct({ verb: "promote" })}
+          >
+            Promote {rejection === undefined ? "" : "rejected "}build {dag.newest_build}
           </Button>
         ) : undefined}
         {may.edit && earlier ? (

@@ -17,6 +17,8 @@ export interface Entry {
   build?: LineBuild;
   release?: LineRelease;
   broken: boolean;
+  /** Its build is never released by itself. */
+  rejected: boolean;
 }
 
 /** All pages of the line as one; pages come newest first. */
@@ -41,6 +43,7 @@ export function entriesOf(builds: LineBuild[], releases: LineRelease[]): Entry[]
   const atOnce = new Map<string, LineRelease>();
   const later: LineRelease[] = [];
   const made = new Map(builds.map((build) => [build.build, build.created_at]));
+  const rejected = rejectedOf(builds);
   for (const release of releases) {
     const first = release.build !== null && made.get(release.build) === release.created_at;
     if (first && !atOnce.has(String(release.build))) atOnce.set(String(release.build), release);
@@ -53,16 +56,23 @@ export function entriesOf(builds: LineBuild[], releases: LineRelease[]): Entry[]
       build,
       release: build.status === "broken" ? undefined : atOnce.get(String(build.build)),
       broken: build.status === "broken",
+      rejected: rejected.has(build.build),
     })),
     ...later.map((release) => ({
       key: `release ${release.release}`,
       at: release.created_at ?? "",
       release,
       broken: false,
+      rejected: rejected.has(release.build),
     })),
   ];
   // A build and a release of one instant: the release came second.
   return found.sort((a, b) => time(b.at) - time(a.at) || rank(b) - rank(a));
+}
+
+/** Numbers of the builds that are never released by themselves. */
+export function rejectedOf(builds: LineBuild[]): Set<number | null> {
+  return new Set(builds.filter(({ rejected }) => rejected !== null).map(({ build }) => build));
 }
 
 function rank(entry: Entry): number {

@@ -18,6 +18,7 @@ export const build = (number: number | null, minute: number, more: Partial<LineB
     releases: [],
     error: null,
     runs: {},
+    rejected: null,
     ...more,
   }) as LineBuild;
 

@@ -2,9 +2,10 @@
 import type { EventKind } from "src/pages/events/sentence";
 
 export const GROUPS: Record<string, EventKind[]> = {
-  "Changes by people": ["promote", "rollback", "pin", "unpin", "trigger", "clear", "backfill"],
+  "Changes by people": ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill"],
   "Promotions and rollbacks": ["promote", "rollback"],
   "Pins": ["pin", "unpin"],
+  "Rejections": ["rollback", "reject", "lift"],
   "Automatic releases": ["auto", "adopt", "retire"],
   "Builds": ["build", "broken", "unstable", "folded"],
   "Runs": ["trigger", "clear", "backfill"],

@@ -48,6 +48,8 @@ const EACH: Record<keyof typeof WORDS, [Partial<Event>, string]> = {
   promote: [{ build: 3, from_build: 2, release: 3, from_release: 2 }, "Build 3 is release 3, in place of build 2"],
   rollback: [{ build: 2, from_build: 3, release: 4, from_release: 3 }, "Build 2 is release 4, in place of build 3"],
   retire: [{ build: 2, release: 5, message: "gone from its bundle" }, "Taken off the schedule"],
+  reject: [{ build: 2, release: 2, rejected: 3, message: "it is never released by itself" }, "Build 3 is rejected"],
+  lift: [{ build: 2, release: 2, lifted: true, message: "build 3 may be released again" }, "A rejection was lifted"],
   trigger: [{ build: 2, release: null, run_id: "r" }, "A run on build 2"],
   clear: [{ build: 2, release: 2, run_id: "r", cleared: 3 }, "Runs again on build 2"],
   backfill: [

@@ -38,6 +38,8 @@ export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
   promote: released,
   rollback: released,
   retire: ({ message }) => ({ what: "Taken off the schedule", more: message ?? undefined }),
+  reject: ({ rejected, message }) => ({ what: `Build ${rejected ?? "?"} is rejected`, more: message ?? undefined }),
+  lift: ({ message }) => ({ what: "A rejection was lifted", more: message ?? undefined }),
   build: (event) => ({ what: `Build ${event.build} was made`, more: commit(event) }),
   broken: (event) => ({ what: event.error || "Its file can not be imported", more: commit(event) }),
   trigger: ({ build, run_id: runId }) => ({ what: `A run on build ${build}`, runId: runId ?? undefined }),

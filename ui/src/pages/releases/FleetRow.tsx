@@ -1,5 +1,6 @@
 import { Badge, Box, Checkbox, HStack, Stack, Table, Text } from "@chakra-ui/react";
 
+import { ByWhom, RejectedBadge, rejectionIn } from "src/components/Rejected";
 import { PinIcon } from "src/components/icons";
 import { BuildLabel, Commit, Kind, PageLink, State } from "src/components/labels";
 import { Time } from "src/components/time";
@@ -94,12 +95,14 @@ export function FleetRow({
 }
 
 function Newest({ dag }: { dag: FleetDag }) {
+  const rejection = rejectionIn(dag.holds);
   return (
     <Stack gap={1} alignItems="flex-start">
       {dag.held ? (
         <HStack gap={1} wrap="wrap">
           <BuildLabel build={dag.newest?.build} label={dag.newest?.label} />
           <Badge colorPalette="orange">held</Badge>
+          {rejection === undefined ? undefined : <RejectedBadge />}
           {dag.behind > 0 ? (
             <Text as="span" fontSize="sm">
               {dag.behind} behind
@@ -114,6 +117,11 @@ function Newest({ dag }: { dag: FleetDag }) {
           <Time at={dag.newest.created_at} /> · {subject(dag.newest.message)}
         </Small>
       ) : undefined}
+      {rejection === undefined ? undefined : (
+        <Box fontSize="xs" lineClamp={2} title={rejection.reason ?? undefined}>
+          Rejected <ByWhom rejection={rejection} />
+        </Box>
+      )}
       {dag.broken === null ? undefined : <BrokenButton dagId={dag.dag_id} broken={dag.broken} />}
     </Stack>
   );

@@ -1,0 +1,27 @@
+import { Badge } from "@chakra-ui/react";
+
+import type { Schemas } from "src/api/client";
+import { Time } from "src/components/time";
+
+type Rejection = Schemas["Rejected"];
+
+/** Stands beside a build that is never released by itself. */
+export function RejectedBadge() {
+  return <Badge colorPalette="red">rejected</Badge>;
+}
+
+/** Who rejected a build, when and why: the end of a sentence. */
+export function ByWhom({ rejection: { actor, at, reason } }: { rejection: Rejection }) {
+  return (
+    <>
+      by {actor} <Time at={at} />
+      {reason === null || reason === "" ? ", without a reason" : `: ${reason}`}
+    </>
+  );
+}
+
+/** The rejection of the newest build, of a Dag that it holds. */
+export function rejectionIn(holds: Schemas["Hold"][]): Rejection | undefined {
+  const hold = holds.find(({ kind }) => kind === "rejected");
+  return hold === undefined ? undefined : { actor: hold.by ?? "unknown", at: hold.since ?? "", reason: hold.reason };
+}
