@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from harness.airflow_env import AirflowEnv
-from harness.faults import TRIED
+from harness.faults import TRIED, Points, airflow_engine, loses_reply, raises
 from harness.inprocess import bound_airflow
 from harness.operations import World
 from pinwheel.services import trigger, upkeep
@@ -249,6 +250,87 @@ def test_runs_start_although_the_tables_vanish_under_a_running_scheduler(databas
     _drop(database)
     scheduler_starts(runs[1:])
     assert states(database) == dict.fromkeys(runs, "running")
+
+
+def fails_in_sql(dbapi_connection: Any) -> None:
+    """The database refuses a statement: on PostgreSQL nothing more can be done before a rollback."""
+    TRIED["sql error"] += 1
+    dbapi_connection.cursor().execute("SELECT no_such_column_of_ours")
+
+
+KINDS: dict[str, Callable[[Any], None]] = {
+    "exception": raises,
+    "lost reply": loses_reply,
+    "sql error": fails_in_sql,
+}
+
+
+def started_again(database: Any, run_ids: list[str]) -> None:
+    """As queued runs that were cleared: what is noted of them has to be read first."""
+    with database.engine().begin() as connection:
+        connection.execute(
+            sa.text("UPDATE dag_run SET state = 'queued', clear_number = clear_number + 1 WHERE run_id IN :r")
+            .bindparams(sa.bindparam("r", expanding=True))
+            .params(r=run_ids)
+        )
+
+
+def points_of_the_listener(runs: list[str]) -> list[str]:
+    """What the listener asks the database at a commit of the scheduler, its savepoint included."""
+    from pinwheel.airflow3 import listener
+
+    listener._ready.clear()
+    with Points(airflow_engine()) as points:
+        scheduler_starts(runs)
+    first = points.seen.index(next(text for text in points.seen if _is_ours(text)))
+    last = max(n for n, text in enumerate(points.seen) if _is_ours(text))
+    assert [text for text in points.seen[first : last + 1] if text.startswith("UPDATE dag_run")] == []
+    assert any("INSERT INTO pinwheel_binding" in text for text in points.seen[first : last + 1])
+    return points.seen[: last + 1]
+
+
+def _is_ours(text: str) -> bool:
+    return "pinwheel" in text or "SAVEPOINT" in text or "pg_catalog" in text or "PRAGMA" in text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_runs_start_whichever_of_our_statements_fails(database: Any, world: World, kind: str) -> None:
+    from pinwheel.airflow3 import listener
+
+    runs = queued(world, 2)
+    scheduler_starts(runs)
+    started_again(database, runs)
+    points = points_of_the_listener(runs)
+    for at, statement in enumerate(points, 1):
+        if not _is_ours(statement):
+            continue
+        started_again(database, runs)
+        listener._ready.clear()
+        before = len(bound(database))
+        with capture_logs() as logs, Points(airflow_engine(), at, KINDS[kind]) as faulty:
+            if kind == "sql error" and statement.startswith("SAVEPOINT") and _is_postgres(database):
+                # No savepoint to go back to: loud, and nothing was done.
+                with pytest.raises(sa.exc.DBAPIError):
+                    scheduler_starts(runs)
+                assert set(states(database).values()) == {"queued"}
+                continue
+            scheduler_starts(runs)
+        assert faulty.seen[at - 1] == statement
+        assert states(database) == dict.fromkeys(runs, "running"), statement
+        said = [entry for entry in logs if "could not record" in entry["event"]]
+        assert len(said) == 1 and said[0]["log_level"] == "warning" and said[0]["exc_info"], statement
+        assert said[0]["reason"]
+        assert len(bound(database)) == before
+        assert upkeep.record_bindings(world.host) == len(runs)
+    # and then as if nothing had been
+    started_again(database, runs)
+    before = len(bound(database))
+    scheduler_starts(runs)
+    assert len(bound(database)) == before + len(runs)
+
+
+def _is_postgres(database: Any) -> bool:
+    return bool(database.engine().dialect.name == "postgresql")
 
 
 def test_what_the_listener_missed_the_processor_records(database: Any, world: World) -> None:

@@ -7,8 +7,8 @@ processor, which records it within a second (``upkeep.record_bindings``, ``upkee
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -25,6 +25,7 @@ from pinwheel.services.bound_again import unchosen
 from pinwheel.store import bindings, outcomes
 from pinwheel.store import tables as t
 from pinwheel.store.bindings import NewBinding
+from pinwheel.store.refusals import said
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -33,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 _ready: dict[str, bool] = {}
 _NOTED = "pinwheel_noted_runs"
+_SAVEPOINT = "noted_by_pinwheel"
 
 
 @define
@@ -133,24 +135,38 @@ def _record(session: Session) -> None:
 
 def _safely(session: Session, what: str, write: Callable[[], int]) -> None:
     try:
-        if _tables_exist(session):
-            _write(session, write)
-    except Exception:
+        # What the scheduler has not flushed yet must not be written, and undone, with what is ours.
+        with session.no_autoflush, _undone_alone(session):
+            # Looks at the database too, the first time: inside.
+            if _tables_exist(session):
+                write()
+    except Exception as error:
         # The tables were dropped under us (`pinwheel uninstall`), say. The commit must happen all the same.
         _ready.clear()
-        log.warning("Pinwheel could not record %s", what, exc_info=True)
+        log.warning("Pinwheel could not record %s", what, reason=said(error), exc_info=True)
 
 
-def _write(session: Session, write: Callable[[], int]) -> None:
-    with ExitStack() as stack:
-        # What the scheduler has not flushed yet must not be written, and undone, with what is ours.
-        stack.enter_context(session.no_autoflush)
-        if session.get_bind().dialect.name != "sqlite":
-            # On the connection: the scheduler forbids its session any commit, and 3.3 takes the release of a
-            # session's savepoint for one. SQLite needs none (an error leaves the transaction as it was), and
-            # there it could begin a transaction, whose end would be a commit.
-            stack.enter_context(session.connection().begin_nested())
-        write()
+@contextmanager
+def _undone_alone(session: Session) -> Iterator[None]:
+    """What fails inside is undone, and what the scheduler did before can be committed as ever.
+
+    By statements of our own. The scheduler forbids its session any commit, and 3.3 takes the release of a
+    session's savepoint for one; and a savepoint of SQLAlchemy's is not gone back to when its release fails.
+    Only where the database refuses the first of them is the transaction lost, as it is by an error at any
+    statement of the scheduler's own: that ends it loudly, with nothing done.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        # An error leaves the transaction as it was, and a savepoint could begin one, whose end is a commit.
+        yield
+        return
+    connection = session.connection()
+    connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
+    try:
+        yield
+        connection.exec_driver_sql(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+    except BaseException:
+        connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+        raise
 
 
 def _tables_exist(session: Session) -> bool:
