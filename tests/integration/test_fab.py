@@ -128,13 +128,20 @@ def test_the_permissions_of_a_dag_are_those_of_its_active_build(place: Place) ->
     assert place.post("admin", "/dags/theirs/rollback", reason="the team was locked out").is_success
     assert place.seen("member") == ["theirs"]
     # A push behind the pin changes nothing of them.
+    released = _newest_build(place)
     place.repo.commit(_dag("theirs", f"{NOBODY}, description='three'"))
-    wait_for(
-        lambda: place.env.get(f"{API}/dags/theirs")["held"], 60, lambda: f"a held build\n{place.env.tails()}"
-    )
+    wait_for(lambda: _newest_build(place) > released, 60, lambda: f"a held build\n{place.env.tails()}")
+    assert place.seen("member") == ["theirs"]
+    # Nor does a trial of it, which writes a version of its own.
+    tried = place.post("admin", "/dags/theirs/runs", build=_newest_build(place))
+    assert tried.is_success and tried.json()["release"] is None, tried.text
     assert place.seen("member") == ["theirs"]
     assert place.post("admin", "/dags/theirs/unpin").is_success
     assert place.seen("member") == []
+
+
+def _newest_build(place: Place) -> int:
+    return max(build["build"] for build in place.env.get(f"{API}/dags/theirs/builds")["builds"])
 
 
 def test_the_tables_of_fab_and_of_pinwheel_are_migrated_together(place: Place) -> None:

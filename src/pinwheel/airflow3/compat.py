@@ -113,18 +113,6 @@ def create_dagrun(dag: Any, version: Any, **arguments: Any) -> Any:
     return dag.create_dagrun(bundle_version=version.bundle_version, dag_version=version, **arguments)
 
 
-def redo_deadlines(session: Any, run: Any, dag: Any, version: Any) -> None:
-    """Make a new run's deadlines those of *version*: Airflow 3.3 took them from the newest one."""
-    from airflow.models.deadline import Deadline
-    from sqlalchemy import delete
-
-    if airflow_34_plus():
-        return
-    session.execute(delete(Deadline).where(Deadline.dagrun_id == run.id))
-    if dag.deadline:
-        dag._process_dagrun_deadline_alerts(run, session)
-
-
 def may_read_unbound_events(manager: Any, user: Any) -> bool:
     """Whether *user*, who may read the audit log, may read entries that belong to no Dag.
 

@@ -110,7 +110,7 @@ PRIVATE_NAMES: tuple[tuple[str, str, str], ...] = (
     (
         "airflow.serialization.definitions.dag",
         "SerializedDAG._process_dagrun_deadline_alerts(self, orm_dagrun, session)",
-        "compat.py: a run's deadlines are those of its own version (3.3)",
+        "deadlines.py: a run's deadlines are those of the version that it is bound to",
     ),
     (
         "airflow.models.backfill",

@@ -51,7 +51,10 @@ def project(session: Session, projections: Sequence[Projection]) -> dict[str, Pr
     transaction holds both until it ends.
     """
     reassert(session, projections)
-    return _add_versions(session, projections)
+    written = _add_versions(session, projections)
+    for p in projections:
+        sync_permissions(session, p)
+    return written
 
 
 def reassert(session: Session, projections: Sequence[Projection]) -> None:
@@ -191,7 +194,7 @@ def _add_versions(session: Session, projections: Sequence[Projection]) -> dict[s
         added.append((p, version, *_contents(version, p)))
     session.add_all(item for _, *made in added for item in made)
     session.flush()
-    return {p.dag_id: _written(session, p, version, *made) for p, version, *made in added}
+    return {p.dag_id: _written(p, version, *made) for p, version, *made in added}
 
 
 def _add_version(session: Session, p: Projection) -> Projected:
@@ -213,10 +216,7 @@ def _contents(version: DagVersion, p: Projection) -> tuple[SerializedDagModel, D
     return serialized, DagCode(version, fileloc, p.source_code)
 
 
-def _written(
-    session: Session, p: Projection, version: DagVersion, serialized: SerializedDagModel, code: DagCode
-) -> Projected:
-    sync_permissions(session, p)
+def _written(p: Projection, version: DagVersion, serialized: SerializedDagModel, code: DagCode) -> Projected:
     return Projected(
         dag_id=p.dag_id,
         dag_version_id=version.id,
@@ -235,6 +235,7 @@ def restore(session: Session, projections: Sequence[Projection]) -> dict[str, Pr
         version = session.get(DagVersion, p.dag_version_id)
         if version is None:
             written[p.dag_id] = _add_version(session, p)
+            sync_permissions(session, p)
             continue
         version.bundle_name = p.place.bundle_name
         version.bundle_version = p.place.bundle_version
@@ -253,7 +254,8 @@ def restore(session: Session, projections: Sequence[Projection]) -> dict[str, Pr
         made = _contents(version, p)
         session.add_all(made)
         session.flush()
-        written[p.dag_id] = _written(session, p, version, *made)
+        written[p.dag_id] = _written(p, version, *made)
+        sync_permissions(session, p)
     return written
 
 
@@ -282,8 +284,9 @@ def retire(session: Session, dag_ids: Collection[str]) -> None:
 def write_trial(session: Session, p: Projection) -> UUID:
     """Add a version below all others: negative number, and older than any by time.
 
-    Airflow finds "the latest" by number in most places but by time in some (newest code, dependencies,
-    `db clean`), so both must say that this one is not it.
+    Only that: the Dag's row and who may do what with it stay those of the active release. Airflow finds "the
+    latest" by number in most places but by time in some (newest code, dependencies, `db clean`), so both must
+    say that this one is not it.
     """
     projected = _add_version(session, p)
     oldest = session.scalar(select(func.min(DagVersion.created_at)).where(DagVersion.dag_id == p.dag_id))

@@ -18,7 +18,7 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3 import compat
+from pinwheel.airflow3 import compat, deadlines
 from pinwheel.airflow3.bound import BINDING, OUTCOME, VERSION
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
 from pinwheel.store import tables as t
@@ -132,8 +132,7 @@ def bind(session: Session, run: DagRun, dag: Any, version: DagVersion, bundle_ve
         select(TaskInstance).where(TaskInstance.dag_id == run.dag_id, TaskInstance.run_id == run.run_id)
     ):
         ti.dag_version_id = version.id
-    compat.redo_deadlines(session, run, dag, version)
-    session.flush()
+    deadlines.of_new_run(session, run, dag)
 
 
 def rebind(
@@ -225,6 +224,8 @@ def clear(
     version_id = dag_version_id or run.created_dag_version_id
     dag = DBDagBag(load_op_links=False).get_dag(version_id, session) if version_id else None
     tis = [ti for ti in session.scalars(query) if dag is None or dag.has_task(ti.task_id)]
+    again = dag is not None and (bool(tis) or dag_version_id is not None)
+    taken = deadlines.take(session, run) if again else set()
     cleared = {(ti.task_id, ti.map_index) for ti in tis}
     clear_task_instances(tis, session, run_on_latest_version=False)
     if dag_version_id is not None:
@@ -238,6 +239,8 @@ def clear(
         run.clear_number += 1
         run.queued_at = timezone.utcnow()
     session.flush()
+    if again:
+        deadlines.give(session, run, dag, only=None if dag_version_id is not None else taken)
     return len(tis), run.clear_number, run.created_dag_version_id, run.bundle_version
 
 

@@ -1,0 +1,218 @@
+"""What a run on another build than the active one needs, and what it must leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from harness import auth_manager
+from harness.inprocess import bound_airflow
+from harness.prebuilt import finish_run
+from harness.seed import Seeder
+from pinwheel.core.release import Verb
+from pinwheel.services import change, trigger
+
+
+@pytest.fixture
+def database(database_source: Any) -> Iterator[Any]:
+    made = database_source.create()
+    with bound_airflow(made):
+        yield made
+    made.drop()
+
+
+@pytest.fixture
+def seeder(database: Any, tmp_path: Path) -> Seeder:
+    return Seeder(tmp_path)
+
+
+def dag(arguments: str = "", tasks: str = "") -> dict[str, str]:
+    """The file of the Dag `d`: what `DAG` is called with, and lines in its `with` block."""
+    return {
+        "d.py": f"""
+    import datetime
+    from airflow.sdk import DAG, Asset, DeadlineAlert, DeadlineReference, task
+    from airflow.sdk.definitions.callback import AsyncCallback
+
+    HOUR = datetime.timedelta(hours=1)
+
+    with DAG("d", schedule=None, start_date=datetime.datetime(2024, 1, 1), {arguments}):
+        @task
+        def always(): ...
+        always()
+        {tasks}
+"""
+    }
+
+
+def apply(seeder: Seeder, verb: Verb, **more: Any) -> None:
+    change.apply(seeder.host, change.Change(verb=verb, dag_ids=["d"], actor="ada", **more))
+
+
+def held(seeder: Seeder, *files: dict[str, str]) -> None:
+    """The first is active and pinned; each other one is a held build."""
+    seeder.push(files[0])
+    apply(seeder, Verb.PIN)
+    for each in files[1:]:
+        seeder.push(each)
+
+
+def start(seeder: Seeder, build: int, run_id: str) -> str:
+    return trigger.trigger(seeder.host, "d", actor="ada", build=build, run_id=run_id).run_id
+
+
+def trials(session: Any) -> list[Any]:
+    """The ids of versions that were made for trials."""
+    from airflow.models.dag_version import DagVersion
+
+    return list(session.scalars(sa.select(DagVersion.id).where(DagVersion.version_number < 0)))
+
+
+def access(*roles: str) -> str:
+    return f"access_control={ {role: {'DAGs': ['can_read']} for role in roles} }"
+
+
+def roles(told: list[tuple[str, Any]]) -> list[set[str]]:
+    assert {dag_id for dag_id, _ in told} <= {"d"}
+    return [set(given) for _, given in told]
+
+
+# Permissions
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated_permissions:UserWarning")
+def test_a_trial_never_touches_permissions(
+    seeder: Seeder, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with auth_manager.noting(monkeypatch) as told:
+        held(seeder, dag(access("one")), dag(access("one", "two")))
+        assert roles(told) and roles(told)[-1] == {"one"}
+        told.clear()
+        start(seeder, 2, "tried")
+        # `airflow db clean` may take a trial's version when its runs are gone; the next trial makes it again.
+        with database.engine().begin() as connection:
+            connection.execute(sa.text("DELETE FROM task_instance"))
+            connection.execute(sa.text("DELETE FROM dag_run"))
+        assert seeder.host.run(lambda session: seeder.host.delete_unused_versions(session, trials(session)))
+        start(seeder, 2, "tried-again")
+        assert roles(told) == []
+        apply(seeder, Verb.PROMOTE)
+        assert roles(told)[-1] == {"one", "two"}
+        told.clear()
+        start(seeder, 1, "on-the-release-before")
+        assert roles(told) == []
+
+
+# Deadlines
+
+
+def deadline(hours: int, reference: str = "DAGRUN_QUEUED_AT") -> dict[str, str]:
+    return dag(
+        f"deadline=DeadlineAlert(reference=DeadlineReference.{reference}, interval={hours} * HOUR,"
+        ' callback=AsyncCallback("some.module.late")),'
+    )
+
+
+def deadlines(run_id: str) -> list[tuple[int, float, bool]]:
+    """Of a run: number of the version that each is of, hours from when the run was queued, and if missed."""
+    from airflow.models.dag_version import DagVersion
+    from airflow.models.dagrun import DagRun
+    from airflow.models.deadline import Deadline
+    from airflow.models.deadline_alert import DeadlineAlert
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        rows = session.execute(
+            sa.select(DagVersion.version_number, Deadline.deadline_time, DagRun.queued_at, Deadline.missed)
+            .join(DagRun, DagRun.id == Deadline.dagrun_id)
+            .join(DeadlineAlert, DeadlineAlert.id == Deadline.deadline_alert_id)
+            .join(SerializedDagModel, SerializedDagModel.id == DeadlineAlert.serialized_dag_id)
+            .join(DagVersion, DagVersion.id == SerializedDagModel.dag_version_id)
+            .where(DagRun.run_id == run_id)
+        )
+        return sorted(
+            (number, round((at - queued).total_seconds() / 3600, 2), missed)
+            for number, at, queued, missed in rows
+        )
+
+
+def callbacks(database: Any) -> int:
+    with database.engine().connect() as connection:
+        return int(connection.execute(sa.text("SELECT count(*) FROM callback")).scalar_one())
+
+
+def failed(seeder: Seeder, build: int, run_id: str) -> str:
+    start(seeder, build, run_id)
+    finish_run("d", run_id, "failed")
+    return run_id
+
+
+def clear(seeder: Seeder, run_id: str, build: int | None = None) -> None:
+    (cleared,) = trigger.clear(seeder.host, "d", [run_id], actor="ada", build=build)
+    assert cleared.changed
+
+
+def test_a_trial_has_the_deadlines_of_its_build(seeder: Seeder, database: Any) -> None:
+    held(seeder, deadline(1), deadline(2), dag())
+    assert [deadlines(start(seeder, build, f"on-{build}")) for build in (1, 2, 3)] == [
+        [(1, 1.0, False)],
+        [(-2, 2.0, False)],
+        [],
+    ]
+    assert callbacks(database) == 2
+
+
+def test_a_run_that_is_bound_again_has_the_deadlines_of_that_build(seeder: Seeder, database: Any) -> None:
+    held(seeder, deadline(1), deadline(2), dag())
+    run = failed(seeder, 1, "again")
+    for build, expected in ((2, [(-2, 2.0, False)]), (3, []), (1, [(1, 1.0, False)])):
+        clear(seeder, run, build)
+        assert deadlines(run) == expected
+        assert callbacks(database) == len(expected)
+        finish_run("d", run, "failed")
+    # On the build that it has: as Airflow's own clear does it.
+    clear(seeder, run)
+    assert deadlines(run) == [(1, 1.0, False)]
+
+
+def test_a_run_that_has_none_of_its_tasks_left_gets_the_deadlines_of_its_build_too(seeder: Seeder) -> None:
+    held(seeder, deadline(1), {"d.py": deadline(2)["d.py"].replace("always", "other")})
+    run = failed(seeder, 1, "again")
+    (cleared,) = trigger.clear(seeder.host, "d", [run], actor="ada", build=2, only_failed=True)
+    assert cleared.changed and not cleared.cleared
+    assert deadlines(run) == [(-2, 2.0, False)]
+
+
+def test_no_alarm_is_set_for_a_time_that_had_passed_when_a_run_is_bound_again(
+    seeder: Seeder, database: Any
+) -> None:
+    held(seeder, deadline(1, "DAGRUN_LOGICAL_DATE"), deadline(2, "DAGRUN_LOGICAL_DATE"))
+    run = trigger.trigger(
+        seeder.host, "d", actor="ada", run_id="old", logical_date=datetime(2024, 5, 1, tzinfo=UTC)
+    ).run_id
+    ((number, _, _),) = deadlines(run)
+    assert number == 1
+    with database.engine().begin() as connection:
+        connection.execute(sa.text("UPDATE deadline SET missed = :yes"), {"yes": True})
+    finish_run("d", run, "failed")
+    clear(seeder, run, 2)
+    # What the run missed stays told; that it can not keep an hour of that day again is not told twice.
+    assert [(number, missed) for number, _, missed in deadlines(run)] == [(1, True)]
+    assert callbacks(database) == 1
+
+
+def test_a_deadline_that_lies_ahead_is_set_whatever_it_goes_by(seeder: Seeder) -> None:
+    ahead = (
+        deadline(2).pop("d.py").replace("DAGRUN_QUEUED_AT", "FIXED_DATETIME(datetime.datetime(2099, 1, 1))")
+    )
+    held(seeder, deadline(1), {"d.py": ahead})
+    run = failed(seeder, 1, "again")
+    clear(seeder, run, 2)
+    ((number, hours, missed),) = deadlines(run)
+    assert (number, missed) == (-2, False) and hours > 100_000
