@@ -438,6 +438,42 @@ def test_held_builds_can_be_tried_several_at_once_without_a_release(airflow, pin
     pinwheel.check_active_is_latest(dag_id)
 
 
+def test_a_trial_with_new_assets_runs_and_leaves_those_of_the_active_build_alone(airflow, pinwheel, push):
+    dag_id = unique("tried_assets")
+    old, new, read = (f"test://{dag_id}/{name}" for name in ("old", "new", "read"))
+    push(dags.dag(dag_id, "m1", schedule=f"[Asset({read!r})]", task_args=f"outlets=[Asset({old!r})]"))
+    run = airflow.trigger_and_wait(dag_id)["dag_run_id"]
+    pinwheel.pin(dag_id)
+    push(dags.dag(dag_id, "m2", task_args=f"outlets=[Asset({new!r})], inlets=[Asset('{new}/in')]"))
+    before = pinwheel.what_runs(dag_id)
+    tried = pinwheel.trigger(dag_id, build=2)["run_id"]
+    airflow.wait_run(dag_id, tried)
+    assert mark_of(airflow, dag_id, tried, "t") == "m2"
+    assert written_by(airflow, dag_id, tried) == [new]
+    assert pinwheel.what_runs(dag_id) == before
+    pinwheel.check_active_is_latest(dag_id)
+    # The other way round: what the first build writes is in no active build any more.
+    assert pinwheel.promote(dag_id)["release"] == 2
+    airflow.pinwheel("clear", dag_id, run)
+    airflow.wait_run(dag_id, run)
+    assert [mark_of(airflow, dag_id, run, "t", n) for n in (1, 2)] == ["m1", "m1"]
+    assert written_by(airflow, dag_id, run) == [old, old]
+    kept = (
+        "SELECT count(*) FROM asset_alias_asset k JOIN asset_alias a ON a.id = k.alias_id"
+        " JOIN asset s ON s.id = k.asset_id WHERE a.name LIKE 'pinwheel%' AND s.uri LIKE :uri"
+    )
+    wait_for(
+        lambda: airflow.scalar(kept, uri=f"test://{dag_id}/%") == 0,
+        30,
+        "no asset is kept for a run that ended",
+    )
+
+
+def written_by(airflow: SharedAirflow, dag_id: str, run_id: str) -> list[str]:
+    found = airflow.get("/api/v2/assets/events", source_dag_id=dag_id, source_run_id=run_id)["asset_events"]
+    return [event["uri"] for event in found]
+
+
 def run_mark_of_a(airflow: SharedAirflow, dag_id: str) -> str:
     run = airflow.trigger_and_wait(dag_id)
     return mark_of(airflow, dag_id, run["dag_run_id"], "a")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,14 @@ def access(*roles: str) -> str:
 def roles(told: list[tuple[str, Any]]) -> list[set[str]]:
     assert {dag_id for dag_id, _ in told} <= {"d"}
     return [set(given) for _, given in told]
+
+
+def airflow(work: Callable[[Any], Any]) -> Any:
+    """What it gives in a transaction of Airflow's own session."""
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        return work(session)
 
 
 # Permissions
@@ -216,3 +224,171 @@ def test_a_deadline_that_lies_ahead_is_set_whatever_it_goes_by(seeder: Seeder) -
     clear(seeder, run, 2)
     ((number, hours, missed),) = deadlines(run)
     assert (number, missed) == (-2, False) and hours > 100_000
+
+
+# Assets
+
+
+def asset(*names: str, uri: str | None = None, port: str = "outlets") -> dict[str, str]:
+    """The Dag with a task that writes, or reads, these assets."""
+    uris = [uri or f"x://kept/{name}" for name in names]
+    assets = ", ".join(f"Asset({name!r}, {each!r})" for name, each in zip(names, uris, strict=True))
+    return dag(
+        tasks=f"""
+        @task({port}=[{assets}])
+        def ported(): ...
+        ported()"""
+    )
+
+
+def turn(seeder: Seeder) -> None:
+    """What a Dag processor's duty does in one turn, and then a scheduler's regular look at assets."""
+    from airflow.jobs.job import Job
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+
+    from pinwheel.airflow3 import kept_assets
+
+    if seeder.host.run(kept_assets.unsettled):
+        seeder.host.run(kept_assets.settle)
+    assert not seeder.host.run(kept_assets.unsettled)
+    airflow(lambda session: SchedulerJobRunner(Job())._update_asset_orphanage(session=session))
+
+
+def active() -> set[str]:
+    from airflow.models.asset import AssetActive
+
+    return airflow(lambda session: set(session.scalars(sa.select(AssetActive.name))))
+
+
+def of_the_active_build(database: Any) -> dict[str, list[Any]]:
+    """What Airflow's rows say of the Dag's assets and schedule, and of assets that it has: all columns."""
+    tables = (
+        "dag_schedule_asset_reference",
+        "dag_schedule_asset_alias_reference",
+        "task_outlet_asset_reference",
+        "task_inlet_asset_reference",
+    )
+    with database.engine().connect() as connection:
+        found = {
+            table: sorted(map(str, connection.execute(sa.text(f"SELECT * FROM {table}")))) for table in tables
+        }
+        schedule = sa.text("SELECT asset_expression, timetable_summary FROM dag")
+        found["dag"] = list(map(str, connection.execute(schedule).all()))
+        found["asset"] = sorted(
+            map(str, connection.execute(sa.text("SELECT * FROM asset WHERE name = 'here'")).all())
+        )
+    return found
+
+
+@pytest.mark.parametrize("port", ["outlets", "inlets"])
+def test_a_trials_assets_are_active_while_it_lives(seeder: Seeder, database: Any, port: str) -> None:
+    held(seeder, asset("here", port=port), asset("here", "new", "newer", port=port))
+    turn(seeder)
+    before = of_the_active_build(database)
+    assert active() == {"here"}
+    runs = [start(seeder, 2, f"tried-{n}") for n in (1, 2)]
+    assert active() == {"here", "new", "newer"}
+    for run in runs:
+        turn(seeder)
+        assert active() == {"here", "new", "newer"}
+        assert of_the_active_build(database) == before
+        finish_run("d", run)
+    turn(seeder)
+    assert active() == {"here"}
+    assert of_the_active_build(database) == before
+
+
+def test_what_the_active_build_has_stays_active_when_a_trial_is_gone(seeder: Seeder) -> None:
+    held(seeder, asset("here"), asset("here", "new"))
+    run = start(seeder, 2, "tried")
+    apply(seeder, Verb.PROMOTE)
+    finish_run("d", run)
+    turn(seeder)
+    assert active() == {"here", "new"}
+
+
+@pytest.mark.parametrize("by", ["pinwheel", "airflow"])
+def test_a_run_of_an_old_release_has_its_assets_when_it_is_run_again(seeder: Seeder, by: str) -> None:
+    from airflow.models.taskinstance import TaskInstance, clear_task_instances
+
+    seeder.push(asset("old"))
+    run = failed(seeder, 1, "old-one")
+    seeder.push(asset("here"))
+    turn(seeder)
+    assert active() == {"here"}
+    if by == "pinwheel":
+        clear(seeder, run)
+        assert active() == {"here", "old"}
+    else:
+        airflow(lambda s: clear_task_instances(list(s.scalars(sa.select(TaskInstance))), s))
+    turn(seeder)
+    assert active() == {"here", "old"}
+    finish_run("d", run)
+    turn(seeder)
+    assert active() == {"here"}
+
+
+def test_a_run_goes_on_with_its_assets_when_another_build_is_released(seeder: Seeder) -> None:
+    seeder.push(asset("old"))
+    run = start(seeder, 1, "slow")
+    seeder.push(asset("here"))
+    turn(seeder)
+    assert active() == {"here", "old"}
+    finish_run("d", run)
+    turn(seeder)
+    assert active() == {"here"}
+
+
+def test_the_assets_of_a_run_that_was_deleted_are_not_kept(seeder: Seeder, database: Any) -> None:
+    held(seeder, asset("here"), asset("here", "new"))
+    start(seeder, 2, "tried")
+    with database.engine().begin() as connection:
+        connection.execute(sa.text("DELETE FROM task_instance"))
+        connection.execute(sa.text("DELETE FROM dag_run"))
+    turn(seeder)
+    assert active() == {"here"}
+
+
+def test_a_trial_that_is_only_planned_makes_no_asset_active(seeder: Seeder) -> None:
+    held(seeder, asset("here"), asset("here", "new"))
+    trigger.trigger(seeder.host, "d", actor="ada", build=2, plan=True)
+    assert active() == {"here"}
+
+
+def test_a_trial_takes_no_name_and_no_uri_from_an_asset_of_a_released_build(seeder: Seeder) -> None:
+    held(seeder, asset("here", uri="x://kept/one"), asset("renamed", uri="x://kept/one"))
+    start(seeder, 2, "tried")
+    assert active() == {"here"}
+    turn(seeder)
+    assert active() == {"here"}
+
+
+@pytest.mark.parametrize(
+    "released", [("renamed", "x://kept/one"), ("new", "x://kept/two")], ids=["uri", "name"]
+)
+def test_a_trials_asset_gives_way_to_one_that_is_released(seeder: Seeder, released: tuple[str, str]) -> None:
+    name, uri = released
+    held(seeder, asset("here"), asset("new", uri="x://kept/one"), asset(name, uri=uri))
+    start(seeder, 2, "tried")
+    assert active() == {"here", "new"}
+    apply(seeder, Verb.PROMOTE, build=3)
+    assert uris() == {"x://kept/here", uri}
+    turn(seeder)
+    assert uris() == {uri}
+
+
+def uris() -> set[str]:
+    from airflow.models.asset import AssetActive
+
+    return airflow(lambda session: set(session.scalars(sa.select(AssetActive.uri))))
+
+
+def test_uninstalling_leaves_no_alias_of_ours(seeder: Seeder, database: Any) -> None:
+    held(seeder, asset("here"), asset("here", "new"))
+    start(seeder, 2, "tried")
+    count = sa.text("SELECT (SELECT count(*) FROM asset_alias) + (SELECT count(*) FROM asset_alias_asset)")
+    with database.engine().connect() as connection:
+        assert connection.execute(count).scalar() == 1 + 2
+    seeder.host.run(seeder.host.drop_own_tables)
+    with database.engine().connect() as connection:
+        assert connection.execute(count).scalar() == 0

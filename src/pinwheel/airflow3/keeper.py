@@ -14,7 +14,7 @@ from airflow.dag_processing.bundles.base import BaseDagBundle
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from attrs import frozen
 
-from pinwheel.airflow3 import bundle_rows, bundles_config, drift
+from pinwheel.airflow3 import bundle_rows, bundles_config, drift, kept_assets
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.errands import Errands, Unfinished
 from pinwheel.airflow3.guarded import Boundary
@@ -106,6 +106,7 @@ class Keeper:
         # One of several processors does these
         self._every("drift", self._drift_interval, lambda: upkeep.repair_drift(self.host), UPKEEP)
         self._every("bindings", 1.0, self._record_runs, UPKEEP)
+        self._every("assets", 1.0, self._keep_assets, UPKEEP)
         self._every("health", self._parse_interval, self._heal, UPKEEP)
         self._every("assert", 1.0, self._assert_some, UPKEEP)
         # Kept between two times: so no other does it in between
@@ -154,6 +155,11 @@ class Keeper:
         recorded = upkeep.record_outcomes(self.host, watched, newest=self._look_back, limit=RUNS)
         if recorded < RUNS:
             self._look_back = upkeep.LATELY
+
+    def _keep_assets(self) -> None:
+        """Those that runs on another build than the active one need."""
+        if self.host.run(kept_assets.unsettled):
+            self.host.run(kept_assets.settle)
 
     def _never(self, duty: str) -> float:
         """When a duty that was never done counts as done last."""

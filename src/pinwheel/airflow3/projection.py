@@ -31,7 +31,7 @@ from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from sqlalchemy import delete, event, func, literal, select, union, update
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3 import compat
+from pinwheel.airflow3 import compat, kept_assets
 from pinwheel.core.chunks import chunks
 from pinwheel.core.projection import Place, Projected, Projection
 
@@ -64,6 +64,8 @@ def reassert(session: Session, projections: Sequence[Projection]) -> None:
         groups.setdefault(p.place.bundle_name, []).append(p)
     for bundle_name, group in groups.items():
         dags = {p.dag_id: _DecodedOnce(data=dict(p.serialized)) for p in group}
+        if any(_referenced(dag, dag.data.get("dag", {})) for dag in dags.values()):
+            kept_assets.give_way(session, dags)
         with _finished(session, group, dags):
             SerializedDAG.bulk_write_to_db(bundle_name, None, list(dags.values()), None, session=session)
         _drop_references(session, group, dags)

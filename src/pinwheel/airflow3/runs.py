@@ -18,7 +18,7 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3 import compat, deadlines
+from pinwheel.airflow3 import compat, deadlines, kept_assets
 from pinwheel.airflow3.bound import BINDING, OUTCOME, VERSION
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
 from pinwheel.store import tables as t
@@ -124,7 +124,7 @@ def _check_new(session: Session, dag_id: str, run_id: str, logical_date: datetim
 
 
 def bind(session: Session, run: DagRun, dag: Any, version: DagVersion, bundle_version: str | None) -> None:
-    """Make a new run of *dag*, as loaded from *version*, use it: row, task instances and deadlines."""
+    """Make a new run of *dag*, as loaded from *version*, use it: row, task instances, deadlines, assets."""
     run.created_dag_version = version
     run.bundle_version = None if dag.disable_bundle_versioning else bundle_version
     session.flush()
@@ -133,6 +133,7 @@ def bind(session: Session, run: DagRun, dag: Any, version: DagVersion, bundle_ve
     ):
         ti.dag_version_id = version.id
     deadlines.of_new_run(session, run, dag)
+    kept_assets.keep(session, run.dag_id, version.id, dag)
 
 
 def rebind(
@@ -224,8 +225,8 @@ def clear(
     version_id = dag_version_id or run.created_dag_version_id
     dag = DBDagBag(load_op_links=False).get_dag(version_id, session) if version_id else None
     tis = [ti for ti in session.scalars(query) if dag is None or dag.has_task(ti.task_id)]
-    again = dag is not None and (bool(tis) or dag_version_id is not None)
-    taken = deadlines.take(session, run) if again else set()
+    goes_on = version_id is not None and dag is not None and (bool(tis) or dag_version_id is not None)
+    taken = deadlines.take(session, run) if goes_on else set()
     cleared = {(ti.task_id, ti.map_index) for ti in tis}
     clear_task_instances(tis, session, run_on_latest_version=False)
     if dag_version_id is not None:
@@ -239,7 +240,8 @@ def clear(
         run.clear_number += 1
         run.queued_at = timezone.utcnow()
     session.flush()
-    if again:
+    if goes_on:
+        kept_assets.keep(session, dag_id, version_id, dag)
         deadlines.give(session, run, dag, only=None if dag_version_id is not None else taken)
     return len(tis), run.clear_number, run.created_dag_version_id, run.bundle_version
 

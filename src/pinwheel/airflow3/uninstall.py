@@ -8,7 +8,7 @@ from airflow.models.dag_version import DagVersion
 from sqlalchemy import func, inspect, select
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3 import bundles_config
+from pinwheel.airflow3 import bundles_config, kept_assets
 from pinwheel.airflow3.db_manager import PinwheelDBManager
 from pinwheel.services.ports import Leftovers
 from pinwheel.store.tables import VERSION_TABLE, metadata
@@ -23,7 +23,11 @@ def own_tables(session: Session) -> list[str]:
 
 
 def drop_own_tables(session: Session) -> None:
-    """Drop them in the session's transaction (MySQL commits each statement by itself)."""
+    """Drop them in the session's transaction (MySQL commits each statement by itself).
+
+    With them goes what keeps assets active for runs on other builds.
+    """
+    kept_assets.forget(session)
     PinwheelDBManager(session).drop_tables(session.connection())
 
 
