@@ -298,6 +298,27 @@ def test_a_trials_assets_are_active_while_it_lives(seeder: Seeder, database: Any
     assert of_the_active_build(database) == before
 
 
+def test_before_airflow_3_3_2_they_are_made_active_again_by_the_dag_processor(
+    seeder: Seeder, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pinwheel.airflow3 import compat, kept_assets
+
+    held(seeder, asset("here"), asset("here", "new"))
+    run = start(seeder, 2, "tried")
+    with database.engine().begin() as connection:
+        # Its scheduler asks no alias.
+        connection.execute(sa.text("DELETE FROM asset_active WHERE name = 'new'"))
+    assert not seeder.host.run(kept_assets.unsettled)
+    monkeypatch.setattr(compat, "aliases_keep_assets_active", lambda: False)
+    assert seeder.host.run(kept_assets.unsettled)
+    seeder.host.run(kept_assets.settle)
+    assert active() == {"here", "new"}
+    turn(seeder)
+    finish_run("d", run)
+    turn(seeder)
+    assert active() == {"here"}
+
+
 def test_what_the_active_build_has_stays_active_when_a_trial_is_gone(seeder: Seeder) -> None:
     held(seeder, asset("here"), asset("here", "new"))
     run = start(seeder, 2, "tried")

@@ -102,6 +102,15 @@ def keep_result(session: Any, ti: Any) -> None:
     TaskInstanceHistory.record_ti(ti, session=session)
 
 
+def aliases_keep_assets_active() -> bool:
+    """Whether the scheduler leaves assets active that only an asset alias refers to.
+
+    From 3.3.2 on (apache/airflow#71555); before, it has them inactive again once a minute. Remove when the
+    minimum is 3.3.2.
+    """
+    return airflow_version() >= Version("3.3.2")
+
+
 def create_dagrun(dag: Any, version: Any, **arguments: Any) -> Any:
     """Create a run of *dag*, as loaded from *version*.
 

@@ -4,7 +4,8 @@ A worker starts no task that reads or writes an asset which is not active, and A
 only while the row of some Dag refers to it: that of the active build. It takes an asset under an asset alias
 for one that is referred to, too (``scheduler_job_runner.py``, ``_update_asset_orphanage``), and an alias
 belongs to no Dag. So what such runs need is put under an alias of ours, which nothing is scheduled by, and
-is taken from it when no such run is left: then it is the scheduler that has it inactive again.
+is taken from it when no such run is left: then it is the scheduler that has it inactive again. Before 3.3.2
+an alias does not count, and what it has inactive too early is made active again.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from airflow.models.dagrun import DagRun
 from airflow.serialization.definitions.assets import SerializedAsset
 from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from airflow.utils.state import DagRunState
-from sqlalchemy import delete, or_, select, tuple_
+from sqlalchemy import and_, delete, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from pinwheel.airflow3 import compat
 from pinwheel.store import tables as t
 from pinwheel.store.locking import begin_write, insert_missing
 
@@ -47,14 +49,17 @@ def keep(session: Session, dag_id: str, dag_version_id: UUID, dag: Any) -> None:
     if not wanted:
         return
     active = select(t.dag.c.dag_version_id).where(t.dag.c.dag_id == dag_id)
-    if session.scalar(active) != dag_version_id:
-        _put(session, _lock(session), wanted)
+    if session.scalar(active) == dag_version_id:
+        return
+    alias_id = _lock(session)
+    kept = _kept(session)
+    _put(session, alias_id, {key: asset for key, asset in wanted.items() if key not in kept})
 
 
 def unsettled(session: Session) -> bool:
     """Whether :func:`settle` has something to do. Reads only."""
-    needless, missing = _due(session)
-    return bool(needless or missing)
+    needless, missing, inactive = _due(session)
+    return bool(needless or missing or inactive)
 
 
 def settle(session: Session) -> None:
@@ -62,9 +67,10 @@ def settle(session: Session) -> None:
     begin_write(session)
     alias_id = _lock(session)
     # Whoever held the lock has bound a run: that is seen from here on.
-    needless, missing = _due(session)
+    needless, missing, inactive = _due(session)
     _drop(session, needless.values())
     _put(session, alias_id, missing)
+    _activate(session, inactive)
 
 
 def give_way(session: Session, dags: Mapping[str, LazyDeserializedDAG]) -> None:
@@ -97,14 +103,20 @@ def forget(session: Session) -> None:
     )
 
 
-def _due(session: Session) -> tuple[dict[Key, int], dict[Key, SerializedAsset]]:
-    """What is kept needlessly, and what is not kept yet and can be."""
+def _due(session: Session) -> tuple[dict[Key, int], dict[Key, SerializedAsset], set[Key]]:
+    """What is kept needlessly, what is not kept yet and can be, and what the scheduler took for unneeded."""
     kept, wanted = _kept(session), _wanted(session)
     contested = _contested(session, wanted)
     needless = {key: asset_id for key, asset_id in kept.items() if key not in wanted or key in contested}
     missing = {key: asset for key, asset in wanted.items() if key not in kept}
     taken = _contested(session, missing, by_active=True)
-    return needless, {key: asset for key, asset in missing.items() if key not in taken}
+    free = {key: asset for key, asset in missing.items() if key not in taken}
+    inactive = set()
+    if kept and not compat.aliases_keep_assets_active():
+        inactive = (
+            kept.keys() - needless.keys() - _contested(session, kept, by_active=True) - _active(session)
+        )
+    return needless, free, inactive
 
 
 def _of_dag(dag: Any) -> dict[Key, SerializedAsset]:
@@ -181,13 +193,25 @@ def _put(session: Session, alias_id: int, wanted: Mapping[Key, SerializedAsset])
     session.flush()
     rows = [{"alias_id": alias_id, "asset_id": model.id} for model in (*models.values(), *new)]
     insert_missing(session, alias_association_table, rows, ("alias_id", "asset_id"))
-    # The scheduler would within a minute. It reads them again before it writes one: no second row.
-    insert_missing(
-        session,
-        AssetActive.__table__,
-        [{"name": name, "uri": uri} for name, uri in sorted(free)],
-        ("name", "uri"),
+    # The scheduler would within a minute. It sees these and what is above at once: no second row.
+    _activate(session, free)
+
+
+def _activate(session: Session, keys: Iterable[Key]) -> None:
+    rows = [{"name": name, "uri": uri} for name, uri in sorted(keys)]
+    insert_missing(session, AssetActive.__table__, rows, ("name", "uri"))
+
+
+def _active(session: Session) -> set[Key]:
+    """Those under our alias that are active."""
+    rows = session.execute(
+        select(AssetActive.name, AssetActive.uri)
+        .join(AssetModel, and_(AssetModel.name == AssetActive.name, AssetModel.uri == AssetActive.uri))
+        .join(alias_association_table, _under.asset_id == AssetModel.id)
+        .join(AssetAliasModel, AssetAliasModel.id == _under.alias_id)
+        .where(AssetAliasModel.name == ALIAS)
     )
+    return {(name, uri) for name, uri in rows}
 
 
 def _contested(session: Session, wanted: Collection[Key], *, by_active: bool = False) -> set[Key]:
