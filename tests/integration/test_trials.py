@@ -215,6 +215,20 @@ def test_no_alarm_is_set_for_a_time_that_had_passed_when_a_run_is_bound_again(
     assert callbacks(database) == 1
 
 
+def test_a_deadline_whose_alert_is_gone_stays_until_the_run_gets_another_build(
+    seeder: Seeder, database: Any
+) -> None:
+    held(seeder, deadline(1), dag())
+    run = failed(seeder, 1, "again")
+    with database.engine().begin() as connection:
+        connection.execute(sa.text("UPDATE deadline SET deadline_alert_id = NULL"))
+    clear(seeder, run)
+    assert callbacks(database) == 1
+    finish_run("d", run, "failed")
+    clear(seeder, run, 2)
+    assert callbacks(database) == 0
+
+
 def test_a_deadline_that_lies_ahead_is_set_whatever_it_goes_by(seeder: Seeder) -> None:
     ahead = (
         deadline(2).pop("d.py").replace("DAGRUN_QUEUED_AT", "FIXED_DATETIME(datetime.datetime(2099, 1, 1))")

@@ -27,13 +27,15 @@ def of_new_run(session: Session, run: DagRun, dag: Any) -> None:
         session.flush()
 
 
-def take(session: Session, run: DagRun) -> set[UUID]:
+def take(session: Session, run: DagRun, *, all_alerts: bool) -> set[UUID]:
     """Take the deadlines from a run that is to be cleared which it will get anew: see :func:`give`.
 
     Those that it missed stay, with the callbacks that were started for them, and so does one whose time has
     come without the scheduler having looked; but not if its time goes by when the run is queued, which a
-    clear changes. Airflow 3.3.2 would fail in setting that time (apache/airflow#70368). Returns of which
-    alerts those are that were taken.
+    clear changes. Airflow 3.3.2 would fail in setting that time (apache/airflow#70368). One whose alert is
+    gone, with the rows of a version that were written anew say, cannot be made again: it is taken with
+    ``all_alerts`` only, which is for a run that gets another version. Returns of which alerts those are that
+    were taken.
     """
     now = timezone.utcnow()
     taken = set()
@@ -42,6 +44,8 @@ def take(session: Session, run: DagRun) -> set[UUID]:
         by_queue = (
             alert is not None and alert.reference.get(ReferenceModels.REFERENCE_TYPE_FIELD) == _BY_QUEUE
         )
+        if alert is None and not all_alerts:
+            continue
         if by_queue or deadline.deadline_time > now:
             taken.add(deadline.deadline_alert_id)
             session.delete(deadline)

@@ -226,7 +226,7 @@ def clear(
     dag = DBDagBag(load_op_links=False).get_dag(version_id, session) if version_id else None
     tis = [ti for ti in session.scalars(query) if dag is None or dag.has_task(ti.task_id)]
     goes_on = version_id is not None and dag is not None and (bool(tis) or dag_version_id is not None)
-    taken = deadlines.take(session, run) if goes_on else set()
+    taken = deadlines.take(session, run, all_alerts=dag_version_id is not None) if goes_on else set()
     cleared = {(ti.task_id, ti.map_index) for ti in tis}
     clear_task_instances(tis, session, run_on_latest_version=False)
     if dag_version_id is not None:
