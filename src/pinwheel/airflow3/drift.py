@@ -18,6 +18,7 @@ from airflow.utils.state import DagRunState
 from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from pinwheel.airflow3 import kept_assets
 from pinwheel.airflow3.bound import BINDING, OUTCOME
 from pinwheel.airflow3.projection import REFERENCES
 from pinwheel.airflow3.tries import word_of
@@ -102,6 +103,7 @@ def observe(session: Session, dags: Mapping[str, ManagedDag]) -> dict[str, Obser
                     exists().where(model.dag_id == DagModel.dag_id).label(table)
                     for table, model in REFERENCES.items()
                 ),
+                kept_assets.ANY.label("keeps_assets"),
             )
             .select_from(DagModel)
             .outerjoin(DagVersion, and_(DagVersion.dag_id == DagModel.dag_id, DagVersion.id.in_(versions)))
@@ -115,6 +117,7 @@ def observe(session: Session, dags: Mapping[str, ManagedDag]) -> dict[str, Obser
                 highest=max(seen["highest"] or 0, 0),
                 drift=_drift(session, dag, seen) if _differs(dag, seen) else None,
                 references=frozenset(table for table in REFERENCES if seen[table]),
+                keeps_assets=seen["keeps_assets"],
             )
     return found
 

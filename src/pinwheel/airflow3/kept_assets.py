@@ -22,7 +22,7 @@ from airflow.models.dagrun import DagRun
 from airflow.serialization.definitions.assets import SerializedAsset
 from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from airflow.utils.state import DagRunState
-from sqlalchemy import and_, delete, or_, select, tuple_
+from sqlalchemy import and_, delete, exists, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import compat
@@ -41,6 +41,8 @@ _REFERRED_TO = or_(
     AssetModel.scheduled_dags.any(), AssetModel.producing_tasks.any(), AssetModel.consuming_tasks.any()
 )
 _under = alias_association_table.c
+ANY = exists().where(AssetAliasModel.name == ALIAS, _under.alias_id == AssetAliasModel.id).correlate(None)
+"""Whether any asset is kept."""
 
 
 def keep(session: Session, dag_id: str, dag_version_id: UUID, dag: Any) -> None:

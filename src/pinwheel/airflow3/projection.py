@@ -64,7 +64,10 @@ def reassert(session: Session, projections: Sequence[Projection]) -> None:
         groups.setdefault(p.place.bundle_name, []).append(p)
     for bundle_name, group in groups.items():
         dags = {p.dag_id: _DecodedOnce(data=dict(p.serialized)) for p in group}
-        if any(_referenced(dag, dag.data.get("dag", {})) for dag in dags.values()):
+        if any(
+            p.keeps_assets is not False and _referenced(dags[p.dag_id], dags[p.dag_id].data.get("dag", {}))
+            for p in group
+        ):
             kept_assets.give_way(session, dags)
         with _finished(session, group, dags):
             SerializedDAG.bulk_write_to_db(bundle_name, None, list(dags.values()), None, session=session)

@@ -82,6 +82,8 @@ class Projection:
     """What was written to that version before; parts of it that still stand are left alone."""
     references: frozenset[str] | None = None
     """Tables in which Airflow has asset references of the Dag; None: nobody looked yet."""
+    keeps_assets: bool | None = None
+    """Whether assets are kept active for runs on other builds than the active ones; None: nobody looked."""
 
 
 def serialized_for(

@@ -57,6 +57,8 @@ class Observed:
     """How they differ from the active release; None: they do not, or there is none."""
     references: frozenset[str]
     """Tables that have asset references of the Dag."""
+    keeps_assets: bool | None = None
+    """Whether assets are kept active for runs on other builds than the active ones; None: nobody looked."""
 
 
 @frozen(kw_only=True)

@@ -406,6 +406,7 @@ def projections_for(
                 dag_version_id=dag_version_id,
                 written=_written(written) if written is not None else None,
                 references=seen.references if seen else None,
+                keeps_assets=seen.keeps_assets if seen else None,
             )
         )
     return projections
