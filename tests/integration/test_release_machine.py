@@ -1,4 +1,4 @@
-"""Pushes, pins, rollbacks, deletions, foreign writers and runs in any order, against a dictionary.
+"""Pushes, pins, rollbacks, rejections, deletions, foreign writers, runs in any order, against a dictionary.
 
 The services and Airflow's models are real, the database is SQLite; only the parses are made in advance.
 """
@@ -46,6 +46,12 @@ class Model:
     """Its file is gone from the newest version of the bundle."""
     trail: list[Text] = field(factory=list)
     """Where a rollback without a target goes back to: the builds that led here, the last is active."""
+    rejected: list[Text] = field(factory=list)
+
+    def on_purpose(self, text: Text) -> None:
+        """Somebody says why it is right after all, where it is not what runs already."""
+        if (text != self.active or self.retired) and text in self.rejected:
+            self.rejected.remove(text)
 
     def release(self, text: Text, *, back: bool = False) -> None:
         if back and text in self.trail:
@@ -136,7 +142,8 @@ class Machine(RuleBasedStateMachine):
             if text is None:
                 continue
             model.push(text)
-            if not model.pinned and (model.active != text or model.retired):
+            held = text in model.rejected and model.active != text
+            if not model.pinned and not held and (model.active != text or model.retired):
                 model.release(text)
                 self.drifted.discard(dag_id)
         for dag_id in changes:
@@ -161,9 +168,10 @@ class Machine(RuleBasedStateMachine):
     def pin(self, dag_id: str, data: st.DataObject, given: bool) -> None:
         model = self.model[dag_id]
         text = self._target(data, model, given)
-        self._change([dag_id], Verb.PIN, build=model.number(text))
+        self._change([dag_id], Verb.PIN, build=model.number(text), reason="it is right")
         text = text or model.active
         assert text
+        model.on_purpose(text)
         if model.retired or text != model.active:
             model.release(text)
         model.pinned = True
@@ -172,7 +180,7 @@ class Machine(RuleBasedStateMachine):
     def unpin(self, dag_ids: list[str]) -> None:
         self._change(dag_ids, Verb.UNPIN)
         for model in (self.model[dag_id] for dag_id in dag_ids):
-            if model.pinned and model.newest != model.active:
+            if model.pinned and model.newest != model.active and model.newest not in model.rejected:
                 assert model.newest
                 model.release(model.newest)
             model.pinned = False
@@ -186,27 +194,53 @@ class Machine(RuleBasedStateMachine):
             with pytest.raises(Refused):
                 self._change([dag_id], Verb.PROMOTE, build=number if given else None)
             return
-        self._change([dag_id], Verb.PROMOTE, build=number if given else None)
+        self._change([dag_id], Verb.PROMOTE, build=number if given else None, reason="it is right")
         assert text
+        model.on_purpose(text)
         if text != model.active or model.retired:
             model.release(text)
 
-    @rule(dag_id=A_DAG, data=st.data(), given=st.booleans())
-    def roll_back(self, dag_id: str, data: st.DataObject, given: bool) -> None:
+    @rule(dag_id=A_DAG, data=st.data(), given=st.booleans(), blame=st.booleans())
+    def roll_back(self, dag_id: str, data: st.DataObject, given: bool, blame: bool) -> None:
         model = self.model[dag_id]
         text = self._target(data, model, given)
         if not given:
-            before = [each for each in model.trail if each != model.active]
+            before = [each for each in model.trail if each != model.active and each not in model.rejected]
             if not before:
                 with pytest.raises(NotFound):
                     self._change([dag_id], Verb.ROLLBACK)
                 return
         number = model.number(text)
-        self._change([dag_id], Verb.ROLLBACK, build=number)
+        self._change([dag_id], Verb.ROLLBACK, build=number, to_blame=blame, reason="it is right")
         text = text or before[-1]
-        if text != model.active or model.retired:
-            model.release(text, back=True)
-            model.pinned = True
+        model.pinned = True
+        if text == model.active and not model.retired:
+            return
+        model.on_purpose(text)
+        if blame and model.active and not model.retired and model.active not in model.rejected:
+            model.rejected.append(model.active)
+        model.release(text, back=True)
+
+    @rule(dag_id=A_DAG, data=st.data())
+    def reject(self, dag_id: str, data: st.DataObject) -> None:
+        model = self.model[dag_id]
+        text = data.draw(st.sampled_from(model.builds))
+        (done,) = self._change([dag_id], Verb.REJECT, build=model.number(text))
+        assert done.changed == (text not in model.rejected)
+        if done.changed:
+            model.rejected.append(text)
+
+    @rule(dag_id=A_DAG, data=st.data())
+    def lift(self, dag_id: str, data: st.DataObject) -> None:
+        model = self.model[dag_id]
+        text = data.draw(st.sampled_from(model.builds))
+        (done,) = self._change([dag_id], Verb.LIFT, build=model.number(text))
+        assert done.changed == (text in model.rejected)
+        if not done.changed:
+            return
+        model.rejected.remove(text)
+        if not model.pinned and not model.retired and text == model.newest and text != model.active:
+            model.release(text)
 
     @rule(dag_id=A_DAG, verb=st.sampled_from([Verb.PIN, Verb.UNPIN, Verb.PROMOTE, Verb.ROLLBACK]))
     def from_a_stale_view(self, dag_id: str, verb: Verb) -> None:
@@ -220,11 +254,13 @@ class Machine(RuleBasedStateMachine):
         model = self.model[dag_id]
         self.serial += 1
         request = f"request {self.serial}"
-        first = self._change([dag_id], Verb.PIN, build=1, request_id=request)
+        wanted = {"build": 1, "request_id": request, "reason": "it is right"}
+        first = self._change([dag_id], Verb.PIN, **wanted)
+        model.on_purpose(model.builds[0])
         if model.retired or model.active != model.builds[0]:
             model.release(model.builds[0])
         model.pinned = True
-        second = self._change([dag_id], Verb.PIN, build=1, request_id=request)
+        second = self._change([dag_id], Verb.PIN, **wanted)
         assert not second[0].changed
         assert second[0].release == first[0].release
 
@@ -377,6 +413,8 @@ class Machine(RuleBasedStateMachine):
             assert (status.track == "pinned") == model.pinned
             assert status.retired == model.retired
             assert (status.broken is not None) == model.broken
+            held_by_it = model.active != model.newest and model.newest in model.rejected
+            assert ("rejected" in {hold.kind for hold in status.holds}) == held_by_it
 
     @invariant()
     def each_run_is_on_its_build(self) -> None:
