@@ -67,7 +67,7 @@ def _rollbacks(fleet: Fleet, count: int) -> dict[str, Any]:
         commands.append(time.time() - began)
         rolled.append(_run(fleet, began, "m1"))
         parses += fleet.forks.total - before
-        releases.promote(project.SUBJECT)
+        releases.promote(project.SUBJECT, reason="bench")
     return {"plain": plain, "rolled": rolled, "commands": commands, "parses": parses}
 
 

@@ -110,8 +110,8 @@ def test_active_is_latest__after_every_kind_of_release(airflow, pinwheel, push):
     third = push(three)
     assert seen() == expect("m3", third)
     for change, mark, sha, kind in (
-        (lambda: pinwheel.rollback(dag_id), "m2", second, "rollback"),
-        (lambda: pinwheel.rollback(dag_id, build=1), "m1", first, "rollback"),
+        (lambda: pinwheel.rollback(dag_id, to_blame=False), "m2", second, "rollback"),
+        (lambda: pinwheel.rollback(dag_id, build=1, to_blame=False), "m1", first, "rollback"),
         (lambda: pinwheel.promote(dag_id, build=2), "m2", second, "promote"),
         (lambda: pinwheel.pin(dag_id, to_release=1), "m1", first, "pin"),
         (lambda: pinwheel.unpin(dag_id), "m3", third, "unpin"),
@@ -519,7 +519,7 @@ def test_a_dag_keeps_its_schedule_after_a_rollback(airflow, pinwheel, push):
     assert mark_of(airflow, dag_id, runs[0]["dag_run_id"]) == "m1"
     airflow.api().patch(f"/api/v2/dags/{dag_id}", json={"is_paused": True}).raise_for_status()
     # Paused is the operator's: no release touches it.
-    pinwheel.promote(dag_id)
+    pinwheel.promote(dag_id, reason="the new schedule was right")
     assert airflow.get(f"/api/v2/dags/{dag_id}")["is_paused"]
 
 
