@@ -101,7 +101,7 @@ def compare(
         sizes = line.sizes(session, {*before.values(), *after.values()})
         structure = differences.structure(stored[old.id], stored[new.id])
         numbers = releases.numbers_by_build(session, dag_id)
-        rejected = rejections.of_dags(session, [dag_id]).get(dag_id, ())
+        rejected = rejections.of_dag(session, dag_id)
         links = Links.to(host, session, [(build.bundle_name, build.bundle_version) for build in (old, new)])
         return Comparison(
             dag_id=dag_id,

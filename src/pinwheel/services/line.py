@@ -132,7 +132,7 @@ def line(
         places += [(released[item.build_id].bundle_name, item.bundle_version) for item in ledgered]
         links = Links.to(host, session, places)
         numbers = releases.numbers_by_build(session, dag_id)
-        rejected = rejections.of_dags(session, [dag_id]).get(dag_id, ())
+        rejected = rejections.of_dag(session, dag_id)
         top = shown[0] if shown else earlier
         end = store.released_after(session, dag_id, top.release) if top is not None and before else None
 

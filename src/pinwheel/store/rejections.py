@@ -29,6 +29,11 @@ def of_dags(session: Session, dag_ids: Collection[str]) -> dict[str, list[Reject
     return found
 
 
+def of_dag(session: Session, dag_id: str) -> list[Rejection]:
+    """The rejections of one Dag that were not lifted, oldest first."""
+    return of_dags(session, [dag_id]).get(dag_id, [])
+
+
 def of_newest(session: Session, dag_ids: Collection[str] | None = None) -> dict[str, Rejection]:
     """The rejection of the newest build of each of these Dags (all without), of those that have one."""
     c = t.rejection.c

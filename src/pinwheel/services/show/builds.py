@@ -198,7 +198,7 @@ def builds(host: Host, dag_id: str) -> list[BuildView]:
     def work(session: Session) -> list[BuildView]:
         managed(session, dag_id)
         numbers = release_store.numbers_by_build(session, dag_id)
-        rejected = rejections.of_dags(session, [dag_id]).get(dag_id, ())
+        rejected = rejections.of_dag(session, dag_id)
         good = [
             BuildView.of(build, numbers.get(build.id, ()), rejected)
             for build in store.of_dag(session, dag_id)
