@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from harness.inprocess import bound_airflow
 from harness.seed import Seeder
 from pinwheel.core.release import Verb
 from pinwheel.services import change
@@ -134,22 +132,14 @@ KINDS = {
 
 
 @pytest.fixture
-def database(database_source: Any) -> Iterator[Any]:
-    made = database_source.create()
-    with bound_airflow(made):
-        yield made
-    made.drop()
-
-
-@pytest.fixture
-def seeder(database: Any, tmp_path: Path) -> Seeder:
+def seeder(airflow_database: Any, tmp_path: Path) -> Seeder:
     return Seeder(tmp_path)
 
 
-def rows(database: Any, dag_id: str = "d") -> dict[str, Any]:
+def rows(airflow_database: Any, dag_id: str = "d") -> dict[str, Any]:
     """Airflow's rows of a Dag: all of its tables, and the newest version with what hangs on it."""
     found: dict[str, Any] = {}
-    with database.engine().connect() as connection:
+    with airflow_database.engine().connect() as connection:
         for table, column in DAG_TABLES.items():
             result = connection.execute(sa.text(f"SELECT * FROM {table} WHERE {column} = :d"), {"d": dag_id})
             found[table] = sorted(
@@ -209,38 +199,40 @@ def _without_alert_ids(serialized: Any) -> Any:
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.permutations(KINDS, 2)))
-def test_a_rollback_restores_every_field(database: Any, seeder: Seeder, first: str, second: str) -> None:
+def test_a_rollback_restores_every_field(
+    airflow_database: Any, seeder: Seeder, first: str, second: str
+) -> None:
     seeder.push({"d.py": KINDS[first]})
-    before = rows(database)
+    before = rows(airflow_database)
     seeder.push({"d.py": KINDS[second]})
-    between = rows(database)
+    between = rows(airflow_database)
     assert between != before
 
     back = change.Change(verb=Verb.ROLLBACK, dag_ids=["d"], actor="ada", to_blame=False)
     done = change.apply(seeder.host, back)
 
     assert done[0].release == 3
-    assert rows(database) == before
+    assert rows(airflow_database) == before
 
     change.apply(seeder.host, change.Change(verb=Verb.UNPIN, dag_ids=["d"], actor="ada"))
-    assert rows(database) == between
+    assert rows(airflow_database) == between
 
 
-def test_paused_is_never_touched(database: Any, seeder: Seeder) -> None:
+def test_paused_is_never_touched(airflow_database: Any, seeder: Seeder) -> None:
     seeder.push({"d.py": PLAIN})
-    with database.engine().begin() as connection:
+    with airflow_database.engine().begin() as connection:
         connection.execute(sa.text("UPDATE dag SET is_paused = :no"), {"no": False})
     seeder.push({"d.py": RICH})
     change.apply(seeder.host, change.Change(verb=Verb.ROLLBACK, dag_ids=["d"], actor="ada"))
-    with database.engine().connect() as connection:
+    with airflow_database.engine().connect() as connection:
         assert connection.execute(sa.text("SELECT is_paused FROM dag")).scalar() in (False, 0)
 
 
-def test_deadlines_come_back_as_rows_of_the_new_version(database: Any, seeder: Seeder) -> None:
+def test_deadlines_come_back_as_rows_of_the_new_version(airflow_database: Any, seeder: Seeder) -> None:
     seeder.push({"d.py": DEADLINE})
     seeder.push({"d.py": PLAIN})
     change.apply(seeder.host, change.Change(verb=Verb.ROLLBACK, dag_ids=["d"], actor="ada"))
-    with database.engine().connect() as connection:
+    with airflow_database.engine().connect() as connection:
         alerts = connection.execute(
             sa.text(
                 "SELECT a.interval, a.reference FROM deadline_alert a"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 
 from harness import auth_manager
-from harness.inprocess import bound_airflow
 from harness.prebuilt import finish_run
 from harness.seed import Seeder
 from pinwheel.core.release import Verb
@@ -19,15 +18,7 @@ from pinwheel.services import change, trigger
 
 
 @pytest.fixture
-def database(database_source: Any) -> Iterator[Any]:
-    made = database_source.create()
-    with bound_airflow(made):
-        yield made
-    made.drop()
-
-
-@pytest.fixture
-def seeder(database: Any, tmp_path: Path) -> Seeder:
+def seeder(airflow_database: Any, tmp_path: Path) -> Seeder:
     return Seeder(tmp_path)
 
 
@@ -95,7 +86,7 @@ def airflow(work: Callable[[Any], Any]) -> Any:
 
 @pytest.mark.filterwarnings("ignore:.*deprecated_permissions:UserWarning")
 def test_a_trial_never_touches_permissions(
-    seeder: Seeder, database: Any, monkeypatch: pytest.MonkeyPatch
+    seeder: Seeder, airflow_database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with auth_manager.noting(monkeypatch) as told:
         held(seeder, dag(access("one")), dag(access("one", "two")))
@@ -103,7 +94,7 @@ def test_a_trial_never_touches_permissions(
         told.clear()
         start(seeder, 2, "tried")
         # `airflow db clean` may take a trial's version when its runs are gone; the next trial makes it again.
-        with database.engine().begin() as connection:
+        with airflow_database.engine().begin() as connection:
             connection.execute(sa.text("DELETE FROM task_instance"))
             connection.execute(sa.text("DELETE FROM dag_run"))
         assert seeder.host.run(lambda session: seeder.host.delete_unused_versions(session, trials(session)))
@@ -150,8 +141,8 @@ def deadlines(run_id: str) -> list[tuple[int, float, bool]]:
         )
 
 
-def callbacks(database: Any) -> int:
-    with database.engine().connect() as connection:
+def callbacks(airflow_database: Any) -> int:
+    with airflow_database.engine().connect() as connection:
         return int(connection.execute(sa.text("SELECT count(*) FROM callback")).scalar_one())
 
 
@@ -166,23 +157,25 @@ def clear(seeder: Seeder, run_id: str, build: int | None = None) -> None:
     assert cleared.changed
 
 
-def test_a_trial_has_the_deadlines_of_its_build(seeder: Seeder, database: Any) -> None:
+def test_a_trial_has_the_deadlines_of_its_build(seeder: Seeder, airflow_database: Any) -> None:
     held(seeder, deadline(1), deadline(2), dag())
     assert [deadlines(start(seeder, build, f"on-{build}")) for build in (1, 2, 3)] == [
         [(1, 1.0, False)],
         [(-2, 2.0, False)],
         [],
     ]
-    assert callbacks(database) == 2
+    assert callbacks(airflow_database) == 2
 
 
-def test_a_run_that_is_bound_again_has_the_deadlines_of_that_build(seeder: Seeder, database: Any) -> None:
+def test_a_run_that_is_bound_again_has_the_deadlines_of_that_build(
+    seeder: Seeder, airflow_database: Any
+) -> None:
     held(seeder, deadline(1), deadline(2), dag())
     run = failed(seeder, 1, "again")
     for build, expected in ((2, [(-2, 2.0, False)]), (3, []), (1, [(1, 1.0, False)])):
         clear(seeder, run, build)
         assert deadlines(run) == expected
-        assert callbacks(database) == len(expected)
+        assert callbacks(airflow_database) == len(expected)
         finish_run("d", run, "failed")
     # On the build that it has: as Airflow's own clear does it.
     clear(seeder, run)
@@ -198,7 +191,7 @@ def test_a_run_that_has_none_of_its_tasks_left_gets_the_deadlines_of_its_build_t
 
 
 def test_no_alarm_is_set_for_a_time_that_had_passed_when_a_run_is_bound_again(
-    seeder: Seeder, database: Any
+    seeder: Seeder, airflow_database: Any
 ) -> None:
     held(seeder, deadline(1, "DAGRUN_LOGICAL_DATE"), deadline(2, "DAGRUN_LOGICAL_DATE"))
     run = trigger.trigger(
@@ -206,27 +199,27 @@ def test_no_alarm_is_set_for_a_time_that_had_passed_when_a_run_is_bound_again(
     ).run_id
     ((number, _, _),) = deadlines(run)
     assert number == 1
-    with database.engine().begin() as connection:
+    with airflow_database.engine().begin() as connection:
         connection.execute(sa.text("UPDATE deadline SET missed = :yes"), {"yes": True})
     finish_run("d", run, "failed")
     clear(seeder, run, 2)
     # What the run missed stays told; that it can not keep an hour of that day again is not told twice.
     assert [(number, missed) for number, _, missed in deadlines(run)] == [(1, True)]
-    assert callbacks(database) == 1
+    assert callbacks(airflow_database) == 1
 
 
 def test_a_deadline_whose_alert_is_gone_stays_until_the_run_gets_another_build(
-    seeder: Seeder, database: Any
+    seeder: Seeder, airflow_database: Any
 ) -> None:
     held(seeder, deadline(1), dag())
     run = failed(seeder, 1, "again")
-    with database.engine().begin() as connection:
+    with airflow_database.engine().begin() as connection:
         connection.execute(sa.text("UPDATE deadline SET deadline_alert_id = NULL"))
     clear(seeder, run)
-    assert callbacks(database) == 1
+    assert callbacks(airflow_database) == 1
     finish_run("d", run, "failed")
     clear(seeder, run, 2)
-    assert callbacks(database) == 0
+    assert callbacks(airflow_database) == 0
 
 
 def test_a_deadline_that_lies_ahead_is_set_whatever_it_goes_by(seeder: Seeder) -> None:
@@ -274,7 +267,7 @@ def active() -> set[str]:
     return airflow(lambda session: set(session.scalars(sa.select(AssetActive.name))))
 
 
-def of_the_active_build(database: Any) -> dict[str, list[Any]]:
+def of_the_active_build(airflow_database: Any) -> dict[str, list[Any]]:
     """What Airflow's rows say of the Dag's assets and schedule, and of assets that it has: all columns."""
     tables = (
         "dag_schedule_asset_reference",
@@ -282,7 +275,7 @@ def of_the_active_build(database: Any) -> dict[str, list[Any]]:
         "task_outlet_asset_reference",
         "task_inlet_asset_reference",
     )
-    with database.engine().connect() as connection:
+    with airflow_database.engine().connect() as connection:
         found = {
             table: sorted(map(str, connection.execute(sa.text(f"SELECT * FROM {table}")))) for table in tables
         }
@@ -295,31 +288,31 @@ def of_the_active_build(database: Any) -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("port", ["outlets", "inlets"])
-def test_a_trials_assets_are_active_while_it_lives(seeder: Seeder, database: Any, port: str) -> None:
+def test_a_trials_assets_are_active_while_it_lives(seeder: Seeder, airflow_database: Any, port: str) -> None:
     held(seeder, asset("here", port=port), asset("here", "new", "newer", port=port))
     turn(seeder)
-    before = of_the_active_build(database)
+    before = of_the_active_build(airflow_database)
     assert active() == {"here"}
     runs = [start(seeder, 2, f"tried-{n}") for n in (1, 2)]
     assert active() == {"here", "new", "newer"}
     for run in runs:
         turn(seeder)
         assert active() == {"here", "new", "newer"}
-        assert of_the_active_build(database) == before
+        assert of_the_active_build(airflow_database) == before
         finish_run("d", run)
     turn(seeder)
     assert active() == {"here"}
-    assert of_the_active_build(database) == before
+    assert of_the_active_build(airflow_database) == before
 
 
 def test_before_airflow_3_3_2_they_are_made_active_again_by_the_dag_processor(
-    seeder: Seeder, database: Any, monkeypatch: pytest.MonkeyPatch
+    seeder: Seeder, airflow_database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pinwheel.airflow3 import compat, kept_assets
 
     held(seeder, asset("here"), asset("here", "new"))
     run = start(seeder, 2, "tried")
-    with database.engine().begin() as connection:
+    with airflow_database.engine().begin() as connection:
         # Its scheduler asks no alias.
         connection.execute(sa.text("DELETE FROM asset_active WHERE name = 'new'"))
     assert not seeder.host.run(kept_assets.unsettled)
@@ -374,10 +367,10 @@ def test_a_run_goes_on_with_its_assets_when_another_build_is_released(seeder: Se
     assert active() == {"here"}
 
 
-def test_the_assets_of_a_run_that_was_deleted_are_not_kept(seeder: Seeder, database: Any) -> None:
+def test_the_assets_of_a_run_that_was_deleted_are_not_kept(seeder: Seeder, airflow_database: Any) -> None:
     held(seeder, asset("here"), asset("here", "new"))
     start(seeder, 2, "tried")
-    with database.engine().begin() as connection:
+    with airflow_database.engine().begin() as connection:
         connection.execute(sa.text("DELETE FROM task_instance"))
         connection.execute(sa.text("DELETE FROM dag_run"))
     turn(seeder)
@@ -418,12 +411,12 @@ def uris() -> set[str]:
     return airflow(lambda session: set(session.scalars(sa.select(AssetActive.uri))))
 
 
-def test_uninstalling_leaves_no_alias_of_ours(seeder: Seeder, database: Any) -> None:
+def test_uninstalling_leaves_no_alias_of_ours(seeder: Seeder, airflow_database: Any) -> None:
     held(seeder, asset("here"), asset("here", "new"))
     start(seeder, 2, "tried")
     count = sa.text("SELECT (SELECT count(*) FROM asset_alias) + (SELECT count(*) FROM asset_alias_asset)")
-    with database.engine().connect() as connection:
+    with airflow_database.engine().connect() as connection:
         assert connection.execute(count).scalar() == 1 + 2
     seeder.host.run(seeder.host.drop_own_tables)
-    with database.engine().connect() as connection:
+    with airflow_database.engine().connect() as connection:
         assert connection.execute(count).scalar() == 0
