@@ -42,7 +42,7 @@ def test_a_held_dag_shows_the_newest_build_and_how_far_behind_it_is(visitor: Vis
     row = line(shown(visitor, fleet), fleet.held)
     expect(row).to_contain_text("Build 2")
     expect(row).to_contain_text("held")
-    expect(row).to_contain_text("1 behind")
+    expect(row).to_contain_text("1 version behind")
     expect(row).to_contain_text("The second state")
 
 
@@ -58,7 +58,7 @@ def test_the_error_of_a_broken_commit_is_one_click_away(visitor: Visitor, fleet:
     line(page, fleet.broken).get_by_role("button", name="Broken").click()
     dialog = visitor.page.get_by_role("dialog")
     expect(dialog).to_contain_text("NameError: name 'this' is not defined")
-    expect(dialog).to_contain_text(fleet.third[:8])
+    expect(dialog).to_contain_text(fleet.breaking[:8])
     visitor.check_accessibility("[role=dialog]")
     visitor.page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
@@ -271,7 +271,8 @@ def test_the_keyboard_is_enough_to_roll_back(visitor: Visitor, fleet: Fleet) -> 
     expect(dialog).to_contain_text("Done")
     visitor.page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    assert fleet.status(dag_id)["active_build"] == 1
+    status = fleet.status(dag_id)
+    assert (status["track"], status["kind"], status["reason"]) == ("pinned", "rollback", "by keyboard")
 
 
 def test_a_reader_sees_everything_and_no_action_and_the_server_refuses(window: Any, fleet: Fleet) -> None:

@@ -24,6 +24,7 @@ from pinwheel.api import (
 )
 from pinwheel.api.document import document
 from pinwheel.core import diff, graph
+from pinwheel.core.behind import Behind
 from pinwheel.core.layout import Row
 from pinwheel.core.why_held import Hold
 from pinwheel.services import (
@@ -80,6 +81,7 @@ VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (views.StatusView, schemas.DagStatus),
     (views.BrokenView, schemas.Broken),
     (Hold, schemas.Hold),
+    (Behind, schemas.Behind),
     (history.TryView, schemas.Try),
     (ran.VersionView, history_schemas.Version),
     (grid.GridRunView, history_schemas.GridRun),

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 
 from harness import faults, invariants
 from harness.faults import TRIED
-from harness.inprocess import bound_airflow
+from harness.inprocess import bound_airflow, stock_run
 from harness.operations import DAGS, World
-from harness.prebuilt import BROKEN, Text
+from harness.prebuilt import BROKEN, Prebuilt, Text, start_run
 from pinwheel.core.errors import Conflict, NotFound, PinwheelError, Refused
 from pinwheel.core.release import Verb
 from pinwheel.services import upkeep
@@ -299,3 +299,52 @@ def test_registrations_during_releases_lose_nothing(database: Any, world: World)
             sa.text("SELECT digest FROM pinwheel_build WHERE dag_id = 'a' ORDER BY build")
         )
         assert list(rows.scalars())[2:] == pushed
+
+
+@pytest.mark.postgres
+@pytest.mark.acceptance("pushes", 16)
+def test_a_thousand_runs_made_and_started_during_releases_have_versions_in_which_their_builds_stand(
+    postgres: Any,
+) -> None:
+    """Airflow's own trigger reads the Dag's version and its newest version row in two statements."""
+    threads, each = 4, 250
+    database = postgres.create()
+    with bound_airflow(database):
+        pusher = Prebuilt()
+        pusher.push({"a": Text(), "b": Text()})
+        made = threading.Semaphore(0)
+
+        def trigger(thread: int) -> None:
+            for number in range(each):
+                run_id = f"run-{thread}-{number}"
+                stock_run("a", run_id)
+                start_run("a", run_id)
+                made.release()
+
+        def push() -> int:
+            pushes = 0
+            for _ in range(threads * each // 10):
+                for _ in range(10):
+                    assert made.acquire(timeout=60)
+                pushes += 1
+                # Some make a release, others are followed to.
+                pusher.push({"a": Text(body=pushes)} if pushes % 4 else {})
+            return pushes
+
+        outcomes = at_once(push, *(partial(trigger, thread) for thread in range(threads)))
+        invariants.check(database.engine())
+        with database.engine().connect() as connection:
+            runs = connection.execute(
+                sa.text(
+                    "SELECT r.build_id, s.build_id, d.bundle_version FROM dag_run d"
+                    " JOIN pinwheel_release r ON r.dag_version_id = d.created_dag_version_id"
+                    " JOIN pinwheel_bundle_version v ON v.version = d.bundle_version"
+                    " LEFT JOIN pinwheel_stand s ON s.dag_id = d.dag_id AND s.first_seq <= v.seq"
+                    " AND (s.last_seq IS NULL OR s.last_seq >= v.seq)"
+                )
+            ).all()
+    database.drop()
+    assert outcomes == [threads * each // 10, *[None] * threads]
+    assert len(runs) == threads * each
+    assert [run for run in runs if run[0] != run[1]] == []
+    assert len({run[0] for run in runs}) > 40, "they were made while there were releases"

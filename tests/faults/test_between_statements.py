@@ -146,6 +146,7 @@ def test_a_lost_connection_is_retried_and_the_act_done_exactly_once(
             assert all(each.changed and each.release for each in outcome), outcome
 
 
+@pytest.mark.acceptance("pushes", 10)
 @every_operation
 def test_a_process_killed_between_any_two_statements_leaves_all_or_nothing(
     database: Any, operation: Operation, impatient: None

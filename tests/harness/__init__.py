@@ -8,6 +8,7 @@ redis       a Redis server on a free port (CeleryExecutor)
 airflow_env AirflowEnv: one isolated deployment whose components start, stop, crash and restart
 bundles     entries of ``dag_bundle_config_list``
 gitrepo     GitRepo: a real git repository that tests push to
+followers   the versions of new runs of Dags that follow
 kube_api    a Kubernetes API server, with the small cluster of kube_cluster behind it
 dags        Dag sources whose tasks print what really ran
 """

@@ -34,6 +34,7 @@ BUDGETS: Mapping[str, float] = {
     "integration/test_files_that_move.py": 150,
     "integration/test_harness.py": 150,
     "integration/test_invariants.py": 200,
+    "integration/test_life_of_places.py": 150,
     "integration/test_truth.py": 350,
     "migration/test_adoption.py": 200,
     "migration/test_tables.py": 250,

@@ -34,6 +34,11 @@ def folder(name: str, path: Path, **kwargs: Any) -> dict[str, Any]:
     return _entry(name, "pinwheel.bundles.FolderBundle", path=str(path), **kwargs)
 
 
+def manifests(name: str, source: Path, **kwargs: Any) -> dict[str, Any]:
+    """``harness.manifest_bundle``: a class that gives data with its versions."""
+    return _entry(name, "harness.manifest_bundle.ManifestBundle", source=str(source), **kwargs)
+
+
 def _entry(name: str, classpath: str, **kwargs: Any) -> dict[str, Any]:
     kwargs.setdefault("refresh_interval", REFRESH_SECONDS)
     return {"name": name, "classpath": classpath, "kwargs": kwargs}

@@ -34,12 +34,15 @@ class Fleet:
         self.first = repo.commit(self._files("m1"), message="The first state")
         self._settle(self.first)
         self.releases.pin(self.held, reason="month-end closing")
+        repo.commit(dag(self.broken, "m2", dag_args="tags=['plain']"))
+        self._settle(repo.head())
+        self.breaking = repo.commit(broken(f"{self.broken}.py"), message="Break it")
+        self._settle(self.breaking)
+        # The last: what no later commit was followed to goes back to the build before.
         self.second = repo.commit(
-            self._files("m2", but_not=(self.quiet,)), message="The second state\n\nMore."
+            self._files("m2", but_not=(self.quiet, self.broken)), message="The second state\n\nMore."
         )
         self._settle(self.second)
-        self.third = repo.commit(broken(f"{self.broken}.py"), message="Break it")
-        self._settle(self.third)
         self.releases.rollback(self.rolled_back, reason="wrong totals")
         self.failed_run = airflow.trigger(self.failing)
         airflow.wait_run(self.failing, self.failed_run, "failed", timeout=120)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -123,6 +124,13 @@ class GitRepo:
         """Make unreachable commits vanish from the server for good."""
         self._git("reflog", "expire", "--expire=now", "--all", cwd=self.bare)
         self._git("gc", "--quiet", "--prune=now", cwd=self.bare)
+
+    def make_shallow(self) -> None:
+        """Let the server know the newest commit only, as a clone of depth 1."""
+        old = self.bare.rename(self.bare.with_suffix(".deep"))
+        self._git("clone", "--quiet", "--bare", "--depth=1", old.as_uri(), str(self.bare), cwd=self.root)
+        self._git("config", "uploadpack.allowAnySHA1InWant", "true", cwd=self.bare)
+        shutil.rmtree(old)
 
     def hide(self) -> None:
         """Make the server unreachable until ``unhide``."""

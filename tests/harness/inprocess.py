@@ -68,3 +68,26 @@ def _bind(url: str) -> None:
     settings.configure_vars()
     settings.configure_adapters()
     settings.configure_orm(disable_connection_pool=True)
+
+
+def stock_run(dag_id: str, run_id: str) -> str | None:
+    """A queued manual run, made as Airflow's own trigger makes it; the bundle version that it has."""
+    from airflow.models.dagbag import DBDagBag
+    from airflow.sdk import timezone
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    with create_session() as session:
+        dag = DBDagBag(load_op_links=False).get_latest_version_of_dag(dag_id, session=session)
+        assert dag is not None
+        run = dag.create_dagrun(
+            run_id=run_id,
+            run_after=timezone.utcnow(),
+            run_type=DagRunType.MANUAL,
+            triggered_by=DagRunTriggeredByType.TEST,
+            state=DagRunState.QUEUED,
+            session=session,
+        )
+        version: str | None = run.bundle_version
+        return version

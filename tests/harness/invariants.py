@@ -12,7 +12,7 @@ from pinwheel.core.build import digest_of, label_of, normalized
 from pinwheel.store import tables as t
 
 # The ledger: rows may be added, none may change or go.
-LEDGER = (t.release, t.event, t.build, t.build_version, t.broken_build, t.binding, t.trial, t.source)
+LEDGER = (t.release, t.event, t.build, t.broken_build, t.binding, t.trial, t.source)
 
 
 class Broken(AssertionError):
@@ -76,9 +76,10 @@ def _check_active_is_latest(connection: sa.Connection, row: Any) -> None:
     _require(_hex(version["id"]) == row.dag_version_id.hex, f"{name}: newest version is another row")
     _require(release.dag_version_id == row.dag_version_id, f"{name}: the ledger names another version")
     _require(
-        version["bundle_version"] == dag["bundle_version"] == release.bundle_version == row.projected_version,
+        version["bundle_version"] == release.bundle_version == row.released_version,
         f"{name}: bundle versions differ",
     )
+    _require(dag["bundle_version"] == row.row_version, f"{name}: its row names another bundle version")
     _require(dag["bundle_name"] == version["bundle_name"] == row.stable_bundle, f"{name}: bundles differ")
     _require(dag["relative_fileloc"] == row.stable_fileloc, f"{name}: another file")
     _require(not dag["has_import_errors"], f"{name} is off the air: has_import_errors")

@@ -29,24 +29,28 @@ class LineStory:
         self.told = unique("line")
         self.helper = f"{self.told}_lib/rates.py"
         self.spares = [unique("spare") for _ in range(SPARES)]
-        self.bundle = airflow.take_git()
+        self.bundle, self.beside = airflow.take_git(), airflow.take_git()
+        self.beside.repo.commit(
+            {path: text for spare in self.spares for path, text in dag(spare, "m1").items()}
+        )
         self.bundle.repo.commit(
             {
                 **self._told("m1", ("load", "sum", "old"), tags="'version:1.0'"),
                 self.helper: "RATE = 19\n",
                 f"{self.told}_lib/__init__.py": "",
                 f"{self.told}_lib/same.py": "SAME = True\n",
-                **{path: text for spare in self.spares for path, text in dag(spare, "m1").items()},
             },
             message="The first state",
         )
         self._settle()
         self.good_run = airflow.trigger_and_wait(self.told, timeout=180)
+        self.beside.repo.commit(
+            {path: text for spare in self.spares for path, text in self._failing(spare).items()}
+        )
         self.bundle.repo.commit(
             {
                 **self._told("m2", ("load", "sum", "report"), fails=True),
                 self.helper: "RATE = 20\n",
-                **{path: text for spare in self.spares for path, text in self._failing(spare).items()},
             },
             message="Report the sums",
         )
@@ -76,11 +80,14 @@ class LineStory:
         return dag(dag_id, "m2", tasks=("t", "u"), body="if context['ti'].task_id == 't': raise ValueError")
 
     def _settle(self) -> None:
-        head = self.bundle.repo.head()
-        self.releases.wait_settled(self.bundle.name, head, timeout=180)
+        for bundle in (self.bundle, self.beside):
+            self.releases.wait_settled(bundle.name, bundle.repo.head(), timeout=180)
 
     def spare(self) -> str:
-        """A Dag that nobody else uses: release 2 of build 2, and build 1 before it."""
+        """A Dag that nobody else uses: release 2 of build 2, and build 1 before it.
+
+        No later commit of its bundle was followed to, so that is where it goes back to.
+        """
         return self.spares.pop()
 
     def make_long(self, dag_id: str, *, builds: int, runs: int) -> None:

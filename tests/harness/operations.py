@@ -102,6 +102,19 @@ def _retire(world: World, request_id: str | None) -> Any:
     )
 
 
+def _take_in(world: World, request_id: str | None) -> Any:
+    """A commit after which a's file has still to be parsed, and the others are as they were."""
+    from harness.taking import take_in
+
+    return take_in(
+        world.host,
+        world.pusher.bundle_name,
+        f"{world.body:040x}",
+        files={f"{dag_id}.py" for dag_id in DAGS},
+        changed={"a.py"},
+    )
+
+
 def _new_text(world: World, engine: sa.Engine) -> None:
     world.free()
     world.arrive(world.next_text())
@@ -124,6 +137,12 @@ OPERATIONS = [
     Operation("pin", lambda w, _: w.free(), lambda w, i: w.change(Verb.PIN, build=1, request_id=i)),
     Operation("unpin", lambda w, _: w.hold_first(), lambda w, i: w.change(Verb.UNPIN, request_id=i)),
     Operation("arrive", _new_text, lambda w, i: w.register()),
+    Operation(
+        "take in",
+        lambda w, _: (w.free(), w.arrive(w.next_text()), w.register()),
+        _take_in,
+        releases=0,
+    ),
     Operation("broken", lambda w, _: w.arrive(BROKEN), lambda w, i: w.register(), releases=0),
     Operation("retire", _gone, _retire),
     Operation(

@@ -13,7 +13,7 @@ import hashlib
 import json
 import tempfile
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,38 +103,52 @@ class Prebuilt:
         self.pushes = 0
         self.files: dict[str, Text | None] = {}
         """Every file of the newest version."""
+        self.gives_data = False
+        """The bundle's class gives data with each version: its own id, in a dict."""
         with create_session() as session:
             session.merge(DagBundleModel(name=bundle_name))
 
-    def push(self, changes: Mapping[str, Text | None], removed: tuple[str, ...] = ()) -> str:
-        """A commit that sets these Dags' files; all Dag files of the version are registered, then settled."""
+    def push(
+        self, changes: Mapping[str, Text | None], removed: tuple[str, ...] = (), version: str | None = None
+    ) -> str:
+        """A commit that sets these Dags' files; all Dag files of the version are registered, then settled.
+
+        ``version`` is one of before that comes back, as a reset or a force-push shows it.
+        """
         self.files = {k: v for k, v in {**self.files, **changes}.items() if k not in removed}
-        version, seq = self.advance()
+        version, seq = self.advance(changes, version)
         for dag_id in changes:
             if dag_id in self.files:
                 self.register(dag_id, version=version, seq=seq)
         self.settle(seq)
         return version
 
-    def advance(self) -> tuple[str, int]:
-        """A new bundle version of which nothing is known yet."""
-        from pinwheel.store import bundles
+    def advance(self, changed: Collection[str] | None = None, version: str | None = None) -> tuple[str, int]:
+        """A new bundle version (or one that comes back) in which these Dags' files changed: what they give is
+        not known yet. Without, that is so of all files.
+        """
+        from harness.taking import take_in
 
         self.pushes += 1
-        version = hashlib.sha1(f"{self.bundle_name} {self.pushes}".encode()).hexdigest()
-        seq = self.host.run(
-            lambda s: bundles.advance(
-                s,
-                self.bundle_name,
-                version,
-                expected_seq=bundles.head(s, self.bundle_name)[1],
-                now=self.host.now(),
-                path=f"/bundles/{self.bundle_name}/{version}",
-                info={"author": "Ada", "message": f"push {self.pushes}"},
-            )
+        version = version or self.version()
+        seq = take_in(
+            self.host,
+            self.bundle_name,
+            version,
+            files={f"{dag_id}.py" for dag_id in self.files},
+            changed={f"{dag_id}.py" for dag_id in (self.files if changed is None else changed)},
+            path=f"/bundles/{self.bundle_name}/{version}",
+            about={
+                "author": "Ada",
+                "message": f"push {self.pushes}",
+                "version_data": {"is": version} if self.gives_data else None,
+            },
         )
-        assert seq is not None
         return version, seq
+
+    def version(self) -> str:
+        """That of the push in work."""
+        return hashlib.sha1(f"{self.bundle_name} {self.pushes}".encode()).hexdigest()
 
     def register(self, dag_id: str, *, version: str, seq: int, text: Any = ...) -> list[Any]:
         from pinwheel.services import register

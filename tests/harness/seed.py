@@ -44,8 +44,8 @@ class Seeder:
         ``inputs`` overrides a file's inputs digest: the same text twice is the same inputs. ``errors`` are
         files that could not be imported.
         """
+        from harness.taking import take_in
         from pinwheel.services import presence, register
-        from pinwheel.store import bundles
 
         self.pushes += 1
         version = hashlib.sha1(f"{self.bundle_name} {self.pushes}".encode()).hexdigest()
@@ -53,19 +53,15 @@ class Seeder:
         for name, source in files.items():
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             (path / name).write_text(textwrap.dedent(source))
-        info = {"author": "Ada", "message": f"push {self.pushes}"}
-        seq = self.host.run(
-            lambda s: bundles.advance(
-                s,
-                self.bundle_name,
-                version,
-                expected_seq=bundles.head(s, self.bundle_name)[1],
-                now=self.host.now(),
-                path=str(path),
-                info=info,
-            )
+        seq = take_in(
+            self.host,
+            self.bundle_name,
+            version,
+            files=files,
+            changed=files,
+            path=str(path),
+            about={"author": "Ada", "message": f"push {self.pushes}"},
         )
-        assert seq is not None
         for name in files:
             register.register(
                 self.host,

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from harness import bundles
-from harness.airflow_env import AirflowEnv
+from harness.airflow_env import AIRFLOW_VERSION, AirflowEnv
 from harness.dags import write
 from harness.databases import Database
 from harness.gitrepo import GitRepo
+from harness.manifests import ManifestSlot
 
-GIT_BUNDLES = 9
+GIT_BUNDLES = 10
 """As many as are taken: the Dag processor looks into each every second."""
 STOCK, PLAIN = "stock", "plain"
 
@@ -54,6 +55,12 @@ class SharedAirflow(AirflowEnv):
             bundles.stock_git(STOCK, self.stock.repo.url),
             bundles.local(PLAIN, self.plain),
         ]
+        self.manifests: ManifestSlot | None = None
+        """Of a class that gives data with its versions, where Airflow keeps such data."""
+        if not AIRFLOW_VERSION.startswith("3.3."):
+            self.manifests = ManifestSlot("manifests", root / "manifests")
+            entries.append(bundles.manifests("manifests", self.manifests.source))
+            kwargs["env"] = {**kwargs.get("env", {}), "PYTHONPATH": str(Path(__file__).parents[1])}
         # For how long a Dag that its file makes no more is waited for.
         config = {"dag_processor.stale_dag_threshold": 3}
         super().__init__(root, database, bundles=entries, config=config, **kwargs)

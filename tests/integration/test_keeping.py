@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
+from harness.bundle_fixtures import Repository
+from harness.bundle_fixtures import storage as storage
+from harness.inprocess import stock_run
 from harness.prebuilt import Prebuilt, Text
 from integration.test_parsed_again import Clock
 from integration.test_pruning import changed, clean
@@ -116,3 +121,70 @@ def test_the_way_back_of_many_dags_asks_nothing_of_airflow_while_their_ledgers_a
 
     monkeypatch.setattr(type(pusher.host), "unused", unused)
     assert len(protected(pusher)) == 2
+
+
+class OfRepository(Prebuilt):
+    """Its pushes are commits of a repository."""
+
+    def __init__(self, repo: Repository) -> None:
+        super().__init__("code")
+        self.repo = repo
+
+    def version(self) -> str:
+        return self.repo.commit({"a.py": "A = 1\n", "words.txt": f"{self.pushes}\n"})
+
+
+@pytest.mark.acceptance("pushes", 20, 21)
+def test_refs_are_kept_of_the_versions_that_are_needed_and_of_a_run_as_long_as_airflow_has_it(
+    airflow_database: Any, tmp_path: Path, storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pinwheel.airflow3.bundles.git import GitBundle
+    from pinwheel.airflow3.guarded import Boundary
+    from pinwheel.airflow3.keeper import COMPARE_ANYWAY, Keeper
+
+    monkeypatch.setenv("AIRFLOW__PINWHEEL__KEEP_RELEASES", "1")
+    monkeypatch.setenv("AIRFLOW__PINWHEEL__KEEP_RELEASES_DAYS", "1")
+    repo = Repository(tmp_path / "repo")
+    pusher = OfRepository(repo)
+    clock = Clock(pusher, monkeypatch)
+    bundle = GitBundle(name="code", tracking_ref="main", repo_url=str(repo.path))
+    keeper = Keeper(pusher.host, Boundary(pusher.host))
+
+    def kept() -> set[str]:
+        """The refs that are kept after an hour, in which no version is young any more."""
+        clock.pass_by(days=1)
+        bundle.refresh()
+        if (known := keeper._protected.get("code")) is not None:
+            keeper._protected["code"] = evolve(known, at=known.at - COMPARE_ANYWAY)
+        keeper._protected["code"] = keeper._protect_one(bundle)
+        return set(bundle.mirror.refs("refs/pinwheel/keep/"))
+
+    pusher.push({"a": Text()})
+    bundle.initialize()
+    pusher.push({})
+    bundle.refresh()
+    on = stock_run("a", "run")
+    assert on is not None
+    for _ in range(10):
+        head = pusher.push({})
+    clock.pass_by(days=2)
+    first, *_, before, head = repo.git("rev-list", "--reverse", "HEAD").split()
+    assert kept() == {first, on, before, head}, "released, of a run, followed to before, and followed to"
+
+    # The source rewrites its history, and everybody cleans up.
+    repo.git("checkout", "-q", "--orphan", "new")
+    repo.git("branch", "-M", "new", "main")
+    pusher.push({})
+    repo.git("reflog", "expire", "--expire=now", "--all")
+    repo.git("gc", "-q", "--prune=now")
+    clock.pass_by(days=2)
+    assert on in kept()
+    for command in (("reflog", "expire", "--expire=now", "--all"), ("gc", "--quiet", "--prune=now")):
+        bundle.mirror.git.run(*command)
+    task = GitBundle(name="code", tracking_ref="main", repo_url=str(repo.path), version=on)
+    task.initialize()
+    assert (task.path / "words.txt").read_text() == "2\n"
+
+    clean(airflow_database, ["run"])
+    assert on not in kept()
+    assert len(kept()) <= 4

@@ -73,7 +73,7 @@ def test_what_a_commit_brings_back_is_released_again_without_a_parse(
     assert rows(airflow_database, "SELECT dag_id FROM pinwheel_broken_build") == [("c",)]
 
 
-def test_a_result_of_a_newer_version_is_not_replaced_by_what_an_older_one_brings_back(
+def test_what_an_older_version_brings_back_is_not_taken_once_there_is_a_newer_one(
     pusher: Prebuilt, airflow_database: Any
 ) -> None:
     from pinwheel.services import register
@@ -86,7 +86,8 @@ def test_a_result_of_a_newer_version_is_not_replaced_by_what_an_older_one_brings
     register.reuse_all(
         pusher.host, bundle_name=pusher.bundle_name, bundle_version=version, seq=seq, files=before
     )
-    assert active(airflow_database) == {"a": 3, "b": 1}
+    # What b gives in the newest nobody knows yet, so it stays as it is.
+    assert active(airflow_database) == {"a": 3, "b": 2}
 
 
 @pytest.mark.parametrize("parsed_again", [False, True])
@@ -141,9 +142,10 @@ def test_many_files_that_come_back_take_few_statements_and_let_the_loop_beat(
     ids = [f"dag_{n:03}" for n in range(register.TOGETHER)]
     before = pushed(pusher, {dag_id: Text() for dag_id in ids})
     pushed(pusher, {dag_id: Text(body=1) for dag_id in ids})
-    few = statements(lambda: reuse(pusher, before[:5]))
-    many = statements(lambda: reuse(pusher, before[5:]))
-    # Airflow's own bulk write asks some things once for each Dag; ours are the same for 5 and for 45.
+    reuse(pusher, before[:1])
+    few = statements(lambda: reuse(pusher, before[1:6]))
+    many = statements(lambda: reuse(pusher, before[6:]))
+    # Airflow's own bulk write asks some things once for each Dag; ours are the same for 5 and for 44.
     assert {s: n for s, n in many.items() if "pinwheel_" in s and n > few[s]} == {}
     assert set(active(airflow_database).values()) == {1}
 

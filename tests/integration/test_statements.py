@@ -1,8 +1,9 @@
 """A change loads once, decides, and writes once: counted are the statements that the database gets.
 
-Twelve at most are ours, those of what is rejected among them; an id of the request takes one more. Airflow's
-own bulk write of Dag rows adds some six to each release, and asks for each scheduled Dag by itself; nothing
-of ours changes that.
+Twelve at most are ours, those of what is rejected among them. An id of the request takes one more, and so
+does a build that is taken from a later version than the one that it was first seen in. Airflow's own bulk
+write of Dag rows adds some six to each release, and asks for each scheduled Dag by itself; nothing of ours
+changes that.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def act(world: World, verb: Verb, dag_ids: list[str], **more: Any) -> Counted:
 
 def check(counted: Counted, most: int = 12, **expected: int) -> None:
     """No table read twice and none written twice, but for those expected; and few statements in all."""
-    twice = {table: count for table, count in counted.reads.items() if count > 1}
+    twice = {table: count for table, count in counted.reads.items() if count > expected.get(table, 1)}
     assert not twice, f"read twice: {twice}\n" + "\n".join(counted.own)
     twice = {table: count for table, count in counted.writes.items() if count > expected.get(table, 1)}
     assert not twice, f"written twice: {twice}\n" + "\n".join((*counted.own, *counted.airflows))
@@ -126,7 +127,9 @@ def test_a_rollback_of_a_hundred_dags_needs_no_more_statements_than_one_of_one(w
     world.pusher.push({dag_id: Text("daily", 1000 + number) for number, dag_id in enumerate(dag_ids)})
     one = act(world, Verb.ROLLBACK, dag_ids[:1])
     many = act(world, Verb.ROLLBACK, dag_ids[1:])
-    check(many)
+    # A build stands in a later version than the one that it was first seen in: what its bundle's class gave
+    # with that version is asked for by itself.
+    check(many, most=13, pinwheel_bundle_version=2)
     assert len(many.own) == len(one.own), "\n".join(many.own)
     check(act(world, Verb.UNPIN, dag_ids))
     pinned = [act(world, Verb.PIN, some) for some in (dag_ids[:1], dag_ids[1:])]

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from harness import faults
 from harness.prebuilt import Prebuilt, Text
+from harness.taking import take_in
 from integration.parse_driver import parse
 
 PRODUCER = """\
@@ -65,6 +66,7 @@ class Place:
         self.pusher = Prebuilt("place")
         self.host = self.pusher.host
         self.files: dict[str, str] = {}
+        self.pushes = 0
         self.listed: Callable[[str], bool] = lambda path: True
         self.coming: set[str] = set()
         self.arrivals = Arrivals(self.host, is_coming=lambda name, path: path in self.coming)
@@ -75,20 +77,19 @@ class Place:
         from pinwheel.airflow3.results import parsed_file
         from pinwheel.core.build import digest_of
         from pinwheel.services import presence
-        from pinwheel.store import files
 
         self.files = {k: v for k, v in {**self.files, **changes}.items() if v is not None}
-        version, seq = self.pusher.advance()
+        names = {name for name in self.files if self.listed(name)}
+        order = sorted(names) if parsed is None else parsed
+        self.pushes += 1
+        version = f"{self.pushes:040x}"
+        seq = take_in(self.host, "place", version, files=names, changed=order)
         folder = self.root / version
         folder.mkdir(parents=True)
         for name, text in self.files.items():
             (folder / name).write_text(text)
         manifest = {name: digest_of(text) for name, text in self.files.items()}
         head = Head(bundle_name="place", version=version, seq=seq, path=folder, manifest=manifest)
-        names = {name for name in self.files if self.listed(name)}
-        order = sorted(names) if parsed is None else parsed
-        others = names - set(order)
-        self.host.run(lambda s: files.touch(s, "place", others, seq=seq, version=version))
         self.coming = set(order)
         for name in order:
             proc = SimpleNamespace(parsing_result=parse(folder, name))
@@ -240,7 +241,7 @@ def twice(pusher: Prebuilt, version: str, seq: int, body: int) -> None:
     parsed = pusher.parsed("x", version=version, seq=seq, text=Text(body=body))
     other = {"path": "other.py", "inputs": {"files": {"other.py": parsed.file_digest}}}
     register.register(pusher.host, evolve(parsed, **other, impure=[{"kind": "clock", "detail": "x"}]))
-    pusher.host.run(lambda s: files.touch(s, pusher.bundle_name, ["x.py"], seq=seq, version=version))
+    pusher.host.run(lambda s: files.mark_pending(s, pusher.bundle_name, ["x.py"], None))
 
 
 def test_a_file_waits_for_one_that_it_imports_which_is_parsed_next__but_not_for_ever(

@@ -16,6 +16,7 @@ from harness import invariants
 from harness.inprocess import bound_airflow
 from harness.prebuilt import finish_run
 from harness.seed import Seeder, serialized_dags
+from harness.taking import take_in
 from pinwheel.core.release import Verb
 from pinwheel.services import adopt, change
 from pinwheel.store.tables import VERSION_TABLE, metadata
@@ -220,18 +221,13 @@ def test_old_runs_can_be_cleared_after_the_adoption(old: Old) -> None:
 def _push(old: Old, version: str, files: dict[str, str]) -> None:
     """As our processor does, under this bundle version."""
     from pinwheel.services import presence, register
-    from pinwheel.store import bundles
 
     host, name = old.host, "old"
     path = old.folder / name / version
     path.mkdir(parents=True, exist_ok=True)
     for file, source in files.items():
         (path / file).write_text(source)
-    seq = host.run(
-        lambda s: bundles.advance(
-            s, name, version, expected_seq=bundles.head(s, name)[1], now=host.now(), path=str(path)
-        )
-    )
+    seq = take_in(host, name, version, files=files, changed=files, path=str(path))
     for file in files:
         register.register(host, old.seeder._parsed(path, version, seq, file, {}, (), {}))
     presence.settle(host, bundle_name=name, seq=seq, paths=set(files), grace_seconds=0)

@@ -15,11 +15,12 @@ from harness import invariants, older_image
 from harness.airflow_env import AIRFLOW_VERSION
 from harness.inprocess import bound_airflow
 from harness.operations import World
-from harness.prebuilt import Text, finish_run, start_run
+from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel.core.release import Verb
-from pinwheel.services import trigger, uninstall
+from pinwheel.services import trigger, uninstall, upkeep
 from pinwheel.store import bundles
 from pinwheel.store.tables import VERSION_TABLE, metadata
+from pinwheel.store.types import pack
 
 OWN = {*metadata.tables, VERSION_TABLE}
 
@@ -158,12 +159,22 @@ def test_bindings_and_builds_survive_the_way_to_0003_and_back(source: Any) -> No
         ours.downgrade("0002")
         with database.engine().begin() as connection:
             old = sa.MetaData()
-            names = ("environment", "build", "build_version", "trial", "parse", "binding")
+            names = (
+                "environment", "bundle_version", "build", "build_version", "trial", "parse", "binding"
+            )  # fmt: skip
             old.reflect(connection, only=[f"pinwheel_{name}" for name in names])
             columns = {name: old.tables[f"pinwheel_{name}"] for name in names}
             for name, values in {
                 "environment": {"fingerprint": "e1", "details": b"", "first_seen_at": now},
-                "build": {"id": 1, "dag_id": "a", "build": 1, "environment": "e1", "digest": "d"},
+                "bundle_version": {"bundle_name": "b", "version": "2", "seq": 2},
+                "build": {
+                    "id": 1,
+                    "dag_id": "a",
+                    "build": 1,
+                    "environment": "e1",
+                    "digest": "d",
+                    "bundle_name": "b",
+                },
                 "build_version": {"build_id": 1, "bundle_name": "b", "bundle_version": "2", "seen_at": now},
                 "parse": {"id": 1, "bundle_name": "b", "environment": "e1"},
                 "trial": {"dag_version_id": tried, "dag_id": "a", "build_id": 1, "created_at": now},
@@ -180,12 +191,42 @@ def test_bindings_and_builds_survive_the_way_to_0003_and_back(source: Any) -> No
             for table in ("build", "parse"):
                 assert connection.scalar(sa.text(f"SELECT runtime FROM pinwheel_{table}")) == "e1"
             assert connection.scalar(sa.text("SELECT fingerprint FROM pinwheel_runtime")) == "e1"
-            assert connection.scalar(sa.text("SELECT count(*) FROM pinwheel_build_version")) == 1
+            stood = connection.execute(sa.text("SELECT * FROM pinwheel_stand")).one()
+            assert tuple(stood) == ("a", "b", 2, 1, 2, "2", 2)
         ours.downgrade("0002")
         assert words() == {run_id: before for run_id, (_, before, _) in rows.items()}
         with database.engine().connect() as connection:
             assert connection.scalar(sa.text("SELECT environment FROM pinwheel_build")) == "e1"
             assert connection.scalar(sa.text("SELECT count(*) FROM pinwheel_build_version")) == 1
+    database.drop()
+
+
+def test_what_no_processor_had_looked_at_before_places_came_is_waited_for(source: Any) -> None:
+    from alembic import command
+
+    database = source.create()
+    with bound_airflow(database):
+        pusher = Prebuilt()
+        first = pusher.push({dag_id: Text() for dag_id in ("changed", "gone", "known", "left")})
+        pusher.advance(["changed"])
+    with manager(database) as ours:
+        ours.downgrade("0004")
+        with database.engine().begin() as connection:
+            connection.execute(
+                sa.text("UPDATE pinwheel_file SET seq = 2 WHERE relative_fileloc != 'changed.py'")
+            )
+            connection.execute(sa.text("DELETE FROM pinwheel_file WHERE relative_fileloc = 'gone.py'"))
+            connection.execute(
+                sa.text("UPDATE pinwheel_file SET dag_ids = :none WHERE relative_fileloc = 'left.py'"),
+                {"none": pack([])},
+            )
+        command.upgrade(ours.get_alembic_config(), "head")
+    with bound_airflow(database):
+        upkeep.follow_again(pusher.host)
+    stood = database.rows("SELECT dag_id, last_seq FROM pinwheel_stand WHERE last_seq IS NULL")
+    assert {row["dag_id"] for row in stood} == {"changed", "known"}
+    rows = {row["dag_id"]: row["bundle_version"] for row in database.rows("SELECT * FROM dag")}
+    assert rows == {"changed": first, "gone": first, "known": pusher.version(), "left": first}
     database.drop()
 
 

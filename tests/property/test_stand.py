@@ -40,7 +40,8 @@ def test_a_build_stands_where_a_plain_list_of_the_heads_says_so(
             last = gives
         for build in (1, 2, 3):
             shown = [version for version, gave in heads if gave == build]
-            assert standing.newest_version(build) == (shown[-1] if shown else None), (heads, standing)
+            newest = standing.newest(build)
+            assert (newest.version if newest else None) == (shown[-1] if shown else None), (heads, standing)
         for seq, (_, gave) in enumerate(heads, 1):
             assert standing.build_at(seq) == (gave if isinstance(gave, int) else None), (heads, standing)
         assert standing.build_at(len(heads) + 1) is None
@@ -68,4 +69,4 @@ def test_a_head_that_is_parsed_again_has_the_builds_of_the_last_parse_only(
     standing = known(standing, second)
     assert standing.build_at(1) == second
     for build in {1, 2, 3} - {second}:
-        assert standing.newest_version(build) is None
+        assert standing.newest(build) is None

@@ -58,7 +58,7 @@ class World:
         self.seq += 1
         self.manifest = manifest
         files = frozenset(manifest) - {HELPER}
-        version = Version(seq=self.seq, files=files, manifest=manifest, runtime=self.runtime)
+        version = Version(files=files, manifest=manifest, runtime=self.runtime)
         last = {
             path: LastParse(
                 parse_id=parse.id,
@@ -73,7 +73,7 @@ class World:
         earlier: dict[str, list[Parse]] = {}
         for parse in reversed(self.parses):
             earlier.setdefault(parse.file_digest, []).append(parse)
-        made = plan(compared, earlier)
+        made = plan(compared, earlier, seq=self.seq)
         made = made.after([p for p, parse in made.reused.items() if parse.parse_id not in self.pruned])
         by_id = {parse.id: parse for parse in self.parses}
         self.rows |= {path: by_id[parse.parse_id] for path, parse in made.done.items()}

@@ -176,6 +176,7 @@ def test_a_rollback_says_what_it_did(backend: Recording, capsys: Any) -> None:
     assert kwargs == {
         "build": None,
         "to_release": 1,
+        "bundle_version": None,
         "expected_release": 2,
         "reason": "why",
         "request_id": "id-1",

@@ -32,28 +32,32 @@ from pinwheel.core.release import (
     Verb,
     decide,
 )
+from pinwheel.core.stand import Head
 
 ACTIVE = 5
 NUMBERS = {"active": ACTIVE, "older": 3, "newer": 7, "undone": 6, "back": 4}
 """Builds that a Dag has: ``undone`` has a higher number than the active one but is older, since what the
 active one holds came back later; ``back`` has a lower one but is newer, since it came back."""
 PLACES = {"active": 5, "older": 3, "newer": 7, "undone": 4, "back": 6}
-NEWEST = {"active": ACTIVE, "new": 8, "reverted": 2}
-"""The newest build: the active one, one with a new number, one that came back."""
+NEWEST = {"active": ACTIVE, "later": ACTIVE, "new": 8, "reverted": 2}
+"""The newest build: the active one (in the version that new runs take, or in a later one), one with a new
+number, one that came back."""
 LAST_PLACE = 9
 PREVIOUS = 1
+HEAD = 20
 NAMES = {number: name for name, number in NUMBERS.items()} | {8: "newest", 2: "newest", PREVIOUS: "previous"}
 
 STATE: dict[str, tuple[str, ...]] = {
     "bundle": ("versioned", "unversioned", "opted-out"),
     "track": ("auto", "pinned"),
     "stand": ("none", "active", "retired"),
-    "newest": ("none", "active", "new", "reverted"),
+    "newest": ("none", "active", "later", "new", "reverted"),
     "used": ("used", "unused"),
-    "rejected": ("-", "newest", "active", "it"),
+    "rejected": ("-", "newest", "active", "it", "newest-here", "active-here", "it-here"),
 }
 """``rejected`` is a build of the Dag: ``it`` the one that is asked for, whichever that is; the newest one,
-which waits, or the active one, where another is asked for or none.
+which waits, or the active one, where another is asked for or none. ``here``: only some versions of it are
+rejected, with the one that its bundle shows, in which the build stands.
 """
 REQUEST: dict[str, tuple[str, ...]] = {
     "build": ("-", "previous", "active", "older", "newer", "undone", "back", "newest"),
@@ -68,8 +72,18 @@ GROUPS = {
     "another": {"previous", "older", "newer", "undone", "back", "newest"},
     "waits": {"new", "reverted"},
     "there": {"active", "retired"},
-    "free": {"-", "newest", "active"},
-    "good": {"-", "active", "it"},
+    "free": {"-", "newest", "active", "newest-here", "active-here"},
+    "good": {"-", "active", "it", "active-here", "it-here"},
+    "newest": {"newest", "newest-here"},
+    "active": {"active", "active-here", "later"},
+    "same": {"active"},
+    "no-other": {"none", "active", "new", "reverted"},
+    "it": {"it", "it-here"},
+    "whole": {"it", "active"},
+    "spared": {"-", "newest", "newest-here", "active-here"},
+    "all": {"active"},
+    "all-it": {"it"},
+    "here": {"it-here", "active-here"},
 }
 
 REFUSALS: dict[str, tuple[type[PinwheelError], str]] = {
@@ -84,42 +98,55 @@ REFUSALS: dict[str, tuple[type[PinwheelError], str]] = {
 }
 
 PROMOTE = """
-bundle       track   stand    newest        build              rejected  reason  => outcome
-unversioned  *       *        *             *                  *         *       => UNVERSIONED
-opted-out    *       there    *             *                  *         *       => OPTED-OUT
-opted-out    *       none     *             given              *         *       => OPTED-OUT
-opted-out    *       none     none          -|previous         *         *       => NO-BUILD
-opted-out    *       none     waits         -|previous         good      *       => promote newest
-opted-out    *       none     waits         -|previous         newest    silent  => REJECTED
-opted-out    *       none     waits         -|previous         newest    said    => lift, promote newest
-versioned    *       *        none          -|previous         *         *       => NO-BUILD
-versioned    *       none     waits         -|previous         good      *       => promote newest
-versioned    *       none     waits         -|previous         newest    silent  => REJECTED
-versioned    *       none     waits         -|previous         newest    said    => lift, promote newest
-versioned    *       none     *             given              free      *       => promote it
-versioned    *       none     *             given              it        silent  => REJECTED
-versioned    *       none     *             given              it        said    => lift, promote it
-versioned    *       active   active        -|previous         *         *       => nothing
-versioned    *       active   waits         -|previous         good      *       => promote newest
-versioned    *       active   waits         -|previous         newest    silent  => REJECTED
-versioned    *       active   waits         -|previous         newest    said    => lift, promote newest
-versioned    *       active   *             active             *         *       => nothing
-versioned    *       active   *             older|undone       *         *       => OLDER
-versioned    *       active   none|waits    newer|back|newest  free      *       => promote it
-versioned    *       active   none|waits    newer|back|newest  it        silent  => REJECTED
-versioned    *       active   none|waits    newer|back|newest  it        said    => lift, promote it
-versioned    *       active   active        newer|back         *         *       => OLDER
-versioned    auto    retired  active|waits  -|previous         *         *       => RETIRED
-versioned    auto    retired  *             given              *         *       => RETIRED
-versioned    pinned  retired  active        -|previous         -|it      *       => promote newest
-versioned    pinned  retired  active        -|previous         active    silent  => REJECTED
-versioned    pinned  retired  active        -|previous         active    said    => lift, promote newest
-versioned    pinned  retired  waits         -|previous         good      *       => promote newest
-versioned    pinned  retired  waits         -|previous         newest    silent  => REJECTED
-versioned    pinned  retired  waits         -|previous         newest    said    => lift, promote newest
-versioned    pinned  retired  *             given              free      *       => promote it
-versioned    pinned  retired  *             given              it        silent  => REJECTED
-versioned    pinned  retired  *             given              it        said    => lift, promote it
+bundle       track   stand    newest        build              rejected    reason => outcome
+unversioned  *       *        *             *                  *           *      => UNVERSIONED
+opted-out    *       there    *             *                  *           *      => OPTED-OUT
+opted-out    *       none     *             given              *           *      => OPTED-OUT
+opted-out    *       none     none          -|previous         *           *      => NO-BUILD
+opted-out    *       none     waits         -|previous         good        *      => promote newest
+opted-out    *       none     waits         -|previous         newest      silent => REJECTED
+opted-out    *       none     waits         -|previous         newest      said   => lift, promote newest
+versioned    *       *        none          -|previous         *           *      => NO-BUILD
+versioned    *       none     waits         -|previous         good        *      => promote newest
+versioned    *       none     waits         -|previous         newest      silent => REJECTED
+versioned    *       none     waits         -|previous         newest      said   => lift, promote newest
+versioned    *       none     *             given              free        *      => promote it
+versioned    *       none     *             given              it          silent => REJECTED
+versioned    *       none     *             given              it          said   => lift, promote it
+versioned    auto    active   active        -|previous         -           *      => nothing
+versioned    auto    active   active        -|previous         whole       *      => nothing
+versioned    pinned  active   same          -|previous         *           *      => nothing
+versioned    pinned  active   later         -|previous         -|all-it    *      => promote active
+versioned    pinned  active   later         -|previous         active      silent => REJECTED
+versioned    pinned  active   later         -|previous         active      said   => lift, promote active
+versioned    auto    active   active        -|previous         here        silent => REJECTED
+versioned    auto    active   active        -|previous         here        said   => lift
+versioned    *       active   waits         -|previous         good        *      => promote newest
+versioned    *       active   waits         -|previous         newest      silent => REJECTED
+versioned    *       active   waits         -|previous         newest      said   => lift, promote newest
+versioned    auto    active   *             active             free|whole  *      => nothing
+versioned    pinned  active   no-other      active             *           *      => nothing
+versioned    pinned  active   later         active             free        *      => promote it
+versioned    pinned  active   later         active             it          silent => REJECTED
+versioned    pinned  active   later         active             it          said   => lift, promote it
+versioned    auto    active   *             active             here        silent => REJECTED
+versioned    auto    active   *             active             here        said   => lift
+versioned    *       active   *             older|undone       *           *      => OLDER
+versioned    *       active   none|waits    newer|back|newest  free        *      => promote it
+versioned    *       active   none|waits    newer|back|newest  it          silent => REJECTED
+versioned    *       active   none|waits    newer|back|newest  it          said   => lift, promote it
+versioned    *       active   active        newer|back         *           *      => OLDER
+versioned    auto    retired  active|waits  -|previous         *           *      => RETIRED
+versioned    auto    retired  *             given              *           *      => RETIRED
+versioned    pinned  retired  active        -|previous         -|it        *      => promote newest
+versioned    pinned  retired  active        -|previous         active      silent => REJECTED
+versioned    pinned  retired  active        -|previous         active      said   => lift, promote newest
+versioned    pinned  retired  waits         -|previous         good        *      => promote newest
+versioned    pinned  retired  waits         -|previous         newest      silent => REJECTED
+versioned    pinned  retired  waits         -|previous         newest      said   => lift, promote newest
+versioned    pinned  retired  *             given              free        *      => promote it
+versioned    pinned  retired  *             given              it          silent => REJECTED
+versioned    pinned  retired  *             given              it          said   => lift, promote it
 """
 
 PIN = """
@@ -186,28 +213,29 @@ versioned    none|retired  previous|given  free      *       *     => pinned, ro
 versioned    none|retired  previous|given  it        silent  *     => REJECTED
 versioned    none|retired  previous|given  it        said    *     => pinned, lift, rollback it
 versioned    active        active          *         *       *     => pinned
-versioned    active        another         -|newest  *       blame => pinned, reject active, rollback it
-versioned    active        another         -|newest  *       spare => pinned, rollback it
-versioned    active        another         active    *       *     => pinned, rollback it
+versioned    active        another         spared    *       blame => pinned, reject active, rollback it
+versioned    active        another         spared    *       spare => pinned, rollback it
+versioned    active        another         all       *       *     => pinned, rollback it
 versioned    active        another         it        silent  *     => REJECTED
 versioned    active        another         it        said    blame => pinned, lift, reject active, rollback it
 versioned    active        another         it        said    spare => pinned, lift, rollback it
 """
 
 ARRIVE = """
-track   stand         build       rejected  form      used    write      => outcome
-*       *             -|previous  *         *         *       *          => NO-BUILD
-*       active        active      *         *         *       new        => nothing
-pinned  active        active      *         *         *       rewritten  => nothing
-pinned  active        other       *         *         *       *          => nothing
-pinned  none|retired  given       *         *         *       *          => nothing
-auto    active        active      *         *         *       rewritten  => auto it in place
-auto    active        other       it        *         *       *          => nothing
-auto    active        other       free      unstable  unused  *          => auto it in place
-auto    active        other       free      unstable  used    *          => auto it
-auto    active        other       free      stable    *       *          => auto it
-auto    none|retired  given       free      *         *       *          => auto it
-auto    none|retired  given       it        *         *       *          => nothing
+track   stand         build       rejected    form      used    write     => outcome
+*       *             -|previous  *           *         *       *         => NO-BUILD
+*       active        active      *           *         *       new       => nothing
+pinned  active        active      *           *         *       rewritten => nothing
+pinned  active        other       *           *         *       *         => nothing
+pinned  none|retired  given       *           *         *       *         => nothing
+auto    active        active      free|whole  *         *       rewritten => auto it in place
+auto    active        active      it-here     *         *       rewritten => nothing
+auto    active        other       it          *         *       *         => nothing
+auto    active        other       free        unstable  unused  *         => auto it in place
+auto    active        other       free        unstable  used    *         => auto it
+auto    active        other       free        stable    *       *         => auto it
+auto    none|retired  given       free        *         *       *         => auto it
+auto    none|retired  given       it          *         *       *         => nothing
 """
 
 RETIRE = """
@@ -218,14 +246,15 @@ auto    active        => retire active
 """
 
 REJECT = """
-bundle       stand  build       rejected  => outcome
-unversioned  *      *           *         => UNVERSIONED
-opted-out    there  *           *         => OPTED-OUT
-opted-out    none   given       *         => OPTED-OUT
-opted-out    none   -|previous  *         => NO-BUILD
-versioned    *      -|previous  *         => NO-BUILD
-versioned    *      given       free      => reject it
-versioned    *      given       it        => nothing
+bundle       stand  build       rejected => outcome
+unversioned  *      *           *        => UNVERSIONED
+opted-out    there  *           *        => OPTED-OUT
+opted-out    none   given       *        => OPTED-OUT
+opted-out    none   -|previous  *        => NO-BUILD
+versioned    *      -|previous  *        => NO-BUILD
+versioned    *      given       free     => reject it
+versioned    *      given       all-it   => nothing
+versioned    *      given       it-here  => reject it
 """
 
 LIFT = """
@@ -275,13 +304,18 @@ def pairs(named: Iterable[str]) -> Iterator[dict[str, str]]:
 def can_be(pair: dict[str, str]) -> bool:
     stand, newest, asked, rejected = (pair[name] for name in ("stand", "newest", "build", "rejected"))
     # Without an active release nothing is the active build, and none is automatic and unused.
-    if stand == "none" and ("active" in (newest, asked, rejected) or pair["used"] == "unused"):
+    if stand == "none" and ({"active", "later"} & {newest, asked, rejected} or pair["used"] == "unused"):
         return False
     # The newest build that is the active one, or that there is not, is asked for under that name.
-    if newest in ("none", "active") and "newest" in (asked, rejected):
+    if newest in ("none", "active", "later") and "newest" in (asked, rejected):
         return False
+    name, _, here = rejected.partition("-")
     # What is rejected has one name.
-    return asked != rejected or asked == "-" if rejected != "it" else asked != "-"
+    if asked == ("-" if name == "it" else name):
+        return False
+    # Only the newest build stands in what the bundle shows.
+    build = asked if name == "it" else name
+    return not here or build == ("active" if newest in ("active", "later") else "newest")
 
 
 def columns_of(table: str) -> list[str]:
@@ -291,11 +325,9 @@ def columns_of(table: str) -> list[str]:
 def state_of(pair: dict[str, str]) -> DagState:
     newest = NEWEST.get(pair["newest"])
     places = {100 + NUMBERS[name]: place for name, place in PLACES.items()}
-    rejected = (
-        asked_of(pair)
-        if pair["rejected"] == "it"
-        else {"active": ACTIVE, "newest": newest}.get(pair["rejected"])
-    )
+    name, _, here = pair["rejected"].partition("-")
+    rejected = asked_of(pair) if name == "it" else {"active": ACTIVE, "newest": newest}.get(name)
+    versions = {"first_seq": HEAD - 1, "last_seq": HEAD} if here else {}
     return DagState(
         dag_id="sales",
         track=Track(pair["track"]),
@@ -307,7 +339,10 @@ def state_of(pair: dict[str, str]) -> DagState:
         bundle_name="dags",
         unused_auto_release=pair["used"] == "unused",
         shown={**places, 100 + newest: LAST_PLACE} if newest else places,
-        rejections=(REJECTED(build_id=100 + rejected),) if rejected else (),
+        rejections=(REJECTED(build_id=100 + rejected, **versions),) if rejected else (),
+        version="c1",
+        newest_place=(place := Head(seq=HEAD, version="c2" if pair["newest"] == "later" else "c1")),
+        active_place=place,
     )
 
 
@@ -378,7 +413,7 @@ def steps_of(decision: Decision) -> str:
 
 def expected_of(outcome: str, pair: dict[str, str]) -> str:
     """What a row says, of one of its pairs: ``it`` is the build asked for."""
-    newest = "active" if pair["newest"] == "active" else "newest"
+    newest = "active" if pair["newest"] in ("active", "later") else "newest"
     names = {"it": pair["build"], "newest": newest}
     return re.sub(r"\b(it|newest)\b", lambda found: names[found[0]], outcome)
 

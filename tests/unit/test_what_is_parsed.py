@@ -28,7 +28,7 @@ MANIFEST = {"a.py": "a1", "lib.py": "l1"}
 SAME = Inputs(files=MANIFEST)
 OTHER = Inputs(files={"a.py": "a1", "lib.py": "l0"})
 """Of a parse that saw another helper than the version has."""
-VERSION = Version(seq=7, files=frozenset(["a.py"]), manifest=MANIFEST, runtime="r1")
+VERSION = Version(files=frozenset(["a.py"]), manifest=MANIFEST, runtime="r1")
 LAST = LastParse(parse_id=1, inputs=SAME, runtime="r1", impure=False, error=None)
 EARLIER = Parse(
     id=2,
@@ -102,7 +102,7 @@ def planned(state: dict[str, str]) -> Plan:
     earlier: dict[str, Sequence[Parse]] = (
         {"a1": [LOOKS[state["earlier"]]]} if state["earlier"] in LOOKS else {}
     )
-    made = plan(compared, earlier)
+    made = plan(compared, earlier, seq=7)
     return made.after(made.reused if state["builds"] == "kept" else ())
 
 
@@ -153,7 +153,7 @@ def test_of_earlier_parses_the_first_that_saw_the_same_is_taken_with_its_error()
         evolve(EARLIER, id=5, error="boom"),
         evolve(EARLIER, id=4),
     ]
-    made = plan(compare(VERSION, {}, []), {"a1": rows})
+    made = plan(compare(VERSION, {}, []), {"a1": rows}, seq=7)
     assert [(parse.parse_id, parse.error) for parse in made.reused.values()] == [(5, "boom")]
 
 
@@ -163,12 +163,12 @@ def test_earlier_parses_are_looked_up_only_for_files_that_are_not_as_they_were()
     # Of a content that two files have, each finds its own parse
     twice = evolve(version, manifest={**MANIFEST, "copy.py": "a1"}, files=frozenset(["a.py", "copy.py"]))
     copy = evolve(EARLIER, id=3, relative_fileloc="copy.py")
-    made = plan(compare(twice, {}, []), {"a1": [copy, EARLIER]})
+    made = plan(compare(twice, {}, []), {"a1": [copy, EARLIER]}, seq=7)
     assert {path: parse.parse_id for path, parse in made.reused.items()} == {"a.py": 2, "copy.py": 3}
 
 
 def test_gone_is_what_is_known_and_not_in_the_version() -> None:
-    made = plan(compare(VERSION, {"b.py": LAST}, ["a.py", "b.py", "c.py"]), {})
+    made = plan(compare(VERSION, {"b.py": LAST}, ["a.py", "b.py", "c.py"]), {}, seq=7)
     assert made.gone == {"b.py", "c.py"}
     assert made.to_parse == {"a.py": Why.NEVER}
 

@@ -9,8 +9,10 @@ import pytest
 from attrs import evolve
 
 from harness.builds import build
+from pinwheel.core.behind import Behind, BehindKind, Lag, behind
 from pinwheel.core.rejection import Rejection
 from pinwheel.core.release import DagState, Track
+from pinwheel.core.stand import Head
 from pinwheel.core.why_held import Hold, HoldKind, why_held
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -34,7 +36,7 @@ def state(track: Track, active: int | None, newest: int | None) -> DagState:
 @pytest.mark.parametrize(("active", "newest"), [(1, 2), (2, 1)])
 def test_a_pinned_dag_whose_newest_build_is_not_active_is_held_by_its_pin(active: int, newest: int) -> None:
     held = state(Track.PINNED, active, newest)
-    assert why_held(held, None) == (PIN,)
+    assert why_held(held, None, later=False) == (PIN,)
     assert held.held
 
 
@@ -44,13 +46,13 @@ def test_a_dag_whose_newest_build_is_rejected_is_held_by_that_after_its_pin(
 ) -> None:
     held = evolve(state(track, 1, 2), rejections=(REJECTION,))
     rejected = Hold(kind=HoldKind.REJECTED, reason="wrong totals", since=LATER, until=None, by="bob")
-    assert why_held(held, REJECTION) == (*others, rejected)
+    assert why_held(held, REJECTION, later=False) == (*others, rejected)
     assert held.held
 
 
 @pytest.mark.parametrize("track", list(Track))
 def test_a_rejection_of_what_runs_or_of_an_older_build_holds_nothing(track: Track) -> None:
-    assert why_held(state(track, 2, 2), REJECTION) == ()
+    assert why_held(state(track, 2, 2), REJECTION, later=False) == ()
     older = evolve(state(Track.AUTO, 1, 3), rejections=(REJECTION,))
     assert not older.held
 
@@ -66,5 +68,26 @@ def test_a_rejection_of_what_runs_or_of_an_older_build_holds_nothing(track: Trac
 )
 def test_nothing_else_holds_a_dag(track: Track, active: int | None, newest: int | None) -> None:
     free = state(track, active, newest)
-    assert why_held(free, None) == ()
+    assert why_held(free, None, later=False) == ()
     assert not free.held
+
+
+def test_a_pin_holds_a_dag_whose_active_build_stands_in_a_later_version_than_its_new_runs_take() -> None:
+    at_head = evolve(state(Track.PINNED, 1, 1), version="c2", active_place=Head(seq=2, version="c2"))
+    assert not at_head.held
+    still = evolve(at_head, version="c1")
+    assert why_held(still, None, later=still.later) == (PIN,)
+    assert still.held
+    assert not evolve(still, retired=True).held, "what is gone waits in no version"
+    assert not evolve(still, track=Track.AUTO).held, "it follows by itself"
+
+
+def test_a_dag_is_behind_by_the_versions_shown_after_its_own_and_says_of_what_kind() -> None:
+    lag = Lag(version="c1", seq=3, head_seq=13, newest_version="c11", at_head=True)
+    assert behind(lag, waits=False) == Behind(versions=10, kind=BehindKind.OTHER_FILES)
+    assert behind(lag, waits=True) == Behind(versions=10, kind=BehindKind.TRACED)
+    broken_at_head = evolve(lag, at_head=False)
+    assert behind(broken_at_head, waits=False) == Behind(versions=10, kind=BehindKind.TRACED)
+    assert behind(evolve(lag, seq=13), waits=False) is None
+    assert behind(evolve(lag, seq=None), waits=True) is None, "the version never showed: nobody can tell"
+    assert behind(None, waits=False) is None

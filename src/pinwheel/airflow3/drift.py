@@ -31,9 +31,9 @@ from pinwheel.store import tables as t
 
 _COMPARED: dict[str, tuple[Any, str]] = {
     "dag.bundle_name": (DagModel.bundle_name, "stable_bundle"),
-    "dag.bundle_version": (DagModel.bundle_version, "projected_version"),
+    "dag.bundle_version": (DagModel.bundle_version, "row_version"),
     "dag.relative_fileloc": (DagModel.relative_fileloc, "stable_fileloc"),
-    "dag_version.bundle_version": (DagVersion.bundle_version, "projected_version"),
+    "dag_version.bundle_version": (DagVersion.bundle_version, "released_version"),
     "dag_version.bundle_name": (DagVersion.bundle_name, "stable_bundle"),
     "serialized_dag.dag_hash": (SerializedDagModel.dag_hash, "projected_hash"),
     "dag_code.source_code_hash": (DagCode.source_code_hash, "projected_code_hash"),

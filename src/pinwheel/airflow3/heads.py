@@ -6,12 +6,15 @@ Airflow guards ``initialize()`` and ``refresh()`` of a bundle, and nothing that 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import structlog
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion, unpack_bundle_version
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from attrs import field, frozen
@@ -21,14 +24,18 @@ from pinwheel.airflow3.errands import Errands, Unfinished
 from pinwheel.core.errors import HostError, RefusedVersion
 from pinwheel.core.text import storable
 
+log = structlog.get_logger(__name__)
+
 WAIT = 5.0
 """Seconds that the loop waits for a fetch that it began: nearly all end within, so one turn does it all."""
+WAIT_FOR_MIRROR = 2.0
+"""Seconds that a new version waits for the shared mirror, of one that has answered so far."""
 TELL_AFTER = 30.0
 """Seconds after which a fetch is told as a fault: git gives a silent web server as long."""
 LARGEST_IGNORE_FILE = 250_000
 """Bytes of an ``.airflowignore`` file. Airflow makes a regular expression of each line, folder by folder: one
 of two million characters takes minutes, in which the bundle's newest version is waited for."""
-_NEWEST, _LAST_GOOD = "newest", "last good"
+_NEWEST, _LAST_GOOD, _MIRROR = "newest", "last good", "mirror"
 
 
 @frozen(kw_only=True)
@@ -63,13 +70,16 @@ class Prepared:
 
 
 class Desk(Protocol):
-    """What a view tells the processor, and asks of it. Threads call the first three."""
+    """What a view tells the processor, and asks of it. Threads call the first four."""
 
     def seq_before(self, bundle_name: str) -> int:
         """Seq of the bundle's head, read before it is fetched: what is fetched then is at least as new."""
 
     def head_version(self, bundle_name: str) -> str | None:
         """The version last taken in, by any processor."""
+
+    def version_data(self, bundle_name: str, version: str) -> Any:
+        """What the bundle's class gave with a version that was taken in; None: nothing."""
 
     def list_files(self, bundle: BaseDagBundle) -> Any:
         """The Dag files below the bundle's path, as Airflow finds them."""
@@ -110,6 +120,7 @@ class HeadView(BaseDagBundle):
         self.inner = inner
         self._desk = desk
         self._errands = Errands(wait=WAIT, meanwhile=desk.heartbeat)
+        self._sending = Errands(wait=WAIT_FOR_MIRROR)
         self._shown: Prepared | None = None
         self._refused: RefusedVersion | None = None
 
@@ -195,7 +206,7 @@ class HeadView(BaseDagBundle):
         except Unfinished:
             return False
         except Exception:
-            self._log.warning("The version last taken in can not be had", bundle=self.name, exc_info=True)
+            log.warning("The version last taken in can not be had", bundle=self.name, exc_info=True)
             return False
         self._shown = prepared
         return True
@@ -228,15 +239,35 @@ class HeadView(BaseDagBundle):
         if self._refused is not None and self._refused.version == version:
             raise self._refused.with_traceback(None)
         try:
-            return expected_seq, self._prepare(version, data)
+            prepared = self._prepare(version, data)
         except RefusedVersion as error:
             self._refused = error
             raise
+        if isinstance(prepared.source, SnapshotBundle) and prepared.source.mirror_url:
+            self._send(prepared.source, prepared.version or version)
+        return expected_seq, prepared
+
+    def _send(self, source: SnapshotBundle, version: str) -> None:
+        """Before any run can start on it a version is at the shared mirror, as long as that answers.
+
+        One that does not costs a moment once: what could not be sent is sent later, with what is protected.
+        """
+        if self._sending.has_ended(_MIRROR):
+            with contextlib.suppress(Exception):
+                self._sending.ask(_MIRROR, lambda: None)
+        try:
+            self._sending.ask(_MIRROR, partial(source.send, version))
+        except Unfinished:
+            log.warning("The shared mirror takes long; the version is sent later", bundle=self.name)
+        except Exception:
+            log.warning("The version can not be sent to the shared mirror", bundle=self.name, exc_info=True)
 
     def _last_good(self) -> tuple[int, Prepared | None]:
         expected_seq = self._desk.seq_before(self.name)
         version = self._desk.head_version(self.name)
-        return expected_seq, self._prepare(version, None) if version is not None else None
+        if version is None:
+            return expected_seq, None
+        return expected_seq, self._prepare(version, self._desk.version_data(self.name, version))
 
     def _prepare(self, version: str | None, data: Any) -> Prepared:
         assert version is not None

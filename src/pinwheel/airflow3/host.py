@@ -38,6 +38,7 @@ from pinwheel.airflow3 import (
     compat,
     drift,
     fleet,
+    following,
     grid,
     import_errors,
     line,
@@ -50,7 +51,8 @@ from pinwheel.airflow3 import (
 from pinwheel.core.chunks import chunks
 from pinwheel.core.drift import Drift
 from pinwheel.core.errors import HostError, InvalidInput, PinwheelError, Refused
-from pinwheel.core.projection import Place, Projected, Projection
+from pinwheel.core.follow import Follower, Step
+from pinwheel.core.projection import Location, Projected, Projection
 from pinwheel.core.records import ManagedDag, RunOutcome
 from pinwheel.core.retention import Keep
 from pinwheel.core.run.binding import Present
@@ -142,6 +144,14 @@ class AirflowHost:
     def standing(self, session: Session, dag_ids: Sequence[str]) -> dict[str, str]:
         return standing.standing(session, dag_ids, self.now())
 
+    def due_to_follow(
+        self, session: Session, bundle_name: str, version: str, dag_ids: Collection[str] | None
+    ) -> list[Follower]:
+        return following.due(session, bundle_name, version, dag_ids)
+
+    def follow(self, session: Session, steps: Sequence[Step]) -> None:
+        following.write(session, steps)
+
     def touch(self, session: Session, dag_ids: Sequence[str]) -> None:
         standing.touch(session, dag_ids, self.now())
 
@@ -156,8 +166,8 @@ class AirflowHost:
         with _writing([p]):
             return projection.write_trial(session, p)
 
-    def move_version(self, session: Session, dag_version_id: UUID, place: Place) -> None:
-        projection.move_version(session, dag_version_id, place)
+    def move_version(self, session: Session, dag_version_id: UUID, location: Location) -> None:
+        projection.move_version(session, dag_version_id, location)
 
     def create_run(
         self, session: Session, dag_id: str, dag_version_id: UUID, **arguments: Any

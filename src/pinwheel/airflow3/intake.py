@@ -17,10 +17,11 @@ from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.parsing import current_runtime
 from pinwheel.core.errors import RefusedVersion
 from pinwheel.core.inputs import Inputs
-from pinwheel.core.parse.plan import KnownFile, LastParse, Plan, Version, compare, plan
+from pinwheel.core.parse.plan import Compared, KnownFile, LastParse, Plan, Version, compare, plan
 from pinwheel.core.records import DagFile
 from pinwheel.core.text import storable
-from pinwheel.services import faults, register
+from pinwheel.services import faults, register, taking
+from pinwheel.services.taking import Incoming
 from pinwheel.store import bundles, files
 
 log = structlog.get_logger(__name__)
@@ -67,6 +68,11 @@ class Intake:
     def head_version(self, bundle_name: str) -> str | None:
         return self.host.run(lambda s: bundles.head(s, bundle_name)[0])
 
+    def version_data(self, bundle_name: str, version: str) -> Any:
+        key = (bundle_name, version)
+        known = self.host.run(lambda s: bundles.versions(s, [key])).get(key)
+        return known.version_data if known is not None else None
+
     def refresh_failed(self, bundle_name: str, error: Exception) -> None:
         if isinstance(error, RefusedVersion) and error.version is not None:
             self._refuse(bundle_name, error.version, str(error))
@@ -94,18 +100,31 @@ class Intake:
     def take(self, bundle_name: str, prepared: Prepared, expected_seq: int) -> bool:
         """See :class:`heads.Desk`. Raises what fails; repeated, it goes on where it failed."""
         assert prepared.version is not None
-        seq = self._advance(bundle_name, prepared, expected_seq)
-        if seq is None:
+        paths = frozenset(str(getattr(file, "rel_path", file)) for file in prepared.files)
+        compared = self._compare(bundle_name, prepared, paths)
+        unchanged = {path: parse.parse_id for path, parse in compared.unchanged.items()}
+        taken_in = taking.take_in(
+            self.host,
+            Incoming(
+                bundle_name=bundle_name,
+                version=prepared.version,
+                path=str(prepared.path),
+                about={"version_data": prepared.version_data, **prepared.about},
+                files=paths,
+                unchanged=unchanged,
+            ),
+            expected_seq=expected_seq,
+        )
+        if taken_in is None:
             return False
         head = Head(
             bundle_name=bundle_name,
             version=prepared.version,
-            seq=seq,
+            seq=taken_in.seq,
             path=prepared.path,
             manifest=prepared.manifest,
         )
-        paths = frozenset(str(getattr(file, "rel_path", file)) for file in prepared.files)
-        planned = self._plan(head, paths)
+        planned = self._plan(head, compared.without(taken_in.stale))
         # From here on nothing fails: the version is the head for this processor too.
         self._know(bundle_name, planned)
         self.heads[bundle_name] = head
@@ -197,40 +216,28 @@ class Intake:
         except Exception:
             return {}
 
-    def _advance(self, bundle_name: str, prepared: Prepared, expected_seq: int) -> int | None:
-        version = prepared.version
-        assert version is not None
-        info = {"version_data": prepared.version_data, **prepared.about}
-        return self.host.run(
-            lambda s: bundles.advance(
-                s,
-                bundle_name,
-                version,
-                expected_seq=expected_seq,
-                now=self.host.now(),
-                path=str(prepared.path),
-                info=info,
-            )
-        )
-
     def _remember_path(self, head: Head) -> None:
         self.by_path[str(head.path)] = (head.bundle_name, head.version, head.seq)
         old = [path for path, (name, _, _) in self.by_path.items() if name == head.bundle_name][:-KEPT_PATHS]
         for path in old:
             del self.by_path[path]
 
-    def _plan(self, head: Head, paths: frozenset[str]) -> Plan:
+    def _compare(self, bundle_name: str, prepared: Prepared, paths: frozenset[str]) -> Compared:
+        """The files of a version that is to be taken in, by what their last parses read."""
+        runtime = current_runtime().fingerprint
+        rows = self.host.run(lambda s: files.of_bundle(s, bundle_name))
+        return compare(
+            Version(files=paths, manifest=prepared.manifest, runtime=runtime),
+            self._last_parses(bundle_name, rows, runtime),
+            rows.keys() | self.files_of(bundle_name).keys(),
+        )
+
+    def _plan(self, head: Head, compared: Compared) -> Plan:
         """What is to be done with the files of a new version; earlier results are taken over."""
         name = head.bundle_name
-        runtime = current_runtime().fingerprint
-        rows = self.host.run(lambda s: files.of_bundle(s, name))
-        compared = compare(
-            Version(seq=head.seq, files=paths, manifest=head.manifest, runtime=runtime),
-            self._last_parses(name, rows, runtime),
-            rows.keys() | self.files_of(name).keys(),
-        )
         contents = set(compared.contents.values())
-        planned = plan(compared, self.host.run(lambda s: files.earlier_parses(s, name, contents)))
+        earlier = self.host.run(lambda s: files.earlier_parses(s, name, contents))
+        planned = plan(compared, earlier, seq=head.seq)
         taken = register.reuse_all(
             self.host,
             bundle_name=name,
@@ -239,8 +246,6 @@ class Intake:
             files=[(path, parse.parse_id) for path, parse in planned.reused.items()],
             between=self.heartbeat,
         )
-        unchanged = sorted(planned.unchanged)
-        self.host.run(lambda s: files.touch(s, name, unchanged, seq=head.seq, version=head.version))
         return planned.after(taken)
 
     def _last_parses(

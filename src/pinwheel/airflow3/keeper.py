@@ -14,7 +14,7 @@ from airflow.dag_processing.bundles.base import BaseDagBundle
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from attrs import frozen
 
-from pinwheel.airflow3 import bundle_rows, bundles_config, drift, kept_assets
+from pinwheel.airflow3 import bundle_rows, bundles_config, drift, kept_assets, runs
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.errands import Errands, Unfinished
 from pinwheel.airflow3.guarded import Boundary
@@ -54,7 +54,10 @@ class _Protected:
 
     mark: tuple[Any, ...]
     at: float
+    """When runs were looked through."""
     versions: set[str]
+    of_runs: set[str]
+    """Those that Airflow has runs on."""
 
 
 class Keeper:
@@ -86,6 +89,7 @@ class Keeper:
     def bundle_advanced(self, bundle_name: str) -> None:
         self._settled.pop(bundle_name, None)
         self._last.pop("protect", None)
+        self._last.pop("follow", None)
 
     def unsettled(self, bundle_name: str, seq: int) -> bool:
         """Whether the bundle version still has to be compared with the Dags that came from the bundle."""
@@ -104,6 +108,7 @@ class Keeper:
         self._every("protect", 30.0, lambda: self._protect(dag_bundles))
         self._every("configured", self._drift_interval, self.keep_configured)
         # One of several processors does these
+        self._every("follow", self._drift_interval, lambda: upkeep.follow_again(self.host), UPKEEP)
         self._every("drift", self._drift_interval, lambda: upkeep.repair_drift(self.host), UPKEEP)
         self._every("bindings", 1.0, self._record_runs, UPKEEP)
         self._every("assets", 1.0, self._keep_assets, UPKEEP)
@@ -212,12 +217,17 @@ class Keeper:
     def _protect_one(self, bundle: SnapshotBundle) -> _Protected:
         mark = self.host.run(partial(store.mark, bundle_name=bundle.name))
         known, now = self._protected.get(bundle.name), time.monotonic()
-        if known is not None and known.mark == mark and now - known.at < COMPARE_ANYWAY:
+        if known is None or now - known.at >= COMPARE_ANYWAY:
+            # All runs are looked through, so not for each commit
+            of_runs, at = self.host.run(partial(runs.versions, bundle_name=bundle.name)), now
+        elif known.mark == mark:
             return known
-        wanted = self.host.run(lambda session: keeping.protected(self.host, session, bundle.name))
-        if known is None or wanted != known.versions:
-            bundle.protect(wanted)
-        return _Protected(mark, now, wanted)
+        else:
+            of_runs, at = known.of_runs, known.at
+        needed = self.host.run(lambda session: keeping.protected(self.host, session, bundle.name))
+        if known is None or needed | of_runs != known.versions | known.of_runs:
+            bundle.protect(needed | of_runs)
+        return _Protected(mark=mark, at=at, versions=needed, of_runs=of_runs)
 
     def keep_configured(self) -> None:
         """Nothing that is configured counts as removed in Airflow's rows, though it can not be made now."""

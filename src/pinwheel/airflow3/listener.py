@@ -15,13 +15,15 @@ import structlog
 from airflow.listeners import hookimpl
 from airflow.sdk import timezone
 from attrs import define, field
-from sqlalchemy import event, inspect
+from sqlalchemy import event, inspect, update
 from sqlalchemy.orm import Session, SessionTransaction, object_session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from pinwheel.airflow3 import tries
 from pinwheel.core.records import RunOutcome
 from pinwheel.core.run.binding import BoundBy
 from pinwheel.services.bound_again import unchosen
+from pinwheel.services.right_place import put_right
 from pinwheel.store import bindings, outcomes
 from pinwheel.store import tables as t
 from pinwheel.store.bindings import NewBinding
@@ -42,10 +44,13 @@ class _Noted:
     """The runs that a transaction started and ended, until its commit."""
 
     started: list[NewBinding] = field(factory=list)
+    runs: list[DagRun] = field(factory=list)
+    """Those that started, in the same order."""
     ended: list[RunOutcome] = field(factory=list)
 
     def clear(self) -> None:
         self.started.clear()
+        self.runs.clear()
         self.ended.clear()
 
 
@@ -55,6 +60,7 @@ def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
     noted = _noted(dag_run)
     if noted is None:
         return
+    noted.runs.append(dag_run)
     noted.started.append(
         NewBinding(
             dag_id=dag_run.dag_id,
@@ -125,12 +131,39 @@ def _record(session: Session) -> None:
                 "which versions runs use",
                 # Before any task is scheduled: the scheduler commits between the start of runs and that
                 # (``scheduler_job_runner.py``, ``_do_scheduling``).
-                lambda: bindings.add_all(session, unchosen(session, noted.started, tries.present)),
+                lambda: _bind(session, noted),
             )
         if noted.ended:
             _safely(session, "what runs came to", lambda: outcomes.add_all(session, noted.ended))
     finally:
         noted.clear()
+
+
+def _bind(session: Session, noted: _Noted) -> int:
+    """Record what the runs that start use, each in a bundle version in which its build stands."""
+    known = bindings.versions_of(session, noted.started)
+    placed = put_right(session, noted.started, known)
+    for run, before, after in zip(noted.runs, noted.started, placed, strict=True):
+        if after.bundle_version != before.bundle_version:
+            _execute_in(session, run, after.bundle_version)
+    return bindings.add_all(session, unchosen(session, placed, tries.present), known)
+
+
+def _execute_in(session: Session, run: DagRun, bundle_version: str | None) -> None:
+    """Let a run's tasks be carried out in this version; nothing else of the row is written with it."""
+    session.execute(
+        update(type(run))
+        .where(type(run).id == run.id)
+        .values(bundle_version=bundle_version)
+        .execution_options(synchronize_session=False)
+    )
+    set_committed_value(run, "bundle_version", bundle_version)
+    log.info(
+        "A run is carried out in the bundle version in which its build stands",
+        dag_id=run.dag_id,
+        run_id=run.run_id,
+        bundle_version=bundle_version,
+    )
 
 
 def _safely(session: Session, what: str, write: Callable[[], int]) -> None:

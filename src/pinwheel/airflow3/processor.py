@@ -233,6 +233,9 @@ class PinwheelProcessorManager(DagFileProcessorManager):
 
     @guarded(_nothing, bundle=lambda request: str(request.bundle_name))
     def prepare_callback_bundle(self, request: CallbackRequest) -> BaseDagBundle | None:
+        # Before its version is used: `_add_callback_to_queue` reads it off the request afterwards.
+        if own := self.host.run(lambda session: callbacks.version_of_its_run(session, request)):
+            request.bundle_version = own
         view = next((b for b in self._dag_bundles if b.name == request.bundle_name), None)
         if request.bundle_version is None and isinstance(view, HeadView) and view.name in self.heads:
             return view

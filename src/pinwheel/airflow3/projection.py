@@ -33,7 +33,7 @@ from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import compat, kept_assets
 from pinwheel.core.chunks import chunks
-from pinwheel.core.projection import Place, Projected, Projection
+from pinwheel.core.projection import Location, Projected, Projection
 
 
 class _DecodedOnce(LazyDeserializedDAG):
@@ -61,7 +61,7 @@ def reassert(session: Session, projections: Sequence[Projection]) -> None:
     """Write the Dag rows, asset references included, as a parse of the same build would."""
     groups: dict[str, list[Projection]] = {}
     for p in projections:
-        groups.setdefault(p.place.bundle_name, []).append(p)
+        groups.setdefault(p.location.bundle_name, []).append(p)
     for bundle_name, group in groups.items():
         dags = {p.dag_id: _DecodedOnce(data=dict(p.serialized)) for p in group}
         if any(
@@ -98,7 +98,7 @@ def _finished(
             keep(session, new)
         for dag_id, row in rows.items():
             p, inner = of[dag_id], dags[dag_id].data.get("dag", {})
-            row.bundle_version = p.place.bundle_version
+            row.bundle_version = p.row_version or p.location.bundle_version
             row.last_parse_duration = p.build.parse_seconds
             if not inner.get("dag_display_name") or inner["dag_display_name"] == dag_id:
                 row._dag_display_property_value = None
@@ -189,8 +189,8 @@ def _add_versions(session: Session, projections: Sequence[Projection]) -> dict[s
         version = DagVersion(
             dag_id=p.dag_id,
             version_number=p.release,
-            bundle_name=p.place.bundle_name,
-            bundle_version=p.place.bundle_version,
+            bundle_name=p.location.bundle_name,
+            bundle_version=p.location.bundle_version,
             version_data=dict(p.version_data) if p.version_data else None,
         )
         if p.dag_version_id is not None:
@@ -217,7 +217,7 @@ def _contents(version: DagVersion, p: Projection) -> tuple[SerializedDagModel, D
     serialized = SerializedDagModel(LazyDeserializedDAG(data=data))
     serialized.dag_version = version
     SerializedDagModel._create_deadline_alert_records(serialized, alerts)
-    fileloc = str(p.serialized["dag"].get("fileloc") or p.place.relative_fileloc)
+    fileloc = str(p.serialized["dag"].get("fileloc") or p.location.relative_fileloc)
     return serialized, DagCode(version, fileloc, p.source_code)
 
 
@@ -242,8 +242,8 @@ def restore(session: Session, projections: Sequence[Projection]) -> dict[str, Pr
             written[p.dag_id] = _add_version(session, p)
             sync_permissions(session, p)
             continue
-        version.bundle_name = p.place.bundle_name
-        version.bundle_version = p.place.bundle_version
+        version.bundle_name = p.location.bundle_name
+        version.bundle_version = p.location.bundle_version
         version.version_data = dict(p.version_data) if p.version_data else None
         session.flush()
         if p.written is not None and _stands(session, p.written):
@@ -313,12 +313,12 @@ def write_trial(session: Session, p: Projection) -> UUID:
     return projected.dag_version_id
 
 
-def move_version(session: Session, dag_version_id: UUID, place: Place) -> None:
-    """Let a version that no run refers to name another place."""
+def move_version(session: Session, dag_version_id: UUID, location: Location) -> None:
+    """Let a version that no run refers to name another location."""
     session.execute(
         update(DagVersion)
         .where(DagVersion.id == dag_version_id)
-        .values(bundle_name=place.bundle_name, bundle_version=place.bundle_version)
+        .values(bundle_name=location.bundle_name, bundle_version=location.bundle_version)
         .execution_options(synchronize_session="fetch")
     )
 

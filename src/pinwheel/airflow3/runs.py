@@ -172,6 +172,16 @@ def rebind(
     return int(run.clear_number)
 
 
+def versions(session: Session, bundle_name: str) -> set[str]:
+    """The bundle versions of all runs of this bundle's Dags."""
+    query = (
+        select(DagRun.bundle_version)
+        .join(DagModel, DagModel.dag_id == DagRun.dag_id)
+        .where(DagModel.bundle_name == bundle_name, DagRun.bundle_version.is_not(None))
+    )
+    return {version for version in session.scalars(query.distinct()) if version is not None}
+
+
 def would_clear(
     session: Session,
     dag_id: str,

@@ -16,6 +16,9 @@ from pinwheel.airflow3.projection import REFERENCES
 from pinwheel.core.build import digest_of
 from pinwheel.core.chunks import chunks
 
+_MOVING = frozenset({"last_parsed_time", "bundle_version"})
+"""Columns that change while nothing is to be written: with each look at a Dag, and as it follows."""
+
 
 def standing(session: Session, dag_ids: Sequence[str], now: datetime) -> dict[str, str]:
     """By Dag, a digest of all that an assertion writes or depends on.
@@ -25,7 +28,7 @@ def standing(session: Session, dag_ids: Sequence[str], now: datetime) -> dict[st
     """
     found: dict[str, str] = {}
     for chunk in chunks(dag_ids):
-        columns = [column for column in DagModel.__table__.columns if column.name != "last_parsed_time"]
+        columns = [column for column in DagModel.__table__.columns if column.name not in _MOVING]
         newest = (
             select(func.max(DagRun.logical_date))
             .where(

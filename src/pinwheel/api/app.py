@@ -38,7 +38,7 @@ def create_app(host: Host, authenticated: Callable[..., Any]) -> FastAPI:
         title="Pinwheel",
         version=__version__,
         description="Release management for Apache Airflow Dags. Build is not release: parsing makes builds, "
-        "only a release changes what runs.",
+        "a release changes which build runs, and an unpinned Dag follows to newer commits of it.",
         openapi_url=None,  # served by a route that needs a login, as all do
         docs_url=None,
         redoc_url=None,

@@ -45,6 +45,7 @@ class Event(_Answer):
     skipped: int | None = Field(None, description="Of a backfill: so many dates were left out.")
 
     bundle_version: str | None = None
+    dags: int | None = Field(None, description="How many Dags follow to the version.")
     path: str | None = None
     error: str | None = Field(
         None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pinwheel.api.schemas import Broken, Hold, Moment, TroubledBundle, _Answer
+from pinwheel.api.schemas import Behind, Broken, Hold, Moment, TroubledBundle, _Answer
 
 
 class FleetBuild(_Answer):
@@ -43,10 +43,13 @@ class FleetDag(_Answer):
     released_at: Moment | None
     active: FleetBuild | None
     newest: FleetBuild | None
-    behind: int = Field(description="So many builds are newer than the active one.")
+    behind: Behind | None = Field(
+        description="How far new runs are behind what the bundle shows; null: they take that."
+    )
     held: bool
     holds: list[Hold] = Field(
-        description="Why the newest build is not active, the first to be shown; empty: nothing holds the Dag."
+        description="Why new runs do not take the newest build where that stands, the first to be shown; "
+        "empty: nothing holds the Dag."
     )
     retired: bool
     pin: Pin | None

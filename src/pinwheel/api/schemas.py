@@ -65,6 +65,15 @@ class _Request(BaseModel):
         return clean(value)
 
 
+NamedVersion = Annotated[
+    Annotated[str, Field(min_length=1, max_length=250)] | None,
+    Field(
+        description="The version of its bundle (a commit id) to take the build from, one in which it stood; "
+        "without `build`: the build that stood there. Without: the newest in which it stands. Of one Dag."
+    ),
+]
+
+
 class _Answer(BaseModel):
     """What is shown comes from a view of the services with the very same fields."""
 
@@ -99,11 +108,13 @@ class ChangeBody(_Request):
 
 class PromoteBody(ChangeBody):
     build: Number | None = Field(None, description="The build to release; without: the newest one.")
+    bundle_version: NamedVersion = None
     to_release: Number | None = Field(None, description="The build of this release, in place of `build`.")
 
 
 class PinBody(ChangeBody):
     build: Number | None = Field(None, description="The build to stay on; without: the active one.")
+    bundle_version: NamedVersion = None
     to_release: Number | None = Field(None, description="The build of this release, in place of `build`.")
 
 
@@ -116,6 +127,7 @@ class RollbackBody(ChangeBody):
         None,
         description="The build to go back to; without: that of the release before, but no rejected one.",
     )
+    bundle_version: NamedVersion = None
     to_release: Number | None = Field(None, description="The release to go back to, in place of `build`.")
     rerun_failed: bool = Field(
         False,
@@ -162,6 +174,7 @@ class BatchBody(_Request):
     selector: SelectorBody
     reason: Text | None = None
     build: Number | None = Field(None, description="Only with a selector of exactly one Dag.")
+    bundle_version: NamedVersion = None
     to_release: Number | None = Field(None, description="Only with a selector of exactly one Dag.")
     expected_release: Number | None = Field(None, description="Only with a selector of exactly one Dag.")
     rerun_failed: bool = Field(False, strict=True, description="Only with `rollback`.")
@@ -173,6 +186,7 @@ class BatchBody(_Request):
 
 class TriggerBody(_Request):
     build: Number | None = Field(None, description="Released or not; without: the active build.")
+    bundle_version: NamedVersion = None
     run_id: Annotated[str, Field(min_length=1, max_length=250)] | None = Field(
         None, description="Makes a repeated request harmless: the second one answers 409."
     )
@@ -187,6 +201,7 @@ class ClearBody(_Request):
     build: Number | None = Field(
         None, description="Run again on this build; without: on the one it is bound to."
     )
+    bundle_version: NamedVersion = None
     only_failed: bool = Field(False, strict=True)
     task_ids: list[Short] | None = Field(None, max_length=1000)
     reason: Text | None = None
@@ -213,6 +228,7 @@ class BackfillBody(_Request):
     build: Number | None = Field(
         None, description="All runs use this build, released or not; without: Airflow's own backfill."
     )
+    bundle_version: NamedVersion = None
     max_active_runs: Number = 10
     run_backwards: bool = Field(False, strict=True)
     reprocess_behavior: Reprocess = Field(
@@ -244,6 +260,14 @@ class Hold(_Answer):
     by: str | None
 
 
+class Behind(_Answer):
+    versions: int = Field(description="So many bundle versions were shown after the one that new runs take.")
+    kind: Literal["traced", "other files"] = Field(
+        description="`traced`: a newer build, or a file that is broken or not known yet; `other files`: the "
+        "same build in later versions, only other files of the bundle changed."
+    )
+
+
 class DagStatus(_Answer):
     dag_id: str
     bundle: str | None
@@ -253,7 +277,11 @@ class DagStatus(_Answer):
     track: Literal["auto", "pinned"]
     held: bool
     holds: list[Hold] = Field(
-        description="Why the newest build is not active, the first to be shown; empty: nothing holds the Dag."
+        description="Why new runs do not take the newest build where that stands, the first to be shown; "
+        "empty: nothing holds the Dag."
+    )
+    behind: Behind | None = Field(
+        description="How far new runs are behind what the bundle shows; null: they take that."
     )
     label: str | None
     broken: Broken | None = Field(
@@ -270,7 +298,7 @@ class DagStatus(_Answer):
         description="Attributes of the newest build that differ at each parse of the same files; empty for "
         "a stable Dag."
     )
-    bundle_version: str | None = Field(description="That of the active build.")
+    bundle_version: str | None = Field(description="The one that new runs take.")
     kind: ReleaseKind | None = Field(description="Why the active release was made.")
     released_at: Moment | None
     path: str | None = Field(description="The Dag's file in the bundle.")

@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="run all dates on this build, released or not (default: Airflow's own backfill)",
     )
+    options.add_bundle_version(parser)
     parser.add_argument(
         "--max-active-runs",
         type=options.positive,
@@ -76,6 +77,7 @@ def run(context: Context) -> None:
         from_date=args.from_date,
         to_date=args.to_date,
         build=args.build,
+        bundle_version=args.bundle_version,
         max_active_runs=args.max_active_runs,
         run_backwards=args.run_backwards,
         reprocess_behavior=args.reprocess_behavior,

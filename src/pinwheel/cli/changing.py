@@ -47,6 +47,7 @@ def run(context: Context, verb: str, **more: Any) -> None:
     selector = options.selector_of(args)
     request: dict[str, Any] = {
         "build": getattr(args, "build", None),
+        "bundle_version": getattr(args, "bundle_version", None),
         "to_release": getattr(args, "release", None),
         "expected_release": args.expected_release,
         "reason": args.reason,

@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="run again on this build, released or not (default: the one each run had)",
     )
+    options.add_bundle_version(parser)
     parser.add_argument(
         "--only-failed", action="store_true", help="only tasks that failed, or waited for them"
     )
@@ -39,6 +40,7 @@ def run(context: Context) -> None:
         args.dag_id,
         args.run_ids,
         build=args.build,
+        bundle_version=args.bundle_version,
         only_failed=args.only_failed,
         task_ids=args.task_id,
         reason=args.reason,

@@ -83,7 +83,7 @@ def make_parser(verb: str | None = None) -> Parser:
     parser = Parser(
         prog="pinwheel",
         description="Release management for Airflow Dags: parsing makes builds, "
-        "only a release changes what runs.",
+        "a release changes which build runs, and an unpinned Dag follows to newer commits of it.",
     )
     parser.add_argument("--version", action="version", version=f"pinwheel {__version__}")
     commands = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True, parser_class=Parser)

@@ -105,6 +105,17 @@ def add_target(parser: argparse.ArgumentParser, *release_names: str) -> None:
         metavar="N",
         help="the build of this release (one Dag only)",
     )
+    add_bundle_version(parser)
+
+
+def add_bundle_version(parser: argparse.ArgumentParser) -> None:
+    """``--bundle-version V``."""
+    parser.add_argument(
+        "--bundle-version",
+        metavar="V",
+        help="take the build from this version of its bundle, one in which it stood (default: the newest); "
+        "without --build: the build that stood there",
+    )
 
 
 def selector_of(args: argparse.Namespace) -> Selector:

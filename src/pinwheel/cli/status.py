@@ -95,7 +95,7 @@ def render(console: Console, rows: list[dict[str, Any]], troubled: dict[str, str
                 text(row["active_release"]),
                 text(_build(row), "bold yellow" if row["held"] else ""),
                 badges(marks(row), otherwise=_otherwise(row, troubled)),
-                text(version_of(row)),
+                text(version_of(row)) + text(_behind(row), "yellow"),
                 text(short_time(row["since"])),
                 text(_why(row)),
             )
@@ -111,9 +111,17 @@ def _otherwise(row: dict[str, Any], troubled: dict[str, str]) -> tuple[str, str]
 
 
 def _build(row: dict[str, Any]) -> str:
-    return (
-        f"{row['active_build']} of {row['newest_build']}" if row["held"] else str(row["active_build"] or "-")
-    )
+    waits = row["held"] and row["active_build"] != row["newest_build"]
+    return f"{row['active_build']} of {row['newest_build']}" if waits else str(row["active_build"] or "-")
+
+
+def _behind(row: dict[str, Any]) -> str:
+    """How far new runs are behind, in words."""
+    behind = row["behind"]
+    if behind is None:
+        return ""
+    kind = " (only other files)" if behind["kind"] == "other files" else ""
+    return f", {behind['versions']} behind{kind}"
 
 
 def _why(row: dict[str, Any]) -> str:

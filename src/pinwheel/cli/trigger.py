@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="run this build, released or not (default: the active one)",
     )
+    options.add_bundle_version(parser)
     parser.add_argument("-r", "--run-id", metavar="ID", help="id of the run")
     parser.add_argument(
         "-l",
@@ -44,6 +45,7 @@ def run(context: Context) -> None:
     bound = context.backend.trigger(
         args.dag_id,
         build=args.build,
+        bundle_version=args.bundle_version,
         run_id=args.run_id,
         logical_date=args.logical_date,
         conf=args.conf,

@@ -53,12 +53,17 @@ class BuildContent:
     relative_fileloc: str
     serialized: Mapping[str, Any] = field(repr=False)
     inputs_digest: str
+    """Of all that the parse used and of all answers that it got."""
+    content_digest: str = ""
+    """Of the content alone that it used; empty: that is all it asked for."""
     files: Mapping[str, str] = field(factory=dict, repr=False)
     label: str | None = field(default=None, converter=_fitted_label)
     runtime: str = ""
     parse_seconds: float | None = None
     pure: bool = False
     version_data: Mapping[str, Any] | None = None
+    told_apart: bool = False
+    """The same content is a build of another bundle already."""
 
     @cached_property
     def serialized_digest(self) -> str:
@@ -67,8 +72,9 @@ class BuildContent:
 
     @cached_property
     def digest(self) -> str:
-        """Identity of the build: serialized Dag, inputs and label. Same digest, same build."""
-        return digest_of([self.serialized_digest, self.inputs_digest, self.label])
+        """Identity of the build: serialized Dag, used content and label. Same digest, same build."""
+        parts = [self.serialized_digest, self.content_digest or self.inputs_digest, self.label]
+        return digest_of([*parts, self.bundle_name] if self.told_apart else parts)
 
 
 @frozen(kw_only=True)

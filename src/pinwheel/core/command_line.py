@@ -15,6 +15,7 @@ def change(
     dag_id: str,
     *,
     build: int | None = None,
+    bundle_version: str | None = None,
     to_release: int | None = None,
     reason: str | None = None,
     expected_release: int | None = None,
@@ -28,6 +29,7 @@ def change(
         {
             "--lift": verb == "lift",
             "--build": build,
+            "--bundle-version": bundle_version,
             "--to" if verb == "rollback" else "--release": to_release,
             "--rerun-failed": rerun_failed,
             "--not-to-blame": not to_blame,
@@ -41,6 +43,7 @@ def trigger(
     dag_id: str,
     *,
     build: int | None = None,
+    bundle_version: str | None = None,
     run_id: str | None = None,
     logical_date: datetime | None = None,
     conf: Mapping[str, Any] | None = None,
@@ -53,6 +56,7 @@ def trigger(
         [dag_id],
         {
             "--build": build,
+            "--bundle-version": bundle_version,
             "--run-id": run_id,
             "--logical-date": logical_date.isoformat() if logical_date else None,
             "--conf": _json(conf) if conf is not None else None,

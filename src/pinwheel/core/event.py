@@ -19,6 +19,8 @@ class EventKind(StrEnum):
     """A build was rejected without a rollback."""
     LIFT = "lift"
     """A rejection was taken back without a release."""
+    FOLLOW = "follow"
+    """New runs of Dags of a bundle took its newest version: one event a version, which counts them."""
     TRIGGER = "trigger"
     CLEAR = "clear"
     BACKFILL = "backfill"

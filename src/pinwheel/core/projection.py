@@ -14,7 +14,7 @@ from pinwheel.core.version_alias import make_aliased_version
 
 
 @frozen(kw_only=True)
-class Place:
+class Location:
     """Where Airflow is told to find a Dag: bundle, version and path, all three as its rows hold them.
 
     Airflow takes a run's path and bundle from the Dag's row but the version from the run, so the first two
@@ -27,12 +27,12 @@ class Place:
     relative_fileloc: str
 
 
-def place_of(build: Build, *, stable_bundle: str | None, stable_fileloc: str | None) -> Place:
-    """The place under which a build is released, given the one that the Dag's earlier runs know."""
+def location_of(build: Build, *, stable_bundle: str | None, stable_fileloc: str | None) -> Location:
+    """The location under which a build is released, given the one that the Dag's earlier runs know."""
     bundle_name = stable_bundle or build.bundle_name
     fileloc = stable_fileloc or build.relative_fileloc
     if not build.versioned or (bundle_name, fileloc) == (build.bundle_name, build.relative_fileloc):
-        return _own_place(build)
+        return _own_location(build)
     served_by = build.relative_fileloc
     if bundle_name != build.bundle_name:
         served_by = f"@{build.bundle_name}!{served_by}"
@@ -41,12 +41,12 @@ def place_of(build: Build, *, stable_bundle: str | None, stable_fileloc: str | N
     except ValueError:
         # Not a version of one of our bundles, or longer than Airflow's column: as stock Airflow then, where
         # runs of earlier releases can not be run again after a move.
-        return _own_place(build)
-    return Place(bundle_name=bundle_name, bundle_version=version, relative_fileloc=fileloc)
+        return _own_location(build)
+    return Location(bundle_name=bundle_name, bundle_version=version, relative_fileloc=fileloc)
 
 
-def _own_place(build: Build) -> Place:
-    return Place(
+def _own_location(build: Build) -> Location:
+    return Location(
         bundle_name=build.bundle_name,
         bundle_version=build.bundle_version,
         relative_fileloc=build.relative_fileloc,
@@ -72,10 +72,12 @@ class Projection:
     """Becomes ``dag_version.version_number``; negative for a build that is only tried."""
     kind: Kind | None
     build: Build
-    place: Place
+    location: Location
     serialized: Mapping[str, Any] = field(repr=False)
     source_code: str = field(repr=False)
     version_data: Mapping[str, Any] | None = None
+    row_version: str | None = None
+    """What the Dag's row names in place of the location's version: it has followed since it was released."""
     dag_version_id: UUID | None = None
     """Write into (or re-create) this version instead of adding one."""
     written: Projected | None = None
@@ -87,10 +89,10 @@ class Projection:
 
 
 def serialized_for(
-    build: Build, stored: Mapping[str, Any], place: Place, bundle_path: str | None
+    build: Build, stored: Mapping[str, Any], location: Location, bundle_path: str | None
 ) -> dict[str, Any]:
     """The stored serialized Dag with its absolute paths filled in, as Airflow would hold it."""
     data: dict[str, Any] = with_bundle_path(stored, bundle_path) if bundle_path else dict(stored)
-    if place.relative_fileloc != build.relative_fileloc:
-        data = {**data, "dag": {**data["dag"], "relative_fileloc": place.relative_fileloc}}
+    if location.relative_fileloc != build.relative_fileloc:
+        data = {**data, "dag": {**data["dag"], "relative_fileloc": location.relative_fileloc}}
     return data

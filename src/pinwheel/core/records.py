@@ -32,7 +32,14 @@ class ManagedDag(Record):
     stable_bundle: str | None
     stable_fileloc: str | None
     dag_version_id: UUID | None
-    projected_version: str | None
+    released_version: str | None
+    """The bundle version that the active release names, as Airflow's version row has it."""
+    row_version: str | None
+    """The bundle version that Airflow's row of the Dag must name."""
+    follow_version: str | None
+    """The plain version of new runs; None: that of the release."""
+    follow_before: str | None
+    """The version that new runs had before they followed; None: they did not since the release."""
     projected_hash: str | None
     projected_code_hash: str | None
     track_actor: str | None
@@ -149,6 +156,8 @@ class DagFile(Record):
     impure: bool
     error: str | None
     broken_since: datetime | None
+    pending_seq: int | None
+    """The head in which it is not known what the file gives; None: it is known."""
     parsed_at: datetime
 
 

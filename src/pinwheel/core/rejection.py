@@ -13,6 +13,7 @@ from attrs import frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.record import Record
+from pinwheel.core.stand import Head
 
 
 @frozen(kw_only=True)
@@ -44,6 +45,11 @@ class Rejection(NewRejection):
     def lifted(self) -> bool:
         return self.lifted_at is not None
 
+    @property
+    def of_versions(self) -> bool:
+        """It holds for some versions of its build only."""
+        return self.first_seq is not None
+
     def covers(self, build: Build, seq: int | None = None) -> bool:
         """Whether it holds for the build, or for it at the head with this ``seq``.
 
@@ -51,10 +57,21 @@ class Rejection(NewRejection):
         """
         if self.lifted:
             return False
-        if self.first_seq is not None:
-            last = self.first_seq if self.last_seq is None else self.last_seq
-            return build.id == self.build_id and seq is not None and self.first_seq <= seq <= last
+        if self.of_versions:
+            return build.id == self.build_id and seq is not None and self._holds(seq)
         return build.id == self.build_id or build.inputs_digest == self.inputs_digest
+
+    def holds_at(self, head: Head | None) -> bool:
+        """Whether it holds for its build where that stands in this version; one of all versions does."""
+        return not self.lifted and (not self.of_versions or (head is not None and self._holds(head.seq)))
+
+    def _holds(self, seq: int) -> bool:
+        assert self.first_seq is not None
+        return self.first_seq <= seq <= (self.first_seq if self.last_seq is None else self.last_seq)
+
+    def is_of_versions_of(self, build: Build) -> bool:
+        """Whether it holds for some versions of the build, whichever these are."""
+        return not self.lifted and self.of_versions and build.id == self.build_id
 
     def said(self) -> str:
         """Who rejected it, when and why, as part of a sentence."""

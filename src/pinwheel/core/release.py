@@ -18,6 +18,7 @@ from pinwheel.core.build import Build
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
 from pinwheel.core.newer import is_newer
 from pinwheel.core.rejection import Rejection, rejection_of
+from pinwheel.core.stand import Head
 from pinwheel.core.why_held import waits, why_held
 
 
@@ -70,6 +71,18 @@ class DagState:
     track_since: datetime | None = None
     rejections: tuple[Rejection, ...] = ()
     """Those of the Dag that were not lifted."""
+    in_force: Head | None = None
+    """The version that new runs of the active build take; read where that may tell."""
+    before: Head | None = None
+    """The version that they took before they followed to that one."""
+    version: str | None = None
+    """The plain version that new runs take."""
+    newest_place: Head | None = None
+    """The newest version in which the newest build stands; None: its bundle never showed it."""
+    active_place: Head | None = None
+    """The same of the active build."""
+    places: Mapping[int, Head] = field(factory=dict)
+    """The same of others that were looked up, by id."""
 
     @property
     def pinned(self) -> bool:
@@ -86,15 +99,37 @@ class DagState:
     @property
     def held(self) -> bool:
         """Something holds the Dag (:func:`~pinwheel.core.why_held.why_held`)."""
-        return bool(why_held(self, self.rejection_of(self.newest_build)))
+        return bool(why_held(self, self.rejection_of(self.newest_build), later=self.later))
 
-    def rejection_of(self, build: Build | None) -> Rejection | None:
-        """The rejection that keeps a build from being released by itself."""
-        return rejection_of(self.rejections, build)
+    @property
+    def later(self) -> bool:
+        """The active build is the newest, and stands in a later version than new runs take."""
+        return self.stands_still and self.active_build_id == self.newest_build_id
+
+    @property
+    def stands_still(self) -> bool:
+        """The active build stands in a later version than new runs take."""
+        if self.active_build is None or self.retired or self.version is None or self.active_place is None:
+            return False
+        return self.version != self.active_place.version
+
+    def rejection_of(self, build: Build | None, at: Head | None = None) -> Rejection | None:
+        """The rejection that keeps a build from being released by itself, or from this version: also one of
+        the version that it would be taken from."""
+        if build is not None and at is None:
+            at = self.places.get(build.id)
+            if build.id == self.newest_build_id:
+                at = self.newest_place
+        return rejection_of(self.rejections, build, at.seq if at is not None else None)
+
+    def rejects(self, build: Build) -> bool:
+        """Whether the build is rejected wherever it stands, not in some versions only."""
+        return rejection_of(self.rejections, build) is not None
 
     def lift(self, build: Build) -> Lift:
-        """What frees a rejected build."""
-        return Lift(rejections=tuple(each for each in self.rejections if each.covers(build)))
+        """What frees a build, in all versions."""
+        own = (each for each in self.rejections if each.covers(build) or each.is_of_versions_of(build))
+        return Lift(rejections=tuple(own))
 
 
 class Verb(StrEnum):
@@ -116,6 +151,8 @@ class Command:
 
     verb: Verb
     build: Build | None = None
+    at: Head | None = None
+    """The version to take the build from, one in which it stood; None: the newest."""
     reason: str | None = None
     """What releases a rejected build on purpose."""
     to_blame: bool = True
@@ -140,6 +177,8 @@ class Release:
 
     build: Build
     kind: Kind
+    version: str | None = None
+    """The bundle version that it is taken from; None: the newest in which it stands."""
     replaces_active: bool = False
     """Keep the active release's number: it was automatic, unused, and of an unstable Dag."""
 
@@ -151,6 +190,9 @@ class Reject:
     build: Build
     instead: Build | None = None
     """What is released in its place."""
+    first_seq: int | None = None
+    last_seq: int | None = None
+    """Only in these heads of its bundle; None: wherever it stands."""
 
     @property
     def inputs_digest(self) -> str | None:
@@ -159,7 +201,9 @@ class Reject:
         inputs = self.build.inputs_digest
         # Of what Airflow held before Pinwheel came nobody knows the inputs. And where one parse of the same
         # inputs is trusted in place of another, it is not the inputs that are at fault.
-        if not differs or self.build.adopted or (self.instead and self.instead.inputs_digest == inputs):
+        if self.first_seq is not None or not differs or self.build.adopted:
+            return None
+        if self.instead is not None and self.instead.inputs_digest == inputs:
             return None
         return inputs
 
@@ -262,7 +306,8 @@ def _arrive(state: DagState, command: Command) -> Decision:
     if state.track is Track.PINNED:
         return Decision(steps=(), reason=f"held: {state.dag_id} is pinned")
     rejection = state.rejection_of(build)
-    if rejection is not None and not same:
+    # An active build was released on purpose, whatever is said of it elsewhere; but not in these versions.
+    if rejection is not None and (not same or rejection.of_versions):
         return Decision(steps=(), reason=f"held: build {build.build} is rejected: {rejection.said()}")
     replaces = same or (bool(build.unstable) and state.unused_auto_release and not state.retired)
     return Decision(
@@ -271,11 +316,26 @@ def _arrive(state: DagState, command: Command) -> Decision:
     )
 
 
+def released_again(state: DagState) -> Decision:
+    """The active build in the newest version in which it stands; of a Dag that takes it by a release only."""
+    assert state.active_build is not None
+    return Decision(
+        steps=(Release(build=state.active_build, kind=Kind.AUTO),),
+        reason="its bundle gives data with each version, so each is a release",
+    )
+
+
 def _promote(state: DagState, command: Command) -> Decision:
     build = command.build or state.newest_build
     if build is None:
         raise _no_build(state, command)
     active = state.active_build
+    if command.at is not None and state.track is not Track.PINNED:
+        raise InvalidInput(
+            f"Cannot promote {state.dag_id} to version {command.at.version}",
+            found="new runs of a Dag that is not pinned take the newest version",
+            remedy=f"Use: pinwheel pin {state.dag_id} --bundle-version {command.at.version}",
+        )
     if state.retired and state.track is not Track.PINNED:
         # Released, it would be retired again with the next version of its bundle.
         raise Refused(
@@ -286,7 +346,23 @@ def _promote(state: DagState, command: Command) -> Decision:
             build=build.build,
         )
     if active is not None and not state.retired:
+        if _moves_within(state, command, build):
+            lifts = _on_purpose(state, command, build)
+            return Decision(
+                steps=(*lifts, _release(command, Kind.PROMOTE, build)),
+                reason="now in this version" + _lifting(lifts),
+            )
         if build.build == active.build:
+            rejection = state.rejection_of(build)
+            refused_here = state.track is Track.AUTO and rejection is not None and rejection.of_versions
+            if state.later and state.pinned and command.at is None:
+                lifts = _on_purpose(state, command, build)
+                return Decision(
+                    steps=(*lifts, _release(command, Kind.PROMOTE, build)),
+                    reason="the Dag stays pinned, now in the newest version" + _lifting(lifts),
+                )
+            if refused_here and (lifted := _on_purpose(state, command, build)):
+                return Decision(steps=lifted, reason="new runs take the newest version again")
             return Decision(steps=(), reason=f"build {build.build} is already active")
         if is_newer(active, build, newest=state.newest_build, shown=state.shown):
             raise Refused(
@@ -300,7 +376,7 @@ def _promote(state: DagState, command: Command) -> Decision:
     lifts = _on_purpose(state, command, build)
     done = "the Dag stays pinned, now on this build" if state.track is Track.PINNED else "promoted"
     return Decision(
-        steps=(*lifts, Release(build=build, kind=Kind.PROMOTE)),
+        steps=(*lifts, _release(command, Kind.PROMOTE, build)),
         reason=done + _lifting(lifts),
     )
 
@@ -313,9 +389,10 @@ def _pin(state: DagState, command: Command) -> Decision:
     held = f"held on build {build.build} until unpinned"
     if state.track is not Track.PINNED:
         steps.append(SetTrack(track=Track.PINNED))
-    if state.active_build is None or state.retired or build.build != state.active_build.build:
+    other = state.active_build is None or state.retired or build.build != state.active_build.build
+    if other or _moves_within(state, command, build):
         lifts = _on_purpose(state, command, build)
-        steps += [*lifts, Release(build=build, kind=Kind.PIN)]
+        steps += [*lifts, _release(command, Kind.PIN, build)]
         held += _lifting(lifts)
     if not steps:
         return Decision(steps=(), reason=f"already pinned on build {build.build}")
@@ -333,9 +410,12 @@ def _unpin(state: DagState, command: Command) -> Decision:
         return Decision(steps=(), reason="not pinned")
     unpinned = SetTrack(track=Track.AUTO)
     newest = state.newest_build
-    if newest is None or not waits(state):
-        return Decision(steps=(unpinned,), reason="each new build is released at once again")
     rejection = state.rejection_of(newest)
+    if newest is None or not waits(state):
+        reason = "each new build is released at once again"
+        if rejection is not None:
+            reason += f"; new runs wait for another version: {rejection.said()}"
+        return Decision(steps=(unpinned,), reason=reason)
     if rejection is not None:
         return Decision(
             steps=(unpinned,),
@@ -348,6 +428,9 @@ def _unpin(state: DagState, command: Command) -> Decision:
 
 
 def _rollback(state: DagState, command: Command) -> Decision:
+    before = state.before if state.active_build and not state.rejects(state.active_build) else None
+    if command.build is None and before and state.active_build and not state.retired:
+        return _back_a_version(state, command, state.active_build, before)
     build = command.build or command.previous_build
     if build is None:
         raise NotFound(
@@ -360,22 +443,50 @@ def _rollback(state: DagState, command: Command) -> Decision:
     pinned = SetTrack(track=Track.PINNED)
     held = f"held on build {build.build} until unpinned"
     active = state.active_build
+    if command.at is not None and _moves_within(state, command, build):
+        return _back_a_version(state, command, build, command.at)
     if active is not None and build.build == active.build and not state.retired:
         return Decision(steps=(pinned,), reason=f"{held}; it is already active")
     lifts = _on_purpose(state, command, build)
     steps: list[Step] = [pinned, *lifts]
     held += _lifting(lifts)
     # No run used the build of a retired Dag, so none can have shown that it is at fault.
-    if command.to_blame and active is not None and not state.retired and not state.rejection_of(active):
+    if command.to_blame and active is not None and not state.retired and not state.rejects(active):
         steps.append(Reject(build=active, instead=build))
         held += f"; build {active.build} is rejected"
-    return Decision(steps=(*steps, Release(build=build, kind=Kind.ROLLBACK)), reason=held)
+    return Decision(steps=(*steps, _release(command, Kind.ROLLBACK, build)), reason=held)
+
+
+def _back_a_version(state: DagState, command: Command, build: Build, before: Head) -> Decision:
+    """What new runs took before they followed: the same build, in an older version of its bundle."""
+    lifts = _on_purpose(state, command, build) if command.at is not None else ()
+    steps: list[Step] = [SetTrack(track=Track.PINNED), *lifts]
+    held = f"held on build {build.build} of version {before.version} until unpinned" + _lifting(lifts)
+    left = state.in_force
+    if command.to_blame and left is not None and (command.at is None or left.seq > before.seq):
+        # The way back may be the head again since; what is left is the version that new runs took.
+        steps.append(Reject(build=build, first_seq=min(before.seq + 1, left.seq), last_seq=left.seq))
+        held += "; the versions after it are rejected"
+    back = Release(build=build, kind=Kind.ROLLBACK, version=before.version)
+    return Decision(steps=(*steps, back), reason=held)
+
+
+def _release(command: Command, kind: Kind, build: Build) -> Release:
+    return Release(build=build, kind=kind, version=command.at.version if command.at is not None else None)
+
+
+def _moves_within(state: DagState, command: Command, build: Build) -> bool:
+    """Whether the active build is asked for in another version than that of its new runs."""
+    active, at = state.active_build, command.at
+    if at is None or active is None or state.retired or build.build != active.build:
+        return False
+    return state.in_force is None or at.version != state.in_force.version
 
 
 def _reject(state: DagState, command: Command) -> Decision:
     build = _given(state, command)
     rejection = state.rejection_of(build)
-    if rejection is not None:
+    if rejection is not None and state.rejects(build):
         return Decision(steps=(), reason=f"build {build.build} is rejected already: {rejection.said()}")
     active = state.active_build
     stays = active is not None and active.build == build.build and not state.retired
@@ -387,9 +498,9 @@ def _reject(state: DagState, command: Command) -> Decision:
 
 def _lift(state: DagState, command: Command) -> Decision:
     build = _given(state, command)
-    if state.rejection_of(build) is None:
-        return Decision(steps=(), reason=f"build {build.build} is not rejected")
     lifted = state.lift(build)
+    if not lifted.rejections:
+        return Decision(steps=(), reason=f"build {build.build} is not rejected")
     newest = state.newest_build
     if state.pinned or newest is None or newest.build != build.build or not waits(state) or state.retired:
         return Decision(steps=(lifted,), reason=f"build {build.build} may be released again")
@@ -405,7 +516,7 @@ def _on_purpose(state: DagState, command: Command, build: Build) -> tuple[Lift, 
 
     :raises Refused: it is, and nobody said why it is right after all.
     """
-    rejection = state.rejection_of(build)
+    rejection = state.rejection_of(build, command.at)
     if rejection is None:
         return ()
     if not command.reason:

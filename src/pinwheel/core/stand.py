@@ -59,13 +59,14 @@ class Standing:
         last = self.spans[-1] if self.spans else None
         return last if last is not None and last.open else None
 
-    def newest_version(self, build_id: int) -> str | None:
-        """The newest version in which the build stands; None: no head ever showed it."""
+    def newest(self, build_id: int) -> Head | None:
+        """The newest head in which the build stands; None: none ever showed it."""
         span = next((span for span in reversed(self.spans) if span.build_id == build_id), None)
-        if span is None or not span.open:
-            return span.last_version if span else None
-        stands = self.before if self.pending else self.head
-        return stands.version if stands else None
+        if span is not None and span.last_seq is not None:
+            return Head(seq=span.last_seq, version=span.last_version) if span.last_version else None
+        if span is None or not self.pending:
+            return self.head if span is not None else None
+        return self.before if self.before is not None and self.before.seq >= span.first_seq else None
 
     def build_at(self, seq: int) -> int | None:
         """The build that stood in the version with this ``seq``; None: none, or nobody looked."""

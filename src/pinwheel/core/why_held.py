@@ -22,7 +22,7 @@ class HoldKind(StrEnum):
 
 @frozen(kw_only=True)
 class Hold:
-    """One reason why the newest build of a Dag is not the active one."""
+    """One reason why new runs do not take the newest place: the newest build where that stands."""
 
     kind: HoldKind
     reason: str | None
@@ -33,7 +33,7 @@ class Hold:
     by: str | None
 
 
-class Standing(Protocol):
+class Held(Protocol):
     """A Dag as far as it tells what holds it: each value that has a track and both builds."""
 
     @property
@@ -55,13 +55,16 @@ class Standing(Protocol):
     def track_since(self) -> datetime | None: ...
 
 
-def why_held(dag: Standing, rejection: Rejection | None) -> tuple[Hold, ...]:
+def why_held(dag: Held, rejection: Rejection | None, *, later: bool) -> tuple[Hold, ...]:
     """All that holds the Dag, in the order of :class:`HoldKind`; the first is what is shown. Empty: not held.
 
-    ``rejection`` is the one of its newest build, if that is rejected. A Dag whose newest build is active is
-    not held: neither a pin alone nor a rejection of what runs holds anything back.
+    ``rejection`` is the one of its newest build, if that is rejected. ``later``: that build stands in a later
+    version than new runs take. A Dag whose newest build is active in the newest version is not held: neither
+    a pin alone nor a rejection of what runs holds anything back.
     """
-    if not waits(dag):
+    if rejection is not None and not (waits(dag) or rejection.of_versions):
+        rejection = None
+    if not waits(dag) and rejection is None and not (later and dag.pinned):
         return ()
     holds = []
     if dag.pinned:
@@ -87,7 +90,7 @@ def why_held(dag: Standing, rejection: Rejection | None) -> tuple[Hold, ...]:
     return tuple(holds)
 
 
-def waits(dag: Standing) -> bool:
+def waits(dag: Held) -> bool:
     """Whether there is a newest build that is not the active one."""
     ids = dag.active_build_id, dag.newest_build_id
     return None not in ids and ids[0] != ids[1]

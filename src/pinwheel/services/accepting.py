@@ -19,6 +19,7 @@ from pinwheel.services.loading import load
 from pinwheel.services.making import Made, ParsedFile
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out
+from pinwheel.services.standing import Showing, became_known
 from pinwheel.store import builds, bundles, dags, events, files
 
 if TYPE_CHECKING:
@@ -31,19 +32,24 @@ def release_newest(
     made: Mapping[str, Made],
     rows: Mapping[str, ManagedDag],
     *,
-    bundle_name: str,
+    shown: Showing,
     seq: int,
     now: datetime,
 ) -> list[Outcome]:
     """Make builds the newest of their Dags, whose locked rows are given, and release those of unpinned ones.
 
+    Nothing happens when the version with this ``seq`` is no longer what the bundle shows.
     A Dag that another file holds too stays with that file until a newer version of the bundle shows that
     it is gone from there (:func:`presence.settle`, which also tells of such Dags); until then it is only on
     the shelf. But a file that only imported the Dag's own does not keep it.
     """
+    if shown.is_late(seq):
+        return []
+    bundle_name = shown.bundle_name
     accepted = _accepted(session, made, rows, bundle_name=bundle_name, seq=seq)
     if not accepted:
         return []
+    became_known(session, shown, {dag_id: item.build.id for dag_id, item in accepted.items()})
     rows = {
         dag_id: evolve(
             rows[dag_id],
@@ -162,7 +168,7 @@ def left_to_definers(session: Session, parsed: Sequence[ParsedFile]) -> list[Par
     known = {
         path: row
         for path, row in files.some(session, parsed[0].bundle_name, imported - own).items()
-        if row.seq >= parsed[0].seq
+        if row.pending_seq is None
     }
     holders: dict[str, list[Holder]] = {}
     for file in parsed:

@@ -50,6 +50,7 @@ def backfill(
     *,
     actor: str,
     build: int | None = None,
+    bundle_version: str | None = None,
     reason: str | None = None,
     request_id: str | None = None,
     sees: once.Sees = once.all_of_them,
@@ -65,16 +66,27 @@ def backfill(
     :raises Conflict: another backfill of the Dag is active, or ``request_id`` stands for another request.
     """
     if plan:
-        if build is None:
+        if build is None and bundle_version is None:
             return _plan_default(host, dag_id, wish)
-        unnamed = _request(dag_id, wish, actor=actor, build=build, reason=reason)
-        done = host.rehearse(lambda rehearsal: _bound(rehearsal, dag_id, build, wish, unnamed, reason))
+        unnamed = _request(
+            dag_id, wish, actor=actor, build=build, bundle_version=bundle_version, reason=reason
+        )
+        done = host.rehearse(
+            lambda rehearsal: _bound(rehearsal, dag_id, (build, bundle_version), wish, unnamed, reason)
+        )
         return evolve(done.answer, backfill=None, plan=True)
     request = _request(
-        dag_id, wish, actor=actor, build=build, reason=reason, request_id=request_id, sees=sees
+        dag_id,
+        wish,
+        actor=actor,
+        build=build,
+        bundle_version=bundle_version,
+        reason=reason,
+        request_id=request_id,
+        sees=sees,
     )
-    if build is not None:
-        done = _bound(host, dag_id, build, wish, request, reason)
+    if build is not None or bundle_version is not None:
+        done = _bound(host, dag_id, (build, bundle_version), wish, request, reason)
     else:
         done = _default(host, dag_id, wish, request, reason)
     if not done.repeated:
@@ -88,6 +100,7 @@ def _request(
     *,
     actor: str,
     build: int | None,
+    bundle_version: str | None,
     reason: str | None,
     request_id: str | None = None,
     sees: once.Sees = once.all_of_them,
@@ -106,6 +119,7 @@ def _request(
             "conf": wish.conf,
             "build": build,
             "reason": reason,
+            **({} if bundle_version is None else {"bundle_version": bundle_version}),
         },
         sees=sees,
     )
@@ -211,11 +225,19 @@ class BackfillView:
 
 
 def _bound(
-    host: Host, dag_id: str, build: int, wish: BackfillWish, request: once.Request, reason: str | None
+    host: Host,
+    dag_id: str,
+    asked: tuple[int | None, str | None],
+    wish: BackfillWish,
+    request: once.Request,
+    reason: str | None,
 ) -> once.Done[Backfilled]:
+    """``asked`` is the number of a build, a version of its bundle, or both."""
+    build, named = asked
+
     def work(session: Session) -> Backfilled:
         lock_dags(session, [dag_id])
-        target = target_of(host, session, dag_id, build, verb="backfill")
+        target = target_of(host, session, dag_id, build, verb="backfill", bundle_version=named)
         version_id, release, bundle_version = version_for(host, session, target)
         created = host.create_backfill(
             session, dag_id, version_id, wish, bundle_version=bundle_version, actor=request.actor
@@ -223,7 +245,7 @@ def _bound(
         made = Backfilled(
             dag_id=dag_id,
             backfill=created.id,
-            build=target.build,
+            build=target.build.build,
             release=release,
             bundle_version=bundle_version,
             plan=False,

@@ -9,6 +9,7 @@ from attrs import asdict, evolve, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput, NotFound
+from pinwheel.core.follow import plain
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.lookup import named
 from pinwheel.core.records import ManagedDag
@@ -16,13 +17,15 @@ from pinwheel.core.rejection import Rejection
 from pinwheel.core.release import Command, DagState, Verb, decide
 from pinwheel.core.retention import ReleaseFact
 from pinwheel.core.selector import Selector
+from pinwheel.core.stand import Head
 from pinwheel.core.why_held import waits
 from pinwheel.services import faults, keeping, once
 from pinwheel.services.loading import Loaded, load, managed
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import Act, Outcome, carry_out, outcome_of
-from pinwheel.services.trigger import clear_each
-from pinwheel.store import builds, rejections, releases
+from pinwheel.services.standing import last_shown, place_named, stood_another
+from pinwheel.services.trigger import Target, clear_each
+from pinwheel.store import bindings, builds, bundles, rejections, releases
 from pinwheel.store.locking import lock_dags
 
 if TYPE_CHECKING:
@@ -34,7 +37,9 @@ class Change:
     """A request to change what runs.
 
     ``build`` and ``to_release`` name a target by number and need a single Dag, since numbers count per Dag.
-    ``expected_release`` is the active release that the caller saw; with it, a stale request is refused.
+    ``bundle_version`` names the version of its bundle that the build is taken from; without a build it is the
+    one that stood there. ``expected_release`` is the active release that the caller saw; with it, a stale
+    request is refused.
     ``to_blame`` goes with a rollback: what is rolled back is rejected.
     ``request_id`` makes a repeat harmless: see :mod:`pinwheel.services.once`, of ``selector`` and ``sees``
     too.
@@ -46,6 +51,7 @@ class Change:
     reason: str | None = None
     build: int | None = None
     to_release: int | None = None
+    bundle_version: str | None = None
     expected_release: int | None = None
     request_id: str | None = None
     rerun_failed: bool = False
@@ -81,7 +87,9 @@ def apply(host: Host, change: Change) -> list[Outcome]:
 
     def work(session: Session) -> list[Outcome]:
         acts, loaded = _decide_all(host, session, change, lock_dags(session, change.dag_ids))
-        outcomes = carry_out(host, session, acts, now=host.now(), contents=loaded.contents)
+        outcomes = carry_out(
+            host, session, acts, now=host.now(), contents=loaded.contents, versions=loaded.versions
+        )
         if change.rerun_failed:
             outcomes = [
                 _rerun(host, session, act, outcome) for act, outcome in zip(acts, outcomes, strict=True)
@@ -112,6 +120,7 @@ def _request(change: Change) -> once.Request:
             "rerun_failed": change.rerun_failed,
             # Only what differs from the default: requests of before it was there keep their fingerprint.
             **({} if change.to_blame else {"to_blame": False}),
+            **({} if change.bundle_version is None else {"bundle_version": change.bundle_version}),
         },
         sees=change.sees,
     )
@@ -183,6 +192,12 @@ def _check(change: Change) -> None:
                 found="numbers count per Dag",
                 remedy=f"Name one Dag, or leave the {name} out",
             )
+    if change.bundle_version is not None and len(change.dag_ids) != 1:
+        raise InvalidInput(
+            f"Cannot {change.verb} {len(change.dag_ids)} Dags to one bundle version",
+            found="each Dag stood there with a build of its own, or with none",
+            remedy="Name one Dag, or leave the bundle version out",
+        )
     if change.build is not None and change.to_release is not None:
         raise InvalidInput(
             f"Cannot {change.verb}", found="both a build and a release are given", remedy="Give one of them"
@@ -203,6 +218,11 @@ def _decide_all(
     ledger = keeping.ledger(session, dag_ids[0]) if change.to_release is not None else None
     rejected = rejections.of_dags(session, dag_ids)
     targets = _targets(session, change, rows, ledger or (), rejected)
+    at: Head | None = None
+    if change.bundle_version is not None:
+        at, stood = place_named(session, rows[dag_ids[0]], change.bundle_version, verb=change.verb)
+        if change.to_release is None and change.build is None:
+            targets = {dag_ids[0]: stood}
     loaded = load(
         host,
         session,
@@ -211,11 +231,15 @@ def _decide_all(
         numbered=(dag_ids[0], change.build) if change.build is not None else None,
         contents_of=() if locked is None else (*targets.values(), *_waiting(change, rows)),
         rejected=rejected,
+        in_force=at is not None,
     )
     acts = []
     for dag_id in dag_ids:
         state = loaded.states[dag_id]
-        command = _command(change, loaded, dag_id, named(loaded.builds, targets.get(dag_id)))
+        command = _command(change, loaded, dag_id, named(loaded.builds, targets.get(dag_id)), at)
+        if at is not None and command.build is not None and command.build.id != stood:
+            there = builds.by_ids(session, [stood])[stood]
+            raise stood_another(change.verb, command.build, there, at.version)
         releases_it = change.verb not in (Verb.REJECT, Verb.LIFT)
         if releases_it and command.build is not None and command.build != state.active_build:
             keeping.require(host, session, command.build, verb=change.verb.value, ledger=ledger)
@@ -271,8 +295,8 @@ def _waiting(change: Change, rows: Mapping[str, ManagedDag]) -> list[int]:
     return [row.newest_build_id for row in rows.values() if waits(row) and row.newest_build_id is not None]
 
 
-def _command(change: Change, loaded: Loaded, dag_id: str, target: Build | None) -> Command:
-    asked = change.to_release is not None
+def _command(change: Change, loaded: Loaded, dag_id: str, target: Build | None, at: Head | None) -> Command:
+    asked = change.to_release is not None or at is not None
     if change.build is not None:
         target, asked = loaded.numbered(dag_id, change.build), True
         if target is None:
@@ -287,6 +311,7 @@ def _command(change: Change, loaded: Loaded, dag_id: str, target: Build | None) 
         verb=change.verb,
         reason=change.reason,
         to_blame=change.to_blame,
+        at=at,
         build=target if asked else None,
         expected_release=change.expected_release,
         previous_build=None if asked else target,
@@ -298,7 +323,7 @@ def _with_order(session: Session, state: DagState, command: Command) -> DagState
     if command.verb is not Verb.PROMOTE or command.build is None or state.active_build is None:
         return state
     asked = {command.build.id, state.active_build.id}
-    return evolve(state, shown=builds.last_shown(session, state.bundle_name, asked))
+    return evolve(state, shown=last_shown(session, state.bundle_name, asked))
 
 
 def _rerun(host: Host, session: Session, act: Act, outcome: Outcome) -> Outcome:
@@ -311,7 +336,7 @@ def _rerun(host: Host, session: Session, act: Act, outcome: Outcome) -> Outcome:
         session,
         act.state.dag_id,
         _failed_runs(host, session, act),
-        step.build,
+        Target(build=step.build, version=step.version),
         only_failed=True,
         task_ids=None,
         actor=act.actor,
@@ -321,13 +346,28 @@ def _rerun(host: Host, session: Session, act: Act, outcome: Outcome) -> Outcome:
 
 
 def _failed_runs(host: Host, session: Session, act: Act) -> list[str]:
-    """Failed runs bound to releases of the build that this act takes off, oldest first."""
+    """Failed runs of what this act takes off, oldest first: bound to releases of that build, or, where the
+    same build is taken from an older version, those in a later one."""
     left = act.state.active_build
-    if act.decision.release is None or left is None:
+    step = act.decision.release
+    if step is None or left is None:
         return []
     ids = [
         row.dag_version_id
         for row in releases.of_dag(session, act.state.dag_id)
         if row.build_id == left.id and row.release <= (act.state.active_release or 0)
     ]
-    return host.failed_runs(session, act.state.dag_id, ids)
+    failed = host.failed_runs(session, act.state.dag_id, ids)
+    if step.version is None or step.build.id != left.id:
+        return failed
+    name = act.state.bundle_name
+    bound = bindings.of_runs(session, act.state.dag_id, failed)
+    versions = {
+        run_id: plain(version)
+        for run_id in failed
+        if (rows := bound.get(run_id)) and (version := rows[-1].bundle_version) is not None
+    }
+    heads = bundles.versions(session, {(name, version) for version in (step.version, *versions.values())})
+    back = heads.get((name, step.version))
+    later = {version for (_, version), head in heads.items() if back is not None and head.seq > back.seq}
+    return [run_id for run_id in failed if versions.get(run_id) in later]

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
+from pinwheel.core.behind import Behind, Lag, behind
 from pinwheel.core.build import Build
 from pinwheel.core.lookup import named
 from pinwheel.core.records import DagFile, FleetDag
-from pinwheel.core.why_held import Hold, why_held
+from pinwheel.core.why_held import Hold, waits, why_held
 from pinwheel.services.links import Links
 from pinwheel.services.ports import DagCard, Host
 from pinwheel.services.views import BrokenView, plain_version
-from pinwheel.store import builds, rejections
+from pinwheel.store import builds, rejections, stands
 from pinwheel.store import fleet as store
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ class FleetDagView:
     released_at: datetime | None
     active: FleetBuild | None
     newest: FleetBuild | None
-    behind: int
+    behind: Behind | None
+    """How far its new runs are behind what its bundle shows; None: they take that."""
     held: bool
     holds: tuple[Hold, ...]
     """What holds it, the first to be shown."""
@@ -202,17 +204,24 @@ def _lines(host: Host, session: Session, wish: Wish, readable: set[str]) -> list
     broken = store.broken_files(session)
     failing = host.active_with_failures(session)
     rejected = rejections.of_newest(session)
+    rows = [
+        row
+        for row in store.rows(session, bundle=wish.bundle, retired=wish.retired)
+        if row.dag_id in readable and (matching is None or row.dag_id in matching)
+    ]
+    # Of the others a version that waits is taken by itself, or a rejection tells.
+    still = [row.dag_id for row in rows if row.pinned and not waits(row) and not row.retired]
+    later = {dag_id for dag_id, lag in stands.lags(session, still).items() if lag.later}
     return [
         _Line(
             row=row,
-            holds=(holds := why_held(row, rejected.get(row.dag_id))),
+            holds=(holds := why_held(row, rejected.get(row.dag_id), later=row.dag_id in later)),
             held=bool(holds),
             pinned=row.pinned,
             broken=(row.bundle_name, row.relative_fileloc) in broken,
             failing=row.dag_version_id in failing,
         )
-        for row in store.rows(session, bundle=wish.bundle, retired=wish.retired)
-        if row.dag_id in readable and (matching is None or row.dag_id in matching)
+        for row in rows
     ]
 
 
@@ -223,6 +232,7 @@ def _page(host: Host, session: Session, page: list[_Line]) -> tuple[FleetDagView
     errors = store.errors(session, {(r.bundle_name, r.relative_fileloc) for r in rows})
     links = Links.to(host, session, [(build.bundle_name, build.bundle_version) for build in found.values()])
     cards = host.cards(session, [row.dag_id for row in rows])
+    lags = stands.lags(session, [row.dag_id for row in rows])
     counts = host.counts_by_version(session, [row.dag_version_id for row in rows if row.dag_version_id])
     return tuple(
         _view(
@@ -231,6 +241,7 @@ def _page(host: Host, session: Session, page: list[_Line]) -> tuple[FleetDagView
             newest=_build(named(found, line.row.newest_build_id), links),
             broken=errors.get((line.row.bundle_name, line.row.relative_fileloc)),
             card=cards.get(line.row.dag_id),
+            lag=lags.get(line.row.dag_id),
             runs=counts.get(line.row.dag_version_id, {}) if line.row.dag_version_id else {},
         )
         for line in page
@@ -244,6 +255,7 @@ def _view(
     newest: FleetBuild | None,
     broken: DagFile | None,
     card: DagCard | None,
+    lag: Lag | None,
     runs: Mapping[str, int],
 ) -> FleetDagView:
     row = line.row
@@ -259,7 +271,7 @@ def _view(
         released_at=row.released_at,
         active=active,
         newest=newest,
-        behind=max(0, newest.build - active.build) if active and newest else 0,
+        behind=None if row.retired else behind(lag, waits=waits(row)),
         held=line.held,
         holds=line.holds,
         retired=row.retired,

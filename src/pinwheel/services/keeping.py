@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from pinwheel.store import dags, keeping, rejections, releases
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+WAITS = timedelta(hours=2)
+"""A version that a bundle showed so long ago is kept for the runs that Airflow has on it, and not as such."""
 AT_ONCE = 200
 """Dags whose ledgers are in memory at once."""
 
@@ -37,8 +40,13 @@ def fetchable(host: Host, session: Session, rows: Mapping[str, ManagedDag]) -> d
 
 
 def protected(host: Host, session: Session, bundle_name: str) -> set[str]:
-    """The versions of a bundle that must stay fetchable: of fetchable releases, trials and newest builds."""
-    found = keeping.other_versions(session, bundle_name)
+    """The versions of a bundle that must stay fetchable.
+
+    Those of fetchable releases, of trials and newest builds, each with the last in which it stood; the one
+    that Dags follow to and the one before; and of late all that the bundle showed, since runs may wait that
+    were made on them.
+    """
+    found = keeping.other_versions(session, bundle_name, since=host.now() - WAITS)
     for chunk in chunks(keeping.dags_of_bundle(session, bundle_name), AT_ONCE):
         numbers = fetchable(host, session, dags.rows(session, chunk))
         found |= keeping.released_versions(session, bundle_name, numbers)

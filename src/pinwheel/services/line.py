@@ -18,6 +18,7 @@ from pinwheel.services import keeping
 from pinwheel.services.links import Links
 from pinwheel.services.ports import Host, PlacedRun
 from pinwheel.services.show.builds import BuildView, ReleaseView, by_time
+from pinwheel.services.standing import last_shown
 from pinwheel.services.views import managed
 from pinwheel.store import builds, rejections, releases
 from pinwheel.store import line as store
@@ -190,7 +191,7 @@ def _newer(session: Session, row: ManagedDag, asked: Sequence[Build]) -> set[int
     active = named(known, row.active_build_id)
     if active is None:
         return {build.id for build in asked}
-    shown = builds.last_shown(session, row.bundle_name, {active.id, *(build.id for build in asked)})
+    shown = last_shown(session, row.bundle_name, {active.id, *(build.id for build in asked)})
     newest = named(known, row.newest_build_id)
     return {build.id for build in asked if is_newer(build, active, newest=newest, shown=shown)}
 

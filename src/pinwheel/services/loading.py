@@ -9,12 +9,14 @@ from attrs import field, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import PinwheelError, Refused, unknown_dag
+from pinwheel.core.follow import taken
 from pinwheel.core.lookup import named
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.rejection import Rejection
 from pinwheel.core.release import DagState, Kind, unversioned_remedy
+from pinwheel.core.stand import Head
 from pinwheel.services.ports import Host
-from pinwheel.store import builds, dags, rejections, releases
+from pinwheel.store import builds, bundles, dags, rejections, releases
 from pinwheel.store.builds import StoredContent
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ class Loaded:
     """By id: the active and the newest builds, and those asked for."""
     contents: Mapping[int, StoredContent] = field(factory=dict)
     """By id of the build, of those that may be released."""
+    versions: Mapping[int, str] = field(factory=dict)
+    """By id of the build, the newest version in which it stands."""
 
     def numbered(self, dag_id: str, number: int) -> Build | None:
         """The build of a Dag that was asked for by number."""
@@ -61,18 +65,22 @@ def load(
     numbered: tuple[str, int] | None = None,
     contents_of: Collection[int] = (),
     rejected: Mapping[str, Sequence[Rejection]] | None = None,
+    in_force: bool = False,
 ) -> Loaded:
     """What is known of the Dags of these rows, *others* (ids of builds) and a numbered build included.
 
     The contents are those of the numbered one and of *contents_of*. *rejected* are the Dags' rejections,
-    where the caller has them.
+    where the caller has them. With *in_force* the versions of new runs are looked up, whether or not the Dags
+    followed to them.
     """
     rejected = rejections.of_dags(session, rows) if rejected is None else rejected
     own = {build_id for row in rows.values() for build_id in (row.active_build_id, row.newest_build_id)}
     ids = [build_id for build_id in {*own, *others} if build_id is not None]
-    found, contents = builds.some(session, ids, numbered=numbered, contents_of=contents_of)
+    placed = builds.placed(session, ids, numbered=numbered, contents_of=contents_of)
+    found = placed.builds
     versioned = {name: host.is_versioned(name) for name in {row.bundle_name for row in rows.values()}}
     automatic = _unused_auto_releases(host, session, rows, found)
+    heads = _heads_of_followers(session, rows, in_force)
     states = {
         dag_id: DagState(
             dag_id=dag_id,
@@ -88,10 +96,31 @@ def load(
             track_reason=row.track_reason,
             track_since=row.track_since,
             rejections=tuple(rejected.get(dag_id, ())),
+            in_force=heads.get((row.bundle_name, taken(row.follow_version, row.released_version))),
+            before=heads.get((row.bundle_name, row.follow_before)),
+            newest_place=placed.heads.get(row.newest_build_id or 0),
+            active_place=placed.heads.get(row.active_build_id or 0),
+            places=placed.heads,
+            version=taken(row.follow_version, row.released_version),
         )
         for dag_id, row in rows.items()
     }
-    return Loaded(dags=rows, states=states, builds=found, contents=contents)
+    return Loaded(dags=rows, states=states, builds=found, contents=placed.contents, versions=placed.versions)
+
+
+def _heads_of_followers(
+    session: Session, rows: Mapping[str, ManagedDag], every: bool
+) -> dict[tuple[str, str | None], Head]:
+    """The versions that Dags took before they followed to another, and those that they (or all) take now."""
+    wanted = {
+        (row.bundle_name, version)
+        for row in rows.values()
+        if every or row.follow_before is not None
+        for version in (row.follow_before, taken(row.follow_version, row.released_version))
+        if version is not None
+    }
+    known = bundles.versions(session, wanted) if wanted else {}
+    return {(name, version): Head(seq=row.seq, version=version) for (name, version), row in known.items()}
 
 
 def load_state(host: Host, session: Session, dag_id: str) -> DagState:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from pinwheel.core import text
 from pinwheel.core.build import Build, BuildContent, varying_attributes
@@ -104,15 +104,18 @@ def make_builds(
     new: list[tuple[ParsedFile, BuildContent, list[Build]]] = []
     for file in parsed:
         for content in file.contents:
-            known = alike.get(content.dag_id, [])
+            # Runs of a build find its files in its bundle: the same of another bundle is another build.
+            known = [
+                build for build in alike.get(content.dag_id, []) if build.bundle_name == content.bundle_name
+            ]
+            if any(build.digest == content.digest for build in alike.get(content.dag_id, ())):
+                content = _of_its_bundle(content, known)
             found = next((build for build in known if build.digest == content.digest), None)
             found = found or _completed_adoption(session, content, known)
             if found is not None:
                 made[content.dag_id] = Made(build=found, path=file.path)
             else:
                 new.append((file, content, _siblings(content, known)))
-    if parsed:
-        _remember_versions(session, made, parsed[0], now=now)
     if not new:
         return made
     _store_sources(session, [(file, content) for file, content, _ in new])
@@ -163,6 +166,12 @@ def _add(
     }
 
 
+def _of_its_bundle(content: BuildContent, known: Sequence[Build]) -> BuildContent:
+    """The content, told apart from the same of a build of another bundle."""
+    own = any(build.digest == content.digest for build in known)
+    return content if own else evolve(content, told_apart=True)
+
+
 def _siblings(content: BuildContent, known: Iterable[Build]) -> list[Build]:
     """Builds from the same inputs, parsed in the same runtime; newest first."""
     same = (content.inputs_digest, content.runtime)
@@ -194,16 +203,6 @@ def _completed_adoption(session: Session, content: BuildContent, known: Iterable
         relative_fileloc=content.relative_fileloc,
     )
     return builds.by_ids(session, [first.id])[first.id]
-
-
-def _remember_versions(
-    session: Session, found: Mapping[str, Made], parsed: ParsedFile, *, now: datetime
-) -> None:
-    at = (parsed.bundle_name, parsed.bundle_version)
-    elsewhere = [
-        item.build.id for item in found.values() if (item.build.bundle_name, item.build.bundle_version) != at
-    ]
-    builds.remember_versions(session, elsewhere, *at, now=now)
 
 
 def _remember_runtimes(session: Session, parsed: Mapping[str, ParsedFile], *, now: datetime) -> None:

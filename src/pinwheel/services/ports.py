@@ -14,8 +14,9 @@ from uuid import UUID
 from attrs import frozen
 
 from pinwheel.core.drift import Drift
+from pinwheel.core.follow import Follower, Step
 from pinwheel.core.json import Json
-from pinwheel.core.projection import Place, Projected, Projection
+from pinwheel.core.projection import Location, Projected, Projection
 from pinwheel.core.records import ManagedDag, RunOutcome
 from pinwheel.core.retention import Keep
 from pinwheel.core.run.binding import Present, Try
@@ -275,6 +276,20 @@ class Host(Protocol):
         """
         ...
 
+    def due_to_follow(
+        self, session: Session, bundle_name: str, version: str, dag_ids: Collection[str] | None
+    ) -> list[Follower]:
+        """Unpinned Dags (of these, or all) whose new runs do not take *version*, their bundle's head.
+
+        Their active build stands in it, if their file is not pending. Rows that somebody holds are left out;
+        the others are held until the transaction ends.
+        """
+        ...
+
+    def follow(self, session: Session, steps: Sequence[Step]) -> None:
+        """Let the rows of Dags that were due, Airflow's and ours, name the version that they follow to."""
+        ...
+
     def touch(self, session: Session, dag_ids: Sequence[str]) -> None:
         """Note on the Dag rows that they were just looked at."""
         ...
@@ -291,7 +306,7 @@ class Host(Protocol):
         """Add a version that is not the newest one and return its id; the Dag row stays as it is."""
         ...
 
-    def move_version(self, session: Session, dag_version_id: UUID, place: Place) -> None:
+    def move_version(self, session: Session, dag_version_id: UUID, location: Location) -> None:
         """Let a version that no run refers to name another place."""
         ...
 

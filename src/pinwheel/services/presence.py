@@ -19,6 +19,7 @@ from pinwheel.services.making import Made
 from pinwheel.services.ports import Host
 from pinwheel.services.refusing import words
 from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out
+from pinwheel.services.standing import Showing, became_known, showing
 from pinwheel.store import builds, bundles, dags, files
 from pinwheel.store.locking import begin_write, lock_dags
 from pinwheel.store.refusals import is_of_content
@@ -68,8 +69,8 @@ def settle(host: Host, *, bundle_name: str, seq: int, paths: set[str], grace_sec
 
     def work(session: Session) -> list[Outcome]:
         begin_write(session)
-        _, head_seq, _ = bundles.head(session, bundle_name)
-        if head_seq != seq:
+        shown = showing(session, bundle_name, hold=True)
+        if shown.head is None or shown.head.seq != seq:
             return []
         known = files.of_bundle(session, bundle_name)
         files.remove(session, bundle_name, set(known) - paths)
@@ -77,7 +78,7 @@ def settle(host: Host, *, bundle_name: str, seq: int, paths: set[str], grace_sec
         bundles.settle(session, bundle_name, seq)
         outcomes, held = _moved(host, session, bundle_name, present, refusals)
         duplicates.record(session, bundle_name, held, now=host.now())
-        outcomes += _gone(host, session, bundle_name, present, grace_seconds, refusals)
+        outcomes += _gone(host, session, shown, present, grace_seconds, refusals)
         for refused in refusals.untaken.values():
             _break(host, session, refused)
         return outcomes
@@ -120,8 +121,10 @@ def _moved(
 def _take_over(
     host: Host, session: Session, dag_id: str, file: DagFile, refusals: _Refusals
 ) -> list[Outcome]:
-    if refusals.has(dag_id, file):
+    # What is not known of the head is taken over when it is.
+    if refusals.has(dag_id, file) or file.pending_seq is not None:
         return []
+    shown = showing(session, file.bundle_name)
     parse_id = file.parse_id
     parse = files.parses(session, [parse_id]).get(parse_id) if parse_id is not None else None
     build_id = parse.builds.get(dag_id) if parse else None
@@ -135,8 +138,8 @@ def _take_over(
             session,
             {dag_id: Made(build=build, path=file.relative_fileloc)},
             rows,
-            bundle_name=file.bundle_name,
-            seq=file.seq,
+            shown=shown,
+            seq=shown.head.seq if shown.head is not None else file.seq,
             now=host.now(),
         )
     except Exception as error:
@@ -165,12 +168,12 @@ def _break(host: Host, session: Session, refused: _Untaken) -> None:
 def _gone(
     host: Host,
     session: Session,
-    bundle_name: str,
+    shown: Showing,
     present: Mapping[str, DagFile],
     grace_seconds: float,
     refusals: _Refusals,
 ) -> list[Outcome]:
-    now = host.now()
+    now, bundle_name = host.now(), shown.bundle_name
     held = {dag_id for row in present.values() for dag_id in row.dag_ids}
     candidates = []
     for row in dags.rows(session, dags.ids_of_bundle(session, bundle_name)).values():
@@ -190,6 +193,8 @@ def _gone(
     for dag_id, file in sorted(elsewhere.items()):
         outcomes += _take_over(host, session, dag_id, file, refusals)
     leaving = [dag_id for dag_id in candidates if dag_id not in elsewhere]
+    lock_dags(session, leaving)
+    became_known(session, shown, dict.fromkeys(leaving))
     return outcomes + retire(host, session, leaving, reason="gone from its bundle")
 
 

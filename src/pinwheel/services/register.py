@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -14,10 +14,12 @@ from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.records import DagFile, ManagedDag, NewParse
 from pinwheel.services.accepting import imported_files, left_to_definers, record_broken, release_newest
+from pinwheel.services.following import follow
 from pinwheel.services.making import Made, ParsedFile, make_builds
 from pinwheel.services.ports import Host
 from pinwheel.services.refusing import reason_of, words
 from pinwheel.services.releasing import Outcome
+from pinwheel.services.standing import Showing, became_known, showing
 from pinwheel.store import builds, dags, files
 from pinwheel.store.locking import begin_write
 from pinwheel.store.refusals import may_pass
@@ -84,6 +86,7 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Session) -> lis
     begin_write(session)
     now = host.now()
     bundle_name, bundle_version, seq = parsed[0].bundle_name, parsed[0].bundle_version, parsed[0].seq
+    shown = showing(session, bundle_name, hold=True)
     parsed = _with_usable_paths(host, session, parsed)
     known = files.some(session, bundle_name, [file.path for file in parsed])
     found = {file.path: {content.dag_id for content in file.contents} for file in parsed}
@@ -92,7 +95,9 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Session) -> lis
     )
     places = {c.dag_id: (bundle_name, file.path) for file in parsed for c in file.contents}
     refused = {dag_id for file in parsed for dag_id in file.refused}
-    rows = dags.lock(session, {d for dag_ids in affected.values() for d in dag_ids} | refused, places)
+    lost = _lost(known, {file.path: found[file.path] for file in parsed if not file.impure})
+    concerned = {d for dag_ids in (*affected.values(), *lost.values()) for d in dag_ids}
+    rows = dags.lock(session, concerned | refused, places)
     for file in parsed:
         # A Dag that was never stored is not managed, and so not broken.
         affected[file.path] |= file.refused & rows.keys()
@@ -101,7 +106,7 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Session) -> lis
         if file.error:
             gone = _own(affected[file.path] - set(made), rows, bundle_name, file.path)
             record_broken(session, gone, bundle_name, bundle_version, file.path, file.error, now=now)
-    newest = [file for file in parsed if file.path not in known or known[file.path].seq <= seq]
+    newest = [] if shown.is_late(seq) else list(parsed)
     ids = files.put_parses(session, [_parse_row(file, made, now=now) for file in newest])
     written = files.put_all(
         session,
@@ -113,15 +118,34 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Session) -> lis
             for file, parse_id in zip(newest, ids, strict=True)
         ],
     )
-    shown = [file for file in newest if file.path in written]
-    if shown:
-        host.show_errors(session, bundle_name, {file.path: file.errors for file in shown})
-    outcomes = release_newest(host, session, made, rows, bundle_name=bundle_name, seq=seq, now=now)
-    if shown:
+    taken = [file for file in newest if file.path in written]
+    if taken:
+        host.show_errors(session, bundle_name, {file.path: file.errors for file in taken})
+        held = {file.path: affected[file.path] | lost.get(file.path, set()) for file in taken}
+        _no_longer(session, shown, held, made, rows)
+    outcomes = release_newest(host, session, made, rows, shown=shown, seq=seq, now=now)
+    if taken:
         # After the release: a warning needs its Dag's row.
-        dag_ids = sorted(content.dag_id for file in shown for content in file.contents)
-        host.show_warnings(session, dag_ids, [warning for file in shown for warning in file.warnings])
+        dag_ids = sorted(content.dag_id for file in taken for content in file.contents)
+        host.show_warnings(session, dag_ids, [warning for file in taken for warning in file.warnings])
+        follow(host, session, bundle_name, made)
     return outcomes
+
+
+def _no_longer(
+    session: Session,
+    shown: Showing,
+    affected: Mapping[str, Collection[str]],
+    made: Mapping[str, Made],
+    rows: Mapping[str, ManagedDag],
+) -> None:
+    """Dags of these files of which the head has no good build stand in it no longer."""
+    gone = {
+        dag_id: None
+        for path, dag_ids in affected.items()
+        for dag_id in _own(set(dag_ids) - made.keys(), rows, shown.bundle_name, path)
+    }
+    became_known(session, shown, gone)
 
 
 def _with_usable_paths(host: Host, session: Session, parsed: Sequence[ParsedFile]) -> list[ParsedFile]:
@@ -155,6 +179,14 @@ def _affected(
     return affected
 
 
+def _lost(known: Mapping[str, DagFile], found: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """By file, the Dags that it held when it was known last and holds no longer.
+
+    Not to be asked of files that read from outside the bundle: they lose Dags from one parse to the next.
+    """
+    return {path: set(known[path].dag_ids) - dag_ids for path, dag_ids in found.items() if path in known}
+
+
 def _own(dag_ids: Iterable[str], rows: Mapping[str, ManagedDag], bundle_name: str, path: str) -> list[str]:
     """Those of these Dags that are the file's: a Dag of another file is not broken by this one."""
     place = (bundle_name, path)
@@ -183,6 +215,7 @@ def _file_row(
         impure=impure,
         error=error,
         broken_since=(since or now) if error else None,
+        pending_seq=None,
         parsed_at=now,
     )
 
@@ -288,8 +321,10 @@ def _reuse(host: Host, again: Sequence[_Again], gone: set[str], session: Session
     begin_write(session)
     now = host.now()
     bundle_name, bundle_version, seq = again[0].bundle_name, again[0].bundle_version, again[0].seq
+    shown = showing(session, bundle_name, hold=True)
+    if shown.is_late(seq):
+        return []
     known = files.some(session, bundle_name, [item.path for item in again])
-    again = [item for item in again if item.path not in known or known[item.path].seq <= seq]
     affected = _affected(
         session,
         bundle_name,
@@ -299,7 +334,9 @@ def _reuse(host: Host, again: Sequence[_Again], gone: set[str], session: Session
     )
     places = {dag_id: (bundle_name, item.path) for item in again for dag_id in item.builds}
     refused = {dag_id for item in again for dag_id in item.refused}
-    rows = dags.lock(session, {d for dag_ids in affected.values() for d in dag_ids} | refused, places)
+    lost = _lost(known, {item.path: set(item.builds) for item in again if not item.impure})
+    concerned = {d for dag_ids in (*affected.values(), *lost.values()) for d in dag_ids}
+    rows = dags.lock(session, concerned | refused, places)
     for item in again:
         affected[item.path] |= item.refused & rows.keys()
     # Only now: whoever removes builds holds their Dags
@@ -327,8 +364,8 @@ def _reuse(host: Host, again: Sequence[_Again], gone: set[str], session: Session
         return []
     for item in again:
         if item.error:
-            lost = _own(affected[item.path] - set(item.builds), rows, bundle_name, item.path)
-            record_broken(session, lost, bundle_name, bundle_version, item.path, item.error, now=now)
+            broken = _own(affected[item.path] - set(item.builds), rows, bundle_name, item.path)
+            record_broken(session, broken, bundle_name, bundle_version, item.path, item.error, now=now)
     host.show_errors(
         session, bundle_name, {item.path: {item.path: item.error} if item.error else {} for item in again}
     )
@@ -337,6 +374,8 @@ def _reuse(host: Host, again: Sequence[_Again], gone: set[str], session: Session
         for item in again
         for dag_id, build_id in item.builds.items()
     }
-    elsewhere = [item.build.id for item in made.values() if item.build.bundle_version != bundle_version]
-    builds.remember_versions(session, elsewhere, bundle_name, bundle_version, now=now)
-    return release_newest(host, session, made, rows, bundle_name=bundle_name, seq=seq, now=now)
+    held = {item.path: affected[item.path] | lost.get(item.path, set()) for item in again}
+    _no_longer(session, shown, held, made, rows)
+    outcomes = release_newest(host, session, made, rows, shown=shown, seq=seq, now=now)
+    follow(host, session, bundle_name, made)
+    return outcomes

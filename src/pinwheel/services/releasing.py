@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from types import MappingProxyType
@@ -15,14 +15,16 @@ from pinwheel.core.build import Build, runtime_warnings
 from pinwheel.core.drift import Drift
 from pinwheel.core.errors import Refused
 from pinwheel.core.event import EventKind
+from pinwheel.core.follow import plain, taken
 from pinwheel.core.json import Json
-from pinwheel.core.projection import Place, Projected, Projection, place_of, serialized_for
+from pinwheel.core.projection import Location, Projected, Projection, location_of, serialized_for
 from pinwheel.core.records import ManagedDag, ReleaseRecord
 from pinwheel.core.rejection import NewRejection
 from pinwheel.core.release import DagState, Decision, Kind, Lift, Reject, Release, SetTrack, Track
 from pinwheel.core.text import storable
+from pinwheel.services.following import follow
 from pinwheel.services.ports import Host, Observed
-from pinwheel.store import builds, dags, events, rejections, releases
+from pinwheel.store import builds, bundles, dags, events, rejections, releases, stands
 from pinwheel.store.builds import StoredContent
 
 if TYPE_CHECKING:
@@ -70,12 +72,12 @@ class Outcome:
 
 @frozen(kw_only=True)
 class Made:
-    """One release in the making: its number, its place, and the version row that it takes over, if any."""
+    """One release in the making: its number, its location, and the version row that it takes over, if any."""
 
     act: Act
     step: Release
     number: int
-    place: Place
+    location: Location
     replaced: UUID | None
 
 
@@ -86,11 +88,12 @@ def carry_out(
     *,
     now: datetime,
     contents: Mapping[int, StoredContent] | None = None,
+    versions: Mapping[int, str] | None = None,
 ) -> list[Outcome]:
     """Carry out decisions on Dags that the caller has locked. Writes everything, commits nothing.
 
-    ``contents`` are those of builds that the caller has at hand, by id of the build, so that they need not be
-    read back.
+    ``contents``, and the newest ``versions`` in which they stand, are those of builds that the caller has at
+    hand, by id of the build, so that they need not be read back.
     """
     rows: dict[str, ManagedDag] = {}
     columns: dict[str, tuple[str, ...]] = {}
@@ -120,7 +123,7 @@ def carry_out(
     for (actor, reason), ids in lifted.items():
         rejections.lift(session, ids, actor=actor, reason=reason, now=now)
     rejections.add_all(session, rejected)
-    made, written = _release_all(host, session, releasing, contents or {}, now=now)
+    made, written = _release_all(host, session, releasing, contents or {}, versions or {}, now=now)
     for m in made:
         dag_id = m.act.state.dag_id
         rows[dag_id] = _released(rows.get(dag_id, m.act.dag), m, written[dag_id], now)
@@ -128,6 +131,7 @@ def carry_out(
     # Those alike together: one statement for each of track, release and both.
     for alike in dict.fromkeys(columns.values()):
         dags.write(session, [row for dag_id, row in sorted(rows.items()) if columns[dag_id] == alike], alike)
+    _catch_up(host, session, acts, released=written.keys())
     numbers = {m.act.state.dag_id: m.number for m in made}
     outcomes = [outcome_of(act, numbers.get(act.state.dag_id)) for act in acts]
     _record(
@@ -143,11 +147,27 @@ def carry_out(
     return outcomes
 
 
+def _catch_up(host: Host, session: Session, acts: Sequence[Act], *, released: Collection[str]) -> None:
+    """Dags that nothing holds any more on the version that they have follow again, at once."""
+    free: dict[str, list[str]] = {}
+    for act in acts:
+        freed = any(
+            isinstance(step, Lift) or (isinstance(step, SetTrack) and step.track is Track.AUTO)
+            for step in act.decision.steps
+        )
+        if freed and act.state.stands_still and act.state.dag_id not in released:
+            free.setdefault(act.dag.bundle_name, []).append(act.state.dag_id)
+    for bundle_name, dag_ids in sorted(free.items()):
+        follow(host, session, bundle_name, dag_ids)
+
+
 def _rejection(act: Act, step: Reject, now: datetime) -> NewRejection:
     return NewRejection(
         dag_id=act.state.dag_id,
         build_id=step.build.id,
         inputs_digest=step.inputs_digest,
+        first_seq=step.first_seq,
+        last_seq=step.last_seq,
         actor=act.actor,
         reason=act.reason,
         at=now,
@@ -159,6 +179,7 @@ def _release_all(
     session: Session,
     releasing: Sequence[tuple[Act, Release]],
     contents: Mapping[int, StoredContent],
+    versions: Mapping[int, str],
     *,
     now: datetime,
 ) -> tuple[list[Made], dict[str, Projected]]:
@@ -167,13 +188,23 @@ def _release_all(
         return [], {}
     observed = host.observe(session, {act.state.dag_id: act.dag for act, _ in releasing})
     _mend_superseded(host, session, releasing, observed, now=now)
-    places = settle_places(host, session, [(act.dag, step.build) for act, step in releasing])
+    unplaced = {step.build.id for _, step in releasing if step.version is None} - versions.keys()
+    newest = {**versions, **(stands.newest_versions(session, unplaced) if unplaced else {})}
+    locations = settle_locations(
+        host,
+        session,
+        [
+            (act.dag, evolve(step.build, bundle_version=step.version or newest[step.build.id]))
+            for act, step in releasing
+        ],
+    )
     made = [
-        _numbered(act, step, places[act.state.dag_id], observed[act.state.dag_id]) for act, step in releasing
+        _numbered(act, step, locations[act.state.dag_id], observed[act.state.dag_id])
+        for act, step in releasing
     ]
     projections = projections_for(
         session,
-        [(m.number, m.step.kind, m.step.build, m.place, m.replaced) for m in made],
+        [(m.number, m.step.kind, m.step.build, m.location, m.replaced) for m in made],
         contents=contents,
         observed=observed,
     )
@@ -189,12 +220,12 @@ def _release_all(
     return made, written
 
 
-def _numbered(act: Act, step: Release, place: Place, seen: Observed) -> Made:
+def _numbered(act: Act, step: Release, location: Location, seen: Observed) -> Made:
     active, replaced = act.dag.active_release, None
     number = max(seen.highest, active or 0) + 1
     if step.replaces_active and active is not None:
         number, replaced = active, act.dag.dag_version_id
-    return Made(act=act, step=step, number=number, place=place, replaced=replaced)
+    return Made(act=act, step=step, number=number, location=location, replaced=replaced)
 
 
 def _keep_ledger(
@@ -208,7 +239,7 @@ def _keep_ledger(
                 m.number,
                 build_id=m.step.build.id,
                 dag_version_id=written[m.act.state.dag_id].dag_version_id,
-                bundle_version=m.place.bundle_version,
+                bundle_version=m.location.bundle_version,
                 now=now,
             )
     releases.add_all(
@@ -223,7 +254,7 @@ def _keep_ledger(
                 reason=m.act.reason,
                 previous_release=m.act.state.active_release,
                 dag_version_id=written[m.act.state.dag_id].dag_version_id,
-                bundle_version=m.place.bundle_version,
+                bundle_version=m.location.bundle_version,
                 created_at=now,
             )
             for m in made
@@ -239,7 +270,10 @@ _RELEASED = (
     "retired",
     "missing_since",
     "dag_version_id",
-    "projected_version",
+    "released_version",
+    "row_version",
+    "follow_version",
+    "follow_before",
     "projected_hash",
     "projected_code_hash",
     "stable_bundle",
@@ -250,6 +284,10 @@ _RELEASED = (
 
 
 def _released(row: ManagedDag, made: Made, projected: Projected, now: datetime) -> ManagedDag:
+    again = made.step.kind is Kind.AUTO and row.active_build_id == made.step.build.id and not row.retired
+    # The same build in a newer version by itself: as if the Dag had followed.
+    before = taken(row.follow_version, row.released_version)
+    version = plain(made.location.bundle_version)
     return evolve(
         row,
         active_release=made.number,
@@ -257,11 +295,14 @@ def _released(row: ManagedDag, made: Made, projected: Projected, now: datetime) 
         retired=made.step.kind is Kind.RETIRE,
         missing_since=None,
         dag_version_id=projected.dag_version_id,
-        projected_version=made.place.bundle_version,
+        released_version=made.location.bundle_version,
+        row_version=made.location.bundle_version,
+        follow_version=version,
+        follow_before=before if again and before != version else None,
         projected_hash=projected.serialized_hash,
         projected_code_hash=projected.code_hash,
-        stable_bundle=made.place.bundle_name,
-        stable_fileloc=made.place.relative_fileloc,
+        stable_bundle=made.location.bundle_name,
+        stable_fileloc=made.location.relative_fileloc,
         asserted_at=now,
     )
 
@@ -282,7 +323,7 @@ def _mend_superseded(
         row, build, drift = act.dag, act.state.active_build, observed[act.state.dag_id].drift
         if drift is None or build is None or step.replaces_active or not drift.of_version:
             continue
-        wanted = (row.active_release or 0, None, build, released_place(row), row.dag_version_id)
+        wanted = (row.active_release or 0, None, build, released_location(row), row.dag_version_id)
         host.restore(session, projections_for(session, [wanted], written=row))
         record_drift(host, session, drift, bundle_name=row.bundle_name, now=now)
 
@@ -308,26 +349,26 @@ def record_drift(host: Host, session: Session, drift: Drift, *, bundle_name: str
     )
 
 
-def released_place(row: ManagedDag) -> Place:
-    """The place under which a Dag's active release stands in Airflow's rows."""
-    bundle_name, version, path = row.stable_bundle, row.projected_version, row.stable_fileloc
+def released_location(row: ManagedDag) -> Location:
+    """The location under which a Dag's active release stands in Airflow's rows."""
+    bundle_name, version, path = row.stable_bundle, row.released_version, row.stable_fileloc
     # A release sets all three, and so does an adoption.
     assert bundle_name is not None and version is not None and path is not None
-    return Place(bundle_name=bundle_name, bundle_version=version, relative_fileloc=path)
+    return Location(bundle_name=bundle_name, bundle_version=version, relative_fileloc=path)
 
 
-def settle_places(
+def settle_locations(
     host: Host, session: Session, wanted: Sequence[tuple[ManagedDag, Build]]
-) -> dict[str, Place]:
-    """By Dag, where Airflow is told to find its build: the place that the Dag's runs know, if it has runs."""
+) -> dict[str, Location]:
+    """By Dag, where Airflow is told to find its build: where the Dag's runs know it, if it has runs."""
     moved = [row.dag_id for row, build in wanted if row.stable_fileloc is not None and not _stays(row, build)]
     known = host.with_runs(session, moved) if moved else set()
     configured = cache(lambda name: host.bundle_is_configured(session, name))
     serves = cache(lambda name: host.serves_moved_files(session, name))
     return {
-        row.dag_id: _place_at(row, build, serves)
+        row.dag_id: _location_at(row, build, serves)
         if row.dag_id in known and configured(row.stable_bundle)
-        else place_of(build, stable_bundle=None, stable_fileloc=None)
+        else location_of(build, stable_bundle=None, stable_fileloc=None)
         for row, build in wanted
     }
 
@@ -336,19 +377,19 @@ def _stays(row: ManagedDag, build: Build) -> bool:
     return (row.stable_bundle, row.stable_fileloc) == (build.bundle_name, build.relative_fileloc)
 
 
-def place_for_runs(host: Host, session: Session, row: ManagedDag, build: Build) -> Place:
-    """The place of a build for runs of it, while another build of the Dag may be the active one.
+def location_for_runs(host: Host, session: Session, row: ManagedDag, build: Build) -> Location:
+    """The location of a build for runs of it, while another build of the Dag may be the active one.
 
     Airflow looks for the file of every run where the active release has it.
 
     :raises Refused: the build's file lies elsewhere and no bundle version serves it there.
     """
-    place = _place_at(row, build, lambda name: host.serves_moved_files(session, name))
+    location = _location_at(row, build, lambda name: host.serves_moved_files(session, name))
     if row.stable_fileloc is None or (row.stable_bundle, row.stable_fileloc) == (
-        place.bundle_name,
-        place.relative_fileloc,
+        location.bundle_name,
+        location.relative_fileloc,
     ):
-        return place
+        return location
     raise Refused(
         f"Cannot run {build.dag_id} on build {build.build}",
         found=f"its file was {build.relative_fileloc!r} of bundle {build.bundle_name!r} and is "
@@ -361,23 +402,26 @@ def place_for_runs(host: Host, session: Session, row: ManagedDag, build: Build) 
     )
 
 
-def _place_at(row: ManagedDag, build: Build, serves: Callable[[str], bool]) -> Place:
-    """The place where the Dag's row has it, if its bundle and the build's can serve the file there."""
+def _location_at(row: ManagedDag, build: Build, serves: Callable[[str], bool]) -> Location:
+    """The location where the Dag's row has it, if its bundle and the build's can serve the file there."""
     stable = row.stable_bundle
     if stable is not None and all(map(serves, {stable, build.bundle_name})):
-        return place_of(build, stable_bundle=stable, stable_fileloc=row.stable_fileloc)
-    return place_of(build, stable_bundle=None, stable_fileloc=None)
+        return location_of(build, stable_bundle=stable, stable_fileloc=row.stable_fileloc)
+    return location_of(build, stable_bundle=None, stable_fileloc=None)
 
 
 def projections_for(
     session: Session,
-    wanted: Sequence[tuple[int, Kind | None, Build, Place, UUID | None]],
+    wanted: Sequence[tuple[int, Kind | None, Build, Location, UUID | None]],
     *,
     written: ManagedDag | None = None,
     contents: Mapping[int, StoredContent] = MappingProxyType({}),
     observed: Mapping[str, Observed] = MappingProxyType({}),
+    row_versions: Mapping[str, str | None] = MappingProxyType({}),
 ) -> list[Projection]:
-    """Load what must be written for the given (number, kind, build, place, version id) tuples.
+    """Load what must be written for the given (number, kind, build, location, version id) tuples.
+
+    ``row_versions`` are, by Dag, what their rows name where that is not the location's version.
 
     What ``contents`` has, by id of the build, is not loaded, nor looked at what ``observed`` tells of a Dag.
     ``written`` is the one Dag's row, when what was written before is to be left alone where it stands.
@@ -388,8 +432,9 @@ def projections_for(
         build.id: content[build.id].files.get(build.relative_fileloc, "") for _, _, build, _, _ in wanted
     }
     code = builds.sources(session, [digest for digest in code_digests.values() if digest])
+    data = _version_data(session, content, [(build, location) for _, _, build, location, _ in wanted])
     projections = []
-    for number, kind, build, place, dag_version_id in wanted:
+    for number, kind, build, location, dag_version_id in wanted:
         stored, seen = content[build.id], observed.get(build.dag_id)
         source = code.get(code_digests[build.id])
         projections.append(
@@ -398,11 +443,12 @@ def projections_for(
                 release=number,
                 kind=kind,
                 build=build,
-                place=place,
-                serialized=serialized_for(build, stored.serialized, place, stored.bundle_path),
+                location=location,
+                serialized=serialized_for(build, stored.serialized, location, stored.bundle_path),
                 source_code=storable((source or b"").decode(errors="replace"))
                 or "# The source of this Dag is empty.\n",
-                version_data=stored.version_data,
+                version_data=data[build.id],
+                row_version=row_versions.get(build.dag_id),
                 dag_version_id=dag_version_id,
                 written=_written(written) if written is not None else None,
                 references=seen.references if seen else None,
@@ -410,6 +456,22 @@ def projections_for(
             )
         )
     return projections
+
+
+def _version_data(
+    session: Session, contents: Mapping[int, StoredContent], wanted: Sequence[tuple[Build, Location]]
+) -> dict[int, Mapping[str, Json] | None]:
+    """By id of the build, the data that its bundle's class gave with the version of the location."""
+    elsewhere = {
+        build.id: (build.bundle_name, plain(location.bundle_version))
+        for build, location in wanted
+        if plain(location.bundle_version) != build.bundle_version
+    }
+    known = bundles.versions(session, set(elsewhere.values())) if elsewhere else {}
+    found = {build.id: contents[build.id].version_data for build, _ in wanted}
+    return found | {
+        build_id: known[key].version_data if key in known else None for build_id, key in elsewhere.items()
+    }
 
 
 def _written(row: ManagedDag) -> Projected | None:

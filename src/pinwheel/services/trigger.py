@@ -12,17 +12,19 @@ from attrs import asdict, evolve, frozen
 from pinwheel.core.build import Build
 from pinwheel.core.errors import HostError, NotFound, Refused
 from pinwheel.core.event import EventKind
+from pinwheel.core.follow import plain
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.layout import layout
-from pinwheel.core.projection import Place
+from pinwheel.core.projection import Location
 from pinwheel.core.records import ReleaseRecord, Trial
 from pinwheel.core.release import unversioned_remedy
 from pinwheel.core.run.binding import BoundBy, Tries, kept
 from pinwheel.services import faults, keeping, once
 from pinwheel.services.loading import load_state
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import place_for_runs, projections_for
-from pinwheel.store import bindings, builds, dags, events, releases
+from pinwheel.services.releasing import location_for_runs, projections_for
+from pinwheel.services.standing import place_named, stood_another
+from pinwheel.store import bindings, builds, bundles, dags, events, releases, stands
 from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags
 
@@ -88,6 +90,7 @@ def trigger(
     *,
     actor: str,
     build: int | None = None,
+    bundle_version: str | None = None,
     run_id: str | None = None,
     logical_date: datetime | None = None,
     conf: dict[str, Json] | None = None,
@@ -112,6 +115,7 @@ def trigger(
                 dag_id,
                 actor=actor,
                 build=build,
+                bundle_version=bundle_version,
                 run_id=run_id,
                 logical_date=logical_date,
                 conf=conf,
@@ -122,13 +126,13 @@ def trigger(
 
     def work(session: Session) -> Bound:
         lock_dags(session, [dag_id])
-        target = target_of(host, session, dag_id, build, verb="trigger")
-        version_id, release, bundle_version = version_for(host, session, target)
+        target = target_of(host, session, dag_id, build, verb="trigger", bundle_version=bundle_version)
+        version_id, release, version = version_for(host, session, target)
         new_id, seq = host.create_run(
             session,
             dag_id,
             version_id,
-            bundle_version=bundle_version,
+            bundle_version=version,
             run_id=run_id,
             logical_date=logical_date,
             conf=conf,
@@ -142,16 +146,16 @@ def trigger(
                 run_id=new_id,
                 seq=seq,
                 dag_version_id=version_id,
-                bundle_version=bundle_version,
-                bound_by=BoundBy.of_choice(chosen=build is not None, release=release),
+                bundle_version=version,
+                bound_by=BoundBy.of_choice(chosen=(build or bundle_version) is not None, release=release),
                 actor=actor,
                 bound_at=host.now(),
             ),
             release=release,
-            build_id=target.id,
+            build_id=target.build.id,
         )
         bound = Bound(
-            dag_id=dag_id, run_id=new_id, build=target.build, release=release, bundle_version=bundle_version
+            dag_id=dag_id, run_id=new_id, build=target.build.build, release=release, bundle_version=version
         )
         _record(host, session, EventKind.TRIGGER, bound, actor=actor, reason=reason)
         return bound
@@ -168,6 +172,7 @@ def trigger(
             "conf": conf,
             "note": note,
             "reason": reason,
+            **({} if bundle_version is None else {"bundle_version": bundle_version}),
         },
         sees=sees,
     )
@@ -184,6 +189,7 @@ def clear(
     *,
     actor: str,
     build: int | None = None,
+    bundle_version: str | None = None,
     only_failed: bool = False,
     task_ids: Collection[str] | None = None,
     reason: str | None = None,
@@ -206,6 +212,7 @@ def clear(
                 run_ids,
                 actor=actor,
                 build=build,
+                bundle_version=bundle_version,
                 only_failed=only_failed,
                 task_ids=task_ids,
                 reason=reason,
@@ -214,7 +221,12 @@ def clear(
 
     def work(session: Session) -> list[Cleared]:
         lock_dags(session, [dag_id])
-        target = target_of(host, session, dag_id, build, verb="clear") if build is not None else None
+        named = build is not None or bundle_version is not None
+        target = (
+            target_of(host, session, dag_id, build, verb="clear", bundle_version=bundle_version)
+            if named
+            else None
+        )
         return clear_each(
             host,
             session,
@@ -238,6 +250,7 @@ def clear(
             "only_failed": only_failed,
             "task_ids": sorted(set(task_ids)) if task_ids is not None else None,
             "reason": reason,
+            **({} if bundle_version is None else {"bundle_version": bundle_version}),
         },
         sees=sees,
     )
@@ -252,7 +265,7 @@ def clear_each(
     session: Session,
     dag_id: str,
     run_ids: Sequence[str],
-    target: Build | None,
+    target: Target | None,
     *,
     only_failed: bool,
     task_ids: Collection[str] | None,
@@ -265,7 +278,7 @@ def clear_each(
     """
     fitting: Collection[str] | None = None
     if target is not None and run_ids and (only_failed or task_ids is not None):
-        fitting = layout(builds.serialized(session, [target.id])[target.id]).task_ids
+        fitting = layout(builds.serialized(session, [target.build.id])[target.build.id]).task_ids
     return [
         _clear_one(
             host,
@@ -288,7 +301,7 @@ def _clear_one(
     session: Session,
     dag_id: str,
     run_id: str,
-    target: Build | None,
+    target: Target | None,
     fitting: Collection[str] | None,
     *,
     only_failed: bool,
@@ -339,7 +352,7 @@ def _clear_one(
     bound = Cleared(
         dag_id=dag_id,
         run_id=run_id,
-        build=target.build if target else (row.build if row else 0),
+        build=target.build.build if target else (row.build if row else 0),
         release=release if target else (row.release if row else None),
         bundle_version=bundle_version or bound_version,
         cleared=cleared,
@@ -373,7 +386,16 @@ def _untouched(host: Host, session: Session, dag_id: str, run_id: str) -> Cleare
     )
 
 
-def version_for(host: Host, session: Session, build: Build) -> tuple[UUID, int | None, str | None]:
+@frozen(kw_only=True)
+class Target:
+    """What runs are to be on."""
+
+    build: Build
+    version: str | None = None
+    """One of its bundle's versions in which it stood, that somebody named; None: the newest such."""
+
+
+def version_for(host: Host, session: Session, target: Target) -> tuple[UUID, int | None, str | None]:
     """Airflow's version row for a build: that of its newest release, else one made for trials.
 
     Returns ``(id, release or None, bundle version)``; the latter is the one that a run bound to the row is
@@ -382,22 +404,27 @@ def version_for(host: Host, session: Session, build: Build) -> tuple[UUID, int |
 
     :raises Refused: no bundle version serves the file there, or its files are not kept any more.
     """
+    build = target.build
     row = dags.rows(session, [build.dag_id])[build.dag_id]
     if build.id != row.active_build_id:
         keeping.require(host, session, build, verb="bind runs of")
-    released = releases.of_build(session, build.id)
-    if released is not None and host.existing_version_ids(session, [released.dag_version_id]):
-        if released.dag_version_id == row.dag_version_id:
-            return released.dag_version_id, released.release, released.bundle_version
-        place = place_for_runs(host, session, row, build)
-        _move_unused(host, session, released, place)
-        return released.dag_version_id, released.release, place.bundle_version
+    version = target.version or stands.newest_versions(session, [build.id])[build.id]
+    released = releases.of_build(session, build.id, bundle_version=version)
     tried = releases.trial_of(session, build.id)
-    place = place_for_runs(host, session, row, build)
+    version = _with_its_data(session, target, version, released or tried)
+    placed = evolve(build, bundle_version=version)
+    if released is not None and host.existing_version_ids(session, [released.dag_version_id]):
+        if released.dag_version_id == row.dag_version_id and target.version is None:
+            return released.dag_version_id, released.release, row.row_version or released.bundle_version
+        location = location_for_runs(host, session, row, placed)
+        if released.dag_version_id != row.dag_version_id:
+            _move_unused(host, session, released, location)
+        return released.dag_version_id, released.release, location.bundle_version
+    location = location_for_runs(host, session, row, placed)
     if tried is not None and host.existing_version_ids(session, [tried.dag_version_id]):
-        _move_unused(host, session, tried, place)
-        return tried.dag_version_id, None, place.bundle_version
-    wanted = (-build.build, None, build, place, tried.dag_version_id if tried is not None else None)
+        _move_unused(host, session, tried, location)
+        return tried.dag_version_id, None, location.bundle_version
+    wanted = (-build.build, None, build, location, tried.dag_version_id if tried is not None else None)
     version_id = host.write_trial(session, projections_for(session, [wanted])[0])
     if tried is None:
         releases.add_trial(
@@ -405,24 +432,63 @@ def version_for(host: Host, session: Session, build: Build) -> tuple[UUID, int |
             dag_id=build.dag_id,
             build_id=build.id,
             dag_version_id=version_id,
-            bundle_version=place.bundle_version,
+            bundle_version=location.bundle_version,
             now=host.now(),
         )
-    return version_id, None, place.bundle_version
+    return version_id, None, location.bundle_version
 
 
-def _move_unused(host: Host, session: Session, written: ReleaseRecord | Trial, place: Place) -> None:
-    """Let a release's or trial's version row say the place that its runs will have, if it has none yet.
+def _with_its_data(
+    session: Session, target: Target, version: str, written: ReleaseRecord | Trial | None
+) -> str:
+    """The bundle version that runs have by a version row: its own, where it holds data of the bundle's class.
+
+    Airflow hands out the row's data with a run's version.
+
+    :raises Refused: another was named.
+    """
+    build, own = target.build, version
+    if written is not None and written.bundle_version is not None:
+        own = plain(written.bundle_version)
+    if own == version or not bundles.with_data(session, build.bundle_name, {own, version}):
+        return version
+    if target.version is None:
+        return own
+    raise Refused(
+        f"Cannot bind runs of {build.dag_id} to build {build.build} of version {version}",
+        found=f"the class of bundle {build.bundle_name!r} gives data with each version, which Airflow keeps "
+        "with releases only, and the build was never released in that one",
+        remedy=f"Name a version in which it was: pinwheel releases {build.dag_id}",
+        dag_id=build.dag_id,
+        build=build.build,
+    )
+
+
+def _move_unused(host: Host, session: Session, written: ReleaseRecord | Trial, location: Location) -> None:
+    """Let a release's or trial's version row say the location that its runs will have, if it has none yet.
 
     Airflow takes a run's bundle version from the run, but that of some callbacks and of its own triggers
     from the row (scheduler_job_runner.py:1540 in 3.3.2). A row that runs refer to is history and stays.
     """
-    if written.bundle_version != place.bundle_version and host.unused(session, [written.dag_version_id]):
-        host.move_version(session, written.dag_version_id, place)
-        releases.move(session, written.dag_version_id, place.bundle_version)
+    if written.bundle_version != location.bundle_version and host.unused(session, [written.dag_version_id]):
+        host.move_version(session, written.dag_version_id, location)
+        releases.move(session, written.dag_version_id, location.bundle_version)
 
 
-def target_of(host: Host, session: Session, dag_id: str, number: int | None, *, verb: str) -> Build:
+def target_of(
+    host: Host,
+    session: Session,
+    dag_id: str,
+    number: int | None,
+    *,
+    verb: str,
+    bundle_version: str | None = None,
+) -> Target:
+    """What is asked for: a build, the active one without a number, or the one that stood in a version.
+
+    :raises NotFound: there is none, or no head of the bundle was that version.
+    :raises Refused: runs of the Dag can not be bound, or another build stood there.
+    """
     state = load_state(host, session, dag_id)
     if not state.versioned:
         raise Refused(
@@ -432,6 +498,13 @@ def target_of(host: Host, session: Session, dag_id: str, number: int | None, *, 
             dag_id=dag_id,
         )
     target = state.active_build if number is None else builds.by_number(session, dag_id, number)
+    if bundle_version is not None:
+        row = dags.rows(session, [dag_id])[dag_id]
+        _, stood = place_named(session, row, bundle_version, verb=verb)
+        there = builds.by_ids(session, [stood])[stood]
+        if number is not None and target is not None and target.id != stood:
+            raise stood_another(verb, target, there, bundle_version)
+        target = target if number is not None else there
     if target is None:
         raise NotFound(
             f"Cannot {verb} {dag_id} on build {number if number is not None else '(active)'}",
@@ -456,7 +529,7 @@ def target_of(host: Host, session: Session, dag_id: str, number: int | None, *, 
             dag_id=dag_id,
             bundle=state.bundle_name,
         )
-    return target
+    return Target(build=target, version=bundle_version)
 
 
 def _record(

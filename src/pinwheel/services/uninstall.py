@@ -9,7 +9,7 @@ from attrs import frozen
 from pinwheel.core.errors import Refused
 from pinwheel.core.why_held import why_held
 from pinwheel.services.ports import Host, Leftovers
-from pinwheel.store import dags, rejections
+from pinwheel.store import dags, rejections, stands
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -63,7 +63,11 @@ def _plan(host: Host, session: Session) -> Leaving:
     rows = dags.rows(session) if "pinwheel_dag" in tables else {}
     pinned = sorted(dag_id for dag_id, row in rows.items() if row.pinned)
     rejected = rejections.of_newest(session) if "pinwheel_rejection" in tables else {}
-    held = sorted(dag_id for dag_id, row in rows.items() if why_held(row, rejected.get(dag_id)))
+    lags = stands.lags(session, pinned) if "pinwheel_stand" in tables else {}
+    later = {dag_id for dag_id, lag in lags.items() if lag.later}
+    held = sorted(
+        dag_id for dag_id, row in rows.items() if why_held(row, rejected.get(dag_id), later=dag_id in later)
+    )
     left = host.leftovers(session)
     return Leaving(
         tables=tuple(tables),

@@ -10,6 +10,7 @@ from pinwheel.core.drift import Drift
 from pinwheel.core.release import Decision, Kind, Release, Track
 from pinwheel.core.run.binding import BoundBy, Present, Tries
 from pinwheel.services.bound_again import unchosen
+from pinwheel.services.following import Followed, follow
 from pinwheel.services.loading import load, managed
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import (
@@ -18,17 +19,34 @@ from pinwheel.services.releasing import (
     carry_out,
     projections_for,
     record_drift,
-    released_place,
+    released_location,
 )
-from pinwheel.store import bindings, builds, dags, outcomes
+from pinwheel.services.same_build import release_again
+from pinwheel.store import bindings, builds, bundles, dags, outcomes
 from pinwheel.store.bindings import NewBinding
-from pinwheel.store.locking import lock_dags
+from pinwheel.store.locking import begin_write, lock_dags
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 LATELY = 200
 """So many of the newest runs are looked at for an end that nobody recorded."""
+
+
+def follow_again(host: Host) -> int:
+    """Let Dags follow whose rows were held when their bundle moved on, and release those that can not follow
+    to a newer version of it; how many took one.
+    """
+
+    def one(bundle_name: str, session: Session) -> Followed:
+        begin_write(session)
+        return follow(host, session, bundle_name)
+
+    taken = 0
+    for name in host.run(bundles.names):
+        followed = host.run(partial(one, name))
+        taken += followed.moved + (len(release_again(host, name)) if followed.with_data else 0)
+    return taken
 
 
 def repair_drift(host: Host) -> list[Drift]:
@@ -68,7 +86,8 @@ def _repair(host: Host, dag_id: str, session: Session) -> list[Drift]:
         # Runs use what somebody else wrote: that stays, as history, and the release is made anew above it.
         kind = Kind.PIN if state.track is Track.PINNED else Kind.AUTO
         decision = Decision(
-            steps=(Release(build=build, kind=kind),), reason="made anew above a foreign version"
+            steps=(Release(build=build, kind=kind, version=state.version),),
+            reason="made anew above a foreign version",
         )
         carry_out(
             host,
@@ -77,9 +96,9 @@ def _repair(host: Host, dag_id: str, session: Session) -> list[Drift]:
             now=now,
         )
     else:
-        place = released_place(row)
-        wanted = (row.active_release, None, build, place, row.dag_version_id)
-        projections = projections_for(session, [wanted], written=row)
+        location = released_location(row)
+        wanted = (row.active_release, None, build, location, row.dag_version_id)
+        projections = projections_for(session, [wanted], written=row, row_versions={dag_id: row.row_version})
         host.reassert(session, projections)
         written = host.restore(session, projections)[dag_id]
         dags.change(
@@ -112,13 +131,14 @@ def reassert(host: Host, dag_ids: Collection[str]) -> int:
                 row.active_release,
                 None,
                 found[build_id],
-                released_place(row),
+                released_location(row),
                 row.dag_version_id,
             )
             for build_id, row in rows.items()
             if row.active_release is not None
         ]
-        host.reassert(session, projections_for(session, wanted))
+        row_versions = {row.dag_id: row.row_version for row in rows.values()}
+        host.reassert(session, projections_for(session, wanted, row_versions=row_versions))
         dags.mark_asserted(session, [row.dag_id for row in rows.values()], host.now())
         return len(rows)
 

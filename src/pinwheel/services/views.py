@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Self
 
 from attrs import frozen
 
+from pinwheel.core.behind import Behind, Lag, behind
 from pinwheel.core.build import Build
 from pinwheel.core.errors import unknown_dag
+from pinwheel.core.follow import taken
 from pinwheel.core.lookup import named
 from pinwheel.core.records import DagFile, ManagedDag, ReleaseRecord
 from pinwheel.core.rejection import Rejection
 from pinwheel.core.release import Kind, Track
 from pinwheel.core.version_alias import split_version
-from pinwheel.core.why_held import Hold, why_held
+from pinwheel.core.why_held import Hold, waits, why_held
 from pinwheel.services.ports import Host
 from pinwheel.store import builds as build_store
 from pinwheel.store import dags as dag_store
 from pinwheel.store import files as file_store
-from pinwheel.store import rejections
+from pinwheel.store import rejections, stands
 from pinwheel.store import releases as release_store
 
 if TYPE_CHECKING:
@@ -76,6 +78,8 @@ class StatusView:
     held: bool
     holds: tuple[Hold, ...]
     """What holds it, the first to be shown."""
+    behind: Behind | None
+    """How far its new runs are behind what its bundle shows; None: they take that."""
     label: str | None
     broken: BrokenView | None
     """Whether or not anything runs differently for it."""
@@ -86,6 +90,7 @@ class StatusView:
     since: datetime | None
     unstable: tuple[str, ...]
     bundle_version: str | None
+    """What new runs take."""
     kind: Kind | None
     """Why the active release was made."""
     released_at: datetime | None
@@ -111,6 +116,7 @@ def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[Status
             session, {(row.bundle_name, row.relative_fileloc) for row in rows.values()}
         )
         rejected = rejections.of_newest(session, rows)
+        lags = stands.lags(session, rows)
         return [
             _status(
                 row,
@@ -119,6 +125,7 @@ def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[Status
                 active.get(dag_id),
                 broken.get((row.bundle_name, row.relative_fileloc)),
                 rejected.get(dag_id),
+                lags.get(dag_id),
             )
             for dag_id, row in sorted(rows.items())
         ]
@@ -133,9 +140,10 @@ def _status(
     release: ReleaseRecord | None,
     broken: DagFile | None,
     rejection: Rejection | None,
+    lag: Lag | None,
 ) -> StatusView:
     pinned = row.pinned
-    holds = why_held(row, rejection)
+    holds = why_held(row, rejection, later=lag is not None and lag.later and not row.retired)
     return StatusView(
         dag_id=row.dag_id,
         bundle=row.bundle_name,
@@ -145,6 +153,7 @@ def _status(
         track=row.track,
         held=bool(holds),
         holds=holds,
+        behind=None if row.retired else behind(lag, waits=waits(row)),
         label=active.label if active else None,
         broken=BrokenView.of(broken) if broken is not None else None,
         retired=row.retired,
@@ -152,7 +161,7 @@ def _status(
         actor=row.track_actor if pinned else (release.actor if release else None),
         since=row.track_since if pinned else (release.created_at if release else None),
         unstable=newest.unstable if newest else (),
-        bundle_version=active.bundle_version if active else None,
+        bundle_version=taken(row.follow_version, row.released_version),
         kind=release.kind if release else None,
         released_at=release.created_at if release else None,
         path=row.relative_fileloc,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
+from pinwheel.core.records import KnownVersion
 from pinwheel.core.run.binding import Binding, BoundBy, Tries
 from pinwheel.store import releases
 from pinwheel.store import tables as t
@@ -52,12 +53,19 @@ def _columns(new: NewBinding) -> dict[str, Any]:
     return {**asdict(new, recurse=False), "tries": noted}
 
 
-def add_all(session: Session, new: Collection[NewBinding]) -> int:
-    """As :func:`add`, many at once, with what the ledger says of their versions: two statements a batch.
+def versions_of(session: Session, new: Collection[NewBinding]) -> dict[UUID, KnownVersion]:
+    """What the ledger says of the version rows of bindings."""
+    return releases.by_dag_version(session, {one.dag_version_id for one in new if one.dag_version_id})
+
+
+def add_all(
+    session: Session, new: Collection[NewBinding], known: Mapping[UUID, KnownVersion] | None = None
+) -> int:
+    """As :func:`add`, many at once, with what the ledger says of their versions, which is read unless given.
 
     Returns how many were recorded.
     """
-    known = releases.by_dag_version(session, {one.dag_version_id for one in new if one.dag_version_id})
+    known = versions_of(session, new) if known is None else known
     rows = []
     for one in new:
         version = known.get(one.dag_version_id) if one.dag_version_id else None

@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import Result, Row, case, func, or_, select, union_all, update
+from sqlalchemy import Result, Row, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.build import Build, BuildContent
 from pinwheel.core.chunks import chunks
 from pinwheel.core.records import BrokenBuild
+from pinwheel.core.stand import Head
+from pinwheel.store import stands
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_all, insert_missing
 from pinwheel.store.types import as_packed
@@ -23,14 +25,18 @@ _ITS_VERSION = (t.bundle_version.c.bundle_name == t.build.c.bundle_name) & (
 )
 
 
+_WITH_VERSION = t.build.outerjoin(t.bundle_version, _ITS_VERSION)
+_DESCRIBED = (
+    *_COLUMNS,
+    t.bundle_version.c.author,
+    t.bundle_version.c.message,
+    t.bundle_version.c.committed_at,
+    t.bundle_version.c.label.label("git_label"),
+)
+
+
 def _selected() -> Any:
-    return select(
-        *_COLUMNS,
-        t.bundle_version.c.author,
-        t.bundle_version.c.message,
-        t.bundle_version.c.committed_at,
-        t.bundle_version.c.label.label("git_label"),
-    ).outerjoin(t.bundle_version, _ITS_VERSION)
+    return select(*_DESCRIBED).select_from(_WITH_VERSION)
 
 
 def _build(row: Row[Any]) -> Build:
@@ -79,19 +85,34 @@ class StoredContent:
     version_data: Mapping[str, Any] | None
 
 
-def some(
+@frozen(kw_only=True)
+class Placed:
+    """Some builds, by id, and where they stand."""
+
+    builds: Mapping[int, Build]
+    contents: Mapping[int, StoredContent]
+    """Of those of which it was asked."""
+    versions: Mapping[int, str]
+    """The newest bundle version in which each stands; its own where no head showed it."""
+    heads: Mapping[int, Head]
+    """The same with its place in order, of those that a head showed."""
+
+
+def placed(
     session: Session,
     ids: Collection[int],
     *,
     numbered: tuple[str, int] | None = None,
     contents_of: Collection[int] = (),
-) -> tuple[dict[int, Build], dict[int, StoredContent]]:
-    """The builds with these ids, and that of a Dag and number, by id; unknown ones are left out.
+) -> Placed:
+    """The builds with these ids, and that of a Dag and number; unknown ones are left out.
 
     Together with the contents of some of them, of the numbered one always: no table is read twice.
     """
     found: dict[int, Build] = {}
     content: dict[int, StoredContent] = {}
+    versions: dict[int, str] = {}
+    heads: dict[int, Head] = {}
     for chunk in [*chunks(sorted(set(ids)), size=200)] or [()]:
         wanted: Any = t.build.c.id.in_(chunk)
         full: Any = t.build.c.id.in_(sorted(set(contents_of) & set(chunk)))
@@ -101,12 +122,21 @@ def some(
         columns = (
             case((full, column)).label(column.name) for column in (t.build.c.serialized, t.build.c.files)
         )
-        query = _selected().add_columns(*columns, t.bundle_version.c.path, t.bundle_version.c.version_data)
+        query: Any = select(
+            *_DESCRIBED,
+            *stands.PLACE,
+            *columns,
+            t.bundle_version.c.path,
+            t.bundle_version.c.version_data,
+        ).select_from(stands.joined(_WITH_VERSION))
         for row in session.execute(query.where(wanted)):
             found[row.id] = _build(row)
+            versions[row.id] = stands.newest_version(row)
+            if (head := stands.newest(row)) is not None:
+                heads[row.id] = head
             if row.serialized is not None:
                 content[row.id] = _content(row)
-    return found, content
+    return Placed(builds=found, contents=content, versions=versions, heads=heads)
 
 
 def contents(session: Session, build_ids: Collection[int]) -> dict[int, StoredContent]:
@@ -264,55 +294,6 @@ def _highest(session: Session, dag_ids: Sequence[str]) -> dict[str, int]:
 def amend(session: Session, build_id: int, **values: Any) -> None:
     """Fill in what was not known of a build: the traced inputs of an adopted one, that it is unstable."""
     session.execute(update(t.build).where(t.build.c.id == build_id).values(**values))
-
-
-def remember_versions(
-    session: Session, build_ids: Collection[int], bundle_name: str, bundle_version: str, *, now: datetime
-) -> None:
-    """Note that the same builds were found in another bundle version too."""
-    insert_missing(
-        session,
-        t.build_version,
-        [
-            {
-                "build_id": build_id,
-                "bundle_name": bundle_name,
-                "bundle_version": bundle_version,
-                "seen_at": now,
-            }
-            for build_id in sorted(build_ids)
-        ],
-        ["build_id", "bundle_name", "bundle_version"],
-    )
-
-
-def last_shown(session: Session, bundle_name: str, build_ids: Collection[int]) -> dict[int, int]:
-    """By id of the build, the place (seq) of the last head of this bundle that showed it.
-
-    Without builds that this bundle never showed; 0 for one of a version that was adopted and no head since.
-    """
-    found: dict[int, int] = {}
-    for chunk in chunks(sorted(set(build_ids))):
-        where = union_all(
-            select(t.build.c.id, t.build.c.bundle_name, t.build.c.bundle_version).where(
-                t.build.c.id.in_(chunk)
-            ),
-            select(
-                t.build_version.c.build_id, t.build_version.c.bundle_name, t.build_version.c.bundle_version
-            ).where(t.build_version.c.build_id.in_(chunk)),
-        ).subquery()
-        query = (
-            select(where.c.id, func.max(t.bundle_version.c.seq))
-            .join(
-                t.bundle_version,
-                (t.bundle_version.c.bundle_name == where.c.bundle_name)
-                & (t.bundle_version.c.version == where.c.bundle_version),
-            )
-            .where(t.bundle_version.c.bundle_name == bundle_name)
-            .group_by(where.c.id)
-        )
-        found |= {build_id: seq for build_id, seq in session.execute(query)}
-    return found
 
 
 def missing_sources(session: Session, digests: Collection[str]) -> set[str]:

@@ -6,14 +6,22 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+from attrs import frozen
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core import text
 from pinwheel.core.chunks import chunks
+from pinwheel.core.record import Record
 from pinwheel.core.records import BundleVersion
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing
+
+
+def names(session: Session) -> list[str]:
+    """All bundles of which a version was taken in."""
+    query = select(t.bundle.c.name).where(t.bundle.c.head_version.is_not(None))
+    return list(session.scalars(query.order_by(t.bundle.c.name)))
 
 
 def head(session: Session, bundle_name: str) -> tuple[str | None, int, int]:
@@ -24,6 +32,42 @@ def head(session: Session, bundle_name: str) -> tuple[str | None, int, int]:
         )
     ).one_or_none()
     return (row.head_version, row.head_seq, row.settled_seq) if row else (None, 0, 0)
+
+
+@frozen(kw_only=True)
+class Heads(Record):
+    """What a bundle shows, and showed before."""
+
+    head_version: str | None
+    head_seq: int
+    before_version: str | None
+
+
+def shown(session: Session, bundle_name: str, *, hold: bool) -> Heads | None:
+    """What the bundle shows. Held, nobody changes that until the transaction ends; others may hold it too."""
+    query = select(t.bundle).where(t.bundle.c.name == bundle_name)
+    row = session.execute(query.with_for_update(read=True) if hold else query).one_or_none()
+    return Heads.from_row(row._mapping) if row is not None else None
+
+
+def with_data(session: Session, bundle_name: str, versions: Collection[str]) -> set[str]:
+    """Those of these versions with which the bundle's class gave data of its own."""
+    found: set[str] = set()
+    for chunk in chunks(sorted(versions)):
+        query = select(t.bundle_version.c.version).where(
+            t.bundle_version.c.bundle_name == bundle_name,
+            t.bundle_version.c.version.in_(chunk),
+            t.bundle_version.c.version_data.is_not(None),
+        )
+        found.update(session.scalars(query))
+    return found
+
+
+def hold(session: Session, bundle_name: str, *, now: datetime) -> None:
+    """Nobody else reads what the bundle shows to hold it, or changes it, until the transaction ends."""
+    row = {"name": bundle_name, "head_seq": 0, "settled_seq": 0, "updated_at": now}
+    insert_missing(session, t.bundle, row, ["name"])
+    session.execute(select(t.bundle.c.name).where(t.bundle.c.name == bundle_name).with_for_update())
 
 
 def advance(
@@ -52,7 +96,7 @@ def advance(
     changed = session.execute(
         update(t.bundle)
         .where(t.bundle.c.name == bundle_name, t.bundle.c.head_seq == expected_seq)
-        .values(head_version=version, head_seq=expected_seq + 1, updated_at=now)
+        .values(head_version=version, head_seq=expected_seq + 1, before_version=current, updated_at=now)
     )
     if changed.rowcount == 0:  # type: ignore[attr-defined]
         return None

@@ -1,6 +1,7 @@
 """The audit trail. Written in the transaction of the change, never altered.
 
-But for one kind: parses that are folded into an unstable build are counted in one event (:func:`recount`).
+But for two kinds, which count in one event what would be many (:func:`recount`): parses that are folded into
+an unstable build, and Dags that follow to a bundle version.
 """
 
 from __future__ import annotations
@@ -67,6 +68,31 @@ def newest(session: Session, dag_id: str, kind: EventKind) -> Event | None:
 def recount(session: Session, event_id: int, details: Mapping[str, Json]) -> None:
     """Count on in an event that stands for many. The caller has locked its Dag."""
     session.execute(update(t.event).where(t.event.c.id == event_id).values(details=dict(details)))
+
+
+def count(
+    session: Session,
+    kind: EventKind,
+    *,
+    now: datetime,
+    actor: str,
+    bundle_name: str,
+    version: str,
+    dags: int,
+) -> None:
+    """Say of so many more Dags of a bundle that this happened to them with this version: one event for all.
+
+    Two at once may leave an event each.
+    """
+    query = select(t.event).where(
+        t.event.c.dag_id.is_(None), t.event.c.kind == kind, t.event.c.bundle_name == bundle_name
+    )
+    row = session.execute(query.order_by(t.event.c.id.desc()).limit(1)).one_or_none()
+    if row is not None and row.details.get("bundle_version") == version:
+        recount(session, row.id, {**row.details, "dags": row.details.get("dags", 0) + dags})
+        return
+    details: dict[str, Json] = {"bundle_version": version, "dags": dags}
+    add(session, kind, now=now, actor=actor, bundle_name=bundle_name, details=details)
 
 
 def listed(

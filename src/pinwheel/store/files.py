@@ -6,11 +6,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import asdict
+from attrs import asdict, frozen
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
+from pinwheel.core.record import Record
 from pinwheel.core.records import DagFile, NewParse, Parse, ParseResult
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_all, insert_missing
@@ -104,16 +105,36 @@ def _overwrite(session: Session, rows: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def touch(session: Session, bundle_name: str, paths: Collection[str], *, seq: int, version: str) -> None:
-    """Note that these files are the same in a newer bundle version."""
+@frozen(kw_only=True)
+class Known(Record):
+    """What is known of a file: its last parse, and the head in which it is not known what it gives."""
+
+    parse_id: int | None
+    pending_seq: int | None
+
+
+def known(session: Session, bundle_name: str) -> dict[str, Known]:
+    """By path, what is known of each file of a bundle."""
+    columns = (t.file.c.relative_fileloc, t.file.c.parse_id, t.file.c.pending_seq)
+    rows = session.execute(select(*columns).where(t.file.c.bundle_name == bundle_name))
+    return {row.relative_fileloc: Known.from_row(row._mapping) for row in rows}
+
+
+def pending(session: Session, bundle_name: str) -> set[str]:
+    """The files of which it is not known what they give in the head."""
+    query = select(t.file.c.relative_fileloc).where(
+        t.file.c.bundle_name == bundle_name, t.file.c.pending_seq.is_not(None)
+    )
+    return set(session.scalars(query))
+
+
+def mark_pending(session: Session, bundle_name: str, paths: Collection[str], seq: int | None) -> None:
+    """Note of these files that it is not known what they give in this head; None: that it is."""
     for chunk in chunks(sorted(paths)):
         session.execute(
             update(t.file)
-            .where(
-                t.file.c.bundle_name == bundle_name,
-                t.file.c.relative_fileloc.in_(chunk),
-            )
-            .values(seq=seq, version=version)
+            .where(t.file.c.bundle_name == bundle_name, t.file.c.relative_fileloc.in_(chunk))
+            .values(pending_seq=seq)
         )
 
 

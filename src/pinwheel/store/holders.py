@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, null, or_, select
+from sqlalchemy import ColumnElement, Select, and_, null, or_, select
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -50,7 +50,8 @@ def _holding(places: Collection[Place]) -> list[Select[Any]]:
     """Dags in these files: those of now, without a version, and those built or broken in the versions."""
     versions = sorted({version for _, version, _ in places})
     paths = {path for _, _, path in places}
-    build, again, broken, dag = t.build.c, t.build_version.c, t.broken_build.c, t.dag.c
+    build, broken, dag = t.build.c, t.broken_build.c, t.dag.c
+    stand, head = t.stand.c, t.bundle_version.c
     return [
         select(dag.dag_id, dag.bundle_name, dag.relative_fileloc, null().label("version")).where(
             lies_in(dag.relative_fileloc, paths)
@@ -61,9 +62,18 @@ def _holding(places: Collection[Place]) -> list[Select[Any]]:
         select(
             build.dag_id, build.bundle_name, build.relative_fileloc, build.bundle_version.label("version")
         ).where(build.bundle_version.in_(versions), lies_in(build.relative_fileloc, paths)),
-        select(build.dag_id, again.bundle_name, build.relative_fileloc, again.bundle_version.label("version"))
-        .join(t.build_version, again.build_id == build.id)
-        .where(again.bundle_version.in_(versions), lies_in(build.relative_fileloc, paths)),
+        # A build stood in all heads from the first to the last of its span.
+        select(build.dag_id, head.bundle_name, build.relative_fileloc, head.version.label("version"))
+        .join(t.stand, stand.build_id == build.id)
+        .join(
+            t.bundle_version,
+            and_(
+                head.bundle_name == stand.bundle_name,
+                head.seq >= stand.first_seq,
+                or_(stand.last_seq.is_(None), head.seq <= stand.last_seq),
+            ),
+        )
+        .where(head.version.in_(versions), lies_in(build.relative_fileloc, paths)),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select, union
@@ -48,20 +49,37 @@ def tried_builds(session: Session, dag_ids: Sequence[str]) -> dict[str, set[int]
 
 
 def released_versions(session: Session, bundle_name: str, numbers: Mapping[str, Collection[int]]) -> set[str]:
-    """The versions of this bundle that these releases, numbers by Dag, are of."""
+    """The versions of this bundle that these releases, numbers by Dag, are of, or that they stood in last."""
     found: set[str] = set()
+    last = _last_versions(bundle_name)
     for chunk in chunks(sorted(numbers)):
         rows = session.execute(
-            select(t.release.c.dag_id, t.release.c.release, t.release.c.bundle_version)
+            select(t.release.c.dag_id, t.release.c.release, t.release.c.bundle_version, last.c.last_version)
             .join(t.build, t.build.c.id == t.release.c.build_id)
+            .outerjoin(last, last.c.build_id == t.release.c.build_id)
             .where(t.release.c.dag_id.in_(chunk), t.build.c.bundle_name == bundle_name)
         )
-        found |= {row[2] for row in rows if row[2] and row[1] in numbers[row[0]]}
+        for dag_id, number, *versions in rows:
+            if number in numbers[dag_id]:
+                found.update(version for version in versions if version)
     return found
 
 
-def other_versions(session: Session, bundle_name: str) -> set[str]:
-    """The versions of this bundle that trials and the newest builds are of."""
+def _last_versions(bundle_name: str) -> Any:
+    """By build, the versions in which its spans in this bundle ended."""
+    return (
+        select(t.stand.c.build_id, t.stand.c.last_version)
+        .where(t.stand.c.bundle_name == bundle_name, t.stand.c.last_version.is_not(None))
+        .subquery()
+    )
+
+
+def other_versions(session: Session, bundle_name: str, *, since: datetime) -> set[str]:
+    """The versions of this bundle that are needed whatever was released.
+
+    Those that trials and the newest builds are of, that Dags follow to and followed to before, and all that
+    it showed *since*.
+    """
     tried = (
         select(t.trial.c.bundle_version)
         .join(t.build, t.build.c.id == t.trial.c.build_id)
@@ -72,7 +90,17 @@ def other_versions(session: Session, bundle_name: str) -> set[str]:
         .join(t.dag, t.dag.c.newest_build_id == t.build.c.id)
         .where(t.build.c.bundle_name == bundle_name)
     )
-    return {row[0] for row in session.execute(union(tried, newest)) if row[0]}
+    of_dags = [
+        select(column).where(t.dag.c.bundle_name == bundle_name)
+        for column in (t.dag.c.follow_version, t.dag.c.follow_before)
+    ]
+    shown = select(t.bundle_version.c.version).where(
+        t.bundle_version.c.bundle_name == bundle_name,
+        t.bundle_version.c.seq > 0,
+        t.bundle_version.c.first_seen_at >= since,
+    )
+    head = select(t.bundle.c.head_version).where(t.bundle.c.name == bundle_name)
+    return {row[0] for row in session.execute(union(tried, newest, *of_dags, shown, head)) if row[0]}
 
 
 def mark(session: Session, bundle_name: str) -> tuple[Any, ...]:

@@ -61,7 +61,7 @@ def standing_parses(session: Session) -> dict[int, frozenset[int]]:
 def remove_builds(session: Session, build_ids: Collection[int]) -> None:
     """Remove builds that nothing names. Raises an IntegrityError for one that another row needs."""
     for chunk in chunks(sorted(build_ids), _AT_ONCE):
-        session.execute(delete(t.build_version).where(t.build_version.c.build_id.in_(chunk)))
+        session.execute(delete(t.stand).where(t.stand.c.build_id.in_(chunk)))
         session.execute(delete(t.build).where(t.build.c.id.in_(chunk)))
 
 

@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import asdict
+from attrs import asdict, evolve
 from sqlalchemy import and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
 from pinwheel.core.rejection import NewRejection, Rejection
+from pinwheel.store import stands
 from pinwheel.store import tables as t
 
 
@@ -29,25 +30,45 @@ def of_dags(session: Session, dag_ids: Collection[str]) -> dict[str, list[Reject
     return found
 
 
+def of_bundle(session: Session, bundle_name: str) -> dict[str, list[Rejection]]:
+    """As :func:`of_dags`, of all Dags of a bundle."""
+    query = (
+        select(t.rejection)
+        .join(t.dag, t.dag.c.dag_id == t.rejection.c.dag_id)
+        .where(t.dag.c.bundle_name == bundle_name, t.rejection.c.lifted_at.is_(None))
+        .order_by(t.rejection.c.id)
+    )
+    found: dict[str, list[Rejection]] = {}
+    for row in session.execute(query):
+        found.setdefault(row.dag_id, []).append(Rejection.from_row(row._mapping))
+    return found
+
+
 def of_dag(session: Session, dag_id: str) -> list[Rejection]:
     """The rejections of one Dag that were not lifted, oldest first."""
     return of_dags(session, [dag_id]).get(dag_id, [])
 
 
 def of_newest(session: Session, dag_ids: Collection[str] | None = None) -> dict[str, Rejection]:
-    """The rejection of the newest build of each of these Dags (all without), of those that have one."""
+    """The rejection of the newest build of each of these Dags (all without), of those that have one.
+
+    It is of the build, or of the newest version in which that stands.
+    """
     c = t.rejection.c
     query = (
         select(t.rejection)
         .join(t.dag, t.dag.c.dag_id == c.dag_id)
         .join(t.build, t.build.c.id == t.dag.c.newest_build_id)
-        .where(_covers(), c.lifted_at.is_(None), c.first_seq.is_(None))
+        .where(_covers(), c.lifted_at.is_(None))
         .order_by(c.id)
     )
     parts = (
         [query] if dag_ids is None else [query.where(c.dag_id.in_(p)) for p in chunks(sorted(set(dag_ids)))]
     )
-    return {row.dag_id: Rejection.from_row(row._mapping) for part in parts for row in session.execute(part)}
+    found = [Rejection.from_row(row._mapping) for part in parts for row in session.execute(part)]
+    of_versions = {each.build_id for each in found if each.of_versions}
+    heads = stands.newest_heads(session, of_versions) if of_versions else {}
+    return {each.dag_id: each for each in found if each.holds_at(heads.get(each.build_id))}
 
 
 def build_ids(session: Session, rejections: Mapping[str, Iterable[Rejection]]) -> set[int]:
@@ -77,6 +98,23 @@ def add_all(session: Session, new: Sequence[NewRejection]) -> None:
     """Add rejections to the ledger."""
     if new:
         session.execute(insert(t.rejection), [asdict(rejection) for rejection in new])
+
+
+def come_back(session: Session, bundle_name: str, seq: int, new_seq: int) -> None:
+    """What is rejected in a version of a bundle, the one with this ``seq``, is so in it under another one."""
+    c = t.rejection.c
+    rows = session.execute(
+        select(t.rejection)
+        .join(t.dag, t.dag.c.dag_id == c.dag_id)
+        .where(
+            t.dag.c.bundle_name == bundle_name, c.lifted_at.is_(None), c.first_seq <= seq, c.last_seq >= seq
+        )
+        .order_by(c.id)
+    )
+    add_all(
+        session,
+        [evolve(NewRejection.from_row(row._mapping), first_seq=new_seq, last_seq=new_seq) for row in rows],
+    )
 
 
 def lift(session: Session, ids: Collection[int], *, actor: str, reason: str | None, now: datetime) -> None:

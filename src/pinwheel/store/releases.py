@@ -94,13 +94,12 @@ def numbers_by_build(session: Session, dag_id: str) -> dict[int, list[int]]:
     return found
 
 
-def of_build(session: Session, build_id: int) -> ReleaseRecord | None:
-    """The newest release of a build, if it was ever released."""
+def of_build(session: Session, build_id: int, *, bundle_version: str | None = None) -> ReleaseRecord | None:
+    """The newest release of a build, if it was ever released; one of this bundle version, if there is one."""
+    newest = t.release.c.release.desc()
+    order = [newest] if bundle_version is None else [t.release.c.bundle_version != bundle_version, newest]
     row = session.execute(
-        select(t.release)
-        .where(t.release.c.build_id == build_id)
-        .order_by(t.release.c.release.desc())
-        .limit(1)
+        select(t.release).where(t.release.c.build_id == build_id).order_by(*order).limit(1)
     ).one_or_none()
     return ReleaseRecord.from_row(row._mapping) if row else None
 

@@ -52,6 +52,7 @@ bundle = Table(
     Column("head_seq", Integer, nullable=False, default=0),
     Column("settled_seq", Integer, nullable=False, default=0),
     Column("updated_at", UtcInstant, nullable=False),
+    Column("before_version", VERSION),
     comment="Where each bundle stands: its newest version, and the last of which all files are known.",
 )
 
@@ -134,14 +135,18 @@ build = Table(
     comment="One Dag as parsed from one bundle version.",
 )
 
-build_version = Table(
-    "pinwheel_build_version",
+stand = Table(
+    "pinwheel_stand",
     metadata,
-    Column("build_id", SERIAL, ForeignKey("pinwheel_build.id", ondelete="CASCADE"), primary_key=True),
+    Column("dag_id", DAG_ID, primary_key=True),
     Column("bundle_name", BUNDLE, primary_key=True),
-    Column("bundle_version", VERSION, primary_key=True),
-    Column("seen_at", UtcInstant, nullable=False),
-    comment="The other bundle versions in which the same build was found.",
+    Column("first_seq", Integer, primary_key=True, autoincrement=False),
+    Column("build_id", SERIAL, nullable=False),
+    Column("last_seq", Integer),
+    Column("last_version", VERSION),
+    Column("verified_seq", Integer, nullable=False),
+    Index(None, "build_id"),
+    comment="The heads of its bundle, from one to another, in which a build stood; no end: it stands.",
 )
 
 broken_build = Table(
@@ -188,6 +193,8 @@ file = Table(
     Column("error", Text),
     Column("broken_since", UtcInstant),
     Column("parsed_at", UtcInstant, nullable=False),
+    # The head in which it is not known what it gives; null: it is known.
+    Column("pending_seq", Integer),
     comment="The newest known state of each Dag file: which Dags it holds, or why it is broken.",
 )
 
@@ -207,13 +214,17 @@ dag = Table(
     Column("stable_bundle", BUNDLE),
     Column("stable_fileloc", PATH),
     Column("dag_version_id", Uuid),
-    Column("projected_version", VERSION),
+    Column("released_version", VERSION),
     Column("projected_hash", String(64)),
     Column("projected_code_hash", String(64)),
     Column("track_actor", String(250)),
     Column("track_reason", Text),
     Column("track_since", UtcInstant),
     Column("asserted_at", UtcInstant),
+    # What Airflow's row of the Dag must name, and the version of new runs with the one before it.
+    Column("row_version", VERSION),
+    Column("follow_version", VERSION),
+    Column("follow_before", VERSION),
     Index(None, "bundle_name"),
     comment="Each managed Dag: what is active, what is newest, what was written to Airflow's rows.",
 )

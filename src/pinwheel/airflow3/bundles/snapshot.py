@@ -265,6 +265,21 @@ class SnapshotBundle(BaseDagBundle):
                     failed |= by_sha[sha]
         return failed
 
+    def send(self, version: str) -> None:
+        """Have a version at ``mirror_url`` before it is used, where :meth:`protect` would bring it later.
+
+        :raises HostError: the mirror did not take it; the reason is logged.
+        """
+        sha, _ = self._split(version)
+        self.mirror.update_refs(create={KEEP + sha: sha})
+        with self._mirror_network() as network:
+            if self.mirror.push_kept(self.mirror_url, network, [sha]):
+                raise HostError(
+                    f"Can not send version {sha} of bundle {self.name!r} to its mirror",
+                    found="it did not take it; the reason was logged",
+                    remedy="It is tried again until it does",
+                )
+
     # -- inside -------------------------------------------------------------------------------------------
 
     def _split(self, version: str) -> tuple[str, dict[str, str]]:

@@ -155,6 +155,7 @@ def change_dags(
         actor=access.user_name,
         reason=body.reason,
         build=body.build,
+        bundle_version=body.bundle_version,
         to_release=body.to_release,
         expected_release=expected(if_match, body.expected_release),
         rerun_failed=body.rerun_failed,

@@ -38,9 +38,8 @@ class Why(StrEnum):
 
 @frozen(kw_only=True)
 class Version:
-    """A bundle version that is taken in."""
+    """A bundle version that is to be taken in."""
 
-    seq: int
     files: frozenset[str]
     """Paths of its Dag files."""
     manifest: Mapping[str, str]
@@ -84,6 +83,12 @@ class Compared:
     others: Mapping[str, Why]
     gone: frozenset[str]
     """Files that are known, and not in this version."""
+
+    def without(self, stale: Collection[str]) -> Compared:
+        """As it is when these files that seemed unchanged were parsed by another process meanwhile."""
+        unchanged = {path: parse for path, parse in self.unchanged.items() if path not in stale}
+        others = {path: Why.WAITS for path in self.unchanged if path in stale}
+        return evolve(self, unchanged=unchanged, others={**self.others, **others})
 
     @property
     def contents(self) -> dict[str, str]:
@@ -151,8 +156,8 @@ def compare(version: Version, last: Mapping[str, LastParse], known: Collection[s
     )
 
 
-def plan(compared: Compared, earlier: Mapping[str, Sequence[Parse]]) -> Plan:
-    """What is to be done with the files of a version.
+def plan(compared: Compared, earlier: Mapping[str, Sequence[Parse]], *, seq: int) -> Plan:
+    """What is to be done with the files of a version, which has this ``seq`` as the head.
 
     *earlier* has parses of the bundle's files by the content id of the file that was parsed. Of several that
     would do the first is taken. An impure one never does: the file has to be parsed.
@@ -165,7 +170,7 @@ def plan(compared: Compared, earlier: Mapping[str, Sequence[Parse]]) -> Plan:
                 reused[path] = found
                 break
     return Plan(
-        seq=compared.version.seq,
+        seq=seq,
         unchanged=compared.unchanged,
         reused=reused,
         to_parse={path: why for path, why in compared.others.items() if path not in reused},

@@ -64,6 +64,8 @@ class EventView:
 
     # Builds, files and bundles
     bundle_version: Sometimes[str | None] = ABSENT
+    dags: Sometimes[int] = ABSENT
+    """How many Dags follow to the version."""
     path: Sometimes[str] = ABSENT
     error: Sometimes[str | None] = ABSENT
     """The last line of what made a build broken."""

@@ -21,6 +21,7 @@ const HELD = {
   track: "pinned",
   held: true,
   holds: [{ kind: "pin", reason: "month end", since: "2026-03-01T10:00:00Z", until: null, by: "ada" }],
+  behind: { versions: 2, kind: "traced" },
   label: null,
   broken: null,
   retired: false,
@@ -39,6 +40,18 @@ function show(what: React.ReactNode) {
   );
 }
 
+test("a Dag that is behind in other files only says so, and no filled button asks to go on", () => {
+  const act = vi.fn();
+  const same = { ...HELD, newest_build: 1, behind: { versions: 10, kind: "other files" } } as Schemas["DagStatus"];
+  show(<Standing dag={same} builds={BUILDS.slice(2)} releases={RELEASES} may={EVERYTHING} onAct={act} />);
+  expect(screen.getByText("Build 1 waits in a newer version")).toBeDefined();
+  expect(screen.getByText("New runs are 10 versions behind, only other files.")).toBeDefined();
+  const promote = screen.getByRole("button", { name: "Promote build 1 to its newest version" });
+  expect(filled()).toEqual([]);
+  fireEvent.click(promote);
+  expect(act.mock.calls).toEqual([[{ verb: "promote" }]]);
+});
+
 test("a held Dag says who pinned it and why, what waits, and offers to promote it", () => {
   const act = vi.fn();
   show(<Standing dag={HELD} builds={BUILDS} releases={RELEASES} may={EVERYTHING} onAct={act} />);
@@ -48,6 +61,12 @@ test("a held Dag says who pinned it and why, what waits, and offers to promote i
   fireEvent.click(screen.getByRole("button", { name: "Unpin" }));
   fireEvent.click(screen.getByRole("button", { name: "Try build 3 once" }));
   expect(act.mock.calls.map(([action]) => action)).toEqual([{ verb: "promote" }, { verb: "unpin" }, { verb: "try", build: 3 }]);
+});
+
+test("a Dag that followed says which version new runs take", () => {
+  const followed = { ...HELD, bundle_version: "f".repeat(40) } as Schemas["DagStatus"];
+  show(<Standing dag={followed} builds={BUILDS} releases={RELEASES} may={EVERYTHING} onAct={vi.fn()} />);
+  expect(screen.getByText(/new runs take/).textContent).toContain("ffffffff");
 });
 
 test("nothing to go back to, nothing waiting: neither is offered", () => {

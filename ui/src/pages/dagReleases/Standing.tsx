@@ -3,6 +3,7 @@ import { Badge, Box, Button, HStack, Spacer, Stack, Text } from "@chakra-ui/reac
 
 import type { Schemas } from "src/api/client";
 import { ByWhom, RejectedBadge, rejectionIn } from "src/components/Rejected";
+import { behindWords } from "src/components/behind";
 import { BuildLabel, Commit, ReleaseLabel } from "src/components/labels";
 import { PinIcon } from "src/components/icons";
 import { Time } from "src/components/time";
@@ -19,11 +20,20 @@ interface Props {
   onAct: (action: Action) => void;
 }
 
+function whatWaits(dag: Schemas["DagStatus"], rejected: boolean): string {
+  const what = `Build ${dag.newest_build}`;
+  if (dag.newest_build === dag.active_build) {
+    return rejected ? `${what} is not taken from newer versions by itself` : `${what} waits in a newer version`;
+  }
+  return rejected ? `${what} is not released by itself` : `${what} waits`;
+}
+
 export function Standing({ dag, builds, releases, may, onAct }: Props) {
   const release = releases.find(({ active }) => active);
   const pinned = dag.track === "pinned";
   const waiting = behind(builds, dag.active_build);
   const rejection = rejectionIn(dag.holds);
+  const asksFor = rejection === undefined && dag.newest_build !== dag.active_build;
   const running = builds.find(({ build }) => build !== null && build === dag.active_build)?.rejected ?? undefined;
   const { reason, actor, since } = dag;
   const rejected = rejectedOf(builds);
@@ -45,6 +55,11 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
             {release.reason === null ? "" : `: ${release.reason}`}
           </Text>
         )}
+        {release === undefined || dag.retired || dag.bundle_version === null || dag.bundle_version === release.bundle_version ? undefined : (
+          <Text fontSize="sm" color="fg.muted">
+            new runs take <Commit version={dag.bundle_version} url={null} />
+          </Text>
+        )}
         {release === undefined ? undefined : <RunCounts runs={release.runs} none="no run on it yet" />}
       </Stack>
       <Stack gap={1}>
@@ -62,12 +77,17 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
             <Badge colorPalette="orange">held</Badge>
             {rejection === undefined ? undefined : <RejectedBadge />}
             <Text>
-              {rejection === undefined ? `Build ${dag.newest_build} waits` : `Build ${dag.newest_build} is not released by itself`}
+              {whatWaits(dag, rejection !== undefined)}
               {waiting > 1 ? `, ${waiting} builds behind` : ""}
             </Text>
           </HStack>
         ) : dag.active_build === null || dag.active_build !== dag.newest_build ? undefined : (
           <Text color="fg.muted">The newest build is active.</Text>
+        )}
+        {dag.behind === null ? undefined : (
+          <Text fontSize="sm" color="fg.muted">
+            New runs are {behindWords(dag.behind)}.
+          </Text>
         )}
         {rejection === undefined ? undefined : (
           <>
@@ -95,11 +115,12 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
         {may.edit && dag.held && dag.newest_build !== null ? (
           <Button
             size="sm"
-            variant={rejection === undefined ? "solid" : "outline"}
-            colorPalette={rejection === undefined ? "brand" : undefined}
+            variant={asksFor ? "solid" : "outline"}
+            colorPalette={asksFor ? "brand" : undefined}
             onClick={() => onAct({ verb: "promote" })}
           >
             Promote {rejection === undefined ? "" : "rejected "}build {dag.newest_build}
+            {dag.newest_build === dag.active_build ? " to its newest version" : ""}
           </Button>
         ) : undefined}
         {may.edit && earlier ? (

@@ -6,7 +6,7 @@ export const GROUPS: Record<string, EventKind[]> = {
   "Promotions and rollbacks": ["promote", "rollback"],
   "Pins": ["pin", "unpin"],
   "Rejections": ["rollback", "reject", "lift"],
-  "Automatic releases": ["auto", "adopt", "retire"],
+  "Automatic releases": ["auto", "adopt", "retire", "follow"],
   "Builds": ["build", "broken", "unstable", "folded"],
   "Runs": ["trigger", "clear", "backfill"],
   "Repairs": ["drift"],

@@ -50,6 +50,7 @@ const EACH: Record<keyof typeof WORDS, [Partial<Event>, string]> = {
   retire: [{ build: 2, release: 5, message: "gone from its bundle" }, "Taken off the schedule"],
   reject: [{ build: 2, release: 2, rejected: 3, message: "it is never released by itself" }, "Build 3 is rejected"],
   lift: [{ build: 2, release: 2, lifted: true, message: "build 3 may be released again" }, "A rejection was lifted"],
+  follow: [{ bundle_version: "abc12345def", dags: 40 }, "New runs of 40 Dags take a newer version"],
   trigger: [{ build: 2, release: null, run_id: "r" }, "A run on build 2"],
   clear: [{ build: 2, release: 2, run_id: "r", cleared: 3 }, "Runs again on build 2"],
   backfill: [

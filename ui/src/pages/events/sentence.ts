@@ -40,6 +40,10 @@ export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
   retire: ({ message }) => ({ what: "Taken off the schedule", more: message ?? undefined }),
   reject: ({ rejected, message }) => ({ what: `Build ${rejected ?? "?"} is rejected`, more: message ?? undefined }),
   lift: ({ message }) => ({ what: "A rejection was lifted", more: message ?? undefined }),
+  follow: (event) => ({
+    what: `New runs of ${event.dags ?? "?"} ${event.dags === 1 ? "Dag" : "Dags"} take a newer version`,
+    more: commit(event),
+  }),
   build: (event) => ({ what: `Build ${event.build} was made`, more: commit(event) }),
   broken: (event) => ({ what: event.error || "Its file can not be imported", more: commit(event) }),
   trigger: ({ build, run_id: runId }) => ({ what: `A run on build ${build}`, runId: runId ?? undefined }),

@@ -21,7 +21,7 @@ function show(holds: object[]) {
     newest: commit(2),
     held: true,
     holds,
-    behind: 1,
+    behind: { versions: 1, kind: "traced" },
     broken: null,
     pin: null,
     retired: false,

@@ -1,5 +1,6 @@
 import { Badge, Box, Checkbox, HStack, Stack, Table, Text } from "@chakra-ui/react";
 
+import { behindWords } from "src/components/behind";
 import { ByWhom, RejectedBadge, rejectionIn } from "src/components/Rejected";
 import { PinIcon } from "src/components/icons";
 import { BuildLabel, Commit, Kind, PageLink, State } from "src/components/labels";
@@ -103,15 +104,11 @@ function Newest({ dag }: { dag: FleetDag }) {
           <BuildLabel build={dag.newest?.build} label={dag.newest?.label} />
           <Badge colorPalette="orange">held</Badge>
           {rejection === undefined ? undefined : <RejectedBadge />}
-          {dag.behind > 0 ? (
-            <Text as="span" fontSize="sm">
-              {dag.behind} behind
-            </Text>
-          ) : undefined}
         </HStack>
       ) : (
         <Text color="fg.muted">{dag.newest === null || dag.newest.build !== dag.active?.build ? "–" : "is active"}</Text>
       )}
+      {dag.behind === null ? undefined : <Text fontSize="sm">{behindWords(dag.behind)}</Text>}
       {dag.held && dag.newest !== null ? (
         <Small>
           <Time at={dag.newest.created_at} /> · {subject(dag.newest.message)}

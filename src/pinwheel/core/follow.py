@@ -1,0 +1,118 @@
+"""Which Dags follow to a newer bundle version, and what their rows must say then."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
+
+from attrs import frozen
+
+from pinwheel.core.rejection import Rejection
+from pinwheel.core.stand import Head
+from pinwheel.core.version_alias import make_aliased_version, split_version
+
+
+@frozen(kw_only=True)
+class Follower:
+    """An unpinned Dag, as its rows stand, and the newest span of its active build."""
+
+    dag_id: str
+    active_build_id: int
+    relative_fileloc: str
+    first_seq: int
+    last_seq: int | None
+    last_version: str | None
+    """That span: where its build stood last; None: it stands in the head, if its file is not pending."""
+    stable_bundle: str | None
+    stable_fileloc: str | None
+    released_version: str | None
+    follow_version: str | None
+    row_version: str | None
+    found: str | None
+    """What Airflow's row of the Dag names."""
+
+
+@frozen(kw_only=True)
+class Step:
+    """What is to be written for one Dag."""
+
+    dag_id: str
+    follow_version: str
+    follow_before: str | None
+    """The version that new runs had before; None where it is the same, and only the row is put right."""
+    row_version: str
+
+
+def taken(follow_version: str | None, released_version: str | None) -> str | None:
+    """The plain version that new runs of an active build take."""
+    return follow_version or (plain(released_version) if released_version is not None else None)
+
+
+@lru_cache(maxsize=1000)  # The Dags of a bundle name few versions
+def plain(version: str) -> str:
+    """A version without its aliases; one that is not of our bundles is left as it is."""
+    try:
+        return split_version(version)[0]
+    except ValueError:
+        return version
+
+
+def steps(
+    due: Iterable[Follower],
+    head: Head,
+    *,
+    before: Head | None,
+    pending: Collection[str],
+    rejections: Mapping[str, Collection[Rejection]],
+) -> list[Step]:
+    """What following means for these Dags of a bundle that shows *head*, and *before* that another.
+
+    ``pending`` are the files of which nobody knows yet what they give in the head: their Dags take the one
+    before. Those of which the newest place is rejected stand still.
+    """
+    found = []
+    for dag in due:
+        target = _target(dag, head, before, pending)
+        if target is None or _is_rejected(dag, target, rejections.get(dag.dag_id, ())):
+            continue
+        row_version = _row_version(dag, target.version)
+        now = taken(dag.follow_version, dag.released_version)
+        is_there = dag.follow_version == target.version and dag.found == row_version == dag.row_version
+        if row_version is None or is_there:
+            continue
+        found.append(
+            Step(
+                dag_id=dag.dag_id,
+                follow_version=target.version,
+                follow_before=now if now != target.version else None,
+                row_version=row_version,
+            )
+        )
+    return found
+
+
+def _target(dag: Follower, head: Head, before: Head | None, pending: Collection[str]) -> Head | None:
+    """The newest head in which the active build is known to stand; None: there is none."""
+    if dag.last_seq is not None and dag.last_version is not None:
+        return Head(seq=dag.last_seq, version=dag.last_version)
+    if dag.relative_fileloc not in pending:
+        return head
+    return before if before is not None and before.seq >= dag.first_seq else None
+
+
+def _is_rejected(dag: Follower, head: Head, rejections: Iterable[Rejection]) -> bool:
+    # A rejected build that is active all the same was released on purpose.
+    return any(
+        each.of_versions and each.build_id == dag.active_build_id and each.holds_at(head)
+        for each in rejections
+    )
+
+
+def _row_version(dag: Follower, version: str) -> str | None:
+    """What the Dag's row must name, with the alias of its released version; None: it can not be said."""
+    if dag.released_version is None or plain(dag.released_version) == dag.released_version:
+        return version
+    try:
+        return make_aliased_version(version, split_version(dag.released_version)[1])
+    except ValueError:
+        return None

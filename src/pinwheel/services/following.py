@@ -1,0 +1,96 @@
+"""New runs of unpinned Dags take the newest bundle version in which their active build stands."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from pinwheel.core.event import EventKind
+from pinwheel.core.follow import Follower, Step, plain, steps
+from pinwheel.services.ports import Host
+from pinwheel.services.standing import showing
+from pinwheel.store import bundles, events, files, rejections
+
+ACTOR = "pinwheel"
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+@frozen(kw_only=True)
+class Due:
+    """Dags of a bundle whose new runs, or Airflow's rows, do not take what they should."""
+
+    following: list[Step]
+    with_data: list[str]
+    """Those whose bundle's class gives data with that version, or with the one that they are on."""
+
+
+@frozen(kw_only=True)
+class Followed:
+    """How many Dags took another version, and whether others are to be released in one."""
+
+    moved: int = 0
+    with_data: bool = False
+
+
+def follow(
+    host: Host, session: Session, bundle_name: str, dag_ids: Collection[str] | None = None
+) -> Followed:
+    """Let the Dags of a bundle (these, or all) that follow take the newest version in which their active
+    build stands.
+
+    Dags whose rows somebody holds are passed over: they follow the next time. It is its own repair: a row
+    that names another version than it must is put right. Dags of versions with data do not follow: see
+    :mod:`pinwheel.services.same_build`.
+    """
+    found = due(host, session, bundle_name, dag_ids)
+    if found.following:
+        host.follow(session, found.following)
+    moved = Counter(step.follow_version for step in found.following if step.follow_before is not None)
+    for version, count in sorted(moved.items()):
+        events.count(
+            session,
+            EventKind.FOLLOW,
+            now=host.now(),
+            actor=ACTOR,
+            bundle_name=bundle_name,
+            version=version,
+            dags=count,
+        )
+    return Followed(moved=moved.total(), with_data=bool(found.with_data))
+
+
+def due(host: Host, session: Session, bundle_name: str, dag_ids: Collection[str] | None = None) -> Due:
+    """Which Dags of the bundle (of these, or of all) are to take another version; their rows are held."""
+    shown = showing(session, bundle_name, hold=True)
+    found = host.due_to_follow(session, bundle_name, shown.head.version, dag_ids) if shown.head else []
+    if shown.head is None or not found:
+        return Due(following=[], with_data=[])
+    wanted = steps(
+        found,
+        shown.head,
+        before=shown.before,
+        pending=files.pending(session, bundle_name),
+        rejections=rejections.of_bundle(session, bundle_name)
+        if dag_ids is None
+        else rejections.of_dags(session, [dag.dag_id for dag in found]),
+    )
+    left = _with_data(session, bundle_name, found, wanted)
+    return Due(
+        following=[step for step in wanted if step.dag_id not in left],
+        with_data=[step.dag_id for step in wanted if step.dag_id in left and step.follow_before is not None],
+    )
+
+
+def _with_data(
+    session: Session, bundle_name: str, found: Collection[Follower], wanted: Collection[Step]
+) -> set[str]:
+    # Airflow gives the data of the version row to a run: a run must not have another version's files.
+    on = {dag.dag_id: plain(dag.released_version) for dag in found if dag.released_version is not None}
+    to = {step.dag_id: step.follow_version for step in wanted}
+    data = bundles.with_data(session, bundle_name, {*on.values(), *to.values()})
+    return {dag_id for dag_id in to if to[dag_id] in data or on.get(dag_id) in data}

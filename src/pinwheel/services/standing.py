@@ -1,0 +1,127 @@
+"""In which heads of a bundle the builds of its Dags stand: written when that changes, never per commit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from pinwheel.core.build import Build
+from pinwheel.core.errors import NotFound, Refused
+from pinwheel.core.records import ManagedDag
+from pinwheel.core.stand import Head, Span, Standing, known
+from pinwheel.store import bundles, files, stands
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+@frozen(kw_only=True)
+class Showing:
+    """The head that a bundle shows, and the one before it."""
+
+    bundle_name: str
+    head: Head | None
+    before: Head | None
+
+    def is_late(self, seq: int) -> bool:
+        """Whether the version with this ``seq`` is no longer the head."""
+        return self.head is not None and seq < self.head.seq
+
+
+def showing(session: Session, bundle_name: str, *, hold: bool = False) -> Showing:
+    """What the bundle shows; held, nobody moves it on until the transaction ends."""
+    row = bundles.shown(session, bundle_name, hold=hold)
+    if row is None or row.head_version is None:
+        return Showing(bundle_name=bundle_name, head=None, before=None)
+    before = row.before_version
+    return Showing(
+        bundle_name=bundle_name,
+        head=Head(seq=row.head_seq, version=row.head_version),
+        before=Head(seq=row.head_seq - 1, version=before) if before is not None else None,
+    )
+
+
+def became_known(session: Session, shown: Showing, builds: Mapping[str, int | None]) -> None:
+    """What the files of these locked Dags give in the head: a build, or none."""
+    if shown.head is None or not builds:
+        return
+    before = stands.last_of(session, shown.bundle_name, builds)
+    after: dict[str, Collection[Span]] = {}
+    for dag_id, build_id in builds.items():
+        last = before.get(dag_id)
+        standing = Standing(
+            spans=(last,) if last is not None else (),
+            head=shown.head,
+            before=shown.before,
+        )
+        after[dag_id] = known(standing, build_id).spans
+    stands.write(session, shown.bundle_name, before, after)
+
+
+def stand_again(session: Session, bundle_name: str, builds: Mapping[str, int], seq: int) -> None:
+    """By Dag, builds that stand in the head with this ``seq`` after heads that nobody looked into."""
+    before = stands.last_of(session, bundle_name, builds)
+    after: dict[str, Collection[Span]] = {}
+    for dag_id, build_id in builds.items():
+        last = before.get(dag_id)
+        if last is not None and last.open:
+            continue
+        known_at = last.verified_seq if last is not None and last.build_id == build_id else seq
+        again = Span(build_id=build_id, first_seq=seq, verified_seq=known_at)
+        after[dag_id] = (again,) if last is None else (last, again)
+    stands.write(session, bundle_name, before, after)
+
+
+def place_named(session: Session, row: ManagedDag, version: str, *, verb: str) -> tuple[Head, int]:
+    """A version of a Dag's bundle that somebody names, and the id of the build that stood in it.
+
+    :raises NotFound: the bundle never showed it, or no good build of the Dag stood there.
+    """
+    key = (row.bundle_name, version)
+    known = bundles.versions(session, [key]).get(key)
+    if known is None or known.seq < 1:
+        raise NotFound(
+            f"Cannot {verb} {row.dag_id} to version {version}",
+            found=f"it was never the newest version of bundle {row.bundle_name!r} while Pinwheel looked",
+            remedy=f"See in which versions its builds stood: pinwheel builds {row.dag_id}",
+            dag_id=row.dag_id,
+        )
+    shown = showing(session, row.bundle_name)
+    waits = shown.head is not None and shown.head.seq == known.seq
+    pending = waits and row.relative_fileloc in files.pending(session, row.bundle_name)
+    build_id = None if pending else stands.build_at(session, row.dag_id, row.bundle_name, known.seq)
+    if build_id is None:
+        raise NotFound(
+            f"Cannot {verb} {row.dag_id} to version {version}",
+            found="what its file gives there is not known yet"
+            if pending
+            else "no good build of it stood there",
+            remedy=f"See in which versions its builds stood: pinwheel builds {row.dag_id}",
+            dag_id=row.dag_id,
+        )
+    return Head(seq=known.seq, version=version), build_id
+
+
+def stood_another(verb: str, asked: Build, there: Build, version: str) -> Refused:
+    """Why a build can not be taken from a version."""
+    return Refused(
+        f"Cannot {verb} {asked.dag_id} to build {asked.build} of version {version}",
+        found=f"build {there.build} stood there",
+        remedy=f"Leave the build out, or name a version in which it stood: pinwheel builds {asked.dag_id}",
+        dag_id=asked.dag_id,
+        build=there.build,
+    )
+
+
+def last_shown(session: Session, bundle_name: str | None, build_ids: Collection[int]) -> dict[int, int]:
+    """By id of the build, the place (seq) of the last head of this bundle that showed it."""
+    shown = showing(session, bundle_name) if bundle_name is not None else None
+    if shown is None or shown.head is None:
+        return {}
+    spans = stands.of_builds(session, shown.bundle_name, build_ids)
+    return {
+        build_id: shown.head.seq if span.last_seq is None else span.last_seq
+        for build_id, span in spans.items()
+    }

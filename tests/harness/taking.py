@@ -1,0 +1,38 @@
+"""A bundle version becomes the head, as a Dag processor takes it in, without one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+
+def take_in(
+    host: Any,
+    bundle_name: str,
+    version: str,
+    *,
+    files: Collection[str],
+    changed: Collection[str],
+    path: str = "/bundles",
+    about: Mapping[str, Any] | None = None,
+) -> int:
+    """Take a version with these Dag files in, of which these are not as they were; its seq."""
+    from pinwheel.services import taking
+    from pinwheel.store import bundles
+    from pinwheel.store import files as store
+
+    _, seq, _ = host.run(lambda s: bundles.head(s, bundle_name))
+    known = host.run(lambda s: store.known(s, bundle_name))
+    same = set(files) - set(changed)
+    incoming = taking.Incoming(
+        bundle_name=bundle_name,
+        version=version,
+        path=path,
+        about=about or {},
+        files=frozenset(files),
+        unchanged={path: row.parse_id for path, row in known.items() if path in same and row.parse_id},
+    )
+    taken = taking.take_in(host, incoming, expected_seq=seq)
+    assert taken is not None
+    assert not taken.stale
+    return taken.seq
