@@ -8,11 +8,13 @@ that printed something, its log with Pinwheel's history, Airflow's rows and Airf
 from __future__ import annotations
 
 import re
+import subprocess
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from harness.airflow_env import AirflowEnv
 from harness.shared import FolderSlot, GitSlot
@@ -344,6 +346,17 @@ class Reader:
             for r in env.rows("SELECT dag_id, run_id, bundle_version, created_dag_version_id FROM dag_run")
         }
         self._sources: dict[tuple[str, int], str] = {}
+        self._places = _Places(env)
+
+    def _row(self, where: str, ran: Printed, subject: str, version: Mapping[str, Any]) -> Reading:
+        """Whether a version row is true of a try. A run that followed executes a newer version than the row
+        of its release names: the row is right only where both versions hold the same for its build.
+        """
+        said = _sha(version.get("bundle_version"))
+        if said is None or said == ran.sha:
+            return _equal(where, subject, said, ran.sha)
+        differs = self._places.difference(str(version["id"]), said, ran)
+        return Reading(where, subject, differs is None, f"{said} ({differs or 'same content'})", ran.sha)
 
     def _airflow_rows(self) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
         found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
@@ -427,7 +440,7 @@ class Reader:
             for row in rows:
                 version = self._versions.get(row["dag_version_id"], {})
                 if versioned:
-                    yield _equal("airflow.version", subject, _sha(version.get("bundle_version")), ran.sha)
+                    yield self._row("airflow.version", ran, subject, version)
                 yield _same_code("airflow.code", subject, version.get("source_code"), ran)
                 moment = str(row["start_date"])
                 if (ran.dag_id, ran.run_id) not in newest or newest[(ran.dag_id, ran.run_id)][0] < moment:
@@ -438,7 +451,7 @@ class Reader:
             subject = "/".join(key)
             if versioned:
                 yield _equal("airflow.run.version", subject, _sha(run["bundle_version"]), ran.sha)
-                yield _equal("airflow.run.created", subject, _sha(created.get("bundle_version")), ran.sha)
+                yield self._row("airflow.run.created", ran, subject, created)
             yield _same_code("airflow.run.code", subject, created.get("source_code"), ran)
 
     def _rest(self, dag_id: str, tries: Sequence[Printed], versioned: bool) -> Iterator[Reading]:
@@ -462,7 +475,7 @@ class Reader:
                 version = answer["dag_version"] or {}
                 subject = _subject(ran)
                 if versioned:
-                    yield _equal(f"{where}.version", subject, _sha(version.get("bundle_version")), ran.sha)
+                    yield self._row(f"{where}.version", ran, subject, version)
                 number = version.get("version_number")
                 source = None if number is None else self._source(dag_id, number)
                 yield _same_code(f"{where}.code", subject, source, ran)
@@ -477,6 +490,67 @@ class Reader:
             path = f"/api/v2/dagSources/{dag_id}"
             self._sources[(dag_id, number)] = self.env.get(path, version_number=number)["content"]
         return self._sources[(dag_id, number)]
+
+
+class _Places:
+    """Whether what a version row names and what a run executed are the same for the row's build."""
+
+    def __init__(self, env: AirflowEnv) -> None:
+        self._builds = {
+            str(UUID(str(r["dag_version_id"]))): r
+            for r in env.rows(
+                "SELECT r.dag_version_id, b.id, b.dag_id, b.build, b.bundle_name FROM pinwheel_release r"
+                " JOIN pinwheel_build b ON b.id = r.build_id"
+            )
+        }
+        self._seqs = {
+            (r["bundle_name"], r["version"]): r["seq"]
+            for r in env.rows("SELECT bundle_name, version, seq FROM pinwheel_bundle_version")
+        }
+        self._spans = env.rows("SELECT build_id, bundle_name, first_seq, last_seq FROM pinwheel_stand")
+
+    def difference(self, row_id: str, said: str, ran: Printed) -> str | None:
+        """What speaks against it; None: nothing does."""
+        build = self._builds.get(str(UUID(row_id)))
+        if build is None:
+            return "no release has this row"
+        seq = self._seqs.get((build["bundle_name"], ran.sha), 0)
+        stood = [
+            span
+            for span in self._spans
+            if (span["build_id"], span["bundle_name"]) == (build["id"], build["bundle_name"])
+            and span["first_seq"] <= seq
+            and (span["last_seq"] is None or seq <= span["last_seq"])
+        ]
+        if seq < 1 or not stood:
+            return f"build {build['build']} did not stand in what ran"
+        files = _files_of(ran.dag_id, build["build"])
+        if not files:
+            return f"build {build['build']} has no files"
+        other = [path for path in files if _in_mirror(ran, said, path) != _bytes(ran.root / path)]
+        return f"other content of {other}" if other else None
+
+
+def _files_of(dag_id: str, number: int) -> list[str]:
+    from pinwheel.airflow3.host import AirflowHost
+    from pinwheel.store import builds
+
+    def load(session: Any) -> list[str]:
+        found = builds.by_number(session, dag_id, number)
+        assert found is not None
+        return sorted(builds.files(session, found.id))
+
+    return AirflowHost().run(load)
+
+
+def _in_mirror(ran: Printed, version: str, path: str) -> bytes:
+    """A file as the bundle's own git repository has it in this version."""
+    mirror = ran.root.parent.parent / "mirror.git"
+    done = subprocess.run(
+        ["git", "-C", str(mirror), "show", f"{version}:{path}"], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -19,12 +19,12 @@ from harness.gitrepo import GitRepo
 from harness.inprocess import bound_airflow
 from harness.shared import FolderSlot, GitSlot
 from harness.truth import CONFIG, Player, Printed, Reader, Reading, Stage
-from integration.truth_scenarios import AUDIT, BEYOND, SLOW, TABLE, UNVERSIONED
+from integration.truth_scenarios import AUDIT, BEYOND, FOLLOWED, SLOW, TABLE, UNVERSIONED
 
 pytestmark = [pytest.mark.airflow, pytest.mark.postgres, pytest.mark.slow]
 
 KINDS = ("git", "folder")
-SCENARIOS = {**AUDIT, **BEYOND, **TABLE}
+SCENARIOS = {**AUDIT, **BEYOND, **FOLLOWED, **TABLE}
 GATE = {
     "git": {
         "W1_body_fn",
@@ -39,8 +39,9 @@ GATE = {
         "W18_queue_new_tasks",
         "W1_body_unversioned",
         "W4_two_in_30s",
+        *FOLLOWED,
     },
-    "folder": {"W1_body_fn", "S1_structural", "W7_W8_midrun_body", "W17_clear_run_latest"},
+    "folder": {"W1_body_fn", "follows", "S1_structural", "W7_W8_midrun_body", "W17_clear_run_latest"},
 }
 """By kind of bundle, one case for each way to show a wrong version; ``make test-all`` has all."""
 OF_ALL_SURFACES = "W17_clear_run_latest"
@@ -195,6 +196,23 @@ def test_a_run_moved_to_the_latest_version_while_it_runs_is_shown_as_it_ran(
     played: Played, scenario: str, kind: str
 ) -> None:
     played.check(kind, scenario)
+
+
+@pytest.mark.parametrize(("scenario", "kind"), cases(FOLLOWED))
+def test_a_run_after_a_follow_is_shown_as_it_ran_and_its_version_row_holds_the_same_for_its_build(
+    played: Played, scenario: str, kind: str
+) -> None:
+    played.check(kind, scenario)
+    assert played.players[f"{kind}-{scenario}"].expected
+    rows = [
+        reading
+        for reading in played.players[f"{kind}-{scenario}"].readings
+        if reading.where in ("airflow.run.created", "rest.ti.version")
+    ]
+    assert {reading.where for reading in rows if reading.said != reading.ran} == {
+        "airflow.run.created",
+        "rest.ti.version",
+    }, "no run followed, or a version row was moved"
 
 
 @pytest.mark.full

@@ -423,6 +423,50 @@ BEYOND: dict[str, Callable[[Player], Script]] = {"latest_while_running": clear_o
 """What the audit did not try."""
 
 
+# After following: a file that only a running task reads changes, so the build stays and the version does not
+
+
+def _noted(p: Player, value: int) -> dict[str, str | None]:
+    # No literal names the file: one that does would make it part of the build.
+    note = "pathlib.Path(__file__).with_suffix('.note').read_text()"
+    return {**dag(p, "m1", "a b", body=f'print("EXEC_NOTE=" + {note})'), f"{p.dag_id}.note": f"n{value}"}
+
+
+def follows(p: Player) -> Script:
+    yield from p.push(_noted(p, 1))
+    p.expected[(yield from p.run())] = {"NOTE": "n1"}
+    yield from p.push(_noted(p, 2))
+    p.expected[(yield from p.run())] = {"NOTE": "n2"}
+
+
+def follows_around_a_run(p: Player) -> Script:
+    yield from p.push(_noted(p, 1))
+    run_id = p.start(gated=["a"])
+    p.expected[run_id] = {"NOTE": "n1"}
+    yield from p.reached("a", run_id)
+    yield from p.push(_noted(p, 2))
+    p.open("a", run_id)
+    yield from p.end(run_id)
+    p.expected[(yield from p.run())] = {"NOTE": "n2"}
+
+
+def cleared_after_a_follow(p: Player) -> Script:
+    yield from p.push(_noted(p, 1))
+    yield from p.push(_noted(p, 2))
+    run_id = yield from p.run()
+    p.expected[run_id] = {"NOTE": "n2"}
+    yield from p.push(_noted(p, 3))
+    yield from p.clear_run(run_id, run_on_latest_version=False)
+
+
+FOLLOWED: dict[str, Callable[[Player], Script]] = {
+    "follows": follows,
+    "follows_around_a_run": follows_around_a_run,
+    "cleared_after_a_follow": cleared_after_a_follow,
+}
+"""A run's version is newer than the version row of its release."""
+
+
 # The truth table: one kind of change around a finished, a running and a retried run
 
 
