@@ -19,7 +19,19 @@ from bench.fleet import Fleet, fleet, generated
 from bench.items import FLEET_ORDER, ITEMS
 from bench.setting import SIDES, Options, Setting
 
-_SIZES = ("files", "dags", "idle", "rounds", "runs", "pushes", "starts", "rollbacks", "batch", "builds")
+_SIZES = (
+    "files",
+    "dags",
+    "idle",
+    "rounds",
+    "runs",
+    "pushes",
+    "starts",
+    "rollbacks",
+    "batch",
+    "builds",
+    "commits",
+)
 
 
 class Run:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.seed import serialized_dags
+from harness.taking import take_in
+from pinwheel.core.chunks import chunks
 
 BUNDLE = "seed"
 DAGS_PER_FILE = 100
@@ -48,9 +51,17 @@ with DAG(
 ):
     EmptyOperator(task_id="one") >> EmptyOperator(task_id="two")  # REVISION
 """
+EACH_MINUTE = EMPTY.replace("schedule=None", 'schedule="* * * * *", catchup=False')
 
 
-def seed(root: Path, count: int, *, revisions: int, template: str = WORKING) -> list[str]:
+def seed(
+    root: Path,
+    count: int,
+    *,
+    revisions: int,
+    template: str = WORKING,
+    dags_per_file: int = DAGS_PER_FILE,
+) -> list[str]:
     """Register *count* Dags of *revisions* builds each in the database that Airflow is bound to; their ids.
 
     The newest build is active, the others were.
@@ -66,14 +77,20 @@ def seed(root: Path, count: int, *, revisions: int, template: str = WORKING) -> 
         session.merge(DagBundleModel(name=BUNDLE))
     dag_ids = [f"seeded_{number:05d}" for number in range(count)]
     for revision in range(1, revisions + 1):
-        _push(host, root, dag_ids, revision, template.replace("REVISION", f"r{revision}"))
+        files = files_of(dag_ids, dags_per_file)
+        _push(host, root, files, revision, template.replace("REVISION", f"r{revision}"))
     return dag_ids
 
 
-def _push(host: Any, root: Path, dag_ids: list[str], revision: int, source: str) -> None:
+def files_of(dag_ids: Sequence[str], dags_per_file: int = DAGS_PER_FILE) -> dict[str, Sequence[str]]:
+    """The Dag files of seeded Dags, by path, with the ids of their Dags."""
+    parts = enumerate(chunks(dag_ids, dags_per_file))
+    return {f"file_{number * dags_per_file:05d}.py": part for number, part in parts}
+
+
+def _push(host: Any, root: Path, files: Mapping[str, Sequence[str]], revision: int, source: str) -> None:
     from pinwheel.core.build import with_placeholder
     from pinwheel.services import register
-    from pinwheel.store import bundles
 
     version = hashlib.sha1(f"{revision}".encode()).hexdigest()
     path = root / version
@@ -81,26 +98,20 @@ def _push(host: Any, root: Path, dag_ids: list[str], revision: int, source: str)
     (path / "dags.py").write_text(source)
     (dag,) = serialized_dags(path, "dags.py")
     text = json.dumps(with_placeholder(dag.data, str(path)))
-    seq = host.run(
-        lambda s: bundles.advance(
-            s,
-            BUNDLE,
-            version,
-            expected_seq=bundles.head(s, BUNDLE)[1],
-            now=host.now(),
-            path=str(path),
-            info={"author": "Ada", "message": f"Push {revision}"},
-        )
+    seq = take_in(
+        host,
+        BUNDLE,
+        version,
+        files=files,
+        changed=files,
+        path=str(path),
+        about={"author": "Ada", "message": f"Push {revision}"},
     )
-    assert seq is not None
-    for start in range(0, len(dag_ids), DAGS_PER_FILE):
-        name = f"file_{start:05d}.py"
-        register.register(
-            host, _parsed(text, source, version, seq, name, dag_ids[start : start + DAGS_PER_FILE])
-        )
+    for name, dag_ids in files.items():
+        register.register(host, _parsed(text, source, version, seq, name, dag_ids))
 
 
-def _parsed(text: str, source: str, version: str, seq: int, name: str, dag_ids: list[str]) -> Any:
+def _parsed(text: str, source: str, version: str, seq: int, name: str, dag_ids: Sequence[str]) -> Any:
     from pinwheel.core.build import BuildContent, digest_of
     from pinwheel.services.register import ParsedFile
 

@@ -46,6 +46,8 @@ class Options:
     builds: int = 20
     grid_runs: int = 1000
     grid_tasks: int = 1000
+    commits: int = 1000
+    """In item (l); 10,000 take ten times as long."""
     large_mib: int = 1024
     many: int = 200_000
 
@@ -65,6 +67,7 @@ class Options:
             builds=4,
             grid_runs=40,
             grid_tasks=100,
+            commits=24,
             large_mib=8,
             many=400,
         )

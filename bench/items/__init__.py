@@ -11,6 +11,8 @@ from types import ModuleType
 
 from bench.items import (
     bytes_stored,
+    commits,
+    follow,
     history,
     idle,
     ingest,
@@ -33,6 +35,8 @@ ITEMS: dict[str, ModuleType] = {
     "h": history,
     "i": schema,
     "j": sizes,
+    "k": follow,
+    "l": commits,
 }
 FLEET_ORDER = "edac"
 """Items that share a side's deployment, in the order in which they are measured on it."""

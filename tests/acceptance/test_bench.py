@@ -33,19 +33,28 @@ def _run(temporary: Path, *args: str) -> subprocess.CompletedProcess[str]:
 def test_the_benchmark_prints_its_table_and_writes_json(session_root: Path, tmp_path: Path) -> None:
     path, temporary = tmp_path / "run.json", session_root / "bench"
     temporary.mkdir()
-    done = _run(temporary, "bench", "--quick", "--only", "b,g", "--json", str(path))
+    done = _run(temporary, "bench", "--quick", "--only", "b,g,k,l", "--json", str(path))
     assert done.returncode == 0, done.stdout
     assert "rollback on the server, 60 Dags in the database" in done.stdout
     assert "one line of a helper changed" in done.stdout
 
     document = json.loads(path.read_text())
-    assert [row["item"] for row in document["rows"]] == ["b", "b", "g", "g"]
+    assert [row["item"] for row in document["rows"]] == [*"bbggkkkllll"]
     assert not any(row["error"] for row in document["rows"])
     single = document["measured"]["b"]["single"]
     assert 0 < single["p50"] <= single["p99"] <= single["max"] and single["n"] == 20
     helper = document["measured"]["g"]["pinwheel"]["helper"]
     assert helper["builds"] == 2 and helper["pinwheel"] > 500
     assert document["measured"]["g"]["stock"]["helper"]["pinwheel"] == 0
+    follow = document["measured"]["k"]
+    for side in (follow["alone"], follow["scheduler"]):
+        assert 0 < side["taken"]["max"] <= side["all"]["max"]
+        assert side["added"] == {"pinwheel_bundle_version": 1, "pinwheel_event": 1}
+    assert follow["alone"]["at_once"] == [60] and follow["scheduler"]["runs_per_second"] > 0
+    commits = document["measured"]["l"]
+    assert len(commits["marks"]) == 5 and commits["commits"] == 24
+    assert all(300 < grown < 900 for grown in commits["slopes"]["rows"])
+    assert all(grown > 0 for grown in commits["slopes"]["versions"])
     assert document["facts"]["postgresql"] and str(session_root) not in path.read_text()
     assert list(temporary.iterdir()) == []
 
