@@ -243,23 +243,89 @@ def test_files_named_in_strings_are_used_at_run_time(tmp_path: Path) -> None:
         put(tmp_path, path)
     put(tmp_path, "jobs/util.py")
     put(tmp_path, "jobs/job.py", "X = 'jobs/util.py'")
+    put(tmp_path, "dags/VERSION")
     facts = trace(
         tmp_path,
         """
         def f():
             print("bash {{ base }}/scripts/run.sh --x", "near.sql", "only.sql")
-            print("python jobs/job.py", "lib.io.load", "no.sql")
+            print("python jobs/job.py", "lib.io.load", "no.sql", "VERSION")
         """,
     )
     assert facts.statically == (
+        "dags/VERSION",
         "dags/near.sql",
-        "deep/down/only.sql",
         "jobs/job.py",
         "jobs/util.py",
         "lib/io.py",
         "scripts/run.sh",
     )
     assert {"dags/no.sql", "no.sql"} <= set(facts.absent)
+
+
+@pytest.mark.acceptance("pushes", 24)
+def test_a_name_is_looked_for_beside_the_file_at_the_root_and_in_folders_that_code_names_and_nowhere_else(
+    tmp_path: Path,
+) -> None:
+    for path in (
+        "docs/RUNBOOK.md",
+        "deploy/app.yaml",
+        "queries/day.sql",
+        "elsewhere/day.sql",
+        "include/q.sql",
+    ):
+        put(tmp_path, path)
+    put(tmp_path, "include/q.sql", "{% include 'part.sql' %}")
+    put(tmp_path, "include/part.sql")
+    facts = trace(
+        tmp_path,
+        """
+        import logging
+        from pathlib import Path
+
+        HERE = Path(__file__).parent
+        logging.info("how this works: see RUNBOOK.md")
+
+        def f():
+            print("cat /etc/app.yaml")
+            (HERE.parent / "queries" / NAME).read_text()
+            print("day.sql")
+
+        class Search:
+            template_searchpath = str(HERE.parent / "include")
+            sql = "q.sql"
+        """,
+    )
+    assert facts.statically == ("include/part.sql", "include/q.sql", "queries/day.sql")
+
+
+@pytest.mark.acceptance("pushes", 24)
+def test_what_a_task_imports_by_name_or_from_a_path_that_it_adds_is_used(tmp_path: Path) -> None:
+    for path in ("package/__init__.py", "package/mod.py", "package/other.py", "plain.py", "lib/helper.py"):
+        put(tmp_path, path)
+    facts = trace(
+        tmp_path,
+        """
+        import importlib, sys
+        from pathlib import Path
+
+        HERE = Path(__file__).parent
+
+        def f():
+            importlib.import_module(".mod", package="package")
+            importlib.import_module("package.other")
+            __import__("plain")
+            sys.path.insert(0, str(HERE.parent / "lib"))
+            import helper
+        """,
+    )
+    assert facts.statically == (
+        "lib/helper.py",
+        "package/__init__.py",
+        "package/mod.py",
+        "package/other.py",
+        "plain.py",
+    )
 
 
 @pytest.mark.parametrize(
@@ -277,6 +343,95 @@ def test_a_listed_directory_is_an_input(tmp_path: Path, source: str) -> None:
     facts = trace(tmp_path, f"here = __file__.replace('d.py', 'conf')\n{source}")
     assert facts.directories == ("dags/conf",)
     assert facts.impure == ()
+
+
+@pytest.mark.acceptance("pushes", 22)
+@pytest.mark.parametrize(
+    "question",
+    [
+        "os.path.exists(HERE / 'conf' / NAME)",
+        "os.path.lexists(HERE / 'conf' / NAME)",
+        "os.path.isfile(str(HERE / 'conf' / NAME))",
+        "os.path.isdir(HERE / 'conf' / NAME)",
+        "os.path.islink(HERE / 'conf' / NAME)",
+        "os.access(HERE / 'conf' / NAME, os.R_OK)",
+        "os.path.realpath(HERE / 'conf' / NAME)",
+        "(HERE / 'conf' / NAME).exists()",
+        "(HERE / 'conf' / NAME).is_file()",
+        "(HERE / 'conf' / NAME).is_dir()",
+        "glob.glob(f'{HERE}/*/{NAME}')",
+        "list(HERE.glob(f'*/{NAME}'))",
+        "shutil.which(NAME, path=str(HERE / 'conf'))",
+    ],
+)
+def test_a_question_whether_a_file_is_there_is_asked_again_when_it_comes_or_goes(
+    tmp_path: Path, question: str
+) -> None:
+    put(tmp_path, "dags/conf/a.yml")
+    head = "import glob, os, shutil\nfrom pathlib import Path\nHERE = Path(__file__).parent\n"
+    source = f"{head}NAME = 'b' + '.yml'\n{question}\n"
+    facts = trace(tmp_path, source)
+    manifest = {"dags/d.py": "1", "dags/conf/a.yml": "1"}
+    seen = inputs_of(facts, manifest)
+    assert matches(seen, manifest)
+    assert matches(seen, {**manifest, "other/b.yml": "1"}), "an equal answer makes no parse"
+    later = {**manifest, "dags/conf/b.yml": "1"}
+    assert not matches(seen, later)
+    put(tmp_path, "dags/conf/b.yml")
+    there = inputs_of(trace(tmp_path, source), later)
+    assert matches(there, later)
+    assert not matches(there, manifest)
+    assert there.content_digest() == seen.content_digest(), "a question is no content"
+    assert there.digest() != seen.digest(), "but its answer tells one question from another"
+
+
+def test_what_is_asked_of_a_file_is_asked_again_when_it_changes_and_of_a_folder_when_it_is_none(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path, "dags/conf/a.yml", "one")
+    facts = trace(
+        tmp_path,
+        "import os\nfrom pathlib import Path\nHERE = Path(__file__).parent\n"
+        "os.stat(HERE / 'conf' / ('a' + '.yml')).st_size\n(HERE / 'conf').is_dir()\n",
+    )
+    assert {"dags/conf", "dags/conf/a.yml"} <= set(facts.asked)
+    manifest = {"dags/d.py": "1", "dags/conf/a.yml": "1"}
+    seen = inputs_of(facts, manifest)
+    assert not matches(seen, {**manifest, "dags/conf/a.yml": "2"})
+    assert matches(seen, {**manifest, "dags/conf/b.yml": "1"})
+    assert not matches(seen, {"dags/d.py": "1", "dags/conf": "1"})
+
+
+def test_a_plain_parse_asks_about_nothing_that_another_file_can_change(tmp_path: Path) -> None:
+    manifest = {"dags/d.py": "1"}
+    seen = inputs_of(trace(tmp_path, ""), manifest)
+    assert matches(seen, {**manifest, "dags/other.py": "1", "lib/x.py": "1", "README": "1"})
+
+
+def test_wrapped_questions_take_what_those_of_the_interpreter_take(tmp_path: Path) -> None:
+    put(tmp_path, "dags/conf/a.yml", "one")
+    trace(
+        tmp_path,
+        """
+        import os
+        from pathlib import Path
+
+        HERE = Path(__file__).parent
+        folder = os.open(HERE / "conf", os.O_RDONLY)
+        assert os.stat("a.yml", dir_fd=folder).st_size == 3
+        assert os.stat(folder).st_ino == os.stat(HERE / "conf", follow_symlinks=False).st_ino
+        assert os.stat in os.supports_dir_fd and os.stat in os.supports_follow_symlinks
+        assert os.stat in os.supports_fd and os.access in os.supports_effective_ids
+        assert os.access("a.yml", os.R_OK, dir_fd=folder, effective_ids=True)
+        for wrong in (None, 1.5, "nul\\0"):
+            try:
+                os.stat(wrong)
+            except (TypeError, ValueError):
+                pass
+            else:
+                raise AssertionError(wrong)
+        """,
+    )
 
 
 def test_directories_that_imports_search_are_no_inputs(tmp_path: Path) -> None:

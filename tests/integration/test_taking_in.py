@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,8 +14,9 @@ import sqlalchemy as sa
 from harness import bundles, dags
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, processor_loop
+from pinwheel.airflow3.intake import Intake
 from pinwheel.core.parse.plan import KnownFile
-from pinwheel.store import files
+from pinwheel.services import register
 
 NAMES = ("one", "two", "three")
 
@@ -83,8 +85,7 @@ def test_a_push_parses_what_it_changed_and_takes_over_what_it_brings_back(bundle
     first = bundle.commit(**dict.fromkeys(NAMES, "m1"))
     with bundle.processor() as loop:
         assert bundle.parsed(loop, first) == ["one.py", "three.py", "two.py"]
-        second = bundle.commit(one="m2")
-        assert bundle.parsed(loop, second) == ["one.py"]
+        assert bundle.parsed(loop, bundle.commit(one="m2")) == ["one.py"]
         assert bundle.parsed(loop, bundle.commit(one="m1", two=None)) == []
         assert known(loop).keys() == {"one.py", "three.py"}
         assert bundle.parsed(loop, bundle.commit(two="m1")) == []
@@ -94,7 +95,7 @@ def test_a_push_parses_what_it_changed_and_takes_over_what_it_brings_back(bundle
     with bundle.processor() as loop:
         assert bundle.parsed(loop, last) == ["three.py"]
         assert {name: loop.released_from(name) for name in NAMES} == {
-            "one": second,
+            "one": last,
             "two": bundle.repo.head("HEAD~1"),
             "three": last,
         }
@@ -118,18 +119,86 @@ def test_a_version_that_can_not_be_taken_in_for_now_changes_nothing_of_what_is_k
     with bundle.processor() as loop:
         bundle.parsed(loop, first)
         before, head = known(loop), loop.manager.heads["b"]
-        touch, calls = files.touch, list[dict[str, KnownFile]]()
+        reuse_all, calls = register.reuse_all, list[dict[str, KnownFile]]()
 
-        def fails(*args: Any, **kwargs: Any) -> None:
+        def fails(*args: Any, **kwargs: Any) -> set[str]:
             calls.append(known(loop))
             if len(calls) < 3:
                 raise OSError("the database was away")
-            touch(*args, **kwargs)
+            return reuse_all(*args, **kwargs)
 
-        monkeypatch.setattr(files, "touch", fails)
+        monkeypatch.setattr(register, "reuse_all", fails)
         last = bundle.commit(one="m2", two=None)
         loop.turn_until(lambda: len(calls) == 2, what="the second failure")
         assert loop.manager.heads["b"] == head
         assert known(loop) == before == calls[1]
         assert bundle.parsed(loop, last) == ["one.py"]
         assert known(loop).keys() == {"one.py", "three.py"}
+
+
+ASKING = """
+import os
+from pathlib import Path
+
+from airflow.sdk import DAG, task
+
+HERE = Path(__file__).resolve().parent
+with DAG("one", schedule=None):
+    names = ["first"]
+    if (HERE / "conf" / ("more" + ".yml")).exists():
+        names.append("second")
+    os.listdir(HERE / "conf")
+    for name in names:
+        task(task_id=name)(lambda: None)()
+"""
+
+
+@pytest.mark.acceptance("pushes", 22, 25)
+def test_what_a_parse_asks_about_is_parsed_again_and_is_a_build_only_where_it_makes_a_difference(
+    bundle: Bundle,
+) -> None:
+    bundle.repo.commit({"one.py": ASKING, "conf/a.yml": "a"})
+    with bundle.processor() as loop:
+        loop.turn_until(lambda: loop.released_from("one"))
+        listed = bundle.repo.commit({"conf/b.yml": "b"})
+        assert bundle.parsed(loop, listed) == ["one.py"]
+        assert loop.rows("SELECT count(*) AS n FROM pinwheel_build") == [{"n": 1}]
+        changed = bundle.repo.commit({"conf/b.yml": "bb", "README": "read"})
+        assert bundle.parsed(loop, changed) == [], "it was asked for names only"
+        there = bundle.repo.commit({"conf/more.yml": "more"})
+        assert bundle.parsed(loop, there) == ["one.py"]
+        assert loop.released_from("one") == there
+        gone = bundle.repo.commit({"conf/more.yml": None})
+        assert bundle.parsed(loop, gone) == [], "an earlier parse of the same answers is known"
+        builds = loop.rows(
+            "SELECT b.build, b.unstable FROM pinwheel_dag d JOIN pinwheel_build b ON b.id = d.active_build_id"
+        )
+        assert [row["build"] for row in builds] == [1], "the first is back"
+        assert loop.rows("SELECT count(*) AS n FROM pinwheel_build") == [{"n": 2}]
+
+
+def test_a_version_is_at_the_shared_mirror_before_a_run_can_start_on_it(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = tmp_path / "shared.git"
+    subprocess.run(["git", "init", "-q", "--bare", str(shared)], check=True)
+    kept: dict[str, bool] = {}
+    take = Intake.take
+
+    def look_first(self: Intake, name: str, prepared: Any, expected_seq: int) -> bool:
+        asked = subprocess.run(["git", "-C", str(shared), "cat-file", "-e", prepared.version], check=False)
+        kept[prepared.version] = asked.returncode == 0
+        return take(self, name, prepared, expected_seq)
+
+    monkeypatch.setattr(Intake, "take", look_first)
+    entry = bundles.git("b", bundle.repo.url, refresh_interval=0, mirror_url=str(shared))
+    first = bundle.commit(one="m1")
+    with processor_loop(bundle.database, monkeypatch, tmp_path / "airflow", entry) as loop:
+        loop.turn_until(lambda: loop.settled("b", first))
+        second = bundle.commit(two="m2")
+        loop.turn_until(lambda: loop.settled("b", second))
+        assert kept == {first: True, second: True}
+        shared.rename(tmp_path / "away")
+        third = bundle.commit(three="m3")
+        loop.turn_until(lambda: loop.settled("b", third), what="a push while the mirror is away")
+        assert kept == {first: True, second: True, third: False}

@@ -81,12 +81,21 @@ def test_a_file_outside_the_manifest_matches_while_it_stays_outside() -> None:
     assert not matches(inputs, {"generated": "commit:1"})
 
 
-def test_the_digest_changes_with_content_only() -> None:
+LISTED, APPEARED, CHANGED = {"dags/conf/z.yaml": "6"}, {"dags/none": "6"}, {"lib/h.py": "6"}
+
+
+def test_the_digest_of_the_content_changes_with_that_only() -> None:
+    digest = inputs_of(FACTS, MANIFEST).content_digest()
+    for other in ({"README": "6"}, APPEARED, LISTED):
+        assert digest == inputs_of(FACTS, MANIFEST | other).content_digest()
+    assert digest != inputs_of(FACTS, MANIFEST | CHANGED).content_digest()
+
+
+def test_the_digest_of_the_inputs_changes_with_each_answer() -> None:
     digest = inputs_of(FACTS, MANIFEST).digest()
     assert digest == inputs_of(FACTS, MANIFEST | {"README": "6"}).digest()
-    assert digest == inputs_of(FACTS, MANIFEST | {"dags/none": "6"}).digest()
-    assert digest != inputs_of(FACTS, MANIFEST | {"lib/h.py": "6"}).digest()
-    assert digest != inputs_of(FACTS, MANIFEST | {"dags/conf/z.yaml": "6"}).digest()
+    for other in (APPEARED, LISTED, CHANGED):
+        assert digest != inputs_of(FACTS, MANIFEST | other).digest()
 
 
 def test_inputs_and_facts_survive_json() -> None:

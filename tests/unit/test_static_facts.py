@@ -52,6 +52,7 @@ def test_what_can_not_be_read_has_no_facts(source: str | bytes) -> None:
         ("here.joinpath('conf', 'a.yaml')", "conf/a.yaml"),
         ("'my query.sql'", "my query.sql"),
         ("'scripts/run'", "scripts/run"),
+        ("'Makefile'", "Makefile"),
     ],
 )
 def test_a_string_may_name_a_file(expression: str, path: str) -> None:
@@ -63,7 +64,8 @@ def test_a_string_may_name_a_file(expression: str, path: str) -> None:
     [
         '"""See README.md."""',
         'def f():\n    "see a.sql"',
-        "x = 'plain'",
+        "x = 'two words'",
+        "x = 'no'",
         "x = 'https://a.org/b'",
         "x = '*.yaml'",
     ],

@@ -88,6 +88,7 @@ def _content(
         relative_fileloc=relative,
         serialized=with_placeholder(dag.data, str(head.path)),
         inputs_digest=inputs.digest(),
+        content_digest=inputs.content_digest(),
         files=files,
         label=label_of(dag.tags),
         runtime=runtime.fingerprint,

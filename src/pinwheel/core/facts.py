@@ -44,6 +44,8 @@ class ParseFacts:
     """Bundle directories whose names were listed."""
     absent: tuple[str, ...] = ()
     """Paths at which there was nothing, and where a new file would change what the parse or a task finds."""
+    asked: tuple[str, ...] = ()
+    """Other paths of which it was asked whether, or what, they are: a file, a folder, nothing."""
     impure: tuple[Mapping[str, str], ...] = ()
     """``{"kind": one of IMPURITY_KINDS, "detail": text}``; empty for a pure parse. Details hold no values."""
     skipped: tuple[str, ...] = ()
@@ -60,6 +62,7 @@ class ParseFacts:
             "statically": list(self.statically),
             "directories": list(self.directories),
             "absent": list(self.absent),
+            "asked": list(self.asked),
             "impure": [dict(item) for item in self.impure],
             "skipped": list(self.skipped),
         }
@@ -71,6 +74,7 @@ class ParseFacts:
             statically=tuple(value.get("statically", ())),
             directories=tuple(value.get("directories", ())),
             absent=tuple(value.get("absent", ())),
+            asked=tuple(value.get("asked", ())),
             impure=tuple(dict(item) for item in value.get("impure", ())),
             skipped=tuple(value.get("skipped", ())),
         )

@@ -19,6 +19,7 @@ class InputsSpec:
     files: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, facts: ParseFacts) -> InputsSpec:
@@ -26,6 +27,7 @@ class InputsSpec:
             files=facts.used,
             directories=tuple(sorted(set(facts.directories))),
             absent=tuple(sorted(set(facts.absent))),
+            asked=tuple(sorted(set(facts.asked))),
         )
 
     def read(self, manifest: Mapping[str, str]) -> Inputs:
@@ -33,11 +35,12 @@ class InputsSpec:
         files: dict[str, str | None] = {}
         for path in self.files:
             files |= _content_of(path, manifest)
-        index = _index_of(manifest) if self.directories or self.absent else {}
+        index = _index_of(manifest) if self.directories or self.absent or self.asked else {}
         return Inputs(
             files=files,
             directories={path: _digest_of_names(index.get(path)) for path in self.directories},
             absent={path: path in manifest or path in index for path in self.absent},
+            asked={path: _what_is(path, manifest, index) for path in self.asked},
         )
 
 
@@ -51,24 +54,40 @@ class Inputs:
     """Each listed directory to a digest of the names directly below it; empty when it does not exist."""
     absent: Mapping[str, bool] = field(factory=dict)
     """Each path that was looked for in vain to whether it exists in this bundle version."""
+    asked: Mapping[str, str] = field(factory=dict)
+    """Each path that was asked about to what it is: a file's content id, ``/`` for a folder, or nothing."""
 
     def digest(self) -> str:
-        """SHA-256 hex of the content that was used.
+        """SHA-256 hex of all that was used and of all answers: the same question, if not the same content.
 
-        What was *not* there is no content: ``absent``, and files outside the manifest, do not count. They
-        only make :func:`matches` say no, so that the next parse tells.
+        Files outside the manifest do not count, nor what is not there, while nobody asks for it by name.
         """
-        used = [
-            sorted((path, content) for path, content in self.files.items() if content is not None),
+        answers = [
+            self._used(),
             sorted((path, names) for path, names in self.directories.items() if names),
         ]
-        return hashlib.sha256(json.dumps(used, separators=(",", ":")).encode()).hexdigest()
+        asked = {**{path: "" for path, exists in self.absent.items() if exists}, **self.asked}
+        if asked:
+            answers.append(sorted(asked.items()))
+        return hashlib.sha256(json.dumps(answers, separators=(",", ":")).encode()).hexdigest()
+
+    def content_digest(self) -> str:
+        """SHA-256 hex of the content that was used.
+
+        What was only listed or asked about is no content: it makes :func:`matches` say no, so that the next
+        parse tells whether it makes a difference.
+        """
+        return hashlib.sha256(json.dumps([self._used(), []], separators=(",", ":")).encode()).hexdigest()
+
+    def _used(self) -> list[tuple[str, str]]:
+        return sorted((path, content) for path, content in self.files.items() if content is not None)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "files": dict(sorted(self.files.items())),
             "directories": dict(sorted(self.directories.items())),
             "absent": dict(sorted(self.absent.items())),
+            "asked": dict(sorted(self.asked.items())),
         }
 
     @classmethod
@@ -77,6 +96,7 @@ class Inputs:
             files=dict(value.get("files", {})),
             directories=dict(value.get("directories", {})),
             absent={path: bool(exists) for path, exists in value.get("absent", {}).items()},
+            asked=dict(value.get("asked", {})),
         )
 
 
@@ -95,13 +115,23 @@ def matches(inputs: Inputs, manifest: Mapping[str, str]) -> bool:
             return False
         if content is None and _content_of(path, manifest) != {path: None}:
             return False
-    if not inputs.directories and not inputs.absent:
+    if not inputs.directories and not inputs.absent and not inputs.asked:
         return True
     index = _index_of(manifest)
     for path, exists in inputs.absent.items():
         if (path in manifest or path in index) is not exists:
             return False
+    for path, answer in inputs.asked.items():
+        if _what_is(path, manifest, index) != answer:
+            return False
     return all(names == _digest_of_names(index.get(path)) for path, names in inputs.directories.items())
+
+
+def _what_is(path: str, manifest: Mapping[str, str], index: Mapping[str, set[str]]) -> str:
+    if path in index:
+        return "/"
+    (content,) = _content_of(path, manifest).values()
+    return content or ""
 
 
 def _content_of(path: str, manifest: Mapping[str, str]) -> dict[str, str | None]:

@@ -18,6 +18,8 @@ from attrs import field, frozen
 from pinwheel.core.purity import classify, classify_reference
 
 _EXTENSION = re.compile(r"[^/]\.[A-Za-z]\w{0,9}$")
+_PLAIN_NAME = re.compile(r"[A-Za-z_][\w-]{2,63}")
+"""A file without an extension, or a folder."""
 _NOT_IN_A_PATH = re.compile(r"[^\w\-./+@]+")
 _NEVER_IN_A_NAME = re.compile(r"[\n\r\t*?\[\]{}<>|\"'\\]")
 _LONGEST_REFERENCE = 255
@@ -145,7 +147,7 @@ def _constant_references(text: str) -> Iterator[str]:
         and not text.startswith("//")
         and "://" not in text
         and not _NEVER_IN_A_NAME.search(text)
-        and ("/" in text or _EXTENSION.search(text))
+        and ("/" in text or _EXTENSION.search(text) or _PLAIN_NAME.fullmatch(text))
     ):
         yield text.strip().lstrip("/")
 
@@ -346,6 +348,8 @@ class _Reader:
                 argument = _dotted(value)
                 if argument is not None:
                     body.calls.append((argument, None, node.lineno))
+        if name in ("import_module", "__import__"):
+            self._import_by_name(node)
         if name in _CALL_THEIR_OBJECT and dotted is not None and "." in dotted:
             body.calls.append((dotted.rpartition(".")[0], None, node.lineno))
         if name in ("join", "joinpath", "Path"):
@@ -354,6 +358,21 @@ class _Reader:
             self._visit(argument_node, body)
         for keyword in node.keywords:
             self._visit(keyword.value, body)
+
+    def _import_by_name(self, node: ast.Call) -> None:
+        """``import_module("helpers.io")``, ``import_module(".io", package="helpers")``, ``__import__``."""
+        name = _text(node.args[0]) if node.args else _first_keyword(node)
+        module = name.lstrip(".") if name else ""
+        if not name or not all(part.isidentifier() for part in module.split(".")):
+            return
+        level = len(name) - len(module)
+        second = node.args[1] if len(node.args) > 1 else None
+        given = next((keyword.value for keyword in node.keywords if keyword.arg == "package"), second)
+        package = _text(given) if given is not None and level else None
+        if package:
+            parts = package.split(".")
+            module, level = ".".join([*parts[: len(parts) - level + 1], module]), 0
+        self.imports.add(ModuleImport(module, level))
 
     def _joined(self, parts: Iterable[ast.expr]) -> None:
         """Strings joined to a path: ``here / "sql" / "a.sql"``, ``os.path.join(here, "sql", "a.sql")``."""

@@ -17,6 +17,7 @@ from pinwheel.core.facts import ParseFacts
 from pinwheel.core.static_facts import StaticFacts, import_time_impurities
 
 _MOST_ABSENT = 500
+_MOST_ASKED = 2_000
 
 
 def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, StaticFacts | tuple[str, ...]]]:
@@ -61,6 +62,8 @@ def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, Stat
     absent.update(references.absent)
     absent -= files | statically
 
+    asked = _asked(tracer, paths) - files - statically - directories - absent
+
     for item in import_time_impurities(references.of_executed(files, dag_file)):
         tracer.note(item["kind"], item["detail"])
     skipped = list(references.skipped)
@@ -70,15 +73,28 @@ def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, Stat
         )
     if len(absent) > _MOST_ABSENT:
         skipped.append(f"only {_MOST_ABSENT} of {len(absent)} absent paths were kept")
+    if len(asked) > _MOST_ASKED:
+        skipped.append(f"only {_MOST_ASKED} of {len(asked)} paths that were asked about were kept")
     facts = ParseFacts(
         files=tuple(sorted(files)),
         statically=tuple(sorted(statically)),
         directories=tuple(sorted(directories)),
         absent=tuple(sorted(absent)[:_MOST_ABSENT]),
+        asked=tuple(sorted(asked)[:_MOST_ASKED]),
         impure=_impurities(tracer),
         skipped=tuple(skipped),
     )
     return facts, references.learned
+
+
+def _asked(tracer: Tracer, paths: BundlePaths) -> set[str]:
+    """What anything asked about, where it is: through links these, and what they lead to."""
+    found: set[str] = set()
+    for path in tracer.asked:
+        relative = paths.relative(_source_of(path))
+        if relative and "__pycache__" not in relative and not (relative + "/").startswith(".git/"):
+            found.update(paths.places(relative))
+    return found
 
 
 def _impurities(tracer: Tracer) -> tuple[dict[str, str], ...]:

@@ -19,8 +19,10 @@ class BundleListing:
 
     root: str
     files: frozenset[str] = field(default=frozenset(), repr=False)
-    basenames: dict[str, str | None] = field(factory=dict, repr=False)
-    """Each file name to its only path, None when there are several."""
+    basenames: frozenset[str] = field(default=frozenset(), repr=False)
+    """The names of all files, without their folders."""
+    folders: frozenset[str] = field(default=frozenset(), repr=False)
+    folder_names: frozenset[str] = field(default=frozenset(), repr=False)
     links: bool = False
     """Whether some directory is a symbolic link, so that files have more paths than ``files`` says."""
     complete: bool = True
@@ -64,7 +66,7 @@ def listing_of(root: str) -> BundleListing:
 
 def _walk(root: str) -> BundleListing:
     files: set[str] = set()
-    basenames: dict[str, str | None] = {}
+    folders: set[str] = set()
     links = False
     pending = [""]
     while pending:
@@ -76,16 +78,23 @@ def _walk(root: str) -> BundleListing:
                     if entry.is_dir(follow_symlinks=False):
                         if entry.name not in _SKIPPED:
                             pending.append(path)
+                            folders.add(path)
                     elif entry.is_symlink() and stat.S_ISDIR(_mode(entry)):
                         links = True
                     elif not entry.name.endswith(".pyc"):
                         files.add(path)
-                        basenames[entry.name] = None if entry.name in basenames else path
         except OSError:
             continue
         if len(files) > MOST_FILES:
             return BundleListing(root=root, links=links, complete=False)
-    return BundleListing(root=root, files=frozenset(files), basenames=basenames, links=links)
+    return BundleListing(
+        root=root,
+        files=frozenset(files),
+        basenames=frozenset(path.rpartition("/")[2] for path in files),
+        folders=frozenset(folders),
+        folder_names=frozenset(path.rpartition("/")[2] for path in folders),
+        links=links,
+    )
 
 
 def _mode(entry: os.DirEntry[str]) -> int:

@@ -79,12 +79,18 @@ class References:
         self.sources: dict[str, StaticFacts] = {}
         self._outside: dict[str, bool] = {}
         self._named_before: set[tuple[str, str]] = set()
+        self._searched: set[str] = set()
+        """Folders of the bundle that code names: for a search path, a template's, or to work in."""
+        self._nowhere: set[tuple[str, str]] = set()
+        """Names, with the files that they are written in, that fit nowhere so far."""
+        self._unfound: set[ModuleImport] = set()
 
     def follow(self, files: Iterable[str]) -> None:
         pending = sorted(files)
         seen = set(pending)
-        while pending:
+        while pending or (pending := sorted(self._found_where_code_looks() - seen)):
             path = pending.pop()
+            seen.add(path)
             before = set(self.found)
             self._look_into(path)
             new = sorted(self.found - before - seen)
@@ -96,6 +102,20 @@ class References:
         if len(self.absent) > _MOST_NAMED_ABSENT:
             self.skipped.append("too many names that lead to no file: they are not watched for")
             self.absent.clear()
+
+    def _found_where_code_looks(self) -> set[str]:
+        """What fits nowhere else, in the folders that code names. Empty: no more than before."""
+        before = set(self.found)
+        for folder in sorted(self._searched):
+            for name, path in self._nowhere:
+                candidate = posixpath.normpath(posixpath.join(folder, name))
+                if candidate != path and self.listing.has(candidate):
+                    self.found.add(candidate)
+            for imported in self._unfound:
+                parts = imported.module.split(".")
+                if self._holds(folder, parts[0]):
+                    self._modules([folder], parts, imported.names)
+        return self.found - before
 
     def of_executed(self, files: Iterable[str], dag_file: str) -> Mapping[str, StaticFacts]:
         """The static facts of Python files that the parse ran."""
@@ -177,6 +197,7 @@ class References:
             if not self._comes_from_outside(parts[0]):
                 self._modules(folders, parts, imported.names)
         elif parts[0] not in sys.modules and not self._comes_from_outside(parts[0]):
+            self._unfound.add(imported)
             for folder in self.import_folders:
                 stem = posixpath.join(folder, parts[0])
                 self.absent.update((f"{stem}.py", f"{stem}/__init__.py"))
@@ -241,6 +262,9 @@ class References:
         if (folder, name) in self._named_before:
             return
         self._named_before.add((folder, name))
+        if basename in self.listing.folder_names:
+            places = {posixpath.normpath(posixpath.join(base, name)) for base in self._with_parents(folder)}
+            self._searched |= places & self.listing.folders
         dotted = "." in name and "/" not in name and suffix not in _DATA_SUFFIXES
         if self.listing.knows_all_names and basename not in self.listing.basenames:
             # Most strings by far: nothing in the bundle has this name.
@@ -256,10 +280,7 @@ class References:
                 self.found.add(candidate)
                 hit = True
         if not hit and suffix and suffix != ".py":
-            only = self.listing.basenames.get(basename)
-            if only is not None and only != path:
-                self.found.add(only)
-                hit = True
+            self._nowhere.add((name, path))
         if suffix in _DATA_SUFFIXES:
             self._named_absent(name, folder)
         elif not hit and dotted:

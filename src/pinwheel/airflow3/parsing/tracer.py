@@ -16,6 +16,7 @@ from itertools import takewhile
 from types import FrameType, ModuleType
 from typing import Any
 
+from pinwheel.airflow3.parsing import asked
 from pinwheel.airflow3.parsing.runtime import SYSTEM_FILES, installed_prefixes
 
 _CODE_SUFFIXES = (".py", ".pyc", ".so", ".pyd", ".pyi", ".pth")
@@ -49,6 +50,8 @@ class Tracer:
         self.active = False
         self.opened: dict[str, None] = {}
         self.listed: dict[str, None] = {}
+        self.asked: dict[str, None] = {}
+        """Each path in the bundle of which anything asked whether, or what, it is."""
         self.attempts: dict[str, tuple[str, ...]] = {}
         """Each module that bundle code looked for, with the search path it was looked for on."""
         self.impure: dict[tuple[str, str], None] = {}
@@ -83,6 +86,7 @@ class Tracer:
         sys.meta_path.insert(0, ImportAttempts(self))
         self.active = True
         sys.addaudithook(self._hook)
+        asked.watch(self._ask)
 
     def stop(self) -> None:
         self.active = False
@@ -170,6 +174,16 @@ class Tracer:
             return None
         text = os.fsdecode(value)
         return text if text.startswith(self.prefixes) and ".." not in text else os.path.abspath(text)
+
+    def _ask(self, value: Any) -> None:
+        if not self.active:
+            return
+        try:
+            path = self._path(value)
+        except Exception:  # What is no path is the business of the function that was asked
+            return
+        if path is not None and path.startswith(self.prefixes):
+            self.asked[path] = None
 
     def _open(self, args: tuple[Any, ...]) -> None:
         path = self._path(args[0])

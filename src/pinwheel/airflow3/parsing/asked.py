@@ -1,0 +1,39 @@
+"""Questions about files of which the interpreter tells no audit hook: stat and its kin.
+
+``os.path.exists``, ``Path.is_file``, ``glob`` and all that stands on them look these functions of :mod:`os`
+up when they are called, so wrappers in the parser's own process see each question. That process parses one
+file and ends. Imports ask by other ways (``posix``) and are told by the tracer.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+_QUESTIONS = ("stat", "lstat", "access", "readlink")
+_SUPPORT = ("supports_dir_fd", "supports_effective_ids", "supports_fd", "supports_follow_symlinks")
+
+
+def watch(note: Callable[[Any], None]) -> None:
+    """From now on, call *note* with each path that anything in this process asks about."""
+    for name in _QUESTIONS:
+        original = getattr(os, name, None)
+        if original is not None:
+            setattr(os, name, _told(original, note))
+
+
+def _told(original: Callable[..., Any], note: Callable[[Any], None]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def told(path: Any, *args: Any, **kwargs: Any) -> Any:
+        # Relative to an open folder: that was opened, and so seen
+        if kwargs.get("dir_fd") is None:
+            note(path)
+        return original(path, *args, **kwargs)
+
+    for name in _SUPPORT:
+        supporting = getattr(os, name, None)
+        if supporting is not None and original in supporting:
+            supporting.add(told)
+    return told
