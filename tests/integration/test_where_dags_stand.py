@@ -13,7 +13,7 @@ from attrs import evolve
 from harness import invariants
 from harness.faults import airflow_engine
 from harness.followers import Runs, changed, rows
-from harness.prebuilt import Prebuilt, Text
+from harness.prebuilt import BROKEN, Prebuilt, Text
 from pinwheel.core.errors import Refused
 from pinwheel.core.release import Verb
 from pinwheel.services import register, trigger, upkeep
@@ -73,6 +73,25 @@ def test_a_dag_that_its_file_holds_no_longer_stays_where_it_stood(pusher: Prebui
     without_its_dag(pusher, "a", version, seq)
     upkeep.follow_again(pusher.host)
     assert runs.version() == first, "b is not known yet, so not retired; the Dag is not in the head"
+
+
+def test_a_file_that_was_good_in_the_head_and_fails_at_its_next_parse_takes_no_run_back_in_time(
+    pusher: Prebuilt, runs: Runs
+) -> None:
+    pusher.push({"a": Text(), "b": Text()})
+    version = pusher.push({"b": Text(body=1)})
+    _, seq = pusher.advance(["a"])
+    assert runs.version() == version, "it is not known yet"
+    head = pusher.version()
+    pusher.register("a", version=head, seq=seq)
+    assert runs.version() == head
+    pusher.register("a", version=head, seq=seq, text=None)
+    upkeep.follow_again(pusher.host)
+    assert runs.version() == head
+    last = pusher.push({"a": BROKEN})
+    pusher.register("a", version=last, seq=seq + 1, text=None)
+    upkeep.follow_again(pusher.host)
+    assert runs.version() == head, "broken in the next one, it stays on the last that was good"
 
 
 def test_a_pin_brings_a_dag_back_from_the_last_version_that_held_it(pusher: Prebuilt, runs: Runs) -> None:

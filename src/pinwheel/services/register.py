@@ -19,7 +19,7 @@ from pinwheel.services.making import Made, ParsedFile, make_builds
 from pinwheel.services.ports import Host
 from pinwheel.services.refusing import reason_of, words
 from pinwheel.services.releasing import Outcome
-from pinwheel.services.standing import Showing, became_known, showing
+from pinwheel.services.standing import Showing, not_good, showing
 from pinwheel.store import builds, dags, files
 from pinwheel.store.locking import begin_write
 from pinwheel.store.refusals import may_pass
@@ -141,11 +141,11 @@ def _no_longer(
 ) -> None:
     """Dags of these files of which the head has no good build stand in it no longer."""
     gone = {
-        dag_id: None
+        dag_id
         for path, dag_ids in affected.items()
         for dag_id in _own(set(dag_ids) - made.keys(), rows, shown.bundle_name, path)
     }
-    became_known(session, shown, gone)
+    not_good(session, shown, gone)
 
 
 def _with_usable_paths(host: Host, session: Session, parsed: Sequence[ParsedFile]) -> list[ParsedFile]:

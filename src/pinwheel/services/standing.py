@@ -60,6 +60,19 @@ def became_known(session: Session, shown: Showing, builds: Mapping[str, int | No
     stands.write(session, shown.bundle_name, before, after)
 
 
+def not_good(session: Session, shown: Showing, dag_ids: Collection[str]) -> None:
+    """A parse of the head gave no good build of these locked Dags: they stand in it no longer.
+
+    But for those of which another parse of this very head did: a file that asks the outside may fail at its
+    next parse, and no new run goes back in time for that.
+    """
+    if shown.head is None or not dag_ids:
+        return
+    last = stands.last_of(session, shown.bundle_name, dag_ids)
+    good = {dag_id for dag_id, span in last.items() if span.open and span.verified_seq == shown.head.seq}
+    became_known(session, shown, dict.fromkeys(sorted(set(dag_ids) - good)))
+
+
 def stand_again(session: Session, bundle_name: str, builds: Mapping[str, int], seq: int) -> None:
     """By Dag, builds that stand in the head with this ``seq`` after heads that nobody looked into."""
     before = stands.last_of(session, bundle_name, builds)
