@@ -42,7 +42,7 @@ def test_a_held_dag_shows_the_newest_build_and_how_far_behind_it_is(visitor: Vis
     row = line(shown(visitor, fleet), fleet.held)
     expect(row).to_contain_text("Build 2")
     expect(row).to_contain_text("held")
-    expect(row).to_contain_text("1 version behind")
+    expect(row).to_contain_text("3 versions behind")
     expect(row).to_contain_text("The second state")
 
 
