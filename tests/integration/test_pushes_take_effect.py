@@ -46,7 +46,7 @@ with DAG({dag_id!r}, schedule="@daily", start_date=datetime.datetime(2024, 1, 1)
 
 WAYS: dict[str, tuple[str, str]] = {
     "a_name_that_is_computed": ("return (HERE / 'sql' / ('orders' + '.sql')).read_text()", "sql/orders.sql"),
-    "a_name_without_extension": ("return (HERE / 'settings').read_text()", "settings"),
+    "a_name_without_extension": ("return (HERE / ('set' + 'tings')).read_text()", "settings"),
     "all_files_of_a_folder": (
         "return ''.join(Path(name).read_text() for name in glob.glob(f'{HERE}/rules/*.yaml'))",
         "rules/all.yaml",
