@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +23,6 @@ from pinwheel.core.version_alias import split_version
 from pinwheel.core.why_held import HoldKind
 from pinwheel.services import change, fleet, taking, trigger, upkeep, views
 from pinwheel.store import tables as t
-
-
-@pytest.fixture
-def pusher(airflow_database: Any) -> Prebuilt:
-    return Prebuilt()
-
-
-@pytest.fixture
-def runs(pusher: Prebuilt) -> Iterator[Runs]:
-    yield Runs()
-    invariants.check(airflow_engine())
 
 
 @pytest.mark.acceptance("pushes", 1)

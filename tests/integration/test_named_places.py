@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,17 +15,6 @@ from pinwheel.core.errors import InvalidInput, NotFound, Refused
 from pinwheel.core.release import Verb
 from pinwheel.core.why_held import HoldKind
 from pinwheel.services import trigger, views
-
-
-@pytest.fixture
-def pusher(airflow_database: Any) -> Prebuilt:
-    return Prebuilt()
-
-
-@pytest.fixture
-def runs(pusher: Prebuilt) -> Iterator[Runs]:
-    yield Runs()
-    invariants.check(airflow_engine())
 
 
 def test_a_pinned_dag_is_promoted_to_the_newest_version_of_its_active_build(

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from attrs import evolve
 
-from harness import invariants
 from harness.faults import airflow_engine
 from harness.followers import Runs, changed, rows
 from harness.prebuilt import BROKEN, Prebuilt, Text
 from pinwheel.core.errors import Refused
 from pinwheel.core.release import Verb
 from pinwheel.services import register, trigger, upkeep
-
-
-@pytest.fixture
-def pusher(airflow_database: Any) -> Prebuilt:
-    return Prebuilt()
-
-
-@pytest.fixture
-def runs(pusher: Prebuilt) -> Iterator[Runs]:
-    yield Runs()
-    invariants.check(airflow_engine())
 
 
 def test_a_dag_that_moves_to_another_bundle_with_equal_content_is_released_from_there(

@@ -328,6 +328,7 @@ def state_of(pair: dict[str, str]) -> DagState:
     name, _, here = pair["rejected"].partition("-")
     rejected = asked_of(pair) if name == "it" else {"active": ACTIVE, "newest": newest}.get(name)
     versions = {"first_seq": HEAD - 1, "last_seq": HEAD} if here else {}
+    place = Head(seq=HEAD, version="c2" if pair["newest"] == "later" else "c1")
     return DagState(
         dag_id="sales",
         track=Track(pair["track"]),
@@ -341,8 +342,7 @@ def state_of(pair: dict[str, str]) -> DagState:
         shown={**places, 100 + newest: LAST_PLACE} if newest else places,
         rejections=(REJECTED(build_id=100 + rejected, **versions),) if rejected else (),
         version="c1",
-        newest_place=(place := Head(seq=HEAD, version="c2" if pair["newest"] == "later" else "c1")),
-        active_place=place,
+        places=dict.fromkeys((100 + ACTIVE, 100 + (newest or ACTIVE)), place),
     )
 
 

@@ -73,7 +73,7 @@ def test_nothing_else_holds_a_dag(track: Track, active: int | None, newest: int 
 
 
 def test_a_pin_holds_a_dag_whose_active_build_stands_in_a_later_version_than_its_new_runs_take() -> None:
-    at_head = evolve(state(Track.PINNED, 1, 1), version="c2", active_place=Head(seq=2, version="c2"))
+    at_head = evolve(state(Track.PINNED, 1, 1), version="c2", places={build(1).id: Head(seq=2, version="c2")})
     assert not at_head.held
     still = evolve(at_head, version="c1")
     assert why_held(still, None, later=still.later) == (PIN,)

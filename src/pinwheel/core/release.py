@@ -77,12 +77,9 @@ class DagState:
     """The version that they took before they followed to that one."""
     version: str | None = None
     """The plain version that new runs take."""
-    newest_place: Head | None = None
-    """The newest version in which the newest build stands; None: its bundle never showed it."""
-    active_place: Head | None = None
-    """The same of the active build."""
     places: Mapping[int, Head] = field(factory=dict)
-    """The same of others that were looked up, by id."""
+    """By id of a build the newest version in which it stands: of the active and the newest build, and of
+    one that is asked for, where their bundle showed them."""
 
     @property
     def pinned(self) -> bool:
@@ -109,17 +106,16 @@ class DagState:
     @property
     def stands_still(self) -> bool:
         """The active build stands in a later version than new runs take."""
-        if self.active_build is None or self.retired or self.version is None or self.active_place is None:
+        if self.active_build is None or self.retired or self.version is None:
             return False
-        return self.version != self.active_place.version
+        place = self.places.get(self.active_build.id)
+        return place is not None and self.version != place.version
 
     def rejection_of(self, build: Build | None, at: Head | None = None) -> Rejection | None:
         """The rejection that keeps a build from being released by itself, or from this version: also one of
         the version that it would be taken from."""
         if build is not None and at is None:
             at = self.places.get(build.id)
-            if build.id == self.newest_build_id:
-                at = self.newest_place
         return rejection_of(self.rejections, build, at.seq if at is not None else None)
 
     def rejects(self, build: Build) -> bool:

@@ -38,6 +38,10 @@ class Head:
     seq: int
     version: str
 
+    def before(self, version: str | None) -> Head | None:
+        """The head that the bundle showed before this one, of this version; None: there was none."""
+        return Head(seq=self.seq - 1, version=version) if version is not None else None
+
 
 @frozen(kw_only=True)
 class Standing:

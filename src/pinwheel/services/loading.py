@@ -98,8 +98,6 @@ def load(
             rejections=tuple(rejected.get(dag_id, ())),
             in_force=heads.get((row.bundle_name, taken(row.follow_version, row.released_version))),
             before=heads.get((row.bundle_name, row.follow_before)),
-            newest_place=placed.heads.get(row.newest_build_id or 0),
-            active_place=placed.heads.get(row.active_build_id or 0),
             places=placed.heads,
             version=taken(row.follow_version, row.released_version),
         )

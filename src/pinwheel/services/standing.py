@@ -35,19 +35,20 @@ def showing(session: Session, bundle_name: str, *, hold: bool = False) -> Showin
     row = bundles.shown(session, bundle_name, hold=hold)
     if row is None or row.head_version is None:
         return Showing(bundle_name=bundle_name, head=None, before=None)
-    before = row.before_version
-    return Showing(
-        bundle_name=bundle_name,
-        head=Head(seq=row.head_seq, version=row.head_version),
-        before=Head(seq=row.head_seq - 1, version=before) if before is not None else None,
-    )
+    head = Head(seq=row.head_seq, version=row.head_version)
+    return Showing(bundle_name=bundle_name, head=head, before=head.before(row.before_version))
 
 
 def became_known(session: Session, shown: Showing, builds: Mapping[str, int | None]) -> None:
     """What the files of these locked Dags give in the head: a build, or none."""
-    if shown.head is None or not builds:
-        return
-    before = stands.last_of(session, shown.bundle_name, builds)
+    if shown.head is not None and builds:
+        _write_known(session, shown, stands.last_of(session, shown.bundle_name, builds), builds)
+
+
+def _write_known(
+    session: Session, shown: Showing, before: Mapping[str, Span], builds: Mapping[str, int | None]
+) -> None:
+    """*before* are the newest spans of these Dags, as they stand in the table."""
     after: dict[str, Collection[Span]] = {}
     for dag_id, build_id in builds.items():
         last = before.get(dag_id)
@@ -70,7 +71,7 @@ def not_good(session: Session, shown: Showing, dag_ids: Collection[str]) -> None
         return
     last = stands.last_of(session, shown.bundle_name, dag_ids)
     good = {dag_id for dag_id, span in last.items() if span.open and span.verified_seq == shown.head.seq}
-    became_known(session, shown, dict.fromkeys(sorted(set(dag_ids) - good)))
+    _write_known(session, shown, last, dict.fromkeys(sorted(set(dag_ids) - good)))
 
 
 def stand_again(session: Session, bundle_name: str, builds: Mapping[str, int], seq: int) -> None:

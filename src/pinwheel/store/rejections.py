@@ -18,29 +18,25 @@ from pinwheel.store import tables as t
 
 def of_dags(session: Session, dag_ids: Collection[str]) -> dict[str, list[Rejection]]:
     """The rejections of these Dags that were not lifted, by Dag, oldest first."""
-    found: dict[str, list[Rejection]] = {}
-    for chunk in chunks(sorted(set(dag_ids))):
-        rows = session.execute(
-            select(t.rejection)
-            .where(t.rejection.c.dag_id.in_(chunk), t.rejection.c.lifted_at.is_(None))
-            .order_by(t.rejection.c.id)
-        )
-        for row in rows:
-            found.setdefault(row.dag_id, []).append(Rejection.from_row(row._mapping))
-    return found
+    parts = (t.rejection.c.dag_id.in_(chunk) for chunk in chunks(sorted(set(dag_ids))))
+    return _by_dag(session, [_not_lifted().where(part) for part in parts])
 
 
 def of_bundle(session: Session, bundle_name: str) -> dict[str, list[Rejection]]:
     """As :func:`of_dags`, of all Dags of a bundle."""
-    query = (
-        select(t.rejection)
-        .join(t.dag, t.dag.c.dag_id == t.rejection.c.dag_id)
-        .where(t.dag.c.bundle_name == bundle_name, t.rejection.c.lifted_at.is_(None))
-        .order_by(t.rejection.c.id)
-    )
+    query = _not_lifted().join(t.dag, t.dag.c.dag_id == t.rejection.c.dag_id)
+    return _by_dag(session, [query.where(t.dag.c.bundle_name == bundle_name)])
+
+
+def _not_lifted() -> Any:
+    return select(t.rejection).where(t.rejection.c.lifted_at.is_(None)).order_by(t.rejection.c.id)
+
+
+def _by_dag(session: Session, queries: Iterable[Any]) -> dict[str, list[Rejection]]:
     found: dict[str, list[Rejection]] = {}
-    for row in session.execute(query):
-        found.setdefault(row.dag_id, []).append(Rejection.from_row(row._mapping))
+    for query in queries:
+        for row in session.execute(query):
+            found.setdefault(row.dag_id, []).append(Rejection.from_row(row._mapping))
     return found
 
 

@@ -15,8 +15,6 @@ from pinwheel.core.follow import plain
 from pinwheel.core.stand import Head, Span, Standing
 from pinwheel.store import tables as t
 
-_KEY = (t.stand.c.dag_id, t.stand.c.bundle_name, t.stand.c.first_seq)
-
 
 def last_of(session: Session, bundle_name: str, dag_ids: Collection[str]) -> dict[str, Span]:
     """The newest span of each of these Dags in this bundle, whichever build it is of."""
@@ -97,7 +95,7 @@ def newest(row: Any) -> Head | None:
     """The newest head of its bundle in which the build of this row stands; None: none showed it."""
     if row.first_seq is None or row.head_version is None:
         return None
-    before = row.before_version
+    head = Head(seq=row.head_seq, version=row.head_version)
     standing = Standing(
         spans=(
             Span(
@@ -108,8 +106,8 @@ def newest(row: Any) -> Head | None:
                 verified_seq=row.verified_seq,
             ),
         ),
-        head=Head(seq=row.head_seq, version=row.head_version),
-        before=Head(seq=row.head_seq - 1, version=before) if before is not None else None,
+        head=head,
+        before=head.before(row.before_version),
         pending=row.pending_seq is not None,
     )
     return standing.newest(row.id)
