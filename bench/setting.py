@@ -201,6 +201,7 @@ def _leave_the_users_airflow_alone(root: Path) -> None:
     # An installed Airflow has its bytecode; without, each process on both sides would mostly compile.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["AIRFLOW_HOME"] = str(root / "inprocess")
+    os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH"] = str(root / "inprocess-bundles")
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
     os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{root / 'inprocess.db'}"

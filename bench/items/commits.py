@@ -36,32 +36,27 @@ SLACK = 1.1
 ROUNDING = 16 * 1024
 """Bytes more, whatever the number of commits: tables and files grow by whole pages and blocks."""
 AIRFLOW_TABLES = ("dag", "dag_version", "serialized_dag", "dag_code")
-_STORAGE = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH"
 _ALL = "refs/bench/all"
 
 
 def measure(setting: Setting) -> dict[str, Any]:
     count = max(1, setting.options.commits // 4)
-    repo, storage = setting.folder("repo") / "repo.git", setting.folder("storage")
-    os.environ[_STORAGE] = str(storage)
-    try:
-        with setting.database("commits") as database, bound(database):
-            dag_ids = seed(setting.folder("seed"), DAGS, revisions=1, template=EMPTY, dags_per_file=1)
-            files = list(files_of(dag_ids, 1))
-            commits = _repository(repo, files, WARM_UP + 4 * count)
-            follower = _Follower(setting, database, repo, files)
-            for sha in commits[: WARM_UP + 1]:
+    repo = setting.folder("repo") / "repo.git"
+    with setting.database("commits") as database, bound(database):
+        dag_ids = seed(setting.folder("seed"), DAGS, revisions=1, template=EMPTY, dags_per_file=1)
+        files = list(files_of(dag_ids, 1))
+        commits = _repository(repo, files, WARM_UP + 4 * count)
+        follower = _Follower(setting, database, repo, files)
+        for sha in commits[: WARM_UP + 1]:
+            follower.take(sha)
+        marks = [follower.mark()]
+        seconds = []
+        for quarter in range(4):
+            began = time.perf_counter()
+            for sha in commits[WARM_UP + 1 :][quarter * count : (quarter + 1) * count]:
                 follower.take(sha)
-            marks = [follower.mark()]
-            seconds = []
-            for quarter in range(4):
-                began = time.perf_counter()
-                for sha in commits[WARM_UP + 1 :][quarter * count : (quarter + 1) * count]:
-                    follower.take(sha)
-                seconds.append((time.perf_counter() - began) / count)
-                marks.append(follower.mark())
-    finally:
-        del os.environ[_STORAGE]
+            seconds.append((time.perf_counter() - began) / count)
+            marks.append(follower.mark())
     return {
         "commits": 4 * count,
         "files": DAGS + NOTES,

@@ -204,7 +204,8 @@ class Machine(RuleBasedStateMachine):
     def roll_back(self, dag_id: str, data: st.DataObject, given: bool, blame: bool) -> None:
         model = self.model[dag_id]
         text = self._target(data, model, given)
-        if not given and not model.retired and self._followed(dag_id):
+        to_blame = model.active in model.rejected
+        if not given and not model.retired and not to_blame and self._followed(dag_id):
             # The step before is the same build in an older version: test_following.py.
             (back,) = self._change([dag_id], Verb.ROLLBACK, to_blame=False)
             assert back.build == model.number(model.active)
