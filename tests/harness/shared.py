@@ -61,8 +61,12 @@ class SharedAirflow(AirflowEnv):
             self.manifests = ManifestSlot("manifests", root / "manifests")
             entries.append(bundles.manifests("manifests", self.manifests.source))
             kwargs["env"] = {**kwargs.get("env", {}), "PYTHONPATH": str(Path(__file__).parents[1])}
-        # For how long a Dag that its file makes no more is waited for.
-        config = {"dag_processor.stale_dag_threshold": 3}
+        config = {
+            # For how long a Dag that its file makes no more is waited for.
+            "dag_processor.stale_dag_threshold": 3,
+            # The first prune, two minutes after the start, would take what a test makes up.
+            "pinwheel.keep_builds": 10_000,
+        }
         super().__init__(root, database, bundles=entries, config=config, **kwargs)
 
     def take_git(self) -> GitSlot:
