@@ -53,7 +53,7 @@ _PARTS = {
 }
 _ALIKE = {"unit", "property", "contract", "chart", "bundles"}
 """Folders whose tests can not differ between versions of Airflow. Part ``second`` are all others."""
-_ONE_DATABASE = {"integration": "sqlite", "faults": "postgres"}
+_ONE_DATABASE = {"integration": "sqlite", "faults": "postgres", "migration": "postgres"}
 """On the second version tests in these folders that take each database take this one: the two do not differ
 otherwise there than on the first, where both are tested."""
 _ORDER = (
@@ -106,34 +106,50 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"FAILED: over twice its budget: {line}", red=True)
 
 
+def _folder(path: Path) -> str:
+    return path.relative_to(Path(__file__).parent).parts[0]
+
+
+def _in_part(path: Path) -> bool:
+    """Whether a test file may have tests of this part."""
+    if not _PART:
+        return True
+    if _PART == "second":
+        return _folder(path) not in _ALIKE
+    return ("apart" if path.name in _APART else _PARTS.get(_folder(path), "main")) == _PART
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Of suites side by side each imports only its own files."""
+    mine = collection_path.name.startswith("test_") and collection_path.is_relative_to(Path(__file__).parent)
+    return True if mine and collection_path.is_file() and not _in_part(collection_path) else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Quick tests first, and of suites side by side only those of this one."""
-
-    def folder(item: pytest.Item) -> str:
-        return Path(item.path).relative_to(Path(__file__).parent).parts[0]
-
-    def place(item: pytest.Item) -> int:
-        return _ORDER.index(folder(item)) if folder(item) in _ORDER else len(_ORDER)
-
-    def part(item: pytest.Item) -> str:
-        return "apart" if item.path.name in _APART else _PARTS.get(folder(item), "main")
+    """Quick tests first, last those on the shared deployment, which has no quiet second from its start on."""
 
     def of_second(item: pytest.Item) -> bool:
         parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
         databases = {"sqlite", "postgres"}.intersection(each for each in parameters if isinstance(each, str))
-        only = _ONE_DATABASE.get(folder(item))
-        return folder(item) not in _ALIKE and (only is None or databases <= {only})
+        only = _ONE_DATABASE.get(_folder(item.path))
+        return only is None or databases <= {only}
+
+    # Whole files, so that what a file's tests share is made once.
+    deployed = {item.path for item in items if "shared_airflow" in getattr(item, "fixturenames", ())}
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        folder = _folder(item.path)
+        return item.path in deployed, _ORDER.index(folder) if folder in _ORDER else len(_ORDER)
 
     items.sort(key=place)
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if parameters.get("database_source") == "postgres" and item.path.name not in _DIALECTS:
             item.add_marker(pytest.mark.full)
-    if _PART:
+    if _PART == "second":
         sides: dict[bool, list[pytest.Item]] = {True: [], False: []}
         for item in items:
-            own = of_second(item) if _PART == "second" else part(item) == _PART
-            sides[own].append(item)
+            sides[of_second(item)].append(item)
         config.hook.pytest_deselected(items=sides[False])
         items[:] = sides[True]
 
