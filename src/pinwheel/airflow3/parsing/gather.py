@@ -9,19 +9,26 @@ from collections.abc import Iterable, Mapping
 from types import ModuleType
 
 from pinwheel.airflow3.parsing.listing import listing_of
-from pinwheel.airflow3.parsing.paths import BundlePaths
+from pinwheel.airflow3.parsing.paths import BundlePaths, Spelling
 from pinwheel.airflow3.parsing.references import References
 from pinwheel.airflow3.parsing.runtime import installed_prefixes
 from pinwheel.airflow3.parsing.tracer import Tracer
 from pinwheel.core.facts import ParseFacts
+from pinwheel.core.inputs import WHOLE_TREE
 from pinwheel.core.static_facts import StaticFacts, import_time_impurities
 
 _MOST_ABSENT = 500
 _MOST_ASKED = 2_000
 
 
-def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, StaticFacts | tuple[str, ...]]]:
-    """The facts of the parse that *tracer* watched, and the static facts that were not known before."""
+def gather(
+    tracer: Tracer, dag_file: str, bundle_path: str | None = None
+) -> tuple[ParseFacts, Mapping[str, StaticFacts | tuple[str, ...]]]:
+    """The facts of the parse that *tracer* watched, and the static facts that were not known before.
+
+    *bundle_path*: the bundle's directory, where it is a folder in that of the repository, which is watched.
+    """
+    spelling = Spelling(bundle_path or tracer.root, tracer.root)
     paths = BundlePaths(tracer.root)
     opened = {_source_of(path) for path in tracer.opened}
     opened.add(os.path.abspath(dag_file))
@@ -56,7 +63,8 @@ def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, Stat
     files.update(place for path in imports.found for place in paths.places(path))
     absent.update(imports.absent)
 
-    references = References(paths, listing, [e for e in map(paths.relative, sys.path) if e is not None])
+    on_path = [paths.relative(os.path.abspath(entry)) for entry in sys.path]
+    references = References(paths, listing, [*[e for e in on_path if e is not None], spelling.subdir])
     references.follow(files)
     statically = {place for path in references.found for place in paths.places(path)} - files
     absent.update(references.absent)
@@ -64,9 +72,17 @@ def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, Stat
 
     asked = _asked(tracer, paths) - files - statically - directories - absent
 
-    for item in import_time_impurities(references.of_executed(files, dag_file)):
+    executed = references.of_executed(files, dag_file)
+    imported = {one.module for facts in executed.values() for one in facts.imports if not one.level}
+    if blind := tracer.blind_to(imported):
+        asked.add(WHOLE_TREE)
+    for item in import_time_impurities(executed):
         tracer.note(item["kind"], item["detail"])
     skipped = list(references.skipped)
+    if blind:
+        skipped.append(
+            f"what was opened without an event can not be told, so every version is parsed: {blind}"
+        )
     if not listing.complete:
         skipped.append(
             "too many files in the bundle: files that code names by their name alone were not looked up"
@@ -76,15 +92,19 @@ def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, Stat
     if len(asked) > _MOST_ASKED:
         skipped.append(f"only {_MOST_ASKED} of {len(asked)} paths that were asked about were kept")
     facts = ParseFacts(
-        files=tuple(sorted(files)),
-        statically=tuple(sorted(statically)),
-        directories=tuple(sorted(directories)),
-        absent=tuple(sorted(absent)[:_MOST_ABSENT]),
-        asked=tuple(sorted(asked)[:_MOST_ASKED]),
+        files=_spelled(spelling, files),
+        statically=_spelled(spelling, statically),
+        directories=_spelled(spelling, directories),
+        absent=_spelled(spelling, absent)[:_MOST_ABSENT],
+        asked=_spelled(spelling, asked)[:_MOST_ASKED],
         impure=_impurities(tracer),
         skipped=tuple(skipped),
     )
     return facts, references.learned
+
+
+def _spelled(spelling: Spelling, found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(path if path == WHOLE_TREE else spelling.of(path) for path in found))
 
 
 def _asked(tracer: Tracer, paths: BundlePaths) -> set[str]:
@@ -135,6 +155,8 @@ def _module_files(tracer: Tracer) -> Iterable[str]:
         path = names.get("__file__")
         if not isinstance(path, str):
             continue
+        if ".." in path:
+            path = os.path.abspath(path)
         if path.startswith(tracer.prefixes):
             yield _source_of(path)
         elif not path.startswith(installed_prefixes()) and os.path.isabs(path):
