@@ -58,7 +58,7 @@ WAYS = {
     ".execute('pragma a.table_list').fetchall()",
     "a C library": "ctypes.CDLL(None).fopen(FILE.encode(), b'r')",
     "a program": "subprocess.run(['cat', FILE], check=True)",
-    "a program in a folder": "subprocess.run('cat *', shell=True, check=True, cwd=HERE / 'conf')",
+    "a program in a folder": "subprocess.run('cat *', shell=True, check=True, cwd=HERE / ('co' + 'nf'))",
     "os.system": "os.system(f'cat {FILE}')",
     "os.posix_spawn": "os.waitpid(os.posix_spawn('/bin/cat', ['cat', FILE], os.environ), 0)",
     "a fork": "pid = os.fork()\nif not pid:\n    open(FILE).close(); os._exit(0)\nos.waitpid(pid, 0)",

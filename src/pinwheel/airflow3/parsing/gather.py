@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import posixpath
 import sys
 from collections.abc import Iterable, Mapping
 from types import ModuleType
@@ -45,7 +46,8 @@ def gather(
             else:
                 files.update(paths.places(exists))
     directories: set[str] = set()
-    for path in tracer.listed:
+    listed_here: set[str] = set()
+    for path in (*tracer.listed, *tracer.listed_unseen):
         relative = paths.relative(path)
         if relative is None or "__pycache__" in relative:
             continue
@@ -53,6 +55,8 @@ def gather(
             *links, place = paths.places(relative) if relative else [""]
             files.update(links)
             directories.add(place)
+            if path in tracer.listed:
+                listed_here.add(place)
         elif not os.path.exists(path):
             absent.add(relative)
 
@@ -64,9 +68,18 @@ def gather(
     absent.update(imports.absent)
 
     on_path = [paths.relative(os.path.abspath(entry)) for entry in sys.path]
-    references = References(paths, listing, [*[e for e in on_path if e is not None], spelling.subdir])
+    read = {path for path in files if not path.endswith(".py")}
+    read.update(path for path in map(paths.relative, tracer.opened_unseen) if path)
+    references = References(
+        paths,
+        listing,
+        [*[entry for entry in on_path if entry is not None], spelling.subdir],
+        listed=listed_here,
+        opened_in={posixpath.dirname(path) for path in read},
+    )
     references.follow(files)
     statically = {place for path in references.found for place in paths.places(path)} - files
+    directories.update(references.listed)
     absent.update(references.absent)
     absent -= files | statically
 
@@ -93,7 +106,7 @@ def gather(
         skipped.append(f"only {_MOST_ASKED} of {len(asked)} paths that were asked about were kept")
     facts = ParseFacts(
         files=_spelled(spelling, files),
-        statically=_spelled(spelling, statically),
+        statically=_spelled(spelling, statically | references.whole),
         directories=_spelled(spelling, directories),
         absent=_spelled(spelling, absent)[:_MOST_ABSENT],
         asked=_spelled(spelling, asked)[:_MOST_ASKED],
@@ -110,7 +123,7 @@ def _spelled(spelling: Spelling, found: Iterable[str]) -> tuple[str, ...]:
 def _asked(tracer: Tracer, paths: BundlePaths) -> set[str]:
     """What anything asked about, where it is: through links these, and what they lead to."""
     found: set[str] = set()
-    for path in tracer.asked:
+    for path in (*tracer.asked, *tracer.opened_unseen):
         relative = paths.relative(_source_of(path))
         if relative and "__pycache__" not in relative and not (relative + "/").startswith(".git/"):
             found.update(paths.places(relative))

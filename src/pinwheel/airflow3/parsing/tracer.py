@@ -59,6 +59,9 @@ class Tracer:
         self.active = False
         self.opened: dict[str, None] = {}
         self.listed: dict[str, None] = {}
+        self.opened_unseen: set[str] = set()
+        self.listed_unseen: set[str] = set()
+        """What was opened without an event: by C code, or by a program, which may list folders too."""
         self.asked: dict[str, None] = {}
         """Each path in the bundle of which anything asked whether, or what, it is."""
         self.opens: Opens | None = None
@@ -114,9 +117,9 @@ class Tracer:
             except CannotWatch as error:
                 self.blind = str(error)
             else:
-                self.asked.update(dict.fromkeys(files))
+                self.opened_unseen.update(files)
                 if self._started_program:
-                    self.listed.update(dict.fromkeys(folders))
+                    self.listed_unseen.update(folders)
             self.opens.close()
 
     def watch_opens(self) -> None:
@@ -351,7 +354,7 @@ class Tracer:
         file = database_of(args[0])
         path = self._path(file) if file is not None else None
         if path is not None and path.startswith(self.prefixes):
-            self.asked[path] = None
+            self.opened_unseen.add(path)
         self._note_world("database", str(args[0]))
 
 
