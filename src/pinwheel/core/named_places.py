@@ -41,6 +41,9 @@ _FOLDER_CALLS = frozenset(
 _JOINS = frozenset({"join", "joinpath", "Path", "PurePath", "PosixPath", "with_segments"})
 _WRAPPERS = frozenset({"str", "fspath", "abspath", "realpath", "normpath", "expanduser", "Traversable"})
 _SAME_PLACE = frozenset({"resolve", "absolute", "as_posix", "expanduser", "__str__", "__fspath__"})
+_HARMLESS_METHODS = frozenset(
+    {"exists", "is_dir", "is_file", "mkdir", "relative_to", "as_uri", "is_absolute"}
+)
 _RESOURCES = frozenset(
     {"get_data", "read_text", "read_binary", "open_text", "open_binary", "path", "is_resource", "contents"}
 )
@@ -67,6 +70,8 @@ def folder_pieces(text: str, *, follows: bool = False, continues: bool = False) 
     for match in _PIECE.finditer(text):
         piece, start = match[0], match.start()
         before = text[start - 1] if start else "}" if follows else ""
+        if before == "%" and piece[:2] in ("s/", "d/", "r/"):
+            piece, before = piece[1:], "}"
         if piece.startswith("//") or (before and before in "$:~%"):
             continue
         if piece.startswith("/") and before != "}":
@@ -190,6 +195,15 @@ class Places:
                 self.text(text, follows=index > 0, continues=index + 1 < len(parts))
                 if index and _SUFFIX.fullmatch(text) and _is_stem(parts[index - 1]):
                     self.names.add(STEM + text)
+
+    def called_of(self, dotted: str) -> None:
+        """A method of a place: what it does with that is not known, but for some."""
+        owner, _, method = dotted.rpartition(".")
+        if owner and method not in _HARMLESS_METHODS:
+            if "." in owner:
+                self.loaded_attribute(owner.rpartition(".")[2])
+            else:
+                self.loaded(owner)
 
     def called(self, name: str, node: ast.Call) -> None:
         first = node.args[0] if node.args else None

@@ -448,6 +448,7 @@ class _Reader:
         if dotted is not None:
             body.calls.append((dotted, node, node.lineno))
             name = dotted.rpartition(".")[2]
+            self.places.called_of(dotted)
         else:
             name = ""
             if isinstance(node.func, ast.Attribute):

@@ -103,6 +103,7 @@ class References:
         self.sources: dict[str, StaticFacts] = {}
         self._outside: dict[str, bool] = {}
         self._named_before: set[tuple[str, str]] = set()
+        self._folders_before: set[tuple[str, str]] = set()
         self.listed: set[str] = set()
         """Folders whose names count, since all in them does."""
         self.whole: set[str] = set()
@@ -373,9 +374,9 @@ class References:
         name = name.removesuffix("*").rstrip("/")
         basename = posixpath.basename(name)
         key = (own, f"{name}/*" if computed else f"{name}/")
-        if key in self._named_before:
+        if key in self._folders_before:
             return
-        self._named_before.add(key)
+        self._folders_before.add(key)
         if self.listing.knows_all_names and basename not in self.listing.folder_names:
             return
         for base in dict.fromkeys([*self._with_parents(own), *self.import_folders]):
