@@ -35,7 +35,7 @@ WAYS = _ways().WAYS
 
 
 class Deployment:
-    """A repository with a folder for each way, under one processor; three pushes made, and a run after two."""
+    """A repository with a folder for each way; three pushes were made, and runs after two of them."""
 
     def __init__(self, loop: Loop, repo: GitRepo) -> None:
         self.loop, self.repo, self.runs = loop, repo, 0
