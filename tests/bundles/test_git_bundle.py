@@ -61,8 +61,14 @@ def test_a_subdir_is_the_path_and_the_root_of_the_manifest(make: MakeBundle, rep
     bundle.initialize()
     sha = bundle.get_current_version().version
     assert bundle.path == bundle.versions_dir / sha / "dags"
-    assert bundle.manifest(sha) == {"a.py": repo.git("rev-parse", "HEAD:dags/a.py")}
+    assert bundle.manifest(sha) == {
+        "a.py": repo.git("rev-parse", "HEAD:dags/a.py"),
+        "//README": repo.git("rev-parse", "HEAD:README"),
+        "//lib/helper.py": repo.git("rev-parse", "HEAD:lib/helper.py"),
+    }
     assert bundle.read_file(sha, "a.py") == b"A = 1\n"
+    assert bundle.read_file(sha, "//README") == b"read me\n"
+    assert bundle.repository_path == bundle.versions_dir / sha
 
 
 def test_a_tag_or_a_commit_can_be_tracked(make: MakeBundle, repo: Repository) -> None:

@@ -392,7 +392,7 @@ def test_what_is_asked_of_a_file_is_asked_again_when_it_changes_and_of_a_folder_
     facts = trace(
         tmp_path,
         "import os\nfrom pathlib import Path\nHERE = Path(__file__).parent\n"
-        "os.stat(HERE / 'conf' / ('a' + '.yml')).st_size\n(HERE / 'conf').is_dir()\n",
+        "CONF = HERE / ('co' + 'nf')\nos.stat(CONF / ('a' + '.yml')).st_size\nCONF.is_dir()\n",
     )
     assert {"dags/conf", "dags/conf/a.yml"} <= set(facts.asked)
     manifest = {"dags/d.py": "1", "dags/conf/a.yml": "1"}

@@ -21,7 +21,9 @@ from attrs import field, frozen
 
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.errands import Errands, Unfinished
+from pinwheel.airflow3.parsing.paths import remember_repository
 from pinwheel.core.errors import HostError, RefusedVersion
+from pinwheel.core.inputs import BESIDE
 from pinwheel.core.text import storable
 
 log = structlog.get_logger(__name__)
@@ -276,6 +278,8 @@ class HeadView(BaseDagBundle):
             source.version_data = data
         source.initialize()
         manifest = manifest_of(source, version)
+        if isinstance(source, SnapshotBundle):
+            remember_repository(str(source.path), str(source.repository_path))
         if why := _endless_to_list(source.path, manifest):
             raise RefusedVersion.of(self.name, version, why)
         try:
@@ -337,7 +341,11 @@ def _endless_to_list(root: Path, manifest: Mapping[str, str]) -> str | None:
 
 
 def _ignore_files(manifest: Mapping[str, str]) -> list[str]:
-    return sorted(path for path in manifest if path.rpartition("/")[2] == ".airflowignore")
+    return sorted(
+        path
+        for path in manifest
+        if path.rpartition("/")[2] == ".airflowignore" and not path.startswith(BESIDE)
+    )
 
 
 def _unlistable(root: Path, manifest: Mapping[str, str], error: Exception) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from airflow.models.dagcode import DagCode
 
 from pinwheel.airflow3.heads import Head, read_below
 from pinwheel.airflow3.parsing import current_runtime, take_facts
-from pinwheel.core.build import BuildContent, digest_of, label_of, with_placeholder
+from pinwheel.airflow3.parsing.paths import Spelling, repository_of
+from pinwheel.core.build import PATH_PLACEHOLDER, BuildContent, digest_of, label_of, with_placeholder
 from pinwheel.core.facts import ParseFacts
-from pinwheel.core.inputs import Inputs, inputs_of
+from pinwheel.core.inputs import BESIDE, WHOLE_TREE, Inputs, inputs_of
 from pinwheel.services.making import ParsedFile
 
 _WARNING = {"dag_id", "warning_type", "message"}
@@ -86,7 +88,7 @@ def _content(
         bundle_name=head.bundle_name,
         bundle_version=head.version,
         relative_fileloc=relative,
-        serialized=with_placeholder(dag.data, str(head.path)),
+        serialized=_anywhere(dag.data, head),
         inputs_digest=inputs.digest(),
         content_digest=inputs.content_digest(),
         files=files,
@@ -98,16 +100,28 @@ def _content(
     return content, relative, code
 
 
+def _anywhere(serialized: Any, head: Head) -> Any:
+    """A serialized Dag without the place of its version: of its folder and of what lies beside that."""
+    root = repository_of(str(head.path))
+    serialized = with_placeholder(serialized, str(head.path))
+    if root == str(head.path):
+        return serialized
+    up = "/".join([PATH_PLACEHOLDER, *[".."] * len(Path(head.path).relative_to(root).parts)])
+    return with_placeholder(serialized, root, up)
+
+
 def _source(head: Head, name: str) -> bytes | None:
     try:
-        return read_below(head.path, name)
+        root = Path(repository_of(str(head.path)))
+        return read_below(root, Spelling(str(head.path), str(root)).undone(name))
     except (OSError, ValueError):
         return None
 
 
 def _everything(head: Head) -> Inputs:
     """Inputs of a parse that could not be traced: the whole bundle version."""
-    return inputs_of(ParseFacts(files=tuple(sorted(head.manifest))), head.manifest)
+    files = tuple(sorted(path for path in head.manifest if not path.startswith(BESIDE)))
+    return inputs_of(ParseFacts(files=files, asked=(WHOLE_TREE,)), head.manifest)
 
 
 def broken_file(head: Head, path: str, error: str) -> ParsedFile:

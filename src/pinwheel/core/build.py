@@ -112,9 +112,9 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def with_placeholder(value: Any, bundle_path: str) -> Any:
+def with_placeholder(value: Any, bundle_path: str, written: str = PATH_PLACEHOLDER) -> Any:
     """Return *value* with every occurrence of the bundle directory replaced by the placeholder."""
-    return _map_strings(value, lambda found: found.replace(bundle_path, PATH_PLACEHOLDER))
+    return _map_strings(value, lambda found: found.replace(bundle_path, written))
 
 
 def with_bundle_path(value: Any, bundle_path: str) -> Any:

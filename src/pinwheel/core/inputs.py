@@ -11,6 +11,11 @@ from attrs import field, frozen
 
 from pinwheel.core.facts import ParseFacts
 
+BESIDE = "//"
+"""Before the path of a file that lies beside the bundle's folder in its repository, relative to that."""
+WHOLE_TREE = "/"
+"""As a path: all files of the bundle version, those beside its folder too."""
+
 
 @frozen(kw_only=True)
 class InputsSpec:
@@ -34,7 +39,7 @@ class InputsSpec:
         """What these parts are in *manifest* (path to content id, as a bundle version has it)."""
         files: dict[str, str | None] = {}
         for path in self.files:
-            files |= _content_of(path, manifest)
+            files |= _used_at(path, manifest)
         index = _index_of(manifest) if self.directories or self.absent or self.asked else {}
         return Inputs(
             files=files,
@@ -49,13 +54,19 @@ class Inputs:
     """What a parse saw of one bundle version. Equal inputs, equal parse (if it was pure)."""
 
     files: Mapping[str, str | None] = field(factory=dict)
-    """Each used file to its content id; None for one that is not in the manifest (git ignores it, say)."""
+    """Each used file to its content id; None for one that is not in the manifest (git ignores it, say).
+
+    A folder, with a slash at its end, to a digest of all below it.
+    """
     directories: Mapping[str, str] = field(factory=dict)
     """Each listed directory to a digest of the names directly below it; empty when it does not exist."""
     absent: Mapping[str, bool] = field(factory=dict)
     """Each path that was looked for in vain to whether it exists in this bundle version."""
     asked: Mapping[str, str] = field(factory=dict)
-    """Each path that was asked about to what it is: a file's content id, ``/`` for a folder, or nothing."""
+    """Each path that was asked about to what it is: a file's content id, ``/`` for a folder, or nothing.
+
+    :data:`WHOLE_TREE` to a digest of the bundle version.
+    """
 
     def digest(self) -> str:
         """SHA-256 hex of all that was used and of all answers: the same question, if not the same content.
@@ -111,9 +122,9 @@ def matches(inputs: Inputs, manifest: Mapping[str, str]) -> bool:
     *manifest* must not be changed afterwards: an index of its directories is kept for the next call.
     """
     for path, content in inputs.files.items():
-        if manifest.get(path) != content:
-            return False
-        if content is None and _content_of(path, manifest) != {path: None}:
+        if manifest.get(path) == content is not None:
+            continue
+        if (content is not None and not path.endswith("/")) or _used_at(path, manifest) != {path: content}:
             return False
     if not inputs.directories and not inputs.absent and not inputs.asked:
         return True
@@ -128,10 +139,32 @@ def matches(inputs: Inputs, manifest: Mapping[str, str]) -> bool:
 
 
 def _what_is(path: str, manifest: Mapping[str, str], index: Mapping[str, set[str]]) -> str:
+    if path == WHOLE_TREE:
+        return tree_id(manifest)
     if path in index:
         return "/"
     (content,) = _content_of(path, manifest).values()
     return content or ""
+
+
+def tree_id(manifest: Mapping[str, str]) -> str:
+    """One id for all that a bundle version holds."""
+    return _digest_below("", manifest)
+
+
+def _digest_below(prefix: str, manifest: Mapping[str, str]) -> str:
+    known = _known_of(manifest).below
+    if prefix not in known:
+        found = sorted(item for item in manifest.items() if item[0].startswith(prefix))
+        text = json.dumps(found, separators=(",", ":"))
+        known[prefix] = hashlib.sha256(text.encode()).hexdigest() if found else ""
+    return known[prefix]
+
+
+def _used_at(path: str, manifest: Mapping[str, str]) -> dict[str, str | None]:
+    if path.endswith("/"):
+        return {path: _digest_below(path, manifest) or None}
+    return _content_of(path, manifest)
 
 
 def _content_of(path: str, manifest: Mapping[str, str]) -> dict[str, str | None]:
@@ -153,25 +186,48 @@ def _digest_of_names(names: Iterable[str] | None) -> str:
     return hashlib.sha256("\0".join(sorted(names)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-_last_index: list[tuple[Mapping[str, str], int, dict[str, set[str]]]] = []
-"""The index of the manifest asked for last: one manifest is compared with many inputs in a row."""
+@frozen
+class _Known:
+    """What was found out about one manifest: one is compared with many inputs in a row."""
+
+    manifest: Mapping[str, str]
+    size: int
+    index: dict[str, set[str]] = field(factory=dict)
+    below: dict[str, str] = field(factory=dict)
+
+
+_last: list[_Known] = []
+
+
+def _known_of(manifest: Mapping[str, str]) -> _Known:
+    for known in _last:
+        if known.manifest is manifest and known.size == len(manifest):
+            return known
+    _last[:] = [_Known(manifest, len(manifest))]
+    return _last[0]
 
 
 def _index_of(manifest: Mapping[str, str]) -> dict[str, set[str]]:
     """Each directory (``""`` for the root) to the names directly below; folders end in a slash."""
-    for known, size, index in _last_index:
-        if known is manifest and size == len(manifest):
-            return index
-    index = {"": set()}
+    index = _known_of(manifest).index
+    if index:
+        return index
+    index[""] = set()
     for path in manifest:
-        parent, _, name = path.rpartition("/")
+        parent, name = _split(path)
         while True:
             names = index.get(parent)
             if names is not None:
                 names.add(name)
                 break
             index[parent] = {name}
-            parent, _, name = parent.rpartition("/")
+            if parent == BESIDE:
+                break
+            parent, name = _split(parent)
             name += "/"
-    _last_index[:] = [(manifest, len(manifest), index)]
     return index
+
+
+def _split(path: str) -> tuple[str, str]:
+    parent, _, name = path.rpartition("/")
+    return (BESIDE, name) if parent == "/" else (parent, name)

@@ -15,6 +15,16 @@ from typing import Any
 
 from attrs import field, frozen
 
+from pinwheel.core.named_places import (
+    STEM,
+    Places,
+    folder_pieces,
+    is_path,
+    is_search,
+    keyword_searches,
+    leading_text,
+    path_parts,
+)
 from pinwheel.core.purity import classify, classify_reference
 
 _EXTENSION = re.compile(r"[^/]\.[A-Za-z]\w{0,9}$")
@@ -23,6 +33,11 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][\w-]{2,63}")
 _NOT_IN_A_PATH = re.compile(r"[^\w\-./+@]+")
 _NEVER_IN_A_NAME = re.compile(r"[\n\r\t*?\[\]{}<>|\"'\\]")
 _LONGEST_REFERENCE = 255
+_LONGEST_COMMAND = 10_000
+_DOT_FILE = re.compile(r"\.[A-Za-z][\w.-]{1,40}")
+_MODULE = re.compile(r"\.*[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_IMPORTERS = frozenset({"import_module", "__import__", "find_spec", "import_string", "locate", "attach"})
+"""Functions that import by a name that they get."""
 
 _RUN_TIME_DECORATORS = frozenset({"task", "setup", "teardown", "asset"})
 """Decorators of Airflow whose functions run in a task, not in a parse. Also ``task.bash`` and the like."""
@@ -56,6 +71,13 @@ class StaticFacts:
     imports: tuple[ModuleImport, ...] = ()
     strings: tuple[str, ...] = ()
     """What may be a path, or a dotted name, in string constants. Docstrings do not count."""
+    folders: tuple[str, ...] = ()
+    """What may be folders that are used as a whole; ``/*`` at the end: by a name in it that is computed."""
+    holders: Mapping[str, str] = field(factory=dict)
+    """Names that hold what may be folders; one that any file uses ``whole`` is used as a whole."""
+    whole: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    """What may be modules that are imported by a computed name: ``a.b``, ``.c``, ``.*`` for all beside."""
     top: Scope = Scope()
     """The module's own body, with those of its classes, decorators and default arguments."""
     functions: Mapping[str, Scope] = field(factory=dict)
@@ -66,6 +88,10 @@ class StaticFacts:
         return {
             "imports": [[i.module, i.level, list(i.names)] for i in self.imports],
             "strings": list(self.strings),
+            "folders": list(self.folders),
+            "holders": dict(self.holders),
+            "whole": list(self.whole),
+            "modules": list(self.modules),
             "top": _scope_to_json(self.top),
             "functions": {name: _scope_to_json(scope) for name, scope in self.functions.items()},
             "readable": self.readable,
@@ -76,6 +102,10 @@ class StaticFacts:
         return cls(
             imports=tuple(ModuleImport(m, level, tuple(names)) for m, level, names in value["imports"]),
             strings=tuple(value["strings"]),
+            folders=tuple(value["folders"]),
+            holders=dict(value["holders"]),
+            whole=tuple(value["whole"]),
+            modules=tuple(value["modules"]),
             top=_scope_from_json(value["top"]),
             functions={name: _scope_from_json(scope) for name, scope in value["functions"].items()},
             readable=value["readable"],
@@ -100,8 +130,9 @@ def static_facts(source: str | bytes) -> StaticFacts:
 
 
 def text_references(text: str) -> tuple[str, ...]:
-    """What may be paths of files in a text (a template, YAML), sorted."""
-    return tuple(sorted(set(_references(text))))
+    """What may be paths in a text (a template, YAML), sorted; that of a folder has a slash at its end."""
+    folders = {piece for piece in folder_pieces(text) if piece.endswith("/")}
+    return tuple(sorted({*_references(text), *folders}))
 
 
 def import_time_impurities(files: Mapping[str, StaticFacts]) -> tuple[dict[str, str], ...]:
@@ -142,6 +173,12 @@ def _references(text: str) -> Iterator[str]:
 
 def _constant_references(text: str) -> Iterator[str]:
     yield from _references(text)
+    if "/" in text and len(text) < _LONGEST_COMMAND:
+        for piece in _NOT_IN_A_PATH.split(text):
+            if "/" in piece and 2 < len(piece) <= _LONGEST_REFERENCE and not piece.startswith("//"):
+                yield piece.lstrip("/")
+    if _DOT_FILE.fullmatch(text):
+        yield text
     if (
         2 < len(text) <= _LONGEST_REFERENCE
         and not text.startswith("//")
@@ -171,16 +208,38 @@ class _Reader:
         self.strings: set[str] = set()
         self.bodies: dict[str, _Body] = {}
         self.nowhere = _Body()
+        self.places = Places()
+        self.modules: set[str] = set()
+        self.module_names: set[str] = set()
+        self.imports_by_computed_name = False
 
     def read(self, tree: ast.Module) -> StaticFacts:
         top = _Body()
         self._statements(tree.body, top, in_class=None)
         return StaticFacts(
             imports=tuple(sorted(self.imports, key=lambda i: (i.module, i.level, i.names))),
-            strings=tuple(sorted(self.strings)),
+            strings=tuple(sorted(self._strings())),
+            folders=tuple(sorted(self.places.folders)),
+            holders=dict(sorted(self.places.holders.items())),
+            whole=tuple(sorted(self._whole())),
+            modules=tuple(
+                sorted(self.modules | (self.module_names if self.imports_by_computed_name else set()))
+            ),
             top=self._scope(top),
             functions={name: self._scope(body) for name, body in self.bodies.items()},
         )
+
+    def _strings(self) -> set[str]:
+        found = set(self.strings)
+        for name in self.places.names:
+            found.update([name] if name.startswith(STEM) else _constant_references(name))
+        return found
+
+    def _whole(self) -> set[str]:
+        """Names that may hold folders and are used as a whole, here or as other files have them."""
+        places = self.places
+        imported = {full.rpartition(".")[2] for name, full in self.aliases.items() if name in places.whole}
+        return (places.whole & places.holders.keys()) | imported | places.attributes
 
     # Statements
 
@@ -215,9 +274,55 @@ class _Reader:
 
     def _constant(self, node: ast.Constant, body: _Body, in_class: str | None) -> None:
         if isinstance(node.value, str):
-            self.strings.update(_constant_references(node.value))
+            self._string(node.value)
+            self.places.text(node.value)
+
+    def _string(self, text: str) -> None:
+        self.strings.update(_constant_references(text))
+        if len(text) < 100 and _MODULE.fullmatch(text):
+            self.module_names.add(text)
+
+    def _formatted(self, node: ast.JoinedStr, body: _Body, in_class: str | None) -> None:
+        self.places.formatted(node)
+        for value in node.values:
+            if isinstance(value, ast.FormattedValue):
+                self._visit(value.value, body)
+            elif (text := _text(value)) is not None:
+                self._string(text)
+
+    def _assign(self, node: ast.Assign, body: _Body, in_class: str | None) -> None:
+        for target in node.targets:
+            self._visit(target, body)
+        self._value(node.targets[0] if len(node.targets) == 1 else None, node.value, body)
+
+    def _value(self, target: ast.expr | None, value: ast.expr, body: _Body) -> None:
+        held = target is not None and self.places.assigned(target, value)
+        self.places.searching += held  # who uses what it holds is seen where it is used
+        self._visit(value, body)
+        self.places.searching -= held
+
+    def _path(self, node: ast.expr, body: _Body) -> None:
+        calls: list[ast.Call] = []
+        parts = path_parts(node, calls)
+        others = self.places.joined(parts)
+        for call in calls:
+            dotted = _dotted(call.func)
+            if dotted is not None:
+                body.calls.append((dotted, call, call.lineno))
+            elif isinstance(call.func, ast.Attribute):
+                body.calls.append((f"?.{call.func.attr}", call, call.lineno))
+        for part in parts:
+            if (text := _text(part)) is not None:
+                self._string(text)
+        for other in others:
+            plain = isinstance(other, (ast.Name, ast.Attribute))
+            self.places.searching += plain
+            self._visit(other, body)
+            self.places.searching -= plain
 
     def _name(self, node: ast.Name, body: _Body, in_class: str | None) -> None:
+        if isinstance(node.ctx, ast.Load):
+            self.places.loaded(node.id)
         if self.aliases.get(node.id) == "os.environ" and isinstance(node.ctx, ast.Load):
             body.references.append((node.id, None, node.lineno))
 
@@ -240,10 +345,12 @@ class _Reader:
     def _annotated(self, node: ast.AnnAssign, body: _Body, in_class: str | None) -> None:
         self._visit(node.target, body)
         if node.value is not None:
-            self._visit(node.value, body)
+            self._value(node.target, node.value, body)
 
     def _attribute(self, node: ast.Attribute, body: _Body, in_class: str | None) -> None:
         dotted = _dotted(node)
+        if isinstance(node.ctx, ast.Load):
+            self.places.loaded_attribute(node.attr)
         if dotted is None:
             self._visit(node.value, body)
         elif not isinstance(node.ctx, ast.Load):
@@ -263,7 +370,10 @@ class _Reader:
 
     def _binary(self, node: ast.BinOp, body: _Body, in_class: str | None) -> None:
         if isinstance(node.op, ast.Div):
-            self._joined(_div_parts(node))
+            self._path(node, body)
+            return
+        if isinstance(node.op, ast.Add):
+            self.places.added(node)
         self._visit(node.left, body)
         self._visit(node.right, body)
 
@@ -331,10 +441,14 @@ class _Reader:
     # Expressions
 
     def _call(self, node: ast.Call, body: _Body, in_class: str | None) -> None:
+        if is_path(node):
+            self._path(node, body)
+            return
         dotted = _dotted(node.func)
         if dotted is not None:
             body.calls.append((dotted, node, node.lineno))
             name = dotted.rpartition(".")[2]
+            self.places.called_of(dotted)
         else:
             name = ""
             if isinstance(node.func, ast.Attribute):
@@ -348,20 +462,29 @@ class _Reader:
                 argument = _dotted(value)
                 if argument is not None:
                     body.calls.append((argument, None, node.lineno))
-        if name in ("import_module", "__import__"):
+        if name in _IMPORTERS:
             self._import_by_name(node)
+        self.places.called(name, node)
         if name in _CALL_THEIR_OBJECT and dotted is not None and "." in dotted:
             body.calls.append((dotted.rpartition(".")[0], None, node.lineno))
-        if name in ("join", "joinpath", "Path"):
-            self._joined(node.args)
+        searches = dotted is not None and is_search(self._resolve(dotted))
+        self.places.searching += searches
         for argument_node in node.args:
             self._visit(argument_node, body)
+        self.places.searching -= searches
         for keyword in node.keywords:
+            self.places.keyword(keyword.arg, keyword.value)
+            searches = keyword_searches(keyword.arg)
+            self.places.searching += searches
             self._visit(keyword.value, body)
+            self.places.searching -= searches
 
     def _import_by_name(self, node: ast.Call) -> None:
         """``import_module("helpers.io")``, ``import_module(".io", package="helpers")``, ``__import__``."""
         name = _text(node.args[0]) if node.args else _first_keyword(node)
+        if name is None or _dotted(node.func) in ("lazy_loader.attach", "lazy.attach", "attach"):
+            self._import_by_computed_name(node)
+            return
         module = name.lstrip(".") if name else ""
         if not name or not all(part.isidentifier() for part in module.split(".")):
             return
@@ -374,17 +497,15 @@ class _Reader:
             module, level = ".".join([*parts[: len(parts) - level + 1], module]), 0
         self.imports.add(ModuleImport(module, level))
 
-    def _joined(self, parts: Iterable[ast.expr]) -> None:
-        """Strings joined to a path: ``here / "sql" / "a.sql"``, ``os.path.join(here, "sql", "a.sql")``."""
-        run: list[str] = []
-        for part in (*parts, None):
-            text = _text(part) if part is not None else None
-            if text is not None:
-                run.append(text.strip("/"))
-            else:
-                if len(run) > 1:
-                    self.strings.update(_constant_references("/".join(run)))
-                run = []
+    def _import_by_computed_name(self, node: ast.Call) -> None:
+        """``import_module(f"steps.{name}")``: all of the package, else what in this file may be a module."""
+        head = leading_text(node.args[0]) if node.args else ""
+        if head.startswith("."):
+            self.modules.add(".*")
+        elif "." in head:
+            self.places.folder(head.rpartition(".")[0].replace(".", "/"))
+        else:
+            self.imports_by_computed_name = True
 
     # Names
 
@@ -433,6 +554,8 @@ _VISITORS: dict[type[ast.AST], Any] = {
     ast.Attribute: _Reader._attribute,
     ast.Subscript: _Reader._subscript,
     ast.BinOp: _Reader._binary,
+    ast.JoinedStr: _Reader._formatted,
+    ast.Assign: _Reader._assign,
     **dict.fromkeys((ast.Load, ast.Store, ast.Del, ast.Pass, ast.alias), _Reader._nothing),
 }
 
@@ -458,12 +581,3 @@ def _first_keyword(node: ast.Call) -> str | None:
         if keyword.arg in ("key", "conn_id"):
             return _text(keyword.value)
     return None
-
-
-def _div_parts(node: ast.expr) -> list[ast.expr]:
-    parts: list[ast.expr] = []
-    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-        parts.append(node.right)
-        node = node.left
-    parts.append(node)
-    return parts[::-1]

@@ -23,9 +23,10 @@ from pinwheel.airflow3.bundles.git_command import BlobReader, split_credentials,
 from pinwheel.airflow3.bundles.layout import Content, Limits, configured_limits
 from pinwheel.airflow3.bundles.mirror import KEEP, Mirror
 from pinwheel.airflow3.bundles.store import VersionStore
-from pinwheel.airflow3.bundles.tree import LONGEST_TARGET, TreeEntry, below, links_left_out, resolve, without
+from pinwheel.airflow3.bundles.tree import LONGEST_TARGET, TreeEntry, links_left_out, resolve, without
 from pinwheel.core.bundle_version import LeftOut, VersionInfo
 from pinwheel.core.errors import HostError, InvalidInput, PinwheelError, RefusedVersion
+from pinwheel.core.inputs import BESIDE
 from pinwheel.core.version_alias import split_target, split_version, target_bundle
 
 log = logging.getLogger(__name__)
@@ -179,6 +180,12 @@ class SnapshotBundle(BaseDagBundle):
         """
         return self._materialize(version, None)
 
+    @property
+    def repository_path(self) -> Path:
+        """The directory of the whole version, in which :attr:`path` is a folder or all."""
+        parts = Path(self.subdir).parts if self.subdir else ()
+        return self.path.parents[len(parts) - 1] if parts else self.path
+
     def left_out(self, version: str) -> tuple[LeftOut, ...]:
         """What of the source is not part of *version*, each with the reason; at most some 200.
 
@@ -191,14 +198,18 @@ class SnapshotBundle(BaseDagBundle):
         """Content id by path (posix, relative to the bundle's path) for every file of *version*.
 
         Reads no file: the ids are git's. A symlink's id tells where it points, a submodule's which commit.
-        A path with an alias has the id of the file that serves it.
+        A path with an alias has the id of the file that serves it. What lies beside the bundle's folder in
+        its repository has two slashes before its path from there: ``//lib/x.py``.
         """
         sha, aliases = self._split(version)
         if (other := target_bundle(version)) is not None:
             manifest = _bundle(other, sha).manifest(sha)
         else:
-            entries = below(self._entries(sha), self.subdir or "")
-            manifest = {path: entry.content_id for path, entry in entries.items()}
+            prefix = f"{self.subdir}/" if self.subdir else ""
+            manifest = {
+                path[len(prefix) :] if path.startswith(prefix) else BESIDE + path: entry.content_id
+                for path, entry in self._entries(sha).items()
+            }
         served = {old: manifest.get(split_target(new)[1]) for old, new in aliases.items()}
         return {**manifest, **{old: oid for old, oid in served.items() if oid is not None}}
 
@@ -215,7 +226,10 @@ class SnapshotBundle(BaseDagBundle):
         entries = self._entries(sha)
         tree = None if self.mirror.has(sha) else self._required_tree(sha)
         elsewhere = (tree or self._tree(sha, Limits())).elsewhere
-        full = f"{self.subdir}/{real}" if self.subdir else real
+        if real.startswith(BESIDE):
+            full = real.removeprefix(BESIDE)
+        else:
+            full = f"{self.subdir}/{real}" if self.subdir else real
         with self._reader(elsewhere) as reader:
             entry = resolve(entries, full, lambda link: reader(link.oid).read(link.oid, most=LONGEST_TARGET))[
                 1

@@ -16,20 +16,29 @@ _QUESTIONS = ("stat", "lstat", "access", "readlink")
 _SUPPORT = ("supports_dir_fd", "supports_effective_ids", "supports_fd", "supports_follow_symlinks")
 
 
-def watch(note: Callable[[Any], None]) -> None:
-    """From now on, call *note* with each path that anything in this process asks about."""
+_readlink = os.readlink
+
+
+def place_of(folder: int) -> str | None:
+    """Where an open folder lies; None where that can not be told (it can on Linux)."""
+    try:
+        return _readlink(f"/proc/self/fd/{folder}")
+    except OSError:
+        return None
+
+
+def watch(note: Callable[[Any, Any], None]) -> None:
+    """From now on, call *note* with each path that this process asks about, and its open folder."""
     for name in _QUESTIONS:
         original = getattr(os, name, None)
         if original is not None:
             setattr(os, name, _told(original, note))
 
 
-def _told(original: Callable[..., Any], note: Callable[[Any], None]) -> Callable[..., Any]:
+def _told(original: Callable[..., Any], note: Callable[[Any, Any], None]) -> Callable[..., Any]:
     @functools.wraps(original)
     def told(path: Any, *args: Any, **kwargs: Any) -> Any:
-        # Relative to an open folder: that was opened, and so seen
-        if kwargs.get("dir_fd") is None:
-            note(path)
+        note(path, kwargs.get("dir_fd"))
         return original(path, *args, **kwargs)
 
     for name in _SUPPORT:

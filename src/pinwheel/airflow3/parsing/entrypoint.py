@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from pinwheel.airflow3.parsing.gather import gather
 from pinwheel.airflow3.parsing.handover import put_facts
+from pinwheel.airflow3.parsing.paths import repository_of
 from pinwheel.airflow3.parsing.tracer import Tracer
 from pinwheel.core.text import storable
 
@@ -64,7 +65,7 @@ def traced_entrypoint() -> None:
 
 def _start(decoder: RecordingComms, msg: Any, log: Any) -> Tracer | None:
     try:
-        tracer = Tracer(os.fspath(msg.bundle_path))
+        tracer = Tracer(repository_of(os.fspath(msg.bundle_path)))
         tracer.start()
         decoder.tracer = tracer
         return tracer
@@ -95,7 +96,7 @@ def _send(decoder: RecordingComms, msg: Any, result: Any, log: Any) -> None:
 def _attach(tracer: Tracer, msg: Any, result: Any, log: Any) -> None:
     try:
         tracer.stop()
-        facts, learned = gather(tracer, msg.file)
+        facts, learned = gather(tracer, msg.file, os.fspath(msg.bundle_path))
         put_facts(result, facts, learned, tracer.airflow_modules)
     except Exception:
         log.warning("Pinwheel can not tell what this parse used", exc_info=True)

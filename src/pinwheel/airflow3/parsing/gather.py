@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import posixpath
 import sys
 from collections.abc import Iterable, Mapping
 from types import ModuleType
 
 from pinwheel.airflow3.parsing.listing import listing_of
-from pinwheel.airflow3.parsing.paths import BundlePaths
+from pinwheel.airflow3.parsing.paths import BundlePaths, Spelling
 from pinwheel.airflow3.parsing.references import References
 from pinwheel.airflow3.parsing.runtime import installed_prefixes
 from pinwheel.airflow3.parsing.tracer import Tracer
 from pinwheel.core.facts import ParseFacts
+from pinwheel.core.inputs import WHOLE_TREE
 from pinwheel.core.static_facts import StaticFacts, import_time_impurities
 
 _MOST_ABSENT = 500
 _MOST_ASKED = 2_000
 
 
-def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, StaticFacts | tuple[str, ...]]]:
-    """The facts of the parse that *tracer* watched, and the static facts that were not known before."""
+def gather(
+    tracer: Tracer, dag_file: str, bundle_path: str | None = None
+) -> tuple[ParseFacts, Mapping[str, StaticFacts | tuple[str, ...]]]:
+    """The facts of the parse that *tracer* watched, and the static facts that were not known before.
+
+    *bundle_path*: the bundle's directory, where it is a folder in that of the repository, which is watched.
+    """
+    spelling = Spelling(bundle_path or tracer.root, tracer.root)
     paths = BundlePaths(tracer.root)
     opened = {_source_of(path) for path in tracer.opened}
     opened.add(os.path.abspath(dag_file))
@@ -38,7 +46,8 @@ def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, Stat
             else:
                 files.update(paths.places(exists))
     directories: set[str] = set()
-    for path in tracer.listed:
+    listed_here: set[str] = set()
+    for path in (*tracer.listed, *tracer.listed_unseen):
         relative = paths.relative(path)
         if relative is None or "__pycache__" in relative:
             continue
@@ -46,6 +55,8 @@ def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, Stat
             *links, place = paths.places(relative) if relative else [""]
             files.update(links)
             directories.add(place)
+            if path in tracer.listed:
+                listed_here.add(place)
         elif not os.path.exists(path):
             absent.add(relative)
 
@@ -56,17 +67,35 @@ def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, Stat
     files.update(place for path in imports.found for place in paths.places(path))
     absent.update(imports.absent)
 
-    references = References(paths, listing, [e for e in map(paths.relative, sys.path) if e is not None])
+    on_path = [paths.relative(os.path.abspath(entry)) for entry in sys.path]
+    read = {path for path in files if not path.endswith(".py")}
+    read.update(path for path in map(paths.relative, tracer.opened_unseen) if path)
+    references = References(
+        paths,
+        listing,
+        [*[entry for entry in on_path if entry is not None], spelling.subdir],
+        listed=listed_here,
+        opened_in={posixpath.dirname(path) for path in read},
+    )
     references.follow(files)
     statically = {place for path in references.found for place in paths.places(path)} - files
+    directories.update(references.listed)
     absent.update(references.absent)
     absent -= files | statically
 
     asked = _asked(tracer, paths) - files - statically - directories - absent
 
-    for item in import_time_impurities(references.of_executed(files, dag_file)):
+    executed = references.of_executed(files, dag_file)
+    imported = {one.module for facts in executed.values() for one in facts.imports if not one.level}
+    if blind := tracer.blind_to(imported):
+        asked.add(WHOLE_TREE)
+    for item in import_time_impurities(executed):
         tracer.note(item["kind"], item["detail"])
     skipped = list(references.skipped)
+    if blind:
+        skipped.append(
+            f"what was opened without an event can not be told, so every version is parsed: {blind}"
+        )
     if not listing.complete:
         skipped.append(
             "too many files in the bundle: files that code names by their name alone were not looked up"
@@ -76,21 +105,25 @@ def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, Stat
     if len(asked) > _MOST_ASKED:
         skipped.append(f"only {_MOST_ASKED} of {len(asked)} paths that were asked about were kept")
     facts = ParseFacts(
-        files=tuple(sorted(files)),
-        statically=tuple(sorted(statically)),
-        directories=tuple(sorted(directories)),
-        absent=tuple(sorted(absent)[:_MOST_ABSENT]),
-        asked=tuple(sorted(asked)[:_MOST_ASKED]),
+        files=_spelled(spelling, files),
+        statically=_spelled(spelling, statically | references.whole),
+        directories=_spelled(spelling, directories),
+        absent=_spelled(spelling, absent)[:_MOST_ABSENT],
+        asked=_spelled(spelling, asked)[:_MOST_ASKED],
         impure=_impurities(tracer),
         skipped=tuple(skipped),
     )
     return facts, references.learned
 
 
+def _spelled(spelling: Spelling, found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(path if path == WHOLE_TREE else spelling.of(path) for path in found))
+
+
 def _asked(tracer: Tracer, paths: BundlePaths) -> set[str]:
     """What anything asked about, where it is: through links these, and what they lead to."""
     found: set[str] = set()
-    for path in tracer.asked:
+    for path in (*tracer.asked, *tracer.opened_unseen):
         relative = paths.relative(_source_of(path))
         if relative and "__pycache__" not in relative and not (relative + "/").startswith(".git/"):
             found.update(paths.places(relative))
@@ -135,6 +168,8 @@ def _module_files(tracer: Tracer) -> Iterable[str]:
         path = names.get("__file__")
         if not isinstance(path, str):
             continue
+        if ".." in path:
+            path = os.path.abspath(path)
         if path.startswith(tracer.prefixes):
             yield _source_of(path)
         elif not path.startswith(installed_prefixes()) and os.path.isabs(path):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from bisect import bisect_left
 from collections import OrderedDict
+from itertools import islice, takewhile
 
 from attrs import field, frozen
 
@@ -26,11 +28,21 @@ class BundleListing:
     links: bool = False
     """Whether some directory is a symbolic link, so that files have more paths than ``files`` says."""
     complete: bool = True
+    _sorted: list[str] = field(factory=list, repr=False, eq=False)
 
     @property
     def knows_all_names(self) -> bool:
         """True when a name that is not in ``basenames`` is that of no file."""
         return self.complete and not self.links
+
+    def below(self, folder: str) -> list[str]:
+        """The files in a folder and in all folders in it, sorted."""
+        if not self._sorted:
+            self._sorted.extend(sorted(self.files))
+        prefix = f"{folder}/" if folder else ""
+        start = bisect_left(self._sorted, prefix)
+        found = takewhile(lambda path: path.startswith(prefix), islice(self._sorted, start, None))
+        return list(found)
 
     def has(self, path: str) -> bool:
         """True when there is a file at *path*."""

@@ -3,6 +3,47 @@
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
+
+from pinwheel.core.inputs import BESIDE
+
+_MOST_REPOSITORIES = 500
+_repositories: OrderedDict[str, str] = OrderedDict()
+
+
+def remember_repository(bundle_path: str, root: str) -> None:
+    """Say that this directory of a bundle is a folder in that of its repository, for parsers to come."""
+    _repositories[bundle_path] = root
+    while len(_repositories) > _MOST_REPOSITORIES:
+        _repositories.popitem(last=False)
+
+
+def repository_of(bundle_path: str) -> str:
+    """The directory of the repository that holds a bundle's; the bundle's own where it is all there is."""
+    return _repositories.get(bundle_path, bundle_path)
+
+
+class Spelling:
+    """From paths relative to the repository to those of the bundle, as its manifest has them."""
+
+    def __init__(self, bundle_path: str, root: str) -> None:
+        relative = os.path.relpath(bundle_path, root).replace(os.sep, "/")
+        self.subdir = "" if relative == "." else relative
+
+    def of(self, path: str) -> str:
+        """Relative to the bundle; what lies beside its folder with two slashes before it."""
+        if not self.subdir:
+            return path
+        if path == self.subdir:
+            return ""
+        prefix = self.subdir + "/"
+        return path[len(prefix) :] if path.startswith(prefix) else BESIDE + path
+
+    def undone(self, path: str) -> str:
+        """The path relative to the repository."""
+        if path.startswith(BESIDE):
+            return path.removeprefix(BESIDE)
+        return f"{self.subdir}/{path}".strip("/") if self.subdir else path
 
 
 class BundlePaths:

@@ -7,12 +7,13 @@ import os
 import posixpath
 import sys
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.machinery import PathFinder
 
 from pinwheel.airflow3.parsing.handover import known_sources
 from pinwheel.airflow3.parsing.listing import BundleListing
 from pinwheel.airflow3.parsing.paths import BundlePaths
+from pinwheel.core.named_places import STEM
 from pinwheel.core.static_facts import ModuleImport, StaticFacts, static_facts, text_references
 
 _TEXT_SUFFIXES = frozenset(
@@ -51,6 +52,14 @@ _TEXT_SUFFIXES = frozenset(
         ".pig",
         ".tf",
         ".properties",
+        ".mk",
+        ".ipynb",
+        ".rmd",
+        ".qmd",
+        ".jl",
+        ".pl",
+        ".rb",
+        ".ps1",
     ]
 )
 """Files that are read for names of further files."""
@@ -58,17 +67,32 @@ _DATA_SUFFIXES = _TEXT_SUFFIXES | frozenset(
     [".csv", ".tsv", ".parquet", ".avro", ".proto", ".avsc", ".jar", ".whl", ".zip", ".lua", ".scala"]
 )
 """A name with such an end that leads nowhere is remembered as absent."""
+_PROSE_SUFFIXES = frozenset([".md", ".txt", ".html", ".xml", ".json", ".ipynb", ".rmd", ".qmd"])
+"""Files in which a folder's name may be no more than a word."""
 
 _LARGEST_TEXT = 256 * 1024
 _LARGEST_SOURCE = 4 * 1024 * 1024
 _MOST_FILES = 2_000
 _MOST_NAMED_ABSENT = 200
+_MOST_BELOW = 500
+"""Files of a folder that count one by one; a larger one counts as one."""
 
 
 class References:
     """Follows references from file to file, each file once."""
 
-    def __init__(self, paths: BundlePaths, listing: BundleListing, import_folders: Sequence[str]) -> None:
+    def __init__(
+        self,
+        paths: BundlePaths,
+        listing: BundleListing,
+        import_folders: Sequence[str],
+        *,
+        listed: Collection[str] = (),
+        opened_in: Collection[str] = (),
+    ) -> None:
+        """*listed*: folders whose names the parse asked for; *opened_in*: those of data that it read."""
+        self._parse_listed = listed
+        self._parse_opened_in = opened_in
         self.paths = paths
         self.listing = listing
         self.import_folders = list(dict.fromkeys([*import_folders, ""]))
@@ -79,7 +103,17 @@ class References:
         self.sources: dict[str, StaticFacts] = {}
         self._outside: dict[str, bool] = {}
         self._named_before: set[tuple[str, str]] = set()
-        self._searched: set[str] = set()
+        self._folders_before: set[tuple[str, str]] = set()
+        self.listed: set[str] = set()
+        """Folders whose names count, since all in them does."""
+        self.whole: set[str] = set()
+        """Folders that count as one, since too much is in them; with a slash at the end."""
+        self._holders: list[tuple[str, str, str]] = []
+        """Names that hold folders, these, and the files in which they do."""
+        self._used_whole: set[str] = set()
+        self._scripts: set[str] = set()
+        """Python files that are named, and so may be run: they import what lies beside them."""
+        self._searched: set[str] = set(self.import_folders)
         """Folders of the bundle that code names: for a search path, a template's, or to work in."""
         self._nowhere: set[tuple[str, str]] = set()
         """Names, with the files that they are written in, that fit nowhere so far."""
@@ -106,11 +140,14 @@ class References:
     def _found_where_code_looks(self) -> set[str]:
         """What fits nowhere else, in the folders that code names. Empty: no more than before."""
         before = set(self.found)
+        for name, folder, path in self._holders:
+            if name in self._used_whole:
+                self._folder(folder, path)
         for folder in sorted(self._searched):
             for name, path in self._nowhere:
                 candidate = posixpath.normpath(posixpath.join(folder, name))
                 if candidate != path and self.listing.has(candidate):
-                    self.found.add(candidate)
+                    self._name_file(candidate)
             for imported in self._unfound:
                 parts = imported.module.split(".")
                 if self._holds(folder, parts[0]):
@@ -139,7 +176,10 @@ class References:
             data = self._read(path, _LARGEST_TEXT)
             if data is not None:
                 for name in self._text(data):
-                    self._named(name, path)
+                    if not name.endswith("/"):
+                        self._named(name, path)
+                    elif suffix not in _PROSE_SUFFIXES:
+                        self._folder(name, path)
         elif suffix == ".zip":
             self._archive(path)
 
@@ -173,6 +213,12 @@ class References:
             self._import(imported, path)
         for name in facts.strings:
             self._named(name, path)
+        for name in facts.folders:
+            self._folder(name, path)
+        for name in facts.modules:
+            self._may_import(name, path)
+        self._holders += [(name, folder, path) for name, folder in facts.holders.items()]
+        self._used_whole.update(facts.whole)
 
     def _text(self, data: bytes) -> tuple[str, ...]:
         key = content_key("text", data)
@@ -192,7 +238,10 @@ class References:
             self._modules([folder], parts, imported.names)
             return
         parts = imported.module.split(".")
-        folders = [f for f in self.import_folders if self._holds(f, parts[0])]
+        places = self.import_folders
+        if path in self._scripts:
+            places = list(dict.fromkeys([posixpath.dirname(path), *places]))
+        folders = [f for f in places if self._holds(f, parts[0])]
         if folders:
             if not self._comes_from_outside(parts[0]):
                 self._modules(folders, parts, imported.names)
@@ -201,6 +250,31 @@ class References:
             for folder in self.import_folders:
                 stem = posixpath.join(folder, parts[0])
                 self.absent.update((f"{stem}.py", f"{stem}/__init__.py"))
+
+    def _may_import(self, name: str, path: str) -> None:
+        """Add the module that a file may import by a name that it computes."""
+        folder = posixpath.dirname(path)
+        if name == ".*":
+            prefix = f"{folder}/" if folder else ""
+            self.found.update(
+                file
+                for file in self.listing.below(folder)
+                if file.endswith(".py")
+                and (rest := file[len(prefix) :].removesuffix("/__init__.py")).count("/") == 0
+                and rest != "__init__.py"
+            )
+            self.listed.add(folder)
+            return
+        module = name.lstrip(".")
+        for _ in range(len(name) - len(module) - 1):
+            folder = posixpath.dirname(folder)
+        parts = module.split(".")
+        for base in [folder] if name.startswith(".") else [folder, *self.import_folders]:
+            stem = posixpath.join(base, *parts)
+            if self.listing.has(f"{stem}.py") or self.listing.has(f"{stem}/__init__.py"):
+                if not self.listing.has(path) or f"{stem}.py" != path:
+                    self._modules([base], parts, ())
+                return
 
     def _modules(self, folders: Iterable[str], parts: Sequence[str], names: Iterable[str]) -> None:
         """Add the files of each package on the way to a module, of the module, of names in it."""
@@ -256,6 +330,8 @@ class References:
 
     def _named(self, name: str, path: str) -> None:
         """Add the files that *name*, written in the file at *path*, may mean."""
+        if name.startswith(STEM):
+            name = posixpath.basename(path).rpartition(".")[0] + name.removeprefix(STEM)
         folder = path.rpartition("/")[0]
         basename = name.rpartition("/")[2]
         suffix = posixpath.splitext(basename)[1].lower()
@@ -277,7 +353,7 @@ class References:
         for base in self._with_parents(folder):
             candidate = posixpath.normpath(posixpath.join(base, name))
             if not candidate.startswith("..") and candidate != path and self.listing.has(candidate):
-                self.found.add(candidate)
+                self._name_file(candidate)
                 hit = True
         if not hit and suffix and suffix != ".py":
             self._nowhere.add((name, path))
@@ -285,6 +361,49 @@ class References:
             self._named_absent(name, folder)
         elif not hit and dotted:
             self._dotted_name(name.split("."))
+
+    def _name_file(self, path: str) -> None:
+        if path.endswith(".py") and path not in self.found:
+            self._scripts.add(path)
+        self.found.add(path)
+
+    def _folder(self, name: str, path: str) -> None:
+        """Add all in the folders that *name*, written in the file at *path*, may mean."""
+        own = posixpath.dirname(path)
+        computed = name.endswith("/*")
+        name = name.removesuffix("*").rstrip("/")
+        basename = posixpath.basename(name)
+        key = (own, f"{name}/*" if computed else f"{name}/")
+        if key in self._folders_before:
+            return
+        self._folders_before.add(key)
+        if self.listing.knows_all_names and basename not in self.listing.folder_names:
+            return
+        for base in dict.fromkeys([*self._with_parents(own), *self.import_folders]):
+            folder = posixpath.normpath(posixpath.join(base, name))
+            # One that holds the file itself says no more than where that lies
+            if folder in (".", "") or folder.startswith("..") or f"{own}/".startswith(f"{folder}/"):
+                continue
+            if folder not in self.listing.folders and (
+                self.listing.knows_all_names or not os.path.isdir(self.paths.absolute(folder))
+            ):
+                continue
+            *links, place = self.paths.places(folder)
+            self.found.update(links)
+            # What the parse itself went through is known from there, file by file
+            if place not in self._parse_listed and not (computed and place in self._parse_opened_in):
+                self._take_all(place)
+
+    def _take_all(self, folder: str) -> None:
+        if folder in self.listed or f"{folder}/" in self.whole:
+            return
+        files = self.listing.below(folder)
+        if len(files) > _MOST_BELOW or not self.listing.complete:
+            self.whole.add(f"{folder}/")
+            return
+        self.found.update(files)
+        self.listed.add(folder)
+        self.listed.update(f for f in self.listing.folders if f.startswith(f"{folder}/"))
 
     def _named_absent(self, name: str, folder: str) -> None:
         for candidate in (

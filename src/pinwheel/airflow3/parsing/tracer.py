@@ -11,15 +11,24 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import takewhile
 from types import FrameType, ModuleType
 from typing import Any
 
 from pinwheel.airflow3.parsing import asked
+from pinwheel.airflow3.parsing.opened import (
+    CannotWatch,
+    Opens,
+    database_of,
+    folders_below,
+    is_foreign_extension,
+    may_be_foreign,
+)
 from pinwheel.airflow3.parsing.runtime import SYSTEM_FILES, installed_prefixes
 
 _CODE_SUFFIXES = (".py", ".pyc", ".so", ".pyd", ".pyi", ".pth")
+_COMPILED = (".so", ".pyd", ".dylib")
 _MOST_IMPURITIES = 100
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
@@ -50,8 +59,15 @@ class Tracer:
         self.active = False
         self.opened: dict[str, None] = {}
         self.listed: dict[str, None] = {}
+        self.opened_unseen: set[str] = set()
+        self.listed_unseen: set[str] = set()
+        """What was opened without an event: by C code, or by a program, which may list folders too."""
         self.asked: dict[str, None] = {}
         """Each path in the bundle of which anything asked whether, or what, it is."""
+        self.opens: Opens | None = None
+        """The watch for what is opened without an event; None until there is reason for one."""
+        self.blind: str | None = None
+        """Why what was opened without an event can not be told; None: it can."""
         self.attempts: dict[str, tuple[str, ...]] = {}
         """Each module that bundle code looked for, with the search path it was looked for on."""
         self.impure: dict[tuple[str, str], None] = {}
@@ -77,7 +93,12 @@ class Tracer:
             "os.fork": self._fork,
             "os.forkpty": self._fork,
             "sqlite3.connect": self._database,
+            "ctypes.dlopen": self._library,
+            "ctypes.dlsym": self._library,
+            "ctypes.dlsym/handle": self._library,
+            "import": self._extension,
         }
+        self._started_program = False
 
     def start(self) -> None:
         # Modules come in the order of their import. A set of all names before would touch, and so copy, the
@@ -90,6 +111,30 @@ class Tracer:
 
     def stop(self) -> None:
         self.active = False
+        if self.opens is not None:
+            try:
+                files, folders = self.opens.take()
+            except CannotWatch as error:
+                self.blind = str(error)
+            else:
+                self.opened_unseen.update(files)
+                if self._started_program:
+                    self.listed_unseen.update(folders)
+            self.opens.close()
+
+    def watch_opens(self) -> None:
+        """From now on, see also what is opened without an event. Safe to repeat."""
+        if self.opens is not None or self.blind is not None:
+            return
+        active, self.active = self.active, False
+        try:
+            self.opens = Opens(folders_below(self.root))
+        except CannotWatch as error:
+            self.blind = str(error)
+        except Exception as error:
+            self.blind = f"the watch failed ({type(error).__name__})"
+        finally:
+            self.active = active
 
     @property
     def new_modules(self) -> list[Any]:
@@ -153,6 +198,21 @@ class Tracer:
             frame = frame.f_back
         return None
 
+    def blind_to(self, imported: Iterable[str]) -> str | None:
+        """Which of these modules can have opened files unseen: one that was there before the parse."""
+        if self.opens is not None or self.blind is not None:
+            return self.blind
+        tops = {name.partition(".")[0] for name in imported}
+        there = {top for top in tops if top in sys.modules and may_be_foreign(top)}
+        if not there:
+            return None
+        for name, module in sys.modules.copy().items():
+            if name.partition(".")[0] in there and isinstance(module, ModuleType):
+                path = vars(module).get("__file__")
+                if isinstance(path, str) and path.endswith(_COMPILED) and is_foreign_extension(name, path):
+                    return f"{name} was loaded before"
+        return None
+
     def _where(self, frame: FrameType) -> str:
         name = frame.f_code.co_filename
         for prefix in self.prefixes:
@@ -175,10 +235,12 @@ class Tracer:
         text = os.fsdecode(value)
         return text if text.startswith(self.prefixes) and ".." not in text else os.path.abspath(text)
 
-    def _ask(self, value: Any) -> None:
+    def _ask(self, value: Any, dir_fd: Any = None) -> None:
         if not self.active:
             return
         try:
+            if dir_fd is not None and (folder := asked.place_of(dir_fd)) is not None:
+                value = os.path.join(folder, os.fsdecode(value))
             path = self._path(value)
         except Exception:  # What is no path is the business of the function that was asked
             return
@@ -226,7 +288,8 @@ class Tracer:
         caller = sys._getframe(2)
         if _is_import(caller):
             return
-        path = self._path(args[0] if args[0] is not None else ".")
+        place = args[0] if args[0] is not None else "."
+        path = asked.place_of(place) if isinstance(place, int) else self._path(place)
         if path is None:
             return
         if (path + os.sep).startswith(self.prefixes):
@@ -258,6 +321,9 @@ class Tracer:
             self._note_world("network", f"{text}:{port}" if port else text)
 
     def _program(self, args: tuple[Any, ...]) -> None:
+        if self.bundle_frame(sys._getframe(2)) is not None:
+            self._started_program = True
+            self.watch_opens()
         # Only the program's name: its arguments may hold a secret.
         command = args[0]
         if not isinstance(command, (str, bytes)) and not hasattr(command, "__fspath__"):
@@ -268,9 +334,27 @@ class Tracer:
         self._note_from_bundle("subprocess", text.strip().partition(" ")[0] or "a program")
 
     def _fork(self, args: tuple[Any, ...]) -> None:
+        if self.bundle_frame(sys._getframe(2)) is not None:
+            self._started_program = True
+            self.watch_opens()
         self._note_from_bundle("subprocess", "fork")
 
+    def _library(self, args: tuple[Any, ...]) -> None:
+        if self.bundle_frame(sys._getframe(2)) is not None:
+            self.watch_opens()
+
+    def _extension(self, args: tuple[Any, ...]) -> None:
+        # Of a compiled module the interpreter tells the file too, before it loads it
+        if args[1] and is_foreign_extension(args[0], os.fsdecode(args[1])):
+            self.watch_opens()
+
     def _database(self, args: tuple[Any, ...]) -> None:
+        if self._any_bundle_frame(sys._getframe(2)) is not None:
+            self.watch_opens()
+        file = database_of(args[0])
+        path = self._path(file) if file is not None else None
+        if path is not None and path.startswith(self.prefixes):
+            self.opened_unseen.add(path)
         self._note_world("database", str(args[0]))
 
 
