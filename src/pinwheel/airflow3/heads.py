@@ -22,6 +22,7 @@ from attrs import field, frozen
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.errands import Errands, Unfinished
 from pinwheel.core.errors import HostError, RefusedVersion
+from pinwheel.core.parse.declared import NOTHING, Declared
 from pinwheel.core.text import storable
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,10 @@ class Head:
     path: Path
     manifest: Mapping[str, str]
     """Each file to its content id."""
+    root: Path | None = None
+    """The directory of the whole version, where ``path`` may be a folder in it."""
+    declared: Declared = NOTHING
+    """The declared inputs in force."""
 
 
 @frozen(kw_only=True)

@@ -202,6 +202,18 @@ class SnapshotBundle(BaseDagBundle):
         served = {old: manifest.get(split_target(new)[1]) for old, new in aliases.items()}
         return {**manifest, **{old: oid for old, oid in served.items() if oid is not None}}
 
+    def repository(self, version: str) -> dict[str, str]:
+        """As :meth:`manifest`, of the whole repository, whose paths begin at its root; without aliases."""
+        sha, _ = self._split(version)
+        if (other := target_bundle(version)) is not None:
+            return _bundle(other, sha).repository(sha)
+        return {path: entry.content_id for path, entry in self._entries(sha).items()}
+
+    def root(self, version: str) -> Path:
+        """The directory of the whole version, in which ``path`` may be a folder."""
+        self._split(version)
+        return Path(self.versions_dir, version)
+
     def read_file(self, version: str, path: str) -> bytes:
         """The content of one file of *version*, *path* relative to the bundle's path.
 
