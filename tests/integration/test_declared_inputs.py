@@ -236,5 +236,6 @@ def test_hostile_files_hold_up_nothing(pushed: Pushed) -> None:
     path.rmdir()
     pushed.push("whole", {"pinwheel.yml": rules("dbt/**")})
     assert "Name it pinwheel.yaml" in str(pushed.fault("whole"))
-    assert pushed.made("whole", {"pinwheel.yml": None, PLACE: rules("dbt/m*/**")})[1] == {"sales"}
+    right: dict[str, str | bytes | None] = {PLACE: rules("dbt/m*/**"), "dbt/models/m.sql": "after all"}
+    assert pushed.made("whole", {"pinwheel.yml": None, **right})[1] == {"sales"}
     assert pushed.fault("whole") is None and link != pushed.loop.head("whole")
