@@ -40,6 +40,7 @@ test-all: setup-all ## The same with the full matrices: what CI runs
 soak: setup ## A long search, an hour or more: many seeds, each fault point, long walks of the state machines
 	@PINWHEEL_SOAK=1 $(RUN) pytest --durations=10 tests/property tests/bundles/test_git_commits.py \
 	tests/integration/test_release_machine.py tests/integration/test_hostile_commits.py \
+	tests/integration/test_replayed_repositories.py \
 	tests/faults/test_between_statements.py $(ARGS)
 
 test-unit: setup ## Unit and property tests: no Airflow processes, seconds

@@ -230,6 +230,32 @@ def test_what_no_processor_had_looked_at_before_places_came_is_waited_for(source
     database.drop()
 
 
+def test_declared_inputs_go_with_the_way_back_to_0005_and_all_else_of_a_bundle_stays(source: Any) -> None:
+    from alembic import command
+
+    database = source.create()
+    rules = {"version": "c1", "rules": [{"dags": {"ids": ["a"]}, "files": ["dbt/**"]}]}
+    with bound_airflow(database):
+        pusher = Prebuilt()
+        pusher.push({"a": Text()})
+        (name,) = [row["name"] for row in database.rows("SELECT name FROM pinwheel_bundle")]
+        pusher.host.run(lambda session: bundles.declare(session, name, rules))
+        assert pusher.host.run(lambda session: bundles.declared(session, name)) == rules
+    kept = "SELECT name, head_version, head_seq, settled_seq, before_version FROM pinwheel_bundle"
+    before = database.rows(kept)
+    with manager(database) as ours:
+        ours.downgrade("0005")
+        assert database.rows(kept) == before
+        assert "declared" not in database.rows("SELECT * FROM pinwheel_bundle")[0]
+        command.upgrade(ours.get_alembic_config(), "head")
+    assert database.rows(kept) == before
+    with bound_airflow(database):
+        assert pusher.host.run(lambda session: bundles.declared(session, name)) == {}, (
+            "until the next version"
+        )
+    database.drop()
+
+
 def filled(table: sa.Table, values: dict[str, Any], now: datetime) -> dict[str, Any]:
     """A row of a table as the database describes it, with something in each column that must have a value."""
     empty: dict[type, Any] = {str: "x", int: 0, bool: False, bytes: b"", datetime: now}

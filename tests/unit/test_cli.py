@@ -9,6 +9,7 @@ import pkgutil
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -286,3 +287,43 @@ def test_a_command_over_the_api_starts_without_airflow_or_a_database_or_a_web_se
     )
     assert "Cannot reach Airflow" in done.stderr
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_a_pinwheel_yaml_is_checked_where_it_lies_without_an_airflow(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "dbt" / "models").mkdir(parents=True)
+    (tmp_path / "dbt" / "models" / "m.sql").write_text("select 1")
+    file = tmp_path / "pinwheel.yaml"
+    file.write_text("inputs:\n  - dags: {ids: [a], tags: [t]}\n    files: [dbt/**, none/*]\n")
+    for path in (tmp_path, file):
+        assert main.main(["inputs", "check", str(path), "--output", "json"]) == 0
+        (rule,) = json.loads(capsys.readouterr().out)["rules"]
+        assert rule == {
+            "dags": {"ids": ["a"], "tags": ["t"]},
+            "files": [{"pattern": "dbt/**", "files": 1}, {"pattern": "none/*", "files": 0}],
+        }
+    assert main.main(["inputs", "check", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "a tagged t" in out and "is right: 1 rule." in out
+
+
+def test_what_is_wrong_with_a_pinwheel_yaml_is_told_by_line_and_ends_a_ci_job(
+    tmp_path: Path, capsys: Any
+) -> None:
+    file = tmp_path / "pinwheel.yaml"
+    file.write_text("inputs:\n  - dags: {ids: [a]}\n    file: [/etc/*]\nmore: 1\n")
+    assert main.main(["inputs", "check", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{file}:3: 'file' is no key of inputs[0]; known: dags, files. Write 'files'" in err
+    assert f"{file}:4: 'more' is no key of this file" in err
+    assert main.main(["inputs", "check", str(tmp_path), "-o", "json"]) == 2
+    problem = json.loads(capsys.readouterr().err)
+    assert [(one["line"], one["remedy"]) for one in problem["wrong"]][-1] == (4, "Remove it")
+    assert main.main(["inputs", "check", str(tmp_path / "none")]) == 3
+    assert "Cannot read" in capsys.readouterr().err
+
+
+def test_the_schema_that_is_printed_is_the_one_in_the_docs(capsys: Any) -> None:
+    assert main.main(["inputs", "schema"]) == 0
+    docs = Path(__file__).parents[2] / "docs" / "pinwheel.schema.json"
+    assert capsys.readouterr().out == docs.read_text()

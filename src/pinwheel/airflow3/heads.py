@@ -23,7 +23,8 @@ from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.errands import Errands, Unfinished
 from pinwheel.airflow3.parsing.paths import remember_repository
 from pinwheel.core.errors import HostError, RefusedVersion
-from pinwheel.core.inputs import BESIDE
+from pinwheel.core.facts import BESIDE
+from pinwheel.core.parse.declared import NOTHING, Declared
 from pinwheel.core.text import storable
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,8 @@ class Head:
     path: Path
     manifest: Mapping[str, str]
     """Each file to its content id."""
+    declared: Declared = NOTHING
+    """The declared inputs in force."""
 
 
 @frozen(kw_only=True)

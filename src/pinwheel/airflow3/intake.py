@@ -11,12 +11,14 @@ from airflow.dag_processing.bundles.base import BaseDagBundle
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from attrs import evolve
 
+from pinwheel.airflow3.declarations import Declarations
 from pinwheel.airflow3.guarded import Boundary
 from pinwheel.airflow3.heads import Head, HeadView, Prepared, about_version
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.parsing import current_runtime
 from pinwheel.core.errors import RefusedVersion
-from pinwheel.core.inputs import Inputs
+from pinwheel.core.inputs import Inputs, matches
+from pinwheel.core.parse.declared import Declared, Rule
 from pinwheel.core.parse.plan import Compared, KnownFile, LastParse, Plan, Version, compare, plan
 from pinwheel.core.records import DagFile
 from pinwheel.core.text import storable
@@ -46,9 +48,11 @@ class Intake:
     ) -> None:
         self.host = host
         self.boundary = boundary
+        self.declarations = Declarations(host, boundary)
         self.heads: dict[str, Head] = {}
         self.known: dict[tuple[str, str], KnownFile] = {}
         self.by_path: dict[str, tuple[str, str, int]] = {}
+        self._rules: dict[str, tuple[Rule, ...]] = {}
         self.list_files = list_files
         self.heartbeat = heartbeat
         self._taken = taken
@@ -101,7 +105,8 @@ class Intake:
         """See :class:`heads.Desk`. Raises what fails; repeated, it goes on where it failed."""
         assert prepared.version is not None
         paths = frozenset(str(getattr(file, "rel_path", file)) for file in prepared.files)
-        compared = self._compare(bundle_name, prepared, paths)
+        in_force = self.declarations.at(bundle_name, prepared)
+        compared = self._compare(bundle_name, prepared, paths, in_force.declared)
         unchanged = {path: parse.parse_id for path, parse in compared.unchanged.items()}
         taken_in = taking.take_in(
             self.host,
@@ -112,6 +117,7 @@ class Intake:
                 about={"version_data": prepared.version_data, **prepared.about},
                 files=paths,
                 unchanged=unchanged,
+                declared=in_force.to_store,
             ),
             expected_seq=expected_seq,
         )
@@ -123,6 +129,7 @@ class Intake:
             seq=taken_in.seq,
             path=prepared.path,
             manifest=prepared.manifest,
+            declared=in_force.declared,
         )
         planned = self._plan(head, compared.without(taken_in.stale))
         # From here on nothing fails: the version is the head for this processor too.
@@ -131,6 +138,7 @@ class Intake:
         self._plans[bundle_name] = planned
         self._remember_path(head)
         self._taken(bundle_name)
+        self.declarations.taken(bundle_name, prepared, in_force)
         log.info(
             "Took in a bundle version",
             bundle=bundle_name,
@@ -150,6 +158,30 @@ class Intake:
     def at(self, path: str) -> tuple[str, str, int]:
         """Bundle, version and seq of a version's directory; KeyError when it was never taken in here."""
         return self.by_path[path]
+
+    def look_at_declared(self, bundle_name: str) -> bool:
+        """All files of the head are known: rules that waited for a Dag come into force, or it is told.
+
+        True when other files are declared now, so that there are files to be parsed again.
+        """
+        head = self.heads[bundle_name]
+        declared = self.declarations.known(bundle_name, head.seq)
+        if declared is None:
+            return False
+        self.heads[bundle_name] = evolve(head, declared=declared)
+        again = [
+            path
+            for path, known in self.files_of(bundle_name).items()
+            if known.inputs is not None and not matches(known.inputs, head.manifest, declared)
+        ]
+        for path in again:
+            # In this head it was parsed, or tried, under other rules
+            self.known[bundle_name, path] = evolve(self.known[bundle_name, path], seq=0, tried=0)
+        return bool(again)
+
+    def rules_at(self, path: str) -> tuple[Rule, ...]:
+        """The rules that were in force when the version with this directory was taken in."""
+        return self._rules.get(path, ())
 
     def refused_version(self, bundle_name: str) -> str | None:
         """The bundle's newest version, while it is one that was not taken."""
@@ -218,16 +250,20 @@ class Intake:
 
     def _remember_path(self, head: Head) -> None:
         self.by_path[str(head.path)] = (head.bundle_name, head.version, head.seq)
+        self._rules[str(head.path)] = head.declared.rules
         old = [path for path, (name, _, _) in self.by_path.items() if name == head.bundle_name][:-KEPT_PATHS]
         for path in old:
             del self.by_path[path]
+            self._rules.pop(path, None)
 
-    def _compare(self, bundle_name: str, prepared: Prepared, paths: frozenset[str]) -> Compared:
+    def _compare(
+        self, bundle_name: str, prepared: Prepared, paths: frozenset[str], declared: Declared
+    ) -> Compared:
         """The files of a version that is to be taken in, by what their last parses read."""
         runtime = current_runtime().fingerprint
         rows = self.host.run(lambda s: files.of_bundle(s, bundle_name))
         return compare(
-            Version(files=paths, manifest=prepared.manifest, runtime=runtime),
+            Version(files=paths, manifest=prepared.manifest, runtime=runtime, declared=declared),
             self._last_parses(bundle_name, rows, runtime),
             rows.keys() | self.files_of(bundle_name).keys(),
         )

@@ -28,6 +28,7 @@ from airflow.dag_processing.manager import (
 )
 from airflow.sdk import timezone
 from airflow.utils.session import create_session
+from attrs import evolve
 
 from pinwheel.airflow3 import bundle_rows, bundles_config, callbacks, compat
 from pinwheel.airflow3.arrivals import Arrivals
@@ -45,6 +46,7 @@ from pinwheel.airflow3.results import NO_RESULT, broken_file, parsed_file, timed
 from pinwheel.airflow3.unmade import Unmade
 from pinwheel.airflow3.unmanaged import Unmanaged
 from pinwheel.core.inputs import Inputs
+from pinwheel.core.parse.declared import declare, in_repository
 from pinwheel.core.parse.plan import Done, Pace, Why, due
 from pinwheel.core.text import visible
 from pinwheel.services import adopt, faults, presence
@@ -376,10 +378,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         name, version, seq = self.intake.at(str(file.bundle_path))
         head, path = self.heads[name], str(file.rel_path)
         self.intake.try_to_register(name, path, seq)
-        manifest = head.manifest if head.version == version else self._older_manifest(name, version)
-        at = Head(
-            bundle_name=name, version=version, seq=seq, path=Path(str(file.bundle_path)), manifest=manifest
-        )
+        at = head if head.version == version else self._older(name, version, seq, Path(str(file.bundle_path)))
         if isinstance(proc, FailedStart):
             self.arrivals.add(broken_file(at, path, proc.error))
             return
@@ -408,10 +407,17 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             self._add_files_to_queue([queued], mode="frontprio")
         return queued is not None
 
-    def _older_manifest(self, bundle_name: str, version: str) -> dict[str, str]:
+    def _older(self, bundle_name: str, version: str, seq: int, path: Path) -> Head:
+        """A version that was the head when a parse began in its directory."""
         view = next((b for b in self._dag_bundles if b.name == bundle_name), None)
         inner = view.inner if isinstance(view, HeadView) else None
-        return manifest_of(inner, version) if isinstance(inner, SnapshotBundle) else {}
+        at = Head(bundle_name=bundle_name, version=version, seq=seq, path=path, manifest={})
+        if not isinstance(inner, SnapshotBundle):
+            return at
+        manifest = manifest_of(inner, version)
+        rules = self.intake.rules_at(str(path))
+        declared = declare(rules, in_repository(manifest, inner.subdir), inner.subdir)
+        return evolve(at, manifest=manifest, declared=declared)
 
     def _register(self) -> None:
         """Turn the parses that arrived into builds. What fails for now is tried again later."""
@@ -462,6 +468,8 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         for name, head in list(self.heads.items()):
             if self.keeper.unsettled(name, head.seq):
                 self._part("settle", lambda head=head: self._settle(head), bundle_name=name)
+        for name in self.intake.declarations.due():
+            self._part("declared inputs", partial(self._look_at_declared, name), bundle_name=name)
         self._part("make again", lambda: self.unmade.again(self._dag_bundles))
         self._part("upkeep", lambda: self.keeper.turn(self._dag_bundles, self.bundle_names_to_parse))
 
@@ -486,6 +494,11 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             )
             has_impure = any(known.impure for known in entries.values())
             self.keeper.settled(head.bundle_name, head.seq, has_impure=has_impure)
+            self._look_at_declared(head.bundle_name)
+
+    def _look_at_declared(self, bundle_name: str) -> None:
+        if self.intake.look_at_declared(bundle_name):
+            self.keeper.bundle_advanced(bundle_name)
 
 
 def run(bundle_names: list[str] | None = None, num_runs: int = -1) -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from airflow.models.dagcode import DagCode
+from attrs import evolve
 
 from pinwheel.airflow3.heads import Head, read_below
 from pinwheel.airflow3.parsing import current_runtime, take_facts
 from pinwheel.airflow3.parsing.paths import Spelling, repository_of
 from pinwheel.core.build import PATH_PLACEHOLDER, BuildContent, digest_of, label_of, with_placeholder
-from pinwheel.core.facts import ParseFacts
-from pinwheel.core.inputs import BESIDE, WHOLE_TREE, Inputs, inputs_of
+from pinwheel.core.facts import BESIDE, WHOLE_TREE, ParseFacts
+from pinwheel.core.inputs import Inputs, inputs_of
+from pinwheel.core.parse.declared import ANY
 from pinwheel.services.making import ParsedFile
 
 _WARNING = {"dag_id", "warning_type", "message"}
@@ -30,6 +32,11 @@ def parsed_file(head: Head, path: str, proc: Any, seconds: float) -> ParsedFile:
         return broken_file(head, path, NO_RESULT)
     facts = take_facts(result)
     inputs = inputs_of(facts, head.manifest) if facts else _everything(head)
+    tags: dict[str, Any] = {dag.dag_id: dag.tags or () for dag in result.serialized_dags}
+    if result.import_errors or not tags:
+        # What else the file should give, nobody knows
+        tags[ANY] = ()
+    inputs = evolve(inputs, declared=head.declared.answers(tags))
     used = {name: digest for name, digest in inputs.files.items() if digest}
     runtime = current_runtime()
     impure = list(facts.impure) if facts else [{"kind": "unknown", "detail": "the parse was not traced"}]
@@ -74,7 +81,8 @@ def _content(
     pure: bool,
 ) -> tuple[BuildContent, str, bytes | None]:
     relative = dag.relative_fileloc or ""
-    files = dict(used)
+    declared = head.declared.of(dag.dag_id, dag.tags or ())
+    files = {**used, **declared}
     code = None
     if relative not in files:
         # A Dag inside a zip, or in a module that is not the file itself: its code is a text of its own.
@@ -90,7 +98,7 @@ def _content(
         relative_fileloc=relative,
         serialized=_anywhere(dag.data, head),
         inputs_digest=inputs.digest(),
-        content_digest=inputs.content_digest(),
+        content_digest=inputs.content_digest(declared),
         files=files,
         label=label_of(dag.tags),
         runtime=runtime.fingerprint,
@@ -127,6 +135,7 @@ def _everything(head: Head) -> Inputs:
 def broken_file(head: Head, path: str, error: str) -> ParsedFile:
     """A file whose parse gave nothing, with the reason. It is tried again on Airflow's interval."""
     inputs = inputs_of(ParseFacts(files=(path,)), head.manifest)
+    inputs = evolve(inputs, declared=head.declared.answers({ANY: ()}))
     runtime = current_runtime()
     return ParsedFile(
         bundle_name=head.bundle_name,

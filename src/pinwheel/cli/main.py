@@ -38,6 +38,7 @@ VERBS = {
     "clear": ("clear", "run runs again, on the build they had or another one"),
     "backfill": ("backfill", "run a Dag for past dates, on any good build"),
     "history": ("history", "which code each try of each task ran"),
+    "inputs": ("inputs", "check a repository's pinwheel.yaml, where it declares inputs of its Dags"),
     "events": ("events", "who changed what, when and why"),
     "dag-processor": ("dag_processor", "run the Dag processor, in place of airflow dag-processor"),
     "prune": ("prune", "remove what nobody needs any more, as the Dag processor does once a day"),

@@ -28,6 +28,12 @@ bundle; ``database``: a local one, remote ones show as ``network``; ``write``: a
 """
 
 
+BESIDE = "//"
+"""Before the path of a file that lies beside the bundle's folder in its repository, relative to that."""
+WHOLE_TREE = "/"
+"""As a path: all files of the bundle version, those beside its folder too."""
+
+
 @frozen(kw_only=True)
 class ParseFacts:
     """The recorded facts of one parse.

@@ -9,12 +9,8 @@ from typing import Any
 
 from attrs import field, frozen
 
-from pinwheel.core.facts import ParseFacts
-
-BESIDE = "//"
-"""Before the path of a file that lies beside the bundle's folder in its repository, relative to that."""
-WHOLE_TREE = "/"
-"""As a path: all files of the bundle version, those beside its folder too."""
+from pinwheel.core.facts import BESIDE, WHOLE_TREE, ParseFacts
+from pinwheel.core.parse.declared import ANY, NOTHING, Answers, Declared
 
 
 @frozen(kw_only=True)
@@ -67,6 +63,8 @@ class Inputs:
 
     :data:`WHOLE_TREE` to a digest of the bundle version.
     """
+    declared: Answers = field(factory=dict)
+    """Each Dag that it gave to a digest of the files declared for it, and its tags."""
 
     def digest(self) -> str:
         """SHA-256 hex of all that was used and of all answers: the same question, if not the same content.
@@ -80,15 +78,19 @@ class Inputs:
         asked = {**{path: "" for path, exists in self.absent.items() if exists}, **self.asked}
         if asked:
             answers.append(sorted(asked.items()))
+        declared = [(dag_id, digest) for dag_id, (digest, *_) in self.declared.items() if digest]
+        if declared:
+            answers += [[], [("declared", ""), *sorted(declared)]]
         return hashlib.sha256(json.dumps(answers, separators=(",", ":")).encode()).hexdigest()
 
-    def content_digest(self) -> str:
-        """SHA-256 hex of the content that was used.
+    def content_digest(self, declared: Mapping[str, str] | None = None) -> str:
+        """SHA-256 hex of the content that was used, and of these declared files.
 
         What was only listed or asked about is no content: it makes :func:`matches` say no, so that the next
         parse tells whether it makes a difference.
         """
-        return hashlib.sha256(json.dumps([self._used(), []], separators=(",", ":")).encode()).hexdigest()
+        used = sorted({**dict(self._used()), **(declared or {})}.items())
+        return hashlib.sha256(json.dumps([used, []], separators=(",", ":")).encode()).hexdigest()
 
     def _used(self) -> list[tuple[str, str]]:
         return sorted((path, content) for path, content in self.files.items() if content is not None)
@@ -99,6 +101,7 @@ class Inputs:
             "directories": dict(sorted(self.directories.items())),
             "absent": dict(sorted(self.absent.items())),
             "asked": dict(sorted(self.asked.items())),
+            "declared": {dag_id: list(answer) for dag_id, answer in sorted(self.declared.items())},
         }
 
     @classmethod
@@ -108,6 +111,10 @@ class Inputs:
             directories=dict(value.get("directories", {})),
             absent={path: bool(exists) for path, exists in value.get("absent", {}).items()},
             asked=dict(value.get("asked", {})),
+            # Of what was stored before there were declared inputs nobody knows which Dags it gave
+            declared={
+                dag_id: tuple(answer) for dag_id, answer in value.get("declared", {ANY: ("",)}).items()
+            },
         )
 
 
@@ -116,9 +123,10 @@ def inputs_of(facts: ParseFacts, manifest: Mapping[str, str]) -> Inputs:
     return InputsSpec.of(facts).read(manifest)
 
 
-def matches(inputs: Inputs, manifest: Mapping[str, str]) -> bool:
+def matches(inputs: Inputs, manifest: Mapping[str, str], declared: Declared = NOTHING) -> bool:
     """True when the same parse in the bundle version with this *manifest* sees identical inputs.
 
+    *declared* are the version's declared inputs: what they mean for the Dags that the parse gave counts too.
     *manifest* must not be changed afterwards: an index of its directories is kept for the next call.
     """
     for path, content in inputs.files.items():
@@ -126,6 +134,8 @@ def matches(inputs: Inputs, manifest: Mapping[str, str]) -> bool:
             continue
         if (content is not None and not path.endswith("/")) or _used_at(path, manifest) != {path: content}:
             return False
+    if not declared.still(inputs.declared):
+        return False
     if not inputs.directories and not inputs.absent and not inputs.asked:
         return True
     index = _index_of(manifest)

@@ -32,6 +32,8 @@ class Incoming:
     """Paths of its Dag files."""
     unchanged: Mapping[str, int]
     """Those whose last parse, given by id, asked what has the same answers in this version."""
+    declared: Mapping[str, Json] | None = None
+    """The rules for declared inputs that come into force with it; None: those of before stay."""
 
 
 @frozen(kw_only=True)
@@ -71,6 +73,8 @@ def _take_in(host: Host, incoming: Incoming, expected_seq: int, session: Session
     )
     if seq is None:
         return None
+    if incoming.declared is not None:
+        bundles.declare(session, name, incoming.declared)
     known = files.known(session, name)
     fresh = {path for path, parse_id in incoming.unchanged.items() if _last_parse(known, path) == parse_id}
     if before.head is None or before.head.seq != seq:

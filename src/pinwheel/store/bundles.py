@@ -45,7 +45,8 @@ class Heads(Record):
 
 def shown(session: Session, bundle_name: str, *, hold: bool) -> Heads | None:
     """What the bundle shows. Held, nobody changes that until the transaction ends; others may hold it too."""
-    query = select(t.bundle).where(t.bundle.c.name == bundle_name)
+    columns = (t.bundle.c.head_version, t.bundle.c.head_seq, t.bundle.c.before_version)
+    query = select(*columns).where(t.bundle.c.name == bundle_name)
     row = session.execute(query.with_for_update(read=True) if hold else query).one_or_none()
     return Heads.from_row(row._mapping) if row is not None else None
 
@@ -61,6 +62,23 @@ def with_data(session: Session, bundle_name: str, versions: Collection[str]) -> 
         )
         found.update(session.scalars(query))
     return found
+
+
+def declared(session: Session, bundle_name: str) -> dict[str, Any]:
+    """The rules for declared inputs that are in force, with the version that they are of; or nothing."""
+    query = select(t.bundle.c.declared).where(t.bundle.c.name == bundle_name)
+    return dict(session.scalar(query) or {})
+
+
+def declare(session: Session, bundle_name: str, rules: Mapping[str, Any]) -> None:
+    """Put other rules for declared inputs into force."""
+    session.execute(update(t.bundle).where(t.bundle.c.name == bundle_name).values(declared=dict(rules)))
+
+
+def declare_at(session: Session, bundle_name: str, seq: int, rules: Mapping[str, Any]) -> bool:
+    """As :func:`declare`, while the bundle's head has this seq; False when it has moved on."""
+    query = update(t.bundle).where(t.bundle.c.name == bundle_name, t.bundle.c.head_seq == seq)
+    return bool(session.execute(query.values(declared=dict(rules))).rowcount)  # type: ignore[attr-defined]
 
 
 def hold(session: Session, bundle_name: str, *, now: datetime) -> None:

@@ -30,6 +30,15 @@ def _by_id(rows: Result[Any]) -> dict[str, ManagedDag]:
     return {row.dag_id: ManagedDag.from_row(row._mapping) for row in rows}
 
 
+def living(session: Session, dag_ids: Collection[str]) -> set[str]:
+    """Those of these Dags that are managed and not retired."""
+    found: set[str] = set()
+    for chunk in chunks(sorted(set(dag_ids))):
+        query = select(t.dag.c.dag_id).where(t.dag.c.dag_id.in_(chunk), t.dag.c.retired.is_(False))
+        found.update(session.scalars(query))
+    return found
+
+
 def add(
     session: Session, dag_id: str, *, bundle_name: str, relative_fileloc: str, track: Track = Track.AUTO
 ) -> bool:

@@ -53,6 +53,7 @@ bundle = Table(
     Column("settled_seq", Integer, nullable=False, default=0),
     Column("updated_at", UtcInstant, nullable=False),
     Column("before_version", VERSION),
+    Column("declared", PackedJson),
     comment="Where each bundle stands: its newest version, and the last of which all files are known.",
 )
 

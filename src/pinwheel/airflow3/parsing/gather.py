@@ -14,8 +14,7 @@ from pinwheel.airflow3.parsing.paths import BundlePaths, Spelling
 from pinwheel.airflow3.parsing.references import References
 from pinwheel.airflow3.parsing.runtime import installed_prefixes
 from pinwheel.airflow3.parsing.tracer import Tracer
-from pinwheel.core.facts import ParseFacts
-from pinwheel.core.inputs import WHOLE_TREE
+from pinwheel.core.facts import WHOLE_TREE, ParseFacts
 from pinwheel.core.static_facts import StaticFacts, import_time_impurities
 
 _MOST_ABSENT = 500

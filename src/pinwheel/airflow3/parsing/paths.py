@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 
-from pinwheel.core.inputs import BESIDE
+from pinwheel.core.facts import BESIDE
 
 _MOST_REPOSITORIES = 500
 _repositories: OrderedDict[str, str] = OrderedDict()

@@ -14,6 +14,7 @@ from enum import StrEnum
 from attrs import evolve, frozen
 
 from pinwheel.core.inputs import Inputs, matches
+from pinwheel.core.parse.declared import NOTHING, Declared
 from pinwheel.core.records import Parse
 
 
@@ -46,6 +47,8 @@ class Version:
     """Each of its files to its content id."""
     runtime: str
     """Fingerprint of what parses it."""
+    declared: Declared = NOTHING
+    """The declared inputs in force."""
 
 
 @frozen(kw_only=True)
@@ -147,7 +150,7 @@ def compare(version: Version, last: Mapping[str, LastParse], known: Collection[s
             others[path] = Why.NEVER
         elif parse.runtime != version.runtime:
             others[path] = Why.RUNTIME
-        elif not matches(parse.inputs, version.manifest):
+        elif not matches(parse.inputs, version.manifest, version.declared):
             others[path] = Why.CHANGED
         else:
             unchanged[path] = parse
@@ -182,7 +185,7 @@ def _usable(parse: Parse, path: str, version: Version) -> LastParse | None:
     if parse.relative_fileloc != path or parse.runtime != version.runtime or parse.impure:
         return None
     inputs = Inputs.from_json(parse.inputs)
-    if not matches(inputs, version.manifest):
+    if not matches(inputs, version.manifest, version.declared):
         return None
     return LastParse(parse_id=parse.id, inputs=inputs, runtime=parse.runtime, impure=False, error=parse.error)
 
