@@ -16,7 +16,16 @@ from pinwheel.airflow3.guarded import Boundary
 from pinwheel.airflow3.heads import Prepared
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.core.lined_yaml import MOST_BYTES, Wrong
-from pinwheel.core.parse.declared import FILE, NOTHING, Declared, Rule, declare, too_much, unknown_ids
+from pinwheel.core.parse.declared import (
+    FILE,
+    NOTHING,
+    Declared,
+    Rule,
+    declare,
+    too_many,
+    too_much,
+    unknown_ids,
+)
 from pinwheel.core.parse.pinwheel_yaml import Read, read
 from pinwheel.core.text import fit
 from pinwheel.store import bundles, dags
@@ -63,16 +72,22 @@ class Declarations:
         former = self.host.run(lambda session: bundles.declared(session, bundle_name))
         rules = before = tuple(Rule.from_json(rule) for rule in former.get("rules", ()))
         wrong, waits = list(found.wrong), False
+        declared: Declared | None = None
         if not wrong and found.rules != before:
             if why := too_much(found.rules, len(_repository(prepared))):
                 wrong.append(Wrong(1, why, "Begin them with the name of a folder"))
-            elif not (waits := bool(self._unknown(found.rules))):
-                rules = found.rules
-        changed = rules != before
+            else:
+                declared = _declare(found.rules, prepared)
+                wrong += [Wrong(line, why, "Declare fewer") for line, why in too_many(declared).items()]
+                waits = not wrong and bool(self._unknown(found.rules))
+                if not wrong and not waits:
+                    rules = found.rules
+        if declared is None or rules is not found.rules:
+            declared = _declare(rules, prepared)
         return InForce(
-            declared=_declare(rules, prepared),
+            declared=declared,
             root=root,
-            to_store=stored(rules, version) if changed else None,
+            to_store=stored(rules, version) if rules != before else None,
             own=() if wrong else found.rules,
             waits=waits,
             wrong=tuple(wrong),
