@@ -8,12 +8,14 @@ from attrs import evolve
 from pinwheel.core.inputs import Inputs, matches
 from pinwheel.core.parse.declared import (
     ANY,
+    MOST_FILES,
     MOST_LOOKS,
     NOTHING,
     Declared,
     Rule,
     declare,
     matching,
+    too_many,
     too_much,
     unknown_ids,
     why_no_pattern,
@@ -170,6 +172,14 @@ def test_too_many_comparisons_are_refused_beforehand() -> None:
     assert too_much(wide, MOST_LOOKS // 200) is None
     assert "200" in str(too_much(wide, MOST_LOOKS // 200 + 1))
     assert too_much([rule("dbt/**", ids=("a",))], 10**9) is None
+
+
+def test_a_rule_that_means_more_files_than_builds_can_keep_is_told_with_its_line() -> None:
+    many = {f"dbt/{n}.sql": "1" for n in range(MOST_FILES + 1)}
+    rules = [evolve(rule("dbt/**", ids=("a",)), line=7), rule("dbt/1*", ids=("a",))]
+    assert too_many(declare(rules, many)) == {7: "this rule means 5,001 files, and can mean 5,000"}
+    del many["dbt/0.sql"]
+    assert too_many(declare(rules, many)) == {}
 
 
 def test_an_id_without_a_dag_is_told_with_its_line() -> None:

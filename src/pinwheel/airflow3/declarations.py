@@ -23,6 +23,7 @@ from pinwheel.core.parse.declared import (
     Rule,
     declare,
     in_repository,
+    too_many,
     too_much,
     unknown_ids,
 )
@@ -69,15 +70,21 @@ class Declarations:
         former = self.host.run(lambda session: bundles.declared(session, bundle_name))
         rules = before = tuple(Rule.from_json(rule) for rule in former.get("rules", ()))
         wrong, waits = list(found.wrong), False
+        declared: Declared | None = None
         if not wrong and found.rules != before:
             if why := too_much(found.rules, len(_repository(prepared))):
                 wrong.append(Wrong(1, why, "Begin them with the name of a folder"))
-            elif not (waits := bool(self._unknown(found.rules))):
-                rules = found.rules
-        changed = rules != before
+            else:
+                declared = _declare(found.rules, prepared)
+                wrong += [Wrong(line, why, "Declare fewer") for line, why in too_many(declared).items()]
+                waits = not wrong and bool(self._unknown(found.rules))
+                if not wrong and not waits:
+                    rules = found.rules
+        if declared is None or rules is not found.rules:
+            declared = _declare(rules, prepared)
         return InForce(
-            declared=_declare(rules, prepared),
-            to_store=stored(rules, version) if changed else None,
+            declared=declared,
+            to_store=stored(rules, version) if rules != before else None,
             own=() if wrong else found.rules,
             waits=waits,
             wrong=tuple(wrong),

@@ -12,8 +12,8 @@ from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, as_json, counted, show_table, text
 from pinwheel.core.errors import InvalidInput, NotFound
-from pinwheel.core.lined_yaml import MOST_BYTES
-from pinwheel.core.parse.declared import FILE, Rule, matching
+from pinwheel.core.lined_yaml import MOST_BYTES, Wrong
+from pinwheel.core.parse.declared import FILE, Rule, declare, matching, too_many
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,16 +71,17 @@ def check(path: Path) -> dict[str, Any]:
             f"Cannot read {file}", found=f"{error.strerror or error}", remedy=f"Name a {FILE}, or its folder"
         ) from None
     told = read(data)
-    if told.wrong:
-        wrong = [{"line": one.line, "found": one.found, "remedy": one.remedy} for one in told.wrong]
-        lines = "".join(f"\n{file}:{one.line}: {one.found}. {one.remedy}".rstrip() for one in told.wrong)
+    paths = sorted(_files(file.parent)) if told.rules else []
+    many = too_many(declare(told.rules, dict.fromkeys(paths, "")))
+    if all_wrong := [*told.wrong, *(Wrong(line, why, "Declare fewer") for line, why in many.items())]:
+        wrong = [{"line": one.line, "found": one.found, "remedy": one.remedy} for one in all_wrong]
+        lines = "".join(f"\n{file}:{one.line}: {one.found}. {one.remedy}".rstrip() for one in all_wrong)
         raise InvalidInput(
             f"Cannot use {file}",
             found=lines,
             remedy="Until it is right, the rules of before stay in force",
             wrong=wrong,
         )
-    paths = sorted(_files(file.parent)) if told.rules else []
     return {"file": str(file), "rules": [_shown(rule, paths) for rule in told.rules]}
 
 

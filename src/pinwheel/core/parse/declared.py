@@ -26,6 +26,8 @@ ANY = ""
 """Stands for the Dag of a file of which nobody knows what Dags it has: it depends on all that is declared."""
 MOST_LOOKS = 10_000_000
 """Comparisons of a pattern that begins with a wildcard and a file's path: seconds."""
+MOST_FILES = 5_000
+"""Of a rule: their names are kept with each build, and their texts once."""
 
 Answers = Mapping[str, tuple[str, ...]]
 """By Dag a digest of the files declared for it (empty: none), then its tags."""
@@ -40,6 +42,8 @@ class Rule:
     """Patterns of paths from the repository's root; see :func:`why_no_pattern`."""
     lines: Mapping[str, int] = field(factory=dict, eq=False, repr=False)
     """Where each of the ids stands."""
+    line: int = field(default=1, eq=False, repr=False)
+    """Where it begins."""
 
     def selects(self, dag_id: str, tags: Collection[str]) -> bool:
         """Whether it is about this Dag; ids and globs add up, tags (any of them) narrow."""
@@ -154,6 +158,15 @@ def too_much(rules: Iterable[Rule], files: int) -> str | None:
         f"its patterns that begin with a wildcard are to be compared {looks:,} times "
         f"with one of the {files:,} files, and can be {MOST_LOOKS:,} times"
     )
+
+
+def too_many(declared: Declared) -> dict[int, str]:
+    """Which rules mean more files than builds can keep: the line of each, and what is found."""
+    return {
+        rule.line: f"this rule means {len(files):,} files, and can mean {MOST_FILES:,}"
+        for rule, files in zip(declared.rules, declared.files, strict=True)
+        if len(files) > MOST_FILES
+    }
 
 
 def unknown_ids(rules: Iterable[Rule], known: Collection[str]) -> dict[str, int]:

@@ -123,6 +123,7 @@ def _rule(document: Document, at: int, rule: DeclaredRule) -> Rule:
         dags=Selector(ids=tuple(rule.dags.ids), globs=tuple(rule.dags.globs), tags=tuple(rule.dags.tags)),
         files=tuple(rule.files),
         lines={dag_id: document.line((*place, number)) for number, dag_id in enumerate(rule.dags.ids)},
+        line=document.line(("inputs", at)),
     )
 
 
