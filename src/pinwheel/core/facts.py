@@ -39,19 +39,25 @@ class ParseFacts:
     """The recorded facts of one parse.
 
     Paths are posix, relative to the bundle's directory, sorted and unique; ``""`` in ``directories`` is the
-    bundle's directory itself.
+    bundle's directory itself. What lies beside it in the repository is written ``//lib/x.py``.
     """
 
     files: tuple[str, ...] = ()
     """Bundle files that the parse imported or opened, the Dag file among them."""
     statically: tuple[str, ...] = ()
-    """Bundle files that the parse did not touch but a task may: imported in function bodies, or named."""
+    """Bundle files that the parse did not touch but a task may: imported in function bodies, or named.
+
+    A folder of many files is one entry, with a slash at its end.
+    """
     directories: tuple[str, ...] = ()
     """Bundle directories whose names were listed."""
     absent: tuple[str, ...] = ()
     """Paths at which there was nothing, and where a new file would change what the parse or a task finds."""
     asked: tuple[str, ...] = ()
-    """Other paths of which it was asked whether, or what, they are: a file, a folder, nothing."""
+    """Other paths of which it was asked whether, or what, they are; files that were opened without an event.
+
+    ``/`` stands for the whole version: what was opened could not be told.
+    """
     impure: tuple[Mapping[str, str], ...] = ()
     """``{"kind": one of IMPURITY_KINDS, "detail": text}``; empty for a pure parse. Details hold no values."""
     skipped: tuple[str, ...] = ()

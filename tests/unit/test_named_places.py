@@ -1,0 +1,146 @@
+"""Which folders a text names, and which of them as a whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from pinwheel.core.named_places import folder_pieces
+from pinwheel.core.static_facts import StaticFacts, static_facts, text_references
+
+
+def whole(source: str) -> set[str]:
+    """The folders that count whole, with those that names hold which are used so."""
+    facts = static_facts(source)
+    held = {folder for name, folder in facts.holders.items() if name in facts.whole}
+    return {folder.removesuffix("*").rstrip("/") for folder in (*facts.folders, *held)}
+
+
+@pytest.mark.parametrize(
+    ("text", "folders"),
+    [
+        ("cd project && dbt run", {"project/"}),
+        ("cd /project && dbt run", set()),
+        ("make -C build all", {"build/"}),
+        ("dbt run --project-dir shop", {"shop/"}),
+        ("dbt run --profiles-dir=conf/dbt", {"conf/dbt/"}),
+        ("cat {{ base }}/scripts/x", {"scripts/x"}),
+        ("ls sql/*.sql", {"sql/"}),
+        ("%s/sql/%s.sql", {"sql/"}),
+        ("{}/sql/{}.sql", {"sql/"}),
+        ("/opt/airflow/dags/sql/", set()),
+        ("s3://bucket/raw/", set()),
+        ("https://example.org/a/b/", set()),
+        ("$HOME/dags/", set()),
+        ("~/dags/", set()),
+        ("./", set()),
+        ("a word about sql", set()),
+    ],
+)
+def test_folders_in_a_text(text: str, folders: set[str]) -> None:
+    assert set(folder_pieces(text)) == folders
+
+
+@pytest.mark.parametrize(
+    ("source", "folders"),
+    [
+        ("run(HERE / 'dbt')", {"dbt"}),
+        ("run(str((HERE / 'dbt').resolve()))", {"dbt"}),
+        ("run(os.path.join(HERE, 'dbt', 'shop'))", {"dbt/shop"}),
+        ("x = HERE / 'sql' / name", {"sql"}),
+        ("open(HERE / 'sql' / f'{name}.sql')", {"sql"}),
+        ("open(f'{HERE}/sql/{name}.sql')", {"sql"}),
+        ("open(f'{HERE}/sql/day_{name}.sql')", {"sql"}),
+        ("open(HERE + '/sql/' + name)", {"sql"}),
+        ("run(cwd='project')", {"project"}),
+        ("run(project_dir='project')", {"project"}),
+        ("run(cwd='/srv/project')", set()),
+        ("os.chdir('project')", {"project"}),
+        ("FileSystemLoader('templates')", {"templates"}),
+        ("PackageLoader('pages.shop')", {"pages/shop/templates"}),
+        ("files('package.data') / name", {"package/data"}),
+        ("import_module(f'steps.{name}')", {"steps"}),
+        ("import_module('steps.inner.' + name)", {"steps/inner"}),
+        # Held by a name
+        ("SQL = HERE / 'sql'\nrun(SQL)", {"sql"}),
+        ("SQL = HERE / 'sql'\nopen(SQL / name)", {"sql"}),
+        ("SQL = HERE / 'sql'\nSQL.glob('*')", {"sql"}),
+        ("SQL_DIR = 'sql'\nopen(os.path.join(HERE, SQL_DIR, name))", {"sql"}),
+        ("class S:\n    sql_dir = HERE / 'sql'\nlist(S.sql_dir.iterdir())", {"sql"}),
+        # Not whole
+        ("SQL = HERE / 'sql'\nopen(SQL / 'a.sql')", {"sql/a.sql"}),
+        ("SQL = HERE / 'sql'\nSQL.mkdir()", set()),
+        ("SQL = HERE / 'sql'", set()),
+        ("sys.path.insert(0, str(HERE / 'lib'))", set()),
+        ("LIB = HERE / 'lib'\nsys.path.append(LIB)", set()),
+        ("DAG(template_searchpath=[str(HERE / 'sql')])", set()),
+        ("Path('/srv') / 'sql'", set()),
+        ("', '.join(['sql', 'dbt'])", set()),
+        ("DAG(tags=['sql', 'dbt'])", set()),
+        ("'''sql/'''", set()),
+    ],
+)
+def test_folders_that_code_uses_as_a_whole(source: str, folders: set[str]) -> None:
+    exact = {folder for folder in whole(source) if "." not in folder.rpartition("/")[2]}
+    assert exact == {folder for folder in folders if "." not in folder}
+
+
+def test_a_folder_that_another_file_uses_is_told_by_name() -> None:
+    held = static_facts("SQL_DIR = HERE / 'sql'")
+    assert held.holders == {"SQL_DIR": "sql"} and held.whole == ()
+    assert "SQL_DIR" in static_facts("from places import SQL_DIR\nopen(SQL_DIR / name)").whole
+    assert "SQL_DIR" in static_facts("import places\nopen(places.SQL_DIR / name)").whole
+    assert "SQL_DIR" not in static_facts("from places import SQL_DIR\nopen(SQL_DIR / 'a.sql')").whole
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("open(HERE / 'sql' / 'a.sql')", {"sql/a.sql"}),
+        ("SQL = HERE / 'sql'\nopen(SQL / 'a.sql')", {"sql/a.sql"}),
+        ("pkgutil.get_data('package', 'a/b.sql')", {"package/a/b.sql"}),
+        ("Path(__file__).with_suffix('.sql')", {"{stem}.sql"}),
+        ("__file__.replace('.py', '.sql')", {"{stem}.sql"}),
+        ("os.path.splitext(__file__)[0] + '.sql'", {"{stem}.sql"}),
+        ("f'{path.stem}.sql'", {"{stem}.sql"}),
+        ("f('sh bin/run now')", {"bin/run"}),
+        ("HERE / '.env'", {".env"}),
+    ],
+)
+def test_names_that_are_put_together(source: str, names: set[str]) -> None:
+    assert names <= set(static_facts(source).strings)
+
+
+def test_modules_of_computed_names() -> None:
+    assert static_facts("PARTS = {'run': '.impl'}\nimport_module(PARTS[name], __name__)").modules == (
+        ".impl",
+        "run",
+    )
+    assert static_facts("import_module(f'.{name}', __name__)").modules == (".*",)
+    assert static_facts("x = 'impl'\nimport_module('a.b')").modules == ()
+
+
+def test_a_calculation_is_no_path() -> None:
+    facts = static_facts("x = total / count / 2\ny = (a / b).resolve(c)\nz = -x / 'a'")
+    assert facts.folders == ()
+
+
+def test_a_text_names_folders_with_a_slash() -> None:
+    assert set(text_references("tables: tables/\nquery: sql/q.sql")) == {"tables/", "sql/q.sql"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "Path()",
+        "HERE.joinpath()",
+        "os.path.join(*parts)",
+        "f''",
+        "f'{x}'",
+        "a = b = HERE / 'x'",
+        "x: Path = HERE / 'y'",
+    ],
+)
+def test_odd_code_is_read(source: str) -> None:
+    facts = static_facts(source)
+    assert facts.readable
+    assert StaticFacts.from_json(facts.to_json()) == facts
