@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from attrs import field, frozen
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.errands import Errands, Unfinished
 from pinwheel.core.errors import HostError, RefusedVersion
+from pinwheel.core.inputs import tree_id
 from pinwheel.core.text import storable
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,13 @@ class Head:
     path: Path
     manifest: Mapping[str, str]
     """Each file to its content id."""
+    changed: Collection[str] = field(default=(), repr=False)
+    """Paths in which it differs from the head before, as far as this processor took both in."""
+
+    @property
+    def tree(self) -> str:
+        """Of all its files; empty: they are not known."""
+        return tree_id(self.manifest) if self.manifest else ""
 
 
 @frozen(kw_only=True)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow.models.dagcode import DagCode
+from attrs import evolve
 
 from pinwheel.airflow3.heads import Head, read_below
 from pinwheel.airflow3.parsing import current_runtime, take_facts
 from pinwheel.core.build import BuildContent, digest_of, label_of, with_placeholder
 from pinwheel.core.facts import ParseFacts
-from pinwheel.core.inputs import Inputs, inputs_of
+from pinwheel.core.inputs import WHOLE_TREE, Inputs, inputs_of
 from pinwheel.services.making import ParsedFile
 
 _WARNING = {"dag_id", "warning_type", "message"}
@@ -21,13 +22,18 @@ NO_RESULT = (
 )
 
 
-def parsed_file(head: Head, path: str, proc: Any, seconds: float) -> ParsedFile:
-    """Make the registration of one finished parse in the bundle version that *head* names."""
+def parsed_file(head: Head, path: str, proc: Any, seconds: float, *, always: bool = False) -> ParsedFile:
+    """Make the registration of one finished parse in the bundle version that *head* names.
+
+    *always*: the file depends on more than can be seen, so it is to be parsed in each other tree.
+    """
     result = proc.parsing_result
     if result is None:
         return broken_file(head, path, NO_RESULT)
     facts = take_facts(result)
     inputs = inputs_of(facts, head.manifest) if facts else _everything(head)
+    if always:
+        inputs = evolve(inputs, asked={**inputs.asked, WHOLE_TREE: head.tree})
     used = {name: digest for name, digest in inputs.files.items() if digest}
     runtime = current_runtime()
     impure = list(facts.impure) if facts else [{"kind": "unknown", "detail": "the parse was not traced"}]
@@ -57,6 +63,7 @@ def parsed_file(head: Head, path: str, proc: Any, seconds: float) -> ParsedFile:
         runtime_details=runtime.details,
         seconds=seconds,
         unversioned_dags=frozenset(opted_out),
+        tree=head.tree,
         read_source=lambda name, digest: texts.get(name) or _source(head, name),
     )
 
@@ -125,6 +132,7 @@ def broken_file(head: Head, path: str, error: str) -> ParsedFile:
         contents=(),
         errors={path: error},
         impure=[{"kind": "unknown", "detail": "the parse did not finish"}],
+        tree=head.tree,
         runtime=runtime.fingerprint,
         runtime_details=runtime.details,
     )
