@@ -41,9 +41,8 @@ LATE = 0.1
 
 
 class Verification(DagFileInfo):
-    """A file that is parsed to verify it: another entry than the file's own and than its callbacks'.
-
-    Two of them are equal to each other only, as dataclasses compare.
+    """A file that is parsed to verify it: another entry than the file's own, and than its callbacks' of the
+    same version. Dataclasses of two classes are never equal.
     """
 
 
