@@ -73,6 +73,7 @@ VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (bundles.RefusedVersion, bundle_schemas.BundleRefusedVersion),
     (bundles.BundleFault, bundle_schemas.BundleFault),
     (bundles.LeftOut, bundle_schemas.BundleLeftOut),
+    (bundles.Unverified, bundle_schemas.BundleUnverified),
     (bundles.Problem, schemas.BundleProblem),
     (bundles.Troubled, schemas.TroubledBundle),
     (clearing.Preview, history_schemas.Preview),

@@ -11,17 +11,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from sqlalchemy import update
 
 from harness.life import Life
 from harness.prebuilt import Prebuilt, Text
 from harness.seed import Seeder
 from pinwheel.core.release import Verb
-from pinwheel.services import adopt, change, duplicates, faults, upkeep
+from pinwheel.services import adopt, change, duplicates, faults, register, upkeep
 from pinwheel.services.backfill import backfill
+from pinwheel.services.making import Missed
 from pinwheel.services.ports import BackfillWish
 from pinwheel.services.trigger import clear, trigger
 from pinwheel.store import tables as t
+from pinwheel.store import verification
 
 TRACEBACK = "Traceback\nSyntaxError: oops"
 DAG = """
@@ -70,6 +73,7 @@ class Everything:
         self._unsteady_and_gone()
         self._drift(folder)
         self._faults()
+        self._verification()
 
     def do(self, verb: Verb, *dag_ids: str, **more: Any) -> None:
         change.apply(self.host, change.Change(verb=verb, dag_ids=dag_ids or ("d",), actor="ada", **more))
@@ -152,3 +156,19 @@ class Everything:
         faults.record(self.host, bundle_name=faults.PROCESSOR, place="loop", error="ValueError: x")
         left_out = [{"path": "out", "reason": "a link that leaves the repository"}]
         self.host.run(lambda s: s.execute(update(t.bundle_version).values(left_out=left_out)))
+
+    def _verification(self) -> None:
+        """It has found something, and has a file to look at yet."""
+        pusher = Prebuilt()
+        pusher.push({"foreign": None})
+        pusher.push({"foreign": Text("plain", 3)})
+        version, seq = pusher.advance([])
+        found = pusher.parsed("foreign", version=version, seq=seq, text=Text("daily", 3))
+        register.register(self.host, evolve(found, tree="t", missed=Missed(paths=("conf/a.yaml",), of=30)))
+        broken = pusher.parsed("foreign", version=version, seq=seq, text=None)
+        register.register(self.host, evolve(broken, missed=Missed(paths=("conf/a.yaml",), of=1)))
+        register.register(self.host, evolve(found, path="no_dags.py", contents=()))
+        self.host.run(lambda s: s.execute(update(t.bundle_version).values(tree="another")))
+        self.host.run(
+            lambda s: verification.put_budget(s, share=0.05, level=-1, mean=0.2, now=self.host.now())
+        )

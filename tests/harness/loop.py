@@ -155,10 +155,13 @@ def processor_loop(
     storage: Path,
     *bundles: Any,
     only: list[str] | None = None,
+    verify: float = 0.0,
+    slots: int = 2,
 ) -> Iterator[Loop]:
     """A loop over these bundles (see :mod:`harness.bundles`), its files below *storage*.
 
-    With *only* it is a processor of these bundles (``--bundle-name``).
+    With *only* it is a processor of these bundles (``--bundle-name``). *verify* is the budget of
+    verification, which is off else: most tests count parses.
     """
     from airflow.dag_processing.bundles import base, manager
 
@@ -171,7 +174,9 @@ def processor_loop(
             "BUNDLE_REFRESH_CHECK_INTERVAL": "0",
             "MIN_FILE_PROCESS_INTERVAL": "2",
             "DAG_FILE_PROCESSOR_TIMEOUT": "20",
+            "PARSING_PROCESSES": str(slots),
         },
+        "PINWHEEL": {"VERIFY_BUDGET": str(verify)},
         "SCHEDULER": {"PARSING_CLEANUP_INTERVAL": "0"},
         "LOGGING": {
             "BASE_LOG_FOLDER": str(storage / "logs"),

@@ -18,7 +18,7 @@ from harness.operations import World
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel.core.release import Verb
 from pinwheel.services import trigger, uninstall, upkeep
-from pinwheel.store import bundles
+from pinwheel.store import bundles, files
 from pinwheel.store.tables import VERSION_TABLE, metadata
 from pinwheel.store.types import pack
 
@@ -253,6 +253,40 @@ def test_declared_inputs_go_with_the_way_back_to_0005_and_all_else_of_a_bundle_s
         assert pusher.host.run(lambda session: bundles.declared(session, name)) == {}, (
             "until the next version"
         )
+    database.drop()
+
+
+def test_files_wait_for_their_first_verification_from_when_they_were_parsed(source: Any) -> None:
+    """On the way down nothing is lost but what was verified, and in which tree."""
+    from alembic import command
+
+    from pinwheel.store import verification
+
+    database = source.create()
+    with bound_airflow(database):
+        pusher = Prebuilt()
+        pusher.push({"a": Text(), "b": Text()})
+        verified = {"seq": 1, "tree": "t", "now": pusher.host.now()}
+        for path in ("a.py", "b.py"):
+            pusher.host.run(lambda s, path=path: verification.mark(s, "prebuilt", path, **verified))
+        assert pusher.host.run(lambda s: verification.unverified(s, "prebuilt", "t")) == []
+        assert len(pusher.host.run(lambda s: verification.unverified(s, "prebuilt", "other"))) == 2
+        pusher.host.run(
+            lambda s: verification.put_budget(s, share=0.05, level=-1.0, mean=0.1, now=pusher.host.now())
+        )
+    before = database.rows("SELECT relative_fileloc, seq, parse_id, parsed_at FROM pinwheel_file")
+    with manager(database) as ours:
+        ours.downgrade("0005")
+        assert "pinwheel_budget" not in tables(database)
+        command.upgrade(ours.get_alembic_config(), "head")
+    assert database.rows("SELECT relative_fileloc, seq, parse_id, parsed_at FROM pinwheel_file") == before
+    with bound_airflow(database):
+        waiting = pusher.host.run(lambda s: verification.unverified(s, "prebuilt", "t"))
+        assert {row.relative_fileloc for row in waiting} == {"a.py", "b.py"}
+        known = pusher.host.run(lambda s: files.of_bundle(s, "prebuilt"))
+        assert {row.verified_at for row in known.values()} == {row.parsed_at for row in known.values()}
+        assert {(row.verified_seq, row.always, row.unstable) for row in known.values()} == {(1, None, False)}
+        assert pusher.host.run(verification.budget) is None
     database.drop()
 
 

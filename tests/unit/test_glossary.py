@@ -14,6 +14,7 @@ from pinwheel.core.parse.plan import Why
 from pinwheel.core.release import Kind, Track, Verb
 from pinwheel.core.run.binding import BoundBy
 from pinwheel.core.why_held import HoldKind
+from pinwheel.store import verification
 
 ROOT = Path(__file__).parents[2]
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
@@ -36,7 +37,7 @@ def test_the_glossary_has_each_value_of_an_enum_once_and_no_other(enum: type[Str
 
 
 def test_the_glossary_has_each_lease() -> None:
-    leases = {keeper.UPKEEP, keeper.PRUNING, keeper.RETIRING}
+    leases = {keeper.UPKEEP, keeper.PRUNING, keeper.RETIRING, verification.BUDGET}
     assert set(quoted(cells("Leases", 0))) == leases
 
 

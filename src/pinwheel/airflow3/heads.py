@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ from pinwheel.airflow3.errands import Errands, Unfinished
 from pinwheel.airflow3.parsing.paths import remember_repository
 from pinwheel.core.errors import HostError, RefusedVersion
 from pinwheel.core.facts import BESIDE
+from pinwheel.core.inputs import tree_id
 from pinwheel.core.parse.declared import NOTHING, Declared
 from pinwheel.core.text import storable
 
@@ -53,6 +54,13 @@ class Head:
     """Each file to its content id."""
     declared: Declared = NOTHING
     """The declared inputs in force."""
+    changed: Collection[str] = field(default=(), repr=False)
+    """Paths in which it differs from the head before, as far as this processor took both in."""
+
+    @property
+    def tree(self) -> str:
+        """Of all its files; empty: they are not known."""
+        return tree_id(self.manifest) if self.manifest else ""
 
 
 @frozen(kw_only=True)

@@ -17,9 +17,10 @@ from pinwheel.airflow3.heads import Head, HeadView, Prepared, about_version
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.parsing import current_runtime
 from pinwheel.core.errors import RefusedVersion
-from pinwheel.core.inputs import Inputs, matches
+from pinwheel.core.inputs import Inputs, matches, tree_id
 from pinwheel.core.parse.declared import Declared, Rule
 from pinwheel.core.parse.plan import Compared, KnownFile, LastParse, Plan, Version, compare, plan
+from pinwheel.core.parse.verify import changed_paths
 from pinwheel.core.records import DagFile
 from pinwheel.core.text import storable
 from pinwheel.services import faults, register, taking
@@ -30,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 REFUSED_VERSION = "(refused version)"
 """What stands for a file where the import error is that of a whole version."""
+MOST_CHANGED = 200
+"""Changed paths of a version that are remembered, to begin its verification near them."""
 KEPT_PATHS = 20
 """Directories of earlier versions, per bundle, from which a parse may still be on its way."""
 
@@ -56,6 +59,7 @@ class Intake:
         self.list_files = list_files
         self.heartbeat = heartbeat
         self._taken = taken
+        self._always: dict[str, dict[str, str]] = {}
         self._plans: dict[str, Plan] = {}
         self._refused: dict[str, tuple[str | None, str]] = {}
         self._shown: dict[str, str] = {}
@@ -114,7 +118,11 @@ class Intake:
                 bundle_name=bundle_name,
                 version=prepared.version,
                 path=str(prepared.path),
-                about={"version_data": prepared.version_data, **prepared.about},
+                about={
+                    "version_data": prepared.version_data,
+                    "tree": tree_id(prepared.manifest) if prepared.manifest else None,
+                    **prepared.about,
+                },
                 files=paths,
                 unchanged=unchanged,
                 declared=in_force.to_store,
@@ -130,6 +138,7 @@ class Intake:
             path=prepared.path,
             manifest=prepared.manifest,
             declared=in_force.declared,
+            changed=self._changed(bundle_name, prepared),
         )
         planned = self._plan(head, compared.without(taken_in.stale))
         # From here on nothing fails: the version is the head for this processor too.
@@ -211,6 +220,15 @@ class Intake:
         """What a parse of the file in this version gave."""
         self.known[bundle_name, path] = KnownFile(seq=seq, inputs=inputs, impure=impure, error=error)
 
+    def is_always(self, bundle_name: str, path: str, manifest: Mapping[str, str]) -> bool:
+        """Whether the file, as it is there, is to be parsed in each new tree."""
+        content = self._always.get(bundle_name, {}).get(path)
+        return content is not None and content == manifest.get(path)
+
+    def always(self, bundle_name: str, path: str, content: str) -> None:
+        """From now on the file is parsed in each new tree, while this is its content."""
+        self._always.setdefault(bundle_name, {})[path] = content
+
     # -- inside -------------------------------------------------------------------------------------------
 
     def _refuse(self, bundle_name: str, version: str, said: str) -> None:
@@ -262,6 +280,7 @@ class Intake:
         """The files of a version that is to be taken in, by what their last parses read."""
         runtime = current_runtime().fingerprint
         rows = self.host.run(lambda s: files.of_bundle(s, bundle_name))
+        self._always[bundle_name] = {path: row.always for path, row in rows.items() if row.always}
         return compare(
             Version(files=paths, manifest=prepared.manifest, runtime=runtime, declared=declared),
             self._last_parses(bundle_name, rows, runtime),
@@ -273,7 +292,8 @@ class Intake:
         name = head.bundle_name
         contents = set(compared.contents.values())
         earlier = self.host.run(lambda s: files.earlier_parses(s, name, contents))
-        planned = plan(compared, earlier, seq=head.seq)
+        always = {path for path in compared.contents if self.is_always(name, path, head.manifest)}
+        planned = plan(compared, earlier, seq=head.seq, always=always)
         taken = register.reuse_all(
             self.host,
             bundle_name=name,
@@ -312,6 +332,12 @@ class Intake:
             for path, row in rows.items()
             if row.parse_id is not None and row.parse_id in inputs
         }
+
+    def _changed(self, bundle_name: str, prepared: Prepared) -> frozenset[str]:
+        before = self.heads.get(bundle_name)
+        if before is None or before.version == prepared.version:
+            return frozenset(before.changed) if before is not None else frozenset()
+        return frozenset(changed_paths(before.manifest, prepared.manifest)[:MOST_CHANGED])
 
     def _know(self, bundle_name: str, planned: Plan) -> None:
         for path, known in planned.known(self.files_of(bundle_name)).items():

@@ -84,6 +84,16 @@ PRIVATE_NAMES: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "airflow.dag_processing.manager",
+        "DagFileProcessorManager._start_new_processes(self)",
+        "processor.py: a verification makes way for what waits for a slot",
+    ),
+    (
+        "airflow.dag_processing.manager",
+        "DagFileProcessorManager._parallelism",
+        "processor.py: whether there is a slot for a verification",
+    ),
+    (
+        "airflow.dag_processing.manager",
         "DagFileProcessorManager._get_team_name(self, bundle_name)",
         "processor.py: metrics carry the team as Airflow's do",
     ),

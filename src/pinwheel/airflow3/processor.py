@@ -11,6 +11,7 @@ behind a boundary (:mod:`guarded`).
 
 from __future__ import annotations
 
+import signal
 import time
 from collections import OrderedDict
 from datetime import datetime
@@ -42,9 +43,11 @@ from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.intake import REFUSED_VERSION, Intake
 from pinwheel.airflow3.keeper import Keeper
 from pinwheel.airflow3.parsing import TracingProcess
+from pinwheel.airflow3.parsing.handover import cpu_seconds_of as cpu_seconds_told
 from pinwheel.airflow3.results import NO_RESULT, broken_file, parsed_file, timed_out_file
 from pinwheel.airflow3.unmade import Unmade
 from pinwheel.airflow3.unmanaged import Unmanaged
+from pinwheel.airflow3.verifier import Verification, Verifier, cpu_seconds_of
 from pinwheel.core.inputs import Inputs
 from pinwheel.core.parse.declared import declare, in_repository
 from pinwheel.core.parse.plan import Done, Pace, Why, due
@@ -89,8 +92,9 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             self.boundary,
             list_files=super()._find_files_in_bundle,
             heartbeat=lambda: self.heartbeat(),  # Airflow sets it after this.
-            taken=self.keeper.bundle_advanced,
+            taken=self._taken,
         )
+        self.verifier = Verifier(self.host, self.intake, older_manifest=self._older_manifest)
         self.unmade = Unmade(self.boundary, self.intake.view)
         self._asked: dict[str, float] = {}
         self._errands = Errands(wait=1.0)
@@ -105,6 +109,10 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         """The version that the loop works on; None where there is none."""
         head = self.heads.get(bundle_name)
         return head.version if head is not None else None
+
+    def _taken(self, bundle_name: str) -> None:
+        self.keeper.bundle_advanced(bundle_name)
+        self.verifier.wake()
 
     # Before the loop
 
@@ -142,6 +150,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
     def after_run(self) -> None:
         super().after_run()
         self.keeper.end()
+        self.verifier.end()
 
     # Bundles
 
@@ -273,7 +282,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         super().prepare_file_queue(known_files=stock)
         queue: list[DagFileInfo] = []
         now = timezone.utcnow()
-        running = {info.presence_key for info in self._processors}
+        running = {info.presence_key for info in self._processors if not isinstance(info, Verification)}
         stats = {info.presence_key: stat for info, stat in self._file_stats.items()}
         for name, infos in known_files.items():
             head = self.heads.get(name)
@@ -286,6 +295,35 @@ class PinwheelProcessorManager(DagFileProcessorManager):
                 ]
         queue.sort(key=lambda info: str(info.rel_path))
         self._add_files_to_queue(queue, mode="back")
+        if not self._file_queue and self.max_runs <= 0 and len(self._processors) < self._parallelism:
+            self._part("verify", self._verify)
+
+    def _verify(self) -> None:
+        at_work = self.verifier.at_work
+        if at_work is not None and at_work not in self._processors:
+            self.verifier.put_back(at_work)
+        verification = self.verifier.next()
+        if verification is not None:
+            self._add_files_to_queue([verification], mode="back")
+
+    @guarded(_nothing)
+    def _start_new_processes(self) -> None:
+        """No real parse waits for a verification."""
+        if any(not isinstance(info, Verification) for info in self._file_queue):
+            for info in [info for info in self._file_queue if isinstance(info, Verification)]:
+                del self._file_queue[info]
+                self.verifier.put_back(info)
+            if len(self._processors) >= self._parallelism:
+                for info in [info for info in self._processors if isinstance(info, Verification)]:
+                    self._stop_verifying(info)
+        super()._start_new_processes()
+
+    def _stop_verifying(self, verification: Verification) -> None:
+        process = self._processors.pop(verification)
+        used = cpu_seconds_of(process)
+        process.kill(signal.SIGKILL)
+        process.close()
+        self.verifier.put_back(verification, used)
 
     def _due(self, head: Head, info: DagFileInfo, stat: DagFileStat | None, now: datetime) -> Why | None:
         known = self.intake.known.get((head.bundle_name, str(info.rel_path)))
@@ -319,6 +357,9 @@ class PinwheelProcessorManager(DagFileProcessorManager):
 
     @guarded(_nothing, bundle=lambda file, *_, **__: file.bundle_name)
     def handle_parsing_result(self, file: DagFileInfo, proc: Any, **kwargs: Any) -> None:
+        if isinstance(file, Verification):
+            self._verified(file, proc)
+            return
         if file.bundle_name not in self.heads:
             place = (file.bundle_name, str(file.rel_path))
             if proc.parsing_result is None and not proc.had_callbacks:
@@ -383,13 +424,35 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             self.arrivals.add(broken_file(at, path, proc.error))
             return
         try:
-            parsed = parsed_file(at, path, proc, seconds)
+            always = self.intake.is_always(name, path, at.manifest)
+            parsed = parsed_file(at, path, proc, seconds, always=always)
         except Exception as error:
             self.log.warning(
                 "The parse of %s in bundle %s can not be used", visible(path), name, exc_info=True
             )
             parsed = broken_file(at, path, f"What this file's parse gave can not be used: {describe(error)}.")
         self.arrivals.add(parsed)
+
+    def _verified(self, verification: Verification, proc: Any) -> None:
+        """Take the result of a verification. Its file's own statistics stay as they are."""
+        seconds = time.monotonic() - proc.start_time
+        told = cpu_seconds_told(proc.parsing_result)
+        used = told if told is not None else seconds
+        name, version, seq = self.intake.at(str(verification.bundle_path))
+        head = self.heads[name]
+        if isinstance(proc, FailedStart):
+            self.verifier.gave_up(verification, 0.0)
+        elif (head.version, head.seq) != (version, seq):
+            self.verifier.put_back(verification, used)
+        else:
+            try:
+                parsed = parsed_file(head, str(verification.rel_path), proc, seconds)
+            except Exception:
+                self.verifier.gave_up(verification, used)
+                raise
+            found = self.verifier.take(verification, head, parsed, used)
+            if found is not None:
+                self.arrivals.add(found)
 
     def _is_coming(self, bundle_name: str, path: str) -> bool:
         """Whether this Dag file of the newest version is still to be parsed; if so, it is parsed next."""
@@ -400,7 +463,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         def find(infos: Any) -> DagFileInfo | None:
             return next((i for i in infos if (i.bundle_name, str(i.rel_path)) == (bundle_name, path)), None)
 
-        if find(self._processors) is not None:
+        if find(info for info in self._processors if not isinstance(info, Verification)) is not None:
             return True
         queued = find(self._file_queue)
         if queued is not None:
@@ -435,9 +498,13 @@ class PinwheelProcessorManager(DagFileProcessorManager):
     @guarded(_nothing)
     def _kill_timed_out_processors(self) -> None:
         before = dict(self._processors)
+        used = {i: cpu_seconds_of(p) for i, p in before.items() if isinstance(i, Verification)}
         super()._kill_timed_out_processors()
         for file in before.keys() - self._processors.keys():
-            if file.bundle_name in self.heads and not before[file].had_callbacks:
+            if isinstance(file, Verification):
+                self._file_stats.pop(file, None)
+                self.verifier.gave_up(file, used[file])
+            elif file.bundle_name in self.heads and not before[file].had_callbacks:
                 name, version, seq = self.intake.at(str(file.bundle_path))
                 head = self.heads[name]
                 if head.version == version:

@@ -25,8 +25,11 @@ NO_RESULT = (
 )
 
 
-def parsed_file(head: Head, path: str, proc: Any, seconds: float) -> ParsedFile:
-    """Make the registration of one finished parse in the bundle version that *head* names."""
+def parsed_file(head: Head, path: str, proc: Any, seconds: float, *, always: bool = False) -> ParsedFile:
+    """Make the registration of one finished parse in the bundle version that *head* names.
+
+    *always*: the file depends on more than can be seen, so it is to be parsed in each other tree.
+    """
     result = proc.parsing_result
     if result is None:
         return broken_file(head, path, NO_RESULT)
@@ -37,6 +40,8 @@ def parsed_file(head: Head, path: str, proc: Any, seconds: float) -> ParsedFile:
         # What else the file should give, nobody knows
         tags[ANY] = ()
     inputs = evolve(inputs, declared=head.declared.answers(tags))
+    if always:
+        inputs = evolve(inputs, asked={**inputs.asked, WHOLE_TREE: head.tree})
     used = {name: digest for name, digest in inputs.files.items() if digest}
     runtime = current_runtime()
     impure = list(facts.impure) if facts else [{"kind": "unknown", "detail": "the parse was not traced"}]
@@ -66,6 +71,7 @@ def parsed_file(head: Head, path: str, proc: Any, seconds: float) -> ParsedFile:
         runtime_details=runtime.details,
         seconds=seconds,
         unversioned_dags=frozenset(opted_out),
+        tree=head.tree,
         read_source=lambda name, digest: texts.get(name) or _source(head, name),
     )
 
@@ -148,6 +154,7 @@ def broken_file(head: Head, path: str, error: str) -> ParsedFile:
         contents=(),
         errors={path: error},
         impure=[{"kind": "unknown", "detail": "the parse did not finish"}],
+        tree=head.tree,
         runtime=runtime.fingerprint,
         runtime_details=runtime.details,
     )

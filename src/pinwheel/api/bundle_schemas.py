@@ -39,6 +39,15 @@ class BundleLeftOut(_Answer):
     reason: str
 
 
+class BundleUnverified(_Answer):
+    """Files that were judged unchanged, and that nobody has parsed in the tree of the head yet."""
+
+    files: int
+    since: Moment = Field(description="When the longest unverified one was last parsed or verified.")
+    version: str | None = Field(description="The oldest version that is not verified for it.")
+    done_at: Moment = Field(description="When all are verified, if nothing changes; an estimate.")
+
+
 class Bundle(_Answer):
     name: str
     state: BundleState
@@ -55,6 +64,10 @@ class Bundle(_Answer):
     faults: list[BundleFault] = Field(description="What failed and has not worked since.")
     left_out: list[BundleLeftOut] | None = Field(
         description="Entries of the head that are not part of the version; null when you may not know them."
+    )
+    unverified: BundleUnverified | None = Field(
+        description="How far the verification of files that were judged unchanged is; null: all are "
+        "verified, or it is off."
     )
 
 

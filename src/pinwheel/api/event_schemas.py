@@ -54,7 +54,17 @@ class Event(_Answer):
     )
     digest: str | None = None
     replaced_digest: str | None = Field(None, description="Of a folded build: what its content was before.")
-    attributes: list[str] | None = Field(None, description="Of an unstable Dag: what differs at each parse.")
+    attributes: list[str] | None = Field(
+        None,
+        description="Of an unstable Dag: what differs at each parse; of a missed dependency: what differs "
+        "since.",
+    )
+    paths: list[str] | None = Field(
+        None,
+        description="Of a missed dependency: what changed in the bundle since the file was last parsed or "
+        "verified, at most 20 paths.",
+    )
+    changed: int | None = Field(None, description="How many paths that are in all.")
     count: int | None = Field(
         None, description="Of a folded build: so often another parse of the same files gave another Dag."
     )

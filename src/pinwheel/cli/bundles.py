@@ -11,6 +11,7 @@ from pinwheel.cli.context import Context
 from pinwheel.cli.output import (
     Column,
     badges,
+    counted,
     first_line,
     short_time,
     short_version,
@@ -69,6 +70,7 @@ def render(console: Console, found: View) -> None:
     if shown:
         show_table(console, COLUMNS, shown)
     show_problems(console, found)
+    show_unverified(console, found)
     for row in found["bundles"]:
         _show_more(console, row)
 
@@ -101,6 +103,21 @@ def show_problems(console: Console, found: View, names: Collection[str | None] |
     """Draw what is wrong, each with its reason."""
     for what, why in problems_of(found, names):
         console.print(text(what, "bold red") + text(f": {why}", "red"), soft_wrap=True)
+
+
+def show_unverified(console: Console, found: View, names: Collection[str | None] | None = None) -> None:
+    """Draw how far verification is."""
+    for row in found["bundles"]:
+        unverified = row["unverified"]
+        if unverified and (names is None or row["name"] in names):
+            files = counted(unverified["files"], "file")
+            at = f" at {short_version(unverified['version'])}" if unverified["version"] else ""
+            since, done_at = short_time(unverified["since"]), short_time(unverified["done_at"])
+            told = (
+                f"Bundle {row['name']}: {files} judged unchanged and not verified yet, the oldest{at} since "
+                f"{since}; done at about {done_at}"
+            )
+            console.print(text(told, "dim"), soft_wrap=True)
 
 
 def _show_more(console: Console, row: View) -> None:

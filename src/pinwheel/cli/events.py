@@ -20,6 +20,7 @@ _STYLES = {
     "pin": "magenta",
     "unpin": "magenta",
     "unstable": "yellow",
+    "missed": "yellow",
 }
 
 COLUMNS = (
@@ -82,10 +83,17 @@ def render(console: Console, rows: list[dict[str, Any]]) -> None:
                 text(row["dag_id"] or row["bundle"], "bold"),
                 text(row["actor"]),
                 text(change_of(row)),
-                text(first_line(row["reason"]) or last_line(row.get("error"))),
+                text(first_line(row["reason"]) or last_line(row.get("error")) or _changed(row)),
             )
         )
     show_table(console, COLUMNS, shown)
+
+
+def _changed(row: dict[str, Any]) -> str:
+    """What changed in the bundle before a missed dependency was found."""
+    paths = row.get("paths") or []
+    more = (row.get("changed") or 0) - len(paths)
+    return f"changed: {', '.join(paths)}{f' and {more} more' if more > 0 else ''}" if paths else ""
 
 
 def change_of(row: dict[str, Any]) -> str:
@@ -96,6 +104,9 @@ def change_of(row: dict[str, Any]) -> str:
         return f"{days} on build {after}" if after is not None else days
     if row["kind"] == "reject":
         return f"build {row['rejected']}"
+    if row["kind"] == "missed":
+        what = f"build {after}" if after is not None else ""
+        return ": ".join(part for part in (what, ", ".join(row.get("attributes") or ())) if part)
     if row["kind"] == "lift":
         return str(row.get("message") or "")
     if row.get("run_id"):

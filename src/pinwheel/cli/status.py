@@ -49,6 +49,7 @@ def run(context: Context) -> None:
     def draw(console: Console) -> None:
         render(console, rows, troubled(found), selected=not selector.empty)
         bundles.show_problems(console, found, names)
+        bundles.show_unverified(console, found, names)
 
     context.emit(rows, draw)
     if context.args.output != "table":

@@ -32,6 +32,8 @@ class EventKind(StrEnum):
     """Two parses of the same inputs gave different Dags."""
     FOLDED = "folded"
     """Parses of the same inputs gave other forms of an unstable build: one event, which counts them."""
+    MISSED = "missed"
+    """A verification found that a Dag depends on something that changed unseen; it is in effect since."""
     DUPLICATE = "duplicate"
     """A file holds a Dag that another place defines."""
     DRIFT = "drift"

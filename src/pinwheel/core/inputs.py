@@ -95,6 +95,20 @@ class Inputs:
     def _used(self) -> list[tuple[str, str]]:
         return sorted((path, content) for path, content in self.files.items() if content is not None)
 
+    @property
+    def of_its_tree(self) -> bool:
+        """Whether another tree is another question, whatever is in it."""
+        return WHOLE_TREE in self.asked
+
+    def and_also(self, other: Inputs) -> Inputs:
+        """What both saw of the same version: a parse may ask less where its process knows more already."""
+        return Inputs(
+            files={**self.files, **other.files},
+            directories={**self.directories, **other.directories},
+            absent={**self.absent, **other.absent},
+            asked={**self.asked, **other.asked},
+        )
+
     def to_json(self) -> dict[str, Any]:
         return {
             "files": dict(sorted(self.files.items())),
@@ -148,6 +162,25 @@ def matches(inputs: Inputs, manifest: Mapping[str, str], declared: Declared = NO
     return all(names == _digest_of_names(index.get(path)) for path, names in inputs.directories.items())
 
 
+def tree_id(manifest: Mapping[str, str]) -> str:
+    """SHA-256 hex of a whole bundle version: equal trees, equal files.
+
+    *manifest* must not be changed afterwards: what is said of it is kept for the next call.
+    """
+    for known, size, tree in _last_tree:
+        if known is manifest and size == len(manifest):
+            return tree
+    answer = hashlib.sha256()
+    for path in sorted(manifest):
+        answer.update(f"{path}\0{manifest[path]}\0".encode("utf-8", "surrogateescape"))
+    _last_tree[:] = [(manifest, len(manifest), answer.hexdigest())]
+    return answer.hexdigest()
+
+
+_last_tree: list[tuple[Mapping[str, str], int, str]] = []
+"""The tree of the manifest asked for last."""
+
+
 def _what_is(path: str, manifest: Mapping[str, str], index: Mapping[str, set[str]]) -> str:
     if path == WHOLE_TREE:
         return tree_id(manifest)
@@ -155,11 +188,6 @@ def _what_is(path: str, manifest: Mapping[str, str], index: Mapping[str, set[str
         return "/"
     (content,) = _content_of(path, manifest).values()
     return content or ""
-
-
-def tree_id(manifest: Mapping[str, str]) -> str:
-    """One id for all that a bundle version holds."""
-    return _digest_below("", manifest)
 
 
 def _digest_below(prefix: str, manifest: Mapping[str, str]) -> str:

@@ -159,6 +159,15 @@ class DagFile(Record):
     pending_seq: int | None
     """The head in which it is not known what the file gives; None: it is known."""
     parsed_at: datetime
+    verified_seq: int | None = None
+    """The head in which it was last parsed or verified."""
+    verified_tree: str | None = None
+    """The tree of that head."""
+    verified_at: datetime | None = None
+    always: str | None = None
+    """While this is its content id, it is parsed in each new tree."""
+    unstable: bool = False
+    """It gives something else at each parse."""
 
 
 @frozen(kw_only=True)
@@ -166,6 +175,7 @@ class ParseResult(Record):
     """What a parse gave."""
 
     id: int
+    file_digest: str
     builds: Mapping[str, int]
     error: str | None
     impure: Sequence[Mapping[str, str]] | None
@@ -228,6 +238,7 @@ class BundleVersion(Record):
     reason: str | None
     refused_at: datetime | None
     left_out: Any
+    tree: str | None = None
 
 
 @frozen(kw_only=True)

@@ -119,6 +119,17 @@ def known(standing: Standing, build_id: int | None) -> Standing:
     return evolve(settled, spans=(*settled.spans, span))
 
 
+def disproved(span: Span, version: str | None) -> Span | None:
+    """The open span of a build of which a verification of the head finds that it does not stand there.
+
+    It ends with the last head in which it was known to, of this version; None: it is not known to have
+    stood in any.
+    """
+    if version is None or span.verified_seq < span.first_seq:
+        return None
+    return evolve(span, last_seq=span.verified_seq, last_version=version)
+
+
 def _ended(standing: Standing, at: Head | None) -> Standing:
     """The open span ends with this head; one that began after it never was."""
     *earlier, now = standing.spans

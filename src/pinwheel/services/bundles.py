@@ -6,12 +6,13 @@ Reasons and errors are None for whoever may not see them.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
 from pinwheel.core.errors import NotFound
+from pinwheel.core.parse.verify import Outlook
 from pinwheel.core.records import Head, RefusedHead
 from pinwheel.services.faults import MAKE, PROCESSOR, REFRESH
 from pinwheel.services.links import Links
@@ -19,6 +20,7 @@ from pinwheel.services.ports import AirflowBundle, Host
 from pinwheel.services.views import plain_version
 from pinwheel.store import faults as fault_store
 from pinwheel.store import standings as store
+from pinwheel.store import verification
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -78,6 +80,19 @@ class LeftOut:
 
 
 @frozen(kw_only=True)
+class Unverified:
+    """Files of the head that were judged unchanged, and that nobody has parsed in its tree yet."""
+
+    files: int
+    since: datetime
+    """When the longest unverified one was last parsed or verified."""
+    version: str | None
+    """The oldest version that is not verified for it: the first after that."""
+    done_at: datetime
+    """When all are verified, if nothing changes, by the budget and what a verification takes."""
+
+
+@frozen(kw_only=True)
 class Problem:
     """Why the state of a bundle is not ok, in one text."""
 
@@ -106,6 +121,8 @@ class Standing:
     faults: tuple[BundleFault, ...]
     left_out: tuple[LeftOut, ...] | None
     """None: whoever asks may not know them."""
+    unverified: Unverified | None = None
+    """None: there are none, or verification is off."""
 
 
 @frozen(kw_only=True)
@@ -183,10 +200,45 @@ def standings_and_holdings(host: Host) -> tuple[Standings, Holdings]:
             ),
             faults=tuple(faults.get(PROCESSOR, ())),
         )
+        unverified = _unverified(session, host.now())
+        shown = evolve(
+            shown,
+            bundles=tuple(evolve(each, unverified=unverified.get(each.name)) for each in shown.bundles),
+        )
         by_bundle = {name: frozenset(of_bundle) for name, of_bundle in dags.items()}
         return shown, Holdings(by_bundle=by_bundle, every=frozenset().union(*by_bundle.values()))
 
     return host.run(work)
+
+
+TAKES = 0.1
+"""CPU seconds that a verification is thought to take before any was done."""
+
+
+def _unverified(session: Session, now: datetime) -> dict[str, Unverified]:
+    budget = verification.budget(session)
+    if budget is None or budget.share <= 0:
+        return {}
+    waiting = verification.waiting(session)
+    versions = verification.first_after(
+        session, {name: row.seq for name, row in waiting.items() if row.seq is not None}
+    )
+    # They share one budget: which bundle's turn it is depends on each file.
+    seconds = Outlook.of(
+        sum(row.files for row in waiting.values()),
+        mean=budget.mean if budget.mean is not None else TAKES,
+        share=budget.share,
+        level=budget.level,
+    ).seconds
+    return {
+        name: Unverified(
+            files=row.files,
+            since=row.since,
+            version=plain_version(versions.get(name)),
+            done_at=now + timedelta(seconds=seconds or 0.0),
+        )
+        for name, row in waiting.items()
+    }
 
 
 def troubled(standing: Standing) -> Troubled | None:

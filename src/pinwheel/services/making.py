@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 from pinwheel.core import text
 from pinwheel.core.build import Build, BuildContent, varying_attributes
 from pinwheel.core.event import EventKind
+from pinwheel.core.facts import WHOLE_TREE
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release import Track
@@ -35,6 +36,16 @@ def _fitted_errors(errors: Mapping[str, str]) -> dict[str, str]:
 
 def _fitted_warnings(warnings: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     return [{**warning, "message": text.fit(warning["message"], text.MESSAGE)} for warning in warnings]
+
+
+@frozen(kw_only=True)
+class Missed:
+    """What a verification tells beside its parse: the file depends on more than was seen."""
+
+    paths: tuple[str, ...]
+    """Some of what changed in the bundle since the file was last parsed or verified."""
+    of: int
+    """How many that are in all."""
 
 
 @frozen(kw_only=True)
@@ -64,12 +75,24 @@ class ParsedFile:
     """Dags that the file holds too but of which no build can be stored; ``errors`` tell why."""
     unversioned_dags: frozenset[str] = frozenset()
     """Dags of the file that opt out of bundle versioning."""
+    tree: str = ""
+    """Of the bundle version; empty: it is not known."""
+    missed: Missed | None = None
+    """Given by a verification that found something else than was believed of the heads since the last."""
+    unstable: bool = False
+    """Verifications found something else each time."""
     read_source: Callable[[str, str], bytes | None] = field(default=lambda path, digest: None)
     """Returns the content of a used file, given its path and digest."""
 
     @property
     def error(self) -> str | None:
         return text.fit_end("\n".join(self.errors[path] for path in sorted(self.errors)), text.ERROR) or None
+
+    @property
+    def always(self) -> str | None:
+        """The file's content, if it is to be parsed in each new tree while it has that."""
+        asked = self.inputs.get("asked")
+        return self.file_digest if isinstance(asked, Mapping) and WHOLE_TREE in asked else None
 
 
 @frozen(kw_only=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from attrs import evolve, frozen
 
 from pinwheel.core import text
+from pinwheel.core.build import Build
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.records import DagFile, ManagedDag, NewParse
@@ -19,7 +20,8 @@ from pinwheel.services.making import Made, ParsedFile, make_builds
 from pinwheel.services.ports import Host
 from pinwheel.services.refusing import reason_of, words
 from pinwheel.services.releasing import Outcome
-from pinwheel.services.standing import Showing, not_good, showing
+from pinwheel.services.standing import Showing, disprove, not_good, showing
+from pinwheel.services.verifying import tell
 from pinwheel.store import builds, dags, files
 from pinwheel.store.locking import begin_write
 from pinwheel.store.refusals import may_pass
@@ -113,7 +115,14 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Session) -> lis
         bundle_name,
         [
             _file_row(
-                file, parse_id, affected[file.path], bool(file.impure), file.error, known.get(file.path), now
+                file,
+                parse_id,
+                affected[file.path],
+                bool(file.impure),
+                file.error,
+                known.get(file.path),
+                now,
+                [made[content.dag_id].build for content in file.contents],
             )
             for file, parse_id in zip(newest, ids, strict=True)
         ],
@@ -122,14 +131,37 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Session) -> lis
     if taken:
         host.show_errors(session, bundle_name, {file.path: file.errors for file in taken})
         held = {file.path: affected[file.path] | lost.get(file.path, set()) for file in taken}
+        back = _disprove(session, shown, taken, held, made, rows)
         _no_longer(session, shown, held, made, rows)
     outcomes = release_newest(host, session, made, rows, shown=shown, seq=seq, now=now)
     if taken:
         # After the release: a warning needs its Dag's row.
         dag_ids = sorted(content.dag_id for file in taken for content in file.contents)
         host.show_warnings(session, dag_ids, [warning for file in taken for warning in file.warnings])
-        follow(host, session, bundle_name, made)
+        follow(host, session, bundle_name, {*made, *back})
+        for file in taken:
+            if file.missed is not None and file.path in known:
+                tell(session, file, known[file.path], made, now=now)
     return outcomes
+
+
+def _disprove(
+    session: Session,
+    shown: Showing,
+    taken: Sequence[ParsedFile],
+    held: Mapping[str, Collection[str]],
+    made: Mapping[str, Made],
+    rows: Mapping[str, ManagedDag],
+) -> set[str]:
+    """Of files of which a verification found that they give something else: their Dags."""
+    disproved = {
+        dag_id: made[dag_id].build.id if dag_id in made else None
+        for file in taken
+        if file.missed is not None
+        for dag_id in _own(held[file.path], rows, shown.bundle_name, file.path)
+    }
+    disprove(session, shown, disproved)
+    return set(disproved)
 
 
 def _no_longer(
@@ -203,9 +235,10 @@ def _file_row(
     error: str | None,
     before: DagFile | None,
     now: datetime,
+    gave: Iterable[Build],
 ) -> DagFile:
     since = before.broken_since if before and before.error else None
-    return DagFile(
+    row = DagFile(
         bundle_name=file.bundle_name,
         relative_fileloc=file.path,
         seq=file.seq,
@@ -217,6 +250,25 @@ def _file_row(
         broken_since=(since or now) if error else None,
         pending_seq=None,
         parsed_at=now,
+        unstable=any(build.unstable for build in gave),
+    )
+    if isinstance(file, ParsedFile):
+        return evolve(
+            row,
+            verified_seq=file.seq,
+            verified_tree=file.tree or None,
+            verified_at=now,
+            always=file.always,
+            unstable=row.unstable or file.unstable,
+        )
+    if before is None:
+        return row
+    # An earlier parse that is taken over is no verification
+    return evolve(
+        row,
+        verified_seq=before.verified_seq,
+        verified_at=before.verified_at,
+        always=file.file_digest if before.always == file.file_digest else None,
     )
 
 
@@ -245,6 +297,7 @@ class _Again:
     seq: int
     path: str
     parse_id: int
+    file_digest: str
     builds: Mapping[str, int]
     error: str | None
     impure: bool
@@ -291,6 +344,7 @@ def _again(
             seq=seq,
             path=path,
             parse_id=parse_id,
+            file_digest=row.file_digest,
             builds=row.builds,
             error=row.error,
             impure=bool(row.impure),
@@ -355,6 +409,7 @@ def _reuse(host: Host, again: Sequence[_Again], gone: set[str], session: Session
                 item.error,
                 known.get(item.path),
                 now,
+                [found[build_id] for build_id in item.builds.values()],
             )
             for item in again
         ],

@@ -10,8 +10,8 @@ from attrs import frozen
 from pinwheel.core.build import Build
 from pinwheel.core.errors import NotFound, Refused
 from pinwheel.core.records import ManagedDag
-from pinwheel.core.stand import Head, Span, Standing, known
-from pinwheel.store import bundles, files, stands
+from pinwheel.core.stand import Head, Span, Standing, disproved, known
+from pinwheel.store import bundles, files, stands, verification
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -72,6 +72,24 @@ def not_good(session: Session, shown: Showing, dag_ids: Collection[str]) -> None
     last = stands.last_of(session, shown.bundle_name, dag_ids)
     good = {dag_id for dag_id, span in last.items() if span.open and span.verified_seq == shown.head.seq}
     _write_known(session, shown, last, dict.fromkeys(sorted(set(dag_ids) - good)))
+
+
+def disprove(session: Session, shown: Showing, builds: Mapping[str, int | None]) -> None:
+    """A verification of the head found what these locked Dags give there: a build, or none.
+
+    What was only believed since their file was last parsed or verified is taken back: the other build's span
+    ends there.
+    """
+    if shown.head is None or not builds:
+        return
+    last = stands.last_of(session, shown.bundle_name, builds)
+    after: dict[str, Collection[Span]] = {}
+    for dag_id, span in last.items():
+        if span.open and span.build_id != builds[dag_id] and span.verified_seq < shown.head.seq:
+            version = verification.version_of(session, shown.bundle_name, dag_id, span)
+            ended = disproved(span, version)
+            after[dag_id] = (ended,) if ended is not None else ()
+    stands.write(session, shown.bundle_name, last, after)
 
 
 def stand_again(session: Session, bundle_name: str, builds: Mapping[str, int], seq: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
+from pinwheel.core.json import Json
 from pinwheel.core.record import Record
 from pinwheel.core.records import DagFile, NewParse, Parse, ParseResult
 from pinwheel.store import tables as t
@@ -208,6 +209,13 @@ def _last_alike(session: Session, rows: Sequence[dict[str, Any]]) -> dict[tuple[
     return last
 
 
+def ask(session: Session, parse_id: int, *, inputs: Mapping[str, Json], inputs_digest: str) -> None:
+    """Note that a parse asked something else than was seen: a later one that gave the same told so."""
+    session.execute(
+        update(t.parse).where(t.parse.c.id == parse_id).values(inputs=inputs, inputs_digest=inputs_digest)
+    )
+
+
 def parses(session: Session, ids: Collection[int]) -> dict[int, Parse]:
     found: dict[int, Parse] = {}
     for chunk in chunks(sorted(set(ids))):
@@ -220,7 +228,10 @@ def results(session: Session, ids: Collection[int]) -> dict[int, ParseResult]:
     """What these parses gave, by id, without what they read."""
     found: dict[int, ParseResult] = {}
     for chunk in chunks(sorted(set(ids))):
-        columns = (t.parse.c.id, t.parse.c.builds, t.parse.c.error, t.parse.c.impure)
+        columns = (
+            *(t.parse.c.id, t.parse.c.file_digest),
+            *(t.parse.c.builds, t.parse.c.error, t.parse.c.impure),
+        )
         rows = session.execute(select(*columns).where(t.parse.c.id.in_(chunk)))
         found.update({row.id: ParseResult.from_row(row._mapping) for row in rows})
     return found

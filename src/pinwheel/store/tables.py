@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    false,
 )
 
 from pinwheel.core import text
@@ -75,6 +76,8 @@ bundle_version = Table(
     Column("reason", Text),
     Column("refused_at", UtcInstant),
     Column("left_out", PackedJson),
+    # Of all its files; null: it is not known.
+    Column("tree", DIGEST),
     comment="Each version that was ever a bundle's newest; seq rises in that order.",
 )
 
@@ -196,6 +199,14 @@ file = Table(
     Column("parsed_at", UtcInstant, nullable=False),
     # The head in which it is not known what it gives; null: it is known.
     Column("pending_seq", Integer),
+    # The head in which it was last parsed or verified, with the tree of that.
+    Column("verified_seq", Integer),
+    Column("verified_tree", DIGEST),
+    Column("verified_at", UtcInstant),
+    # While this is its content, it is parsed in each new tree: something that it depends on is not seen.
+    Column("always", DIGEST),
+    # It gives something else at each parse: there is nothing to verify.
+    Column("unstable", Boolean, nullable=False, server_default=false()),
     comment="The newest known state of each Dag file: which Dags it holds, or why it is broken.",
 )
 
@@ -340,6 +351,18 @@ lease = Table(
     Column("holder", String(250), nullable=False),
     Column("until", UtcInstant, nullable=False),
     comment="Which process does a duty that one of several does, and until when (the database's clock).",
+)
+
+budget = Table(
+    "pinwheel_budget",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("share", Float, nullable=False),
+    Column("level", Float, nullable=False),
+    # CPU seconds that one piece of the work takes, by those of late; null: none was done yet.
+    Column("mean", Float),
+    Column("at", UtcInstant, nullable=False),
+    comment="CPU seconds that work in the background may use in the whole deployment.",
 )
 
 event = Table(

@@ -7,6 +7,7 @@ sent as stock Airflow would send it, and the manager finds no facts in it.
 from __future__ import annotations
 
 import os
+import resource
 from typing import Any
 
 from airflow.dag_processing import processor
@@ -93,10 +94,16 @@ def _send(decoder: RecordingComms, msg: Any, result: Any, log: Any) -> None:
         )
 
 
+def _cpu_seconds() -> float:
+    """CPU seconds that this process and the ones that it waited for have used."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 def _attach(tracer: Tracer, msg: Any, result: Any, log: Any) -> None:
     try:
         tracer.stop()
         facts, learned = gather(tracer, msg.file, os.fspath(msg.bundle_path))
-        put_facts(result, facts, learned, tracer.airflow_modules)
+        put_facts(result, facts, learned, tracer.airflow_modules, _cpu_seconds())
     except Exception:
         log.warning("Pinwheel can not tell what this parse used", exc_info=True)

@@ -34,8 +34,9 @@ def put_facts(
     facts: ParseFacts,
     learned: Mapping[str, StaticFacts | tuple[str, ...]],
     imported: Collection[str],
+    cpu_seconds: float | None = None,
 ) -> None:
-    """Add the facts to a parsing result that is about to be sent."""
+    """Add the facts to a parsing result that is about to be sent, with what it cost."""
     packed = {
         key: value.to_json() if isinstance(value, StaticFacts) else list(value)
         for key, value in learned.items()
@@ -45,8 +46,17 @@ def put_facts(
         "sources": packed,
         "imported": sorted(imported),
         "had_warnings": result.warnings is not None,
+        "cpu_seconds": cpu_seconds,
     }
     result.warnings = [*(result.warnings or ()), item]
+
+
+def cpu_seconds_of(result: Any) -> float | None:
+    """CPU seconds that the parser and its children used until it sent this. To be asked before the facts."""
+    for item in result.warnings or () if result is not None else ():
+        if isinstance(item, Mapping) and _KEY in item and isinstance(item.get("cpu_seconds"), (int, float)):
+            return float(item["cpu_seconds"])
+    return None
 
 
 def take_facts(result: Any) -> ParseFacts | None:

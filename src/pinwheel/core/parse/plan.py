@@ -159,16 +159,25 @@ def compare(version: Version, last: Mapping[str, LastParse], known: Collection[s
     )
 
 
-def plan(compared: Compared, earlier: Mapping[str, Sequence[Parse]], *, seq: int) -> Plan:
+def plan(
+    compared: Compared,
+    earlier: Mapping[str, Sequence[Parse]],
+    *,
+    seq: int,
+    always: Collection[str] = (),
+) -> Plan:
     """What is to be done with the files of a version, which has this ``seq`` as the head.
 
     *earlier* has parses of the bundle's files by the content id of the file that was parsed. Of several that
-    would do the first is taken. An impure one never does: the file has to be parsed.
+    would do the first is taken. An impure one never does: the file has to be parsed. *always* are files that
+    have to be parsed in each new tree: of these only a parse in this very one does.
     """
     reused: dict[str, LastParse] = {}
     for path, content in compared.contents.items():
         for parse in earlier.get(content, ()):
             found = _usable(parse, path, compared.version)
+            if found is not None and path in always and not found.inputs.of_its_tree:
+                continue
             if found is not None:
                 reused[path] = found
                 break

@@ -72,7 +72,11 @@ class EventView:
     digest: Sometimes[str] = ABSENT
     replaced_digest: Sometimes[str] = ABSENT
     attributes: Sometimes[Sequence[str]] = ABSENT
-    """Of an unstable Dag: what differs at each parse."""
+    """Of an unstable Dag: what differs at each parse; of a missed dependency: what differs since."""
+    paths: Sometimes[Sequence[str]] = ABSENT
+    """Of a missed dependency: some of what changed since the file was last parsed or verified."""
+    changed: Sometimes[int] = ABSENT
+    """How many paths that are in all."""
     count: Sometimes[int] = ABSENT
     """Of a folded build: so often another parse of the same inputs gave another Dag."""
     last_at: Sometimes[str] = ABSENT

@@ -7,7 +7,7 @@ export const GROUPS: Record<string, EventKind[]> = {
   "Pins": ["pin", "unpin"],
   "Rejections": ["rollback", "reject", "lift"],
   "Automatic releases": ["auto", "adopt", "retire", "follow"],
-  "Builds": ["build", "broken", "unstable", "folded"],
+  "Builds": ["build", "broken", "unstable", "folded", "missed"],
   "Runs": ["trigger", "clear", "backfill"],
   "Repairs": ["drift"],
   "Problems": ["broken", "duplicate", "refused", "fault"],

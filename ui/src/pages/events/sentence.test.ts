@@ -61,6 +61,10 @@ const EACH: Record<keyof typeof WORDS, [Partial<Event>, string]> = {
   broken: [{ error: "SyntaxError: x", bundle_version: "0319505917ef" }, "SyntaxError: x"],
   unstable: [{ attributes: ["description"] }, "Each parse of the same files gives another Dag"],
   folded: [{ build: 2, count: 3, digest: "b", replaced_digest: "a" }, "Other parses of the same files gave another Dag than build 2"],
+  missed: [
+    { build: 2, path: "a.py", attributes: ["description"], paths: ["a.dat"], changed: 1 },
+    "It depends on something that changed unseen; that is in effect now",
+  ],
   duplicate: [{ path: "copy.py", owner: "shop: etl.py" }, "copy.py holds the Dag too"],
   drift: [{ found: { "dag.is_stale": "True" }, foreign_versions: [], repaired: true }, "Airflow's rows were changed past Pinwheel, and put back"],
   refused: [{ bundle_version: "0319505917ef" }, "A version was not taken"],

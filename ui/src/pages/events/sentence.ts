@@ -57,6 +57,10 @@ export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
     what: `Other parses of the same files gave another Dag than build ${build}`,
     more: typeof count === "number" ? `${count} ${count === 1 ? "time" : "times"}` : undefined,
   }),
+  missed: (event) => ({
+    what: event.error || "It depends on something that changed unseen; that is in effect now",
+    more: [event.attributes?.join(", "), event.paths?.length ? `changed: ${event.paths.join(", ")}` : ""].filter(Boolean).join("; ") || undefined,
+  }),
   duplicate: ({ path, owner }) => ({ what: `${path ?? "Another file"} holds the Dag too`, more: owner ? `stays with ${owner}` : undefined }),
   drift: ({ found }) => ({
     what: "Airflow's rows were changed past Pinwheel, and put back",

@@ -12,7 +12,7 @@ from alembic import op
 from pinwheel.store.types import PackedJson
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

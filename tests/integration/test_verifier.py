@@ -1,0 +1,162 @@
+"""What a Dag processor knows of verification: one budget for all, and what it asks of the database."""
+
+from __future__ import annotations
+
+import importlib.util
+import textwrap
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from airflow.dag_processing.manager import DagFileInfo
+from attrs import evolve
+
+from harness.prebuilt import Prebuilt, Text
+from pinwheel.airflow3.heads import Head
+from pinwheel.airflow3.parsing.handover import cpu_seconds_of
+from pinwheel.airflow3.verifier import ASK_AGAIN, LONGEST, Verifier
+
+_spec = importlib.util.spec_from_file_location("parse_driver", Path(__file__).with_name("parse_driver.py"))
+assert _spec is not None and _spec.loader is not None
+parse_driver = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(parse_driver)
+
+DOCS = {"README.md": "changed"}
+
+
+class Processors:
+    """Verifiers over one database, all files of which were parsed before the last push."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, share: str = "0.05") -> None:
+        monkeypatch.setenv("AIRFLOW__PINWHEEL__VERIFY_BUDGET", share)
+        self.now = 1000.0
+        self.pusher = Prebuilt()
+        self.pusher.push({dag_id: Text() for dag_id in "abc"})
+        version, seq = self.pusher.advance([])
+        manifest = {f"{dag_id}.py": Text().digest for dag_id in "abc"} | DOCS
+        self.head = Head(
+            bundle_name="prebuilt", version=version, seq=seq, path=Path("/bundles"), manifest=manifest
+        )
+
+    def new(self) -> Verifier:
+        intake: Any = SimpleNamespace(heads={"prebuilt": self.head}, always=None, remember=None)
+        return Verifier(self.pusher.host, intake, clock=lambda: self.now)
+
+    def verify(self, verifier: Verifier, *, cpu: float) -> str:
+        """The file that it verifies now, which takes so long."""
+        self.now += 1  # That the result was looked at is charged too
+        verification = verifier.next()
+        assert verification is not None
+        assert verifier.next() is None, "one at a time"
+        dag_id = verification.rel_path.stem
+        parsed = self.pusher.parsed(dag_id, version=self.head.version, seq=self.head.seq)
+        found = verifier.take(verification, self.head, evolve(parsed, tree=self.head.tree), cpu)
+        assert found is None, "it gave what it was known to give"
+        return str(dag_id)
+
+
+@pytest.fixture
+def processors(airflow_database: Any, monkeypatch: pytest.MonkeyPatch) -> Processors:
+    return Processors(monkeypatch)
+
+
+def test_each_file_is_verified_once_and_then_nothing_is_asked(processors: Processors) -> None:
+    verifier = processors.new()
+    seen = [processors.verify(verifier, cpu=0.0) for _ in "abc"]
+    assert seen == ["a", "b", "c"]
+    assert verifier.next() is None
+    verifier.host = verifier._lease.host = None  # type: ignore[assignment]
+    processors.now += 3600
+    assert verifier.next() is None, "no more is asked of the database"
+
+
+@pytest.mark.acceptance("pushes", 28)
+def test_several_processors_have_one_lease_and_one_budget(processors: Processors) -> None:
+    one, other = processors.new(), processors.new()
+    assert processors.verify(one, cpu=0.0) == "a"
+    assert other.next() is None, "another has it"
+    assert processors.verify(one, cpu=2.0) == "b"
+    one.end()
+    processors.now += ASK_AGAIN
+    assert other.next() is None, "what the other one used is owed"
+    processors.now += 41
+    assert processors.verify(other, cpu=0.0) == "c"
+
+
+def test_who_has_verified_for_long_lets_others_have_their_turn(processors: Processors) -> None:
+    one, other = processors.new(), processors.new()
+    processors.verify(one, cpu=0.0)
+    processors.now += LONGEST
+    assert one.next() is None
+    assert processors.verify(other, cpu=0.0) == "b"
+    assert one.next() is None
+
+
+@pytest.mark.acceptance("pushes", 28)
+def test_a_verification_that_was_stopped_is_charged_and_asked_for_again(processors: Processors) -> None:
+    verifier = processors.new()
+    verification = verifier.next()
+    assert verification is not None
+    verifier.put_back(verification, 1.0)
+    assert verifier.next() is None, "it is owed"
+    processors.now += 20.5
+    again = verifier.next()
+    assert again is not None and again.rel_path == verification.rel_path
+    plain = DagFileInfo(again.rel_path, again.bundle_name, again.bundle_path, again.bundle_version)
+    assert {again: 1}.get(plain) is None, "it is no entry of the file's own, or of its callbacks"
+
+
+def test_what_takes_too_long_is_not_tried_again_in_this_version(processors: Processors) -> None:
+    verifier = processors.new()
+    verification = verifier.next()
+    assert verification is not None
+    verifier.gave_up(verification, 0.0)
+    assert [processors.verify(verifier, cpu=0.0) for _ in "bc"] == ["b", "c"]
+    assert verifier.next() is None
+    verifier.wake()
+    assert processors.verify(verifier, cpu=0.0) == "a"
+
+
+def test_a_budget_of_0_verifies_nothing_and_says_so(
+    airflow_database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pinwheel.services.bundles import standings
+
+    processors = Processors(monkeypatch, "0.05")
+    host = processors.pusher.host
+    processors.verify(processors.new(), cpu=0.0)
+    with airflow_database.engine().begin() as connection:
+        connection.execute(
+            sa.text("UPDATE pinwheel_bundle_version SET tree = :tree WHERE version = :version"),
+            {"tree": processors.head.tree, "version": processors.head.version},
+        )
+    (standing,) = standings(host).bundles
+    assert standing.unverified is not None and standing.unverified.files == 2
+    monkeypatch.setenv("AIRFLOW__PINWHEEL__VERIFY_BUDGET", "0")
+    off = processors.new()
+    assert off.next() is None
+    assert standings(host).bundles[0].unverified is None, "nobody waits for what is not done"
+    off.host = None  # type: ignore[assignment]
+    assert off.next() is None
+
+
+def test_a_parser_tells_the_cpu_time_of_its_children_too(tmp_path: Path) -> None:
+    burn = "import time; [None for _ in iter(lambda: time.process_time() < 0.3, False)]"
+    (tmp_path / "burns.py").write_text(
+        textwrap.dedent(
+            f"""
+            import subprocess
+            import sys
+
+            from airflow.sdk import DAG
+
+            subprocess.check_call([sys.executable, "-c", {burn!r}])
+            DAG("burns", schedule=None)
+            """
+        )
+    )
+    told = cpu_seconds_of(parse_driver.parse(tmp_path, "burns.py"))
+    assert told is not None and told >= 0.3
+    assert cpu_seconds_of(None) is None
