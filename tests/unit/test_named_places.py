@@ -11,8 +11,10 @@ from pinwheel.core.static_facts import StaticFacts, static_facts, text_reference
 def whole(source: str) -> set[str]:
     """The folders that count whole, with those that names hold which are used so."""
     facts = static_facts(source)
-    held = {folder for name, folder in facts.holders.items() if name in facts.whole}
-    return {folder.removesuffix("*").rstrip("/") for folder in (*facts.folders, *held)}
+    folders = {name.removesuffix("*").rstrip("/") for name in facts.strings if name.endswith(("/", "/*"))}
+    used = {folder.strip("{}") for folder in folders if folder.startswith("{")}
+    held = {folder for name, folder in facts.holders.items() if name in used}
+    return held | {folder for folder in folders if not folder.startswith("{")}
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,8 @@ def test_folders_in_a_text(text: str, folders: set[str]) -> None:
         ("Path('/srv') / 'sql'", set()),
         ("', '.join(['sql', 'dbt'])", set()),
         ("DAG(tags=['sql', 'dbt'])", set()),
+        ("open('/opt/reports/')", set()),
+        ("sys.path.append('lib/')", set()),
         ("'''sql/'''", set()),
     ],
 )
@@ -86,10 +90,10 @@ def test_folders_that_code_uses_as_a_whole(source: str, folders: set[str]) -> No
 
 def test_a_folder_that_another_file_uses_is_told_by_name() -> None:
     held = static_facts("SQL_DIR = HERE / 'sql'")
-    assert held.holders == {"SQL_DIR": "sql"} and held.whole == ()
-    assert "SQL_DIR" in static_facts("from places import SQL_DIR\nopen(SQL_DIR / name)").whole
-    assert "SQL_DIR" in static_facts("import places\nopen(places.SQL_DIR / name)").whole
-    assert "SQL_DIR" not in static_facts("from places import SQL_DIR\nopen(SQL_DIR / 'a.sql')").whole
+    assert held.holders == {"SQL_DIR": "sql"} and "{SQL_DIR}/" not in held.strings
+    assert "{SQL_DIR}/" in static_facts("from places import SQL_DIR\nopen(SQL_DIR / name)").strings
+    assert "{SQL_DIR}/" in static_facts("import places\nopen(places.SQL_DIR / name)").strings
+    assert "{SQL_DIR}/" not in static_facts("from places import SQL_DIR\nopen(SQL_DIR / 'a.sql')").strings
 
 
 @pytest.mark.parametrize(
@@ -111,17 +115,15 @@ def test_names_that_are_put_together(source: str, names: set[str]) -> None:
 
 
 def test_modules_of_computed_names() -> None:
-    assert static_facts("PARTS = {'run': '.impl'}\nimport_module(PARTS[name], __name__)").modules == (
-        ".impl",
-        "run",
-    )
-    assert static_facts("import_module(f'.{name}', __name__)").modules == (".*",)
+    facts = static_facts("PARTS = {'run': '.impl'}\nimport_module(PARTS[name], __name__)")
+    assert facts.modules == (".impl", "run") and "import:" in facts.strings
+    assert "import:.*" in static_facts("import_module(f'.{name}', __name__)").strings
     assert static_facts("x = 'impl'\nimport_module('a.b')").modules == ()
 
 
 def test_a_calculation_is_no_path() -> None:
     facts = static_facts("x = total / count / 2\ny = (a / b).resolve(c)\nz = -x / 'a'")
-    assert facts.folders == ()
+    assert not [name for name in facts.strings if name.endswith(("/", "/*"))]
 
 
 def test_a_text_names_folders_with_a_slash() -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+BY_NAME = "import:"
+"""Among names: what follows is imported by a name that is computed."""
 STEM = "{stem}"
 """In a name: that of the file which the name is written in, without its suffix."""
 
@@ -91,18 +93,17 @@ def folder_pieces(text: str, *, follows: bool = False, continues: bool = False) 
 
 
 class Places:
-    """Collects what one file names while its tree is read."""
+    """Tells what a file names while its tree is read, there where it does.
 
-    def __init__(self) -> None:
-        self.folders: set[str] = set()
-        self.names: set[str] = set()
-        """Names of files that are put together from parts."""
+    *name* gets names of files, *folder* those of folders: with a slash at the end, or with ``/*`` where a
+    computed name in it is meant. ``{SQL_DIR}/`` is the folder that some file's ``SQL_DIR`` holds.
+    """
+
+    def __init__(self, name: Callable[[str], object], folder: Callable[[str], object]) -> None:
+        self._name = name
+        self._folder = folder
         self.holders: dict[str, str] = {}
         """Names of variables to the folder that each holds."""
-        self.whole: set[str] = set()
-        """Names of variables whose value goes where nobody can tell what is done with it."""
-        self.attributes: set[str] = set()
-        """Names of attributes of which the same holds."""
         self.searching = 0
 
     # What the reader tells
@@ -132,18 +133,19 @@ class Places:
         text = text.strip("/")
         known = self.holders.setdefault(key, text)
         if known != text:
-            self.folders |= {known, text}
-            self.whole.add(key)
-        self.names.add(text)
+            self._folder(f"{known}/")
+            self._folder(f"{text}/")
+        self._name(text)
         return True
 
     def loaded(self, name: str) -> None:
-        if not self.searching:
-            self.whole.add(name)
+        """A variable's value goes where nobody can tell what is done with it."""
+        if not self.searching and (name in self.holders or name.isupper() or _PLACE.search(name)):
+            self._folder(f"{{{name}}}/")
 
     def loaded_attribute(self, name: str) -> None:
-        if not self.searching and _PLACE.search(name):
-            self.attributes.add(name)
+        if not self.searching and (name in self.holders or _PLACE.search(name)):
+            self._folder(f"{{{name}}}/")
 
     def joined(self, parts: Sequence[ast.expr]) -> list[ast.expr]:
         """Take in a path that is joined of parts; what of them the reader has still to visit."""
@@ -180,11 +182,12 @@ class Places:
             self.text(text, follows=index > 0, continues=index + 1 < len(values))
             before = values[index - 1] if index else None
             if isinstance(before, ast.FormattedValue) and _is_stem(before.value) and _SUFFIX.fullmatch(text):
-                self.names.add(STEM + text)
+                self._name(STEM + text)
 
     def text(self, text: str, *, follows: bool = False, continues: bool = False) -> None:
         if not self.searching:
-            self.folders.update(folder_pieces(text, follows=follows, continues=continues))
+            for piece in folder_pieces(text, follows=follows, continues=continues):
+                self._folder(piece if piece.endswith(("/", "/*")) else f"{piece}/")
 
     def added(self, node: ast.BinOp) -> None:
         """``HERE + "/sql/" + name``, ``stem + ".sql"``."""
@@ -194,7 +197,7 @@ class Places:
             if text is not None:
                 self.text(text, follows=index > 0, continues=index + 1 < len(parts))
                 if index and _SUFFIX.fullmatch(text) and _is_stem(parts[index - 1]):
-                    self.names.add(STEM + text)
+                    self._name(STEM + text)
 
     def called_of(self, dotted: str) -> None:
         """A method of a place: what it does with that is not known, but for some."""
@@ -209,14 +212,14 @@ class Places:
         first = node.args[0] if node.args else None
         text = _text(first) if first is not None else None
         if name == "with_suffix" and text:
-            self.names.add(STEM + text)
+            self._name(STEM + text)
         elif name == "replace" and len(node.args) == 2 and text == ".py" and (to := _text(node.args[1])):
-            self.names.add(STEM + to)
+            self._name(STEM + to)
         elif name in _RESOURCES and text and all(part.isidentifier() for part in text.split(".")):
             second = _text(node.args[1]) if len(node.args) > 1 else None
             package = text.replace(".", "/")
             if second:
-                self.names.add(f"{package}/{second}")
+                self._name(f"{package}/{second}")
             elif name != "read_text":
                 self.folder(package)
         elif name in _FOLDER_CALLS and text:
@@ -232,7 +235,7 @@ class Places:
 
     def folder(self, text: str) -> None:
         if not self.searching and text.strip("/."):
-            self.folders.add(text.strip("/") + "/")
+            self._folder(text.strip("/") + "/")
 
     # Inside
 
@@ -240,9 +243,9 @@ class Places:
         text = "/".join(part for part in run if part)
         if not text.strip("/."):
             return
-        self.names.add(text)
+        self._name(text)
         if not self.searching:
-            self.folders.add(text + end)
+            self._folder(text + end)
 
     def _literal(self, part: ast.expr) -> str | None:
         text = _text(part)

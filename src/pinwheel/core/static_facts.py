@@ -16,6 +16,7 @@ from typing import Any
 from attrs import field, frozen
 
 from pinwheel.core.named_places import (
+    BY_NAME,
     STEM,
     Places,
     folder_pieces,
@@ -70,14 +71,16 @@ class StaticFacts:
 
     imports: tuple[ModuleImport, ...] = ()
     strings: tuple[str, ...] = ()
-    """What may be a path, or a dotted name, in string constants. Docstrings do not count."""
-    folders: tuple[str, ...] = ()
-    """What may be folders that are used as a whole; ``/*`` at the end: by a name in it that is computed."""
+    """What may be a path, or a dotted name, in string constants. Docstrings do not count.
+
+    With a slash at the end it is a folder that is used as a whole, with ``/*`` by a computed name;
+    ``{NAME}/`` is the folder that NAME holds in some file; ``{stem}.sql`` has the file's own name.
+    ``import:`` stands for ``modules``, ``import:.*`` for all modules beside the file.
+    """
     holders: Mapping[str, str] = field(factory=dict)
-    """Names that hold what may be folders; one that any file uses ``whole`` is used as a whole."""
-    whole: tuple[str, ...] = ()
+    """Names that hold what may be folders."""
     modules: tuple[str, ...] = ()
-    """What may be modules that are imported by a computed name: ``a.b``, ``.c``, ``.*`` for all beside."""
+    """What may be modules that are imported by a computed name: ``a.b``, ``.c``."""
     top: Scope = Scope()
     """The module's own body, with those of its classes, decorators and default arguments."""
     functions: Mapping[str, Scope] = field(factory=dict)
@@ -88,9 +91,7 @@ class StaticFacts:
         return {
             "imports": [[i.module, i.level, list(i.names)] for i in self.imports],
             "strings": list(self.strings),
-            "folders": list(self.folders),
             "holders": dict(self.holders),
-            "whole": list(self.whole),
             "modules": list(self.modules),
             "top": _scope_to_json(self.top),
             "functions": {name: _scope_to_json(scope) for name, scope in self.functions.items()},
@@ -102,9 +103,7 @@ class StaticFacts:
         return cls(
             imports=tuple(ModuleImport(m, level, tuple(names)) for m, level, names in value["imports"]),
             strings=tuple(value["strings"]),
-            folders=tuple(value["folders"]),
             holders=dict(value["holders"]),
-            whole=tuple(value["whole"]),
             modules=tuple(value["modules"]),
             top=_scope_from_json(value["top"]),
             functions={name: _scope_from_json(scope) for name, scope in value["functions"].items()},
@@ -175,6 +174,7 @@ def _constant_references(text: str) -> Iterator[str]:
     yield from _references(text)
     if "/" in text and len(text) < _LONGEST_COMMAND:
         for piece in _NOT_IN_A_PATH.split(text):
+            piece = piece.rstrip("/")  # what is a folder, the places tell
             if "/" in piece and 2 < len(piece) <= _LONGEST_REFERENCE and not piece.startswith("//"):
                 yield piece.lstrip("/")
     if _DOT_FILE.fullmatch(text):
@@ -186,7 +186,7 @@ def _constant_references(text: str) -> Iterator[str]:
         and not _NEVER_IN_A_NAME.search(text)
         and ("/" in text or _EXTENSION.search(text) or _PLAIN_NAME.fullmatch(text))
     ):
-        yield text.strip().lstrip("/")
+        yield text.strip().strip("/")
 
 
 class _Body:
@@ -208,8 +208,7 @@ class _Reader:
         self.strings: set[str] = set()
         self.bodies: dict[str, _Body] = {}
         self.nowhere = _Body()
-        self.places = Places()
-        self.modules: set[str] = set()
+        self.places = Places(self._place_name, lambda name: self.strings.add(name))
         self.module_names: set[str] = set()
         self.imports_by_computed_name = False
 
@@ -218,28 +217,15 @@ class _Reader:
         self._statements(tree.body, top, in_class=None)
         return StaticFacts(
             imports=tuple(sorted(self.imports, key=lambda i: (i.module, i.level, i.names))),
-            strings=tuple(sorted(self._strings())),
-            folders=tuple(sorted(self.places.folders)),
+            strings=tuple(sorted(self.strings)),
             holders=dict(sorted(self.places.holders.items())),
-            whole=tuple(sorted(self._whole())),
-            modules=tuple(
-                sorted(self.modules | (self.module_names if self.imports_by_computed_name else set()))
-            ),
+            modules=tuple(sorted(self.module_names)) if self.imports_by_computed_name else (),
             top=self._scope(top),
             functions={name: self._scope(body) for name, body in self.bodies.items()},
         )
 
-    def _strings(self) -> set[str]:
-        found = set(self.strings)
-        for name in self.places.names:
-            found.update([name] if name.startswith(STEM) else _constant_references(name))
-        return found
-
-    def _whole(self) -> set[str]:
-        """Names that may hold folders and are used as a whole, here or as other files have them."""
-        places = self.places
-        imported = {full.rpartition(".")[2] for name, full in self.aliases.items() if name in places.whole}
-        return (places.whole & places.holders.keys()) | imported | places.attributes
+    def _place_name(self, name: str) -> None:
+        self.strings.update([name] if name.startswith(STEM) else _constant_references(name))
 
     # Statements
 
@@ -501,11 +487,12 @@ class _Reader:
         """``import_module(f"steps.{name}")``: all of the package, else what in this file may be a module."""
         head = leading_text(node.args[0]) if node.args else ""
         if head.startswith("."):
-            self.modules.add(".*")
+            self.strings.add(f"{BY_NAME}.*")
         elif "." in head:
             self.places.folder(head.rpartition(".")[0].replace(".", "/"))
         else:
             self.imports_by_computed_name = True
+            self.strings.add(BY_NAME)
 
     # Names
 

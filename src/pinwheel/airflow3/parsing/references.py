@@ -13,7 +13,7 @@ from importlib.machinery import PathFinder
 from pinwheel.airflow3.parsing.handover import known_sources
 from pinwheel.airflow3.parsing.listing import BundleListing
 from pinwheel.airflow3.parsing.paths import BundlePaths
-from pinwheel.core.named_places import STEM
+from pinwheel.core.named_places import BY_NAME, STEM
 from pinwheel.core.static_facts import ModuleImport, StaticFacts, static_facts, text_references
 
 _TEXT_SUFFIXES = frozenset(
@@ -108,9 +108,8 @@ class References:
         """Folders whose names count, since all in them does."""
         self.whole: set[str] = set()
         """Folders that count as one, since too much is in them; with a slash at the end."""
-        self._holders: list[tuple[str, str, str]] = []
-        """Names that hold folders, these, and the files in which they do."""
-        self._used_whole: set[str] = set()
+        self._held: set[str] = set()
+        """Names that hold folders, somewhere, which are used as a whole."""
         self._scripts: set[str] = set()
         """Python files that are named, and so may be run: they import what lies beside them."""
         self._searched: set[str] = set(self.import_folders)
@@ -140,9 +139,9 @@ class References:
     def _found_where_code_looks(self) -> set[str]:
         """What fits nowhere else, in the folders that code names. Empty: no more than before."""
         before = set(self.found)
-        for name, folder, path in self._holders:
-            if name in self._used_whole:
-                self._folder(folder, path)
+        for path, facts in list(self.sources.items()):
+            for name in self._held & facts.holders.keys():
+                self._folder(facts.holders[name], path)
         for folder in sorted(self._searched):
             for name, path in self._nowhere:
                 candidate = posixpath.normpath(posixpath.join(folder, name))
@@ -176,10 +175,8 @@ class References:
             data = self._read(path, _LARGEST_TEXT)
             if data is not None:
                 for name in self._text(data):
-                    if not name.endswith("/"):
+                    if not name.endswith("/") or suffix not in _PROSE_SUFFIXES:
                         self._named(name, path)
-                    elif suffix not in _PROSE_SUFFIXES:
-                        self._folder(name, path)
         elif suffix == ".zip":
             self._archive(path)
 
@@ -213,12 +210,6 @@ class References:
             self._import(imported, path)
         for name in facts.strings:
             self._named(name, path)
-        for name in facts.folders:
-            self._folder(name, path)
-        for name in facts.modules:
-            self._may_import(name, path)
-        self._holders += [(name, folder, path) for name, folder in facts.holders.items()]
-        self._used_whole.update(facts.whole)
 
     def _text(self, data: bytes) -> tuple[str, ...]:
         key = content_key("text", data)
@@ -330,6 +321,17 @@ class References:
 
     def _named(self, name: str, path: str) -> None:
         """Add the files that *name*, written in the file at *path*, may mean."""
+        if name.endswith(("/", "/*")):
+            if name.startswith("{"):
+                self._held.add(name.strip("{}/"))
+            else:
+                self._folder(name, path)
+            return
+        if name.startswith(BY_NAME):
+            wanted = name.removeprefix(BY_NAME)
+            for module in [wanted] if wanted else self.sources[path].modules:
+                self._may_import(module, path)
+            return
         if name.startswith(STEM):
             name = posixpath.basename(path).rpartition(".")[0] + name.removeprefix(STEM)
         folder = path.rpartition("/")[0]
