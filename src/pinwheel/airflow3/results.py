@@ -11,7 +11,8 @@ from pinwheel.airflow3.heads import Head, read_below
 from pinwheel.airflow3.parsing import current_runtime, take_facts
 from pinwheel.core.build import BuildContent, digest_of, label_of, with_placeholder
 from pinwheel.core.facts import ParseFacts
-from pinwheel.core.inputs import Inputs, inputs_of
+from pinwheel.core.inputs import Inputs, InputsSpec, inputs_of
+from pinwheel.core.reach import Reach
 from pinwheel.services.making import ParsedFile
 
 _WARNING = {"dag_id", "warning_type", "message"}
@@ -28,14 +29,14 @@ def parsed_file(head: Head, path: str, proc: Any, seconds: float) -> ParsedFile:
         return broken_file(head, path, NO_RESULT)
     facts = take_facts(result)
     inputs = inputs_of(facts, head.manifest) if facts else _everything(head)
-    used = {name: digest for name, digest in inputs.files.items() if digest}
     runtime = current_runtime()
     impure = list(facts.impure) if facts else [{"kind": "unknown", "detail": "the parse was not traced"}]
     texts: dict[str, bytes] = {}
     contents = []
     opted_out = set()
     for dag in result.serialized_dags:
-        content, code_path, code = _content(head, dag, inputs, used, runtime, seconds, pure=not impure)
+        reach = _reach_of(facts, dag.dag_id)
+        content, code_path, code = _content(head, dag, inputs, reach, runtime, seconds, pure=not impure)
         if code is not None:
             texts[code_path] = code
         contents.append(content)
@@ -65,14 +66,20 @@ def _content(
     head: Head,
     dag: Any,
     inputs: Inputs,
-    used: Mapping[str, str],
+    reach: Reach,
     runtime: Any,
     seconds: float,
     *,
     pure: bool,
 ) -> tuple[BuildContent, str, bytes | None]:
     relative = dag.relative_fileloc or ""
-    files = dict(used)
+    files = inputs.content
+    content_digest = inputs.content_digest()
+    decide = files
+    if not reach.unread:
+        reached = InputsSpec(files=reach.files).read(head.manifest)
+        content_digest, decide = reached.content_digest(), reached.content
+    read_at_parse = tuple(sorted(files.keys() - decide.keys()))
     code = None
     if relative not in files:
         # A Dag inside a zip, or in a module that is not the file itself: its code is a text of its own.
@@ -88,7 +95,11 @@ def _content(
         relative_fileloc=relative,
         serialized=with_placeholder(dag.data, str(head.path)),
         inputs_digest=inputs.digest(),
-        content_digest=inputs.content_digest(),
+        content_digest=content_digest,
+        used_digest=inputs.content_digest(),
+        objects_digest=reach.objects,
+        unread=reach.unread,
+        read_at_parse=read_at_parse,
         files=files,
         label=label_of(dag.tags),
         runtime=runtime.fingerprint,
@@ -96,6 +107,12 @@ def _content(
         pure=pure,
     )
     return content, relative, code
+
+
+def _reach_of(facts: ParseFacts | None, dag_id: str) -> Reach:
+    if facts is None:
+        return Reach(unread=("the parse was not traced",))
+    return facts.reached.get(dag_id, Reach(unread=("its object was not seen",)))
 
 
 def _source(head: Head, name: str) -> bytes | None:

@@ -7,9 +7,11 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from types import ModuleType
+from typing import Any
 
 from pinwheel.airflow3.parsing.listing import listing_of
 from pinwheel.airflow3.parsing.paths import BundlePaths
+from pinwheel.airflow3.parsing.reached import Reached
 from pinwheel.airflow3.parsing.references import References
 from pinwheel.airflow3.parsing.runtime import installed_prefixes
 from pinwheel.airflow3.parsing.tracer import Tracer
@@ -20,8 +22,13 @@ _MOST_ABSENT = 500
 _MOST_ASKED = 2_000
 
 
-def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, StaticFacts | tuple[str, ...]]]:
-    """The facts of the parse that *tracer* watched, and the static facts that were not known before."""
+def gather(
+    tracer: Tracer, dag_file: str, dags: Mapping[str, Any] | None = None
+) -> tuple[ParseFacts, Mapping[str, StaticFacts | tuple[str, ...]]]:
+    """The facts of the parse that *tracer* watched, and the static facts that were not known before.
+
+    *dags* are the Dags that it gave, by id.
+    """
     paths = BundlePaths(tracer.root)
     opened = {_source_of(path) for path in tracer.opened}
     opened.add(os.path.abspath(dag_file))
@@ -58,7 +65,10 @@ def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, Stat
 
     references = References(paths, listing, [e for e in map(paths.relative, sys.path) if e is not None])
     references.follow(files)
-    statically = {place for path in references.found for place in paths.places(path)} - files
+    reached = Reached(references, dag_file).of(dags or {})
+    statically = {place for path in references.found for place in paths.places(path)}
+    statically.update(place for reach in reached.values() for place in reach.files)
+    statically -= files
     absent.update(references.absent)
     absent -= files | statically
 
@@ -83,6 +93,7 @@ def gather(tracer: Tracer, dag_file: str) -> tuple[ParseFacts, Mapping[str, Stat
         asked=tuple(sorted(asked)[:_MOST_ASKED]),
         impure=_impurities(tracer),
         skipped=tuple(skipped),
+        reached=reached,
     )
     return facts, references.learned
 
