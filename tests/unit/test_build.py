@@ -109,3 +109,34 @@ def test_the_attribute_that_varies_is_named() -> None:
 
 def test_a_digest_does_not_depend_on_key_order() -> None:
     assert digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
+
+
+def test_the_name_of_a_dag_files_module_says_nothing_of_its_place() -> None:
+    one, other = (
+        changed("tasks", [{"__type": "operator", "__var": {"task_id": "a", "_task_module": module}}])
+        for module in (f"unusual_prefix_{letter * 40}_sales" for letter in "ab")
+    )
+    assert content(one).digest == content(other).digest
+    assert varying_attributes(one, other) == ()
+
+
+def test_template_fields_that_come_from_a_set_are_the_same_in_any_order() -> None:
+    one, other = (
+        changed("tasks", [{"__type": "operator", "__var": {"task_id": "a", "template_fields": fields}}])
+        for fields in (["x", "y"], ["y", "x"])
+    )
+    assert content(one).digest == content(other).digest
+
+
+def test_what_an_object_holds_and_the_files_that_decide_are_the_content_and_other_files_are_not() -> None:
+    base = content(content_digest="c1", used_digest="u1", objects_digest="o1")
+    assert content(content_digest="c1", used_digest="u2", objects_digest="o1", inputs_digest="i2").digest == (
+        base.digest
+    )
+    assert content(content_digest="c2", used_digest="u1", objects_digest="o1").digest != base.digest
+    assert content(content_digest="c1", used_digest="u1", objects_digest="o2").digest != base.digest
+
+
+def test_the_former_digest_is_that_of_a_pinwheel_that_did_not_look_into_objects() -> None:
+    now = content(content_digest="c1", used_digest="u1", objects_digest="o1")
+    assert now.former_digest == content(content_digest="u1").digest != now.digest

@@ -191,6 +191,30 @@ def test_a_rollback_says_what_it_did(backend: Recording, capsys: Any) -> None:
     assert "warning: d: packages differ" in err
 
 
+def test_builds_say_which_of_them_go_by_all_that_their_file_reads(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    row = {
+        "build": 2,
+        "status": "good",
+        "bundle_version": "v2",
+        "created_at": "2026-01-01T00:00:00Z",
+        "releases": [],
+        "author": None,
+        "message": None,
+        "error": None,
+        "adopted": False,
+        "unstable": [],
+        "unread": ["task_dict.t.python_callable.rows: builtins.generator"],
+    }
+    rows = [row, {**row, "build": 1, "unread": []}]
+    monkeypatch.setattr(context, "make_backend", lambda args: Recording(rows))
+    assert main.main(["builds", "d"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("by its file") == 1
+    assert "build 2, since of the Dag's object could not be read: task_dict.t.python_callable.rows" in printed
+
+
 def test_a_plan_changes_nothing(backend: Recording, capsys: Any) -> None:
     assert main.main(["pin", "--tag", "x", "--plan"]) == 0
     ((_, (verb, selector), kwargs),) = backend.asked

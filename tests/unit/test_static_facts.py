@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from textwrap import dedent
 
 import pytest
@@ -214,4 +215,32 @@ def test_facts_survive_json() -> None:
     import json
 
     facts = static_facts("import os\nfrom . import x\ndef f(): return os.getenv('A')\ny = 'a/b.sql'\nf()")
+    assert StaticFacts.from_json(json.loads(json.dumps(facts.to_json()))) == facts
+
+
+def test_each_function_and_lambda_has_what_it_names_itself() -> None:
+    facts = static_facts(
+        """
+import top
+TEXT = "top.sql"
+
+@decorated
+def one():
+    from lib import a
+    def inner():
+        return open("sql/inner.sql")
+    return "one.sql", inner
+
+two = [lambda: "left.sql", lambda: "right.sql"]
+"""
+    )
+    named = {
+        key: ([found.module for found in code.imports], code.strings) for key, code in facts.code.items()
+    }
+    assert named == {
+        "5:one": (["lib"], ("one.sql", "sql/inner.sql")),
+        "8:inner": ([], ("sql/inner.sql",)),
+        "12:<lambda>": ([], ("left.sql", "right.sql")),
+    }
+    assert set(facts.strings) == {"top.sql", "one.sql", "sql/inner.sql", "left.sql", "right.sql"}
     assert StaticFacts.from_json(json.loads(json.dumps(facts.to_json()))) == facts

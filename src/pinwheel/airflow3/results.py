@@ -12,10 +12,11 @@ from attrs import evolve
 from pinwheel.airflow3.heads import Head, read_below
 from pinwheel.airflow3.parsing import current_runtime, take_facts
 from pinwheel.airflow3.parsing.paths import Spelling, repository_of
-from pinwheel.core.build import PATH_PLACEHOLDER, BuildContent, digest_of, label_of, with_placeholder
+from pinwheel.core.build import BuildContent, digest_of, label_of, with_placeholder
 from pinwheel.core.facts import BESIDE, WHOLE_TREE, ParseFacts
-from pinwheel.core.inputs import Inputs, inputs_of
+from pinwheel.core.inputs import Inputs, InputsSpec, inputs_of
 from pinwheel.core.parse.declared import ANY
+from pinwheel.core.reach import PATH_PLACEHOLDER, Reach
 from pinwheel.services.making import ParsedFile
 
 _WARNING = {"dag_id", "warning_type", "message"}
@@ -42,14 +43,14 @@ def parsed_file(head: Head, path: str, proc: Any, seconds: float, *, always: boo
     inputs = evolve(inputs, declared=head.declared.answers(tags))
     if always:
         inputs = evolve(inputs, asked={**inputs.asked, WHOLE_TREE: head.tree})
-    used = {name: digest for name, digest in inputs.files.items() if digest}
     runtime = current_runtime()
     impure = list(facts.impure) if facts else [{"kind": "unknown", "detail": "the parse was not traced"}]
     texts: dict[str, bytes] = {}
     contents = []
     opted_out = set()
     for dag in result.serialized_dags:
-        content, code_path, code = _content(head, dag, inputs, used, runtime, seconds, pure=not impure)
+        reach = _reach_of(facts, dag.dag_id)
+        content, code_path, code = _content(head, dag, inputs, reach, runtime, seconds, pure=not impure)
         if code is not None:
             texts[code_path] = code
         contents.append(content)
@@ -80,7 +81,7 @@ def _content(
     head: Head,
     dag: Any,
     inputs: Inputs,
-    used: Mapping[str, str],
+    reach: Reach,
     runtime: Any,
     seconds: float,
     *,
@@ -88,7 +89,13 @@ def _content(
 ) -> tuple[BuildContent, str, bytes | None]:
     relative = dag.relative_fileloc or ""
     declared = head.declared.of(dag.dag_id, dag.tags or ())
-    files = {**used, **declared}
+    files = {**inputs.content, **declared}
+    content_digest = inputs.content_digest(declared)
+    decide: Mapping[str, str] = files
+    if not reach.unread:
+        reached = InputsSpec(files=reach.files).read(head.manifest)
+        content_digest, decide = reached.content_digest(declared), {**reached.content, **declared}
+    read_at_parse = tuple(sorted(files.keys() - decide.keys()))
     code = None
     if relative not in files:
         # A Dag inside a zip, or in a module that is not the file itself: its code is a text of its own.
@@ -104,7 +111,11 @@ def _content(
         relative_fileloc=relative,
         serialized=_anywhere(dag.data, head),
         inputs_digest=inputs.digest(),
-        content_digest=inputs.content_digest(declared),
+        content_digest=content_digest,
+        used_digest=inputs.content_digest(declared),
+        objects_digest=reach.objects,
+        unread=reach.unread,
+        read_at_parse=read_at_parse,
         files=files,
         label=label_of(dag.tags),
         runtime=runtime.fingerprint,
@@ -122,6 +133,12 @@ def _anywhere(serialized: Any, head: Head) -> Any:
         return serialized
     up = "/".join([PATH_PLACEHOLDER, *[".."] * len(Path(head.path).relative_to(root).parts)])
     return with_placeholder(serialized, root, up)
+
+
+def _reach_of(facts: ParseFacts | None, dag_id: str) -> Reach:
+    if facts is None:
+        return Reach(unread=("the parse was not traced",))
+    return facts.reached.get(dag_id, Reach(unread=("its object was not seen",)))
 
 
 def _source(head: Head, name: str) -> bytes | None:

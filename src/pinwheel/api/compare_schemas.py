@@ -68,6 +68,9 @@ class FileChange(_Answer):
     patch: str = Field(
         description="A unified diff, `Binary files differ`, or a sentence when a content was not kept."
     )
+    read_at_parse: bool = Field(
+        description="The parse read it, and it does not decide the content of the Dag."
+    )
 
 
 class Diff(_Answer):
@@ -85,6 +88,9 @@ class ComparedFile(_Answer):
     change: Literal["added", "removed", "modified", "same"]
     from_size: int | None
     to_size: int | None = Field(description="Bytes; null: not used, or not kept.")
+    read_at_parse: bool = Field(
+        description="The parse read it, and it does not decide the content of the Dag."
+    )
 
 
 class ComparedBuild(Build):

@@ -330,6 +330,10 @@ class Build(_Answer):
     pure: bool = Field(description="Its parse depended on files of the bundle only.")
     adopted: bool = Field(description="Airflow had it before Pinwheel: which files it used was never traced.")
     unstable: list[str] = Field(description="Attributes that differ at each parse of the same files.")
+    unread: list[str] = Field(
+        description="What could not be read of the Dag's object, so that all files that its Dag file reads "
+        "decide its content; empty: what its object reaches does."
+    )
     bundle: str
     path: str = Field(description="The Dag's file in the bundle.")
     committed_at: Moment | None

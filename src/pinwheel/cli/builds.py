@@ -64,6 +64,17 @@ def render(console: Console, rows: list[dict[str, Any]]) -> None:
             )
         )
     show_table(console, COLUMNS, shown)
+    blind = next((row for row in rows if row.get("unread")), None)
+    if blind is not None:
+        why = "; ".join(blind["unread"])
+        console.print(
+            text(
+                f"By its file: all that the file reads decides the content of build {blind['build']}, since "
+                f"of the Dag's object could not be read: {why}",
+                "dim",
+            ),
+            soft_wrap=True,
+        )
 
 
 def _marks(row: dict[str, Any]) -> list[tuple[str, str]]:
@@ -76,4 +87,6 @@ def _marks(row: dict[str, Any]) -> list[tuple[str, str]]:
         found.append(("adopted", "cyan"))
     if row["unstable"]:
         found.append(("unstable", "yellow"))
+    if row.get("unread"):
+        found.append(("by its file", "dim"))
     return found

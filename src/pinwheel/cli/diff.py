@@ -47,7 +47,8 @@ def render(console: Console, dag_id: str, found: dict[str, Any]) -> None:
         console.print(text("The Dag's structure is the same.", "dim"))
     for file in found["files"]:
         console.print()
-        console.print(text(f"{file['change']} {file['path']}", "bold"), soft_wrap=True)
+        note = " (read at parse; the Dag holds nothing of it)" if file.get("read_at_parse") else ""
+        console.print(text(f"{file['change']} {file['path']}{note}", "bold"), soft_wrap=True)
         for line in file["patch"].removesuffix("\n").split("\n"):
             console.print(text(line, _patch_style(line), keep="\t"), soft_wrap=True)
     if not found["files"]:

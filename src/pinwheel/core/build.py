@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -13,12 +13,10 @@ from typing import Any
 from attrs import field, frozen
 
 from pinwheel.core import text
+from pinwheel.core.reach import PATH_PLACEHOLDER, without_place
 
 LABEL_TAG_PREFIX = "version:"
 """A Dag tag ``version:2.4.1`` is the author's version label ``2.4.1``."""
-
-PATH_PLACEHOLDER = "{bundle}"
-"""Stands for the absolute path of the bundle version's directory in a stored build."""
 
 _LOCATION_KEYS = frozenset({"fileloc", "_processor_dags_folder", "bundle_name"})
 _UNORDERED_KEYS = frozenset(
@@ -32,6 +30,8 @@ _UNORDERED_KEYS = frozenset(
     }
 )
 """Keys whose lists Airflow's serialization makes from sets."""
+_TEMPLATE_FIELDS = "template_fields"
+"""Some of Airflow's own operators make theirs from a set."""
 
 
 def _fitted_label(label: str | None) -> str | None:
@@ -55,7 +55,15 @@ class BuildContent:
     inputs_digest: str
     """Of all that the parse used and of all answers that it got."""
     content_digest: str = ""
-    """Of the content alone that it used; empty: that is all it asked for."""
+    """Of the files that decide the content of this Dag; empty: those are all that it asked for."""
+    used_digest: str = ""
+    """Of all content that the parse used; empty: that is what decides."""
+    objects_digest: str = ""
+    """Of what the live Dag object holds, where it was walked (:class:`~pinwheel.core.reach.Reach`)."""
+    unread: tuple[str, ...] = ()
+    """What could not be read of the object: then all that the parse used decides the content."""
+    read_at_parse: tuple[str, ...] = ()
+    """Those of ``files`` that the parse read and that do not decide the content of this Dag. Sorted."""
     files: Mapping[str, str] = field(factory=dict, repr=False)
     label: str | None = field(default=None, converter=_fitted_label)
     runtime: str = ""
@@ -72,8 +80,28 @@ class BuildContent:
 
     @cached_property
     def digest(self) -> str:
-        """Identity of the build: serialized Dag, used content and label. Same digest, same build."""
-        parts = [self.serialized_digest, self.content_digest or self.inputs_digest, self.label]
+        """Identity of the build: serialized Dag, what its object reaches, label. Same digest, same build."""
+        content = self.content_digest or self.inputs_digest
+        parts: list[Any] = [self.serialized_digest, content, self.label]
+        if self.objects_digest:
+            parts.append({"objects": self.objects_digest})
+        return self._whole(parts)
+
+    @cached_property
+    def former_digest(self) -> str:
+        """The digest that a version of Pinwheel gave which did not look into Dag objects.
+
+        A build that has it is this one: after an upgrade no Dag gets a new build for the rule's sake.
+        """
+        used = self.used_digest or self.content_digest or self.inputs_digest
+        return self._whole([self.former_serialized_digest, used, self.label])
+
+    @cached_property
+    def former_serialized_digest(self) -> str:
+        """The identity of the serialized Dag by the rule of that version."""
+        return digest_of(_without_location(self.serialized, _canonical_formerly))
+
+    def _whole(self, parts: list[Any]) -> str:
         return digest_of([*parts, self.bundle_name] if self.told_apart else parts)
 
 
@@ -139,18 +167,28 @@ def normalized(serialized: Mapping[str, Any]) -> dict[str, Any]:
     (``SerializedDagModel._sort_serialized_dag_dict``, 3.3), and lists that come from sets by their text;
     every other list keeps its order, which an author may mean.
     """
+    return _without_location(serialized, _canonical)
+
+
+def _without_location(serialized: Mapping[str, Any], canonical: Callable[[Any], Any]) -> dict[str, Any]:
     data = dict(serialized)
     dag = {key: value for key, value in data.get("dag", {}).items() if key not in _LOCATION_KEYS}
-    data["dag"] = _canonical(dag)
+    data["dag"] = canonical(dag)
     return data
 
 
-def _canonical(value: Any, key: str = "") -> Any:
+def _canonical(value: Any) -> Any:
+    return _map_strings(
+        _canonical_formerly(value, unordered=_UNORDERED_KEYS | {_TEMPLATE_FIELDS}), without_place
+    )
+
+
+def _canonical_formerly(value: Any, key: str = "", unordered: frozenset[str] = _UNORDERED_KEYS) -> Any:
     if isinstance(value, Mapping):
-        return {name: _canonical(value[name], name) for name in sorted(value)}
+        return {name: _canonical_formerly(value[name], name, unordered) for name in sorted(value)}
     if isinstance(value, (list, tuple)):
-        items = [_canonical(item) for item in value]
-        if key in _UNORDERED_KEYS:
+        items = [_canonical_formerly(item, "", unordered) for item in value]
+        if key in unordered:
             return sorted(items, key=str)
         if items and all(_task_id(item) is not None for item in items):
             return sorted(items, key=lambda item: str(_task_id(item)))

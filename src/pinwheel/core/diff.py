@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import difflib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
 
 from pinwheel.core.json import Json
+from pinwheel.core.reach import without_place
 from pinwheel.core.text import visible
 
 MASK = "***"
@@ -104,6 +105,8 @@ class FileChange:
     """``added``, ``removed`` or ``modified``."""
     patch: str
     """A unified diff, ``Binary files differ``, or a sentence when a content was not kept."""
+    read_at_parse: bool = False
+    """The parse read it, and it does not decide the content of the Dag."""
 
 
 def structure(before: Mapping[str, Any], after: Mapping[str, Any]) -> Structure:
@@ -134,7 +137,11 @@ def structure(before: Mapping[str, Any], after: Mapping[str, Any]) -> Structure:
     )
 
 
-def files(before: Mapping[str, bytes | None], after: Mapping[str, bytes | None]) -> tuple[FileChange, ...]:
+def files(
+    before: Mapping[str, bytes | None],
+    after: Mapping[str, bytes | None],
+    read_at_parse: Collection[str] = (),
+) -> tuple[FileChange, ...]:
     """How the used files changed, by path.
 
     A value of None is a file whose content was not kept (too large): it counts as changed, without a patch.
@@ -145,7 +152,14 @@ def files(before: Mapping[str, bytes | None], after: Mapping[str, bytes | None])
         if path in before and path in after and before[path] == after[path] and before[path] is not None:
             continue
         change = "modified" if path in before and path in after else "added" if path in after else "removed"
-        found.append(FileChange(path=path, change=change, patch=patch(path, before, after)))
+        found.append(
+            FileChange(
+                path=path,
+                change=change,
+                patch=patch(path, before, after),
+                read_at_parse=path in read_at_parse,
+            )
+        )
     return tuple(found)
 
 
@@ -244,6 +258,8 @@ def _task_values(task: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(inner, Mapping):
             # A mapped task's fixed arguments are its attributes, to a reader.
             values = {**inner, **values}
+    if isinstance(fields := values.get("template_fields"), list):
+        values["template_fields"] = sorted(fields, key=str)
     return values
 
 
@@ -320,7 +336,7 @@ def _plain(value: Any) -> Any:
         if items and all(_is_param(item) for item in value):
             return {item[0]: item[1] for item in items}
         return items
-    return value
+    return without_place(value) if isinstance(value, str) else value
 
 
 def _is_param(item: Any) -> bool:

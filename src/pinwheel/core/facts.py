@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
+
+from pinwheel.core.reach import Reach
 
 IMPURITY_KINDS = (
     "variable",
@@ -62,6 +64,8 @@ class ParseFacts:
     """``{"kind": one of IMPURITY_KINDS, "detail": text}``; empty for a pure parse. Details hold no values."""
     skipped: tuple[str, ...] = ()
     """What was not looked at, in words."""
+    reached: Mapping[str, Reach] = field(factory=dict)
+    """By Dag, what its object reaches."""
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -77,6 +81,7 @@ class ParseFacts:
             "asked": list(self.asked),
             "impure": [dict(item) for item in self.impure],
             "skipped": list(self.skipped),
+            "reached": {dag_id: reach.to_json() for dag_id, reach in self.reached.items()},
         }
 
     @classmethod
@@ -89,4 +94,5 @@ class ParseFacts:
             asked=tuple(value.get("asked", ())),
             impure=tuple(dict(item) for item in value.get("impure", ())),
             skipped=tuple(value.get("skipped", ())),
+            reached={dag_id: Reach.from_json(reach) for dag_id, reach in value.get("reached", {}).items()},
         )

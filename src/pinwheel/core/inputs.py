@@ -92,8 +92,13 @@ class Inputs:
         used = sorted({**dict(self._used()), **(declared or {})}.items())
         return hashlib.sha256(json.dumps([used, []], separators=(",", ":")).encode()).hexdigest()
 
+    @property
+    def content(self) -> dict[str, str]:
+        """The files that the bundle version has, each to its content id."""
+        return {path: content for path, content in self.files.items() if content is not None}
+
     def _used(self) -> list[tuple[str, str]]:
-        return sorted((path, content) for path, content in self.files.items() if content is not None)
+        return sorted(self.content.items())
 
     @property
     def of_its_tree(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from attrs import field, frozen
@@ -65,6 +66,14 @@ class Scope:
     impure: tuple[tuple[str, str, int], ...] = ()
 
 
+@frozen
+class Named:
+    """What one function or lambda names: modules that it imports, and what may be paths."""
+
+    imports: tuple[ModuleImport, ...] = ()
+    strings: tuple[str, ...] = ()
+
+
 @frozen(kw_only=True)
 class StaticFacts:
     """The facts of one file. A file with a syntax error has none, and ``readable`` is False."""
@@ -85,14 +94,20 @@ class StaticFacts:
     """The module's own body, with those of its classes, decorators and default arguments."""
     functions: Mapping[str, Scope] = field(factory=dict)
     """Bodies by name: ``f:name`` for functions, ``m:name`` for methods, ``f:Class`` for constructors."""
+    code: Mapping[str, Named] = field(factory=dict)
+    """What each function and lambda names, by ``line:name``: of its code object (``co_firstlineno``)."""
     readable: bool = True
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "imports": [[i.module, i.level, list(i.names)] for i in self.imports],
+            "imports": _imports_to_json(self.imports),
             "strings": list(self.strings),
             "holders": dict(self.holders),
             "modules": list(self.modules),
+            "code": {
+                key: [_imports_to_json(named.imports), list(named.strings)]
+                for key, named in self.code.items()
+            },
             "top": _scope_to_json(self.top),
             "functions": {name: _scope_to_json(scope) for name, scope in self.functions.items()},
             "readable": self.readable,
@@ -101,14 +116,26 @@ class StaticFacts:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> StaticFacts:
         return cls(
-            imports=tuple(ModuleImport(m, level, tuple(names)) for m, level, names in value["imports"]),
+            imports=_imports_from_json(value["imports"]),
             strings=tuple(value["strings"]),
             holders=dict(value["holders"]),
             modules=tuple(value["modules"]),
+            code={
+                key: Named(_imports_from_json(imports), tuple(strings))
+                for key, (imports, strings) in value.get("code", {}).items()
+            },
             top=_scope_from_json(value["top"]),
             functions={name: _scope_from_json(scope) for name, scope in value["functions"].items()},
             readable=value["readable"],
         )
+
+
+def _imports_to_json(imports: Iterable[ModuleImport]) -> list[Any]:
+    return [[i.module, i.level, list(i.names)] for i in imports]
+
+
+def _imports_from_json(value: Any) -> tuple[ModuleImport, ...]:
+    return tuple(ModuleImport(module, level, tuple(names)) for module, level, names in value)
 
 
 def _scope_to_json(scope: Scope) -> list[Any]:
@@ -132,6 +159,12 @@ def text_references(text: str) -> tuple[str, ...]:
     """What may be paths in a text (a template, YAML), sorted; that of a folder has a slash at its end."""
     folders = {piece for piece in folder_pieces(text) if piece.endswith("/")}
     return tuple(sorted({*_references(text), *folders}))
+
+
+def value_references(text: str) -> tuple[str, ...]:
+    """What may be paths in a value that a Dag holds, sorted; that of a folder has a slash at its end."""
+    folders = {piece for piece in folder_pieces(text) if piece.endswith("/")}
+    return tuple(sorted({*_constant_references(text), *folders}))
 
 
 def import_time_impurities(files: Mapping[str, StaticFacts]) -> tuple[dict[str, str], ...]:
@@ -207,6 +240,7 @@ class _Reader:
         self.imports: set[ModuleImport] = set()
         self.strings: set[str] = set()
         self.bodies: dict[str, _Body] = {}
+        self.code: dict[str, tuple[set[ModuleImport], set[str]]] = {}
         self.nowhere = _Body()
         self.places = Places(self._place_name, lambda name: self.strings.add(name))
         self.module_names: set[str] = set()
@@ -216,16 +250,30 @@ class _Reader:
         top = _Body()
         self._statements(tree.body, top, in_class=None)
         return StaticFacts(
-            imports=tuple(sorted(self.imports, key=lambda i: (i.module, i.level, i.names))),
+            imports=_sorted(self.imports),
             strings=tuple(sorted(self.strings)),
             holders=dict(sorted(self.places.holders.items())),
             modules=tuple(sorted(self.module_names)) if self.imports_by_computed_name else (),
+            code={
+                key: Named(_sorted(imports), tuple(sorted(strings)))
+                for key, (imports, strings) in self.code.items()
+            },
             top=self._scope(top),
             functions={name: self._scope(body) for name, body in self.bodies.items()},
         )
 
     def _place_name(self, name: str) -> None:
         self.strings.update([name] if name.startswith(STEM) else _constant_references(name))
+
+    @contextmanager
+    def _code(self, line: int, name: str) -> Iterator[None]:
+        """What is met meanwhile is what this function names, and what the file names."""
+        imports, strings = self.imports, self.strings
+        before = self.code.get(f"{line}:{name}", (set(), set()))
+        self.imports, self.strings = set(before[0]), set(before[1])
+        yield
+        self.code[f"{line}:{name}"] = (self.imports, self.strings)
+        self.imports, self.strings = imports | self.imports, strings | self.strings
 
     # Statements
 
@@ -325,8 +373,9 @@ class _Reader:
             self.aliases[name.asname or name.name] = f"{'.' * node.level}{module}.{name.name}"
 
     def _lambda(self, node: ast.Lambda, body: _Body, in_class: str | None) -> None:
-        self._arguments(node.args, body)
-        self._visit(node.body, self.nowhere)
+        with self._code(node.lineno, "<lambda>"):
+            self._arguments(node.args, body)
+            self._visit(node.body, self.nowhere)
 
     def _annotated(self, node: ast.AnnAssign, body: _Body, in_class: str | None) -> None:
         self._visit(node.target, body)
@@ -400,7 +449,9 @@ class _Reader:
             own = self._body(f"f:{in_class}")
         else:
             own = self._body(f"m:{node.name}")
-        self._statements(node.body, own, None)
+        first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+        with self._code(first, node.name):
+            self._statements(node.body, own, None)
 
     def _is_run_time_decorator(self, dotted: str) -> bool:
         resolved = self._resolve(dotted)
@@ -524,6 +575,10 @@ class _Reader:
             if verdict is not None:
                 impure.add((*verdict, line))
         return Scope(tuple(sorted(calls)), tuple(sorted(impure)))
+
+
+def _sorted(imports: Iterable[ModuleImport]) -> tuple[ModuleImport, ...]:
+    return tuple(sorted(imports, key=lambda found: (found.module, found.level, found.names)))
 
 
 _VISITORS: dict[type[ast.AST], Any] = {

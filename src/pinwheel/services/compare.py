@@ -14,7 +14,7 @@ from pinwheel.core.errors import NotFound
 from pinwheel.core.rejection import Rejection
 from pinwheel.services.links import Links
 from pinwheel.services.ports import Host
-from pinwheel.services.show.builds import BuildView, files_of_two, two_builds
+from pinwheel.services.show.builds import BuildView, files_of_two, read_at_parse, two_builds
 from pinwheel.store import builds, line, rejections, releases
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class ComparedFile:
     from_size: int | None
     to_size: int | None
     """Bytes; None: not used, or not kept."""
+    read_at_parse: bool
+    """The parse read it, and it does not decide the content of the Dag."""
 
 
 @frozen(kw_only=True)
@@ -98,6 +100,8 @@ def compare(
         old, new = two_builds(session, dag_id, from_build, to_build)
         stored = builds.serialized(session, {old.id, new.id})
         before, after, untraced = files_of_two(session, old, new)
+        told = builds.how_told(session, {old.id, new.id})
+        at_parse = read_at_parse(before, after, told[old.id], told[new.id])
         sizes = line.sizes(session, {*before.values(), *after.values()})
         structure = differences.structure(stored[old.id], stored[new.id])
         numbers = releases.numbers_by_build(session, dag_id)
@@ -105,8 +109,8 @@ def compare(
         links = Links.to(host, session, [(build.bundle_name, build.bundle_version) for build in (old, new)])
         return Comparison(
             dag_id=dag_id,
-            from_=_shown(old, numbers.get(old.id, ()), rejected, links),
-            to=_shown(new, numbers.get(new.id, ()), rejected, links),
+            from_=_shown(old, numbers.get(old.id, ()), rejected, told[old.id], links),
+            to=_shown(new, numbers.get(new.id, ()), rejected, told[new.id], links),
             structure=structure,
             graph=graph.compared(
                 stored[old.id],
@@ -119,6 +123,7 @@ def compare(
                     change=_change(path, before, after),
                     from_size=sizes.get(before.get(path, "")),
                     to_size=sizes.get(after.get(path, "")),
+                    read_at_parse=path in at_parse,
                 )
                 for path in sorted({*before, *after})
             ),
@@ -131,10 +136,14 @@ def compare(
 
 
 def _shown(
-    build: Build, releases: Iterable[int], rejected: Iterable[Rejection], links: Links
+    build: Build,
+    releases: Iterable[int],
+    rejected: Iterable[Rejection],
+    told: builds.HowTold,
+    links: Links,
 ) -> ComparedBuild:
     url = links.of(build.bundle_name, build.bundle_version)
-    return evolve(ComparedBuild.of(build, releases, rejected), url=url)
+    return evolve(ComparedBuild.of(build, releases, rejected, told), url=url)
 
 
 def file(

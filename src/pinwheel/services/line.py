@@ -134,6 +134,7 @@ def line(
         links = Links.to(host, session, places)
         numbers = releases.numbers_by_build(session, dag_id)
         rejected = rejections.of_dag(session, dag_id)
+        told = builds.how_told(session, [build.id for build in good])
         top = shown[0] if shown else earlier
         end = store.released_after(session, dag_id, top.release) if top is not None and before else None
 
@@ -158,7 +159,7 @@ def line(
 
         def made(build: Build) -> LineBuild:
             return evolve(
-                LineBuild.of(build, numbers.get(build.id, ()), rejected),
+                LineBuild.of(build, numbers.get(build.id, ()), rejected, told.get(build.id)),
                 url=links.of(build.bundle_name, build.bundle_version),
                 runs=by_build.get(build.id, {}),
                 newer=build.id in newer,

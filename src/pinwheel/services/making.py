@@ -22,6 +22,8 @@ from pinwheel.store import builds, events, releases
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+HELD_VALUES = "values that its code holds"
+"""What differs of a Dag that serializes alike at each parse."""
 _CLOCKLIKE = frozenset({"clock", "random", "uuid"})
 _FOLD_AFTER = 3
 """So many different serialized forms of one state of the inputs make a Dag unstable, whatever it read."""
@@ -131,9 +133,13 @@ def make_builds(
             known = [
                 build for build in alike.get(content.dag_id, []) if build.bundle_name == content.bundle_name
             ]
-            if any(build.digest == content.digest for build in alike.get(content.dag_id, ())):
+            if any(
+                build.digest in (content.digest, content.former_digest)
+                for build in alike.get(content.dag_id, ())
+            ):
                 content = _of_its_bundle(content, known)
             found = next((build for build in known if build.digest == content.digest), None)
+            found = found or _of_former_rule(session, content, known)
             found = found or _completed_adoption(session, content, known)
             if found is not None:
                 made[content.dag_id] = Made(build=found, path=file.path)
@@ -191,7 +197,7 @@ def _add(
 
 def _of_its_bundle(content: BuildContent, known: Sequence[Build]) -> BuildContent:
     """The content, told apart from the same of a build of another bundle."""
-    own = any(build.digest == content.digest for build in known)
+    own = any(build.digest in (content.digest, content.former_digest) for build in known)
     return content if own else evolve(content, told_apart=True)
 
 
@@ -199,6 +205,21 @@ def _siblings(content: BuildContent, known: Iterable[Build]) -> list[Build]:
     """Builds from the same inputs, parsed in the same runtime; newest first."""
     same = (content.inputs_digest, content.runtime)
     return [build for build in known if (build.inputs_digest, build.runtime) == same]
+
+
+def _of_former_rule(session: Session, content: BuildContent, known: Iterable[Build]) -> Build | None:
+    """The build of the same content whose digest an earlier Pinwheel made, with the digest of today."""
+    found = next((build for build in known if build.digest == content.former_digest), None)
+    if found is None or content.former_digest == content.digest:
+        return found
+    builds.amend(
+        session,
+        found.id,
+        digest=content.digest,
+        serialized_digest=content.serialized_digest,
+        reach=builds.as_reach(content),
+    )
+    return evolve(found, digest=content.digest, serialized_digest=content.serialized_digest)
 
 
 def _completed_adoption(session: Session, content: BuildContent, known: Iterable[Build]) -> Build | None:
@@ -210,13 +231,17 @@ def _completed_adoption(session: Session, content: BuildContent, known: Iterable
     first = next((build for build in known if build.adopted and build.build == 1), None)
     if first is None or first.inputs_digest:
         return None
-    if (first.bundle_version, first.serialized_digest) != (content.bundle_version, content.serialized_digest):
+    if first.bundle_version != content.bundle_version:
+        return None
+    if first.serialized_digest not in (content.serialized_digest, content.former_serialized_digest):
         return None
     builds.amend(
         session,
         first.id,
         digest=content.digest,
+        serialized_digest=content.serialized_digest,
         inputs_digest=content.inputs_digest,
+        reach=builds.as_reach(content),
         serialized=dict(content.serialized),
         files={**builds.files(session, first.id), **content.files},
         runtime=content.runtime,
@@ -256,7 +281,8 @@ def _varies(
     if outside and not siblings[0].unstable and len(siblings) < _FOLD_AFTER:
         return ()
     stored = builds.serialized(session, [siblings[0].id])[siblings[0].id]
-    return varying_attributes(stored, content.serialized)
+    # The same form from the same files, and yet another content: what its code holds differs
+    return varying_attributes(stored, content.serialized) or (HELD_VALUES,)
 
 
 def _foldable(host: Host, session: Session, siblings: Sequence[Build]) -> Build | None:
@@ -300,6 +326,7 @@ def _fold(
             digest=content.digest,
             serialized_digest=content.serialized_digest,
             serialized=dict(content.serialized),
+            reach=builds.as_reach(content),
             bundle_name=content.bundle_name,
             bundle_version=content.bundle_version,
             parse_seconds=content.parse_seconds,

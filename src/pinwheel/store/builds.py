@@ -19,7 +19,7 @@ from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_all, insert_missing
 from pinwheel.store.types import as_packed
 
-_COLUMNS = [column for column in t.build.c if column.name not in {"serialized", "files"}]
+_COLUMNS = [column for column in t.build.c if column.name not in {"serialized", "files", "reach"}]
 _ITS_VERSION = (t.bundle_version.c.bundle_name == t.build.c.bundle_name) & (
     t.bundle_version.c.version == t.build.c.bundle_version
 )
@@ -184,7 +184,9 @@ def alike(session: Session, contents: Sequence[BuildContent]) -> dict[str, list[
             .where(
                 t.build.c.dag_id.in_([content.dag_id for content in chunk]),
                 or_(
-                    t.build.c.digest.in_([content.digest for content in chunk]),
+                    t.build.c.digest.in_(
+                        sorted({d for content in chunk for d in (content.digest, content.former_digest)})
+                    ),
                     t.build.c.inputs_digest.in_(sorted({content.inputs_digest for content in chunk})),
                     t.build.c.adopted.is_(True),
                 ),
@@ -269,6 +271,7 @@ def add(session: Session, new: Sequence[NewBuild], *, now: datetime) -> list[Bui
                 "unstable": list(item.unstable) or None,
                 "serialized": dict(item.content.serialized),
                 "files": dict(item.content.files),
+                "reach": as_reach(item.content),
                 "created_at": now,
             }
             for item in new
@@ -276,6 +279,35 @@ def add(session: Session, new: Sequence[NewBuild], *, now: datetime) -> list[Bui
     )
     added = by_ids(session, ids)
     return [added[build_id] for build_id in ids]
+
+
+@frozen(kw_only=True)
+class HowTold:
+    """How the content of a build was told."""
+
+    unread: tuple[str, ...] = ()
+    """What could not be read of the Dag's object: all that the parse of its file used decides the content."""
+    read_at_parse: frozenset[str] = frozenset()
+    """Files of the build that the parse read and that do not decide its content."""
+
+
+def how_told(session: Session, build_ids: Collection[int]) -> dict[int, HowTold]:
+    """How the content of these builds was told, by id."""
+    found: dict[int, HowTold] = {}
+    for chunk in chunks(sorted(set(build_ids))):
+        rows = session.execute(select(t.build.c.id, t.build.c.reach).where(t.build.c.id.in_(chunk)))
+        for build_id, reach in rows:
+            told = reach or {}
+            found[build_id] = HowTold(
+                unread=tuple(told.get("unread", ())), read_at_parse=frozenset(told.get("read_at_parse", ()))
+            )
+    return found
+
+
+def as_reach(content: BuildContent) -> dict[str, list[str]] | None:
+    """What is kept of how a build's content was told, beside what its files say."""
+    told = {"unread": list(content.unread), "read_at_parse": list(content.read_at_parse)}
+    return {name: found for name, found in told.items() if found} or None
 
 
 def _highest(session: Session, dag_ids: Sequence[str]) -> dict[str, int]:

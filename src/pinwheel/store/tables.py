@@ -132,6 +132,7 @@ build = Table(
     Column("serialized", PackedJson, nullable=False),
     Column("files", PackedJson, nullable=False),
     Column("created_at", UtcInstant, nullable=False),
+    Column("reach", PackedJson),
     UniqueConstraint("dag_id", "build"),
     UniqueConstraint("dag_id", "digest"),
     Index(None, "dag_id", "inputs_digest"),

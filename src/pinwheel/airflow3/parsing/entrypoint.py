@@ -10,6 +10,7 @@ import os
 import resource
 from typing import Any
 
+from airflow import policies, settings
 from airflow.dag_processing import processor
 from airflow.sdk.execution_time import comms
 from pydantic import TypeAdapter
@@ -41,6 +42,17 @@ class RecordingComms(comms.CommsDecoder):
         return await super().asend(msg)
 
 
+class _SeenDags:
+    """A cluster policy that changes nothing: it keeps each Dag that the parse gives."""
+
+    def __init__(self, dags: dict[str, Any]) -> None:
+        self.dags = dags
+
+    @policies.hookimpl
+    def dag_policy(self, dag: Any) -> None:
+        self.dags[dag.dag_id] = dag
+
+
 def traced_entrypoint() -> None:
     """Do what ``processor._parse_file_entrypoint`` does (3.3.2, 3.4.0b2) and record the facts."""
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "client"
@@ -68,6 +80,7 @@ def _start(decoder: RecordingComms, msg: Any, log: Any) -> Tracer | None:
     try:
         tracer = Tracer(repository_of(os.fspath(msg.bundle_path)))
         tracer.start()
+        settings.get_policy_plugin_manager().register(_SeenDags(tracer.dags))
         decoder.tracer = tracer
         return tracer
     except Exception:
@@ -103,7 +116,9 @@ def _cpu_seconds() -> float:
 def _attach(tracer: Tracer, msg: Any, result: Any, log: Any) -> None:
     try:
         tracer.stop()
-        facts, learned = gather(tracer, msg.file, os.fspath(msg.bundle_path))
+        sent = {dag.dag_id for dag in result.serialized_dags}
+        dags = {dag_id: dag for dag_id, dag in tracer.dags.items() if dag_id in sent}
+        facts, learned = gather(tracer, msg.file, os.fspath(msg.bundle_path), dags)
         put_facts(result, facts, learned, tracer.airflow_modules, _cpu_seconds())
     except Exception:
         log.warning("Pinwheel can not tell what this parse used", exc_info=True)

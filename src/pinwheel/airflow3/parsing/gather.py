@@ -8,9 +8,13 @@ import posixpath
 import sys
 from collections.abc import Iterable, Mapping
 from types import ModuleType
+from typing import Any
+
+from attrs import evolve
 
 from pinwheel.airflow3.parsing.listing import listing_of
 from pinwheel.airflow3.parsing.paths import BundlePaths, Spelling
+from pinwheel.airflow3.parsing.reached import Reached
 from pinwheel.airflow3.parsing.references import References
 from pinwheel.airflow3.parsing.runtime import installed_prefixes
 from pinwheel.airflow3.parsing.tracer import Tracer
@@ -22,11 +26,12 @@ _MOST_ASKED = 2_000
 
 
 def gather(
-    tracer: Tracer, dag_file: str, bundle_path: str | None = None
+    tracer: Tracer, dag_file: str, bundle_path: str | None = None, dags: Mapping[str, Any] | None = None
 ) -> tuple[ParseFacts, Mapping[str, StaticFacts | tuple[str, ...]]]:
     """The facts of the parse that *tracer* watched, and the static facts that were not known before.
 
-    *bundle_path*: the bundle's directory, where it is a folder in that of the repository, which is watched.
+    *bundle_path*: the bundle's directory, where it is a folder in that of the repository, which is watched;
+    *dags*: the Dags that the parse gave, by id.
     """
     spelling = Spelling(bundle_path or tracer.root, tracer.root)
     paths = BundlePaths(tracer.root)
@@ -77,8 +82,12 @@ def gather(
         opened_in={posixpath.dirname(path) for path in read},
     )
     references.follow(files)
-    statically = {place for path in references.found for place in paths.places(path)} - files
-    directories.update(references.listed)
+    reader = Reached(references, dag_file)
+    reached = reader.of(dags or {})
+    statically = {place for path in references.found for place in paths.places(path)}
+    statically.update(place for reach in reached.values() for place in reach.files)
+    statically -= files
+    directories.update(references.listed, reader.listed)
     absent.update(references.absent)
     absent -= files | statically
 
@@ -111,6 +120,9 @@ def gather(
         asked=_spelled(spelling, asked)[:_MOST_ASKED],
         impure=_impurities(tracer),
         skipped=tuple(skipped),
+        reached={
+            dag_id: evolve(reach, files=_spelled(spelling, reach.files)) for dag_id, reach in reached.items()
+        },
     )
     return facts, references.learned
 

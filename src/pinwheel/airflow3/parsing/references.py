@@ -163,6 +163,40 @@ class References:
             if path in executed or path.partition(".zip/")[0] + ".zip" in executed
         }
 
+    # One at a time: what each leads to, for who asks of which file something is found through
+
+    def another(self) -> References:
+        """The same bundle, with nothing found yet. What is learned of texts is shared."""
+        other = References(self.paths, self.listing, self.import_folders)
+        other._outside, other.learned, other.sources = self._outside, self.learned, self.sources
+        other._scripts = self._scripts
+        return other
+
+    def from_file(self, path: str) -> None:
+        """Find what all of a file leads to, with no step further."""
+        self._look_into(path)
+
+    def from_names(self, imports: Iterable[ModuleImport], strings: Iterable[str], path: str) -> None:
+        """Find what these names mean that are written in the file at *path*, with no step further."""
+        for imported in imports:
+            self._import(imported, path)
+        for name in strings:
+            self._named(name, path)
+
+    def take(self, other: References) -> None:
+        """Find what the other found, too."""
+        self.found |= other.found
+        self.whole |= other.whole
+        self.listed |= other.listed
+        self._held |= other._held
+        self._searched |= other._searched
+        self._nowhere |= other._nowhere
+        self._unfound |= other._unfound
+
+    def found_together(self) -> set[str]:
+        """What names mean in the folders that other names mean. Empty: no more than before."""
+        return self._found_where_code_looks()
+
     # One file
 
     def _look_into(self, path: str) -> None:
@@ -202,7 +236,7 @@ class References:
 
     def _python(self, path: str, data: bytes) -> None:
         key = content_key("py", data)
-        facts = known_sources.get(key)
+        facts = known_sources.get(key) or self.learned.get(key)
         if not isinstance(facts, StaticFacts):
             facts = self.learned[key] = static_facts(data)
         self.sources[path] = facts
@@ -213,7 +247,7 @@ class References:
 
     def _text(self, data: bytes) -> tuple[str, ...]:
         key = content_key("text", data)
-        names = known_sources.get(key)
+        names = known_sources.get(key) or self.learned.get(key)
         if not isinstance(names, tuple):
             names = self.learned[key] = text_references(data.decode("utf-8", "replace"))
         return names
@@ -329,7 +363,8 @@ class References:
             return
         if name.startswith(BY_NAME):
             wanted = name.removeprefix(BY_NAME)
-            for module in [wanted] if wanted else self.sources[path].modules:
+            facts = self.sources.get(path)
+            for module in [wanted] if wanted else facts.modules if facts is not None else ():
                 self._may_import(module, path)
             return
         if name.startswith(STEM):

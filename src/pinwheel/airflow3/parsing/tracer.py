@@ -71,6 +71,8 @@ class Tracer:
         self.attempts: dict[str, tuple[str, ...]] = {}
         """Each module that bundle code looked for, with the search path it was looked for on."""
         self.impure: dict[tuple[str, str], None] = {}
+        self.dags: dict[str, Any] = {}
+        """The Dags that the parse gave, by id."""
         self._last_module_before: str | None = None
         self._main = threading.main_thread().ident
         self._installed = installed_prefixes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -62,6 +62,8 @@ class BuildView:
     pure: bool
     adopted: bool
     unstable: tuple[str, ...]
+    unread: tuple[str, ...]
+    """What could not be read of the Dag's object, so that all that its file reads decides the content."""
     bundle: str
     path: str
     """The Dag's file in the bundle."""
@@ -69,7 +71,13 @@ class BuildView:
     rejected: RejectedView | None
 
     @classmethod
-    def of(cls, build: Build, releases: Iterable[int], rejections: Iterable[Rejection]) -> Self:
+    def of(
+        cls,
+        build: Build,
+        releases: Iterable[int],
+        rejections: Iterable[Rejection],
+        told: store.HowTold | None = None,
+    ) -> Self:
         """A good one, with its releases; *rejections* are those of its Dag."""
         return cls(
             dag_id=build.dag_id,
@@ -86,6 +94,7 @@ class BuildView:
             pure=build.pure,
             adopted=build.adopted,
             unstable=build.unstable,
+            unread=told.unread if told is not None else (),
             bundle=build.bundle_name,
             path=build.relative_fileloc,
             committed_at=build.committed_at,
@@ -109,6 +118,7 @@ class BuildView:
             pure=False,
             adopted=False,
             unstable=(),
+            unread=(),
             bundle=row.bundle_name,
             path=row.relative_fileloc,
             committed_at=None,
@@ -199,9 +209,10 @@ def builds(host: Host, dag_id: str) -> list[BuildView]:
         managed(session, dag_id)
         numbers = release_store.numbers_by_build(session, dag_id)
         rejected = rejections.of_dag(session, dag_id)
+        found = store.of_dag(session, dag_id)
+        told = store.how_told(session, [build.id for build in found])
         good = [
-            BuildView.of(build, numbers.get(build.id, ()), rejected)
-            for build in store.of_dag(session, dag_id)
+            BuildView.of(build, numbers.get(build.id, ()), rejected, told.get(build.id)) for build in found
         ]
         bad = [BuildView.of_broken(row) for row in store.broken_of_dag(session, dag_id)]
         return by_time(good, bad)
@@ -261,12 +272,15 @@ def diff(host: Host, dag_id: str, from_build: int | None = None, to_build: int |
         old, new = two_builds(session, dag_id, from_build, to_build)
         stored = store.serialized(session, [old.id, new.id])
         before, after, untraced = files_of_two(session, old, new)
+        told = store.how_told(session, {old.id, new.id})
         return DiffView(
             dag_id=dag_id,
             from_=old.build,
             to=new.build,
             structure=differences.structure(stored[old.id], stored[new.id]),
-            files=_file_changes(session, before, after),
+            files=_file_changes(
+                session, before, after, read_at_parse(before, after, told[old.id], told[new.id])
+            ),
             untraced=untraced,
             warnings=runtime_warnings(old, new),
         )
@@ -301,6 +315,17 @@ def files_of_two(session: Session, old: Build, new: Build) -> tuple[dict[str, st
     return before, after, untraced
 
 
+def read_at_parse(
+    before: Mapping[str, str], after: Mapping[str, str], one: store.HowTold, other: store.HowTold
+) -> frozenset[str]:
+    """Files of two builds that decide the content of neither: a parse read them; the Dag holds nothing of it.
+
+    *before* and *after* are the files of the two.
+    """
+    decide = (before.keys() - one.read_at_parse) | (after.keys() - other.read_at_parse)
+    return frozenset({*before, *after} - decide)
+
+
 def _build_named(session: Session, dag_id: str, number: int | None, default_id: int | None) -> Build:
     if number is not None and number < 1:
         raise InvalidInput(
@@ -322,7 +347,7 @@ def _build_named(session: Session, dag_id: str, number: int | None, default_id: 
 
 
 def _file_changes(
-    session: Session, before: Mapping[str, str], after: Mapping[str, str]
+    session: Session, before: Mapping[str, str], after: Mapping[str, str], at_parse: Collection[str]
 ) -> tuple[differences.FileChange, ...]:
     changed = {path for path in {*before, *after} if before.get(path) != after.get(path)}
     digests = {m[path] for m in (before, after) for path in changed if path in m}
@@ -330,4 +355,5 @@ def _file_changes(
     return differences.files(
         {path: contents.get(before[path]) for path in changed if path in before},
         {path: contents.get(after[path]) for path in changed if path in after},
+        at_parse,
     )

@@ -42,6 +42,12 @@ export function Files({ dagId, found, path, view, onSet }: Props) {
             <Badge colorPalette={COLOURS[file.change] ?? "gray"}>{file.change}</Badge>
             <Text as="span" whiteSpace="normal" wordBreak="break-all" textAlign="left">
               {file.path}
+              {file.read_at_parse ? (
+                <Text as="span" color="fg.muted" title="The parse of the file read it; the Dag holds nothing of it.">
+                  {" "}
+                  read at parse
+                </Text>
+              ) : undefined}
             </Text>
           </Button>
         ))}

@@ -1,0 +1,159 @@
+"""From the Dags of a parse to what decides the content of each: which values, code and files it reaches."""
+
+from __future__ import annotations
+
+import gc
+import os
+import posixpath
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pinwheel.airflow3.parsing.code import Codes
+from pinwheel.airflow3.parsing.objects import Walk
+from pinwheel.airflow3.parsing.plain import PlainValues, WalkTooLarge
+from pinwheel.airflow3.parsing.references import References
+from pinwheel.core.reach import PATH_PLACEHOLDER, Reach
+from pinwheel.core.static_facts import Named, value_references
+
+_RECURSION = 10_000
+_MOST_FILES = 2_000
+_LONGEST_TEXT = 64 * 1024
+
+Lead = tuple[str, ...]
+"""Where a Dag leads to files from: a file, code in a file, or a text that it holds."""
+
+
+class Reached:
+    """Tells what Dags reach. What several of them lead through is looked at once."""
+
+    def __init__(self, references: References, dag_file: str) -> None:
+        self.references = references
+        self.paths = references.paths
+        imports = {found for facts in references.sources.values() for found in facts.imports}
+        self.codes = Codes(self.paths, imports)
+        self.own = self.paths.relative(os.path.abspath(dag_file)) or ""
+        self.values = PlainValues([self.paths.root, self.paths.real_root])
+        self._led: dict[Lead, References] = {}
+        self._named: dict[int, tuple[frozenset[str], set[str]]] = {}
+        self._folders = {
+            name for facts in references.sources.values() for name in facts.strings if name.endswith("/")
+        }
+        """What is a folder wherever the code that ran, or may run, has it."""
+        self.listed: set[str] = set()
+        """Folders whose names count for any of the Dags, since all in them does."""
+
+    def of(self, dags: Mapping[str, Any]) -> dict[str, Reach]:
+        """By Dag, what it reaches."""
+        limit, collects = sys.getrecursionlimit(), gc.isenabled()
+        sys.setrecursionlimit(max(limit, _RECURSION))
+        # A collection would touch, and so copy, all that the parser shares with the manager
+        gc.disable()
+        try:
+            return {dag_id: self._of_dag(dag) for dag_id, dag in dags.items()}
+        finally:
+            sys.setrecursionlimit(limit)
+            if collects:
+                gc.enable()
+
+    def _of_dag(self, dag: Any) -> Reach:
+        walk = Walk(self.codes, self.values)
+        try:
+            digest = walk.digest(dag)
+            files = self._files(walk, dag)
+        except (WalkTooLarge, RecursionError):
+            return Reach(unread=("it holds more than is walked",))
+        except Exception as error:
+            return Reach(unread=(f"it can not be walked: {type(error).__name__}: {error}"[:200],))
+        return Reach(objects=digest, files=files, unread=tuple(sorted(walk.unread)))
+
+    def _files(self, walk: Walk, dag: Any) -> tuple[str, ...]:
+        """The Dag's own file, those of its code, and what these lead to."""
+        own = {self.own, self.codes.place(getattr(dag, "fileloc", None)) or self.own}
+        total = self.references.another()
+        total.found |= self._in_archives(own | walk.files)
+        leads: list[Lead] = [("file", path) for path in sorted(self._in_archives(walk.modules))]
+        leads += [("code", place, key) for place, key in sorted(walk.functions)]
+        folders = {folder for path in own for folder in _folders_above(path)}
+        leads += [("text", name) for name in self._names(walk.texts) if name.rstrip("/") not in folders]
+        seen = set(leads)
+        if walk.imports:
+            total.from_names(walk.imports, (), self.own)
+        known = set(total.found)
+        while True:
+            while leads:
+                total.take(self._leads_to(leads.pop()))
+            new = (total.found - known) or total.found_together()
+            if not new:
+                break
+            known |= new
+            leads = [("file", path) for path in sorted(new) if ("file", path) not in seen]
+            seen.update(leads)
+            if len(known) > _MOST_FILES:
+                raise WalkTooLarge
+        self.listed |= total.listed
+        return tuple(
+            sorted({place for path in total.found for place in self.paths.places(path)} | total.whole)
+        )
+
+    def _leads_to(self, lead: Lead) -> References:
+        found = self._led.get(lead)
+        if found is None:
+            found = self._led[lead] = self.references.another()
+            kind, what, *rest = lead
+            if kind == "file":
+                found.from_file(what)
+            elif kind == "text":
+                found.from_names((), [what], self.own)
+            elif (named := self._named_in(what, rest[0])) is not None:
+                found.from_names(named.imports, named.strings, what)
+            else:
+                found.from_file(self._in_archive(what))
+        return found
+
+    def _named_in(self, place: str, key: str) -> Named | None:
+        """What the code of this key names; None when its file does not tell."""
+        if place not in self.references.sources:
+            self.references.another().from_file(place)
+        facts = self.references.sources.get(place)
+        return facts.code.get(key) if facts is not None else None
+
+    def _names(self, texts: Mapping[int, frozenset[str]]) -> list[str]:
+        """What may be paths in the texts that a Dag holds."""
+        found: set[str] = set()
+        for key, together in texts.items():
+            known = self._named.get(key)
+            if known is None:
+                # The texts are kept with it: the id of what is gone may be given to others
+                known = self._named[key] = (together, {name for text in together for name in self._in(text)})
+            found |= known[1]
+        return sorted(found)
+
+    def _in(self, text: str) -> Iterable[str]:
+        listing = self.references.listing
+        here = text.startswith(f"{PATH_PLACEHOLDER}/")
+        text = text[:_LONGEST_TEXT].replace(f"{PATH_PLACEHOLDER}/", "")
+        for name in value_references(text):
+            last = name.rstrip("/").rpartition("/")[2]
+            if not listing.knows_all_names or last in listing.basenames or last in listing.folder_names:
+                yield name
+                # Most texts that are the name of a folder do not mean it
+                if (here and name == text) or f"{name}/" in self._folders:
+                    yield f"{name}/"
+            elif "." in name and all(part.isidentifier() for part in name.split(".")):
+                yield name  # of a module, perhaps
+
+    def _in_archives(self, places: Iterable[str]) -> set[str]:
+        return {self._in_archive(place) for place in places}
+
+    def _in_archive(self, place: str) -> str:
+        """The file itself, or the archive that it lies in."""
+        path = place
+        while path and not os.path.lexists(self.paths.absolute(path)):
+            path = posixpath.dirname(path)
+        return path or place
+
+
+def _folders_above(path: str) -> Iterable[str]:
+    while path := posixpath.dirname(path):
+        yield path
