@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pinwheel.core import named_places
 from pinwheel.core.named_places import folder_pieces
 from pinwheel.core.static_facts import StaticFacts, static_facts, text_references
 
@@ -146,3 +147,16 @@ def test_odd_code_is_read(source: str) -> None:
     facts = static_facts(source)
     assert facts.readable
     assert StaticFacts.from_json(facts.to_json()) == facts
+
+
+def test_long_texts_and_sums_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+
+    def counted(text: str, **how: bool) -> list[str]:
+        looked_at.append(len(text))
+        return list(folder_pieces(text, **how))
+
+    monkeypatch.setattr(named_places, "folder_pieces", counted)
+    static_facts("x = " + " + ".join(["'a/b '"] * 300))
+    assert len(looked_at) <= 600 + 2
+    assert len(list(folder_pieces("cd a/b " * 30_000))) == 30_000

@@ -15,6 +15,7 @@ BY_NAME = "import:"
 STEM = "{stem}"
 """In a name: that of the file which the name is written in, without its suffix."""
 
+_LONGEST_OPTION = 60
 _PIECE = re.compile(r"[\w\-./+@]+")
 _FOLDER_FOLLOWS = re.compile(
     r"(?:(?:^|[\s;&|(])(?:cd|pushd)\s+|(?:^|\s)-C\s*|--[\w-]*(?:dirs?|path|folder|root|directory)[ =])[\"']?$"
@@ -78,7 +79,7 @@ def folder_pieces(text: str, *, follows: bool = False, continues: bool = False) 
             continue
         if piece.startswith("/") and before != "}":
             continue  # an absolute path lies outside of the version
-        named = bool(_FOLDER_FOLLOWS.search(text[:start]))
+        named = bool(_FOLDER_FOLLOWS.search(text[max(0, start - _LONGEST_OPTION) : start]))
         unfinished = continues and match.end() == len(text)
         if piece.endswith("/"):
             if piece.strip("./"):
@@ -105,6 +106,7 @@ class Places:
         self.holders: dict[str, str] = {}
         """Names of variables to the folder that each holds."""
         self.searching = 0
+        self._chained: set[int] = set()
 
     # What the reader tells
 
@@ -191,6 +193,12 @@ class Places:
 
     def added(self, node: ast.BinOp) -> None:
         """``HERE + "/sql/" + name``, ``stem + ".sql"``."""
+        if id(node) in self._chained:
+            return  # seen as a part of the whole
+        inner = node.left
+        while isinstance(inner, ast.BinOp):
+            self._chained.add(id(inner))
+            inner = inner.left
         parts = _chain(node, ast.Add)
         for index, part in enumerate(parts):
             text = _text(part)
