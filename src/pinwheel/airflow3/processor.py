@@ -14,6 +14,7 @@ from __future__ import annotations
 import signal
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -472,15 +473,23 @@ class PinwheelProcessorManager(DagFileProcessorManager):
 
     def _older(self, bundle_name: str, version: str, seq: int, path: Path) -> Head:
         """A version that was the head when a parse began in its directory."""
+        source = self._source(bundle_name)
+        at = Head(bundle_name=bundle_name, version=version, seq=seq, path=path, manifest={})
+        if source is None:
+            return at
+        manifest = manifest_of(source, version)
+        rules = self.intake.rules_at(str(path))
+        declared = declare(rules, in_repository(manifest, source.subdir), source.subdir)
+        return evolve(at, manifest=manifest, declared=declared)
+
+    def _older_manifest(self, bundle_name: str, version: str) -> Mapping[str, str]:
+        source = self._source(bundle_name)
+        return manifest_of(source, version) if source is not None else {}
+
+    def _source(self, bundle_name: str) -> SnapshotBundle | None:
         view = next((b for b in self._dag_bundles if b.name == bundle_name), None)
         inner = view.inner if isinstance(view, HeadView) else None
-        at = Head(bundle_name=bundle_name, version=version, seq=seq, path=path, manifest={})
-        if not isinstance(inner, SnapshotBundle):
-            return at
-        manifest = manifest_of(inner, version)
-        rules = self.intake.rules_at(str(path))
-        declared = declare(rules, in_repository(manifest, inner.subdir), inner.subdir)
-        return evolve(at, manifest=manifest, declared=declared)
+        return inner if isinstance(inner, SnapshotBundle) else None
 
     def _register(self) -> None:
         """Turn the parses that arrived into builds. What fails for now is tried again later."""

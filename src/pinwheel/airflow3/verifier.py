@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -63,7 +63,7 @@ class Verifier:
         host: AirflowHost,
         intake: Intake,
         *,
-        older_manifest: Callable[[str, str], dict[str, str]] = lambda name, version: {},
+        older_manifest: Callable[[str, str], Mapping[str, str]] = lambda name, version: {},
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.host = host
