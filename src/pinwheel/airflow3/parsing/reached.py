@@ -36,10 +36,15 @@ class Reached:
         self.values = PlainValues([self.paths.root, self.paths.real_root])
         self._led: dict[Lead, References] = {}
         self._named: dict[int, tuple[frozenset[str], set[str]]] = {}
-        self._folders = {
-            name for facts in references.sources.values() for name in facts.strings if name.endswith("/")
+        sources = references.sources.values()
+        names = {name for facts in sources for name in facts.strings if name.endswith("/")}
+        self._folders = names | {
+            f"{folder}/"
+            for facts in sources
+            for name, folder in facts.holders.items()
+            if f"{{{name}}}/" in names
         }
-        """What is a folder wherever the code that ran, or may run, has it."""
+        """What is used as a folder by code that ran, or may run."""
         self.listed: set[str] = set()
         """Folders whose names count for any of the Dags, since all in them does."""
 
@@ -131,14 +136,13 @@ class Reached:
 
     def _in(self, text: str) -> Iterable[str]:
         listing = self.references.listing
-        here = text.startswith(f"{PATH_PLACEHOLDER}/")
         text = text[:_LONGEST_TEXT].replace(f"{PATH_PLACEHOLDER}/", "")
         for name in value_references(text):
             last = name.rstrip("/").rpartition("/")[2]
             if not listing.knows_all_names or last in listing.basenames or last in listing.folder_names:
                 yield name
                 # Most texts that are the name of a folder do not mean it
-                if (here and name == text) or f"{name}/" in self._folders:
+                if any(f"{end}/" in self._folders for end in _ends(name)):
                     yield f"{name}/"
             elif "." in name and all(part.isidentifier() for part in name.split(".")):
                 yield name  # of a module, perhaps
@@ -152,6 +156,12 @@ class Reached:
         while path and not os.path.lexists(self.paths.absolute(path)):
             path = posixpath.dirname(path)
         return path or place
+
+
+def _ends(path: str) -> Iterable[str]:
+    """``a/b/c``, ``b/c``, ``c``."""
+    parts = path.split("/")
+    return ("/".join(parts[at:]) for at in range(len(parts)))
 
 
 def _folders_above(path: str) -> Iterable[str]:
