@@ -57,21 +57,21 @@ class Pushed:
         known = self.loop.manager.intake.files_of(bundle).values()
         return self.loop.settled(bundle, sha) and head is not None and all(k.seq == head.seq for k in known)
 
-    def parses(self, bundle: str) -> int:
-        return self.loop.rows("SELECT count(*) AS n FROM pinwheel_parse WHERE bundle_name = :b", b=bundle)[0][
-            "n"
-        ]
+    def parses(self, bundle: str, after: int = 0) -> list[int]:
+        """Ids of parses. Older ones may have been pruned."""
+        query = "SELECT id FROM pinwheel_parse WHERE bundle_name = :b AND id > :after ORDER BY id"
+        return [row["id"] for row in self.loop.rows(query, b=bundle, after=after)]
 
     def builds(self) -> dict[str, int]:
-        rows = self.loop.rows("SELECT dag_id, count(*) AS n FROM pinwheel_build GROUP BY dag_id")
+        rows = self.loop.rows("SELECT dag_id, max(build) AS n FROM pinwheel_build GROUP BY dag_id")
         return {row["dag_id"]: row["n"] for row in rows}
 
     def made(self, bundle: str, files: dict[str, str | bytes | None]) -> tuple[int, set[str]]:
         """Parses, and the Dags with a new build, of a push."""
-        parses, builds = self.parses(bundle), self.builds()
+        last, builds = self.parses(bundle)[-1], self.builds()
         self.push(bundle, files)
         after = self.builds()
-        return self.parses(bundle) - parses, {d for d, n in after.items() if n != builds.get(d, 0)}
+        return len(self.parses(bundle, last)), {d for d, n in after.items() if n != builds.get(d, 0)}
 
     def fault(self, bundle: str) -> str | None:
         return self.loop.faults(bundle).get((bundle, PLACE))
