@@ -15,6 +15,7 @@ import pytest
 from harness import bundles
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, processor_loop
+from pinwheel.services.making import HELD_VALUES
 from pinwheel.services.show import builds as shown
 
 CONFIGS = 31
@@ -73,6 +74,17 @@ with DAG("own_operator", schedule=None, start_date=pendulum.datetime(2026, 1, 1)
 """
 
 
+CLOCK = """
+import datetime
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.python import PythonOperator
+NOW = datetime.datetime.now()
+
+with DAG("clock", schedule=None, start_date=datetime.datetime(2026, 1, 1)):
+    PythonOperator(task_id="t", python_callable=lambda: NOW)
+"""
+
+
 class Deployment:
     def __init__(self, loop: Loop, repo: GitRepo) -> None:
         self.loop, self.repo = loop, repo
@@ -86,6 +98,17 @@ class Deployment:
             "SELECT count(*) AS n FROM pinwheel_parse WHERE relative_fileloc = :path", path=path
         )
         return int(row["n"])
+
+    def parse_again(self, path: str) -> None:
+        """Turn until an impure file was parsed once more."""
+
+        def parsed_at() -> list[dict[str, Any]]:
+            return self.loop.rows(
+                "SELECT max(parsed_at) AS at FROM pinwheel_parse WHERE relative_fileloc = :path", path=path
+            )
+
+        before = parsed_at()
+        self.loop.turn_until(lambda: parsed_at() != before, what=f"a parse of {path}")
 
     def made_by(self, files: dict[str, str | None]) -> dict[str, int]:
         """So many new builds of each Dag that a commit of these files made."""
@@ -104,7 +127,7 @@ def deployment(sqlite: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     files |= {
         f"{case}/conf/{name}.json": json.dumps("@daily") for case in ("changes", "grows") for name in names
     }
-    files |= {"held/dag.py": HOLDING, "own/dag.py": OWN_OPERATOR}
+    files |= {"held/dag.py": HOLDING, "own/dag.py": OWN_OPERATOR, "clock/dag.py": CLOCK}
     files |= {f"held/conf/{name}.json": '{"v": 1, "unused": 1}' for name in ("one", "two", "blind", "more")}
     repo.commit(files)
     database = sqlite.create()
@@ -182,6 +205,15 @@ def test_an_operator_in_the_dags_own_file_makes_no_build_per_commit(deployment: 
     assert deployment.loop.rows("SELECT unstable FROM pinwheel_build WHERE dag_id = 'own_operator'") == [
         {"unstable": None}
     ]
+
+
+def test_a_dag_whose_code_holds_the_time_is_unstable_and_floods_no_history(deployment: Deployment) -> None:
+    from pinwheel.airflow3.host import AirflowHost
+
+    for _ in range(2):
+        deployment.parse_again("clock/dag.py")
+    (build,) = shown.builds(AirflowHost(), "clock")
+    assert build.unstable == (HELD_VALUES,)
 
 
 def test_builds_that_an_older_pinwheel_told_apart_in_another_way_stay_the_builds(
