@@ -45,24 +45,27 @@ with DAG({dag_id!r}, schedule="@daily", start_date=datetime.datetime(2024, 1, 1)
 """
 
 WAYS: dict[str, tuple[str, str]] = {
-    "a_name_that_is_computed": ("return (HERE / 'sql' / ('orders' + '.sql')).read_text()", "sql/orders.sql"),
+    "a_name_that_is_computed": (
+        "return (HERE / ('s' + 'ql') / ('orders' + '.sql')).read_text()",
+        "sql/orders.sql",
+    ),
     "a_name_without_extension": ("return (HERE / ('set' + 'tings')).read_text()", "settings"),
     "all_files_of_a_folder": (
-        "return ''.join(Path(name).read_text() for name in glob.glob(f'{HERE}/rules/*.yaml'))",
+        "return ''.join(Path(name).read_text() for name in glob.glob(str(HERE / ('ru' + 'les') / '*.yaml')))",
         "rules/all.yaml",
     ),
     "a_folder_given_to_a_program": (
-        "return subprocess.check_output('cat *', cwd=HERE / 'project', shell=True, text=True)",
+        "return subprocess.check_output('cat *', cwd=HERE / ('pro' + 'ject'), shell=True, text=True)",
         "project/model.sql",
     ),
     "a_module_imported_by_name": (
-        "sys.path.insert(0, str(HERE))\n    sys.modules.pop('steps_load', None)\n"
+        "sys.path.insert(0, str(HERE))\n    sys.modules.pop('steps_' + 'load', None)\n"
         "    return importlib.import_module('steps_' + 'load').MARK",
         "steps_load.py",
     ),
     "a_resource_of_a_package": (
         "sys.path.insert(0, str(HERE))\n    sys.modules.pop('package', None)\n"
-        "    return importlib.resources.files('package').joinpath('d' + 'ata').read_text()",
+        "    return importlib.resources.files('pack' + 'age').joinpath('d' + 'ata').read_text()",
         "package/data",
     ),
 }
@@ -127,7 +130,7 @@ def deployment(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = root / "folder"
     folder.mkdir()
     (folder / f"{IN_FOLDER}.py").write_text(
-        text(IN_FOLDER, "return (HERE / 'sql' / ('q' + '.sql')).read_text()")
+        text(IN_FOLDER, "return (HERE / ('s' + 'ql') / ('q' + '.sql')).read_text()")
     )
     (folder / "sql").mkdir()
     (folder / "sql" / "q.sql").write_text("one")

@@ -367,7 +367,9 @@ def test_an_equal_tree_is_not_verified_again(at: Deployment) -> None:
 
 
 SLOW = HIDDEN.replace(
-    "SIZE = ", THERE + "import time\nwhile is_there({hold!r}):\n    time.sleep(0.02)\nSIZE = 0 # "
+    "SIZE = ",
+    THERE
+    + "import time\nwhile is_there({hold!r}):\n    sum(range(20_000))\n    time.sleep(0.01)\nSIZE = 0 # ",
 )
 
 

@@ -112,6 +112,7 @@ class Inputs:
             directories={**self.directories, **other.directories},
             absent={**self.absent, **other.absent},
             asked={**self.asked, **other.asked},
+            declared=other.declared or self.declared,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -77,6 +77,8 @@ class Walk:
         """What code imports that was made from text."""
         self.texts: dict[int, frozenset[str]] = {}
         """Texts that are held, with the placeholder in paths of the bundle; those of one table together."""
+        self.searched: set[str] = set()
+        """Texts that code loads by a name: what it does with a folder that one names, its own text tells."""
         self.unread: dict[str, None] = {}
         self._numbers: dict[int, int] = {}
         self._alive: list[Any] = []
@@ -252,6 +254,10 @@ class Walk:
                 yield name
                 if isinstance(value, ModuleType) and name not in loads.passed_on:
                     yield from self._used_of_module(value, loads, f"{where}:{name}")
+                elif type(value) is str or issubclass(type(value), PurePath):
+                    text = self.values.text(str(value) if type(value) is str else PurePath.__str__(value))
+                    self.searched.add(text)
+                    yield plain_part(type(value).__name__, without_place(text))
                 else:
                     yield self._of(value, f"{where}:{name}")
 

@@ -36,15 +36,6 @@ class Reached:
         self.values = PlainValues([self.paths.root, self.paths.real_root])
         self._led: dict[Lead, References] = {}
         self._named: dict[int, tuple[frozenset[str], set[str]]] = {}
-        sources = references.sources.values()
-        names = {name for facts in sources for name in facts.strings if name.endswith("/")}
-        self._folders = names | {
-            f"{folder}/"
-            for facts in sources
-            for name, folder in facts.holders.items()
-            if f"{{{name}}}/" in names
-        }
-        """What is used as a folder by code that ran, or may run."""
         self.listed: set[str] = set()
         """Folders whose names count for any of the Dags, since all in them does."""
 
@@ -79,8 +70,10 @@ class Reached:
         total.found |= self._in_archives(own | walk.files)
         leads: list[Lead] = [("file", path) for path in sorted(self._in_archives(walk.modules))]
         leads += [("code", place, key) for place, key in sorted(walk.functions)]
-        folders = {folder for path in own for folder in _folders_above(path)}
-        leads += [("text", name) for name in self._names(walk.texts) if name.rstrip("/") not in folders]
+        above = {folder for path in own for folder in _folders_above(path)}
+        names = set(self._names(walk.texts)) | {name for text in walk.searched for name in self._in(text)}
+        names -= {f"{name}/" for name in self._searched(dag)}
+        leads += [("text", name) for name in sorted(names) if name.rstrip("/") not in above]
         seen = set(leads)
         if walk.imports:
             total.from_names(walk.imports, (), self.own)
@@ -92,7 +85,8 @@ class Reached:
             if not new:
                 break
             known |= new
-            leads = [("file", path) for path in sorted(new) if ("file", path) not in seen]
+            files = [("script" if total.is_script(path) else "file", path) for path in sorted(new)]
+            leads = [lead for lead in files if lead not in seen]
             seen.update(leads)
             if len(known) > _MOST_FILES:
                 raise WalkTooLarge
@@ -108,6 +102,8 @@ class Reached:
             kind, what, *rest = lead
             if kind == "file":
                 found.from_file(what)
+            elif kind == "script":
+                found.from_script(what)
             elif kind == "text":
                 found.from_names((), [what], self.own)
             elif (named := self._named_in(what, rest[0])) is not None:
@@ -130,22 +126,35 @@ class Reached:
             known = self._named.get(key)
             if known is None:
                 # The texts are kept with it: the id of what is gone may be given to others
-                known = self._named[key] = (together, {name for text in together for name in self._in(text)})
+                known = self._named[key] = (
+                    together,
+                    {name for text in together for name in self._names_of(text)},
+                )
             found |= known[1]
         return sorted(found)
 
+    def _names_of(self, text: str) -> Iterable[str]:
+        """What may be paths in a text that is held: a folder is there as a whole, with a slash at its end."""
+        place = posixpath.normpath(text.removeprefix(f"{PATH_PLACEHOLDER}/"))
+        if text.startswith(f"{PATH_PLACEHOLDER}/") and place in self.references.listing.folders:
+            yield f"{place}/"
+        yield from self._in(text)
+
     def _in(self, text: str) -> Iterable[str]:
         listing = self.references.listing
-        text = text[:_LONGEST_TEXT].replace(f"{PATH_PLACEHOLDER}/", "")
-        for name in value_references(text):
-            last = name.rstrip("/").rpartition("/")[2]
+        for name in value_references(text[:_LONGEST_TEXT].replace(f"{PATH_PLACEHOLDER}/", "")):
+            last = name.rstrip("/*").rpartition("/")[2]
             if not listing.knows_all_names or last in listing.basenames or last in listing.folder_names:
                 yield name
-                # Most texts that are the name of a folder do not mean it
-                if any(f"{end}/" in self._folders for end in _ends(name)):
-                    yield f"{name}/"
             elif "." in name and all(part.isidentifier() for part in name.split(".")):
                 yield name  # of a module, perhaps
+
+    def _searched(self, dag: Any) -> Iterable[str]:
+        """Folders in which a Dag's templates are looked for: only what is named in them counts."""
+        held = getattr(dag, "template_searchpath", None) or ()
+        for folder in [held] if isinstance(held, str) else held:
+            if isinstance(folder, str) and (place := self.codes.place(folder)):
+                yield place
 
     def _in_archives(self, places: Iterable[str]) -> set[str]:
         return {self._in_archive(place) for place in places}
@@ -156,12 +165,6 @@ class Reached:
         while path and not os.path.lexists(self.paths.absolute(path)):
             path = posixpath.dirname(path)
         return path or place
-
-
-def _ends(path: str) -> Iterable[str]:
-    """``a/b/c``, ``b/c``, ``c``."""
-    parts = path.split("/")
-    return ("/".join(parts[at:]) for at in range(len(parts)))
 
 
 def _folders_above(path: str) -> Iterable[str]:

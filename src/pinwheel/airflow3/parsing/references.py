@@ -167,14 +167,23 @@ class References:
 
     def another(self) -> References:
         """The same bundle, with nothing found yet. What is learned of texts is shared."""
+        # What the parse went through, a task may go through too: here it counts
         other = References(self.paths, self.listing, self.import_folders)
         other._outside, other.learned, other.sources = self._outside, self.learned, self.sources
-        other._scripts = self._scripts
         return other
 
     def from_file(self, path: str) -> None:
         """Find what all of a file leads to, with no step further."""
         self._look_into(path)
+
+    def from_script(self, path: str) -> None:
+        """Find what all of a file leads to that may be run as a program, with no step further."""
+        self._scripts.add(path)
+        self._look_into(path)
+
+    def is_script(self, path: str) -> bool:
+        """Whether it is named, and so may be run."""
+        return path in self._scripts
 
     def from_names(self, imports: Iterable[ModuleImport], strings: Iterable[str], path: str) -> None:
         """Find what these names mean that are written in the file at *path*, with no step further."""
@@ -186,9 +195,10 @@ class References:
     def take(self, other: References) -> None:
         """Find what the other found, too."""
         self.found |= other.found
-        self.whole |= other.whole
         self.listed |= other.listed
+        self.whole |= other.whole
         self._held |= other._held
+        self._scripts |= other._scripts
         self._searched |= other._searched
         self._nowhere |= other._nowhere
         self._unfound |= other._unfound
