@@ -81,7 +81,12 @@ class Fleet:
             files = self.options.files + 1
             until(lambda: self.forks.total - before >= files, 60 + 6 * files, "one pass over all files", 0.2)
         else:
-            until(lambda: "to parse" in self.env.log(DAG_PROCESSOR), 120, "a look at the bundle", 0.2)
+            until(
+                lambda: "Took in a bundle version" in self.env.log(DAG_PROCESSOR),
+                120,
+                "a look at the bundle",
+                0.2,
+            )
         time.sleep(5)
 
     def cpu(self) -> float:

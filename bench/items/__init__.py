@@ -22,6 +22,8 @@ from bench.items import (
     schema,
     server_time,
     sizes,
+    tracing,
+    verification,
 )
 
 ITEMS: dict[str, ModuleType] = {
@@ -37,6 +39,8 @@ ITEMS: dict[str, ModuleType] = {
     "j": sizes,
     "k": follow,
     "l": commits,
+    "m": verification,
+    "n": tracing,
 }
-FLEET_ORDER = "edac"
+FLEET_ORDER = "edacm"
 """Items that share a side's deployment, in the order in which they are measured on it."""
