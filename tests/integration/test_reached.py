@@ -57,6 +57,7 @@ def verdicts(
     return missed, false
 
 
+@pytest.mark.slow
 @pytest.mark.acceptance("pushes", 35)
 def test_no_change_of_what_a_dag_does_is_missed_in_any_way_to_hold_a_value(tmp_path: Path) -> None:
     """Each way in one factory; each kind of change in it, under another hash seed and in another folder."""
