@@ -283,6 +283,8 @@ class Machine(RuleBasedStateMachine):
     def the_rows_agree(self) -> None:
         if self.dags:
             invariants.check(self.database.engine())
+
+
 @pytest.mark.slow
 def test_no_rejected_place_runs_by_itself_no_push_is_ignored_and_none_goes_back_in_time(sqlite: Any) -> None:
     from hypothesis.stateful import run_state_machine_as_test

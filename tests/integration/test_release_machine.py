@@ -448,6 +448,8 @@ class Machine(RuleBasedStateMachine):
         for run_id, build_id in rows:
             dag_id, text = self.runs[run_id]
             assert numbers.get(build_id) == self.model[dag_id].number(text), run_id
+
+
 @pytest.mark.slow
 def test_any_sequence_keeps_the_invariants(sqlite: Any) -> None:
     from hypothesis.stateful import run_state_machine_as_test
