@@ -119,6 +119,25 @@ def test_what_takes_too_long_is_not_tried_again_in_this_version(processors: Proc
     assert processors.verify(verifier, cpu=0.0) == "a"
 
 
+def test_a_difference_that_was_registered_meanwhile_is_no_unstable_dag(processors: Processors) -> None:
+    """By a parse that was asked for, or by another processor's verification, before the second one ended."""
+    other = Text(body=1)
+    verifier = processors.new()
+
+    def looked_at() -> Any:
+        processors.now += 1
+        verification = verifier.next()
+        assert verification is not None and verification.rel_path.stem == "a"
+        parsed = processors.pusher.parsed(
+            "a", version=processors.head.version, seq=processors.head.seq, text=other
+        )
+        return verifier.take(verification, processors.head, evolve(parsed, tree=processors.head.tree), 0.0)
+
+    assert looked_at() is None, "to be looked at again"
+    processors.pusher.register("a", version=processors.head.version, seq=processors.head.seq, text=other)
+    assert looked_at() is None, "it gives what it is known to give by now"
+
+
 def test_a_budget_of_0_verifies_nothing_and_says_so(
     airflow_database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,6 +82,7 @@ def _look(host: Host, parsed: ParsedFile, first: ParsedFile | None, spent: Spent
     if parse is None or row.error or row.impure or row.pending_seq is not None:
         return Found(verdict=None, at=now)
     parsed = _own(session, parsed)
+    first = _own(session, first) if first is not None else None
     known = _known(session, parse, parsed)
     found = _gave(parsed, known)
     verdict = judge(known, found, _gave(first, known) if first is not None else None)
