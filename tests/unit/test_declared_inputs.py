@@ -168,10 +168,15 @@ def test_declared_files_are_content_of_their_dag_only_and_nothing_changes_where_
 
 
 def test_too_many_comparisons_are_refused_beforehand() -> None:
+    few, more = ({f"d/{n}.sql": "1" for n in range(MOST_LOOKS // 200 + extra)} for extra in (0, 1))
     wide = [rule(*(f"**/{n}.sql" for n in range(200)), ids=("a",))]
-    assert too_much(wide, MOST_LOOKS // 200) is None
-    assert "200" in str(too_much(wide, MOST_LOOKS // 200 + 1))
-    assert too_much([rule("dbt/**", ids=("a",))], 10**9) is None
+    assert too_much(wide, few) is None
+    assert "10,000,200 times" in str(too_much(wide, more))
+    below_one_folder = [rule(*(f"d/*{n}.sql" for n in range(200)), ids=("a",))]
+    assert too_much(below_one_folder, few) is None and too_much(below_one_folder, more)
+    assert too_much([rule(*(f"d/{n}0*.sql" for n in range(200)), ids=("a",))], more) is None
+    links = {f"link{n}": "link:d" for n in range(MOST_LOOKS // 200 + 1)}
+    assert too_much(below_one_folder, links), "each may lead to what is meant"
 
 
 def test_a_rule_that_means_more_files_than_builds_can_keep_is_told_with_its_line() -> None:
