@@ -102,10 +102,29 @@ def test_a_verification_that_was_stopped_is_charged_and_asked_for_again(processo
     verifier.put_back(verification, 1.0)
     assert verifier.next() is None, "it is owed"
     processors.now += 20.5
+    assert [processors.verify(verifier, cpu=0.0) for _ in "bc"] == ["b", "c"], "others are not kept from it"
     again = verifier.next()
     assert again is not None and again.rel_path == verification.rel_path
     plain = DagFileInfo(again.rel_path, again.bundle_name, again.bundle_path, again.bundle_version)
     assert {again: 1}.get(plain) is None, "it is no entry of the file's own, or of its callbacks"
+
+
+def test_a_second_parse_that_is_stopped_keeps_nobody_from_the_turn(processors: Processors) -> None:
+    verifier = processors.new()
+    first = verifier.next()
+    assert first is not None and first.rel_path.stem == "a"
+    processors.now += 1
+    head = processors.head
+    parsed = processors.pusher.parsed("a", version=head.version, seq=head.seq, text=Text(body=1))
+    assert verifier.take(first, head, evolve(parsed, tree=head.tree), 0.0) is None
+    for _ in range(2):
+        processors.now += 3
+        second = verifier.next()
+        assert second is not None and second.rel_path == first.rel_path
+        verifier.put_back(second, 0.1)
+        verifier.wake()  # by a push
+    processors.now += 3
+    assert [processors.verify(verifier, cpu=0.0) for _ in "bc"] == ["b", "c"]
 
 
 def test_what_takes_too_long_is_not_tried_again_in_this_version(processors: Processors) -> None:
@@ -113,7 +132,11 @@ def test_what_takes_too_long_is_not_tried_again_in_this_version(processors: Proc
     verification = verifier.next()
     assert verification is not None
     verifier.gave_up(verification, 0.0)
-    assert [processors.verify(verifier, cpu=0.0) for _ in "bc"] == ["b", "c"]
+    stopped = verifier.next()
+    assert stopped is not None and stopped.rel_path.stem == "b"
+    verifier.put_back(stopped, 0.01)
+    processors.now += 1
+    assert [processors.verify(verifier, cpu=0.0) for _ in "bc"] == ["c", "b"], "not since another was stopped"
     assert verifier.next() is None
     verifier.wake()
     assert processors.verify(verifier, cpu=0.0) == "a"
