@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import pytest
 from attrs import evolve
 
@@ -87,6 +89,16 @@ def test_ids_and_globs_add_up_and_tags_narrow() -> None:
         "any", []
     )
     assert rule("x", ids=("orders",)).selects("orders", [])
+
+
+def test_globs_of_a_rule_mean_together_what_each_means_alone() -> None:
+    odd = ("a[", "[!a]?", "*.b", "x|y", "(", "[]-]*", "\\d", "team*_[0-9]*", "é*", "a\nb")
+    names = ("a[", "bc", "a.b", "x|y", "x", "(", "-1", "]", "\\d", "7", "team_x_1", "Team_1", "éa", "a\nb", "a")
+    for name in names:
+        alone = [fnmatchcase(name, glob) for glob in odd]
+        rule = Rule(dags=Selector(globs=odd), files=("x",))
+        assert rule.selects(name, ()) is any(alone)
+        assert [Rule(dags=Selector(globs=(g,)), files=("x",)).selects(name, ()) for g in odd] == alone
 
 
 def test_a_rule_comes_back_as_it_was_kept() -> None:

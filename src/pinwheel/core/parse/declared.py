@@ -10,7 +10,7 @@ import json
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from functools import lru_cache
 from typing import Any
 
@@ -50,7 +50,7 @@ class Rule:
         if dag_id == ANY:
             return True
         dags = self.dags
-        named = dag_id in dags.ids or any(fnmatchcase(dag_id, glob) for glob in dags.globs)
+        named = dag_id in dags.ids or bool(dags.globs and _any_of(dags.globs).match(dag_id))
         return (named or not (dags.ids or dags.globs)) and (
             not dags.tags or not set(dags.tags).isdisjoint(tags)
         )
@@ -249,6 +249,12 @@ def _leads_into(pattern: str, gate: str) -> bool:
         if at == len(parts) - 1 or not _compiled(parts[at]).fullmatch(name):
             return False
     return True
+
+
+@lru_cache(maxsize=4096)
+def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
+    """What one of these shell patterns matches: at once, as each Dag is compared with all of them at each push."""
+    return re.compile("|".join(map(translate, globs)))
 
 
 @lru_cache(maxsize=4096)
