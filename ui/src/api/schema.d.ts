@@ -1636,7 +1636,7 @@ export interface components {
             path?: string | null;
             /**
              * Paths
-             * @description Of a missed dependency: what changed in the bundle since the file was last parsed or verified, at most 20 paths.
+             * @description Of a missed dependency: what changed in the bundle since the file was last parsed or verified, at most 20 paths; none for whoever may not read all Dags of the bundle.
              */
             paths?: string[] | null;
             /**
