@@ -161,6 +161,38 @@ def test_a_difference_that_was_registered_meanwhile_is_no_unstable_dag(processor
     assert looked_at() is None, "it gives what it is known to give by now"
 
 
+def test_what_a_file_asks_more_is_known_to_processors_that_remember_its_parse(processors: Processors) -> None:
+    from pinwheel.airflow3.intake import Intake
+    from pinwheel.core.inputs import Inputs
+    from pinwheel.store import files
+
+    host, head = processors.pusher.host, processors.head
+    other: Any = Intake(host, None, list_files=None, heartbeat=None, taken=None)  # type: ignore[arg-type]
+    (row,) = host.run(lambda s: files.some(s, "prebuilt", ["a.py"])).values()
+    (parse,) = host.run(lambda s: files.parses(s, [row.parse_id])).values()
+    before = Inputs.from_json(parse.inputs)
+    other.remember("prebuilt", "a.py", head.seq, before, False, None)
+    other.known["prebuilt", "a.py"] = evolve(other.known["prebuilt", "a.py"], parse_id=row.parse_id)
+
+    seen: list[Inputs] = []
+    verifier = processors.new()
+    verifier.intake.remember = lambda *args: seen.append(args[3])  # type: ignore[method-assign,assignment]
+    processors.now += 1
+    verification = verifier.next()
+    assert verification is not None and verification.rel_path.stem == "a"
+    parsed = processors.pusher.parsed("a", version=head.version, seq=head.seq)
+    more = evolve(parsed, tree=head.tree, inputs={**parsed.inputs, "asked": {"dot": ""}})
+    assert verifier.take(verification, head, more, 0.0) is None
+    assert seen[0].asked == {"dot": ""}
+
+    rows = host.run(lambda s: files.of_bundle(s, "prebuilt"))
+    last = other._last_parses("prebuilt", rows, "")["a.py"]
+    assert last.inputs.asked == {"dot": ""}, "or it judges the next version by what was seen before"
+    of_content = host.run(lambda s: files.earlier_parses(s, "prebuilt", [parse.file_digest]))
+    earlier = [each for each in of_content[parse.file_digest] if each.relative_fileloc == "a.py"]
+    assert [each.id for each in earlier] == [last.parse_id], "nothing is taken over by the former question"
+
+
 def test_a_budget_of_0_verifies_nothing_and_says_so(
     airflow_database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

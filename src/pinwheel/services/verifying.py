@@ -112,7 +112,7 @@ def _asked_since(session: Session, parse: Parse, parsed: ParsedFile) -> Inputs |
     all_of_it = seen.and_also(Inputs.from_json(parsed.inputs))
     if all_of_it == seen:
         return None
-    files.ask(session, parse.id, inputs=all_of_it.to_json(), inputs_digest=all_of_it.digest())
+    files.ask(session, parse, inputs=all_of_it.to_json(), inputs_digest=all_of_it.digest())
     return all_of_it
 
 
