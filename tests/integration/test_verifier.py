@@ -17,6 +17,7 @@ from harness.prebuilt import Prebuilt, Text
 from pinwheel.airflow3.heads import Head
 from pinwheel.airflow3.parsing.handover import cpu_seconds_of
 from pinwheel.airflow3.verifier import ASK_AGAIN, LONGEST, Verifier
+from pinwheel.store import tables as t
 
 _spec = importlib.util.spec_from_file_location("parse_driver", Path(__file__).with_name("parse_driver.py"))
 assert _spec is not None and _spec.loader is not None
@@ -191,6 +192,44 @@ def test_what_a_file_asks_more_is_known_to_processors_that_remember_its_parse(pr
     of_content = host.run(lambda s: files.earlier_parses(s, "prebuilt", [parse.file_digest]))
     earlier = [each for each in of_content[parse.file_digest] if each.relative_fileloc == "a.py"]
     assert [each.id for each in earlier] == [last.parse_id], "nothing is taken over by the former question"
+
+
+def test_after_an_upgrade_the_rule_of_before_is_no_missed_dependency(processors: Processors) -> None:
+    """Builds that an older Pinwheel made have digests by its rule; its parses are not made again for that."""
+    from pinwheel.services import register
+    from pinwheel.store import builds, files
+
+    host, head = processors.pusher.host, processors.head
+    parsed = processors.pusher.parsed("a", version=head.version, seq=head.seq)
+    (content,) = parsed.contents
+    (row,) = host.run(lambda s: files.some(s, "prebuilt", ["a.py"])).values()
+    (parse,) = host.run(lambda s: files.parses(s, [row.parse_id])).values()
+    (build_id,) = parse.builds.values()
+
+    def as_it_was(session: Any) -> None:
+        former = {"digest": content.former_digest, "serialized_digest": content.former_serialized_digest}
+        builds.amend(session, build_id, **former)
+        old = {"files": dict(parsed.inputs["files"])}
+        session.execute(sa.update(t.parse).where(t.parse.c.id == row.parse_id).values(inputs=old))
+
+    host.run(as_it_was)
+    today = evolve(parsed, tree=head.tree, contents=[evolve(content, objects_digest="walked")])
+    verifier, found = processors.new(), None
+    verifier.intake.always = lambda *args: None  # type: ignore[method-assign]
+    while found is None:
+        processors.now += 1
+        verification = verifier.next()
+        assert verification is not None and verification.rel_path.stem == "a"
+        found = verifier.take(verification, head, today, 0.0)
+    assert found.missed is None and found.always is None and not found.unstable
+    register.register(host, found)
+    (known,) = host.run(lambda s: builds.by_ids(s, [build_id])).values()
+    assert known.digest == today.contents[0].digest, "the same build, by today's rule"
+    (row,) = host.run(lambda s: files.some(s, "prebuilt", ["a.py"])).values()
+    (parse,) = host.run(lambda s: files.parses(s, [row.parse_id])).values()
+    assert list(parse.builds.values()) == [build_id]
+    assert (row.verified_tree, row.always) == (head.tree, None)
+    assert [processors.verify(verifier, cpu=0.0) for _ in "bc"] == ["b", "c"]
 
 
 def test_a_budget_of_0_verifies_nothing_and_says_so(

@@ -83,6 +83,8 @@ def _look(host: Host, parsed: ParsedFile, first: ParsedFile | None, spent: Spent
         return Found(verdict=None, at=now)
     parsed = _own(session, parsed)
     first = _own(session, first) if first is not None else None
+    if _of_an_older_pinwheel(parse) and not parsed.error:
+        return Found(verdict=Verdict.SAME, register=parsed, at=now)
     known = _known(session, parse, parsed)
     found = _gave(parsed, known)
     verdict = judge(known, found, _gave(first, known) if first is not None else None)
@@ -104,6 +106,14 @@ def _look(host: Host, parsed: ParsedFile, first: ParsedFile | None, spent: Spent
     if row.verified_seq is not None:
         since = verification.version_at(session, row.bundle_name, row.verified_seq, row.verified_tree)
     return Found(verdict=verdict, register=_in_its_tree(parsed), since=since, at=now)
+
+
+def _of_an_older_pinwheel(parse: Parse) -> bool:
+    """Whether a Pinwheel made the parse that told the content of Dags, and what they ask, by other rules.
+
+    What differs by today's says nothing of the bundle: it is registered as any parse, and compared from then on.
+    """
+    return "declared" not in parse.inputs
 
 
 def _asked_since(session: Session, parse: Parse, parsed: ParsedFile) -> Inputs | None:
