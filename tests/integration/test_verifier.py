@@ -86,6 +86,21 @@ def test_several_processors_have_one_lease_and_one_budget(processors: Processors
     assert processors.verify(other, cpu=0.0) == "c"
 
 
+@pytest.mark.acceptance("pushes", 28)
+@pytest.mark.parametrize("how", ["put_back", "gave_up"])
+def test_what_a_stopped_verification_used_is_owed_by_all_processors(processors: Processors, how: str) -> None:
+    one, other = processors.new(), processors.new()
+    verification = one.next()
+    assert verification is not None
+    getattr(one, how)(verification, 2.0)
+    assert one.next() is None
+    one._lease.give_up()  # As when it has lapsed: who owes does not renew it
+    processors.now += ASK_AGAIN
+    assert other.next() is None, "what the other one used is owed"
+    processors.now += 41
+    assert other.next() is not None
+
+
 def test_who_has_verified_for_long_lets_others_have_their_turn(processors: Processors) -> None:
     one, other = processors.new(), processors.new()
     processors.verify(one, cpu=0.0)

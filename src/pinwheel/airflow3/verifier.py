@@ -83,6 +83,7 @@ class Verifier:
         self._mean: float | None = None
         self._written: datetime | None = None
         self._overhead = 0.0
+        self._unwritten = False
         self._waiting: deque[Unverified] | None = None
         self._differed: ParsedFile | None = None
         self._stopped: dict[tuple[str, str], datetime] = {}
@@ -104,6 +105,7 @@ class Verifier:
             # Nobody else is to begin one meanwhile.
             self._lease.have()
             return None
+        self._write_down()
         if self._asleep or now < self._not_before:
             return None
         if not self._bucket.share:
@@ -141,6 +143,7 @@ class Verifier:
 
     def end(self) -> None:
         """Let another processor go on at once."""
+        self._write_down()
         if self._since is not None:
             self._let_go(self.clock())
 
@@ -189,7 +192,7 @@ class Verifier:
             # The database was away, say: it is verified again.
             self._waiting = None
             raise
-        self._written = found.at
+        self._written, self._unwritten = found.at, False
         registered = found.register
         if found.inputs is not None:
             self.intake.remember(parsed.bundle_name, parsed.path, parsed.seq, found.inputs, False, None)
@@ -214,7 +217,7 @@ class Verifier:
 
     def _charge(self, cpu_seconds: float) -> None:
         self._bucket = self._bucket.charged(self.clock(), cpu_seconds + self._overhead)
-        self._overhead = 0.0
+        self._overhead, self._unwritten = 0.0, True
 
     def _let_go(self, now: float) -> None:
         self._not_before, self._since = now + ASK_AGAIN, None
@@ -244,6 +247,13 @@ class Verifier:
                 now=self._written,
             )
         )
+
+    def _write_down(self) -> None:
+        """What a verification used that came to no end is owed by whoever goes on, too."""
+        if self._unwritten:
+            self._unwritten = False
+            if self._lease.have():
+                self._write()
 
     def _say_it_is_off(self) -> None:
         """So that nobody waits for what is not done."""
