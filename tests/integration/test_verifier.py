@@ -192,7 +192,7 @@ def test_what_a_file_asks_more_is_known_to_processors_that_remember_its_parse(pr
 
     seen: list[Inputs] = []
     verifier = processors.new()
-    verifier.intake.remember = lambda *args: seen.append(args[3])  # type: ignore[method-assign,assignment]
+    verifier.intake.remember = lambda *args: seen.append(args[3])  # type: ignore[method-assign]
     processors.now += 1
     verification = verifier.next()
     assert verification is not None and verification.rel_path.stem == "a"

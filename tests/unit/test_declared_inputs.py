@@ -93,7 +93,7 @@ def test_ids_and_globs_add_up_and_tags_narrow() -> None:
 
 def test_globs_of_a_rule_mean_together_what_each_means_alone() -> None:
     odd = ("a[", "[!a]?", "*.b", "x|y", "(", "[]-]*", "\\d", "team*_[0-9]*", "é*", "a\nb")
-    names = ("a[", "bc", "a.b", "x|y", "x", "(", "-1", "]", "\\d", "7", "team_x_1", "Team_1", "éa", "a\nb", "a")
+    names = ("a[", "bc", "a.b", "x|y", "x", "(", "-1", "]", "\\d", "7", "team_x_1", "T_1", "éa", "a\nb")
     for name in names:
         alone = [fnmatchcase(name, glob) for glob in odd]
         rule = Rule(dags=Selector(globs=odd), files=("x",))

@@ -152,7 +152,7 @@ class Verifier:
     def put_back(self, verification: Verification, cpu_seconds: float = 0.0) -> None:
         """It was not carried out, or not to its end: it is asked for again later. What it cost is charged.
 
-        Not before the others: one that takes long and is stopped each time would keep them all from their turn.
+        Not before the others: one that is stopped each time would keep them from their turn.
         """
         self._ended(verification)
         self._waiting = None

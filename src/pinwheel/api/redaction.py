@@ -7,9 +7,9 @@ An error quotes lines of its file, and so of all Dags in it. The rule and the wo
 * who may not read all Dags of the file is told so in place of the error.
 
 Airflow has no permission on bundles. What is refused of a bundle, and what fails of it, may quote any of its
-files, or name them, so the same rule holds with all Dags that are or were of the bundle; of the Dag processor, with all
-Dags there are. A bundle is shown to whoever may read a Dag of it, and one without Dags to whoever may see
-import errors.
+files, and a missed dependency names some that changed, so the same rule holds with all Dags that are or were
+of the bundle; of the Dag processor, with all Dags there are. A bundle is shown to whoever may read a Dag of
+it, and one without Dags to whoever may see import errors.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def readable_standings(access: Access, host: Host, *, names: Collection[str] = (
 
 
 def _readable_reasons(access: Access, host: Host, events: Sequence[EventView]) -> list[EventView]:
-    """The events, those that tell of a bundle with the reason and paths that the user may know of the bundle."""
+    """The events, those that tell of a bundle with what the user may know of it."""
     told = [event for event in events if _tells_of_bundle(event)]
     if not told:
         return list(events)

@@ -111,7 +111,7 @@ def _look(host: Host, parsed: ParsedFile, first: ParsedFile | None, spent: Spent
 def _of_an_older_pinwheel(parse: Parse) -> bool:
     """Whether a Pinwheel made the parse that told the content of Dags, and what they ask, by other rules.
 
-    What differs by today's says nothing of the bundle: it is registered as any parse, and compared from then on.
+    What differs by today's says nothing of the bundle: it is registered, and compared from then on.
     """
     return "declared" not in parse.inputs
 

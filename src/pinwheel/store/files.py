@@ -210,7 +210,7 @@ def _last_alike(session: Session, rows: Sequence[dict[str, Any]]) -> dict[tuple[
 
 
 def ask(session: Session, parse: Parse, *, inputs: Mapping[str, Json], inputs_digest: str) -> None:
-    """Note that a file's last parse asked something else than was seen: a later one that gave the same told so.
+    """Note that a file's last parse asked more than was seen: a later one that gave the same told so.
 
     It becomes another parse, since processors remember by its id what a parse asked.
     """

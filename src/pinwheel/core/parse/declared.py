@@ -253,7 +253,7 @@ def _leads_into(pattern: str, gate: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
-    """What one of these shell patterns matches: at once, as each Dag is compared with all of them at each push."""
+    """What any of these shell patterns matches: each push compares all of them with each Dag."""
     return re.compile("|".join(map(translate, globs)))
 
 
