@@ -86,6 +86,15 @@ def test_several_processors_have_one_lease_and_one_budget(processors: Processors
     assert processors.verify(other, cpu=0.0) == "c"
 
 
+def test_what_takes_too_long_is_not_the_first_after_each_push(processors: Processors) -> None:
+    verifier = processors.new()
+    verification = verifier.next()
+    assert verification is not None
+    verifier.gave_up(verification, 0.01)
+    verifier.wake()
+    assert [processors.verify(verifier, cpu=0.0) for _ in "bca"] == ["b", "c", "a"]
+
+
 @pytest.mark.acceptance("pushes", 28)
 @pytest.mark.parametrize("how", ["put_back", "gave_up"])
 def test_what_a_stopped_verification_used_is_owed_by_all_processors(processors: Processors, how: str) -> None:

@@ -167,7 +167,9 @@ class Verifier:
         """It took too long, or could not be started: it is not tried again in this version."""
         self._ended(verification)
         self._differed = None
-        self._given_up.add((verification.bundle_name, str(verification.rel_path)))
+        place = verification.bundle_name, str(verification.rel_path)
+        self._given_up.add(place)
+        self._stopped[place] = self.host.now()
         self._charge(cpu_seconds)
 
     def take(
