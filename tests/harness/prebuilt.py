@@ -211,7 +211,7 @@ class Prebuilt:
             path=path,
             file_digest=digest,
             inputs_digest=digest_of(digest),
-            inputs={"files": {path: digest}},
+            inputs={"files": {path: digest}, "declared": {}},
             contents=contents,
             errors={path: f"Traceback ...\nSyntaxError: broken in {version[:8]}"} if text is None else {},
             read_source=lambda _, __: text.source if text else None,

@@ -15,7 +15,7 @@ import pytest
 from harness import bundles
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, processor_loop
-from pinwheel.airflow3.declarations import Declarations
+from pinwheel.airflow3.declarations import Declarations, _read
 from pinwheel.core.parse.declared import NOTHING
 
 pytestmark = pytest.mark.postgres
@@ -239,3 +239,19 @@ def test_hostile_files_hold_up_nothing(pushed: Pushed) -> None:
     right: dict[str, str | bytes | None] = {PLACE: rules("dbt/m*/**"), "dbt/models/m.sql": "after all"}
     assert pushed.made("whole", {"pinwheel.yml": None, **right})[1] == {"sales"}
     assert pushed.fault("whole") is None and link != pushed.loop.head("whole")
+
+
+BOTH = ["pinwheel.yaml", "pinwheel.yml"]
+
+
+@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("target", [*BOTH, "x" * 300, "x/" * 2000, "gone", "/etc/hosts"])
+def test_a_link_that_leads_nowhere_is_told_and_stops_no_version(
+    tmp_path: Path, name: str, target: str
+) -> None:
+    try:
+        (tmp_path / name).symlink_to(target)
+    except OSError:
+        pytest.skip("no link can hold it")
+    (wrong,) = _read(tmp_path).wrong
+    assert "no file of the repository" in wrong.found or "has the name" in wrong.found

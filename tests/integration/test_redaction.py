@@ -15,9 +15,11 @@ from harness.inprocess import bound_airflow
 from harness.inprocess_api import API, BODIES, Api
 from harness.seed import Seeder
 from pinwheel.api.redaction import REDACTED
+from pinwheel.core.event import EventKind
 from pinwheel.services import faults
 from pinwheel.services.errors_of_files import told_of
 from pinwheel.services.trigger import trigger
+from pinwheel.store import events
 from pinwheel.store import tables as t
 
 pytestmark = pytest.mark.airflow
@@ -126,6 +128,25 @@ def test_who_may_read_all_dags_of_a_file_sees_its_error(place: Place) -> None:
     assert quoting(place, place.as_(*every), "REDACTED") == set()
     of_file = QUOTING - {"GET /bundles", "GET /bundles/{bundle_name}"}
     assert quoting(place, place.as_("mine", "theirs"), MARK) == of_file
+
+
+def test_the_paths_that_changed_in_a_bundle_are_told_to_who_may_read_all_dags_of_it(place: Place) -> None:
+    row = {
+        "at": place.host.now(),
+        "kind": EventKind.MISSED,
+        "dag_id": "mine",
+        "bundle_name": "seed",
+        "actor": "pinwheel",
+        "reason": None,
+        "details": {"paths": ["theirs/of_a_client.sql"], "changed": 1, "attributes": ["tasks"]},
+    }
+    place.host.run(lambda session: events.add_all(session, [row]))
+    every = ("mine", "theirs", "stayed", "gone")
+    assert quoting(place, place.as_("mine"), "of_a_client") == set()
+    assert quoting(place, place.as_(*every, import_errors=False), "of_a_client") == set()
+    assert quoting(place, place.as_(*every), "of_a_client") == {"GET /events"}
+    (told,) = place.as_("mine").get(f"{API}/events", params={"kind": "missed"}).json()["events"]
+    assert (told["paths"], told["changed"], told["attributes"]) == ([], 1, ["tasks"])
 
 
 def test_who_may_not_see_import_errors_sees_none(place: Place) -> None:

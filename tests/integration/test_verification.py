@@ -346,6 +346,18 @@ def test_another_order_of_a_list_is_no_missed_dependency(at: Deployment) -> None
     at.push({"order.py": None})
 
 
+def test_a_file_that_imports_another_files_dag_is_compared_without_that(at: Deployment) -> None:
+    at.push({"defined.py": "from airflow.sdk import DAG\n\ndefined = DAG('defined', schedule=None)\n"})
+    body = HIDDEN.format(dag_id="imports", mark="m1").replace("# m1", "from defined import defined")
+    at.push({"imports.py": body, DATA: "1"})
+    missed = len(at.events("missed"))
+    at.push({DATA: "22"})
+    at.loop.turn_until(lambda: at.description("imports") == "2 bytes", what="the verification")
+    assert [e["dag_id"] for e in at.events("missed")[missed:]] == ["imports"]
+    assert "imports" not in [e["dag_id"] for e in at.events("unstable")]
+    at.push({"imports.py": None, "defined.py": None})
+
+
 @pytest.mark.acceptance("pushes", 33)
 def test_an_equal_tree_is_not_verified_again(at: Deployment) -> None:
     at.push({"README.md": "before"})

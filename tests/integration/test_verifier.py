@@ -17,6 +17,7 @@ from harness.prebuilt import Prebuilt, Text
 from pinwheel.airflow3.heads import Head
 from pinwheel.airflow3.parsing.handover import cpu_seconds_of
 from pinwheel.airflow3.verifier import ASK_AGAIN, LONGEST, Verifier
+from pinwheel.store import tables as t
 
 _spec = importlib.util.spec_from_file_location("parse_driver", Path(__file__).with_name("parse_driver.py"))
 assert _spec is not None and _spec.loader is not None
@@ -85,6 +86,30 @@ def test_several_processors_have_one_lease_and_one_budget(processors: Processors
     assert processors.verify(other, cpu=0.0) == "c"
 
 
+def test_what_takes_too_long_is_not_the_first_after_each_push(processors: Processors) -> None:
+    verifier = processors.new()
+    verification = verifier.next()
+    assert verification is not None
+    verifier.gave_up(verification, 0.01)
+    verifier.wake()
+    assert [processors.verify(verifier, cpu=0.0) for _ in "bca"] == ["b", "c", "a"]
+
+
+@pytest.mark.acceptance("pushes", 28)
+@pytest.mark.parametrize("how", ["put_back", "gave_up"])
+def test_what_a_stopped_verification_used_is_owed_by_all_processors(processors: Processors, how: str) -> None:
+    one, other = processors.new(), processors.new()
+    verification = one.next()
+    assert verification is not None
+    getattr(one, how)(verification, 2.0)
+    assert one.next() is None
+    one._lease.give_up()  # As when it has lapsed: who owes does not renew it
+    processors.now += ASK_AGAIN
+    assert other.next() is None, "what the other one used is owed"
+    processors.now += 41
+    assert other.next() is not None
+
+
 def test_who_has_verified_for_long_lets_others_have_their_turn(processors: Processors) -> None:
     one, other = processors.new(), processors.new()
     processors.verify(one, cpu=0.0)
@@ -102,10 +127,29 @@ def test_a_verification_that_was_stopped_is_charged_and_asked_for_again(processo
     verifier.put_back(verification, 1.0)
     assert verifier.next() is None, "it is owed"
     processors.now += 20.5
+    assert [processors.verify(verifier, cpu=0.0) for _ in "bc"] == ["b", "c"], "others are not kept from it"
     again = verifier.next()
     assert again is not None and again.rel_path == verification.rel_path
     plain = DagFileInfo(again.rel_path, again.bundle_name, again.bundle_path, again.bundle_version)
     assert {again: 1}.get(plain) is None, "it is no entry of the file's own, or of its callbacks"
+
+
+def test_a_second_parse_that_is_stopped_keeps_nobody_from_the_turn(processors: Processors) -> None:
+    verifier = processors.new()
+    first = verifier.next()
+    assert first is not None and first.rel_path.stem == "a"
+    processors.now += 1
+    head = processors.head
+    parsed = processors.pusher.parsed("a", version=head.version, seq=head.seq, text=Text(body=1))
+    assert verifier.take(first, head, evolve(parsed, tree=head.tree), 0.0) is None
+    for _ in range(2):
+        processors.now += 3
+        second = verifier.next()
+        assert second is not None and second.rel_path == first.rel_path
+        verifier.put_back(second, 0.1)
+        verifier.wake()  # by a push
+    processors.now += 3
+    assert [processors.verify(verifier, cpu=0.0) for _ in "bc"] == ["b", "c"]
 
 
 def test_what_takes_too_long_is_not_tried_again_in_this_version(processors: Processors) -> None:
@@ -113,10 +157,103 @@ def test_what_takes_too_long_is_not_tried_again_in_this_version(processors: Proc
     verification = verifier.next()
     assert verification is not None
     verifier.gave_up(verification, 0.0)
-    assert [processors.verify(verifier, cpu=0.0) for _ in "bc"] == ["b", "c"]
+    stopped = verifier.next()
+    assert stopped is not None and stopped.rel_path.stem == "b"
+    verifier.put_back(stopped, 0.01)
+    processors.now += 1
+    assert [processors.verify(verifier, cpu=0.0) for _ in "bc"] == ["c", "b"], "not since another was stopped"
     assert verifier.next() is None
     verifier.wake()
     assert processors.verify(verifier, cpu=0.0) == "a"
+
+
+def test_a_difference_that_was_registered_meanwhile_is_no_unstable_dag(processors: Processors) -> None:
+    """By a parse that was asked for, or by another processor's verification, before the second one ended."""
+    other = Text(body=1)
+    verifier = processors.new()
+
+    def looked_at() -> Any:
+        processors.now += 1
+        verification = verifier.next()
+        assert verification is not None and verification.rel_path.stem == "a"
+        parsed = processors.pusher.parsed(
+            "a", version=processors.head.version, seq=processors.head.seq, text=other
+        )
+        return verifier.take(verification, processors.head, evolve(parsed, tree=processors.head.tree), 0.0)
+
+    assert looked_at() is None, "to be looked at again"
+    processors.pusher.register("a", version=processors.head.version, seq=processors.head.seq, text=other)
+    assert looked_at() is None, "it gives what it is known to give by now"
+
+
+def test_what_a_file_asks_more_is_known_to_processors_that_remember_its_parse(processors: Processors) -> None:
+    from pinwheel.airflow3.intake import Intake
+    from pinwheel.core.inputs import Inputs
+    from pinwheel.store import files
+
+    host, head = processors.pusher.host, processors.head
+    other: Any = Intake(host, None, list_files=None, heartbeat=None, taken=None)  # type: ignore[arg-type]
+    (row,) = host.run(lambda s: files.some(s, "prebuilt", ["a.py"])).values()
+    (parse,) = host.run(lambda s: files.parses(s, [row.parse_id])).values()
+    before = Inputs.from_json(parse.inputs)
+    other.remember("prebuilt", "a.py", head.seq, before, False, None)
+    other.known["prebuilt", "a.py"] = evolve(other.known["prebuilt", "a.py"], parse_id=row.parse_id)
+
+    seen: list[Inputs] = []
+    verifier = processors.new()
+    verifier.intake.remember = lambda *args: seen.append(args[3])  # type: ignore[method-assign]
+    processors.now += 1
+    verification = verifier.next()
+    assert verification is not None and verification.rel_path.stem == "a"
+    parsed = processors.pusher.parsed("a", version=head.version, seq=head.seq)
+    more = evolve(parsed, tree=head.tree, inputs={**parsed.inputs, "asked": {"dot": ""}})
+    assert verifier.take(verification, head, more, 0.0) is None
+    assert seen[0].asked == {"dot": ""}
+
+    rows = host.run(lambda s: files.of_bundle(s, "prebuilt"))
+    last = other._last_parses("prebuilt", rows, "")["a.py"]
+    assert last.inputs.asked == {"dot": ""}, "or it judges the next version by what was seen before"
+    of_content = host.run(lambda s: files.earlier_parses(s, "prebuilt", [parse.file_digest]))
+    earlier = [each for each in of_content[parse.file_digest] if each.relative_fileloc == "a.py"]
+    assert [each.id for each in earlier] == [last.parse_id], "nothing is taken over by the former question"
+
+
+def test_after_an_upgrade_the_rule_of_before_is_no_missed_dependency(processors: Processors) -> None:
+    """Builds that an older Pinwheel made have digests by its rule; its parses are not made again for that."""
+    from pinwheel.services import register
+    from pinwheel.store import builds, files
+
+    host, head = processors.pusher.host, processors.head
+    parsed = processors.pusher.parsed("a", version=head.version, seq=head.seq)
+    (content,) = parsed.contents
+    (row,) = host.run(lambda s: files.some(s, "prebuilt", ["a.py"])).values()
+    (parse,) = host.run(lambda s: files.parses(s, [row.parse_id])).values()
+    (build_id,) = parse.builds.values()
+
+    def as_it_was(session: Any) -> None:
+        former = {"digest": content.former_digest, "serialized_digest": content.former_serialized_digest}
+        builds.amend(session, build_id, **former)
+        old = {"files": dict(parsed.inputs["files"])}
+        session.execute(sa.update(t.parse).where(t.parse.c.id == row.parse_id).values(inputs=old))
+
+    host.run(as_it_was)
+    today = evolve(parsed, tree=head.tree, contents=[evolve(content, objects_digest="walked")])
+    verifier, found = processors.new(), None
+    verifier.intake.always = lambda *args: None  # type: ignore[method-assign]
+    while found is None:
+        processors.now += 1
+        verification = verifier.next()
+        assert verification is not None and verification.rel_path.stem == "a"
+        found = verifier.take(verification, head, today, 0.0)
+    assert found.missed is None and found.always is None and not found.unstable
+    register.register(host, found)
+    (known,) = host.run(lambda s: builds.by_ids(s, [build_id])).values()
+    assert known.digest == today.contents[0].digest, "the same build, by today's rule"
+    (row,) = host.run(lambda s: files.some(s, "prebuilt", ["a.py"])).values()
+    (parse,) = host.run(lambda s: files.parses(s, [row.parse_id])).values()
+    assert list(parse.builds.values()) == [build_id]
+    assert (row.verified_tree, row.always) == (head.tree, None)
+    assert [processors.verify(verifier, cpu=0.0) for _ in "bc"] == ["b", "c"]
 
 
 def test_a_budget_of_0_verifies_nothing_and_says_so(

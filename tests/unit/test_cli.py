@@ -347,6 +347,17 @@ def test_what_is_wrong_with_a_pinwheel_yaml_is_told_by_line_and_ends_a_ci_job(
     assert "Cannot read" in capsys.readouterr().err
 
 
+def test_patterns_that_a_bundle_refuses_as_too_many_are_told_in_ci(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pinwheel.core.parse.declared.MOST_LOOKS", 3)
+    (tmp_path / "pinwheel.yaml").write_text("inputs:\n  - dags: {ids: [a]}\n    files: ['**/a', '**/b']\n")
+    assert main.main(["inputs", "check", str(tmp_path)]) == 0
+    (tmp_path / "one.sql").touch()
+    assert main.main(["inputs", "check", str(tmp_path)]) == 2
+    assert "its patterns are to be compared 4 times" in capsys.readouterr().err
+
+
 def test_the_schema_that_is_printed_is_the_one_in_the_docs(capsys: Any) -> None:
     assert main.main(["inputs", "schema"]) == 0
     docs = Path(__file__).parents[2] / "docs" / "pinwheel.schema.json"

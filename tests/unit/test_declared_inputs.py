@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import pytest
 from attrs import evolve
 
@@ -89,6 +91,16 @@ def test_ids_and_globs_add_up_and_tags_narrow() -> None:
     assert rule("x", ids=("orders",)).selects("orders", [])
 
 
+def test_globs_of_a_rule_mean_together_what_each_means_alone() -> None:
+    odd = ("a[", "[!a]?", "*.b", "x|y", "(", "[]-]*", "\\d", "team*_[0-9]*", "é*", "a\nb")
+    names = ("a[", "bc", "a.b", "x|y", "x", "(", "-1", "]", "\\d", "7", "team_x_1", "T_1", "éa", "a\nb")
+    for name in names:
+        alone = [fnmatchcase(name, glob) for glob in odd]
+        rule = Rule(dags=Selector(globs=odd), files=("x",))
+        assert rule.selects(name, ()) is any(alone)
+        assert [Rule(dags=Selector(globs=(g,)), files=("x",)).selects(name, ()) for g in odd] == alone
+
+
 def test_a_rule_comes_back_as_it_was_kept() -> None:
     kept = rule("dbt/**", "x", ids=("a",), tags=("t",))
     assert Rule.from_json(kept.to_json()) == kept
@@ -168,10 +180,15 @@ def test_declared_files_are_content_of_their_dag_only_and_nothing_changes_where_
 
 
 def test_too_many_comparisons_are_refused_beforehand() -> None:
+    few, more = ({f"d/{n}.sql": "1" for n in range(MOST_LOOKS // 200 + extra)} for extra in (0, 1))
     wide = [rule(*(f"**/{n}.sql" for n in range(200)), ids=("a",))]
-    assert too_much(wide, MOST_LOOKS // 200) is None
-    assert "200" in str(too_much(wide, MOST_LOOKS // 200 + 1))
-    assert too_much([rule("dbt/**", ids=("a",))], 10**9) is None
+    assert too_much(wide, few) is None
+    assert "10,000,200 times" in str(too_much(wide, more))
+    below_one_folder = [rule(*(f"d/*{n}.sql" for n in range(200)), ids=("a",))]
+    assert too_much(below_one_folder, few) is None and too_much(below_one_folder, more)
+    assert too_much([rule(*(f"d/{n}0*.sql" for n in range(200)), ids=("a",))], more) is None
+    links = {f"link{n}": "link:d" for n in range(MOST_LOOKS // 200 + 1)}
+    assert too_much(below_one_folder, links), "each may lead to what is meant"
 
 
 def test_a_rule_that_means_more_files_than_builds_can_keep_is_told_with_its_line() -> None:

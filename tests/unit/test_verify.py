@@ -188,6 +188,8 @@ BROKEN = Gave(builds={}, broken=True)
         (C, B, Verdict.UNSTABLE),
         (A, B, Verdict.UNSTABLE),
         (A, BROKEN, Verdict.SAME),
+        (A, A, Verdict.SAME),
+        (B, A, Verdict.AGAIN),
         (B, BROKEN, Verdict.UNSTABLE),
         (BROKEN, B, Verdict.UNSTABLE),
         (Gave(builds={}), Gave(builds={}), Verdict.MISSED),

@@ -72,8 +72,8 @@ class Declarations:
         wrong, waits = list(found.wrong), False
         declared: Declared | None = None
         if not wrong and found.rules != before:
-            if why := too_much(found.rules, len(_repository(prepared))):
-                wrong.append(Wrong(1, why, "Begin them with the name of a folder"))
+            if why := too_much(found.rules, _repository(prepared)):
+                wrong.append(Wrong(1, why, "Begin them with the names of folders, or declare fewer"))
             else:
                 declared = _declare(found.rules, prepared)
                 wrong += [Wrong(line, why, "Declare fewer") for line, why in too_many(declared).items()]
@@ -180,12 +180,23 @@ def _read(root: Path) -> Read:
     """What the file at the root says. Raises OSError where it is there and can not be read."""
     path = root / FILE
     if not os.path.lexists(path):
-        if not (root / _MISSPELT).exists():
+        if not os.path.lexists(root / _MISSPELT):
             return Read()
         return Read(wrong=(Wrong(1, f"the file has the name {_MISSPELT}", f"Name it {FILE}"),))
-    place = path.resolve()
-    if not place.is_relative_to(root.resolve()) or not place.is_file():
+    place = _file_at(path, root)
+    if place is None:
         return Read(wrong=(Wrong(1, "it is no file of the repository", "Put a file there"),))
     with place.open("rb") as file:
         # One byte more than is taken, so that what reads it says so
         return read(file.read(MOST_BYTES + 1))
+
+
+def _file_at(path: Path, root: Path) -> Path | None:
+    """Where a path leads; None where that is no file of the repository: a link may hold anything."""
+    try:
+        place = path.resolve()
+        return place if place.is_relative_to(root.resolve()) and place.is_file() else None
+    except (OSError, RuntimeError):
+        if path.is_symlink():
+            return None
+        raise

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import psutil  # type: ignore[import-untyped]  # one of Airflow's own dependenci
 import structlog
 from airflow.configuration import conf
 from airflow.dag_processing.manager import DagFileInfo
+from attrs import evolve
 
 from pinwheel.airflow3.heads import Head
 from pinwheel.airflow3.host import AirflowHost
@@ -55,6 +56,10 @@ def cpu_seconds_of(process: Any) -> float:
     return float(sum(times[:4]))
 
 
+def _place(file: Unverified) -> tuple[str, str]:
+    return file.bundle_name, file.path
+
+
 class Verifier:
     """Which file is to be verified next, and what came of the last."""
 
@@ -78,8 +83,11 @@ class Verifier:
         self._mean: float | None = None
         self._written: datetime | None = None
         self._overhead = 0.0
+        self._unwritten = False
         self._waiting: deque[Unverified] | None = None
         self._differed: ParsedFile | None = None
+        self._stopped: dict[tuple[str, str], datetime] = {}
+        self._given_up: set[tuple[str, str]] = set()
         self._asleep = False
         self._not_before = float("-inf")
         self._told = False
@@ -88,6 +96,7 @@ class Verifier:
     def wake(self) -> None:
         """Another version was taken in: see anew which files are not verified."""
         self._waiting, self._asleep, self._not_before = None, False, float("-inf")
+        self._given_up.clear()
 
     def next(self) -> Verification | None:
         """The file to verify now, if any. Nothing is asked of the database while there is none."""
@@ -96,6 +105,7 @@ class Verifier:
             # Nobody else is to begin one meanwhile.
             self._lease.have()
             return None
+        self._write_down()
         if self._asleep or now < self._not_before:
             return None
         if not self._bucket.share:
@@ -112,7 +122,7 @@ class Verifier:
         if self._since is None:
             self._since = now
             if self._waiting is not None:
-                self._waiting = deque(in_turn(self._waiting, self.host.now()))
+                self._waiting = self._in_turn(self._waiting)
         self._catch_up(now)
         if not self._bucket.may_start(now):
             return None
@@ -133,21 +143,33 @@ class Verifier:
 
     def end(self) -> None:
         """Let another processor go on at once."""
+        self._write_down()
         if self._since is not None:
             self._let_go(self.clock())
 
     # What came of it
 
     def put_back(self, verification: Verification, cpu_seconds: float = 0.0) -> None:
-        """It was not carried out, or not to its end: it is asked for again later. What it cost is charged."""
+        """It was not carried out, or not to its end: it is asked for again later. What it cost is charged.
+
+        Not before the others: one that is stopped each time would keep them from their turn.
+        """
         self._ended(verification)
         self._waiting = None
+        if cpu_seconds > 0:
+            place = verification.bundle_name, str(verification.rel_path)
+            if place in self._stopped:
+                self._differed = None
+            self._stopped[place] = self.host.now()
         self._charge(cpu_seconds)
 
     def gave_up(self, verification: Verification, cpu_seconds: float) -> None:
         """It took too long, or could not be started: it is not tried again in this version."""
         self._ended(verification)
         self._differed = None
+        place = verification.bundle_name, str(verification.rel_path)
+        self._given_up.add(place)
+        self._stopped[place] = self.host.now()
         self._charge(cpu_seconds)
 
     def take(
@@ -156,6 +178,7 @@ class Verifier:
         """What is to be registered of a verification that came to its end; mostly nothing."""
         began = time.thread_time()
         self._ended(verification)
+        self._stopped.pop((parsed.bundle_name, parsed.path), None)
         first, self._differed = self._differed, None
         if first is not None and (first.bundle_name, first.path, first.tree) != (
             *(parsed.bundle_name, parsed.path),
@@ -171,7 +194,7 @@ class Verifier:
             # The database was away, say: it is verified again.
             self._waiting = None
             raise
-        self._written = found.at
+        self._written, self._unwritten = found.at, False
         registered = found.register
         if found.inputs is not None:
             self.intake.remember(parsed.bundle_name, parsed.path, parsed.seq, found.inputs, False, None)
@@ -196,7 +219,7 @@ class Verifier:
 
     def _charge(self, cpu_seconds: float) -> None:
         self._bucket = self._bucket.charged(self.clock(), cpu_seconds + self._overhead)
-        self._overhead = 0.0
+        self._overhead, self._unwritten = 0.0, True
 
     def _let_go(self, now: float) -> None:
         self._not_before, self._since = now + ASK_AGAIN, None
@@ -227,6 +250,13 @@ class Verifier:
             )
         )
 
+    def _write_down(self) -> None:
+        """What a verification used that came to no end is owed by whoever goes on, too."""
+        if self._unwritten:
+            self._unwritten = False
+            if self._lease.have():
+                self._write()
+
     def _say_it_is_off(self) -> None:
         """So that nobody waits for what is not done."""
         self._asleep = True
@@ -238,7 +268,7 @@ class Verifier:
 
     def _chosen(self) -> Unverified | None:
         if self._waiting is None:
-            self._waiting = deque(in_turn(self._unverified(), self.host.now()))
+            self._waiting = self._in_turn(self._unverified())
         first, self._differed = self._differed, None
         if first is not None:
             head = self.intake.heads.get(first.bundle_name)
@@ -255,6 +285,15 @@ class Verifier:
                 return again
         return self._waiting.popleft() if self._waiting else None
 
+    def _in_turn(self, files: Iterable[Unverified]) -> deque[Unverified]:
+        """In their order; one that was stopped has its place by when that was."""
+        never = datetime.min.replace(tzinfo=UTC)
+        as_late = [
+            evolve(file, verified_at=max(file.verified_at, self._stopped.get(_place(file), never)))
+            for file in files
+        ]
+        return deque(in_turn(as_late, self.host.now()))
+
     def _unverified(self) -> list[Unverified]:
         found: list[Unverified] = []
         for name, head in self.intake.heads.items():
@@ -263,7 +302,7 @@ class Verifier:
             changed = folders_of(head.changed)
             for row in self.host.run(partial(store.unverified, bundle_name=name, tree=head.tree)):
                 path = row.relative_fileloc
-                if path in head.manifest:
+                if path in head.manifest and (name, path) not in self._given_up:
                     near = path.rpartition("/")[0] in changed
                     found.append(
                         Unverified(bundle_name=name, path=path, verified_at=row.verified_at, near=near)

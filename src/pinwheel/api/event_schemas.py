@@ -62,7 +62,7 @@ class Event(_Answer):
     paths: list[str] | None = Field(
         None,
         description="Of a missed dependency: what changed in the bundle since the file was last parsed or "
-        "verified, at most 20 paths.",
+        "verified, at most 20 paths; none for whoever may not read all Dags of the bundle.",
     )
     changed: int | None = Field(None, description="How many paths that are in all.")
     count: int | None = Field(

@@ -7,9 +7,9 @@ An error quotes lines of its file, and so of all Dags in it. The rule and the wo
 * who may not read all Dags of the file is told so in place of the error.
 
 Airflow has no permission on bundles. What is refused of a bundle, and what fails of it, may quote any of its
-files, so the same rule holds with all Dags that are or were of the bundle; of the Dag processor, with all
-Dags there are. A bundle is shown to whoever may read a Dag of it, and one without Dags to whoever may see
-import errors.
+files, and a missed dependency names some that changed, so the same rule holds with all Dags that are or were
+of the bundle; of the Dag processor, with all Dags there are. A bundle is shown to whoever may read a Dag of
+it, and one without Dags to whoever may see import errors.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from pinwheel.services.fleet import FleetDagView
 from pinwheel.services.ports import Host
 from pinwheel.services.show.builds import BuildView
 from pinwheel.services.show.events import EventView
+from pinwheel.services.show.plain import ABSENT
 from pinwheel.services.views import StatusView
 
 REDACTED = "REDACTED - you do not have read permission on all Dags in the file"
@@ -131,7 +132,7 @@ def readable_standings(access: Access, host: Host, *, names: Collection[str] = (
 
 
 def _readable_reasons(access: Access, host: Host, events: Sequence[EventView]) -> list[EventView]:
-    """The events, those that tell of a bundle with the reason that the bundle itself has for the user."""
+    """The events, those that tell of a bundle with what the user may know of it."""
     told = [event for event in events if _tells_of_bundle(event)]
     if not told:
         return list(events)
@@ -141,14 +142,16 @@ def _readable_reasons(access: Access, host: Host, events: Sequence[EventView]) -
         hidden=_hidden(access, host, held, {event.bundle: True for event in told if event.bundle}),
         processor=not held.every <= access.readable(),
     )
-    return [
-        evolve(event, reason=readers.text(event.reason, event.bundle)) if _tells_of_bundle(event) else event
-        for event in events
-    ]
+    return [readers.event(event) if _tells_of_bundle(event) else event for event in events]
 
 
 def _tells_of_bundle(event: EventView) -> bool:
-    return event.kind in _TOLD_OF_BUNDLES and event.reason is not None
+    return _names_paths(event) or (event.kind in _TOLD_OF_BUNDLES and event.reason is not None)
+
+
+def _names_paths(event: EventView) -> bool:
+    """Whether it names files of the bundle that need not be its Dag's."""
+    return event.paths is not ABSENT and bool(event.paths)
 
 
 def _hidden(access: Access, host: Host, held: Holdings, quoting: Mapping[str, bool]) -> set[str]:
@@ -192,6 +195,12 @@ class _Texts:
             faults=self.faults(bundle.faults, partly=partly),
             left_out=None if partly or not self.with_errors else bundle.left_out,
         )
+
+    def event(self, event: EventView) -> EventView:
+        """One that tells of a bundle."""
+        if not _names_paths(event):
+            return evolve(event, reason=self.text(event.reason, event.bundle))
+        return evolve(event, paths=()) if not self.with_errors or event.bundle in self.hidden else event
 
     def faults(self, faults: Sequence[BundleFault], *, partly: bool) -> tuple[BundleFault, ...]:
         return tuple(evolve(each, error=self._told(each.error, partly=partly)) for each in faults)

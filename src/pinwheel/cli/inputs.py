@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, as_json, counted, show_table, text
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.lined_yaml import MOST_BYTES, Wrong
-from pinwheel.core.parse.declared import FILE, Rule, declare, matching, too_many
+from pinwheel.core.parse.declared import FILE, Rule, declare, matching, too_many, too_much
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,8 +72,7 @@ def check(path: Path) -> dict[str, Any]:
         ) from None
     told = read(data)
     paths = sorted(_files(file.parent)) if told.rules else []
-    many = too_many(declare(told.rules, dict.fromkeys(paths, "")))
-    if all_wrong := [*told.wrong, *(Wrong(line, why, "Declare fewer") for line, why in many.items())]:
+    if all_wrong := [*told.wrong, *_too_much(told.rules, dict.fromkeys(paths, ""))]:
         wrong = [{"line": one.line, "found": one.found, "remedy": one.remedy} for one in all_wrong]
         lines = "".join(f"\n{file}:{one.line}: {one.found}. {one.remedy}".rstrip() for one in all_wrong)
         raise InvalidInput(
@@ -83,6 +82,12 @@ def check(path: Path) -> dict[str, Any]:
             wrong=wrong,
         )
     return {"file": str(file), "rules": [_shown(rule, paths) for rule in told.rules]}
+
+
+def _too_much(rules: Sequence[Rule], repository: Mapping[str, str]) -> list[Wrong]:
+    if why := too_much(rules, repository):
+        return [Wrong(1, why, "Begin them with the names of folders, or declare fewer")]
+    return [Wrong(line, why, "Declare fewer") for line, why in too_many(declare(rules, repository)).items()]
 
 
 def render(console: Console, found: dict[str, Any]) -> None:

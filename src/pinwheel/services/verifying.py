@@ -82,6 +82,9 @@ def _look(host: Host, parsed: ParsedFile, first: ParsedFile | None, spent: Spent
     if parse is None or row.error or row.impure or row.pending_seq is not None:
         return Found(verdict=None, at=now)
     parsed = _own(session, parsed)
+    first = _own(session, first) if first is not None else None
+    if _of_an_older_pinwheel(parse) and not parsed.error:
+        return Found(verdict=Verdict.SAME, register=parsed, at=now)
     known = _known(session, parse, parsed)
     found = _gave(parsed, known)
     verdict = judge(known, found, _gave(first, known) if first is not None else None)
@@ -105,13 +108,21 @@ def _look(host: Host, parsed: ParsedFile, first: ParsedFile | None, spent: Spent
     return Found(verdict=verdict, register=_in_its_tree(parsed), since=since, at=now)
 
 
+def _of_an_older_pinwheel(parse: Parse) -> bool:
+    """Whether a Pinwheel made the parse that told the content of Dags, and what they ask, by other rules.
+
+    What differs by today's says nothing of the bundle: it is registered, and compared from then on.
+    """
+    return "declared" not in parse.inputs
+
+
 def _asked_since(session: Session, parse: Parse, parsed: ParsedFile) -> Inputs | None:
     """What the file asks, if that is more than was seen: it decides from now on, also when it comes back."""
     seen = Inputs.from_json(parse.inputs)
     all_of_it = seen.and_also(Inputs.from_json(parsed.inputs))
     if all_of_it == seen:
         return None
-    files.ask(session, parse.id, inputs=all_of_it.to_json(), inputs_digest=all_of_it.digest())
+    files.ask(session, parse, inputs=all_of_it.to_json(), inputs_digest=all_of_it.digest())
     return all_of_it
 
 

@@ -209,11 +209,24 @@ def _last_alike(session: Session, rows: Sequence[dict[str, Any]]) -> dict[tuple[
     return last
 
 
-def ask(session: Session, parse_id: int, *, inputs: Mapping[str, Json], inputs_digest: str) -> None:
-    """Note that a parse asked something else than was seen: a later one that gave the same told so."""
+def ask(session: Session, parse: Parse, *, inputs: Mapping[str, Json], inputs_digest: str) -> None:
+    """Note that a file's last parse asked more than was seen: a later one that gave the same told so.
+
+    It becomes another parse, since processors remember by its id what a parse asked.
+    """
+    row = {**asdict(parse, recurse=False), "inputs": inputs, "inputs_digest": inputs_digest}
+    del row["id"]
+    (anew,) = insert_all(session, t.parse, [row])
     session.execute(
-        update(t.parse).where(t.parse.c.id == parse_id).values(inputs=inputs, inputs_digest=inputs_digest)
+        update(t.file)
+        .where(
+            t.file.c.bundle_name == parse.bundle_name,
+            t.file.c.relative_fileloc == parse.relative_fileloc,
+            t.file.c.parse_id == parse.id,
+        )
+        .values(parse_id=anew)
     )
+    session.execute(delete(t.parse).where(t.parse.c.id == parse.id))
 
 
 def parses(session: Session, ids: Collection[int]) -> dict[int, Parse]:

@@ -10,7 +10,7 @@ import json
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from functools import lru_cache
 from typing import Any
 
@@ -25,7 +25,7 @@ FILE = "pinwheel.yaml"
 ANY = ""
 """Stands for the Dag of a file of which nobody knows what Dags it has: it depends on all that is declared."""
 MOST_LOOKS = 10_000_000
-"""Comparisons of a pattern that begins with a wildcard and a file's path: seconds."""
+"""Comparisons of a pattern and the path of a file that begins like it: seconds."""
 MOST_FILES = 5_000
 """Of a rule: their names are kept with each build, and their texts once."""
 
@@ -50,7 +50,7 @@ class Rule:
         if dag_id == ANY:
             return True
         dags = self.dags
-        named = dag_id in dags.ids or any(fnmatchcase(dag_id, glob) for glob in dags.globs)
+        named = dag_id in dags.ids or bool(dags.globs and _any_of(dags.globs).match(dag_id))
         return (named or not (dags.ids or dags.globs)) and (
             not dags.tags or not set(dags.tags).isdisjoint(tags)
         )
@@ -122,7 +122,7 @@ def declare(rules: Sequence[Rule], repository: Mapping[str, str], subdir: str | 
     if not rules:
         return NOTHING
     paths = sorted(repository)
-    gates = [path for path in paths if repository[path].startswith(("link:", "commit:"))]
+    gates = _gates(paths, repository)
     files = []
     for rule in rules:
         found = {path for pattern in rule.files for path in matching(pattern, paths)}
@@ -149,14 +149,20 @@ def path_in_bundle(path: str, subdir: str | None) -> str:
     return path[len(subdir) + 1 :] if path.startswith(subdir + "/") else BESIDE + path
 
 
-def too_much(rules: Iterable[Rule], files: int) -> str | None:
-    """Why these rules take too long to compare with so many files; None: they do not."""
-    looks = sum(files for rule in rules for pattern in rule.files if not _literal(pattern))
+def too_much(rules: Iterable[Rule], repository: Mapping[str, str]) -> str | None:
+    """Why these rules take too long to compare with these files; None: they do not."""
+    paths = sorted(repository)
+    gates = len(_gates(paths, repository))
+    looks = 0
+    for rule in rules:
+        for pattern in rule.files:
+            first, last = _candidates(pattern, paths)
+            looks += last - first + gates
     if looks <= MOST_LOOKS:
         return None
     return (
-        f"its patterns that begin with a wildcard are to be compared {looks:,} times "
-        f"with one of the {files:,} files, and can be {MOST_LOOKS:,} times"
+        f"its patterns are to be compared {looks:,} times with one of the {len(paths):,} files, "
+        f"and can be {MOST_LOOKS:,} times"
     )
 
 
@@ -178,11 +184,20 @@ def unknown_ids(rules: Iterable[Rule], known: Collection[str]) -> dict[str, int]
 
 def matching(pattern: str, paths: Sequence[str]) -> list[str]:
     """Those of these paths, which are sorted, that a pattern means."""
-    begin = _literal(pattern)
-    first = bisect_left(paths, begin)
-    last = bisect_left(paths, begin + "\U0010ffff") if begin else len(paths)
+    first, last = _candidates(pattern, paths)
     match = _compiled(pattern).fullmatch
     return [path for path in paths[first:last] if match(path)]
+
+
+def _candidates(pattern: str, paths: Sequence[str]) -> tuple[int, int]:
+    """Between which of these paths, which are sorted, those lie that a pattern may mean."""
+    begin = _literal(pattern)
+    return bisect_left(paths, begin), bisect_left(paths, begin + "\U0010ffff") if begin else len(paths)
+
+
+def _gates(paths: Iterable[str], repository: Mapping[str, str]) -> list[str]:
+    """The links to folders and submodules among these paths."""
+    return [path for path in paths if repository[path].startswith(("link:", "commit:"))]
 
 
 def why_no_pattern(pattern: str) -> tuple[str, str] | None:
@@ -234,6 +249,12 @@ def _leads_into(pattern: str, gate: str) -> bool:
         if at == len(parts) - 1 or not _compiled(parts[at]).fullmatch(name):
             return False
     return True
+
+
+@lru_cache(maxsize=4096)
+def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
+    """What any of these shell patterns matches: each push compares all of them with each Dag."""
+    return re.compile("|".join(map(translate, globs)))
 
 
 @lru_cache(maxsize=4096)

@@ -130,7 +130,8 @@ def judge(known: Gave, found: Gave, first: Gave | None = None) -> Verdict:
 
     *first* is what the verification before found, of the same tree, when it differed.
     """
-    if first is None:
+    if first is None or first == known:
+        # What differed may have been registered meanwhile: by a parse of the file, or by another processor.
         return Verdict.SAME if found == known else Verdict.AGAIN
     if found == known:
         # A parse may fail once, for want of memory say; one that gives two things does so again.
