@@ -26,7 +26,7 @@ from typing import Any
 
 from pinwheel.airflow3.parsing.code import Codes, Loads, is_found_by_name, nested, position
 from pinwheel.airflow3.parsing.plain import PLAIN, PlainValues, WalkTooLarge
-from pinwheel.core.reach import PATH_PLACEHOLDER, digest_of_parts, plain_part, without_place
+from pinwheel.core.reach import digest_of_parts, plain_part, without_place
 from pinwheel.core.static_facts import ModuleImport
 from pinwheel.core.text import storable
 
@@ -98,6 +98,7 @@ class Walk:
         kind = type(found)
         told = self.values.of(found)
         if told is not None:
+            self.values.count_value()
             if told[1]:
                 self.texts[id(told[1])] = told[1]
             return told[0]
@@ -119,10 +120,9 @@ class Walk:
         return digest_of_parts(without_place(f"{kind.__module__}.{kind.__qualname__}"), parts)
 
     def _text(self, text: str) -> str:
-        text = self.values.text(text)
-        alone = frozenset([text])
+        _, alone = self.values.of_text(text)
         self.texts[id(alone)] = alone
-        return without_place(text)
+        return "".join(without_place(text) for text in alone)
 
     def _not_read(self, where: str, why: str) -> None:
         if len(self.unread) < _MOST_UNREAD:
@@ -179,12 +179,12 @@ class Walk:
 
         So what is met in one is met anew in others, and after the set.
         """
-        numbers = dict(self._numbers)
+        met = len(self._numbers)
         parts = []
         for member in set.__iter__(found) if isinstance(found, set) else frozenset.__iter__(found):  # type: ignore[arg-type]
             parts.append(self._of(member, f"{where}{{}}"))
-            if len(self._numbers) > len(numbers):
-                self._numbers = dict(numbers)
+            while len(self._numbers) > met:
+                self._numbers.popitem()
         return sorted(parts)
 
     # Code
@@ -254,8 +254,12 @@ class Walk:
                 yield name
                 if isinstance(value, ModuleType) and name not in loads.passed_on:
                     yield from self._used_of_module(value, loads, f"{where}:{name}")
-                elif type(value) is str or issubclass(type(value), PurePath):
-                    text = self.values.text(str(value) if type(value) is str else PurePath.__str__(value))
+                elif type(value) is str:
+                    told, texts = self.values.of_text(value)
+                    self.searched |= texts
+                    yield told
+                elif issubclass(type(value), PurePath):
+                    text = self.values.text(PurePath.__str__(value))
                     self.searched.add(text)
                     yield plain_part(type(value).__name__, without_place(text))
                 else:
@@ -394,10 +398,7 @@ class Walk:
         yield from (self._of(part, where) for part in (found.fget, found.fset, found.fdel))
 
     def _bytes(self, found: bytes, where: str) -> Iterator[str]:
-        data = bytes.join(b"", [found])
-        for root in self.values.roots:
-            data = data.replace(os.fsencode(root), PATH_PLACEHOLDER.encode())
-        yield data.hex()
+        yield self.values.data(found)
 
 
 _PATHS = PurePosixPath.__mro__[:-1] + PureWindowsPath.__mro__[:-1] + Path.__mro__[:-1]
@@ -421,7 +422,7 @@ _BASES: tuple[tuple[type | tuple[type, ...], Rule], ...] = (
     (zoneinfo.ZoneInfo, Walk._zone),
     (PurePath, lambda walk, found, where: [walk._text(PurePath.__str__(found))]),
     (functools.partial, Walk._partial),
-    (bytearray, lambda walk, found, where: [bytes(found).hex()]),
+    (bytearray, lambda walk, found, where: [walk.values.data(found)]),
 )
 """Classes whose objects, and those of their subclasses, hold something beside attributes."""
 
