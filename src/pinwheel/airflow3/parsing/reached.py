@@ -15,6 +15,7 @@ from pinwheel.airflow3.parsing.plain import PlainValues, WalkTooLarge
 from pinwheel.airflow3.parsing.references import References
 from pinwheel.core.reach import PATH_PLACEHOLDER, Reach
 from pinwheel.core.static_facts import Named, value_references
+from pinwheel.core.text import storable
 
 _RECURSION = 10_000
 _MOST_FILES = 2_000
@@ -62,8 +63,10 @@ class Reached:
             files = self._files(walk, dag)
         except (WalkTooLarge, RecursionError):
             return Reach(unread=("it holds more than is walked",))
-        except Exception as error:
-            return Reach(unread=(f"it can not be walked: {type(error).__name__}: {error}"[:200],))
+        except BaseException as error:
+            # Code of the Dag's objects that ran for all that: what it says may hold a secret, and
+            # what ends a program (SystemExit, Airflow's timeouts) must not end the parser here
+            return Reach(unread=(storable(f"it can not be walked: {type(error).__name__}"[:200]),))
         return Reach(objects=digest, files=files, unread=tuple(sorted(walk.unread)))
 
     def _files(self, walk: Walk, dag: Any) -> tuple[str, ...]:
