@@ -85,3 +85,40 @@ def test_large_data_is_told_by_its_digest(build: Build) -> None:
     one, same, other = (build(head, data=bytes(1_000_000) + end) for end in (b"1", b"1", b"2"))
     assert one.digest == same.digest != other.digest
     assert not one.unread
+
+
+READS = {
+    "a version of its own": "__version__ = V\ndef f(): return __version__",
+    "an adapter of a logger": "import logging\n"
+    "LOG = logging.LoggerAdapter(logging.getLogger('x'), {'v': V})\ndef f(): LOG.info('x')",
+}
+
+
+@pytest.mark.parametrize("head", READS.values(), ids=READS.keys())
+def test_a_value_counts_under_whatever_name(head: str, build: Build) -> None:
+    assert build(head).objects_digest != build(head, value="2").objects_digest
+
+
+HOLDS_A_PLACE = {
+    "parents": "PARENTS = Path(__file__).resolve().parents\ndef f(): return PARENTS[0]",
+    "a template": "import jinja2\nENV = jinja2.Environment(loader=jinja2.FileSystemLoader(str(HERE)))\n"
+    "TEMPLATE = ENV.get_template('q.sql')\ndef f(): return TEMPLATE.render()",
+    "questions": "from os import access, stat\nFOUND = [one.exists() for one in HERE.glob('*')]\n"
+    "def f(): return access, stat",
+}
+
+
+@pytest.mark.parametrize("head", HOLDS_A_PLACE.values(), ids=HOLDS_A_PLACE.keys())
+def test_place_and_time_of_a_version_and_what_its_parse_asked_make_no_build(head: str, build: Build) -> None:
+    one, other = build(head, q__sql="select 1"), build(head, q__sql="select 1", note__md="x")
+    assert one.digest == other.digest
+    assert not one.unread
+
+
+@pytest.mark.parametrize("raised", ["RuntimeError('a secret')", "SystemExit(3)"])
+def test_objects_whose_code_runs_when_they_are_read_end_no_parser_and_tell_no_secret(
+    raised: str, build: Build
+) -> None:
+    head = "class Lazy:\n    @property\n    def __dict__(self): raise " + raised
+    found = build(head + "\nLAZY = Lazy()\ndef f(): return LAZY")
+    assert found.unread == (f"it can not be walked: {raised.partition('(')[0]}",)

@@ -24,6 +24,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from pinwheel.airflow3.parsing.asked import WRAPPER
 from pinwheel.airflow3.parsing.code import Codes, Loads, is_found_by_name, nested, position
 from pinwheel.airflow3.parsing.plain import PLAIN, PlainValues, WalkTooLarge
 from pinwheel.core.reach import digest_of_parts, plain_part, without_place
@@ -54,9 +55,27 @@ _NO_CONTENT = frozenset(
 """Attributes of Airflow's objects that say where, when and with which logger they were made."""
 _CACHED = frozenset(["_attrs_cached_hash"])
 """Attributes that follow from the others and the hash seed."""
+_OF_A_TEMPLATE = frozenset(["_uptodate"])
+"""Of Jinja's templates: a function that holds when the file was written."""
 _NOT_OF_A_CLASS = frozenset(
     ["__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__static_attributes__"]
 )
+_OF_A_MODULE = frozenset(
+    [
+        "__annotations__",
+        "__builtins__",
+        "__cached__",
+        "__debug__",
+        "__doc__",
+        "__file__",
+        "__loader__",
+        "__name__",
+        "__package__",
+        "__path__",
+        "__spec__",
+    ]
+)
+"""Globals that the interpreter makes. What else has such a name (``__version__``) is the module's own."""
 _OF_PYDANTIC = frozenset(["__pydantic_fields__", "__pydantic_computed_fields__"])
 """What else pydantic keeps in a class is made from these and the class's text, by C code."""
 
@@ -141,6 +160,8 @@ class Walk:
             yield from self._module(found, where)
         elif issubclass(kind, (logging.Logger, logging.LoggerAdapter)) or _is_structlog(kind):
             yield "logger"
+            if issubclass(kind, logging.LoggerAdapter):
+                yield self._of(_dict_of(found).get("extra"), where)
         elif kind in _LOCKS:
             yield "lock"
         elif issubclass(kind, enum.Enum):
@@ -198,6 +219,10 @@ class Walk:
             self.files.add(place)
             self.functions.add((place, f"{code.co_firstlineno}:{code.co_name}"))
             yield from self._loaded(code, names, where)
+        elif code is WRAPPER:
+            # What a parse calls in place of the interpreter's own: it holds the tracer
+            yield from ("installed", str(function.__module__), function.__qualname__)
+            return
         elif self.codes.is_installed(code.co_filename):
             at = position(code) if "<lambda>" in code.co_qualname else ""
             module = without_place(str(function.__module__))
@@ -249,7 +274,7 @@ class Walk:
         if found:
             self._not_read(where, f"{code.co_qualname} finds names by itself: {', '.join(found)}")
         for name in loads.names:
-            if name in names and not (name.startswith("__") and name.endswith("__")):
+            if name in names and name not in _OF_A_MODULE:
                 value = names[name]
                 yield name
                 if isinstance(value, ModuleType) and name not in loads.passed_on:
@@ -275,7 +300,7 @@ class Walk:
         names = vars(module)
         for name in sorted(loads.attributes & names.keys()):
             value = names[name]
-            if name.startswith("__") and name.endswith("__"):
+            if name in _OF_A_MODULE:
                 continue
             yield name
             if isinstance(value, ModuleType) and name not in loads.passed_on:
@@ -345,6 +370,8 @@ class Walk:
         if not held:
             return
         passed = _NO_CONTENT if _is_of_airflow(kind) else _CACHED
+        if kind.__module__ == "jinja2.environment":
+            passed = _OF_A_TEMPLATE
         for name in sorted(held, key=str):
             if name not in passed:
                 yield from (str(name), self._of(held[name], f"{where}.{name}"))
@@ -452,6 +479,8 @@ _RULES: dict[type, Rule] = {
         walk._of(found.__origin__, where),
         walk._of(found.__args__, where),
     ],
+    # Parts of each would name the directory of the bundle version
+    type(PurePath().parents): lambda walk, found, where: [walk._text(str(found[0]) if len(found) else "")],
     types.UnionType: lambda walk, found, where: [walk._of(found.__args__, where)],
     re.Pattern: lambda walk, found, where: [walk._of(found.pattern, where), str(found.flags)],
     type(os.environ): lambda walk, found, where: ["the environment of the process"],
