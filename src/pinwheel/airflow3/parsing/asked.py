@@ -48,5 +48,5 @@ def _told(original: Callable[..., Any], note: Callable[[Any, Any], None]) -> Cal
     return told
 
 
-WRAPPER = _told(len, lambda path, folder: None).__code__  # type: ignore[attr-defined]
+WRAPPER = _told(len, lambda path, folder: None).__code__
 """The code of all wrappers: what holds one of these functions holds none of this."""
