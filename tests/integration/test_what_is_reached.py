@@ -89,6 +89,9 @@ def test_large_data_is_told_by_its_digest(build: Build) -> None:
 
 READS = {
     "a version of its own": "__version__ = V\ndef f(): return __version__",
+    "a text of the module": "__doc__ = str(V)\ndef f(): return __doc__",
+    "a module made by hand": "import types\nMADE = types.ModuleType('made')\nMADE.v = V\n"
+    "def f(): return MADE.v",
     "an adapter of a logger": "import logging\n"
     "LOG = logging.LoggerAdapter(logging.getLogger('x'), {'v': V})\ndef f(): LOG.info('x')",
 }

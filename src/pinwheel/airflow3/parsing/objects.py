@@ -66,7 +66,6 @@ _OF_A_MODULE = frozenset(
         "__builtins__",
         "__cached__",
         "__debug__",
-        "__doc__",
         "__file__",
         "__loader__",
         "__name__",
@@ -294,10 +293,13 @@ class Walk:
         """A module of which code takes attributes: its file, and their values."""
         place = self.codes.place_of_module(module)
         yield place or module.__name__
-        if place is None or self._meets_again(module, loads):
-            return
-        self._whole(place)
         names = vars(module)
+        if place is None and not _is_made(names):
+            return
+        if self._meets_again(module, loads):
+            return
+        if place is not None:
+            self._whole(place)
         for name in sorted(loads.attributes & names.keys()):
             value = names[name]
             if name in _OF_A_MODULE:
@@ -319,8 +321,8 @@ class Walk:
         """A module that is held or passed on: who knows which of its names are used."""
         place = self.codes.place_of_module(module)
         yield without_place(place or module.__name__)
-        if place is not None:
-            self._whole(place)
+        if place is not None or _is_made(vars(module)):
+            self._whole(place or "/")
             for name, value in sorted(vars(module).items(), key=lambda item: str(item[0])):
                 if not (name.startswith("__") and name.endswith("__")):
                     yield from (name, self._of(value, f"{where}.{name}"))
@@ -489,6 +491,11 @@ _RULES: dict[type, Rule] = {
     weakref.ReferenceType: lambda walk, found, where: [walk._of(found(), where)],
 }
 """Classes whose objects are read by a rule alone."""
+
+
+def _is_made(names: Mapping[str, Any]) -> bool:
+    """Whether a module of these names was made by code, and never imported."""
+    return not names.get("__file__") and not names.get("__spec__") and not names.get("__loader__")
 
 
 def _sequence(found: Any) -> Iterator[Any]:
