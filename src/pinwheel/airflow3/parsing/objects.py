@@ -24,9 +24,10 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from pinwheel.airflow3.parsing.asked import WRAPPER
 from pinwheel.airflow3.parsing.code import Codes, Loads, is_found_by_name, nested, position
 from pinwheel.airflow3.parsing.plain import PLAIN, PlainValues, WalkTooLarge
-from pinwheel.core.reach import PATH_PLACEHOLDER, digest_of_parts, plain_part, without_place
+from pinwheel.core.reach import digest_of_parts, plain_part, without_place
 from pinwheel.core.static_facts import ModuleImport
 from pinwheel.core.text import storable
 
@@ -54,9 +55,26 @@ _NO_CONTENT = frozenset(
 """Attributes of Airflow's objects that say where, when and with which logger they were made."""
 _CACHED = frozenset(["_attrs_cached_hash"])
 """Attributes that follow from the others and the hash seed."""
+_OF_A_TEMPLATE = frozenset(["_uptodate"])
+"""Of Jinja's templates: a function that holds when the file was written."""
 _NOT_OF_A_CLASS = frozenset(
     ["__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__static_attributes__"]
 )
+_OF_A_MODULE = frozenset(
+    [
+        "__annotations__",
+        "__builtins__",
+        "__cached__",
+        "__debug__",
+        "__file__",
+        "__loader__",
+        "__name__",
+        "__package__",
+        "__path__",
+        "__spec__",
+    ]
+)
+"""Globals that the interpreter makes. What else has such a name (``__version__``) is the module's own."""
 _OF_PYDANTIC = frozenset(["__pydantic_fields__", "__pydantic_computed_fields__"])
 """What else pydantic keeps in a class is made from these and the class's text, by C code."""
 
@@ -98,6 +116,7 @@ class Walk:
         kind = type(found)
         told = self.values.of(found)
         if told is not None:
+            self.values.count_value()
             if told[1]:
                 self.texts[id(told[1])] = told[1]
             return told[0]
@@ -119,10 +138,9 @@ class Walk:
         return digest_of_parts(without_place(f"{kind.__module__}.{kind.__qualname__}"), parts)
 
     def _text(self, text: str) -> str:
-        text = self.values.text(text)
-        alone = frozenset([text])
+        _, alone = self.values.of_text(text)
         self.texts[id(alone)] = alone
-        return without_place(text)
+        return "".join(without_place(text) for text in alone)
 
     def _not_read(self, where: str, why: str) -> None:
         if len(self.unread) < _MOST_UNREAD:
@@ -141,6 +159,8 @@ class Walk:
             yield from self._module(found, where)
         elif issubclass(kind, (logging.Logger, logging.LoggerAdapter)) or _is_structlog(kind):
             yield "logger"
+            if issubclass(kind, logging.LoggerAdapter):
+                yield self._of(_dict_of(found).get("extra"), where)
         elif kind in _LOCKS:
             yield "lock"
         elif issubclass(kind, enum.Enum):
@@ -179,12 +199,12 @@ class Walk:
 
         So what is met in one is met anew in others, and after the set.
         """
-        numbers = dict(self._numbers)
+        met = len(self._numbers)
         parts = []
         for member in set.__iter__(found) if isinstance(found, set) else frozenset.__iter__(found):  # type: ignore[arg-type]
             parts.append(self._of(member, f"{where}{{}}"))
-            if len(self._numbers) > len(numbers):
-                self._numbers = dict(numbers)
+            while len(self._numbers) > met:
+                self._numbers.popitem()
         return sorted(parts)
 
     # Code
@@ -198,6 +218,10 @@ class Walk:
             self.files.add(place)
             self.functions.add((place, f"{code.co_firstlineno}:{code.co_name}"))
             yield from self._loaded(code, names, where)
+        elif code is WRAPPER:
+            # What a parse calls in place of the interpreter's own: it holds the tracer
+            yield from ("installed", str(function.__module__), function.__qualname__)
+            return
         elif self.codes.is_installed(code.co_filename):
             at = position(code) if "<lambda>" in code.co_qualname else ""
             module = without_place(str(function.__module__))
@@ -249,13 +273,17 @@ class Walk:
         if found:
             self._not_read(where, f"{code.co_qualname} finds names by itself: {', '.join(found)}")
         for name in loads.names:
-            if name in names and not (name.startswith("__") and name.endswith("__")):
+            if name in names and name not in _OF_A_MODULE:
                 value = names[name]
                 yield name
                 if isinstance(value, ModuleType) and name not in loads.passed_on:
                     yield from self._used_of_module(value, loads, f"{where}:{name}")
-                elif type(value) is str or issubclass(type(value), PurePath):
-                    text = self.values.text(str(value) if type(value) is str else PurePath.__str__(value))
+                elif type(value) is str:
+                    told, texts = self.values.of_text(value)
+                    self.searched |= texts
+                    yield told
+                elif issubclass(type(value), PurePath):
+                    text = self.values.text(PurePath.__str__(value))
                     self.searched.add(text)
                     yield plain_part(type(value).__name__, without_place(text))
                 else:
@@ -265,13 +293,16 @@ class Walk:
         """A module of which code takes attributes: its file, and their values."""
         place = self.codes.place_of_module(module)
         yield place or module.__name__
-        if place is None or self._meets_again(module, loads):
-            return
-        self._whole(place)
         names = vars(module)
+        if place is None and not _is_made(names):
+            return
+        if self._meets_again(module, loads):
+            return
+        if place is not None:
+            self._whole(place)
         for name in sorted(loads.attributes & names.keys()):
             value = names[name]
-            if name.startswith("__") and name.endswith("__"):
+            if name in _OF_A_MODULE:
                 continue
             yield name
             if isinstance(value, ModuleType) and name not in loads.passed_on:
@@ -290,8 +321,8 @@ class Walk:
         """A module that is held or passed on: who knows which of its names are used."""
         place = self.codes.place_of_module(module)
         yield without_place(place or module.__name__)
-        if place is not None:
-            self._whole(place)
+        if place is not None or _is_made(vars(module)):
+            self._whole(place or "/")
             for name, value in sorted(vars(module).items(), key=lambda item: str(item[0])):
                 if not (name.startswith("__") and name.endswith("__")):
                     yield from (name, self._of(value, f"{where}.{name}"))
@@ -341,6 +372,8 @@ class Walk:
         if not held:
             return
         passed = _NO_CONTENT if _is_of_airflow(kind) else _CACHED
+        if kind.__module__ == "jinja2.environment":
+            passed = _OF_A_TEMPLATE
         for name in sorted(held, key=str):
             if name not in passed:
                 yield from (str(name), self._of(held[name], f"{where}.{name}"))
@@ -394,10 +427,7 @@ class Walk:
         yield from (self._of(part, where) for part in (found.fget, found.fset, found.fdel))
 
     def _bytes(self, found: bytes, where: str) -> Iterator[str]:
-        data = bytes.join(b"", [found])
-        for root in self.values.roots:
-            data = data.replace(os.fsencode(root), PATH_PLACEHOLDER.encode())
-        yield data.hex()
+        yield self.values.data(found)
 
 
 _PATHS = PurePosixPath.__mro__[:-1] + PureWindowsPath.__mro__[:-1] + Path.__mro__[:-1]
@@ -421,7 +451,7 @@ _BASES: tuple[tuple[type | tuple[type, ...], Rule], ...] = (
     (zoneinfo.ZoneInfo, Walk._zone),
     (PurePath, lambda walk, found, where: [walk._text(PurePath.__str__(found))]),
     (functools.partial, Walk._partial),
-    (bytearray, lambda walk, found, where: [bytes(found).hex()]),
+    (bytearray, lambda walk, found, where: [walk.values.data(found)]),
 )
 """Classes whose objects, and those of their subclasses, hold something beside attributes."""
 
@@ -451,6 +481,8 @@ _RULES: dict[type, Rule] = {
         walk._of(found.__origin__, where),
         walk._of(found.__args__, where),
     ],
+    # Parts of each would name the directory of the bundle version
+    type(PurePath().parents): lambda walk, found, where: [walk._text(str(found[0]) if len(found) else "")],
     types.UnionType: lambda walk, found, where: [walk._of(found.__args__, where)],
     re.Pattern: lambda walk, found, where: [walk._of(found.pattern, where), str(found.flags)],
     type(os.environ): lambda walk, found, where: ["the environment of the process"],
@@ -459,6 +491,11 @@ _RULES: dict[type, Rule] = {
     weakref.ReferenceType: lambda walk, found, where: [walk._of(found(), where)],
 }
 """Classes whose objects are read by a rule alone."""
+
+
+def _is_made(names: Mapping[str, Any]) -> bool:
+    """Whether a module of these names was made by code, and never imported."""
+    return not names.get("__file__") and not names.get("__spec__") and not names.get("__loader__")
 
 
 def _sequence(found: Any) -> Iterator[Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -11,7 +13,9 @@ from pinwheel.core.reach import PATH_PLACEHOLDER, digest_of_parts, plain_part, w
 
 _MOST_VALUES = 2_000_000
 _MOST_OBJECTS = 500_000
+_MOST_MET = 5_000_000
 """Of all Dags of a file: some seconds. A limit of time would tell other contents on a slower machine."""
+_SHORT_DATA = 64
 
 PLAIN: dict[type, Callable[[Any], str]] = {
     int: hex,
@@ -44,9 +48,12 @@ class PlainValues:
     def __init__(self, roots: Iterable[str]) -> None:
         self.roots = sorted(set(roots), key=len, reverse=True)
         self._known: dict[int, tuple[Any, Told | None]] = {}
+        self._texts: dict[str, Told] = {}
+        self._data: dict[int, tuple[bytes | bytearray, str]] = {}
         self._open: set[int] = set()
         self._count = 0
         self._objects = 0
+        self._met = 0
 
     def count_object(self) -> None:
         """One more object is walked that is no plain value.
@@ -57,11 +64,34 @@ class PlainValues:
         if self._objects > _MOST_OBJECTS:
             raise WalkTooLarge
 
+    def count_value(self) -> None:
+        """One more plain value is met in an object, be it one that was told before.
+
+        :raises WalkTooLarge: the Dags of this file hold too many.
+        """
+        self._met += 1
+        if self._met > _MOST_MET:
+            raise WalkTooLarge
+
     def text(self, text: str) -> str:
         """A text with the placeholder for the bundle's directory."""
         for root in self.roots:
             text = text.replace(root, PATH_PLACEHOLDER)
         return text
+
+    def data(self, found: bytes | bytearray) -> str:
+        """What bytes say, with the placeholder for the bundle's directory. Large ones are read once."""
+        known = self._data.get(id(found))
+        if known is not None:
+            return known[1]
+        data = b"".join([found])
+        for root in self.roots:
+            data = data.replace(os.fsencode(root), PATH_PLACEHOLDER.encode())
+        if len(data) <= _SHORT_DATA:
+            return data.hex()
+        told = f"{len(data)} {hashlib.blake2b(data, digest_size=16).hexdigest()}"
+        self._data[id(found)] = (found, told)
+        return told
 
     def of(self, found: Any) -> Told | None:
         """What a plain value, or a container of such, says; None: it holds something else, or itself.
@@ -70,12 +100,19 @@ class PlainValues:
         """
         kind = type(found)
         if kind is str:
-            text = self.text(found)
-            return plain_part("str", without_place(text)), frozenset([text])
+            return self.of_text(found)
         plain = PLAIN.get(kind)
         if plain is not None:
             return plain_part(kind.__name__, plain(found)), frozenset()
         return self.of_container(found, kind) if kind in CONTAINERS else None
+
+    def of_text(self, found: str) -> Told:
+        """What a text says. One that many Dags hold, or that is held in many places, is looked at once."""
+        known = self._texts.get(found)
+        if known is None:
+            text = self.text(found)
+            known = self._texts[found] = plain_part("str", without_place(text)), frozenset([text])
+        return known
 
     def of_container(self, found: Any, kind: type) -> Told | None:
         known = self._known.get(id(found))
@@ -83,9 +120,11 @@ class PlainValues:
             if id(found) in self._open:
                 return None
             self._open.add(id(found))
-            # It is kept with it: the id of what is gone may be given to something else
-            known = self._known[id(found)] = (found, self._told(found, kind))
-            self._open.discard(id(found))
+            try:
+                # It is kept with it: the id of what is gone may be given to something else
+                known = self._known[id(found)] = (found, self._told(found, kind))
+            finally:
+                self._open.discard(id(found))
         return known[1]
 
     def _told(self, found: Any, kind: type) -> Told | None:
@@ -95,6 +134,11 @@ class PlainValues:
             self._count += 1
             if self._count > _MOST_VALUES:
                 raise WalkTooLarge
+            if type(item) is str:
+                text = self.text(item)
+                parts.append(plain_part("str", without_place(text)))
+                texts.add(text)
+                continue
             told = self.of(item)
             if told is None:
                 return None

@@ -15,10 +15,12 @@ from pinwheel.airflow3.parsing.plain import PlainValues, WalkTooLarge
 from pinwheel.airflow3.parsing.references import References
 from pinwheel.core.reach import PATH_PLACEHOLDER, Reach
 from pinwheel.core.static_facts import Named, value_references
+from pinwheel.core.text import storable
 
 _RECURSION = 10_000
 _MOST_FILES = 2_000
 _LONGEST_TEXT = 64 * 1024
+_SHORT_TEXT = 64
 
 Lead = tuple[str, ...]
 """Where a Dag leads to files from: a file, code in a file, or a text that it holds."""
@@ -36,6 +38,8 @@ class Reached:
         self.values = PlainValues([self.paths.root, self.paths.real_root])
         self._led: dict[Lead, References] = {}
         self._named: dict[int, tuple[frozenset[str], set[str]]] = {}
+        self._names_in: dict[str, tuple[str, ...]] = {}
+        self._found: dict[tuple[Any, ...], tuple[str, ...]] = {}
         self.listed: set[str] = set()
         """Folders whose names count for any of the Dags, since all in them does."""
 
@@ -59,21 +63,31 @@ class Reached:
             files = self._files(walk, dag)
         except (WalkTooLarge, RecursionError):
             return Reach(unread=("it holds more than is walked",))
-        except Exception as error:
-            return Reach(unread=(f"it can not be walked: {type(error).__name__}: {error}"[:200],))
+        except BaseException as error:
+            # Code of the Dag's objects that ran for all that: what it says may hold a secret, and
+            # what ends a program (SystemExit, Airflow's timeouts) must not end the parser here
+            return Reach(unread=(storable(f"it can not be walked: {type(error).__name__}"[:200]),))
         return Reach(objects=digest, files=files, unread=tuple(sorted(walk.unread)))
 
     def _files(self, walk: Walk, dag: Any) -> tuple[str, ...]:
         """The Dag's own file, those of its code, and what these lead to."""
         own = {self.own, self.codes.place(getattr(dag, "fileloc", None)) or self.own}
+        above = {folder for path in own for folder in _folders_above(path)}
+        names = set(self._names(walk.texts)) | {name for text in walk.searched for name in self._in(text)}
+        names -= {f"{name}/" for name in self._searched(dag)}
+        names = {name for name in names if name.rstrip("/") not in above}
+        held = (own, walk.files, walk.modules, walk.functions, walk.imports, names)
+        key = tuple(frozenset[Any](part) for part in held)
+        if key not in self._found:
+            self._found[key] = self._followed(walk, own, names)
+        return self._found[key]
+
+    def _followed(self, walk: Walk, own: set[str], names: set[str]) -> tuple[str, ...]:
         total = self.references.another()
         total.found |= self._in_archives(own | walk.files)
         leads: list[Lead] = [("file", path) for path in sorted(self._in_archives(walk.modules))]
         leads += [("code", place, key) for place, key in sorted(walk.functions)]
-        above = {folder for path in own for folder in _folders_above(path)}
-        names = set(self._names(walk.texts)) | {name for text in walk.searched for name in self._in(text)}
-        names -= {f"{name}/" for name in self._searched(dag)}
-        leads += [("text", name) for name in sorted(names) if name.rstrip("/") not in above]
+        leads += [("text", name) for name in sorted(names)]
         seen = set(leads)
         if walk.imports:
             total.from_names(walk.imports, (), self.own)
@@ -130,7 +144,8 @@ class Reached:
                     together,
                     {name for text in together for name in self._names_of(text)},
                 )
-            found |= known[1]
+            if known[1]:
+                found |= known[1]
         return sorted(found)
 
     def _names_of(self, text: str) -> Iterable[str]:
@@ -140,7 +155,15 @@ class Reached:
             yield f"{place}/"
         yield from self._in(text)
 
-    def _in(self, text: str) -> Iterable[str]:
+    def _in(self, text: str) -> tuple[str, ...]:
+        known = self._names_in.get(text)
+        if known is None:
+            known = tuple(self._read_in(text))
+            if len(text) > _SHORT_TEXT:
+                self._names_in[text] = known
+        return known
+
+    def _read_in(self, text: str) -> Iterable[str]:
         listing = self.references.listing
         for name in value_references(text[:_LONGEST_TEXT].replace(f"{PATH_PLACEHOLDER}/", "")):
             last = name.rstrip("/*").rpartition("/")[2]
