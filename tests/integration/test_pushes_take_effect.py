@@ -8,6 +8,7 @@ version.
 from __future__ import annotations
 
 import runpy
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,16 @@ class Deployment:
     def counts(self) -> list[int]:
         tables = ("pinwheel_build", "pinwheel_release", "pinwheel_parse", "pinwheel_stand", "dag_version")
         return [self.loop.rows(f"SELECT count(*) AS n FROM {table}")[0]["n"] for table in tables]
+
+
+@pytest.fixture(autouse=True)
+def what_tasks_import_goes_again() -> Iterator[None]:
+    """They run in this process, and other tests have modules of these names too."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
+    for name in ("package", "steps_load"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")

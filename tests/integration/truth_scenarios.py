@@ -427,8 +427,8 @@ BEYOND: dict[str, Callable[[Player], Script]] = {"latest_while_running": clear_o
 
 
 def _noted(p: Player, value: int) -> dict[str, str | None]:
-    # No literal names the file: one that does would make it part of the build.
-    note = "pathlib.Path(__file__).with_suffix('.note').read_text()"
+    # No literal names the file, nor its suffix: that would make it part of the build.
+    note = "pathlib.Path(__file__).with_suffix('.no' + 'te').read_text()"
     return {**dag(p, "m1", "a b", body=f'print("EXEC_NOTE=" + {note})'), f"{p.dag_id}.note": f"n{value}"}
 
 
