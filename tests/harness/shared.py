@@ -14,7 +14,7 @@ from harness.databases import Database
 from harness.gitrepo import GitRepo
 from harness.manifests import ManifestSlot
 
-GIT_BUNDLES = 7 if os.environ.get("PINWHEEL_TEST_PART") else 12
+GIT_BUNDLES = 8 if os.environ.get("PINWHEEL_TEST_PART") else 12
 """As many as one suite takes, or all together: the Dag processor looks into each every second."""
 STOCK, PLAIN = "stock", "plain"
 
