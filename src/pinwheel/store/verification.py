@@ -17,6 +17,8 @@ from pinwheel.store.locking import insert_missing
 
 BUDGET = "verify"
 """The name of its budget, and of its lease."""
+_SINCE = func.coalesce(t.file.c.verified_at, t.file.c.parsed_at, type_=t.file.c.parsed_at.type)
+"""When a file was last parsed or verified."""
 
 
 @frozen(kw_only=True)
@@ -33,12 +35,7 @@ def unverified(session: Session, bundle_name: str, tree: str) -> list[File]:
     Left out is what is parsed anyway (impure files, and those that are parsed in each tree) or gives
     something else each time.
     """
-    columns = (
-        t.file.c.relative_fileloc,
-        func.coalesce(t.file.c.verified_at, t.file.c.parsed_at, type_=t.file.c.parsed_at.type).label(
-            "verified_at"
-        ),
-    )
+    columns = (t.file.c.relative_fileloc, _SINCE.label("verified_at"))
     query = select(*columns).where(t.file.c.bundle_name == bundle_name, *_to_verify(tree))
     return [File.from_row(row._mapping) for row in session.execute(query)]
 
@@ -54,14 +51,6 @@ def _to_verify(tree: Any) -> tuple[ColumnElement[bool], ...]:
         file.always.is_(None),
         or_(file.verified_tree.is_(None), file.verified_tree != tree),
     )
-
-
-def always(session: Session, bundle_name: str) -> dict[str, str]:
-    """The files that are parsed in each new tree, each with the content of which that is so."""
-    query = select(t.file.c.relative_fileloc, t.file.c.always).where(
-        t.file.c.bundle_name == bundle_name, t.file.c.always.is_not(None)
-    )
-    return {row.relative_fileloc: row.always for row in session.execute(query)}
 
 
 def mark(session: Session, bundle_name: str, path: str, *, seq: int, tree: str, now: datetime) -> None:
@@ -148,8 +137,6 @@ class Waiting(Record):
 
     bundle_name: str
     files: int
-    seconds: float | None
-    """What a parse of one took, on the average."""
     since: datetime
     """When the longest unverified one was last parsed or verified."""
     seq: int | None
@@ -163,19 +150,14 @@ def waiting(session: Session) -> dict[str, Waiting]:
         (t.bundle_version.c.bundle_name == t.bundle.c.name)
         & (t.bundle_version.c.version == t.bundle.c.head_version),
     )
-    files = t.file.join(head, t.bundle.c.name == t.file.c.bundle_name).outerjoin(
-        t.parse, t.parse.c.id == t.file.c.parse_id
-    )
-    since = func.coalesce(t.file.c.verified_at, t.file.c.parsed_at, type_=t.file.c.parsed_at.type)
     query = (
         select(
             t.file.c.bundle_name,
             func.count().label("files"),
-            func.avg(t.parse.c.seconds).label("seconds"),
-            func.min(since, type_=t.file.c.parsed_at.type).label("since"),
+            func.min(_SINCE, type_=_SINCE.type).label("since"),
             func.min(t.file.c.verified_seq).label("seq"),
         )
-        .select_from(files)
+        .select_from(t.file.join(head, t.bundle.c.name == t.file.c.bundle_name))
         .where(t.bundle_version.c.tree.is_not(None), *_to_verify(t.bundle_version.c.tree))
         .group_by(t.file.c.bundle_name)
     )

@@ -183,14 +183,6 @@ def _refuse_unsafe(path: bytes) -> None:
         )
 
 
-def below(entries: Mapping[str, TreeEntry], folder: str) -> Mapping[str, TreeEntry]:
-    """The entries inside *folder* (``""`` for all), with paths relative to it."""
-    if not folder:
-        return entries
-    prefix = folder + "/"
-    return {path[len(prefix) :]: entry for path, entry in entries.items() if path.startswith(prefix)}
-
-
 def sparse(folders: list[str] | None) -> Callable[[str], bool] | None:
     """Which paths ``git sparse-checkout set --cone`` keeps, None for all.
 
