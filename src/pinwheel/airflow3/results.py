@@ -11,9 +11,9 @@ from attrs import evolve
 
 from pinwheel.airflow3.heads import Head, read_below
 from pinwheel.airflow3.parsing import current_runtime, take_facts
-from pinwheel.airflow3.parsing.paths import Spelling, repository_of
+from pinwheel.airflow3.parsing.paths import repository_of, subdir_of
 from pinwheel.core.build import BuildContent, digest_of, label_of, with_placeholder
-from pinwheel.core.facts import BESIDE, WHOLE_TREE, ParseFacts
+from pinwheel.core.facts import BESIDE, WHOLE_TREE, ParseFacts, path_in_repository
 from pinwheel.core.inputs import Inputs, InputsSpec, inputs_of
 from pinwheel.core.parse.declared import ANY
 from pinwheel.core.reach import PATH_PLACEHOLDER, Reach
@@ -143,8 +143,8 @@ def _reach_of(facts: ParseFacts | None, dag_id: str) -> Reach:
 
 def _source(head: Head, name: str) -> bytes | None:
     try:
-        root = Path(repository_of(str(head.path)))
-        return read_below(root, Spelling(str(head.path), str(root)).undone(name))
+        root = repository_of(str(head.path))
+        return read_below(Path(root), path_in_repository(name, subdir_of(str(head.path), root)))
     except (OSError, ValueError):
         return None
 

@@ -36,6 +36,21 @@ WHOLE_TREE = "/"
 """As a path: all files of the bundle version, those beside its folder too."""
 
 
+def path_in_bundle(path: str, subdir: str | None) -> str:
+    """The path of a file of the repository as the bundle writes it, whose folder there *subdir* is."""
+    if not subdir:
+        return path
+    prefix = f"{subdir}/"
+    return path[len(prefix) :] if path.startswith(prefix) else BESIDE + path
+
+
+def path_in_repository(path: str, subdir: str | None) -> str:
+    """The path from the repository's root of a file that the bundle writes so: the way back."""
+    if path.startswith(BESIDE):
+        return path.removeprefix(BESIDE)
+    return f"{subdir}/{path}" if subdir else path
+
+
 @frozen(kw_only=True)
 class ParseFacts:
     """The recorded facts of one parse.

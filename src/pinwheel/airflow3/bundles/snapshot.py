@@ -26,7 +26,7 @@ from pinwheel.airflow3.bundles.store import VersionStore
 from pinwheel.airflow3.bundles.tree import LONGEST_TARGET, TreeEntry, links_left_out, resolve, without
 from pinwheel.core.bundle_version import LeftOut, VersionInfo
 from pinwheel.core.errors import HostError, InvalidInput, PinwheelError, RefusedVersion
-from pinwheel.core.facts import BESIDE
+from pinwheel.core.facts import path_in_bundle, path_in_repository
 from pinwheel.core.version_alias import split_target, split_version, target_bundle
 
 log = logging.getLogger(__name__)
@@ -205,9 +205,8 @@ class SnapshotBundle(BaseDagBundle):
         if (other := target_bundle(version)) is not None:
             manifest = _bundle(other, sha).manifest(sha)
         else:
-            prefix = f"{self.subdir}/" if self.subdir else ""
             manifest = {
-                path[len(prefix) :] if path.startswith(prefix) else BESIDE + path: entry.content_id
+                path_in_bundle(path, self.subdir): entry.content_id
                 for path, entry in self._entries(sha).items()
             }
         served = {old: manifest.get(split_target(new)[1]) for old, new in aliases.items()}
@@ -226,10 +225,7 @@ class SnapshotBundle(BaseDagBundle):
         entries = self._entries(sha)
         tree = None if self.mirror.has(sha) else self._required_tree(sha)
         elsewhere = (tree or self._tree(sha, Limits())).elsewhere
-        if real.startswith(BESIDE):
-            full = real.removeprefix(BESIDE)
-        else:
-            full = f"{self.subdir}/{real}" if self.subdir else real
+        full = path_in_repository(real, self.subdir)
         with self._reader(elsewhere) as reader:
             entry = resolve(entries, full, lambda link: reader(link.oid).read(link.oid, most=LONGEST_TARGET))[
                 1

@@ -13,12 +13,12 @@ from typing import Any
 from attrs import evolve
 
 from pinwheel.airflow3.parsing.listing import listing_of
-from pinwheel.airflow3.parsing.paths import BundlePaths, Spelling
+from pinwheel.airflow3.parsing.paths import BundlePaths, subdir_of
 from pinwheel.airflow3.parsing.reached import Reached
 from pinwheel.airflow3.parsing.references import References
 from pinwheel.airflow3.parsing.runtime import installed_prefixes
 from pinwheel.airflow3.parsing.tracer import Tracer
-from pinwheel.core.facts import WHOLE_TREE, ParseFacts
+from pinwheel.core.facts import WHOLE_TREE, ParseFacts, path_in_bundle
 from pinwheel.core.static_facts import StaticFacts, import_time_impurities
 
 _MOST_ABSENT = 500
@@ -33,7 +33,7 @@ def gather(
     *bundle_path*: the bundle's directory, where it is a folder in that of the repository, which is watched;
     *dags*: the Dags that the parse gave, by id.
     """
-    spelling = Spelling(bundle_path or tracer.root, tracer.root)
+    subdir = subdir_of(bundle_path or tracer.root, tracer.root)
     paths = BundlePaths(tracer.root)
     opened = {_source_of(path) for path in tracer.opened}
     opened.add(os.path.abspath(dag_file))
@@ -77,7 +77,7 @@ def gather(
     references = References(
         paths,
         listing,
-        [*[entry for entry in on_path if entry is not None], spelling.subdir],
+        [*[entry for entry in on_path if entry is not None], subdir],
         listed=listed_here,
         opened_in={posixpath.dirname(path) for path in read},
     )
@@ -113,22 +113,24 @@ def gather(
     if len(asked) > _MOST_ASKED:
         skipped.append(f"only {_MOST_ASKED} of {len(asked)} paths that were asked about were kept")
     facts = ParseFacts(
-        files=_spelled(spelling, files),
-        statically=_spelled(spelling, statically | references.whole),
-        directories=_spelled(spelling, directories),
-        absent=_spelled(spelling, absent)[:_MOST_ABSENT],
-        asked=_spelled(spelling, asked)[:_MOST_ASKED],
+        files=_spelled(subdir, files),
+        statically=_spelled(subdir, statically | references.whole),
+        directories=_spelled(subdir, directories),
+        absent=_spelled(subdir, absent)[:_MOST_ABSENT],
+        asked=_spelled(subdir, asked)[:_MOST_ASKED],
         impure=_impurities(tracer),
         skipped=tuple(skipped),
         reached={
-            dag_id: evolve(reach, files=_spelled(spelling, reach.files)) for dag_id, reach in reached.items()
+            dag_id: evolve(reach, files=_spelled(subdir, reach.files)) for dag_id, reach in reached.items()
         },
     )
     return facts, references.learned
 
 
-def _spelled(spelling: Spelling, found: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(path if path == WHOLE_TREE else spelling.of(path) for path in found))
+def _spelled(subdir: str, found: Iterable[str]) -> tuple[str, ...]:
+    """As the bundle writes them: its own folder is the empty path."""
+    own = {subdir: "", WHOLE_TREE: WHOLE_TREE}
+    return tuple(sorted(own[path] if path in own else path_in_bundle(path, subdir) for path in found))
 
 
 def _asked(tracer: Tracer, paths: BundlePaths) -> set[str]:

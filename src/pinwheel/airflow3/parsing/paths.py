@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 
-from pinwheel.core.facts import BESIDE
-
 _MOST_REPOSITORIES = 500
 _repositories: OrderedDict[str, str] = OrderedDict()
 
@@ -23,27 +21,10 @@ def repository_of(bundle_path: str) -> str:
     return _repositories.get(bundle_path, bundle_path)
 
 
-class Spelling:
-    """From paths relative to the repository to those of the bundle, as its manifest has them."""
-
-    def __init__(self, bundle_path: str, root: str) -> None:
-        relative = os.path.relpath(bundle_path, root).replace(os.sep, "/")
-        self.subdir = "" if relative == "." else relative
-
-    def of(self, path: str) -> str:
-        """Relative to the bundle; what lies beside its folder with two slashes before it."""
-        if not self.subdir:
-            return path
-        if path == self.subdir:
-            return ""
-        prefix = self.subdir + "/"
-        return path[len(prefix) :] if path.startswith(prefix) else BESIDE + path
-
-    def undone(self, path: str) -> str:
-        """The path relative to the repository."""
-        if path.startswith(BESIDE):
-            return path.removeprefix(BESIDE)
-        return f"{self.subdir}/{path}".strip("/") if self.subdir else path
+def subdir_of(bundle_path: str, root: str) -> str:
+    """The folder of the repository in which a bundle's directory lies; empty: it is all of it."""
+    relative = os.path.relpath(bundle_path, root).replace(os.sep, "/")
+    return "" if relative == "." else relative
 
 
 class BundlePaths:

@@ -16,7 +16,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from pinwheel.core.facts import BESIDE
+from pinwheel.core.facts import path_in_bundle, path_in_repository
 from pinwheel.core.selector import Selector
 from pinwheel.core.text import storable
 
@@ -127,7 +127,7 @@ def declare(rules: Sequence[Rule], repository: Mapping[str, str], subdir: str | 
     for rule in rules:
         found = {path for pattern in rule.files for path in matching(pattern, paths)}
         found.update(gate for gate in gates for pattern in rule.files if _leads_into(pattern, gate))
-        files.append({path_in_bundle(path, subdir): repository[path] for path in sorted(found)})
+        files.append({path_in_bundle(storable(path), subdir): repository[path] for path in sorted(found)})
     return Declared(rules=tuple(rules), files=tuple(files))
 
 
@@ -135,18 +135,7 @@ def in_repository(manifest: Mapping[str, str], subdir: str | None) -> Mapping[st
     """A bundle's manifest with the paths from the repository's root: what :func:`declare` wants."""
     if not subdir:
         return manifest
-    return {
-        path.removeprefix(BESIDE) if path.startswith(BESIDE) else f"{subdir}/{path}": content
-        for path, content in manifest.items()
-    }
-
-
-def path_in_bundle(path: str, subdir: str | None) -> str:
-    """The path of a file of the repository as the bundle writes it."""
-    path = storable(path)
-    if not subdir:
-        return path
-    return path[len(subdir) + 1 :] if path.startswith(subdir + "/") else BESIDE + path
+    return {path_in_repository(path, subdir): content for path, content in manifest.items()}
 
 
 def too_much(rules: Iterable[Rule], repository: Mapping[str, str]) -> str | None:
