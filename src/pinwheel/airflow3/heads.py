@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,10 +57,10 @@ class Head:
     changed: Collection[str] = field(default=(), repr=False)
     """Paths in which it differs from the head before, as far as this processor took both in."""
 
-    @property
+    @cached_property
     def tree(self) -> str:
         """Of all its files; empty: they are not known."""
-        return tree_id(self.manifest) if self.manifest else ""
+        return tree_id(self.manifest)
 
 
 @frozen(kw_only=True)

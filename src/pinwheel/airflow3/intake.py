@@ -120,7 +120,7 @@ class Intake:
                 path=str(prepared.path),
                 about={
                     "version_data": prepared.version_data,
-                    "tree": tree_id(prepared.manifest) if prepared.manifest else None,
+                    "tree": tree_id(prepared.manifest) or None,
                     **prepared.about,
                 },
                 files=paths,

@@ -89,7 +89,7 @@ class Inputs:
         What was only listed or asked about is no content: it makes :func:`matches` say no, so that the next
         parse tells whether it makes a difference.
         """
-        used = sorted({**dict(self._used()), **(declared or {})}.items())
+        used = sorted({**self.content, **(declared or {})}.items())
         return hashlib.sha256(json.dumps([used, []], separators=(",", ":")).encode()).hexdigest()
 
     @property
@@ -169,22 +169,11 @@ def matches(inputs: Inputs, manifest: Mapping[str, str], declared: Declared = NO
 
 
 def tree_id(manifest: Mapping[str, str]) -> str:
-    """SHA-256 hex of a whole bundle version: equal trees, equal files.
+    """SHA-256 hex of all files of a bundle version; empty where there are none. Equal trees, equal files.
 
     *manifest* must not be changed afterwards: what is said of it is kept for the next call.
     """
-    for known, size, tree in _last_tree:
-        if known is manifest and size == len(manifest):
-            return tree
-    answer = hashlib.sha256()
-    for path in sorted(manifest):
-        answer.update(f"{path}\0{manifest[path]}\0".encode("utf-8", "surrogateescape"))
-    _last_tree[:] = [(manifest, len(manifest), answer.hexdigest())]
-    return answer.hexdigest()
-
-
-_last_tree: list[tuple[Mapping[str, str], int, str]] = []
-"""The tree of the manifest asked for last."""
+    return _digest_below("", manifest)
 
 
 def _what_is(path: str, manifest: Mapping[str, str], index: Mapping[str, set[str]]) -> str:
