@@ -49,7 +49,7 @@ _CALL_THEIR_ARGUMENTS = frozenset(
 _CALL_THEIR_OBJECT = frozenset({"override", "partial", "expand", "expand_kwargs"})
 
 
-@frozen
+@frozen(order=True)
 class ModuleImport:
     """``from ..module import names`` has level 2; ``import a.b`` has no names."""
 
@@ -157,14 +157,12 @@ def static_facts(source: str | bytes) -> StaticFacts:
 
 def text_references(text: str) -> tuple[str, ...]:
     """What may be paths in a text (a template, YAML), sorted; that of a folder has a slash at its end."""
-    folders = {piece for piece in folder_pieces(text) if piece.endswith("/")}
-    return tuple(sorted({*_references(text), *folders}))
+    return tuple(sorted({*_references(text), *_folders(text)}))
 
 
 def value_references(text: str) -> tuple[str, ...]:
     """What may be paths in a value that a Dag holds, sorted; that of a folder has a slash at its end."""
-    folders = {piece for piece in folder_pieces(text) if piece.endswith("/")}
-    return tuple(sorted({*_constant_references(text), *folders}))
+    return tuple(sorted({*_constant_references(text), *_folders(text)}))
 
 
 def import_time_impurities(files: Mapping[str, StaticFacts]) -> tuple[dict[str, str], ...]:
@@ -191,6 +189,10 @@ def import_time_impurities(files: Mapping[str, StaticFacts]) -> tuple[dict[str, 
                 called.add(name)
                 pending += bodies.get(name, ())
     return tuple({"kind": kind, "detail": detail} for kind, detail in sorted(found))
+
+
+def _folders(text: str) -> Iterator[str]:
+    return (piece for piece in folder_pieces(text) if piece.endswith("/"))
 
 
 def _references(text: str) -> Iterator[str]:
@@ -250,12 +252,12 @@ class _Reader:
         top = _Body()
         self._statements(tree.body, top, in_class=None)
         return StaticFacts(
-            imports=_sorted(self.imports),
+            imports=tuple(sorted(self.imports)),
             strings=tuple(sorted(self.strings)),
             holders=dict(sorted(self.places.holders.items())),
             modules=tuple(sorted(self.module_names)) if self.imports_by_computed_name else (),
             code={
-                key: Named(_sorted(imports), tuple(sorted(strings)))
+                key: Named(tuple(sorted(imports)), tuple(sorted(strings)))
                 for key, (imports, strings) in self.code.items()
             },
             top=self._scope(top),
@@ -575,10 +577,6 @@ class _Reader:
             if verdict is not None:
                 impure.add((*verdict, line))
         return Scope(tuple(sorted(calls)), tuple(sorted(impure)))
-
-
-def _sorted(imports: Iterable[ModuleImport]) -> tuple[ModuleImport, ...]:
-    return tuple(sorted(imports, key=lambda found: (found.module, found.level, found.names)))
 
 
 _VISITORS: dict[type[ast.AST], Any] = {

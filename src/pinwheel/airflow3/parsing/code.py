@@ -15,6 +15,8 @@ from pinwheel.airflow3.parsing.paths import BundlePaths
 from pinwheel.airflow3.parsing.runtime import installed_prefixes
 from pinwheel.core.static_facts import ModuleImport
 
+MADE_AT_RUN_TIME = 1 << 9
+"""Flag of CPython's types (``Include/object.h``): made by a class statement, not by C code."""
 _LOADS_A_NAME = frozenset(
     ["LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"]
 )
@@ -69,7 +71,7 @@ class Codes:
         self._loads: dict[int, tuple[CodeType, Loads]] = {}
         self.installed: dict[int, str] = {}
         """What the bundle's code takes by name from installed modules: id of the object to its name."""
-        for found in sorted(imports, key=lambda item: (item.module, item.level, item.names)):
+        for found in sorted(imports):
             self._import(found)
 
     def _import(self, imported: ModuleImport) -> None:
@@ -165,7 +167,7 @@ def _loads_of(code: CodeType) -> Loads:
         attributes=frozenset(attributes),
         passed_on=frozenset(passed_on),
         finds=tuple(sorted(finds)),
-        imports=tuple(sorted(imports, key=lambda found: (found.module, found.level, found.names))),
+        imports=tuple(sorted(imports)),
     )
 
 
@@ -181,7 +183,7 @@ def _import_of(steps: list[dis.Instruction], index: int) -> ModuleImport:
 
 def is_found_by_name(found: type) -> bool:
     """Whether the name of a class leads to it, so that its module's code says all of it."""
-    if not found.__flags__ & (1 << 9):
+    if not found.__flags__ & MADE_AT_RUN_TIME:
         return True  # made by C code, for ever
     module = sys.modules.get(found.__module__)
     names = found.__qualname__.split(".")

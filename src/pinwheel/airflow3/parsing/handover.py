@@ -53,10 +53,12 @@ def put_facts(
 
 def cpu_seconds_of(result: Any) -> float | None:
     """CPU seconds that the parser and its children used until it sent this. To be asked before the facts."""
-    for item in result.warnings or () if result is not None else ():
-        if isinstance(item, Mapping) and _KEY in item and isinstance(item.get("cpu_seconds"), (int, float)):
-            return float(item["cpu_seconds"])
-    return None
+    told = (item.get("cpu_seconds") for item in result.warnings or () if _is_ours(item)) if result else ()
+    return next((float(seconds) for seconds in told if isinstance(seconds, (int, float))), None)
+
+
+def _is_ours(item: Any) -> bool:
+    return isinstance(item, Mapping) and _KEY in item
 
 
 def take_facts(result: Any) -> ParseFacts | None:
@@ -65,10 +67,10 @@ def take_facts(result: Any) -> ParseFacts | None:
     None means that there are none: a stock parser made the result, or tracing failed. Safe to repeat, but
     only the first call finds them.
     """
-    mine = [item for item in result.warnings or () if isinstance(item, Mapping) and _KEY in item]
+    mine = [item for item in result.warnings or () if _is_ours(item)]
     if not mine:
         return None
-    rest = [item for item in result.warnings if not (isinstance(item, Mapping) and _KEY in item)]
+    rest = [item for item in result.warnings if not _is_ours(item)]
     result.warnings = rest if rest or mine[-1].get("had_warnings", True) else None
     try:
         for key, packed in mine[-1].get("sources", {}).items():

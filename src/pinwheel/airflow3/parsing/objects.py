@@ -25,7 +25,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from pinwheel.airflow3.parsing.asked import WRAPPER
-from pinwheel.airflow3.parsing.code import Codes, Loads, is_found_by_name, nested, position
+from pinwheel.airflow3.parsing.code import MADE_AT_RUN_TIME, Codes, Loads, is_found_by_name, nested, position
 from pinwheel.airflow3.parsing.plain import PLAIN, PlainValues, WalkTooLarge
 from pinwheel.core.reach import digest_of_parts, plain_part, without_place
 from pinwheel.core.static_facts import ModuleImport
@@ -38,8 +38,7 @@ _MOST_UNREAD = 10
 _LONGEST_PLACE = 120
 
 _MANAGED_DICT = 1 << 4
-_MADE_AT_RUN_TIME = 1 << 9
-"""Flags of CPython's types (``Include/object.h``)."""
+"""Flag of CPython's types (``Include/object.h``)."""
 _LOCKS = (type(threading.Lock()), type(threading.RLock()))
 _BY_NAME = (
     types.WrapperDescriptorType,
@@ -426,7 +425,7 @@ class Walk:
     def _property(self, found: property, where: str) -> Iterator[str]:
         yield from (self._of(part, where) for part in (found.fget, found.fset, found.fdel))
 
-    def _bytes(self, found: bytes, where: str) -> Iterator[str]:
+    def _bytes(self, found: bytes | bytearray, where: str) -> Iterator[str]:
         yield self.values.data(found)
 
 
@@ -435,7 +434,7 @@ Rule = Callable[[Walk, Any, str], Iterable[str]]
 
 _BASES: tuple[tuple[type | tuple[type, ...], Rule], ...] = (
     (str, lambda walk, found, where: [walk._text(str.__str__(found))]),
-    (bytes, Walk._bytes),
+    ((bytes, bytearray), Walk._bytes),
     ((list, tuple), lambda walk, found, where: walk._items(_sequence(found), where)),
     (OrderedDict, lambda walk, found, where: walk._pairs(OrderedDict.items(found), where)),
     (
@@ -451,7 +450,6 @@ _BASES: tuple[tuple[type | tuple[type, ...], Rule], ...] = (
     (zoneinfo.ZoneInfo, Walk._zone),
     (PurePath, lambda walk, found, where: [walk._text(PurePath.__str__(found))]),
     (functools.partial, Walk._partial),
-    (bytearray, lambda walk, found, where: [walk.values.data(found)]),
 )
 """Classes whose objects, and those of their subclasses, hold something beside attributes."""
 
@@ -524,7 +522,7 @@ def _slots_of(found: Any, kind: type) -> Iterator[tuple[str, Any]]:
 def _slots(kind: type) -> tuple[tuple[str, Any], ...]:
     found: dict[str, Any] = {}
     for base in kind.__mro__:
-        if base.__flags__ & _MADE_AT_RUN_TIME:
+        if base.__flags__ & MADE_AT_RUN_TIME:
             for name, descriptor in vars(base).items():
                 if type(descriptor) is types.MemberDescriptorType:
                     found[f"{base.__name__}.{name}" if name in found else name] = descriptor

@@ -95,7 +95,7 @@ class Reached:
         while True:
             while leads:
                 total.take(self._leads_to(leads.pop()))
-            new = (total.found - known) or total.found_together()
+            new = (total.found - known) or total.found_where_code_looks()
             if not new:
                 break
             known |= new

@@ -121,7 +121,7 @@ class References:
     def follow(self, files: Iterable[str]) -> None:
         pending = sorted(files)
         seen = set(pending)
-        while pending or (pending := sorted(self._found_where_code_looks() - seen)):
+        while pending or (pending := sorted(self.found_where_code_looks() - seen)):
             path = pending.pop()
             seen.add(path)
             before = set(self.found)
@@ -136,7 +136,7 @@ class References:
             self.skipped.append("too many names that lead to no file: they are not watched for")
             self.absent.clear()
 
-    def _found_where_code_looks(self) -> set[str]:
+    def found_where_code_looks(self) -> set[str]:
         """What fits nowhere else, in the folders that code names. Empty: no more than before."""
         before = set(self.found)
         for path, facts in list(self.sources.items()):
@@ -203,10 +203,6 @@ class References:
         self._nowhere |= other._nowhere
         self._unfound |= other._unfound
 
-    def found_together(self) -> set[str]:
-        """What names mean in the folders that other names mean. Empty: no more than before."""
-        return self._found_where_code_looks()
-
     # One file
 
     def _look_into(self, path: str) -> None:
@@ -250,10 +246,7 @@ class References:
         if not isinstance(facts, StaticFacts):
             facts = self.learned[key] = static_facts(data)
         self.sources[path] = facts
-        for imported in facts.imports:
-            self._import(imported, path)
-        for name in facts.strings:
-            self._named(name, path)
+        self.from_names(facts.imports, facts.strings, path)
 
     def _text(self, data: bytes) -> tuple[str, ...]:
         key = content_key("text", data)

@@ -322,10 +322,13 @@ class Tracer:
             port = args[1] if len(args) > 1 else None
             self._note_world("network", f"{text}:{port}" if port else text)
 
-    def _program(self, args: tuple[Any, ...]) -> None:
-        if self.bundle_frame(sys._getframe(2)) is not None:
+    def _starts_a_program(self, frame: FrameType) -> None:
+        if self.bundle_frame(frame) is not None:
             self._started_program = True
             self.watch_opens()
+
+    def _program(self, args: tuple[Any, ...]) -> None:
+        self._starts_a_program(sys._getframe(2))
         # Only the program's name: its arguments may hold a secret.
         command = args[0]
         if not isinstance(command, (str, bytes)) and not hasattr(command, "__fspath__"):
@@ -336,9 +339,7 @@ class Tracer:
         self._note_from_bundle("subprocess", text.strip().partition(" ")[0] or "a program")
 
     def _fork(self, args: tuple[Any, ...]) -> None:
-        if self.bundle_frame(sys._getframe(2)) is not None:
-            self._started_program = True
-            self.watch_opens()
+        self._starts_a_program(sys._getframe(2))
         self._note_from_bundle("subprocess", "fork")
 
     def _library(self, args: tuple[Any, ...]) -> None:
