@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from attrs import frozen
+from attrs import evolve, frozen
 
 from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.guarded import Boundary
@@ -129,10 +129,7 @@ class Declarations:
         if not self.host.run(lambda session: bundles.declare_at(session, bundle_name, seq, rules)):
             return None
         declared = _declare(in_force.own, prepared)
-        self._heads[bundle_name] = (
-            prepared,
-            InForce(declared=declared, to_store=None, own=in_force.own, waits=False, wrong=()),
-        )
+        self._heads[bundle_name] = prepared, evolve(in_force, declared=declared, waits=False)
         log.info("Declared inputs are in force", bundle=bundle_name, rules=len(in_force.own))
         return declared
 

@@ -54,8 +54,7 @@ class Intake:
         self.declarations = Declarations(host, boundary)
         self.heads: dict[str, Head] = {}
         self.known: dict[tuple[str, str], KnownFile] = {}
-        self.by_path: dict[str, tuple[str, str, int]] = {}
-        self._rules: dict[str, tuple[Rule, ...]] = {}
+        self.by_path: dict[str, tuple[tuple[str, str, int], tuple[Rule, ...]]] = {}
         self.list_files = list_files
         self.heartbeat = heartbeat
         self._taken = taken
@@ -166,7 +165,7 @@ class Intake:
 
     def at(self, path: str) -> tuple[str, str, int]:
         """Bundle, version and seq of a version's directory; KeyError when it was never taken in here."""
-        return self.by_path[path]
+        return self.by_path[path][0]
 
     def look_at_declared(self, bundle_name: str) -> bool:
         """All files of the head are known: rules that waited for a Dag come into force, or it is told.
@@ -190,7 +189,7 @@ class Intake:
 
     def rules_at(self, path: str) -> tuple[Rule, ...]:
         """The rules that were in force when the version with this directory was taken in."""
-        return self._rules.get(path, ())
+        return self.by_path[path][1] if path in self.by_path else ()
 
     def refused_version(self, bundle_name: str) -> str | None:
         """The bundle's newest version, while it is one that was not taken."""
@@ -267,12 +266,10 @@ class Intake:
             return {}
 
     def _remember_path(self, head: Head) -> None:
-        self.by_path[str(head.path)] = (head.bundle_name, head.version, head.seq)
-        self._rules[str(head.path)] = head.declared.rules
-        old = [path for path, (name, _, _) in self.by_path.items() if name == head.bundle_name][:-KEPT_PATHS]
+        self.by_path[str(head.path)] = (head.bundle_name, head.version, head.seq), head.declared.rules
+        old = [path for path, (at, _) in self.by_path.items() if at[0] == head.bundle_name][:-KEPT_PATHS]
         for path in old:
             del self.by_path[path]
-            self._rules.pop(path, None)
 
     def _compare(
         self, bundle_name: str, prepared: Prepared, paths: frozenset[str], declared: Declared

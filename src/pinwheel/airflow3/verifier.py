@@ -56,7 +56,7 @@ def cpu_seconds_of(process: Any) -> float:
     return float(sum(times[:4]))
 
 
-def _place(file: Unverified) -> tuple[str, str]:
+def _place(file: Unverified | ParsedFile) -> tuple[str, str]:
     return file.bundle_name, file.path
 
 
@@ -178,12 +178,9 @@ class Verifier:
         """What is to be registered of a verification that came to its end; mostly nothing."""
         began = time.thread_time()
         self._ended(verification)
-        self._stopped.pop((parsed.bundle_name, parsed.path), None)
+        self._stopped.pop(_place(parsed), None)
         first, self._differed = self._differed, None
-        if first is not None and (first.bundle_name, first.path, first.tree) != (
-            *(parsed.bundle_name, parsed.path),
-            parsed.tree,
-        ):
+        if first is not None and (_place(first), first.tree) != (_place(parsed), parsed.tree):
             first = None
         self._mean = cpu_seconds if self._mean is None else self._mean + LATE * (cpu_seconds - self._mean)
         self._charge(cpu_seconds)
@@ -277,11 +274,7 @@ class Verifier:
                 again = Unverified(
                     bundle_name=first.bundle_name, path=first.path, verified_at=self.host.now()
                 )
-                self._waiting = deque(
-                    each
-                    for each in self._waiting
-                    if (each.bundle_name, each.path) != (first.bundle_name, first.path)
-                )
+                self._waiting = deque(each for each in self._waiting if _place(each) != _place(first))
                 return again
         return self._waiting.popleft() if self._waiting else None
 

@@ -96,6 +96,11 @@ class BuildContent:
         used = self.used_digest or self.content_digest or self.inputs_digest
         return self._whole([self.former_serialized_digest, used, self.label])
 
+    @property
+    def digests(self) -> frozenset[str]:
+        """Those by which a build is known to be of this content."""
+        return frozenset((self.digest, self.former_digest))
+
     @cached_property
     def former_serialized_digest(self) -> str:
         """The identity of the serialized Dag by the rule of that version."""

@@ -133,10 +133,7 @@ def make_builds(
             known = [
                 build for build in alike.get(content.dag_id, []) if build.bundle_name == content.bundle_name
             ]
-            if any(
-                build.digest in (content.digest, content.former_digest)
-                for build in alike.get(content.dag_id, ())
-            ):
+            if any(build.digest in content.digests for build in alike.get(content.dag_id, ())):
                 content = _of_its_bundle(content, known)
             found = next((build for build in known if build.digest == content.digest), None)
             found = found or _of_former_rule(session, content, known)
@@ -197,7 +194,7 @@ def _add(
 
 def _of_its_bundle(content: BuildContent, known: Sequence[Build]) -> BuildContent:
     """The content, told apart from the same of a build of another bundle."""
-    own = any(build.digest in (content.digest, content.former_digest) for build in known)
+    own = any(build.digest in content.digests for build in known)
     return content if own else evolve(content, told_apart=True)
 
 

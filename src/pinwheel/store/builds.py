@@ -184,9 +184,7 @@ def alike(session: Session, contents: Sequence[BuildContent]) -> dict[str, list[
             .where(
                 t.build.c.dag_id.in_([content.dag_id for content in chunk]),
                 or_(
-                    t.build.c.digest.in_(
-                        sorted({d for content in chunk for d in (content.digest, content.former_digest)})
-                    ),
+                    t.build.c.digest.in_(sorted({d for content in chunk for d in content.digests})),
                     t.build.c.inputs_digest.in_(sorted({content.inputs_digest for content in chunk})),
                     t.build.c.adopted.is_(True),
                 ),
