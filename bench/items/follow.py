@@ -42,6 +42,8 @@ def measure(setting: Setting) -> dict[str, Any]:
             before, began = bundle.count("dag_run"), time.perf_counter()
             found["scheduler"] = bundle.measured(options.pushes)
             assert env.is_running(SCHEDULER), env.tails(25)
+            # A few Dags are followed before the scheduler comes round to them again
+            until(lambda: bundle.count("dag_run") > before, 300, "a run beside the pushes", 0.2)
             made, seconds = bundle.count("dag_run") - before, time.perf_counter() - began
         found["scheduler"]["runs_per_second"] = made / seconds
     return found

@@ -194,3 +194,15 @@ def processor_loop(
         finally:
             loop.close()
             clear()
+
+
+@contextlib.contextmanager
+def own_loop(source: Any, root: Path, *bundles: Any) -> Iterator[Loop]:
+    """A loop over these bundles with a database of its own, made by *source*: for the tests of a module."""
+    database = source.create()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        processor_loop(database, patch, root / "airflow", *bundles) as loop,
+    ):
+        yield loop
+    database.drop()

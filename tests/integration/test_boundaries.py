@@ -15,7 +15,7 @@ from airflow.dag_processing.manager import DagFileProcessorManager
 
 from harness import bundles, dags
 from harness.gitrepo import GitRepo
-from harness.loop import Loop, processor_loop
+from harness.loop import Loop, own_loop
 from pinwheel.airflow3.processor import PinwheelProcessorManager
 
 pytestmark = pytest.mark.postgres
@@ -67,22 +67,16 @@ def pair(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     root = tmp_path_factory.mktemp("boundaries")
     one, two = GitRepo(root / "one"), GitRepo(root / "two")
     shas = {name: repo.commit(dags.dag(f"dag_{name}")) for name, repo in (("one", one), ("two", two))}
-    database = postgres.create()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        processor_loop(
-            database,
-            patch,
-            root / "airflow",
-            bundles.git("one", one.url, refresh_interval=0),
-            bundles.git("two", two.url, refresh_interval=0),
-        ) as loop,
-    ):
+    with own_loop(
+        postgres,
+        root,
+        bundles.git("one", one.url, refresh_interval=0),
+        bundles.git("two", two.url, refresh_interval=0),
+    ) as loop:
         pair = Pair(loop, one, two)
         for name, sha in shas.items():
             pair.released(name, sha, turns=20)
         yield pair
-    database.drop()
 
 
 def raising(host: Any, name: str, concerns_one: Callable[..., bool], genuine: Callable[..., Any]) -> Any:

@@ -14,7 +14,7 @@ import pytest
 
 from harness import bundles
 from harness.gitrepo import GitRepo
-from harness.loop import Loop, processor_loop
+from harness.loop import Loop, own_loop
 from pinwheel.airflow3.declarations import Declarations, _read
 from pinwheel.core.parse.declared import NOTHING
 
@@ -107,22 +107,16 @@ def pushed(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     (folder / "local.py").write_text(dag("local"))
     (folder / "sql" / "q.sql").write_text("one")
     (folder / PLACE).write_text(rules("sql/*", dags="{globs: [loc*]}"))
-    database = postgres.create()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        processor_loop(
-            database,
-            patch,
-            root / "airflow",
-            bundles.git("whole", repos["whole"].url, refresh_interval=0),
-            bundles.git("part", repos["part"].url, refresh_interval=0, subdir="airflow/dags"),
-            bundles.folder("folder", folder, refresh_interval=0),
-        ) as loop,
-    ):
+    with own_loop(
+        postgres,
+        root,
+        bundles.git("whole", repos["whole"].url, refresh_interval=0),
+        bundles.git("part", repos["part"].url, refresh_interval=0, subdir="airflow/dags"),
+        bundles.folder("folder", folder, refresh_interval=0),
+    ) as loop:
         there = {"sales", "stock", "alone", "part", "local"}
         loop.turn_until(lambda: {row["dag_id"] for row in loop.rows("SELECT dag_id FROM dag")} == there)
         yield Pushed(loop, repos, folder)
-    database.drop()
 
 
 @pytest.mark.acceptance("pushes", 26)

@@ -14,7 +14,7 @@ import pytest
 
 from harness import bundles
 from harness.gitrepo import GitRepo
-from harness.loop import Loop, processor_loop
+from harness.loop import Loop, own_loop
 from pinwheel.services.making import HELD_VALUES
 from pinwheel.services.show import builds as shown
 
@@ -130,16 +130,13 @@ def deployment(sqlite: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     files |= {"held/dag.py": HOLDING, "own/dag.py": OWN_OPERATOR, "clock/dag.py": CLOCK}
     files |= {f"held/conf/{name}.json": '{"v": 1, "unused": 1}' for name in ("one", "two", "blind", "more")}
     repo.commit(files)
-    database = sqlite.create()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        processor_loop(
-            database, patch, root / "airflow", bundles.git("b", repo.url, refresh_interval=0)
-        ) as loop,
-    ):
+    with own_loop(
+        sqlite,
+        root,
+        bundles.git("b", repo.url, refresh_interval=0),
+    ) as loop:
         loop.turn_until(lambda: loop.settled("b"), what="the first version")
         yield Deployment(loop, repo)
-    database.drop()
 
 
 @pytest.mark.acceptance("pushes", 34)

@@ -15,7 +15,7 @@ import pytest
 
 from harness import bundles, dags
 from harness.gitrepo import GitRepo
-from harness.loop import Loop, processor_loop
+from harness.loop import Loop, own_loop
 from harness.soak import many
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -77,21 +77,15 @@ def repositories(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Ite
     hostile, innocent = GitRepo(root / "hostile"), GitRepo(root / "innocent")
     hostile.commit({**dags.dag("steady"), "real/x.txt": "x"})
     innocent.commit(dags.dag("innocent"))
-    database = postgres.create()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        processor_loop(
-            database,
-            patch,
-            root / "airflow",
-            bundles.git("hostile", hostile.url, refresh_interval=0),
-            bundles.git("innocent", innocent.url, refresh_interval=0),
-        ) as loop,
-    ):
+    with own_loop(
+        postgres,
+        root,
+        bundles.git("hostile", hostile.url, refresh_interval=0),
+        bundles.git("innocent", innocent.url, refresh_interval=0),
+    ) as loop:
         found = Repositories(loop, hostile, innocent)
         loop.turn_until(lambda: loop.settled("hostile") and loop.settled("innocent"))
         yield found
-    database.drop()
 
 
 def raw_commit(repo: GitRepo, headers: str, message: bytes = b"odd\n") -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from harness import bundles
 from harness.gitrepo import GitRepo
-from harness.loop import Loop, processor_loop
+from harness.loop import Loop, own_loop
 from harness.prebuilt import finish_run
 from pinwheel.core.errors import Refused
 from pinwheel.core.release import Verb
@@ -123,19 +123,14 @@ def place(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     before["one"] |= {"left.py": text("swap_a", "m1"), "right.py": text("swap_b", "m1")}
     after["one"] |= {"t1.py": None, "x/t2.py": text("twice", "m2"), "tried.py": text("tried", "m2")}
     after["one"] |= {"left.py": text("swap_b", "m2"), "right.py": text("swap_a", "m2")}
-    database = postgres.create()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        processor_loop(
-            database,
-            patch,
-            root / "airflow",
-            bundles.git("one", repos["one"].url, refresh_interval=0),
-            bundles.git("two", repos["two"].url, refresh_interval=0),
-            bundles.folder("folder", root / "folder", refresh_interval=0),
-            bundles.stock_git("stock", repos["stock"].url, refresh_interval=0),
-        ) as loop,
-    ):
+    with own_loop(
+        postgres,
+        root,
+        bundles.git("one", repos["one"].url, refresh_interval=0),
+        bundles.git("two", repos["two"].url, refresh_interval=0),
+        bundles.folder("folder", root / "folder", refresh_interval=0),
+        bundles.stock_git("stock", repos["stock"].url, refresh_interval=0),
+    ) as loop:
         place = Place(loop, repos, root / "folder")
         ids += ["twice", "swap_a", "swap_b"]
         for name, files in before.items():
@@ -147,7 +142,6 @@ def place(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
             place.push(name, files)
         place.wait(**dict.fromkeys(ids, 2))
         yield place
-    database.drop()
 
 
 def triggered(place: Place, dag_id: str) -> list[str]:

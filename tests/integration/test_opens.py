@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 from textwrap import dedent
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from integration import parse_driver as driver
 from pinwheel.airflow3.parsing import opened, take_facts
 from pinwheel.airflow3.parsing.opened import Opens, folders_below
 from pinwheel.core.facts import WHOLE_TREE, ParseFacts
@@ -27,17 +27,6 @@ DAG = """
 with DAG("d"):
     pass
 """
-
-
-def _driver() -> Any:
-    spec = importlib.util.spec_from_file_location("parse_driver", Path(__file__).with_name("parse_driver.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-driver = _driver()
 
 
 def facts_of(root: Path, source: str) -> ParseFacts:

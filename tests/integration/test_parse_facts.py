@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 import zipfile
@@ -14,21 +13,11 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from integration import parse_driver as driver
 from pinwheel.airflow3.parsing import TracingProcess, entrypoint, process, take_facts
 from pinwheel.airflow3.parsing.tracer import Tracer
 from pinwheel.core.facts import ParseFacts
 from pinwheel.core.inputs import inputs_of, matches
-
-
-def _driver() -> Any:
-    spec = importlib.util.spec_from_file_location("parse_driver", Path(__file__).with_name("parse_driver.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-driver = _driver()
 
 DAG = """
 from airflow.sdk import DAG

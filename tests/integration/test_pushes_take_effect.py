@@ -18,7 +18,7 @@ import pytest
 from harness import bundles
 from harness.gitrepo import GitRepo
 from harness.inprocess import stock_run
-from harness.loop import Loop, processor_loop
+from harness.loop import Loop, own_loop
 
 pytestmark = pytest.mark.postgres
 
@@ -145,22 +145,16 @@ def deployment(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
     )
     (folder / "sql").mkdir()
     (folder / "sql" / "q.sql").write_text("one")
-    database = postgres.create()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        processor_loop(
-            database,
-            patch,
-            root / "airflow",
-            bundles.git("all", repos["all"].url, refresh_interval=0),
-            bundles.git("part", repos["part"].url, refresh_interval=0, subdir="dags"),
-            bundles.folder("folder", folder, refresh_interval=0),
-        ) as loop,
-    ):
+    with own_loop(
+        postgres,
+        root,
+        bundles.git("all", repos["all"].url, refresh_interval=0),
+        bundles.git("part", repos["part"].url, refresh_interval=0, subdir="dags"),
+        bundles.folder("folder", folder, refresh_interval=0),
+    ) as loop:
         there = {*WAYS, OUTSIDE, IN_FOLDER}
         loop.turn_until(lambda: {row["dag_id"] for row in loop.rows("SELECT dag_id FROM dag")} == there)
         yield Deployment(loop, repos, folder)
-    database.drop()
 
 
 @pytest.mark.acceptance("pushes", 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,8 @@ from attrs import frozen
 from harness import bundles
 from harness.gitrepo import GitRepo
 from harness.inprocess import stock_run
-from harness.loop import Loop, processor_loop
+from harness.loop import Loop, own_loop
+from integration import parse_driver as driver
 from pinwheel.airflow3.parsing import take_facts
 from pinwheel.airflow3.parsing.paths import remember_repository
 from pinwheel.core.facts import ParseFacts
@@ -187,23 +187,18 @@ def at(folder: str, files: dict[str, str]) -> dict[str, str]:
 def loop(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     root = tmp_path_factory.mktemp("cases")
     repos = {name: GitRepo(root / name) for name in ("all", "part")}
-    database = postgres.create()
     for name, cases in (("all", CASES), ("part", OUTSIDE)):
         files: dict[str, str | bytes | None] = {}
         for dag_id, case in cases.items():
             folder = dag_id if name == "all" else "dags"
             files |= {f"{folder}/{dag_id}.py": dag_file(dag_id, case), **at(folder, case.before)}
         repos[name].commit(files)
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        processor_loop(
-            database,
-            patch,
-            root / "airflow",
-            bundles.git("all", repos["all"].url, refresh_interval=0),
-            bundles.git("part", repos["part"].url, refresh_interval=0, subdir="dags"),
-        ) as made,
-    ):
+    with own_loop(
+        postgres,
+        root,
+        bundles.git("all", repos["all"].url, refresh_interval=0),
+        bundles.git("part", repos["part"].url, refresh_interval=0, subdir="dags"),
+    ) as made:
         there = {*CASES, *OUTSIDE}
         made.turn_until(
             lambda: {row["dag_id"] for row in made.rows("SELECT dag_id FROM dag")} == there, turns=300
@@ -215,7 +210,6 @@ def loop(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lo
             sha = repos[name].commit(files)
             made.turn_until(partial(made.settled, name, sha), what=f"settling {name}", turns=300)
         yield made
-    database.drop()
 
 
 @pytest.mark.postgres
@@ -239,17 +233,6 @@ def _tasks(dag_id: str) -> tuple[str, ...]:
         found = SerializedDagModel.get(dag_id, session=session)
         assert found is not None
         return tuple(sorted(found.dag.task_dict))
-
-
-def _driver() -> Any:
-    spec = importlib.util.spec_from_file_location("parse_driver", Path(__file__).with_name("parse_driver.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-driver = _driver()
 
 
 def facts_of(bundle: Path, source: str, file: str = "d.py") -> ParseFacts:

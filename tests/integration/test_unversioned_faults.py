@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness import bundles, dags
-from harness.loop import Loop, processor_loop
+from harness.loop import Loop, own_loop
 
 pytestmark = pytest.mark.postgres
 
@@ -37,16 +37,13 @@ def loop(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lo
     dags.write(folder, {**dags.dag("good"), **{name: text for name, (text, _) in BAD.items()}})
     with open(os.fsencode(folder) + b"/caf\xe9.py", "w") as file:
         file.write(DAG)
-    database = postgres.create()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        processor_loop(
-            database, patch, root / "airflow", bundles.local("local", folder, refresh_interval=0)
-        ) as loop,
-    ):
+    with own_loop(
+        postgres,
+        root,
+        bundles.local("local", folder, refresh_interval=0),
+    ) as loop:
         loop.folder = folder  # type: ignore[attr-defined]
         yield loop
-    database.drop()
 
 
 def test_each_bad_file_of_an_unversioned_bundle_is_an_import_error_and_nothing_floods_the_events(

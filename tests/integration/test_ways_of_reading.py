@@ -15,23 +15,10 @@ import pytest
 from harness import bundles
 from harness.gitrepo import GitRepo
 from harness.inprocess import stock_run
-from harness.loop import Loop, processor_loop
+from harness.loop import Loop, own_loop
+from integration.ways_of_reading import WAYS
 
 pytestmark = pytest.mark.postgres
-
-
-def _ways() -> Any:
-    spec = importlib.util.spec_from_file_location(
-        "ways_of_reading", Path(__file__).with_name("ways_of_reading.py")
-    )
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-WAYS = _ways().WAYS
 
 
 class Deployment:
@@ -93,14 +80,12 @@ def _all(mark: str) -> dict[str, str | bytes | None]:
 def deployment(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     root = tmp_path_factory.mktemp("ways")
     repo = GitRepo(root / "repo")
-    database = postgres.create()
     repo.commit({f"dags/{dag_id}/d.py": way.dag(dag_id) for dag_id, way in WAYS.items()} | _all("one"))
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        processor_loop(
-            database, patch, root / "airflow", bundles.git("ways", repo.url, refresh_interval=0)
-        ) as loop,
-    ):
+    with own_loop(
+        postgres,
+        root,
+        bundles.git("ways", repo.url, refresh_interval=0),
+    ) as loop:
         made = Deployment(loop, repo)
         made.push({"README": "the beginning"})
         made.run_all()
@@ -108,7 +93,6 @@ def deployment(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
         made.push(_all("two"))
         made.run_all()
         yield made
-    database.drop()
 
 
 @pytest.mark.acceptance("pushes", 24)
