@@ -25,7 +25,7 @@ def measure(setting: Setting) -> dict[str, Any]:
     options = setting.options
     with setting.database("rollback") as database, bound(database):
         from pinwheel.airflow3.host import AirflowHost
-        from pinwheel.core.release import Verb
+        from pinwheel.core.release.decide import Verb
         from pinwheel.services import change
 
         began = time.perf_counter()

@@ -15,7 +15,7 @@ from harness.inprocess import bound_airflow
 from harness.life import Life, dag
 from harness.prebuilt import end_run, start_run
 from harness.seed import Seeder
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import change, fleet, grid, instances
 from pinwheel.services.history import history
 from pinwheel.services.line import line

@@ -23,10 +23,10 @@ from pinwheel.api import (
     schemas,
 )
 from pinwheel.api.document import document
-from pinwheel.core import diff, graph
-from pinwheel.core.behind import Behind
-from pinwheel.core.layout import Row
-from pinwheel.core.why_held import Hold
+from pinwheel.core.release.behind import Behind
+from pinwheel.core.release.why_held import Hold
+from pinwheel.core.structure import diff, graph
+from pinwheel.core.structure.layout import Row
 from pinwheel.services import (
     backfill,
     bundles,

@@ -19,7 +19,7 @@ from harness.inprocess import bound_airflow, stock_run
 from harness.operations import DAGS, World
 from harness.prebuilt import BROKEN, Prebuilt, Text, start_run
 from pinwheel.core.errors import Conflict, NotFound, PinwheelError, Refused
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import upkeep
 
 ROUNDS = 40 if os.environ.get("PINWHEEL_FAULTS") == "all" else 6

@@ -12,7 +12,7 @@ from harness.faults import TRIED, Points, airflow_engine
 from harness.inprocess import bound_airflow
 from harness.operations import DAGS, World
 from pinwheel.core.errors import HostError
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.wiring import translated
 
 pytestmark = pytest.mark.postgres

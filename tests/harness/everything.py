@@ -17,7 +17,7 @@ from sqlalchemy import update
 from harness.life import Life
 from harness.prebuilt import Prebuilt, Text
 from harness.seed import Seeder
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import adopt, change, duplicates, faults, register, upkeep
 from pinwheel.services.backfill import backfill
 from pinwheel.services.making import Missed

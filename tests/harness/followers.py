@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from harness.faults import airflow_engine
 from harness.inprocess import stock_run
 from harness.prebuilt import Prebuilt
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
 
 COUNTED = ("pinwheel_build", "pinwheel_parse", "pinwheel_release", "pinwheel_stand", "dag_version")

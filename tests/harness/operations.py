@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from attrs import frozen
 
 from harness.prebuilt import BROKEN, Prebuilt, Text
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import change, trigger, upkeep, views
 
 DAGS = ("a", "b", "c")

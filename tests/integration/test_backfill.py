@@ -15,7 +15,7 @@ from harness.inprocess import bound_airflow
 from harness.seed import Seeder
 from pinwheel.cli.main import main
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import backfill as service
 from pinwheel.services import views
 from pinwheel.services.backfill import Backfilled

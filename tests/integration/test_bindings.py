@@ -45,7 +45,7 @@ def forget_bindings(world: Prebuilt) -> None:
 
 
 def pinned_with_a_held_build(world: Prebuilt) -> None:
-    from pinwheel.core.release import Verb
+    from pinwheel.core.release.decide import Verb
     from pinwheel.services import change
 
     change.apply(world.host, change.Change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))

@@ -20,7 +20,7 @@ from harness.databases import Database
 from harness.inprocess import bound_airflow, db_clean
 from harness.prebuilt import finish_run, start_run
 from harness.seed import Seeder
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import change, trigger, upkeep
 
 pytestmark = pytest.mark.airflow

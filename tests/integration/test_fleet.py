@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from harness.inprocess import bound_airflow
 from harness.inprocess_server import InProcessServer
 from harness.seed import Seeder
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import change, compare, fleet
 from pinwheel.services.line import line
 

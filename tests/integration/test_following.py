@@ -15,12 +15,12 @@ from harness.faults import airflow_engine
 from harness.followers import Runs, changed, counts, rows
 from harness.prebuilt import BROKEN, Prebuilt, Text
 from harness.seed import Seeder
-from pinwheel.core.behind import Behind, BehindKind
 from pinwheel.core.errors import Refused
 from pinwheel.core.event import EventKind
-from pinwheel.core.release import Verb
+from pinwheel.core.release.behind import Behind, BehindKind
+from pinwheel.core.release.decide import Verb
+from pinwheel.core.release.why_held import HoldKind
 from pinwheel.core.version_alias import split_version
-from pinwheel.core.why_held import HoldKind
 from pinwheel.services import change, fleet, taking, trigger, upkeep, views
 from pinwheel.store import tables as t
 

@@ -292,7 +292,7 @@ def test_a_run_whose_version_is_gone_is_unknown(seeder: Seeder) -> None:
 
 
 def test_a_trial_run_is_named_after_its_build(seeder: Seeder) -> None:
-    from pinwheel.core.release import Verb
+    from pinwheel.core.release.decide import Verb
     from pinwheel.services import change
 
     seeder.push({"d.py": dag("a")})

@@ -139,7 +139,7 @@ def test_runs_are_newest_first_and_limited(seeder: Seeder, life: Life) -> None:
 
 
 def test_a_trial_run_has_a_build_but_no_release(seeder: Seeder, life: Life) -> None:
-    from pinwheel.core.release import Verb
+    from pinwheel.core.release.decide import Verb
     from pinwheel.services import change
 
     change.apply(seeder.host, change.Change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))

@@ -9,7 +9,7 @@ import pytest
 from harness.inprocess_api import API, Api
 from harness.operations import World
 from harness.prebuilt import Text
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import change, fleet, uninstall, views
 from pinwheel.services.loading import load_state
 from pinwheel.services.show.plain import plain_all

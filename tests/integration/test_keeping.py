@@ -19,7 +19,7 @@ from integration.test_pruning import changed, clean
 from pinwheel.cli import context, main
 from pinwheel.cli.backend import LocalBackend
 from pinwheel.core.errors import Refused
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import keeping
 from pinwheel.services.show import builds as show
 from pinwheel.services.trigger import clear, trigger

@@ -13,7 +13,7 @@ from sqlalchemy import delete, event, update
 from harness.inprocess import bound_airflow
 from harness.seed import Seeder
 from pinwheel.core.errors import InvalidInput, NotFound, Refused
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import change, compare
 from pinwheel.services.line import line
 from pinwheel.services.trigger import clear, trigger

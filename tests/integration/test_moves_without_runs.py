@@ -19,7 +19,7 @@ from harness.gitrepo import GitRepo
 from harness.loop import Loop, own_loop
 from harness.prebuilt import finish_run
 from pinwheel.core.errors import Refused
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import backfill
 from pinwheel.services.change import Change, apply
 from pinwheel.services.ports import BackfillWish

@@ -12,8 +12,8 @@ from harness.faults import airflow_engine
 from harness.followers import Runs, changed, rows
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel.core.errors import InvalidInput, NotFound, Refused
-from pinwheel.core.release import Verb
-from pinwheel.core.why_held import HoldKind
+from pinwheel.core.release.decide import Verb
+from pinwheel.core.release.why_held import HoldKind
 from pinwheel.services import trigger, views
 
 

@@ -12,8 +12,8 @@ import pytest
 from integration import parse_driver as driver
 from pinwheel.airflow3.parsing import opened, take_facts
 from pinwheel.airflow3.parsing.opened import Opens, folders_below
-from pinwheel.core.facts import WHOLE_TREE, ParseFacts
-from pinwheel.core.inputs import inputs_of, matches
+from pinwheel.core.parse.facts import WHOLE_TREE, ParseFacts
+from pinwheel.core.parse.inputs import inputs_of, matches
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells who opens a file")
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, func, select, update
 
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import change, fleet, trigger, upkeep
 from pinwheel.services.line import line
 from pinwheel.store import tables as t

@@ -16,8 +16,8 @@ from attrs import evolve
 from integration import parse_driver as driver
 from pinwheel.airflow3.parsing import TracingProcess, entrypoint, process, take_facts
 from pinwheel.airflow3.parsing.tracer import Tracer
-from pinwheel.core.facts import ParseFacts
-from pinwheel.core.inputs import inputs_of, matches
+from pinwheel.core.parse.facts import ParseFacts
+from pinwheel.core.parse.inputs import inputs_of, matches
 
 DAG = """
 from airflow.sdk import DAG

@@ -19,7 +19,7 @@ from harness.hypothesis_profiles import machine
 from harness.inprocess import bound_airflow, stock_run
 from harness.prebuilt import BROKEN, Prebuilt, Text
 from pinwheel.core.errors import NotFound, Refused
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import change, views
 
 DAGS = ("a", "b")

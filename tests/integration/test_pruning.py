@@ -15,7 +15,7 @@ from attrs import evolve
 from harness.prebuilt import Prebuilt, Text
 from integration.test_parsed_again import Clock, count, described, rows
 from pinwheel.core.errors import Conflict
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.core.retention import Keep
 from pinwheel.services import change, pruning, register
 from pinwheel.services.trigger import clear, trigger

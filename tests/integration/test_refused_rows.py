@@ -185,7 +185,7 @@ def test_a_path_that_is_too_long_for_a_key_is_an_import_error(postgres_pusher: A
 @pytest.mark.postgres
 def test_a_pinned_dag_is_not_released_on_what_is_refused_and_says_why(postgres_pusher: Any) -> None:
     from pinwheel.core.errors import Refused
-    from pinwheel.core.release import Verb
+    from pinwheel.core.release.decide import Verb
     from pinwheel.services import change
 
     def applied(verb: Verb) -> None:

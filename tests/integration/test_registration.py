@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from harness import faults
 from harness.prebuilt import BROKEN, Prebuilt, Text
 from pinwheel.core.errors import Refused
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
 
 

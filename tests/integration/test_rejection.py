@@ -9,7 +9,7 @@ import pytest
 from harness.operations import World
 from harness.prebuilt import Text
 from pinwheel.core.errors import Refused
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import change, views
 from pinwheel.services.show.builds import builds
 

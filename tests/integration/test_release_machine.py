@@ -21,7 +21,7 @@ from harness.hypothesis_profiles import machine
 from harness.inprocess import bound_airflow
 from harness.prebuilt import BROKEN, SHAPES, Prebuilt, Text, finish_run, start_run
 from pinwheel.core.errors import Conflict, NotFound, Refused
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import change, trigger, upkeep, views
 
 DAGS = ("a", "b")

@@ -21,7 +21,7 @@ from pinwheel.cli import context, main
 from pinwheel.cli.backend import LocalBackend
 from pinwheel.cli.remote import RemoteBackend
 from pinwheel.core.errors import Conflict, InvalidInput
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.core.selector import Selector
 from pinwheel.services import backfill, change, once, pruning, trigger
 from pinwheel.services.ports import BackfillWish

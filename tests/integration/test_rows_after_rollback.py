@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from harness.seed import Seeder
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
 
 DAG_TABLES = {

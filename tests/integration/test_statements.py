@@ -21,7 +21,7 @@ from harness.faults import airflow_engine
 from harness.inprocess import bound_airflow
 from harness.operations import World
 from harness.prebuilt import Text
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 
 pytestmark = pytest.mark.postgres
 

@@ -18,8 +18,8 @@ from harness.loop import Loop, own_loop
 from integration import parse_driver as driver
 from pinwheel.airflow3.parsing import take_facts
 from pinwheel.airflow3.parsing.paths import remember_repository
-from pinwheel.core.facts import ParseFacts
-from pinwheel.core.inputs import inputs_of, matches
+from pinwheel.core.parse.facts import ParseFacts
+from pinwheel.core.parse.inputs import inputs_of, matches
 
 HEAD = """
 import glob

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from harness import auth_manager
 from harness.prebuilt import finish_run
 from harness.seed import Seeder
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import change, trigger
 
 

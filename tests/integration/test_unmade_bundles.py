@@ -20,7 +20,7 @@ from harness.gitrepo import GitRepo
 from harness.loop import Loop, processor_loop
 from pinwheel.airflow3 import bundles_config
 from pinwheel.core.errors import HostError
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.core.text import fit
 from pinwheel.services import bundles as service
 from pinwheel.services.change import Change, apply, plan

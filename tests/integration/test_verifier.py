@@ -188,7 +188,7 @@ def test_a_difference_that_was_registered_meanwhile_is_no_unstable_dag(processor
 
 def test_what_a_file_asks_more_is_known_to_processors_that_remember_its_parse(processors: Processors) -> None:
     from pinwheel.airflow3.intake import Intake
-    from pinwheel.core.inputs import Inputs
+    from pinwheel.core.parse.inputs import Inputs
     from pinwheel.store import files
 
     host, head = processors.pusher.host, processors.head

@@ -12,7 +12,7 @@ from harness.faults import airflow_engine
 from harness.followers import Runs, changed, rows
 from harness.prebuilt import BROKEN, Prebuilt, Text
 from pinwheel.core.errors import Refused
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import register, trigger, upkeep
 
 

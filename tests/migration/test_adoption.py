@@ -17,7 +17,7 @@ from harness.inprocess import bound_airflow
 from harness.prebuilt import finish_run
 from harness.seed import Seeder, serialized_dags
 from harness.taking import take_in
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import adopt, change
 from pinwheel.store.tables import VERSION_TABLE, metadata
 

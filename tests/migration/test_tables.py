@@ -16,7 +16,7 @@ from harness.airflow_env import AIRFLOW_VERSION
 from harness.inprocess import bound_airflow
 from harness.operations import World
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.services import trigger, uninstall, upkeep
 from pinwheel.store import bundles, files
 from pinwheel.store.tables import VERSION_TABLE, metadata

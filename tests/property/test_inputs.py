@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinwheel.core.facts import ParseFacts
-from pinwheel.core.inputs import Inputs, inputs_of, matches
+from pinwheel.core.parse.facts import ParseFacts
+from pinwheel.core.parse.inputs import Inputs, inputs_of, matches
 
 names = st.sampled_from(["a", "b", "c"])
 paths = st.lists(names, min_size=1, max_size=3).map("/".join)

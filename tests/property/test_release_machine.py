@@ -12,20 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from harness.builds import build
 from harness.hypothesis_profiles import machine
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
-from pinwheel.core.rejection import Rejection
-from pinwheel.core.release import (
-    Command,
-    DagState,
-    Decision,
-    Kind,
-    Lift,
-    Reject,
-    Release,
-    SetTrack,
-    Track,
-    Verb,
-    decide,
-)
+from pinwheel.core.release.decide import Command, Decision, Lift, Reject, Release, SetTrack, Verb, decide
+from pinwheel.core.release.rejection import Rejection
+from pinwheel.core.release.state import DagState, Kind, Track
 
 
 class Machine(RuleBasedStateMachine):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinwheel.core.stand import Head, Standing, known, take
+from pinwheel.core.release.stand import Head, Standing, known, take
 
 VERSIONS = tuple(f"v{number}" for number in range(8))
 CONTENT = st.sampled_from([1, 1, 1, 2, 3, None])

@@ -11,8 +11,8 @@ from attrs import define, evolve, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinwheel.core.facts import ParseFacts
-from pinwheel.core.inputs import Inputs, inputs_of
+from pinwheel.core.parse.facts import ParseFacts
+from pinwheel.core.parse.inputs import Inputs, inputs_of
 from pinwheel.core.parse.plan import Done, KnownFile, LastParse, Pace, Plan, Version, Why, compare, due, plan
 from pinwheel.core.records import Parse
 

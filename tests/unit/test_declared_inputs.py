@@ -7,7 +7,6 @@ from fnmatch import fnmatchcase
 import pytest
 from attrs import evolve
 
-from pinwheel.core.inputs import Inputs, matches
 from pinwheel.core.parse.declared import (
     ANY,
     MOST_FILES,
@@ -22,6 +21,7 @@ from pinwheel.core.parse.declared import (
     unknown_ids,
     why_no_pattern,
 )
+from pinwheel.core.parse.inputs import Inputs, matches
 from pinwheel.core.selector import Selector
 
 FILES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pinwheel.core.definers import Holder, definers
+from pinwheel.core.parse.definers import Holder, definers
 
 
 def holder(path: str, *reads: str, source: bytes = b"") -> Holder:

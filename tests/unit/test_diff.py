@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from pinwheel.core.diff import MASK, Changed, Structure, files, is_secret, masked, schedule_of, structure
+from pinwheel.core.structure.diff import (
+    MASK,
+    Changed,
+    Structure,
+    files,
+    is_secret,
+    masked,
+    schedule_of,
+    structure,
+)
 
 
 def task(task_id: str, *below: str, **values: Any) -> dict[str, Any]:

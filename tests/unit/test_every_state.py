@@ -19,20 +19,10 @@ from harness.builds import build
 from harness.tables import Expected, rows_of
 from pinwheel.core.build import Build
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
-from pinwheel.core.rejection import Rejection
-from pinwheel.core.release import (
-    Command,
-    DagState,
-    Decision,
-    Lift,
-    Reject,
-    Release,
-    SetTrack,
-    Track,
-    Verb,
-    decide,
-)
-from pinwheel.core.stand import Head
+from pinwheel.core.release.decide import Command, Decision, Lift, Reject, Release, SetTrack, Verb, decide
+from pinwheel.core.release.rejection import Rejection
+from pinwheel.core.release.stand import Head
+from pinwheel.core.release.state import DagState, Track
 
 ACTIVE = 5
 NUMBERS = {"active": ACTIVE, "older": 3, "newer": 7, "undone": 6, "back": 4}

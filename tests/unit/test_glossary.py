@@ -11,9 +11,10 @@ import pytest
 from pinwheel.airflow3 import keeper
 from pinwheel.core.event import EventKind
 from pinwheel.core.parse.plan import Why
-from pinwheel.core.release import Kind, Track, Verb
+from pinwheel.core.release.decide import Verb
+from pinwheel.core.release.state import Kind, Track
+from pinwheel.core.release.why_held import HoldKind
 from pinwheel.core.run.binding import BoundBy
-from pinwheel.core.why_held import HoldKind
 from pinwheel.store import verification
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
-from pinwheel.core.diff import structure
-from pinwheel.core.graph import Edge, Graph, Group, Node, compared
+from pinwheel.core.structure.diff import structure
+from pinwheel.core.structure.graph import Edge, Graph, Group, Node, compared
 
 
 def task(task_id: str, *below: str, **values: Any) -> dict[str, Any]:

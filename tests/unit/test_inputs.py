@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from pinwheel.core.facts import ParseFacts
-from pinwheel.core.inputs import Inputs, inputs_of, matches
+from pinwheel.core.parse.facts import ParseFacts
+from pinwheel.core.parse.inputs import Inputs, inputs_of, matches
 
 MANIFEST = {
     "dags/a.py": "1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pinwheel.core.layout import layout
+from pinwheel.core.structure.layout import layout
 
 
 def serialized(edges: dict[str, list[str]], groups: dict[str, Any] | None = None) -> dict[str, Any]:

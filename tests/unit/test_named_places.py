@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pinwheel.core import named_places
-from pinwheel.core.named_places import folder_pieces
-from pinwheel.core.static_facts import StaticFacts, static_facts, text_references
+from pinwheel.core.parse import named_places
+from pinwheel.core.parse.named_places import folder_pieces
+from pinwheel.core.parse.static_facts import StaticFacts, static_facts, text_references
 
 
 def whole(source: str) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.builds import build
-from pinwheel.core.newer import is_newer
+from pinwheel.core.release.newer import is_newer
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pinwheel.core.lined_yaml import MOST_BYTES
 from pinwheel.core.parse.declared import Rule
+from pinwheel.core.parse.lined_yaml import MOST_BYTES
 from pinwheel.core.parse.pinwheel_yaml import read, schema
 from pinwheel.core.selector import Selector
 
@@ -158,7 +158,7 @@ def test_aliases_that_stand_for_billions_are_refused_at_the_first() -> None:
 
 @pytest.mark.parametrize("loader", ["CSafeLoader", "SafeLoader"])
 def test_it_is_the_same_with_and_without_the_c_library(loader: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pinwheel.core import lined_yaml
+    from pinwheel.core.parse import lined_yaml
 
     if not hasattr(yaml, loader):
         pytest.skip("PyYAML was built without it")

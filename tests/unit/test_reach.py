@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pinwheel.core.reach import Reach, digest_of_parts, plain_part, without_place
+from pinwheel.core.parse.reach import Reach, digest_of_parts, plain_part, without_place
 
 
 def test_parts_are_told_apart_by_where_they_end() -> None:

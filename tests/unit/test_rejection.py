@@ -9,8 +9,9 @@ import pytest
 from attrs import evolve
 
 from harness.builds import build
-from pinwheel.core.rejection import Rejection, rejection_of
-from pinwheel.core.release import DagState, Reject
+from pinwheel.core.release.decide import Reject
+from pinwheel.core.release.rejection import Rejection, rejection_of
+from pinwheel.core.release.state import DagState
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 of_build_2 = partial(
@@ -64,7 +65,8 @@ def test_what_frees_a_build_takes_back_all_rejections_that_hold_for_it() -> None
     of_inputs = of_build_2(id=2, build_id=103, inputs_digest=build(2).inputs_digest)
     other = of_build_2(id=3, build_id=104)
     state = DagState(dag_id="sales", rejections=(own, of_inputs, other))
-    assert state.lift(build(2)).rejections == (own, of_inputs)
+    (lifted,) = decide(state, Command(verb=Verb.LIFT, build=build(2))).steps
+    assert lifted == Lift(rejections=(own, of_inputs))
 
 
 def test_the_newest_rejection_that_holds_is_the_one_that_is_told() -> None:

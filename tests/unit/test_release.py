@@ -7,7 +7,8 @@ from attrs import evolve
 
 from harness.builds import build
 from pinwheel.core.errors import InvalidInput, NotFound, Refused
-from pinwheel.core.release import Command, DagState, Kind, Reject, Release, SetTrack, Track, Verb, decide
+from pinwheel.core.release.decide import Command, Reject, Release, SetTrack, Verb, decide
+from pinwheel.core.release.state import DagState, Kind, Track
 
 
 @pytest.mark.parametrize("verb", [Verb.PROMOTE, Verb.PIN, Verb.UNPIN, Verb.ROLLBACK])

@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from pinwheel.core.static_facts import (
+from pinwheel.core.parse.static_facts import (
     ModuleImport,
     StaticFacts,
     import_time_impurities,

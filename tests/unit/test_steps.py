@@ -11,8 +11,9 @@ from attrs import fields, frozen
 
 from harness.builds import build
 from pinwheel.core.records import ManagedDag
-from pinwheel.core.rejection import Rejection
-from pinwheel.core.release import DagState, Decision, Kind, Lift, Reject, Release, SetTrack, Step, Track
+from pinwheel.core.release.decide import Decision, Lift, Reject, Release, SetTrack, Step
+from pinwheel.core.release.rejection import Rejection
+from pinwheel.core.release.state import DagState, Kind, Track
 from pinwheel.services.releasing import Act, carry_out, outcome_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

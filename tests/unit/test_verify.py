@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from attrs import evolve, frozen
 
-from pinwheel.core.facts import WHOLE_TREE
-from pinwheel.core.inputs import Inputs, InputsSpec, matches, tree_id
+from pinwheel.core.parse.facts import WHOLE_TREE
+from pinwheel.core.parse.inputs import Inputs, InputsSpec, matches, tree_id
 from pinwheel.core.parse.verify import (
     MOST_SAVED,
     Bucket,
@@ -24,7 +24,7 @@ from pinwheel.core.parse.verify import (
     judge,
     without_order,
 )
-from pinwheel.core.stand import Span, disproved
+from pinwheel.core.release.stand import Span, disproved
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = 3600.0

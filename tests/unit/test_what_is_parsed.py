@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from harness.tables import Expected, product, rows_of
-from pinwheel.core.inputs import Inputs
+from pinwheel.core.parse.inputs import Inputs
 from pinwheel.core.parse.plan import (
     Done,
     KnownFile,

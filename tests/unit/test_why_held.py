@@ -9,11 +9,11 @@ import pytest
 from attrs import evolve
 
 from harness.builds import build
-from pinwheel.core.behind import Behind, BehindKind, Lag, behind
-from pinwheel.core.rejection import Rejection
-from pinwheel.core.release import DagState, Track
-from pinwheel.core.stand import Head
-from pinwheel.core.why_held import Hold, HoldKind, why_held
+from pinwheel.core.release.behind import Behind, BehindKind, Lag, behind
+from pinwheel.core.release.rejection import Rejection
+from pinwheel.core.release.stand import Head
+from pinwheel.core.release.state import DagState, Track
+from pinwheel.core.release.why_held import Hold, HoldKind, why_held
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = datetime(2026, 1, 2, tzinfo=UTC)

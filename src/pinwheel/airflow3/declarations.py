@@ -15,7 +15,6 @@ from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.guarded import Boundary
 from pinwheel.airflow3.heads import Prepared
 from pinwheel.airflow3.host import AirflowHost
-from pinwheel.core.lined_yaml import MOST_BYTES, Wrong
 from pinwheel.core.parse.declared import (
     FILE,
     NOTHING,
@@ -27,6 +26,7 @@ from pinwheel.core.parse.declared import (
     too_much,
     unknown_ids,
 )
+from pinwheel.core.parse.lined_yaml import MOST_BYTES, Wrong
 from pinwheel.core.parse.pinwheel_yaml import Read, read
 from pinwheel.core.text import fit
 from pinwheel.store import bundles, dags

@@ -23,9 +23,9 @@ from pinwheel.airflow3.bound import BINDING, OUTCOME
 from pinwheel.airflow3.projection import REFERENCES
 from pinwheel.airflow3.tries import word_of
 from pinwheel.core.chunks import chunks
-from pinwheel.core.drift import Drift
 from pinwheel.core.record import Row
 from pinwheel.core.records import ManagedDag, RunOutcome
+from pinwheel.core.release.drift import Drift
 from pinwheel.services.ports import Observed, UnrecordedRun
 from pinwheel.store import tables as t
 

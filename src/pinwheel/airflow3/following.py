@@ -10,8 +10,8 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
-from pinwheel.core.follow import Follower, Step
-from pinwheel.core.release import Track
+from pinwheel.core.release.follow import Follower, Step
+from pinwheel.core.release.state import Track
 from pinwheel.store import tables as t
 
 _AT_ONCE = 500

@@ -23,9 +23,9 @@ from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.errands import Errands, Unfinished
 from pinwheel.airflow3.parsing.paths import remember_repository
 from pinwheel.core.errors import HostError, RefusedVersion
-from pinwheel.core.facts import BESIDE
-from pinwheel.core.inputs import tree_id
 from pinwheel.core.parse.declared import NOTHING, Declared
+from pinwheel.core.parse.facts import BESIDE
+from pinwheel.core.parse.inputs import tree_id
 from pinwheel.core.text import storable
 
 log = structlog.get_logger(__name__)

@@ -49,11 +49,11 @@ from pinwheel.airflow3 import (
     uninstall,
 )
 from pinwheel.core.chunks import chunks
-from pinwheel.core.drift import Drift
 from pinwheel.core.errors import HostError, InvalidInput, PinwheelError, Refused
-from pinwheel.core.follow import Follower, Step
-from pinwheel.core.projection import Location, Projected, Projection
 from pinwheel.core.records import ManagedDag, RunOutcome
+from pinwheel.core.release.drift import Drift
+from pinwheel.core.release.follow import Follower, Step
+from pinwheel.core.release.rows import Location, Projected, Projection
 from pinwheel.core.retention import Keep
 from pinwheel.core.run.binding import Present
 from pinwheel.services.ports import (

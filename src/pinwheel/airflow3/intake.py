@@ -17,8 +17,8 @@ from pinwheel.airflow3.heads import Head, HeadView, Prepared, about_version
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.parsing import current_runtime
 from pinwheel.core.errors import RefusedVersion
-from pinwheel.core.inputs import Inputs, matches, tree_id
 from pinwheel.core.parse.declared import Declared, Rule
+from pinwheel.core.parse.inputs import Inputs, matches, tree_id
 from pinwheel.core.parse.plan import Compared, KnownFile, LastParse, Plan, Version, compare, plan
 from pinwheel.core.parse.verify import changed_paths
 from pinwheel.core.records import DagFile

@@ -49,8 +49,8 @@ from pinwheel.airflow3.results import NO_RESULT, broken_file, parsed_file, timed
 from pinwheel.airflow3.unmade import Unmade
 from pinwheel.airflow3.unmanaged import Unmanaged
 from pinwheel.airflow3.verifier import Verification, Verifier, cpu_seconds_of
-from pinwheel.core.inputs import Inputs
 from pinwheel.core.parse.declared import declare, in_repository
+from pinwheel.core.parse.inputs import Inputs
 from pinwheel.core.parse.plan import Done, Pace, Why, due
 from pinwheel.core.text import visible
 from pinwheel.services import adopt, faults, presence

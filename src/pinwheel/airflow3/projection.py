@@ -33,7 +33,7 @@ from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import compat, kept_assets
 from pinwheel.core.chunks import chunks
-from pinwheel.core.projection import Location, Projected, Projection
+from pinwheel.core.release.rows import Location, Projected, Projection
 
 
 class _DecodedOnce(LazyDeserializedDAG):

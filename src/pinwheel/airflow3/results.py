@@ -13,10 +13,10 @@ from pinwheel.airflow3.heads import Head, read_below
 from pinwheel.airflow3.parsing import current_runtime, take_facts
 from pinwheel.airflow3.parsing.paths import repository_of, subdir_of
 from pinwheel.core.build import BuildContent, digest_of, label_of, with_placeholder
-from pinwheel.core.facts import BESIDE, WHOLE_TREE, ParseFacts, path_in_repository
-from pinwheel.core.inputs import Inputs, InputsSpec, inputs_of
 from pinwheel.core.parse.declared import ANY
-from pinwheel.core.reach import PATH_PLACEHOLDER, Reach
+from pinwheel.core.parse.facts import BESIDE, WHOLE_TREE, ParseFacts, path_in_repository
+from pinwheel.core.parse.inputs import Inputs, InputsSpec, inputs_of
+from pinwheel.core.parse.reach import PATH_PLACEHOLDER, Reach
 from pinwheel.services.making import ParsedFile
 
 _WARNING = {"dag_id", "warning_type", "message"}

@@ -227,7 +227,7 @@ class LocalBackend:
         plan: bool = False,
         request_id: str | None = None,
     ) -> list[View]:
-        from pinwheel.core.release import Verb
+        from pinwheel.core.release.decide import Verb
         from pinwheel.services.change import Change, apply
         from pinwheel.services.change import plan as plan_change
         from pinwheel.services.show.plain import plain_all

@@ -12,8 +12,8 @@ from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, as_json, counted, show_table, text
 from pinwheel.core.errors import InvalidInput, NotFound
-from pinwheel.core.lined_yaml import MOST_BYTES, Wrong
 from pinwheel.core.parse.declared import FILE, Rule, declare, matching, too_many, too_much
+from pinwheel.core.parse.lined_yaml import MOST_BYTES, Wrong
 
 if TYPE_CHECKING:
     from rich.console import Console

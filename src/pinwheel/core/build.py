@@ -13,7 +13,7 @@ from typing import Any
 from attrs import field, frozen
 
 from pinwheel.core import text
-from pinwheel.core.reach import PATH_PLACEHOLDER, without_place
+from pinwheel.core.parse.reach import PATH_PLACEHOLDER, without_place
 
 LABEL_TAG_PREFIX = "version:"
 """A Dag tag ``version:2.4.1`` is the author's version label ``2.4.1``."""
@@ -59,7 +59,7 @@ class BuildContent:
     used_digest: str = ""
     """Of all content that the parse used; empty: that is what decides."""
     objects_digest: str = ""
-    """Of what the live Dag object holds, where it was walked (:class:`~pinwheel.core.reach.Reach`)."""
+    """Of what the live Dag object holds, where it was walked (:class:`~pinwheel.core.parse.reach.Reach`)."""
     unread: tuple[str, ...] = ()
     """What could not be read of the object: then all that the parse used decides the content."""
     read_at_parse: tuple[str, ...] = ()

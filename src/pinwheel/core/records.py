@@ -12,7 +12,7 @@ from attrs import field, frozen
 from pinwheel.core.event import EventKind, event_kind
 from pinwheel.core.json import Json
 from pinwheel.core.record import Record
-from pinwheel.core.release import Kind, Track
+from pinwheel.core.release.state import Kind, Track
 
 
 @frozen(kw_only=True)

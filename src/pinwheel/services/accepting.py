@@ -10,11 +10,12 @@ from attrs import evolve
 
 from pinwheel.core import text
 from pinwheel.core.build import Build
-from pinwheel.core.definers import Holder, definers
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import JsonObject
+from pinwheel.core.parse.definers import Holder, definers
 from pinwheel.core.records import DagFile, ManagedDag
-from pinwheel.core.release import Command, DagState, Verb, decide
+from pinwheel.core.release.decide import Command, Verb, decide
+from pinwheel.core.release.state import DagState
 from pinwheel.services.loading import load
 from pinwheel.services.making import Made, ParsedFile
 from pinwheel.services.ports import Host

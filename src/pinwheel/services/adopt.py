@@ -9,7 +9,7 @@ from pinwheel.core.build import BuildContent, label_of
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import JsonObject
 from pinwheel.core.records import ReleaseRecord
-from pinwheel.core.release import Kind
+from pinwheel.core.release.state import Kind
 from pinwheel.services.ports import AirflowDag, Host
 from pinwheel.services.releasing import ACTOR
 from pinwheel.store import builds, bundles, dags, events, releases

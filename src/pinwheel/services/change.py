@@ -9,16 +9,17 @@ from attrs import asdict, evolve, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput, NotFound
-from pinwheel.core.follow import plain
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.lookup import named
 from pinwheel.core.records import ManagedDag
-from pinwheel.core.rejection import Rejection
-from pinwheel.core.release import Command, DagState, Verb, decide
+from pinwheel.core.release.decide import Command, Verb, decide
+from pinwheel.core.release.follow import plain
+from pinwheel.core.release.rejection import Rejection
+from pinwheel.core.release.stand import Head
+from pinwheel.core.release.state import DagState
+from pinwheel.core.release.why_held import waits
 from pinwheel.core.retention import ReleaseFact
 from pinwheel.core.selector import Selector
-from pinwheel.core.stand import Head
-from pinwheel.core.why_held import waits
 from pinwheel.services import faults, keeping, once
 from pinwheel.services.loading import Loaded, load, managed
 from pinwheel.services.ports import Host

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from pinwheel.core.errors import NotFound, PinwheelError, unknown_dag
-from pinwheel.core.layout import Layout
+from pinwheel.core.structure.layout import Layout
 from pinwheel.services import trigger
 from pinwheel.services.grid import versions_of_tasks
 from pinwheel.services.layouts import layouts

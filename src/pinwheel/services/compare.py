@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from pinwheel.core import command_line, graph
-from pinwheel.core import diff as differences
+from pinwheel.core import command_line
 from pinwheel.core.build import Build, runtime_warnings
 from pinwheel.core.errors import NotFound
-from pinwheel.core.rejection import Rejection
+from pinwheel.core.release.rejection import Rejection
+from pinwheel.core.structure import diff as differences
+from pinwheel.core.structure import graph
 from pinwheel.services.links import Links
 from pinwheel.services.ports import Host
 from pinwheel.services.show.builds import BuildView, files_of_two, read_at_parse, two_builds

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from pinwheel.core.behind import Behind, Lag, behind
 from pinwheel.core.build import Build
 from pinwheel.core.lookup import named
 from pinwheel.core.records import DagFile, FleetDag
-from pinwheel.core.why_held import Hold, waits, why_held
+from pinwheel.core.release.behind import Behind, Lag, behind
+from pinwheel.core.release.why_held import Hold, waits, why_held
 from pinwheel.services.links import Links
 from pinwheel.services.ports import DagCard, Host
 from pinwheel.services.views import BrokenView, plain_version

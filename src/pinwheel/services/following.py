@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from pinwheel.core.event import EventKind
-from pinwheel.core.follow import Follower, Step, plain, steps
+from pinwheel.core.release.follow import Follower, Step, plain, steps
 from pinwheel.services.ports import Host
 from pinwheel.services.standing import showing
 from pinwheel.store import bundles, events, files, rejections

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
-from pinwheel.core import graph
 from pinwheel.core.errors import InvalidInput, NotFound, unknown_dag
-from pinwheel.core.layout import Row
 from pinwheel.core.run.binding import RunVersions, used
+from pinwheel.core.structure import graph
+from pinwheel.core.structure.layout import Row
 from pinwheel.services.layouts import layouts, no_version, serialized
 from pinwheel.services.ports import GridRun, Host
 from pinwheel.services.ran import Names, VersionView, run_versions

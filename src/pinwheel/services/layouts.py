@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pinwheel.core.errors import NotFound
 from pinwheel.core.json import Json
-from pinwheel.core.layout import Layout, layout
+from pinwheel.core.structure.layout import Layout, layout
 from pinwheel.services.ports import Host
 from pinwheel.services.ran import parse_key
 from pinwheel.store import builds, versions

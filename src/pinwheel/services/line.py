@@ -12,8 +12,8 @@ from attrs import evolve, field, frozen
 from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.lookup import named
-from pinwheel.core.newer import is_newer
 from pinwheel.core.records import BrokenBuild, KnownVersion, ManagedDag, NumberedRelease
+from pinwheel.core.release.newer import is_newer
 from pinwheel.services import keeping
 from pinwheel.services.links import Links
 from pinwheel.services.ports import Host, PlacedRun

@@ -9,12 +9,13 @@ from attrs import field, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import PinwheelError, Refused, unknown_dag
-from pinwheel.core.follow import taken
 from pinwheel.core.lookup import named
 from pinwheel.core.records import ManagedDag
-from pinwheel.core.rejection import Rejection
-from pinwheel.core.release import DagState, Kind, unversioned_remedy
-from pinwheel.core.stand import Head
+from pinwheel.core.release.decide import unversioned_remedy
+from pinwheel.core.release.follow import taken
+from pinwheel.core.release.rejection import Rejection
+from pinwheel.core.release.stand import Head
+from pinwheel.core.release.state import DagState, Kind
 from pinwheel.services.ports import Host
 from pinwheel.store import builds, bundles, dags, rejections, releases
 from pinwheel.store.builds import StoredContent

@@ -11,10 +11,10 @@ from attrs import evolve, field, frozen
 from pinwheel.core import text
 from pinwheel.core.build import Build, BuildContent, varying_attributes
 from pinwheel.core.event import EventKind
-from pinwheel.core.facts import WHOLE_TREE
 from pinwheel.core.json import Json, JsonObject
+from pinwheel.core.parse.facts import WHOLE_TREE
 from pinwheel.core.records import ManagedDag
-from pinwheel.core.release import Track
+from pinwheel.core.release.state import Track
 from pinwheel.services.ports import Host
 from pinwheel.services.releasing import ACTOR
 from pinwheel.store import builds, events, releases

@@ -13,11 +13,11 @@ from uuid import UUID
 
 from attrs import frozen
 
-from pinwheel.core.drift import Drift
-from pinwheel.core.follow import Follower, Step
 from pinwheel.core.json import Json
-from pinwheel.core.projection import Location, Projected, Projection
 from pinwheel.core.records import ManagedDag, RunOutcome
+from pinwheel.core.release.drift import Drift
+from pinwheel.core.release.follow import Follower, Step
+from pinwheel.core.release.rows import Location, Projected, Projection
 from pinwheel.core.retention import Keep
 from pinwheel.core.run.binding import Present, Try
 

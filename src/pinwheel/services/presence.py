@@ -11,7 +11,7 @@ from attrs import field, frozen
 from pinwheel.core import text
 from pinwheel.core.errors import Refused
 from pinwheel.core.records import DagFile, ManagedDag
-from pinwheel.core.release import Command, Verb, decide
+from pinwheel.core.release.decide import Command, Verb, decide
 from pinwheel.services import duplicates
 from pinwheel.services.accepting import only_imports, record_broken, release_newest
 from pinwheel.services.loading import load, managed

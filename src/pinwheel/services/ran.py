@@ -17,7 +17,7 @@ from attrs import evolve, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.records import KnownVersion, ReleaseRecord
-from pinwheel.core.release import Kind
+from pinwheel.core.release.state import Kind
 from pinwheel.core.run.binding import RunVersions, needs_tries, versions_of
 from pinwheel.services.links import Links
 from pinwheel.services.ports import AirflowRun, AirflowTry, Host

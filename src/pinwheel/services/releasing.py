@@ -12,15 +12,16 @@ from uuid import UUID
 from attrs import evolve, frozen
 
 from pinwheel.core.build import Build, runtime_warnings
-from pinwheel.core.drift import Drift
 from pinwheel.core.errors import Refused
 from pinwheel.core.event import EventKind
-from pinwheel.core.follow import plain, taken
 from pinwheel.core.json import Json
-from pinwheel.core.projection import Location, Projected, Projection, location_of, serialized_for
 from pinwheel.core.records import ManagedDag, ReleaseRecord
-from pinwheel.core.rejection import NewRejection
-from pinwheel.core.release import DagState, Decision, Kind, Lift, Reject, Release, SetTrack, Track
+from pinwheel.core.release.decide import Decision, Lift, Reject, Release, SetTrack
+from pinwheel.core.release.drift import Drift
+from pinwheel.core.release.follow import plain, taken
+from pinwheel.core.release.rejection import NewRejection
+from pinwheel.core.release.rows import Location, Projected, Projection, location_of, serialized_for
+from pinwheel.core.release.state import DagState, Kind, Track
 from pinwheel.core.text import storable
 from pinwheel.services.following import follow
 from pinwheel.services.ports import Host, Observed

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from attrs import evolve
 
-from pinwheel.core.follow import plain
 from pinwheel.core.records import KnownVersion, ManagedDag
+from pinwheel.core.release.follow import plain
 from pinwheel.store import bindings, bundles, dags, stands
 from pinwheel.store.bindings import NewBinding
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pinwheel.core.release import Verb, released_again
+from pinwheel.core.release.decide import Verb, released_again
 from pinwheel.services.following import due
 from pinwheel.services.loading import load, managed
 from pinwheel.services.ports import Host

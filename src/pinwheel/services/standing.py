@@ -10,7 +10,7 @@ from attrs import frozen
 from pinwheel.core.build import Build
 from pinwheel.core.errors import NotFound, Refused
 from pinwheel.core.records import ManagedDag
-from pinwheel.core.stand import Head, Span, Standing, disproved, known
+from pinwheel.core.release.stand import Head, Span, Standing, disproved, known
 from pinwheel.store import bundles, files, stands, verification
 
 if TYPE_CHECKING:

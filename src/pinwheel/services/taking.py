@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from pinwheel.core.json import Json
-from pinwheel.core.stand import Head
+from pinwheel.core.release.stand import Head
 from pinwheel.services.following import follow
 from pinwheel.services.ports import Host
 from pinwheel.services.standing import Showing, showing, stand_again

@@ -12,13 +12,13 @@ from attrs import asdict, evolve, frozen
 from pinwheel.core.build import Build
 from pinwheel.core.errors import HostError, NotFound, Refused
 from pinwheel.core.event import EventKind
-from pinwheel.core.follow import plain
 from pinwheel.core.json import Json, JsonObject
-from pinwheel.core.layout import layout
-from pinwheel.core.projection import Location
 from pinwheel.core.records import ReleaseRecord, Trial
-from pinwheel.core.release import unversioned_remedy
+from pinwheel.core.release.decide import unversioned_remedy
+from pinwheel.core.release.follow import plain
+from pinwheel.core.release.rows import Location
 from pinwheel.core.run.binding import BoundBy, Tries, kept
+from pinwheel.core.structure.layout import layout
 from pinwheel.services import faults, keeping, once
 from pinwheel.services.loading import load_state
 from pinwheel.services.ports import Host

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from pinwheel.core.errors import Refused
-from pinwheel.core.why_held import why_held
+from pinwheel.core.release.why_held import why_held
 from pinwheel.services.ports import Host, Leftovers
 from pinwheel.store import dags, rejections, stands
 

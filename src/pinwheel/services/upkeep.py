@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pinwheel.core.drift import Drift
-from pinwheel.core.release import Decision, Kind, Release, Track
+from pinwheel.core.release.decide import Decision, Release
+from pinwheel.core.release.drift import Drift
+from pinwheel.core.release.state import Kind, Track
 from pinwheel.core.run.binding import BoundBy, Present, Tries
 from pinwheel.services.bound_again import unchosen
 from pinwheel.services.following import Followed, follow

@@ -16,9 +16,9 @@ from attrs import evolve, field, frozen
 from pinwheel.core import text
 from pinwheel.core.build import varying_attributes
 from pinwheel.core.event import EventKind
-from pinwheel.core.facts import WHOLE_TREE
-from pinwheel.core.inputs import Inputs
 from pinwheel.core.json import Json
+from pinwheel.core.parse.facts import WHOLE_TREE
+from pinwheel.core.parse.inputs import Inputs
 from pinwheel.core.parse.verify import MOST_PATHS, Bucket, Gave, Verdict, judge, without_order
 from pinwheel.core.records import DagFile, Parse
 from pinwheel.services.accepting import imported_files, left_to_definers

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Self
 
 from attrs import frozen
 
-from pinwheel.core.behind import Behind, Lag, behind
 from pinwheel.core.build import Build
 from pinwheel.core.errors import unknown_dag
-from pinwheel.core.follow import taken
 from pinwheel.core.lookup import named
 from pinwheel.core.records import DagFile, ManagedDag, ReleaseRecord
-from pinwheel.core.rejection import Rejection
-from pinwheel.core.release import Kind, Track
+from pinwheel.core.release.behind import Behind, Lag, behind
+from pinwheel.core.release.follow import taken
+from pinwheel.core.release.rejection import Rejection
+from pinwheel.core.release.state import Kind, Track
+from pinwheel.core.release.why_held import Hold, waits, why_held
 from pinwheel.core.version_alias import split_version
-from pinwheel.core.why_held import Hold, waits, why_held
 from pinwheel.services.ports import Host
 from pinwheel.store import builds as build_store
 from pinwheel.store import dags as dag_store

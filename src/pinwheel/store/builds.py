@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from pinwheel.core.build import Build, BuildContent
 from pinwheel.core.chunks import chunks
 from pinwheel.core.records import BrokenBuild
-from pinwheel.core.stand import Head
+from pinwheel.core.release.stand import Head
 from pinwheel.store import stands
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_all, insert_missing

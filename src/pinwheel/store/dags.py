@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
 from pinwheel.core.records import ManagedDag
-from pinwheel.core.release import Track
+from pinwheel.core.release.state import Track
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing, lock_dags
 

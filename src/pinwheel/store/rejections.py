@@ -11,7 +11,7 @@ from sqlalchemy import and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
-from pinwheel.core.rejection import NewRejection, Rejection
+from pinwheel.core.release.rejection import NewRejection, Rejection
 from pinwheel.store import stands
 from pinwheel.store import tables as t
 

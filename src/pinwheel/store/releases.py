@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
 from pinwheel.core.records import KnownVersion, NumberedRelease, ReleaseRecord, Trial
-from pinwheel.core.release import Kind
+from pinwheel.core.release.state import Kind
 from pinwheel.store import tables as t
 
 

@@ -9,10 +9,10 @@ from attrs import asdict
 from sqlalchemy import FromClause, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from pinwheel.core.behind import Lag
 from pinwheel.core.chunks import chunks
-from pinwheel.core.follow import plain
-from pinwheel.core.stand import Head, Span, Standing
+from pinwheel.core.release.behind import Lag
+from pinwheel.core.release.follow import plain
+from pinwheel.core.release.stand import Head, Span, Standing
 from pinwheel.store import tables as t
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.record import Record
-from pinwheel.core.stand import Span
+from pinwheel.core.release.stand import Span
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing
 

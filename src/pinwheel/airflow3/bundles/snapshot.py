@@ -26,7 +26,7 @@ from pinwheel.airflow3.bundles.store import VersionStore
 from pinwheel.airflow3.bundles.tree import LONGEST_TARGET, TreeEntry, links_left_out, resolve, without
 from pinwheel.core.bundle_version import LeftOut, VersionInfo
 from pinwheel.core.errors import HostError, InvalidInput, PinwheelError, RefusedVersion
-from pinwheel.core.facts import path_in_bundle, path_in_repository
+from pinwheel.core.parse.facts import path_in_bundle, path_in_repository
 from pinwheel.core.version_alias import split_target, split_version, target_bundle
 
 log = logging.getLogger(__name__)

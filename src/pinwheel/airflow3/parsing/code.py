@@ -13,7 +13,7 @@ from attrs import frozen
 
 from pinwheel.airflow3.parsing.paths import BundlePaths
 from pinwheel.airflow3.parsing.runtime import installed_prefixes
-from pinwheel.core.static_facts import ModuleImport
+from pinwheel.core.parse.static_facts import ModuleImport
 
 MADE_AT_RUN_TIME = 1 << 9
 """Flag of CPython's types (``Include/object.h``): made by a class statement, not by C code."""

@@ -18,8 +18,8 @@ from pinwheel.airflow3.parsing.reached import Reached
 from pinwheel.airflow3.parsing.references import References
 from pinwheel.airflow3.parsing.runtime import installed_prefixes
 from pinwheel.airflow3.parsing.tracer import Tracer
-from pinwheel.core.facts import WHOLE_TREE, ParseFacts, path_in_bundle
-from pinwheel.core.static_facts import StaticFacts, import_time_impurities
+from pinwheel.core.parse.facts import WHOLE_TREE, ParseFacts, path_in_bundle
+from pinwheel.core.parse.static_facts import StaticFacts, import_time_impurities
 
 _MOST_ABSENT = 500
 _MOST_ASKED = 2_000

@@ -14,8 +14,8 @@ from typing import Any
 
 import structlog
 
-from pinwheel.core.facts import ParseFacts
-from pinwheel.core.static_facts import StaticFacts
+from pinwheel.core.parse.facts import ParseFacts
+from pinwheel.core.parse.static_facts import StaticFacts
 
 log = structlog.get_logger(__name__)
 

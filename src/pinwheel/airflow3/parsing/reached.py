@@ -13,8 +13,8 @@ from pinwheel.airflow3.parsing.code import Codes
 from pinwheel.airflow3.parsing.objects import Walk
 from pinwheel.airflow3.parsing.plain import PlainValues, WalkTooLarge
 from pinwheel.airflow3.parsing.references import References
-from pinwheel.core.reach import PATH_PLACEHOLDER, Reach
-from pinwheel.core.static_facts import Named, value_references
+from pinwheel.core.parse.reach import PATH_PLACEHOLDER, Reach
+from pinwheel.core.parse.static_facts import Named, value_references
 from pinwheel.core.text import storable
 
 _RECURSION = 10_000

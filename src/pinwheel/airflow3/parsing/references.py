@@ -13,8 +13,8 @@ from importlib.machinery import PathFinder
 from pinwheel.airflow3.parsing.handover import known_sources
 from pinwheel.airflow3.parsing.listing import BundleListing
 from pinwheel.airflow3.parsing.paths import BundlePaths
-from pinwheel.core.named_places import BY_NAME, STEM
-from pinwheel.core.static_facts import ModuleImport, StaticFacts, static_facts, text_references
+from pinwheel.core.parse.named_places import BY_NAME, STEM
+from pinwheel.core.parse.static_facts import ModuleImport, StaticFacts, static_facts, text_references
 
 _TEXT_SUFFIXES = frozenset(
     [

@@ -14,7 +14,7 @@ from pinwheel.api.parameters import DagIdPath, IdempotencyKey, IfMatch, PlanQuer
 from pinwheel.api.routes.dags import readable_selection
 from pinwheel.core import command_line
 from pinwheel.core.errors import InvalidInput
-from pinwheel.core.release import Verb
+from pinwheel.core.release.decide import Verb
 from pinwheel.core.selector import Selector
 from pinwheel.services import change
 from pinwheel.services.show.plain import plain, plain_all

@@ -16,7 +16,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from pinwheel.core.facts import path_in_bundle, path_in_repository
+from pinwheel.core.parse.facts import path_in_bundle, path_in_repository
 from pinwheel.core.selector import Selector
 from pinwheel.core.text import storable
 

@@ -10,8 +10,8 @@ from attrs import frozen
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 
-from pinwheel.core.lined_yaml import Document, NotReadable, Place, Wrong, load
 from pinwheel.core.parse.declared import FILE, Rule, why_no_pattern
+from pinwheel.core.parse.lined_yaml import Document, NotReadable, Place, Wrong, load
 from pinwheel.core.selector import Selector
 from pinwheel.core.text import fit, visible
 

@@ -13,8 +13,8 @@ from enum import StrEnum
 
 from attrs import evolve, frozen
 
-from pinwheel.core.inputs import Inputs, matches
 from pinwheel.core.parse.declared import NOTHING, Declared
+from pinwheel.core.parse.inputs import Inputs, matches
 from pinwheel.core.records import Parse
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from attrs import frozen
 
-from pinwheel.core import diff as differences
 from pinwheel.core.build import Build, runtime_warnings
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.records import BrokenBuild, NumberedRelease
-from pinwheel.core.rejection import Rejection, rejection_of
+from pinwheel.core.release.rejection import Rejection, rejection_of
+from pinwheel.core.structure import diff as differences
 from pinwheel.services import keeping
 from pinwheel.services.ports import AirflowVersion, Host
 from pinwheel.services.views import managed, plain_version

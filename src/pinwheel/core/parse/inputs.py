@@ -9,8 +9,8 @@ from typing import Any
 
 from attrs import field, frozen
 
-from pinwheel.core.facts import BESIDE, WHOLE_TREE, ParseFacts
 from pinwheel.core.parse.declared import ANY, NOTHING, Answers, Declared
+from pinwheel.core.parse.facts import BESIDE, WHOLE_TREE, ParseFacts
 
 
 @frozen(kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from pinwheel.core.diff import edges_of, tasks_of, walk_groups
+from pinwheel.core.structure.diff import edges_of, tasks_of, walk_groups
 
 ADDED, REMOVED, CHANGED, SAME = "added", "removed", "changed", "same"
 

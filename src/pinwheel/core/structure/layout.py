@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from pinwheel.core.diff import tasks_of
+from pinwheel.core.structure.diff import tasks_of
 
 
 @frozen(kw_only=True)

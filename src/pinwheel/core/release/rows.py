@@ -9,7 +9,7 @@ from uuid import UUID
 from attrs import field, frozen
 
 from pinwheel.core.build import Build, with_bundle_path
-from pinwheel.core.release import Kind
+from pinwheel.core.release.state import Kind
 from pinwheel.core.version_alias import make_aliased_version
 
 

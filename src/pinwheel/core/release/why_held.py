@@ -8,7 +8,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from pinwheel.core.rejection import Rejection
+from pinwheel.core.release.rejection import Rejection
 
 
 class HoldKind(StrEnum):

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.record import Record
-from pinwheel.core.stand import Head
+from pinwheel.core.release.stand import Head
 
 
 @frozen(kw_only=True)

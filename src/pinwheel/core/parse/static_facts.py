@@ -16,7 +16,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from pinwheel.core.named_places import (
+from pinwheel.core.parse.named_places import (
     BY_NAME,
     STEM,
     Places,
@@ -27,7 +27,7 @@ from pinwheel.core.named_places import (
     leading_text,
     path_parts,
 )
-from pinwheel.core.purity import classify, classify_reference
+from pinwheel.core.parse.purity import classify, classify_reference
 
 _EXTENSION = re.compile(r"[^/]\.[A-Za-z]\w{0,9}$")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w-]{2,63}")

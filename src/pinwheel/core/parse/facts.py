@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from pinwheel.core.reach import Reach
+from pinwheel.core.parse.reach import Reach
 
 IMPURITY_KINDS = (
     "variable",

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from attrs import frozen
 
-from pinwheel.core.rejection import Rejection
-from pinwheel.core.stand import Head
+from pinwheel.core.release.rejection import Rejection
+from pinwheel.core.release.stand import Head
 from pinwheel.core.version_alias import make_aliased_version, split_version
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from attrs import frozen
 
 from pinwheel.core.json import Json
-from pinwheel.core.reach import without_place
+from pinwheel.core.parse.reach import without_place
 from pinwheel.core.text import visible
 
 MASK = "***"

@@ -1,0 +1,1 @@
+"""What a Dag looks like: what differs, as a graph, as rows."""
