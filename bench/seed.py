@@ -90,7 +90,7 @@ def files_of(dag_ids: Sequence[str], dags_per_file: int = DAGS_PER_FILE) -> dict
 
 def _push(host: Any, root: Path, files: Mapping[str, Sequence[str]], revision: int, source: str) -> None:
     from pinwheel.core.build import with_placeholder
-    from pinwheel.services import register
+    from pinwheel.services.ingest import register
 
     version = hashlib.sha1(f"{revision}".encode()).hexdigest()
     path = root / version
@@ -113,7 +113,7 @@ def _push(host: Any, root: Path, files: Mapping[str, Sequence[str]], revision: i
 
 def _parsed(text: str, source: str, version: str, seq: int, name: str, dag_ids: Sequence[str]) -> Any:
     from pinwheel.core.build import BuildContent, digest_of
-    from pinwheel.services.register import ParsedFile
+    from pinwheel.services.ingest.register import ParsedFile
 
     content = f"# {name}\n{source}".encode()
     digest = hashlib.sha256(content).hexdigest()

@@ -114,7 +114,7 @@ class _Follower:
 
     def mark(self) -> dict[str, int]:
         """Bytes so far."""
-        from pinwheel.services import keeping
+        from pinwheel.services.release import keeping
 
         # Without the version from which the Dags were seeded: no repository has it
         needed = self.taken & self.host.run(lambda session: keeping.protected(self.host, session, BUNDLE))

@@ -80,7 +80,7 @@ class _Bundle:
 
     def push(self) -> dict[str, Any]:
         """Take a version in: seconds, how many Dags took it at once, seconds until all had, rows added."""
-        from pinwheel.services import upkeep
+        from pinwheel.services.upkeep import repair
 
         self.pushes += 1
         version = hashlib.sha1(f"nothing traced {self.pushes}".encode()).hexdigest()
@@ -100,7 +100,7 @@ class _Bundle:
         while self.following(version) < self.dags:
             if time.perf_counter() - began > GIVE_UP:
                 raise TimeoutError(f"not within {GIVE_UP:g} s: all Dags follow to version {self.pushes}")
-            upkeep.follow_again(self.host)
+            repair.follow_again(self.host)
             followed = time.perf_counter() - began
         after = self.counts()
         return {

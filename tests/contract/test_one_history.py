@@ -16,11 +16,13 @@ from harness.life import Life, dag
 from harness.prebuilt import end_run, start_run
 from harness.seed import Seeder
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import change, fleet, grid, instances
-from pinwheel.services.history import history
-from pinwheel.services.line import line
+from pinwheel.services import change
+from pinwheel.services.history import grid, instances
+from pinwheel.services.history.tries import history
+from pinwheel.services.run.trigger import clear, trigger
+from pinwheel.services.show import fleet
+from pinwheel.services.show.line import line
 from pinwheel.services.show.plain import ABSENT
-from pinwheel.services.trigger import clear, trigger
 from pinwheel.store import tables as t
 
 pytestmark = pytest.mark.postgres

@@ -27,23 +27,11 @@ from pinwheel.core.release.behind import Behind
 from pinwheel.core.release.why_held import Hold
 from pinwheel.core.structure import diff, graph
 from pinwheel.core.structure.layout import Row
-from pinwheel.services import (
-    backfill,
-    bundles,
-    clearing,
-    compare,
-    fleet,
-    grid,
-    history,
-    instances,
-    line,
-    live,
-    ran,
-    releasing,
-    trigger,
-    views,
-)
-from pinwheel.services.show import builds, events
+from pinwheel.services.history import grid, instances, tries, versions
+from pinwheel.services.release import carry_out
+from pinwheel.services.run import backfill, clear_preview, trigger
+from pinwheel.services.show import builds, bundles, compare, events, fleet, line, news
+from pinwheel.services.show import status as dag_status
 
 VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (builds.BuildView, schemas.Build),
@@ -76,15 +64,15 @@ VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (bundles.Unverified, bundle_schemas.BundleUnverified),
     (bundles.Problem, schemas.BundleProblem),
     (bundles.Troubled, schemas.TroubledBundle),
-    (clearing.Preview, history_schemas.Preview),
-    (clearing.PreviewedInstance, history_schemas.PreviewedInstance),
-    (clearing.RefusedTask, history_schemas.RefusedTask),
-    (views.StatusView, schemas.DagStatus),
-    (views.BrokenView, schemas.Broken),
+    (clear_preview.Preview, history_schemas.Preview),
+    (clear_preview.PreviewedInstance, history_schemas.PreviewedInstance),
+    (clear_preview.RefusedTask, history_schemas.RefusedTask),
+    (dag_status.StatusView, schemas.DagStatus),
+    (dag_status.BrokenView, schemas.Broken),
     (Hold, schemas.Hold),
     (Behind, schemas.Behind),
-    (history.TryView, schemas.Try),
-    (ran.VersionView, history_schemas.Version),
+    (tries.TryView, schemas.Try),
+    (versions.VersionView, history_schemas.Version),
     (grid.GridRunView, history_schemas.GridRun),
     (grid.GridRows, history_schemas.GridRows),
     (Row, history_schemas.GridRow),
@@ -100,12 +88,12 @@ VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (fleet.LastChange, fleet_schemas.LastChange),
     (fleet.FleetCounts, fleet_schemas.FleetCounts),
     (fleet.Choices, fleet_schemas.Choices),
-    (releasing.Outcome, schemas.Outcome),
+    (carry_out.Outcome, schemas.Outcome),
     (trigger.Bound, schemas.Run),
     (trigger.Cleared, schemas.ClearedRun),
     (backfill.BackfillView, schemas.Backfill),
     (backfill.BackfilledRun, schemas.BackfilledRun),
-    (live.News, schemas.News),
+    (news.News, schemas.News),
 ]
 
 WITH_MORE: list[tuple[type[Any], type[BaseModel], set[str]]] = [
@@ -114,7 +102,7 @@ WITH_MORE: list[tuple[type[Any], type[BaseModel], set[str]]] = [
     (line.Line, line_schemas.Line, {"may"}),
     (grid.GridPage, history_schemas.GridPage, {"may_clear"}),
     (instances.TaskInstanceView, history_schemas.TaskInstance, {"may_clear"}),
-    (releasing.Outcome, schemas.OneOutcome, {"plan", "command"}),
+    (carry_out.Outcome, schemas.OneOutcome, {"plan", "command"}),
     (trigger.Bound, schemas.TriggeredRun, {"plan", "command"}),
 ]
 """Views to which a route adds what it knows: what the user may do, and what was asked."""
@@ -154,7 +142,7 @@ def test_every_schema_of_an_answer_is_that_of_a_view() -> None:
     assert named == OF_ROUTES | {schema.__name__ for _, schema, *_ in [*VIEWS, *WITH_MORE]} - {"Run"}
 
 
-NOT_BEHIND_THE_API = ("airflow3/bundles/", "services/uninstall.py", "core/errors.py")
+NOT_BEHIND_THE_API = ("airflow3/bundles/", "services/upkeep/uninstall.py", "core/errors.py")
 """Nothing there is raised on the way of a request."""
 
 

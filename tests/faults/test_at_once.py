@@ -20,7 +20,7 @@ from harness.operations import DAGS, World
 from harness.prebuilt import BROKEN, Prebuilt, Text, start_run
 from pinwheel.core.errors import Conflict, NotFound, PinwheelError, Refused
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import upkeep
+from pinwheel.services.upkeep import repair
 
 ROUNDS = 40 if os.environ.get("PINWHEEL_FAULTS") == "all" else 6
 
@@ -140,8 +140,8 @@ def test_anything_against_anything_is_serialized(database: Any, world: World) ->
             lambda: world.change(Verb.PIN, build=1),
             lambda: world.change(Verb.UNPIN, tuple(reversed(DAGS))),
             world.register,
-            lambda: upkeep.reassert(world.host, DAGS),
-            lambda: upkeep.repair_drift(world.host),
+            lambda: repair.reassert(world.host, DAGS),
+            lambda: repair.repair_drift(world.host),
             lambda: world.change(Verb.PIN, ("b", "c")),
         ]
         before = invariants.ledger(engine)
@@ -184,7 +184,7 @@ def test_one_parse_registered_by_two_processors_at_once_makes_one_build(database
 
 
 def test_a_dag_that_nobody_knew_can_arrive_twice_at_once(database: Any, world: World) -> None:
-    from pinwheel.services import register
+    from pinwheel.services.ingest import register
 
     for number in range(max(ROUNDS // 3, 2)):
         dag_id = f"new{number}"
@@ -218,7 +218,7 @@ def test_the_late_result_of_an_older_version_changes_nothing(
     database: Any, world: World, late: Text | None
 ) -> None:
     """Whether it comes after the newer one, or is half done when the newer one comes."""
-    from pinwheel.services import register
+    from pinwheel.services.ingest import register
 
     pusher = world.pusher
     for overtaken in (False, True):

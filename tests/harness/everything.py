@@ -18,11 +18,13 @@ from harness.life import Life
 from harness.prebuilt import Prebuilt, Text
 from harness.seed import Seeder
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import adopt, change, duplicates, faults, register, upkeep
-from pinwheel.services.backfill import backfill
-from pinwheel.services.making import Missed
+from pinwheel.services import change
+from pinwheel.services.ingest import adopt, duplicates, faults, register
+from pinwheel.services.ingest.builds import Missed
 from pinwheel.services.ports import BackfillWish
-from pinwheel.services.trigger import clear, trigger
+from pinwheel.services.run.backfill import backfill
+from pinwheel.services.run.trigger import clear, trigger
+from pinwheel.services.upkeep import repair
 from pinwheel.store import tables as t
 from pinwheel.store import verification
 
@@ -147,7 +149,7 @@ class Everything:
         pusher = Prebuilt()
         pusher.push({"foreign": Text("plain", 1)})
         pusher.foreign_parse(folder, "foreign", Text("plain", 2))
-        upkeep.repair_drift(self.host)
+        repair.repair_drift(self.host)
         pusher.push({"foreign": None})
 
     def _faults(self) -> None:

@@ -10,7 +10,10 @@ from attrs import frozen
 
 from harness.prebuilt import BROKEN, Prebuilt, Text
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import change, trigger, upkeep, views
+from pinwheel.services import change
+from pinwheel.services.run import trigger
+from pinwheel.services.show import status as dag_status
+from pinwheel.services.upkeep import repair
 
 DAGS = ("a", "b", "c")
 
@@ -45,7 +48,7 @@ class World:
 
     def newest(self, dag_id: str = "a") -> int:
         """The number of its newest build."""
-        (status,) = views.status(self.host, dag_ids=[dag_id])
+        (status,) = dag_status.status(self.host, dag_ids=[dag_id])
         assert status.newest_build is not None
         return status.newest_build
 
@@ -56,7 +59,7 @@ class World:
         self.arriving = self.pusher.parsed("a", version=version, seq=seq)
 
     def register(self) -> list[Any]:
-        from pinwheel.services import register
+        from pinwheel.services.ingest import register
 
         return register.register(self.host, self.arriving)
 
@@ -91,9 +94,9 @@ def _gone(world: World, engine: sa.Engine) -> None:
 
 
 def _retire(world: World, request_id: str | None) -> Any:
-    from pinwheel.services import presence
+    from pinwheel.services.ingest import settle
 
-    return presence.settle(
+    return settle.settle(
         world.host,
         bundle_name=world.pusher.bundle_name,
         seq=world.arriving[1],
@@ -160,7 +163,7 @@ OPERATIONS = [
     Operation(
         "repair",
         lambda w, engine: (w.free(), w.vandalize(engine)),
-        lambda w, i: upkeep.repair_drift(w.host),
+        lambda w, i: repair.repair_drift(w.host),
         releases=0,
     ),
 ]

@@ -151,15 +151,15 @@ class Prebuilt:
         return hashlib.sha1(f"{self.bundle_name} {self.pushes}".encode()).hexdigest()
 
     def register(self, dag_id: str, *, version: str, seq: int, text: Any = ...) -> list[Any]:
-        from pinwheel.services import register
+        from pinwheel.services.ingest import register
 
         return register.register(self.host, self.parsed(dag_id, version=version, seq=seq, text=text))
 
     def settle(self, seq: int) -> list[Any]:
-        from pinwheel.services import presence
+        from pinwheel.services.ingest import settle as settling
 
         paths = {f"{dag_id}.py" for dag_id in self.files}
-        return presence.settle(
+        return settling.settle(
             self.host, bundle_name=self.bundle_name, seq=seq, paths=paths, grace_seconds=50
         )
 
@@ -181,7 +181,7 @@ class Prebuilt:
     def parsed(self, dag_id: str, *, version: str, seq: int, text: Any = ...) -> Any:
         """What a parse of the file gave in this bundle version."""
         from pinwheel.core.build import BuildContent, digest_of, label_of
-        from pinwheel.services.making import ParsedFile
+        from pinwheel.services.ingest.builds import ParsedFile
 
         if text is ...:
             text = self.files[dag_id]

@@ -45,7 +45,7 @@ class Seeder:
         files that could not be imported.
         """
         from harness.taking import take_in
-        from pinwheel.services import presence, register
+        from pinwheel.services.ingest import register, settle
 
         self.pushes += 1
         version = hashlib.sha1(f"{self.bundle_name} {self.pushes}".encode()).hexdigest()
@@ -67,7 +67,7 @@ class Seeder:
                 self.host,
                 self._parsed(path, version, seq, name, inputs or {}, impure, dict(errors or {})),
             )
-        presence.settle(self.host, bundle_name=self.bundle_name, seq=seq, paths=set(files), grace_seconds=50)
+        settle.settle(self.host, bundle_name=self.bundle_name, seq=seq, paths=set(files), grace_seconds=50)
         return version
 
     def _parsed(
@@ -81,7 +81,7 @@ class Seeder:
         errors: dict[str, str],
     ) -> Any:
         from pinwheel.core.build import BuildContent, digest_of, label_of, with_placeholder
-        from pinwheel.services.making import ParsedFile
+        from pinwheel.services.ingest.builds import ParsedFile
 
         source = (path / name).read_bytes()
         digest = hashlib.sha256(source).hexdigest()

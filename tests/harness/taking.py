@@ -17,14 +17,14 @@ def take_in(
     about: Mapping[str, Any] | None = None,
 ) -> int:
     """Take a version with these Dag files in, of which these are not as they were; its seq."""
-    from pinwheel.services import taking
+    from pinwheel.services.ingest import take_version
     from pinwheel.store import bundles
     from pinwheel.store import files as store
 
     _, seq, _ = host.run(lambda s: bundles.head(s, bundle_name))
     known = host.run(lambda s: store.known(s, bundle_name))
     same = set(files) - set(changed)
-    incoming = taking.Incoming(
+    incoming = take_version.Incoming(
         bundle_name=bundle_name,
         version=version,
         path=path,
@@ -32,7 +32,7 @@ def take_in(
         files=frozenset(files),
         unchanged={path: row.parse_id for path, row in known.items() if path in same and row.parse_id},
     )
-    taken = taking.take_in(host, incoming, expected_seq=seq)
+    taken = take_version.take_in(host, incoming, expected_seq=seq)
     assert taken is not None
     assert not taken.stale
     return taken.seq

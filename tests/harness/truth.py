@@ -378,7 +378,7 @@ class Reader:
         yield from self._rest(dag_id, tries, versioned)
 
     def _history(self, dag_id: str, tries: Sequence[Printed], versioned: bool) -> Iterator[Reading]:
-        from pinwheel.services.history import TryView, history
+        from pinwheel.services.history.tries import TryView, history
 
         shown: dict[tuple[Any, ...], list[TryView]] = {}
         for row in history(self.host, dag_id):

@@ -16,15 +16,15 @@ from harness.seed import Seeder
 from pinwheel.cli.main import main
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import backfill as service
-from pinwheel.services import views
-from pinwheel.services.backfill import Backfilled
 from pinwheel.services.change import Change, apply
-from pinwheel.services.history import history
+from pinwheel.services.history.tries import history
 from pinwheel.services.ports import BackfillWish
+from pinwheel.services.run import backfill as service
+from pinwheel.services.run.backfill import Backfilled
+from pinwheel.services.run.trigger import clear, trigger
+from pinwheel.services.show import status as dag_status
 from pinwheel.services.show.builds import releases
 from pinwheel.services.show.events import events
-from pinwheel.services.trigger import clear, trigger
 from pinwheel.store import bindings
 
 DAG = """
@@ -195,7 +195,7 @@ def test_a_backfill_on_a_held_build_is_that_builds_from_the_first_moment(held: S
     assert (event.build, event.release, event.new) == (2, None, 5)
     end_runs(held)
     assert {(row.build, row.release) for row in history(held.host, "d")} == {(2, None)}
-    (status,) = views.status(held.host)
+    (status,) = dag_status.status(held.host)
     assert (status.active_release, status.active_build, status.track) == (1, 1, "pinned")
     assert [release.release for release in releases(held.host, "d")] == [1]
 

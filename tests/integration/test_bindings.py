@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from harness.prebuilt import Prebuilt, Text, start_run
-from pinwheel.services import backfill, trigger, upkeep
 from pinwheel.services.ports import BackfillWish
+from pinwheel.services.run import backfill, trigger
+from pinwheel.services.upkeep import repair
 from pinwheel.store import tables as t
 
 
@@ -96,5 +97,5 @@ def test_what_no_scheduler_recorded_is_bound_to_its_release_too(world: Prebuilt)
     trigger.trigger(world.host, "d", actor="ada", run_id="r")
     start_run("d", "r")
     forget_bindings(world)
-    assert upkeep.record_bindings(world.host) == 1
+    assert repair.record_bindings(world.host) == 1
     assert bound(world) == {("r", 0): (2, 2)}

@@ -220,7 +220,7 @@ def test_a_callback_request_that_can_not_be_read_is_dropped_and_told_and_the_nex
 def test_a_processor_that_starts_again_takes_back_what_an_earlier_one_left_once_it_works(
     pair: Pair,
 ) -> None:
-    from pinwheel.services import faults
+    from pinwheel.services.ingest import faults
 
     host = pair.loop.manager.host
     faults.record(host, bundle_name="one", place="settle", error="left by a process that is gone")

@@ -25,7 +25,8 @@ from pinwheel.api.redaction import REDACTED_BUNDLE
 from pinwheel.cli import context, main
 from pinwheel.cli.backend import LocalBackend
 from pinwheel.cli.remote import RemoteBackend
-from pinwheel.services import bundles, faults
+from pinwheel.services.ingest import faults
+from pinwheel.services.show import bundles
 from pinwheel.services.show.plain import plain
 from pinwheel.store import tables as t
 

@@ -21,7 +21,9 @@ from harness.inprocess import bound_airflow, db_clean
 from harness.prebuilt import finish_run, start_run
 from harness.seed import Seeder
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import change, trigger, upkeep
+from pinwheel.services import change
+from pinwheel.services.run import trigger
+from pinwheel.services.upkeep import repair
 
 pytestmark = pytest.mark.airflow
 
@@ -90,10 +92,10 @@ def held(database_source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def repaired(held: Held, *dag_ids: str) -> dict[str, str]:
     """Repair once: what was found of these Dags and no other, and all is as it was."""
     assert held.rows() != held.content
-    found = {drift.dag_id: drift.summary for drift in upkeep.repair_drift(held.seeder.host)}
+    found = {drift.dag_id: drift.summary for drift in repair.repair_drift(held.seeder.host)}
     assert sorted(found) == sorted(dag_ids)
     assert held.rows() == held.content
-    assert upkeep.repair_drift(held.seeder.host) == []
+    assert repair.repair_drift(held.seeder.host) == []
     return found
 
 

@@ -12,7 +12,7 @@ from harness.inprocess_api import API, Api
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel.cli.main import main
 from pinwheel.core.event import EventKind
-from pinwheel.services import clearing, trigger
+from pinwheel.services.run import clear_preview, trigger
 from pinwheel.store import bindings, builds, events
 from pinwheel.store import tables as t
 
@@ -74,8 +74,8 @@ def test_nothing_to_clear_changes_nothing(world: Prebuilt, wish: dict[str, Any],
         (cleared,) = trigger.clear(world.host, "d", ["r"], actor="ada", build=build, plan=plan, **wish)
         assert (cleared.changed, cleared.cleared, cleared.build, cleared.release) == (False, 0, 2, 2)
         assert stands(world) == before
-    seen = clearing.preview(world.host, "d", "r", actor="ada", build=build, **wish)
-    assert seen.refusal == clearing.NOTHING
+    seen = clear_preview.preview(world.host, "d", "r", actor="ada", build=build, **wish)
+    assert seen.refusal == clear_preview.NOTHING
 
 
 def test_the_command_and_the_rest_api_say_that_nothing_was_cleared(

@@ -165,7 +165,7 @@ def test_a_folder_bundle_takes_the_file_too(pushed: Pushed) -> None:
 def test_while_the_file_is_wrong_the_former_rules_stay_in_force_and_it_is_shown_and_told_once(
     pushed: Pushed,
 ) -> None:
-    from pinwheel.services.bundles import standings
+    from pinwheel.services.show.bundles import standings
 
     good = pushed.push("whole", {PLACE: rules("dbt/models/**")})
     wrong = "inputs:\n  - dags: {ids: [sales]}\n    files: [dbt/**]\n    file: [other.txt]\n"

@@ -15,7 +15,7 @@ import pytest
 from harness import bundles
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, own_loop
-from pinwheel.services.making import HELD_VALUES
+from pinwheel.services.ingest.builds import HELD_VALUES
 from pinwheel.services.show import builds as shown
 
 CONFIGS = 31

@@ -13,8 +13,9 @@ from harness.inprocess import bound_airflow
 from harness.inprocess_server import InProcessServer
 from harness.seed import Seeder
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import change, compare, fleet
-from pinwheel.services.line import line
+from pinwheel.services import change
+from pinwheel.services.show import compare, fleet
+from pinwheel.services.show.line import line
 
 pytestmark = pytest.mark.airflow
 

@@ -21,7 +21,12 @@ from pinwheel.core.release.behind import Behind, BehindKind
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.release.why_held import HoldKind
 from pinwheel.core.version_alias import split_version
-from pinwheel.services import change, fleet, taking, trigger, upkeep, views
+from pinwheel.services import change
+from pinwheel.services.ingest import take_version
+from pinwheel.services.run import trigger
+from pinwheel.services.show import fleet
+from pinwheel.services.show import status as dag_status
+from pinwheel.services.upkeep import repair
 from pinwheel.store import tables as t
 
 
@@ -49,12 +54,12 @@ def test_a_pinned_dag_executes_its_commit_after_ten_pushes(pusher: Prebuilt, run
     for body in range(2, 12):
         last = pusher.push({"b": Text(body=body)})
     assert (runs.version("a"), runs.version("b")) == (second, last)
-    (status,) = views.status(pusher.host, dag_ids=["a"])
+    (status,) = dag_status.status(pusher.host, dag_ids=["a"])
     assert status.behind == Behind(versions=10, kind=BehindKind.OTHER_FILES)
     assert (status.held, [hold.kind for hold in status.holds]) == (True, [HoldKind.PIN])
     assert status.bundle_version == second
     pusher.push({"a": Text(body=1)})
-    (status,) = views.status(pusher.host, dag_ids=["a"])
+    (status,) = dag_status.status(pusher.host, dag_ids=["a"])
     assert status.behind == Behind(versions=11, kind=BehindKind.TRACED)
     assert runs.version("a") == second
     last = pusher.push({"b": Text(body=12)})
@@ -62,7 +67,7 @@ def test_a_pinned_dag_executes_its_commit_after_ten_pushes(pusher: Prebuilt, run
     assert (shown.behind, shown.held) == (Behind(versions=12, kind=BehindKind.TRACED), True)
     changed(pusher, Verb.UNPIN)
     assert runs.version("a") == last
-    (status,) = views.status(pusher.host, dag_ids=["a"])
+    (status,) = dag_status.status(pusher.host, dag_ids=["a"])
     assert (status.behind, status.held) == (None, False)
 
 
@@ -113,10 +118,10 @@ def test_following_is_no_drift_and_a_foreign_change_is_put_back_to_the_followed_
 ) -> None:
     pusher.push({"a": Text(), "b": Text()})
     second = pusher.push({})
-    assert upkeep.repair_drift(pusher.host) == []
+    assert repair.repair_drift(pusher.host) == []
     with airflow_engine().begin() as connection:
         connection.execute(sa.text("UPDATE dag SET bundle_version = 'foreign' WHERE dag_id = 'a'"))
-    (drift,) = upkeep.repair_drift(pusher.host)
+    (drift,) = repair.repair_drift(pusher.host)
     assert drift.found == {"dag.bundle_version": "foreign"}
     assert runs.version() == second
 
@@ -125,10 +130,10 @@ def test_following_is_no_drift_and_a_foreign_change_is_put_back_to_the_followed_
 def test_a_follow_causes_no_assertion_write(pusher: Prebuilt, airflow_database: Any) -> None:
     pusher.push({"a": Text(), "b": Text()})
     seen: dict[str, str] = {}
-    assert upkeep.keep_asserted(pusher.host, ["a", "b"], seen) == 2
+    assert repair.keep_asserted(pusher.host, ["a", "b"], seen) == 2
     pusher.push({})
-    assert upkeep.keep_asserted(pusher.host, ["a", "b"], seen) == 0
-    upkeep.reassert(pusher.host, ["a", "b"])
+    assert repair.keep_asserted(pusher.host, ["a", "b"], seen) == 0
+    repair.reassert(pusher.host, ["a", "b"])
     invariants.check(airflow_database.engine())
 
 
@@ -151,7 +156,7 @@ def test_dags_whose_rows_a_scheduler_holds_follow_a_turn_later_and_the_others_at
         assert {names[dag_id] for dag_id in ids[:10]} == {first}
         assert {names[dag_id] for dag_id in ids[10:]} == {second}
         scheduler.rollback()
-    assert upkeep.follow_again(pusher.host) == 10
+    assert repair.follow_again(pusher.host) == 10
     assert set(dict(rows("SELECT dag_id, bundle_version FROM dag")).values()) == {second}
     details = pusher.host.run(
         lambda s: s.scalars(sa.select(t.event.c.details).where(t.event.c.kind == EventKind.FOLLOW)).all()
@@ -185,16 +190,16 @@ def test_many_dags_follow_in_one_transaction_without_a_new_row_for_each(
 def test_taking_the_same_version_in_again_changes_nothing(pusher: Prebuilt, airflow_database: Any) -> None:
     version = pusher.push({"a": Text()})
     before = invariants.dump(airflow_engine())
-    incoming = taking.Incoming(
+    incoming = take_version.Incoming(
         bundle_name="prebuilt", version=version, path="/", files=frozenset({"a.py"}), unchanged={}
     )
-    taken = taking.take_in(pusher.host, incoming, expected_seq=0)
+    taken = take_version.take_in(pusher.host, incoming, expected_seq=0)
     assert taken is not None and taken.seq == 1
     after = invariants.dump(airflow_engine())
     assert [
         line for line in invariants.differing(before, after) if "pinwheel_bundle_version" not in line
     ] == []
-    assert taking.take_in(pusher.host, evolve(incoming, version="other"), expected_seq=7) is None
+    assert take_version.take_in(pusher.host, evolve(incoming, version="other"), expected_seq=7) is None
 
 
 def data_of_run(run_id: str) -> tuple[str, Any]:
@@ -220,8 +225,8 @@ def test_each_push_to_a_bundle_that_gives_data_with_its_versions_is_a_release_of
     pinned = runs.version("c")
     before = counts()
     second = pusher.push({"broken": BROKEN})
-    assert upkeep.follow_again(pusher.host) == 2
-    assert upkeep.follow_again(pusher.host) == 0
+    assert repair.follow_again(pusher.host) == 2
+    assert repair.follow_again(pusher.host) == 0
     made = {table: count - before[table] for table, count in counts().items()}
     assert (made["pinwheel_release"], made["dag_version"], made["pinwheel_build"]) == (2, 2, 0)
     releases = rows("SELECT release, build_id, kind, bundle_version FROM pinwheel_release WHERE dag_id = 'a'")
@@ -230,15 +235,15 @@ def test_each_push_to_a_bundle_that_gives_data_with_its_versions_is_a_release_of
     assert runs.version("a") == second
     assert data_of_run(f"run-{runs.made}") == (second, {"is": second})
     assert (runs.version("broken"), runs.version("c")) == (pinned, pinned), "they stand"
-    assert upkeep.repair_drift(pusher.host) == []
+    assert repair.repair_drift(pusher.host) == []
 
     back = changed(pusher, Verb.ROLLBACK, reason="the data")
     assert (back.build, back.release, runs.version()) == (1, 3, pinned), "the version before"
     assert data_of_run(f"run-{runs.made}") == (pinned, {"is": pinned})
     changed(pusher, Verb.UNPIN)
-    assert (upkeep.follow_again(pusher.host), runs.version()) == (0, pinned), "the later one is rejected"
+    assert (repair.follow_again(pusher.host), runs.version()) == (0, pinned), "the later one is rejected"
     third = pusher.push({})
-    assert (upkeep.follow_again(pusher.host), runs.version()) == (2, third)
+    assert (repair.follow_again(pusher.host), runs.version()) == (2, third)
 
     # Runs by number or by name have the data of a release in which the build was in their version.
     for named, ran in ((None, third), (second, second), (pinned, pinned)):
@@ -252,7 +257,7 @@ def test_each_push_to_a_bundle_that_gives_data_with_its_versions_is_a_release_of
     # What comes after, from a class that gives none, has none; then Dags follow.
     pusher.gives_data = False
     fourth = pusher.push({})
-    assert (upkeep.follow_again(pusher.host), runs.version()) == (2, fourth)
+    assert (repair.follow_again(pusher.host), runs.version()) == (2, fourth)
     assert data_of_run(f"run-{runs.made}")[1] in (None, {"is": fourth})
     before = counts()
     fifth = pusher.push({})
@@ -263,13 +268,13 @@ def test_each_push_to_a_bundle_that_gives_data_with_its_versions_is_a_release_of
 def test_of_many_dags_that_a_push_releases_again_some_at_once(
     pusher: Prebuilt, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pinwheel.services import same_build
+    from pinwheel.services.ingest import same_build
 
     monkeypatch.setattr(same_build, "AT_ONCE", 2)
     pusher.gives_data = True
     first = pusher.push({dag_id: Text() for dag_id in "abc"})
     second = pusher.push({})
-    assert [upkeep.follow_again(pusher.host) for _ in range(3)] == [2, 1, 0]
+    assert [repair.follow_again(pusher.host) for _ in range(3)] == [2, 1, 0]
     assert (first != second, {runs.version(dag_id) for dag_id in "abc"}) == (True, {second})
 
 
@@ -294,7 +299,7 @@ def test_a_dag_whose_file_moved_and_that_has_runs_follows_by_the_name_of_its_for
     head = seeder.push({"moved/b.py": text, "other.py": text.replace('"a"', '"other"')})
     assert split_version(runs.version()) == (head, {"a.py": "moved/b.py"})
     assert rows("SELECT count(*) FROM pinwheel_release WHERE dag_id = 'a'") == [(2,)]
-    assert upkeep.repair_drift(seeder.host) == []
+    assert repair.repair_drift(seeder.host) == []
     # What was rolled back stands; unpinned it goes on by the same name.
     changed_by(seeder, Verb.ROLLBACK)
     seeder.push({"moved/b.py": text})
@@ -315,7 +320,7 @@ def test_a_retired_dag_stands_and_one_that_comes_back_follows_again(pusher: Preb
     last = pusher.push({})
     pusher.push({}, removed=("a",))
     pusher.push({"b": Text(body=1)})
-    upkeep.follow_again(pusher.host)
+    repair.follow_again(pusher.host)
     assert rows("SELECT bundle_version FROM dag WHERE dag_id = 'a'") == [(last,)]
     pusher.push({"a": Text()})
     head = pusher.push({})
@@ -329,5 +334,5 @@ def test_a_pin_on_the_active_build_keeps_the_version_that_is_in_force(pusher: Pr
     before = counts()
     assert changed(pusher, Verb.PIN).kind is None
     pusher.push({})
-    upkeep.follow_again(pusher.host)
+    repair.follow_again(pusher.host)
     assert (runs.version("a"), counts()) == (in_force, before)

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from harness import invariants
 from harness.inprocess import bound_airflow
 from harness.prebuilt import Prebuilt, Text
-from pinwheel.services import trigger, upkeep
+from pinwheel.services.run import trigger
+from pinwheel.services.upkeep import repair
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -50,7 +51,7 @@ def test_a_superseded_version_says_what_was_released_though_another_writer_had_r
         assert connection.scalars(sa.text(bound)).all() == [first]
         kinds = connection.scalars(sa.text("SELECT kind FROM pinwheel_event WHERE dag_id = 'a'")).all()
     assert kinds.count("drift") == 1
-    assert upkeep.repair_drift(pusher.host) == []
+    assert repair.repair_drift(pusher.host) == []
 
 
 def test_a_version_in_the_place_of_a_deleted_one_gives_way(database: Any, tmp_path: Path) -> None:
@@ -64,10 +65,10 @@ def test_a_version_in_the_place_of_a_deleted_one_gives_way(database: Any, tmp_pa
     pusher.foreign_parse(tmp_path, "a", Text("plain", 2))
     assert [row[:2] for row in _versions(engine)] == [released[:2]], "Airflow numbers its versions anew"
 
-    (found,) = upkeep.repair_drift(pusher.host)
+    (found,) = repair.repair_drift(pusher.host)
     assert "newer dag_version written by somebody else" in found.summary
     assert _versions(engine) == [released]
-    assert upkeep.repair_drift(pusher.host) == []
+    assert repair.repair_drift(pusher.host) == []
 
 
 def test_an_unused_version_of_another_writer_is_removed_from_a_dag_that_has_runs(
@@ -83,12 +84,12 @@ def test_an_unused_version_of_another_writer_is_removed_from_a_dag_that_has_runs
     pusher.foreign_parse(tmp_path, "a", Text("plain", 2))
     assert len(_versions(engine)) > len(released), "Airflow adds a version when a run uses the newest"
 
-    (found,) = upkeep.repair_drift(pusher.host)
+    (found,) = repair.repair_drift(pusher.host)
     assert found.foreign_versions
     assert _versions(engine) == released
     with engine.connect() as connection:
         assert connection.scalars(sa.text("SELECT dag_id FROM dag_run")).all() == ["a"]
-    assert upkeep.repair_drift(pusher.host) == []
+    assert repair.repair_drift(pusher.host) == []
 
 
 def test_a_dag_that_can_not_be_repaired_stops_the_repair_of_no_other(
@@ -98,15 +99,15 @@ def test_a_dag_that_can_not_be_repaired_stops_the_repair_of_no_other(
     pusher.push({"a": Text("daily", 1), "b": Text("daily", 1)})
     for dag_id in ("a", "b"):
         pusher.foreign_parse(tmp_path, dag_id, Text("plain", 2))
-    lock = upkeep.lock_dags
+    lock = repair.lock_dags
 
     def fails_for_a(session: Any, dag_ids: Any) -> Any:
         if "a" in dag_ids:
             raise RuntimeError("injected")
         return lock(session, dag_ids)
 
-    monkeypatch.setattr(upkeep, "lock_dags", fails_for_a)
+    monkeypatch.setattr(repair, "lock_dags", fails_for_a)
     with pytest.raises(RuntimeError, match="injected"):
-        upkeep.repair_drift(pusher.host)
+        repair.repair_drift(pusher.host)
     monkeypatch.undo()
-    assert [found.dag_id for found in upkeep.repair_drift(pusher.host)] == ["a"]
+    assert [found.dag_id for found in repair.repair_drift(pusher.host)] == ["a"]

@@ -13,9 +13,10 @@ from harness.inprocess import bound_airflow
 from harness.life import Life, dag
 from harness.seed import Seeder
 from pinwheel.core.errors import InvalidInput, NotFound
-from pinwheel.services import clearing, grid, instances, layouts
+from pinwheel.services.history import grid, instances, structures
+from pinwheel.services.run import clear_preview
+from pinwheel.services.run.trigger import clear, trigger
 from pinwheel.services.show.plain import ABSENT
-from pinwheel.services.trigger import clear, trigger
 from pinwheel.store import tables as t
 
 GROUPED = """
@@ -301,17 +302,17 @@ def test_a_trial_run_is_named_after_its_build(seeder: Seeder) -> None:
     ran(seeder, "trial", "a", build=2)
     assert runs(seeder) == [("trial", ["t2"], False, False)]
     assert [row.id for row in grid.rows(seeder.host, "d", ["t2"]).rows] == ["a", "b"]
-    assert "task_group" in seeder.host.run(lambda s: layouts.serialized(seeder.host, s, "d", "t2"))["dag"]
+    assert "task_group" in seeder.host.run(lambda s: structures.serialized(seeder.host, s, "d", "t2"))["dag"]
 
 
 def test_a_preview_says_what_will_run_on_what_and_changes_nothing(seeder: Seeder) -> None:
     seeder.push({"d.py": dag("a", "b")})
     ran(seeder, "one", "a", "b")
     seeder.push({"d.py": dag("a", "c", mark="m2")})
-    same = clearing.preview(seeder.host, "d", "one", actor="ada")
+    same = clear_preview.preview(seeder.host, "d", "one", actor="ada")
     assert same.tasks == ("a", "b") and not same.moves and same.warnings == ()
     assert same.runs_on == "release 1 (build 1)"
-    whole = clearing.preview(seeder.host, "d", "one", actor="ada", build=2)
+    whole = clear_preview.preview(seeder.host, "d", "one", actor="ada", build=2)
     assert (whole.tasks, whole.added, whole.dropped) == (("a",), ("c",), ("b",))
     (again,) = whole.task_instances
     assert (again.task_id, again.map_index, again.state, again.from_version) == ("a", -1, "success", "r1")
@@ -324,11 +325,11 @@ def test_a_preview_refuses_a_removed_task_and_says_why(seeder: Seeder) -> None:
     seeder.push({"d.py": dag("a", "b")})
     ran(seeder, "one", "a", "b")
     seeder.push({"d.py": dag("a", mark="m2")})
-    seen = clearing.preview(seeder.host, "d", "one", actor="ada", build=2, task_ids=["b"])
+    seen = clear_preview.preview(seeder.host, "d", "one", actor="ada", build=2, task_ids=["b"])
     (refused,) = seen.refused
     assert (refused.task_id, refused.why) == ("b", "b is not in release 2 (build 2): it would only fail.")
     assert seen.tasks == () and "Nothing to clear" in seen.refusal
-    assert clearing.preview(seeder.host, "d", "one", actor="ada", task_ids=["b"]).refusal is None
+    assert clear_preview.preview(seeder.host, "d", "one", actor="ada", task_ids=["b"]).refusal is None
 
 
 def test_a_preview_warns_when_versions_will_mix(seeder: Seeder) -> None:
@@ -336,10 +337,12 @@ def test_a_preview_warns_when_versions_will_mix(seeder: Seeder) -> None:
     seeder.push({"d.py": source})
     ran(seeder, "one", "a", "b")
     seeder.push({"d.py": source.replace("'m'", "'m2'")})
-    alone = clearing.preview(seeder.host, "d", "one", actor="ada", build=2, task_ids=["a"])
+    alone = clear_preview.preview(seeder.host, "d", "one", actor="ada", build=2, task_ids=["a"])
     assert any("Downstream tasks are not cleared" in text and text.endswith("b.") for text in alone.warnings)
     assert any("Versions will mix" in text for text in alone.warnings)
-    both = clearing.preview(seeder.host, "d", "one", actor="ada", build=2, task_ids=["a"], downstream=True)
+    both = clear_preview.preview(
+        seeder.host, "d", "one", actor="ada", build=2, task_ids=["a"], downstream=True
+    )
     assert both.tasks == ("a", "b") and both.warnings == ()
 
 
@@ -347,11 +350,11 @@ def test_a_preview_of_a_running_run_tells_of_the_refusal(seeder: Seeder) -> None
     seeder.push({"d.py": dag("a")})
     ran(seeder, "one", "a").set_run("running")
     seeder.push({"d.py": dag("a", mark="m2")})
-    assert "it is running" in clearing.preview(seeder.host, "d", "one", actor="ada", build=2).refusal
+    assert "it is running" in clear_preview.preview(seeder.host, "d", "one", actor="ada", build=2).refusal
     with pytest.raises(NotFound):
-        clearing.preview(seeder.host, "d", "nope", actor="ada")
+        clear_preview.preview(seeder.host, "d", "nope", actor="ada")
     with pytest.raises(NotFound):
-        clearing.preview(seeder.host, "d", "one", actor="ada", build=9)
+        clear_preview.preview(seeder.host, "d", "one", actor="ada", build=9)
 
 
 def test_a_page_takes_the_same_number_of_statements_however_many_runs_it_has(seeder: Seeder) -> None:

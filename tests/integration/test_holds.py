@@ -10,9 +10,11 @@ from harness.inprocess_api import API, Api
 from harness.operations import World
 from harness.prebuilt import Text
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import change, fleet, uninstall, views
-from pinwheel.services.loading import load_state
+from pinwheel.services import change
+from pinwheel.services.release.loading import load_state
+from pinwheel.services.show import fleet, status
 from pinwheel.services.show.plain import plain_all
+from pinwheel.services.upkeep import uninstall
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def do(world: World, verb: Verb, actor: str, reason: str, dag_id: str = "a", **m
 def holds_everywhere(world: World) -> dict[str, Any]:
     """By Dag what holds it, as status says; the other surfaces agree."""
     api = Api(world.host).as_("a", "b", "c")
-    found = {view.dag_id: plain_all(view.holds) for view in views.status(world.host)}
+    found = {view.dag_id: plain_all(view.holds) for view in status.status(world.host)}
     held = {dag_id for dag_id, holds in found.items() if holds}
     shown = fleet.fleet(world.host, fleet.Wish(), lambda: set(found))
     by_rest = {

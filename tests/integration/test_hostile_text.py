@@ -22,8 +22,9 @@ from pinwheel.cli import context, main
 from pinwheel.cli.backend import LocalBackend
 from pinwheel.cli.remote import RemoteBackend
 from pinwheel.core.text import visible
-from pinwheel.services import change, faults
-from pinwheel.services.trigger import trigger
+from pinwheel.services import change
+from pinwheel.services.ingest import faults
+from pinwheel.services.run.trigger import trigger
 from pinwheel.store import tables as t
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]

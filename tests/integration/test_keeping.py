@@ -20,9 +20,9 @@ from pinwheel.cli import context, main
 from pinwheel.cli.backend import LocalBackend
 from pinwheel.core.errors import Refused
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import keeping
+from pinwheel.services.release import keeping
+from pinwheel.services.run.trigger import clear, trigger
 from pinwheel.services.show import builds as show
-from pinwheel.services.trigger import clear, trigger
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pinwheel.services.duties import Lease, Lost
+from pinwheel.services.upkeep.duties import Lease, Lost
 from pinwheel.store import leases
 from pinwheel.store import tables as t
 

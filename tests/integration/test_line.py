@@ -14,9 +14,10 @@ from harness.inprocess import bound_airflow
 from harness.seed import Seeder
 from pinwheel.core.errors import InvalidInput, NotFound, Refused
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import change, compare
-from pinwheel.services.line import line
-from pinwheel.services.trigger import clear, trigger
+from pinwheel.services import change
+from pinwheel.services.run.trigger import clear, trigger
+from pinwheel.services.show import compare
+from pinwheel.services.show.line import line
 from pinwheel.store import tables as t
 
 DAG = """

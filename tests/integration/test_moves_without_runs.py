@@ -20,10 +20,10 @@ from harness.loop import Loop, own_loop
 from harness.prebuilt import finish_run
 from pinwheel.core.errors import Refused
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import backfill
 from pinwheel.services.change import Change, apply
 from pinwheel.services.ports import BackfillWish
-from pinwheel.services.trigger import clear, trigger
+from pinwheel.services.run import backfill
+from pinwheel.services.run.trigger import clear, trigger
 
 pytestmark = pytest.mark.postgres
 

@@ -14,7 +14,8 @@ from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel.core.errors import InvalidInput, NotFound, Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.release.why_held import HoldKind
-from pinwheel.services import trigger, views
+from pinwheel.services.run import trigger
+from pinwheel.services.show import status as dag_status
 
 
 def test_a_pinned_dag_is_promoted_to_the_newest_version_of_its_active_build(
@@ -60,7 +61,7 @@ def test_a_rollback_after_a_follow_goes_back_a_version_and_what_was_left_is_reje
     unpinned = changed(pusher, Verb.UNPIN)
     assert (unpinned.kind, "the helper" in unpinned.message) == (None, True)
     assert runs.version() == good
-    (status,) = views.status(pusher.host, dag_ids=["a"])
+    (status,) = dag_status.status(pusher.host, dag_ids=["a"])
     assert [hold.kind for hold in status.holds] == [HoldKind.REJECTED]
     later = pusher.push({})
     assert runs.version() == later, "a later version it may follow to"
@@ -196,8 +197,8 @@ def test_a_trial_a_clear_and_a_backfill_take_the_last_version_of_a_build_or_the_
 ) -> None:
     from datetime import UTC, datetime
 
-    from pinwheel.services import backfill
     from pinwheel.services.ports import BackfillWish
+    from pinwheel.services.run import backfill
 
     first = pusher.push({"a": Text("daily"), "b": Text()})
     changed(pusher, Verb.PIN)

@@ -9,8 +9,11 @@ from sqlalchemy import delete, func, select, update
 
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import change, fleet, trigger, upkeep
-from pinwheel.services.line import line
+from pinwheel.services import change
+from pinwheel.services.run import trigger
+from pinwheel.services.show import fleet
+from pinwheel.services.show.line import line
+from pinwheel.services.upkeep import repair
 from pinwheel.store import tables as t
 
 
@@ -73,7 +76,7 @@ def test_a_run_on_a_build_that_was_never_released_came_to_something_on_no_releas
 def test_what_a_run_came_to_stays_when_somebody_marks_it_afterwards(world: Prebuilt) -> None:
     run(world, "r", "failed")
     by_hand(world, "r", state="success")
-    upkeep.record_outcomes(world.host)
+    repair.record_outcomes(world.host)
     assert came_to(world) == {("r", 0): ("failed", 2, 2)}
 
 
@@ -111,9 +114,9 @@ def test_an_end_that_no_listener_saw_is_recorded_by_the_processor(world: Prebuil
     for run_id in ("marked", "running"):
         start_run("d", run_id)
     by_hand(world, "marked", state="failed")
-    assert upkeep.record_outcomes(world.host) == 1
+    assert repair.record_outcomes(world.host) == 1
     assert came_to(world) == {("marked", 0): ("failed", 2, 2)}
-    assert upkeep.record_outcomes(world.host) == 0
+    assert repair.record_outcomes(world.host) == 0
 
 
 def test_the_processor_looks_at_the_newest_runs_and_at_those_that_ran_a_moment_ago(world: Prebuilt) -> None:
@@ -123,18 +126,18 @@ def test_the_processor_looks_at_the_newest_runs_and_at_those_that_ran_a_moment_a
         trigger.trigger(world.host, "d", actor="ada", run_id=run_id)
         by_hand(world, run_id, state="success")
     first = world.host.run(lambda s: s.scalar(select(func.min(DagRun.id))))
-    assert upkeep.record_outcomes(world.host, newest=1) == 1
-    assert upkeep.record_outcomes(world.host, newest=1) == 0
-    assert upkeep.record_outcomes(world.host, {first}, newest=1) == 1
+    assert repair.record_outcomes(world.host, newest=1) == 1
+    assert repair.record_outcomes(world.host, newest=1) == 0
+    assert repair.record_outcomes(world.host, {first}, newest=1) == 1
     assert set(came_to(world)) == {("third", 0), ("first", 0)}
-    assert upkeep.record_outcomes(world.host, newest=10, limit=1) == 1
+    assert repair.record_outcomes(world.host, newest=10, limit=1) == 1
 
 
 def test_runs_of_dags_that_are_not_managed_are_no_matter_of_the_processor(world: Prebuilt) -> None:
     trigger.trigger(world.host, "d", actor="ada", run_id="r")
     by_hand(world, "r", state="failed")
     world.host.run(lambda s: s.execute(delete(t.dag)))
-    assert upkeep.record_outcomes(world.host) == 0
+    assert repair.record_outcomes(world.host) == 0
 
 
 def counted(world: Prebuilt) -> dict[int, dict[str, int]]:
@@ -196,7 +199,7 @@ def test_an_end_that_is_not_recorded_yet_counts_by_airflows_row(world: Prebuilt)
     by_hand(world, "r", state="failed")
     assert counted(world) == {2: {"failed": 1}}
     assert in_fleet(world, failing=True) == [{"failed": 1}]
-    upkeep.record_outcomes(world.host)
+    repair.record_outcomes(world.host)
     assert counted(world) == {2: {"failed": 1}}
     assert in_fleet(world, failing=True) == [{"failed": 1}]
 

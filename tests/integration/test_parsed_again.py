@@ -14,8 +14,8 @@ from attrs import evolve
 
 from harness.prebuilt import Prebuilt, Text, start_run
 from pinwheel.core.build import BuildContent
-from pinwheel.services import register
-from pinwheel.services.making import REWRITE_AFTER, ParsedFile
+from pinwheel.services.ingest import register
+from pinwheel.services.ingest.builds import REWRITE_AFTER, ParsedFile
 
 IMPURE = ({"kind": "variable", "name": "answer"},)
 CLOCK = ({"kind": "clock", "name": "now"},)
@@ -182,7 +182,7 @@ def test_an_unstable_dag_that_ran_gets_a_build_of_its_own_and_is_counted_anew(
 ) -> None:
     pusher.push({"a": Text()})
     unstable(pusher, 2, clock)
-    from pinwheel.services.trigger import trigger
+    from pinwheel.services.run.trigger import trigger
 
     run = trigger(pusher.host, dag_id="a", actor="ada")
     start_run("a", run.run_id)

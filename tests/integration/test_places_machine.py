@@ -20,7 +20,8 @@ from harness.inprocess import bound_airflow, stock_run
 from harness.prebuilt import BROKEN, Prebuilt, Text
 from pinwheel.core.errors import NotFound, Refused
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import change, views
+from pinwheel.services import change
+from pinwheel.services.show import status as dag_status
 
 DAGS = ("a", "b")
 A_DAG = st.sampled_from(DAGS)
@@ -260,7 +261,7 @@ class Machine(RuleBasedStateMachine):
             )
             assert builds == [{"build": model.builds.index(model.active) + 1}]
             assert self.heads[model.place].gives[dag_id] == model.active, "its build does not stand there"
-            (status,) = views.status(self.pusher.host, dag_ids=[dag_id])
+            (status,) = dag_status.status(self.pusher.host, dag_ids=[dag_id])
             newest = model.newest_build
             waits = newest != model.active
             still = not waits and self.heads[model.newest(newest)].version != model.version

@@ -17,8 +17,10 @@ from integration.test_parsed_again import Clock, count, described, rows
 from pinwheel.core.errors import Conflict
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.retention import Keep
-from pinwheel.services import change, pruning, register
-from pinwheel.services.trigger import clear, trigger
+from pinwheel.services import change
+from pinwheel.services.ingest import register
+from pinwheel.services.run.trigger import clear, trigger
+from pinwheel.services.upkeep import prune as upkeep_prune
 from pinwheel.store import tables as t
 
 KEEP = Keep(builds=3, events_days=40)
@@ -63,9 +65,9 @@ def test_builds_behind_a_pin_go_and_their_numbers_are_not_given_again(
     trigger(pusher.host, "a", actor="ada", build=3)
     changed(pusher, Verb.REJECT, build=5)
     pusher.push({"a": None})
-    planned = pruning.plan(pusher.host, KEEP)
+    planned = upkeep_prune.plan(pusher.host, KEEP)
     before = counts(airflow_database)
-    went = pruning.prune(pusher.host, KEEP)
+    went = upkeep_prune.prune(pusher.host, KEEP)
     # Released, rejected, tried, and the three newest
     assert numbers(airflow_database, "a") == [1, 3, 5, 7, 8, 9]
     assert went == planned
@@ -73,8 +75,8 @@ def test_builds_behind_a_pin_go_and_their_numbers_are_not_given_again(
         table: went.get(table, 0) for table in TABLES
     }
     assert went["pinwheel_build"] == went["pinwheel_parse"] == went["pinwheel_source"] == 3
-    assert sum(pruning.plan(pusher.host, KEEP).values()) == 0
-    assert sum(pruning.prune(pusher.host, KEEP).values()) == 0
+    assert sum(upkeep_prune.plan(pusher.host, KEEP).values()) == 0
+    assert sum(upkeep_prune.prune(pusher.host, KEEP).values()) == 0
     # What was removed comes back as a build of its own; what stayed is known
     pusher.push({"a": Text(body=1)})
     pusher.push({"a": Text(body=8)})
@@ -100,7 +102,7 @@ def test_a_file_whose_builds_were_removed_since_it_was_looked_up_is_parsed(
 
     def again(*arguments: Any) -> Any:
         found = genuine(*arguments)
-        pruned.append(pruning.prune(pusher.host, KEEP))
+        pruned.append(upkeep_prune.prune(pusher.host, KEEP))
         return found
 
     with pytest.MonkeyPatch.context() as patch:
@@ -138,7 +140,7 @@ def test_a_source_that_is_about_to_be_used_stays(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "manifests", manifests)
-        went = pruning.prune(pusher.host, KEEP)
+        went = upkeep_prune.prune(pusher.host, KEEP)
     assert once and went["pinwheel_source"] == went["pinwheel_build"] - 1
     assert numbers(airflow_database, "a")[-1] == 9
     changed(pusher, Verb.UNPIN)
@@ -154,7 +156,7 @@ def test_a_source_that_is_about_to_be_used_stays(
 def test_events_go_but_for_the_last_of_each_kind_of_a_dag(
     pusher: Prebuilt, clock: Clock, airflow_database: Any
 ) -> None:
-    from pinwheel.services import faults
+    from pinwheel.services.ingest import faults
 
     pusher.push({"a": Text(), "b": Text()})
     for n in range(3):
@@ -163,7 +165,7 @@ def test_events_go_but_for_the_last_of_each_kind_of_a_dag(
         changed(pusher, Verb.UNPIN)
         faults.record(pusher.host, bundle_name=pusher.bundle_name, place="x", error=f"fault {n}")
     clock.pass_by(days=KEEP.events_days)
-    pruning.prune(pusher.host, KEEP)
+    upkeep_prune.prune(pusher.host, KEEP)
     query = "SELECT dag_id, kind, reason FROM pinwheel_event ORDER BY id"
     left = rows(airflow_database, query)
     assert sorted({(dag_id, kind) for dag_id, kind, _ in left}, key=str) == sorted(
@@ -184,19 +186,19 @@ def test_what_runs_were_bound_to_goes_when_airflow_has_not_had_them_for_long(
         ended(pusher, run_id, clock.at)
     clean(airflow_database, runs[:2])
     clock.pass_by(days=29)
-    went = pruning.prune(pusher.host, KEEP)
+    went = upkeep_prune.prune(pusher.host, KEEP)
     # Each trigger and clear is a request that is known for a week
     assert went.pop("pinwheel_request") == 4 and sum(went.values()) == 0
     ended(pusher, runs[1], clock.at, seq=1)
     clock.pass_by(days=2)
-    went = pruning.prune(pusher.host, KEEP)
+    went = upkeep_prune.prune(pusher.host, KEEP)
     assert rows(airflow_database, "SELECT DISTINCT run_id FROM pinwheel_binding ORDER BY run_id") == [
         ("run-1",),
         ("run-2",),
     ]
     assert went["pinwheel_outcome"] == 1
     clock.pass_by(days=60)
-    pruning.prune(pusher.host, KEEP)
+    upkeep_prune.prune(pusher.host, KEEP)
     assert rows(airflow_database, "SELECT DISTINCT run_id FROM pinwheel_binding") == [("run-2",)]
 
 
@@ -229,7 +231,7 @@ def test_who_loses_the_duty_meanwhile_removes_nothing_more(
         raise Conflict("Lost")
 
     with pytest.raises(Conflict):
-        pruning.prune(pusher.host, KEEP, hold=lost)
+        upkeep_prune.prune(pusher.host, KEEP, hold=lost)
     assert counts(airflow_database) == before
 
 
@@ -274,7 +276,7 @@ class Year:
         if len(self.runs) > 20:
             clean(self.database, [self.runs.pop(0)])
         if day % 2 == 0:
-            pruning.prune(self.pusher.host, KEEP)
+            upkeep_prune.prune(self.pusher.host, KEEP)
 
 
 @pytest.mark.slow

@@ -16,9 +16,9 @@ from harness.inprocess_api import API, BODIES, Api
 from harness.seed import Seeder
 from pinwheel.api.redaction import REDACTED
 from pinwheel.core.event import EventKind
-from pinwheel.services import faults
-from pinwheel.services.errors_of_files import told_of
-from pinwheel.services.trigger import trigger
+from pinwheel.services.ingest import faults
+from pinwheel.services.ingest.errors_of_files import told_of
+from pinwheel.services.run.trigger import trigger
 from pinwheel.store import events
 from pinwheel.store import tables as t
 

@@ -242,7 +242,7 @@ def test_a_database_that_is_away_or_busy_breaks_nothing_and_is_asked_again(
 def test_what_a_commit_brings_back_and_the_database_refuses_is_an_import_error_alone(
     postgres_pusher: Any,
 ) -> None:
-    from pinwheel.services import register
+    from pinwheel.services.ingest import register
     from pinwheel.store import files
 
     pusher = postgres_pusher

@@ -28,7 +28,7 @@ def rows(database: Any, query: str, **values: Any) -> list[Any]:
 
 def pushed(pusher: Prebuilt, texts: dict[str, Text | None]) -> list[tuple[str, int]]:
     """Push these, as few transactions as a processor needs; each file with the id of its parse."""
-    from pinwheel.services import register
+    from pinwheel.services.ingest import register
     from pinwheel.store import files
 
     pusher.files = dict(texts)
@@ -40,7 +40,7 @@ def pushed(pusher: Prebuilt, texts: dict[str, Text | None]) -> list[tuple[str, i
 
 
 def reuse(pusher: Prebuilt, wanted: list[tuple[str, int]], **kwargs: Any) -> set[str]:
-    from pinwheel.services import register
+    from pinwheel.services.ingest import register
 
     version, seq = pusher.advance()
     name = pusher.bundle_name
@@ -76,7 +76,7 @@ def test_what_a_commit_brings_back_is_released_again_without_a_parse(
 def test_what_an_older_version_brings_back_is_not_taken_once_there_is_a_newer_one(
     pusher: Prebuilt, airflow_database: Any
 ) -> None:
-    from pinwheel.services import register
+    from pinwheel.services.ingest import register
 
     before = pushed(pusher, {"a": Text(), "b": Text()})
     pushed(pusher, {"a": Text(body=1), "b": Text(body=1)})
@@ -137,7 +137,7 @@ def changed(pusher: Prebuilt, verb: Verb, **more: Any) -> Any:
 def test_many_files_that_come_back_take_few_statements_and_let_the_loop_beat(
     pusher: Prebuilt, airflow_database: Any
 ) -> None:
-    from pinwheel.services import register
+    from pinwheel.services.ingest import register
 
     ids = [f"dag_{n:03}" for n in range(register.TOGETHER)]
     before = pushed(pusher, {dag_id: Text() for dag_id in ids})

@@ -10,7 +10,8 @@ from harness.operations import World
 from harness.prebuilt import Text
 from pinwheel.core.errors import Refused
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import change, views
+from pinwheel.services import change
+from pinwheel.services.show import status as dag_status
 from pinwheel.services.show.builds import builds
 
 pytestmark = pytest.mark.airflow
@@ -27,7 +28,7 @@ def do(world: World, verb: Verb, **more: Any) -> Any:
 
 
 def active(world: World) -> int | None:
-    (status,) = views.status(world.host, dag_ids=["a"])
+    (status,) = dag_status.status(world.host, dag_ids=["a"])
     return status.active_build
 
 
@@ -51,7 +52,7 @@ def test_a_push_that_brings_the_rejected_content_back_does_not_release_it(world:
     do(world, Verb.UNPIN)
     world.pusher.push({"a": Text("assets")})
     world.pusher.push({"a": Text("daily")})
-    (status,) = views.status(world.host, dag_ids=["a"])
+    (status,) = dag_status.status(world.host, dag_ids=["a"])
     assert (status.active_build, status.newest_build, status.held) == (3, 2, True)
     assert [hold.kind for hold in status.holds] == ["rejected"]
 

@@ -22,7 +22,10 @@ from harness.inprocess import bound_airflow
 from harness.prebuilt import BROKEN, SHAPES, Prebuilt, Text, finish_run, start_run
 from pinwheel.core.errors import Conflict, NotFound, Refused
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import change, trigger, upkeep, views
+from pinwheel.services import change
+from pinwheel.services.run import trigger
+from pinwheel.services.show import status as dag_status
+from pinwheel.services.upkeep import repair
 
 DAGS = ("a", "b")
 TEXTS = st.builds(Text, shape=st.sampled_from(sorted(SHAPES)), body=st.integers(0, 2))
@@ -311,15 +314,15 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.drifted)
     @rule()
     def the_processor_looks(self) -> None:
-        found = {drift.dag_id for drift in upkeep.repair_drift(self.host)}
+        found = {drift.dag_id for drift in repair.repair_drift(self.host)}
         assert found <= self.drifted
         self.drifted = {dag_id for dag_id in self.drifted if self.model[dag_id].retired}
-        assert upkeep.repair_drift(self.host) == []
+        assert repair.repair_drift(self.host) == []
 
     @rule()
     def the_processor_writes_the_rows_anew(self) -> None:
         if not self.drifted:
-            upkeep.reassert(self.host, DAGS)
+            repair.reassert(self.host, DAGS)
 
     # runs
 
@@ -418,7 +421,7 @@ class Machine(RuleBasedStateMachine):
     def the_status_is_what_the_model_says(self) -> None:
         if not self.begun:
             return
-        for status in views.status(self.host, dag_ids=DAGS):
+        for status in dag_status.status(self.host, dag_ids=DAGS):
             model = self.model[status.dag_id]
             assert status.active_build == model.number(model.active)
             assert status.newest_build == model.number(model.newest)

@@ -23,9 +23,11 @@ from pinwheel.cli.remote import RemoteBackend
 from pinwheel.core.errors import Conflict, InvalidInput
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.selector import Selector
-from pinwheel.services import backfill, change, once, pruning, trigger
+from pinwheel.services import change, once
 from pinwheel.services.ports import BackfillWish
+from pinwheel.services.run import backfill, trigger
 from pinwheel.services.show.events import events
+from pinwheel.services.upkeep import prune
 from pinwheel.store import tables as t
 
 Ask = Callable[..., tuple[int, Any]]
@@ -269,10 +271,10 @@ def test_a_malformed_id_is_refused_everywhere(world: World, api: Api, ask: Ask) 
 def test_ids_are_forgotten_after_a_time(world: World) -> None:
     world.change(Verb.PIN, request_id="k")
     age(world, once.KEPT - timedelta(minutes=1))
-    pruning.prune(world.host)
+    prune.prune(world.host)
     assert not world.change(Verb.PIN, request_id="k")[0].changed
     age(world, timedelta(minutes=2))
-    pruning.prune(world.host)
+    prune.prune(world.host)
     assert world.change(Verb.ROLLBACK, request_id="k")[0].changed
 
 

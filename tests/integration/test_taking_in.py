@@ -16,7 +16,7 @@ from harness.gitrepo import GitRepo
 from harness.loop import Loop, processor_loop
 from pinwheel.airflow3.intake import Intake
 from pinwheel.core.parse.plan import KnownFile
-from pinwheel.services import register
+from pinwheel.services.ingest import register
 
 NAMES = ("one", "two", "three")
 

@@ -14,7 +14,8 @@ from harness import auth_manager
 from harness.prebuilt import finish_run
 from harness.seed import Seeder
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import change, trigger
+from pinwheel.services import change
+from pinwheel.services.run import trigger
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from pinwheel.airflow3 import bundles_config
 from pinwheel.core.errors import HostError
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.text import fit
-from pinwheel.services import bundles as service
 from pinwheel.services.change import Change, apply, plan
-from pinwheel.services.trigger import trigger
+from pinwheel.services.run.trigger import trigger
+from pinwheel.services.show import bundles as service
 
 pytestmark = pytest.mark.postgres
 

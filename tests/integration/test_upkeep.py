@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from harness.inprocess import bound_airflow
 from harness.seed import Seeder
-from pinwheel.services import upkeep
+from pinwheel.services.upkeep import repair
 
 SOURCE = """
     import datetime
@@ -51,9 +51,9 @@ def execute(database: Any, statement: str, **values: Any) -> Any:
 
 def test_rows_that_stand_as_they_were_written_are_not_written_again(database: Any, seeder: Seeder) -> None:
     seen: dict[str, str] = {}
-    assert upkeep.keep_asserted(seeder.host, ["a", "b"], seen) == 2
+    assert repair.keep_asserted(seeder.host, ["a", "b"], seen) == 2
     execute(database, "UPDATE dag SET last_parsed_time = '2024-01-01 00:00:00+00:00'")
-    assert upkeep.keep_asserted(seeder.host, ["a", "b"], seen) == 0
+    assert repair.keep_asserted(seeder.host, ["a", "b"], seen) == 0
     assert str(execute(database, "SELECT min(last_parsed_time) FROM dag WHERE dag_id != 'due'")) > "2025"
 
 
@@ -68,31 +68,31 @@ def test_rows_that_stand_as_they_were_written_are_not_written_again(database: An
 )
 def test_what_somebody_changed_by_hand_is_put_back(database: Any, seeder: Seeder, change: str) -> None:
     seen: dict[str, str] = {}
-    upkeep.keep_asserted(seeder.host, ["a", "b"], seen)
+    repair.keep_asserted(seeder.host, ["a", "b"], seen)
     stood = seeder.host.run(lambda session: seeder.host.standing(session, ["a", "b"]))
     execute(database, change)
-    assert upkeep.keep_asserted(seeder.host, ["a", "b"], seen) == 1
+    assert repair.keep_asserted(seeder.host, ["a", "b"], seen) == 1
     assert seeder.host.run(lambda session: seeder.host.standing(session, ["a", "b"])) == stood
-    assert upkeep.keep_asserted(seeder.host, ["a", "b"], seen) == 0
+    assert repair.keep_asserted(seeder.host, ["a", "b"], seen) == 0
 
 
 def test_a_dag_that_was_paused_is_looked_at_again(database: Any, seeder: Seeder) -> None:
     seen: dict[str, str] = {}
-    upkeep.keep_asserted(seeder.host, ["b"], seen)
+    repair.keep_asserted(seeder.host, ["b"], seen)
     execute(database, "UPDATE dag SET is_paused = :paused WHERE dag_id = 'b'", paused=False)
-    assert upkeep.keep_asserted(seeder.host, ["b"], seen) == 1
+    assert repair.keep_asserted(seeder.host, ["b"], seen) == 1
     execute(database, "UPDATE dag SET is_paused = :paused WHERE dag_id = 'b'", paused=True)
-    assert upkeep.keep_asserted(seeder.host, ["b"], seen) == 1
+    assert repair.keep_asserted(seeder.host, ["b"], seen) == 1
 
 
 def test_the_next_run_of_a_dag_whose_run_is_due_moves_on(database: Any, seeder: Seeder) -> None:
     seen: dict[str, str] = {}
-    upkeep.keep_asserted(seeder.host, ["due"], seen)
+    repair.keep_asserted(seeder.host, ["due"], seen)
     execute(
         database,
         "UPDATE dag SET next_dagrun = '2024-03-01 00:00:00+00:00',"
         " next_dagrun_create_after = '2024-03-01 00:00:00+00:00' WHERE dag_id = 'due'",
     )
-    upkeep.keep_asserted(seeder.host, ["due"], seen)
+    repair.keep_asserted(seeder.host, ["due"], seen)
     assert str(execute(database, "SELECT next_dagrun FROM dag WHERE dag_id = 'due'")) > "2025"
-    assert upkeep.keep_asserted(seeder.host, ["due"], seen) == 1
+    assert repair.keep_asserted(seeder.host, ["due"], seen) == 1

@@ -448,7 +448,7 @@ def test_status_says_the_oldest_unverified_version_and_when_it_will_be_done(at: 
     from rich.console import Console
 
     from pinwheel.cli import bundles as cli
-    from pinwheel.services.bundles import standings
+    from pinwheel.services.show.bundles import standings
     from pinwheel.services.show.plain import plain
 
     host, verifier = at.loop.manager.host, at.loop.manager.verifier

@@ -220,7 +220,7 @@ def test_what_a_file_asks_more_is_known_to_processors_that_remember_its_parse(pr
 
 def test_after_an_upgrade_the_rule_of_before_is_no_missed_dependency(processors: Processors) -> None:
     """Builds that an older Pinwheel made have digests by its rule; its parses are not made again for that."""
-    from pinwheel.services import register
+    from pinwheel.services.ingest import register
     from pinwheel.store import builds, files
 
     host, head = processors.pusher.host, processors.head
@@ -259,7 +259,7 @@ def test_after_an_upgrade_the_rule_of_before_is_no_missed_dependency(processors:
 def test_a_budget_of_0_verifies_nothing_and_says_so(
     airflow_database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pinwheel.services.bundles import standings
+    from pinwheel.services.show.bundles import standings
 
     processors = Processors(monkeypatch, "0.05")
     host = processors.pusher.host

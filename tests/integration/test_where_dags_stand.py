@@ -13,7 +13,9 @@ from harness.followers import Runs, changed, rows
 from harness.prebuilt import BROKEN, Prebuilt, Text
 from pinwheel.core.errors import Refused
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import register, trigger, upkeep
+from pinwheel.services.ingest import register
+from pinwheel.services.run import trigger
+from pinwheel.services.upkeep import repair
 
 
 def test_a_dag_that_moves_to_another_bundle_with_equal_content_is_released_from_there(
@@ -42,7 +44,7 @@ def test_a_file_that_is_gone_and_back_before_all_of_a_version_is_known_lets_its_
     version, seq = pusher.advance(["b"])
     pusher.register("b", version=version, seq=seq)
     pusher.settle(seq)
-    upkeep.follow_again(pusher.host)
+    repair.follow_again(pusher.host)
     assert runs.version() == version
     last = pusher.push({})
     assert runs.version() == last
@@ -57,7 +59,7 @@ def test_a_dag_that_its_file_holds_no_longer_stays_where_it_stood(pusher: Prebui
     first = pusher.push({"a": Text(), "b": Text()})
     version, seq = pusher.advance(["a", "b"])
     without_its_dag(pusher, "a", version, seq)
-    upkeep.follow_again(pusher.host)
+    repair.follow_again(pusher.host)
     assert runs.version() == first, "b is not known yet, so not retired; the Dag is not in the head"
 
 
@@ -72,11 +74,11 @@ def test_a_file_that_was_good_in_the_head_and_fails_at_its_next_parse_takes_no_r
     pusher.register("a", version=head, seq=seq)
     assert runs.version() == head
     pusher.register("a", version=head, seq=seq, text=None)
-    upkeep.follow_again(pusher.host)
+    repair.follow_again(pusher.host)
     assert runs.version() == head
     last = pusher.push({"a": BROKEN})
     pusher.register("a", version=last, seq=seq + 1, text=None)
-    upkeep.follow_again(pusher.host)
+    repair.follow_again(pusher.host)
     assert runs.version() == head, "broken in the next one, it stays on the last that was good"
 
 
@@ -100,7 +102,7 @@ def test_a_pinned_dag_that_its_file_holds_no_longer_stands_when_unpinned(
     pusher.settle(seq)
     pusher.advance([])
     changed(pusher, Verb.UNPIN)
-    upkeep.follow_again(pusher.host)
+    repair.follow_again(pusher.host)
     assert runs.version() == first
 
 
@@ -143,7 +145,7 @@ def test_what_is_rolled_back_after_a_reset_is_rejected(pusher: Prebuilt, runs: R
     changed(pusher, Verb.ROLLBACK)
     pusher.push({}, version=second)
     changed(pusher, Verb.UNPIN)
-    upkeep.follow_again(pusher.host)
+    repair.follow_again(pusher.host)
     assert runs.version() == first
 
 
@@ -185,7 +187,7 @@ def test_a_release_made_anew_above_a_foreign_version_keeps_the_place_of_a_pinned
         connection.execute(sa.text("UPDATE serialized_dag SET last_updated = '2026-01-01 00:00:00+00:00'"))
     pusher.foreign_parse(tmp_path, "a", Text("plain", 2))
     runs.version()  # on the foreign version, which so stays
-    upkeep.repair_drift(pusher.host)
+    repair.repair_drift(pusher.host)
     assert rows("SELECT kind FROM pinwheel_release WHERE dag_id = 'a' ORDER BY release") == [
         ("auto",),
         ("pin",),
@@ -203,5 +205,5 @@ def test_dags_that_never_followed_are_due_once(pusher: Prebuilt, runs: Runs) -> 
         return len(pusher.host.run(lambda s: pusher.host.due_to_follow(s, "prebuilt", version, None)))
 
     assert due() == 2
-    assert upkeep.follow_again(pusher.host) == 0
+    assert repair.follow_again(pusher.host) == 0
     assert due() == 0

@@ -76,7 +76,7 @@ class Place:
         from pinwheel.airflow3.heads import Head
         from pinwheel.airflow3.results import parsed_file
         from pinwheel.core.build import digest_of
-        from pinwheel.services import presence
+        from pinwheel.services.ingest import settle
 
         self.files = {k: v for k, v in {**self.files, **changes}.items() if v is not None}
         names = {name for name in self.files if self.listed(name)}
@@ -97,7 +97,7 @@ class Place:
             self.arrivals.add(parsed_file(head, name, proc, 0.1))
             self.arrivals.register()
         assert not self.arrivals.due(more_to_come=False)
-        presence.settle(self.host, bundle_name="place", seq=seq, paths=names, grace_seconds=50)
+        settle.settle(self.host, bundle_name="place", seq=seq, paths=names, grace_seconds=50)
 
 
 def rows(query: str, **values: Any) -> list[Any]:
@@ -235,7 +235,7 @@ def test_a_dag_in_two_files_stays_where_it_is_and_is_told_once(airflow_database:
 def twice(pusher: Prebuilt, version: str, seq: int, body: int) -> None:
     from attrs import evolve
 
-    from pinwheel.services import register
+    from pinwheel.services.ingest import register
     from pinwheel.store import files
 
     parsed = pusher.parsed("x", version=version, seq=seq, text=Text(body=body))
@@ -326,7 +326,7 @@ class Plain:
 def test_a_managed_dag_that_an_unversioned_bundle_holds_too_stays_and_is_told_once(
     airflow_database: Any, tmp_path: Path
 ) -> None:
-    from pinwheel.services import upkeep
+    from pinwheel.services.upkeep import repair
 
     pusher, plain = Prebuilt(), Plain(tmp_path / "plain")
     other = producer().replace('"producer"', '"other"').replace("TABLE", "OTHER")
@@ -341,7 +341,7 @@ def test_a_managed_dag_that_an_unversioned_bundle_holds_too_stays_and_is_told_on
         assert [r[:2] for r in rows(row)] == [("other", "plain"), ("x", "prebuilt")]
         # Its other Dag stays on the air.
         assert not any(flag for r in rows(row) for flag in r[2:])
-        assert upkeep.repair_drift(pusher.host) == []
+        assert repair.repair_drift(pusher.host) == []
         ((path, error),) = rows("SELECT filename, stacktrace FROM import_error WHERE bundle_name = 'plain'")
         assert path == "x.py"
         assert error == (

@@ -18,7 +18,8 @@ from harness.prebuilt import finish_run
 from harness.seed import Seeder, serialized_dags
 from harness.taking import take_in
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import adopt, change
+from pinwheel.services import change
+from pinwheel.services.ingest import adopt
 from pinwheel.store.tables import VERSION_TABLE, metadata
 
 OWN = {*metadata.tables, VERSION_TABLE}
@@ -208,7 +209,7 @@ def _said(alert: Any) -> str:
 
 
 def test_old_runs_can_be_cleared_after_the_adoption(old: Old) -> None:
-    from pinwheel.services import trigger
+    from pinwheel.services.run import trigger
 
     adopt.adopt(old.host)
     _push(old, "3" * 40, _files("# third\n", "retries=3"))
@@ -220,7 +221,7 @@ def test_old_runs_can_be_cleared_after_the_adoption(old: Old) -> None:
 
 def _push(old: Old, version: str, files: dict[str, str]) -> None:
     """As our processor does, under this bundle version."""
-    from pinwheel.services import presence, register
+    from pinwheel.services.ingest import register, settle
 
     host, name = old.host, "old"
     path = old.folder / name / version
@@ -230,4 +231,4 @@ def _push(old: Old, version: str, files: dict[str, str]) -> None:
     seq = take_in(host, name, version, files=files, changed=files, path=str(path))
     for file in files:
         register.register(host, old.seeder._parsed(path, version, seq, file, {}, (), {}))
-    presence.settle(host, bundle_name=name, seq=seq, paths=set(files), grace_seconds=0)
+    settle.settle(host, bundle_name=name, seq=seq, paths=set(files), grace_seconds=0)

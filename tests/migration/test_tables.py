@@ -17,7 +17,8 @@ from harness.inprocess import bound_airflow
 from harness.operations import World
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel.core.release.decide import Verb
-from pinwheel.services import trigger, uninstall, upkeep
+from pinwheel.services.run import trigger
+from pinwheel.services.upkeep import repair, uninstall
 from pinwheel.store import bundles, files
 from pinwheel.store.tables import VERSION_TABLE, metadata
 from pinwheel.store.types import pack
@@ -222,7 +223,7 @@ def test_what_no_processor_had_looked_at_before_places_came_is_waited_for(source
             )
         command.upgrade(ours.get_alembic_config(), "head")
     with bound_airflow(database):
-        upkeep.follow_again(pusher.host)
+        repair.follow_again(pusher.host)
     stood = database.rows("SELECT dag_id, last_seq FROM pinwheel_stand WHERE last_seq IS NULL")
     assert {row["dag_id"] for row in stood} == {"changed", "known"}
     rows = {row["dag_id"]: row["bundle_version"] for row in database.rows("SELECT * FROM dag")}
@@ -329,9 +330,9 @@ def test_airflows_own_maintenance_is_not_hindered(source: Any, airflow: Callable
     airflow(database, "db", "clean", "--clean-before-timestamp", "2100-01-01", "--skip-archive", "--yes")
     with bound_airflow(database):
         assert {drift.dag_id for drift in world.host.run(world.host.drifted)} == {"a", "b", "c"}
-        from pinwheel.services import upkeep
+        from pinwheel.services.upkeep import repair
 
-        upkeep.repair_drift(world.host)
+        repair.repair_drift(world.host)
         invariants.check(database.engine())
         world.change(Verb.UNPIN)
         invariants.check(database.engine())
@@ -366,7 +367,7 @@ def test_uninstalled_is_a_plain_airflow_that_goes_on(source: Any) -> None:
         ours.upgradedb()
     with bound_airflow(database):
         # And back again.
-        from pinwheel.services import adopt
+        from pinwheel.services.ingest import adopt
 
         assert adopt.adopt(world.host) == ["a", "b", "c"]
         invariants.check(_without_runs(database))

@@ -22,7 +22,11 @@ from pinwheel.cli.remote import RemoteBackend
 from pinwheel.core import errors
 from pinwheel.core.errors import HostError, InvalidInput, NotFound, PinwheelError, Refused, unknown_dag
 from pinwheel.core.selector import Selector
-from pinwheel.services import backfill, change, clearing, compare, grid, instances, selecting, trigger, views
+from pinwheel.services import change
+from pinwheel.services.history import grid, instances
+from pinwheel.services.release import selecting
+from pinwheel.services.run import backfill, clear_preview, trigger
+from pinwheel.services.show import compare
 
 CLASSES = sorted(
     {c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, PinwheelError)},
@@ -144,7 +148,7 @@ def all_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         raise unknown_dag(dag_id if isinstance(dag_id, str) else (dag_ids or dag_id.dag_ids)[0])
 
     for module, name in [
-        (views, "status"),
+        (dag_status, "status"),
         (dags, "builds"),
         (dags, "releases"),
         (dags, "diff"),
@@ -154,7 +158,7 @@ def all_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         (grid, "graph_of"),
         (instances, "run"),
         (instances, "task_instance"),
-        (clearing, "preview"),
+        (clear_preview, "preview"),
         (compare, "compare"),
         (compare, "file"),
         (change, "apply"),
@@ -329,7 +333,7 @@ def test_a_batch_is_refused_as_a_whole_and_names_the_first_dags(monkeypatch: pyt
 
 def test_patterns_select_only_what_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selecting, "select", lambda host, selector, retired: ["a", "hidden", "z"])
-    monkeypatch.setattr(views, "status", lambda host, dag_ids: pytest.fail(str(dag_ids)) if dag_ids else [])
+    monkeypatch.setattr(dag_status, "status", lambda host, dag_ids: pytest.fail(str(dag_ids)) if dag_ids else [])
     monkeypatch.setattr("pinwheel.api.routes.dags.troubled", lambda access, host, of: [])
     reply = client(FakeAccess(READ={"a", "z"})).get("/api/v1/dags", params={"glob": "*", "offset": 2})
     assert reply.json() == {"dags": [], "total_entries": 2, "bundles": []}
@@ -403,7 +407,7 @@ def test_an_unexpected_failure_shows_nothing_of_itself(monkeypatch: pytest.Monke
     def explode(*args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("password=hunter2")
 
-    monkeypatch.setattr(views, "status", explode)
+    monkeypatch.setattr(dag_status, "status", explode)
     reply = client(FakeAccess(READ={"d"})).get("/api/v1/dags/d")
     assert reply.status_code == 500
     assert reply.headers["content-type"] == "application/problem+json"

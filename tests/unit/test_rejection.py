@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from harness.builds import build
-from pinwheel.core.release.decide import Reject
+from pinwheel.core.release.decide import Command, Lift, Reject, Verb, decide
 from pinwheel.core.release.rejection import Rejection, rejection_of
 from pinwheel.core.release.state import DagState
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import structlog
 
 from pinwheel.core.text import visible
-from pinwheel.services import arriving
-from pinwheel.services.accepting import imported_files
-from pinwheel.services.making import ParsedFile
+from pinwheel.services.ingest import arriving
+from pinwheel.services.ingest.accepting import imported_files
+from pinwheel.services.ingest.builds import ParsedFile
 from pinwheel.services.ports import Host
 
 log = structlog.get_logger(__name__)

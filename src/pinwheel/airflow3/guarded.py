@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.core.errors import PinwheelError
 from pinwheel.core.text import without_numbers
-from pinwheel.services import faults
+from pinwheel.services.ingest import faults
 from pinwheel.store.faults import listed
 from pinwheel.store.refusals import said as said_by_database
 

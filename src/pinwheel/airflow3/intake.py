@@ -23,8 +23,8 @@ from pinwheel.core.parse.plan import Compared, KnownFile, LastParse, Plan, Versi
 from pinwheel.core.parse.verify import changed_paths
 from pinwheel.core.records import DagFile
 from pinwheel.core.text import storable
-from pinwheel.services import faults, register, taking
-from pinwheel.services.taking import Incoming
+from pinwheel.services.ingest import faults, register, take_version
+from pinwheel.services.ingest.take_version import Incoming
 from pinwheel.store import bundles, files
 
 log = structlog.get_logger(__name__)
@@ -111,7 +111,7 @@ class Intake:
         in_force = self.declarations.at(bundle_name, prepared)
         compared = self._compare(bundle_name, prepared, paths, in_force.declared)
         unchanged = {path: parse.parse_id for path, parse in compared.unchanged.items()}
-        taken_in = taking.take_in(
+        taken_in = take_version.take_in(
             self.host,
             Incoming(
                 bundle_name=bundle_name,

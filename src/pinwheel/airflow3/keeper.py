@@ -21,8 +21,10 @@ from pinwheel.airflow3.guarded import Boundary
 from pinwheel.airflow3.heads import HeadView
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.core import text
-from pinwheel.services import faults, keeping, presence, pruning, upkeep
-from pinwheel.services.duties import Lease, Lost
+from pinwheel.services.ingest import faults, settle
+from pinwheel.services.release import keeping
+from pinwheel.services.upkeep import prune, repair
+from pinwheel.services.upkeep.duties import Lease, Lost
 from pinwheel.store import dags
 from pinwheel.store import keeping as store
 
@@ -108,8 +110,8 @@ class Keeper:
         self._every("protect", 30.0, lambda: self._protect(dag_bundles))
         self._every("configured", self._drift_interval, self.keep_configured)
         # One of several processors does these
-        self._every("follow", self._drift_interval, lambda: upkeep.follow_again(self.host), UPKEEP)
-        self._every("drift", self._drift_interval, lambda: upkeep.repair_drift(self.host), UPKEEP)
+        self._every("follow", self._drift_interval, lambda: repair.follow_again(self.host), UPKEEP)
+        self._every("drift", self._drift_interval, lambda: repair.repair_drift(self.host), UPKEEP)
         self._every("bindings", 1.0, self._record_runs, UPKEEP)
         self._every("assets", 1.0, self._keep_assets, UPKEEP)
         self._every("health", self._parse_interval, self._heal, UPKEEP)
@@ -156,10 +158,10 @@ class Keeper:
             self._running.clear()
         self._recorded_at = now
         watched = set(self._running)
-        upkeep.record_bindings(self.host, self._running)
-        recorded = upkeep.record_outcomes(self.host, watched, newest=self._look_back, limit=RUNS)
+        repair.record_bindings(self.host, self._running)
+        recorded = repair.record_outcomes(self.host, watched, newest=self._look_back, limit=RUNS)
         if recorded < RUNS:
-            self._look_back = upkeep.LATELY
+            self._look_back = repair.LATELY
 
     def _keep_assets(self) -> None:
         """Those that runs on another build than the active one need."""
@@ -172,7 +174,7 @@ class Keeper:
 
     def _prune(self) -> None:
         lease = self._leases[PRUNING]
-        went = self._errands.ask(PRUNING, lambda: pruning.prune(self.host, hold=lease.hold))
+        went = self._errands.ask(PRUNING, lambda: prune.prune(self.host, hold=lease.hold))
         if any(went.values()):
             log.info("Removed what nobody needs any more", **went)
 
@@ -183,7 +185,7 @@ class Keeper:
             dag_id for dag_id, is_paused in paused.items() if self._paused.get(dag_id, is_paused) != is_paused
         }
         self._paused = paused
-        upkeep.reassert(self.host, sorted(waiting))
+        repair.reassert(self.host, sorted(waiting))
 
     def _look_again_at_unpinned(self) -> None:
         """A pin kept Dags that are gone from their bundle; without it they are to be retired."""
@@ -196,7 +198,7 @@ class Keeper:
     def _assert_some(self) -> None:
         before = self.host.now() - timedelta(seconds=self._assert_interval)
         due = self.host.run(lambda session: drift.due_for_assertion(session, before, BATCH))
-        upkeep.keep_asserted(self.host, due, self._asserted)
+        repair.keep_asserted(self.host, due, self._asserted)
 
     def _protect(self, dag_bundles: Sequence[BaseDagBundle]) -> None:
         for view in dag_bundles:
@@ -245,4 +247,4 @@ class Keeper:
     def _retire_all(self, bundle_name: str, session: Any) -> None:
         rows = dags.rows(session, dags.ids_of_bundle(session, bundle_name))
         gone = [dag_id for dag_id, row in rows.items() if not row.retired]
-        presence.retire(self.host, session, gone, reason=f"bundle {bundle_name} is no longer configured")
+        settle.retire(self.host, session, gone, reason=f"bundle {bundle_name} is no longer configured")

@@ -22,8 +22,8 @@ from sqlalchemy.orm.attributes import set_committed_value
 from pinwheel.airflow3 import tries
 from pinwheel.core.records import RunOutcome
 from pinwheel.core.run.binding import BoundBy
-from pinwheel.services.bound_again import unchosen
-from pinwheel.services.right_place import put_right
+from pinwheel.services.run.bound_again import unchosen
+from pinwheel.services.run.right_place import put_right
 from pinwheel.store import bindings, outcomes
 from pinwheel.store import tables as t
 from pinwheel.store.bindings import NewBinding

@@ -53,7 +53,7 @@ from pinwheel.core.parse.declared import declare, in_repository
 from pinwheel.core.parse.inputs import Inputs
 from pinwheel.core.parse.plan import Done, Pace, Why, due
 from pinwheel.core.text import visible
-from pinwheel.services import adopt, faults, presence
+from pinwheel.services.ingest import adopt, faults, settle
 
 if TYPE_CHECKING:
     from airflow.callbacks.callback_requests import CallbackRequest
@@ -561,7 +561,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
     def _settle(self, head: Head) -> None:
         entries = self.intake.files_of(head.bundle_name)
         if all(known.seq >= head.seq for known in entries.values()):
-            presence.settle(
+            settle.settle(
                 self.host,
                 bundle_name=head.bundle_name,
                 seq=head.seq,

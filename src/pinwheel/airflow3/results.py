@@ -17,7 +17,7 @@ from pinwheel.core.parse.declared import ANY
 from pinwheel.core.parse.facts import BESIDE, WHOLE_TREE, ParseFacts, path_in_repository
 from pinwheel.core.parse.inputs import Inputs, InputsSpec, inputs_of
 from pinwheel.core.parse.reach import PATH_PLACEHOLDER, Reach
-from pinwheel.services.making import ParsedFile
+from pinwheel.services.ingest.builds import ParsedFile
 
 _WARNING = {"dag_id", "warning_type", "message"}
 NO_RESULT = (

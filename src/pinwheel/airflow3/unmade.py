@@ -11,7 +11,7 @@ from pinwheel.airflow3 import bundles_config
 from pinwheel.airflow3.guarded import Boundary
 from pinwheel.core import text
 from pinwheel.core.errors import HostError
-from pinwheel.services import faults
+from pinwheel.services.ingest import faults
 
 
 class Unmade:

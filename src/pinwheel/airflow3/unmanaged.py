@@ -11,9 +11,9 @@ from typing import Any
 
 from pinwheel.core import text
 from pinwheel.core.errors import Refused
-from pinwheel.services import duplicates
+from pinwheel.services.ingest import duplicates
+from pinwheel.services.ingest.refusing import words
 from pinwheel.services.ports import Host
-from pinwheel.services.refusing import words
 from pinwheel.store.refusals import may_pass
 
 

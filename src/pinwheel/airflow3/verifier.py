@@ -25,10 +25,10 @@ from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.intake import Intake
 from pinwheel.core.parse.verify import Bucket, Unverified, Verdict, changed_paths, folders_of, in_turn
 from pinwheel.core.text import visible
-from pinwheel.services import verifying
-from pinwheel.services.duties import Lease
-from pinwheel.services.making import ParsedFile
-from pinwheel.services.verifying import Spent
+from pinwheel.services.ingest import verify
+from pinwheel.services.ingest.builds import ParsedFile
+from pinwheel.services.ingest.verify import Spent
+from pinwheel.services.upkeep.duties import Lease
 from pinwheel.store import verification as store
 
 log = structlog.get_logger(__name__)
@@ -186,7 +186,7 @@ class Verifier:
         self._charge(cpu_seconds)
         spent = Spent(bucket=self._bucket, mean=self._mean)
         try:
-            found = verifying.look(self.host, parsed, first=first, spent=spent)
+            found = verify.look(self.host, parsed, first=first, spent=spent)
         except Exception:
             # The database was away, say: it is verified again.
             self._waiting = None
@@ -198,7 +198,7 @@ class Verifier:
         if found.verdict is Verdict.AGAIN:
             self._differed = parsed
         elif found.verdict is Verdict.MISSED and registered is not None:
-            registered = verifying.missed(registered, self._changed(head, found.since))
+            registered = verify.missed(registered, self._changed(head, found.since))
             self.intake.always(parsed.bundle_name, parsed.path, parsed.file_digest)
             log.warning(
                 "A file depends on something that changed unseen: from now on it is parsed in each version",

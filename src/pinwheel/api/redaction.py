@@ -21,15 +21,15 @@ from attrs import evolve, frozen
 
 from pinwheel.api.access import Access, unreadable
 from pinwheel.core.event import EventKind
-from pinwheel.services import bundles
-from pinwheel.services.bundles import BundleFault, Holdings, Standing, Standings
-from pinwheel.services.errors_of_files import told_of, told_of_bundles
-from pinwheel.services.fleet import FleetDagView
+from pinwheel.services.ingest.errors_of_files import told_of, told_of_bundles
 from pinwheel.services.ports import Host
+from pinwheel.services.show import bundles
 from pinwheel.services.show.builds import BuildView
+from pinwheel.services.show.bundles import BundleFault, Holdings, Standing, Standings
 from pinwheel.services.show.events import EventView
+from pinwheel.services.show.fleet import FleetDagView
 from pinwheel.services.show.plain import ABSENT
-from pinwheel.services.views import StatusView
+from pinwheel.services.show.status import StatusView
 
 REDACTED = "REDACTED - you do not have read permission on all Dags in the file"
 REDACTED_BUNDLE = "REDACTED - you do not have read permission on all Dags in the bundle"

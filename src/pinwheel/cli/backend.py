@@ -146,18 +146,18 @@ class LocalBackend:
         self.actor = actor
 
     def select(self, selector: Selector) -> list[str]:
-        from pinwheel.services.selecting import select
+        from pinwheel.services.release.selecting import select
 
         return select(self.host, selector)
 
     def status(self, selector: Selector | None = None) -> list[View]:
         from pinwheel.services.show.plain import plain_all
-        from pinwheel.services.views import status
+        from pinwheel.services.show.status import status
 
         return plain_all(status(self.host, dag_ids=self._ids(selector)))
 
     def bundles(self, names: Sequence[str] = ()) -> View:
-        from pinwheel.services.bundles import standings
+        from pinwheel.services.show.bundles import standings
         from pinwheel.services.show.plain import plain
 
         return plain(standings(self.host).only(names))
@@ -177,7 +177,7 @@ class LocalBackend:
     def history(
         self, dag_id: str, *, run_id: str | None = None, task_id: str | None = None, limit: int = 100
     ) -> list[View]:
-        from pinwheel.services.history import history
+        from pinwheel.services.history.tries import history
         from pinwheel.services.show.plain import plain_all
 
         return plain_all(history(self.host, dag_id, run_id=run_id, task_id=task_id, limit=limit))
@@ -262,8 +262,8 @@ class LocalBackend:
         reason: str | None = None,
         request_id: str | None = None,
     ) -> View:
+        from pinwheel.services.run.trigger import trigger
         from pinwheel.services.show.plain import plain
-        from pinwheel.services.trigger import trigger
 
         return plain(
             trigger(
@@ -294,8 +294,8 @@ class LocalBackend:
         plan: bool = False,
         request_id: str | None = None,
     ) -> list[View]:
+        from pinwheel.services.run.trigger import clear
         from pinwheel.services.show.plain import plain_all
-        from pinwheel.services.trigger import clear
 
         cleared = clear(
             self.host,
@@ -328,8 +328,8 @@ class LocalBackend:
         plan: bool = False,
         request_id: str | None = None,
     ) -> View:
-        from pinwheel.services.backfill import BackfillView, backfill
         from pinwheel.services.ports import BackfillWish
+        from pinwheel.services.run.backfill import BackfillView, backfill
         from pinwheel.services.show.plain import plain
 
         wish = BackfillWish(
@@ -354,6 +354,6 @@ class LocalBackend:
         return plain(BackfillView.of(made))
 
     def _ids(self, selector: Selector | None) -> list[str] | None:
-        from pinwheel.services.selecting import select
+        from pinwheel.services.release.selecting import select
 
         return None if selector is None else select(self.host, selector, retired=True)

@@ -22,11 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> None:
-    from pinwheel.services import pruning
+    from pinwheel.services.upkeep import prune
 
     host = make_host(quiet=not context.args.debug)
     planned = bool(context.args.plan)
-    rows = pruning.plan(host) if planned else pruning.prune(host)
+    rows = prune.plan(host) if planned else prune.prune(host)
     found: dict[str, Any] = {"planned": planned, "rows": rows}
     context.emit(found, lambda console: render(console, found))
 

@@ -13,7 +13,7 @@ from pinwheel.wiring import make_host
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pinwheel.services.uninstall import Leaving
+    from pinwheel.services.upkeep.uninstall import Leaving
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> None:
-    from pinwheel.services import uninstall
     from pinwheel.services.show.plain import plain
+    from pinwheel.services.upkeep import uninstall
 
     args = context.args
     host = make_host(quiet=not args.debug)

@@ -20,12 +20,14 @@ from pinwheel.core.release.state import DagState
 from pinwheel.core.release.why_held import waits
 from pinwheel.core.retention import ReleaseFact
 from pinwheel.core.selector import Selector
-from pinwheel.services import faults, keeping, once
-from pinwheel.services.loading import Loaded, load, managed
+from pinwheel.services import once
+from pinwheel.services.ingest import faults
+from pinwheel.services.ingest.stands import last_shown, place_named, stood_another
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import Act, Outcome, carry_out, outcome_of
-from pinwheel.services.standing import last_shown, place_named, stood_another
-from pinwheel.services.trigger import Target, clear_each
+from pinwheel.services.release import keeping
+from pinwheel.services.release.carry_out import Act, Outcome, carry_out, outcome_of
+from pinwheel.services.release.loading import Loaded, load, managed
+from pinwheel.services.run.trigger import Target, clear_each
 from pinwheel.store import bindings, builds, bundles, rejections, releases
 from pinwheel.store.locking import lock_dags
 

@@ -10,8 +10,8 @@ from pinwheel.api import bundle_schemas as schemas
 from pinwheel.api.access import Access, AccessDep, HostDep
 from pinwheel.api.parameters import NO_CONTROLS, Words
 from pinwheel.api.redaction import readable_standings
-from pinwheel.services import bundles
 from pinwheel.services.ports import Host
+from pinwheel.services.show import bundles
 from pinwheel.services.show.plain import plain
 
 router = APIRouter(prefix="/bundles", tags=["Bundles"])

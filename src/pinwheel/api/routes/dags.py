@@ -22,7 +22,8 @@ from pinwheel.api.redaction import readable_broken, readable_builds
 from pinwheel.api.routes.bundles import troubled
 from pinwheel.core.errors import unknown_dag
 from pinwheel.core.selector import Selector
-from pinwheel.services import selecting, views
+from pinwheel.services.release import selecting
+from pinwheel.services.show import status
 from pinwheel.services.show.builds import builds, diff, releases
 from pinwheel.services.show.plain import plain, plain_all
 
@@ -49,11 +50,11 @@ def list_dags(
     selector = Selector.of(ids, globs=glob, tags=tag, bundle=bundle)
     found = readable_selection(access, host, selector, retired=retired)
     if held is None and track is None:
-        shown, total = views.status(host, dag_ids=found[offset : offset + limit]), len(found)
+        shown, total = status.status(host, dag_ids=found[offset : offset + limit]), len(found)
     else:
         every = [
             view
-            for view in views.status(host, dag_ids=found)
+            for view in status.status(host, dag_ids=found)
             if held in (None, view.held) and track in (None, view.track)
         ]
         shown, total = every[offset : offset + limit], len(every)
@@ -67,7 +68,7 @@ def list_dags(
 def get_dag(access: AccessDep, host: HostDep, dag_id: DagIdPath, response: Response) -> dict[str, Any]:
     """The header ``ETag`` is the active release; send it back as ``If-Match`` with a change."""
     require(access, dag_id)
-    (view,) = readable_broken(access, host, views.status(host, dag_ids=[dag_id]))
+    (view,) = readable_broken(access, host, status.status(host, dag_ids=[dag_id]))
     if view.active_release is not None:
         response.headers["ETag"] = f'"{view.active_release}"'
     return plain(view)

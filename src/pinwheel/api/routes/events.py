@@ -15,9 +15,9 @@ from pinwheel.api.redaction import readable_events
 from pinwheel.api.routes.dags import readable_selection
 from pinwheel.core.errors import Refused
 from pinwheel.core.selector import Selector
-from pinwheel.services.health import missing_tables
 from pinwheel.services.show.events import events
 from pinwheel.services.show.plain import plain_all
+from pinwheel.services.upkeep.health import missing_tables
 
 router = APIRouter()
 

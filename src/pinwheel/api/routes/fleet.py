@@ -12,7 +12,7 @@ from pinwheel.api.access import AccessDep, HostDep, Permission
 from pinwheel.api.parameters import OffsetQuery, TextQuery, Words
 from pinwheel.api.redaction import readable_broken
 from pinwheel.api.routes.bundles import troubled
-from pinwheel.services import fleet
+from pinwheel.services.show import fleet
 from pinwheel.services.show.plain import plain
 
 router = APIRouter(prefix="/fleet", tags=["Fleet"])

@@ -12,7 +12,8 @@ from pinwheel.api import history_schemas as wire
 from pinwheel.api.access import AccessDep, HostDep, Permission, require
 from pinwheel.api.bodies import JsonRoute
 from pinwheel.api.parameters import NO_CONTROLS, DagIdPath, RunIdPath, TextQuery, Words
-from pinwheel.services import clearing, grid, instances
+from pinwheel.services.history import grid, instances
+from pinwheel.services.run import clear_preview
 from pinwheel.services.show.plain import plain
 
 router = APIRouter(prefix="/dags/{dag_id}", tags=["History"], route_class=JsonRoute)
@@ -127,7 +128,7 @@ def preview_clear(
     """Which tasks would run again and on which build, task by task. Changes nothing."""
     require(access, dag_id, Permission.EDIT_RUN)
     body = body or wire.PreviewBody()
-    return plain(clearing.preview(host, dag_id, run_id, actor=access.user_name, **dict(body)))
+    return plain(clear_preview.preview(host, dag_id, run_id, actor=access.user_name, **dict(body)))
 
 
 def _json(found: grid.GridRows | grid.Cells) -> Response:

@@ -11,8 +11,8 @@ from pinwheel.api import compare_schemas, line_schemas, schemas
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require
 from pinwheel.api.parameters import DagIdPath, NumberQuery
 from pinwheel.api.redaction import readable_builds
-from pinwheel.services import compare
-from pinwheel.services.line import line
+from pinwheel.services.show import compare
+from pinwheel.services.show.line import line
 from pinwheel.services.show.plain import plain
 
 router = APIRouter(prefix="/dags/{dag_id}", tags=["Dags"])

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pinwheel.api import schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission, require
 from pinwheel.api.parameters import TextQuery
-from pinwheel.services import live
+from pinwheel.services.show import news
 from pinwheel.services.show.plain import plain
 
 router = APIRouter(tags=["Events"])
@@ -31,4 +31,4 @@ def get_news(
     def readable(dag_ids: list[str]) -> set[str]:
         return set(dag_ids) - set(access.lacking(Permission.READ, dag_ids))
 
-    return plain(live.news(host, after=after, dag_id=dag_id, readable=readable))
+    return plain(news.news(host, after=after, dag_id=dag_id, readable=readable))

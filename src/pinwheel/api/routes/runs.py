@@ -20,9 +20,9 @@ from pinwheel.api.parameters import (
 )
 from pinwheel.core import command_line
 from pinwheel.core.errors import NotFound, unknown_dag
-from pinwheel.services import backfill, trigger
-from pinwheel.services.history import history
+from pinwheel.services.history.tries import history
 from pinwheel.services.ports import BackfillWish, Host
+from pinwheel.services.run import backfill, trigger
 from pinwheel.services.show.plain import plain, plain_all
 
 router = APIRouter(prefix="/dags/{dag_id}", tags=["Runs"], route_class=JsonRoute)

@@ -13,9 +13,9 @@ from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.records import BrokenBuild, NumberedRelease
 from pinwheel.core.release.rejection import Rejection, rejection_of
 from pinwheel.core.structure import diff as differences
-from pinwheel.services import keeping
 from pinwheel.services.ports import AirflowVersion, Host
-from pinwheel.services.views import managed, plain_version
+from pinwheel.services.release import keeping
+from pinwheel.services.show.status import managed, plain_version
 from pinwheel.store import builds as store
 from pinwheel.store import rejections
 from pinwheel.store import releases as release_store

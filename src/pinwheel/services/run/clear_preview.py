@@ -9,11 +9,11 @@ from attrs import evolve, frozen
 
 from pinwheel.core.errors import NotFound, PinwheelError, unknown_dag
 from pinwheel.core.structure.layout import Layout
-from pinwheel.services import trigger
-from pinwheel.services.grid import versions_of_tasks
-from pinwheel.services.layouts import layouts
+from pinwheel.services.history.grid import versions_of_tasks
+from pinwheel.services.history.structures import layouts
+from pinwheel.services.history.versions import BEFORE, RELEASE, TRIAL, Names, VersionView, run_versions
 from pinwheel.services.ports import Host, InstanceRow
-from pinwheel.services.ran import BEFORE, RELEASE, TRIAL, Names, VersionView, run_versions
+from pinwheel.services.run import trigger
 from pinwheel.store import builds, releases
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Preview:
     """What the run is bound to now."""
     moves: bool
     tasks: tuple[str, ...]
-    """To be given to :func:`pinwheel.services.trigger.clear`."""
+    """To be given to :func:`pinwheel.services.run.trigger.clear`."""
     task_instances: tuple[PreviewedInstance, ...]
     added: tuple[str, ...]
     dropped: tuple[str, ...]

@@ -13,9 +13,9 @@ from pinwheel.core.errors import NotFound
 from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.structure import diff as differences
 from pinwheel.core.structure import graph
-from pinwheel.services.links import Links
 from pinwheel.services.ports import Host
 from pinwheel.services.show.builds import BuildView, files_of_two, read_at_parse, two_builds
+from pinwheel.services.show.links import Links
 from pinwheel.store import builds, line, rejections, releases
 
 if TYPE_CHECKING:

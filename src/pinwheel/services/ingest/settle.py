@@ -12,14 +12,14 @@ from pinwheel.core import text
 from pinwheel.core.errors import Refused
 from pinwheel.core.records import DagFile, ManagedDag
 from pinwheel.core.release.decide import Command, Verb, decide
-from pinwheel.services import duplicates
-from pinwheel.services.accepting import only_imports, record_broken, release_newest
-from pinwheel.services.loading import load, managed
-from pinwheel.services.making import Made
+from pinwheel.services.ingest import duplicates
+from pinwheel.services.ingest.accepting import only_imports, record_broken, release_newest
+from pinwheel.services.ingest.builds import Made
+from pinwheel.services.ingest.refusing import words
+from pinwheel.services.ingest.stands import Showing, became_known, showing
 from pinwheel.services.ports import Host
-from pinwheel.services.refusing import words
-from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out
-from pinwheel.services.standing import Showing, became_known, showing
+from pinwheel.services.release.carry_out import ACTOR, Act, Outcome, carry_out
+from pinwheel.services.release.loading import load, managed
 from pinwheel.store import builds, bundles, dags, files
 from pinwheel.store.locking import begin_write, lock_dags
 from pinwheel.store.refusals import is_of_content

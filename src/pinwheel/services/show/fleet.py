@@ -13,9 +13,9 @@ from pinwheel.core.lookup import named
 from pinwheel.core.records import DagFile, FleetDag
 from pinwheel.core.release.behind import Behind, Lag, behind
 from pinwheel.core.release.why_held import Hold, waits, why_held
-from pinwheel.services.links import Links
 from pinwheel.services.ports import DagCard, Host
-from pinwheel.services.views import BrokenView, plain_version
+from pinwheel.services.show.links import Links
+from pinwheel.services.show.status import BrokenView, plain_version
 from pinwheel.store import builds, rejections, stands
 from pinwheel.store import fleet as store
 

@@ -14,11 +14,11 @@ from pinwheel.core.errors import InvalidInput, NotFound, unknown_dag
 from pinwheel.core.run.binding import RunVersions, used
 from pinwheel.core.structure import graph
 from pinwheel.core.structure.layout import Row
-from pinwheel.services.layouts import layouts, no_version, serialized
+from pinwheel.services.history.structures import layouts, no_version, serialized
+from pinwheel.services.history.versions import Names, VersionView, run_versions
 from pinwheel.services.ports import GridRun, Host
-from pinwheel.services.ran import Names, VersionView, run_versions
 from pinwheel.services.show.plain import ABSENT, Sometimes
-from pinwheel.services.views import plain_version
+from pinwheel.services.show.status import plain_version
 from pinwheel.store import dags as dag_store
 
 if TYPE_CHECKING:

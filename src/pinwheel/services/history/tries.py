@@ -14,7 +14,7 @@ from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.records import KnownVersion
 from pinwheel.core.run.binding import Used, used
 from pinwheel.services.ports import AirflowTry, Host
-from pinwheel.services.views import plain_version
+from pinwheel.services.show.status import plain_version
 from pinwheel.store import bindings, builds, releases
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from pinwheel.core.build import Build
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.records import DagFile, ManagedDag, NewParse
-from pinwheel.services.accepting import imported_files, left_to_definers, record_broken, release_newest
-from pinwheel.services.following import follow
-from pinwheel.services.making import Made, ParsedFile, make_builds
+from pinwheel.services.ingest.accepting import imported_files, left_to_definers, record_broken, release_newest
+from pinwheel.services.ingest.builds import Made, ParsedFile, make_builds
+from pinwheel.services.ingest.follow import follow
+from pinwheel.services.ingest.refusing import reason_of, words
+from pinwheel.services.ingest.stands import Showing, disprove, not_good, showing
+from pinwheel.services.ingest.verify import tell
 from pinwheel.services.ports import Host
-from pinwheel.services.refusing import reason_of, words
-from pinwheel.services.releasing import Outcome
-from pinwheel.services.standing import Showing, disprove, not_good, showing
-from pinwheel.services.verifying import tell
+from pinwheel.services.release.carry_out import Outcome
 from pinwheel.store import builds, dags, files
 from pinwheel.store.locking import begin_write
 from pinwheel.store.refusals import may_pass

@@ -14,10 +14,10 @@ from attrs import evolve, frozen
 from pinwheel.core.errors import NotFound
 from pinwheel.core.parse.verify import Outlook
 from pinwheel.core.records import Head, RefusedHead
-from pinwheel.services.faults import MAKE, PROCESSOR, REFRESH
-from pinwheel.services.links import Links
+from pinwheel.services.ingest.faults import MAKE, PROCESSOR, REFRESH
 from pinwheel.services.ports import AirflowBundle, Host
-from pinwheel.services.views import plain_version
+from pinwheel.services.show.links import Links
+from pinwheel.services.show.status import plain_version
 from pinwheel.store import faults as fault_store
 from pinwheel.store import standings as store
 from pinwheel.store import verification

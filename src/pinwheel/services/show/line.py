@@ -14,12 +14,12 @@ from pinwheel.core.errors import InvalidInput
 from pinwheel.core.lookup import named
 from pinwheel.core.records import BrokenBuild, KnownVersion, ManagedDag, NumberedRelease
 from pinwheel.core.release.newer import is_newer
-from pinwheel.services import keeping
-from pinwheel.services.links import Links
+from pinwheel.services.ingest.stands import last_shown
 from pinwheel.services.ports import Host, PlacedRun
+from pinwheel.services.release import keeping
 from pinwheel.services.show.builds import BuildView, ReleaseView, by_time
-from pinwheel.services.standing import last_shown
-from pinwheel.services.views import managed
+from pinwheel.services.show.links import Links
+from pinwheel.services.show.status import managed
 from pinwheel.store import builds, rejections, releases
 from pinwheel.store import line as store
 

@@ -23,7 +23,7 @@ from pinwheel.core.release.rejection import NewRejection
 from pinwheel.core.release.rows import Location, Projected, Projection, location_of, serialized_for
 from pinwheel.core.release.state import DagState, Kind, Track
 from pinwheel.core.text import storable
-from pinwheel.services.following import follow
+from pinwheel.services.ingest.follow import follow
 from pinwheel.services.ports import Host, Observed
 from pinwheel.store import builds, bundles, dags, events, rejections, releases, stands
 from pinwheel.store.builds import StoredContent

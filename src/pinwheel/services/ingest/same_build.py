@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pinwheel.core.release.decide import Verb, released_again
-from pinwheel.services.following import due
-from pinwheel.services.loading import load, managed
+from pinwheel.services.ingest.follow import due
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out
+from pinwheel.services.release.carry_out import ACTOR, Act, Outcome, carry_out
+from pinwheel.services.release.loading import load, managed
 from pinwheel.store.locking import begin_write, lock_dags
 
 if TYPE_CHECKING:

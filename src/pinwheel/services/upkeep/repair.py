@@ -10,11 +10,10 @@ from pinwheel.core.release.decide import Decision, Release
 from pinwheel.core.release.drift import Drift
 from pinwheel.core.release.state import Kind, Track
 from pinwheel.core.run.binding import BoundBy, Present, Tries
-from pinwheel.services.bound_again import unchosen
-from pinwheel.services.following import Followed, follow
-from pinwheel.services.loading import load, managed
+from pinwheel.services.ingest.follow import Followed, follow
+from pinwheel.services.ingest.same_build import release_again
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import (
+from pinwheel.services.release.carry_out import (
     ACTOR,
     Act,
     carry_out,
@@ -22,7 +21,8 @@ from pinwheel.services.releasing import (
     record_drift,
     released_location,
 )
-from pinwheel.services.same_build import release_again
+from pinwheel.services.release.loading import load, managed
+from pinwheel.services.run.bound_again import unchosen
 from pinwheel.store import bindings, builds, bundles, dags, outcomes
 from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import begin_write, lock_dags

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from pinwheel.services.ports import Host
-from pinwheel.services.views import plain_version
+from pinwheel.services.show.status import plain_version
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

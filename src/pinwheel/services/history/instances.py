@@ -11,11 +11,11 @@ from attrs import frozen
 
 from pinwheel.core.errors import NotFound, unknown_dag
 from pinwheel.core.run.binding import Binding, RunVersions, Used, used
-from pinwheel.services.grid import versions_of_tasks
-from pinwheel.services.layouts import layouts
+from pinwheel.services.history.grid import versions_of_tasks
+from pinwheel.services.history.structures import layouts
+from pinwheel.services.history.versions import Names, VersionView, run_versions
 from pinwheel.services.ports import AirflowRun, AirflowTry, Host
-from pinwheel.services.ran import Names, VersionView, run_versions
-from pinwheel.services.views import plain_version
+from pinwheel.services.show.status import plain_version
 from pinwheel.store import dags as dag_store
 
 if TYPE_CHECKING:

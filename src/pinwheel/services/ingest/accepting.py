@@ -16,11 +16,11 @@ from pinwheel.core.parse.definers import Holder, definers
 from pinwheel.core.records import DagFile, ManagedDag
 from pinwheel.core.release.decide import Command, Verb, decide
 from pinwheel.core.release.state import DagState
-from pinwheel.services.loading import load
-from pinwheel.services.making import Made, ParsedFile
+from pinwheel.services.ingest.builds import Made, ParsedFile
+from pinwheel.services.ingest.stands import Showing, became_known
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import ACTOR, Act, Outcome, carry_out
-from pinwheel.services.standing import Showing, became_known
+from pinwheel.services.release.carry_out import ACTOR, Act, Outcome, carry_out
+from pinwheel.services.release.loading import load
 from pinwheel.store import builds, bundles, dags, events, files
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from uuid import UUID
 from pinwheel.core.errors import NotFound
 from pinwheel.core.json import Json
 from pinwheel.core.structure.layout import Layout, layout
+from pinwheel.services.history.versions import parse_key
 from pinwheel.services.ports import Host
-from pinwheel.services.ran import parse_key
 from pinwheel.store import builds, versions
 
 if TYPE_CHECKING:

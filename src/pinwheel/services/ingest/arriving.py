@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from attrs import evolve, field, frozen
 
 from pinwheel.core.build import BuildContent
-from pinwheel.services.making import ParsedFile
+from pinwheel.services.ingest.builds import ParsedFile
+from pinwheel.services.ingest.refusing import of_dag, reason_of, words
+from pinwheel.services.ingest.register import register, register_all
 from pinwheel.services.ports import Host
-from pinwheel.services.refusing import of_dag, reason_of, words
-from pinwheel.services.register import register, register_all
 from pinwheel.store.refusals import may_pass
 
 _ENOUGH_TROUBLE = 2

@@ -19,9 +19,9 @@ from pinwheel.core.build import Build
 from pinwheel.core.records import KnownVersion, ReleaseRecord
 from pinwheel.core.release.state import Kind
 from pinwheel.core.run.binding import RunVersions, needs_tries, versions_of
-from pinwheel.services.links import Links
 from pinwheel.services.ports import AirflowRun, AirflowTry, Host
-from pinwheel.services.views import plain_version
+from pinwheel.services.show.links import Links
+from pinwheel.services.show.status import plain_version
 from pinwheel.store import bindings, builds, releases, versions
 
 if TYPE_CHECKING:

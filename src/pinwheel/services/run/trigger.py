@@ -19,11 +19,13 @@ from pinwheel.core.release.follow import plain
 from pinwheel.core.release.rows import Location
 from pinwheel.core.run.binding import BoundBy, Tries, kept
 from pinwheel.core.structure.layout import layout
-from pinwheel.services import faults, keeping, once
-from pinwheel.services.loading import load_state
+from pinwheel.services import once
+from pinwheel.services.ingest import faults
+from pinwheel.services.ingest.stands import place_named, stood_another
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import location_for_runs, projections_for
-from pinwheel.services.standing import place_named, stood_another
+from pinwheel.services.release import keeping
+from pinwheel.services.release.carry_out import location_for_runs, projections_for
+from pinwheel.services.release.loading import load_state
 from pinwheel.store import bindings, builds, bundles, dags, events, releases, stands
 from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags

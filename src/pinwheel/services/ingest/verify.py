@@ -21,11 +21,11 @@ from pinwheel.core.parse.facts import WHOLE_TREE
 from pinwheel.core.parse.inputs import Inputs
 from pinwheel.core.parse.verify import MOST_PATHS, Bucket, Gave, Verdict, judge, without_order
 from pinwheel.core.records import DagFile, Parse
-from pinwheel.services.accepting import imported_files, left_to_definers
-from pinwheel.services.making import Made, Missed, ParsedFile
+from pinwheel.services.ingest.accepting import imported_files, left_to_definers
+from pinwheel.services.ingest.builds import Made, Missed, ParsedFile
+from pinwheel.services.ingest.stands import showing
 from pinwheel.services.ports import Host
-from pinwheel.services.releasing import ACTOR
-from pinwheel.services.standing import showing
+from pinwheel.services.release.carry_out import ACTOR
 from pinwheel.store import builds, dags, events, files, verification
 from pinwheel.store.locking import begin_write
 

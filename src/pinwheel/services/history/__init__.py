@@ -1,0 +1,1 @@
+"""What really ran. Nothing here locks or writes."""

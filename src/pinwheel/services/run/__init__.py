@@ -1,0 +1,1 @@
+"""Runs on a chosen build, and what a run is bound to."""

@@ -1,0 +1,1 @@
+"""Keeping what stands well: rows repaired, what nobody needs removed, one process for each duty."""
