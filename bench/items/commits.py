@@ -89,7 +89,7 @@ class _Follower:
 
     def take(self, sha: str) -> None:
         """Push one commit, fetch it and take it in; all Dags must follow to it."""
-        from pinwheel.airflow3.heads import about_version
+        from pinwheel.airflow3.processor.head import about_version
 
         self.taken.add(sha)
         _git(self.repo, "update-ref", "refs/heads/main", sha)

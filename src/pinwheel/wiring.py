@@ -45,7 +45,7 @@ def run_dag_processor(options: argparse.Namespace) -> None:
     :raises Refused: Airflow is too old.
     """
     require_airflow()
-    from pinwheel.airflow3.command import dag_processor
+    from pinwheel.airflow3.processor.command import dag_processor
 
     dag_processor(options)
 

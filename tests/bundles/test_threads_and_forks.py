@@ -139,7 +139,7 @@ PROGRAM = """
 import sys, threading
 from pathlib import Path
 from pinwheel.airflow3.bundles.git_command import Git
-from pinwheel.airflow3.errands import Errands, Unfinished
+from pinwheel.airflow3.processor.errands import Errands, Unfinished
 import signal
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 try:

@@ -22,7 +22,7 @@ from pinwheel.store import tables as t
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database(request: pytest.FixtureRequest) -> Iterator[Any]:
     made = request.getfixturevalue(request.param).create()
-    from pinwheel.airflow3 import listener
+    from pinwheel.airflow3.run import listener
 
     with bound_airflow(made):
         listener._ready.clear()
@@ -45,7 +45,7 @@ def scheduler_starts(run_ids: list[str], between: Callable[[int, Any], None] = l
     from airflow.utils.state import DagRunState
     from sqlalchemy import select
 
-    from pinwheel.airflow3 import listener
+    from pinwheel.airflow3.run import listener
 
     manager = get_listener_manager()
     if not manager.pm.is_registered(listener):
@@ -78,7 +78,7 @@ def scheduler_ends(run_ids: list[str]) -> None:
     from airflow.utils.state import DagRunState
     from sqlalchemy import select
 
-    from pinwheel.airflow3 import listener
+    from pinwheel.airflow3.run import listener
 
     manager = get_listener_manager()
     if not manager.pm.is_registered(listener):
@@ -166,7 +166,7 @@ def test_a_session_that_goes_on_after_a_rollback_records_nothing_of_what_was_rol
     from airflow.utils.state import DagRunState
     from sqlalchemy import select
 
-    from pinwheel.airflow3 import listener
+    from pinwheel.airflow3.run import listener
 
     runs = queued(world)
     forget_bindings(database)
@@ -278,7 +278,7 @@ def started_again(database: Any, run_ids: list[str]) -> None:
 
 def points_of_the_listener(runs: list[str]) -> list[str]:
     """What the listener asks the database at a commit of the scheduler, its savepoint included."""
-    from pinwheel.airflow3 import listener
+    from pinwheel.airflow3.run import listener
 
     listener._ready.clear()
     with Points(airflow_engine()) as points:
@@ -296,7 +296,7 @@ def _is_ours(text: str) -> bool:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_runs_start_whichever_of_our_statements_fails(database: Any, world: World, kind: str) -> None:
-    from pinwheel.airflow3 import listener
+    from pinwheel.airflow3.run import listener
 
     runs = queued(world, 2)
     scheduler_starts(runs)
@@ -366,7 +366,7 @@ def test_a_run_that_was_rebound_and_ended_between_two_looks_is_recorded(database
 def test_a_run_without_a_session_is_left_alone() -> None:
     from airflow.models.dagrun import DagRun
 
-    from pinwheel.airflow3 import listener
+    from pinwheel.airflow3.run import listener
 
     listener.on_dag_run_running(dag_run=DagRun(dag_id="d", run_id="r"), msg="")
     listener.on_dag_run_success(dag_run=DagRun(dag_id="d", run_id="r"), msg="")

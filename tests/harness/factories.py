@@ -407,8 +407,8 @@ def parsed(root: Path, file: str = "dag.py") -> dict[str, Any]:
 
 def _parsed(root: Path, file: str) -> Any:
     from integration.parse_driver import parse
-    from pinwheel.airflow3.heads import Head
-    from pinwheel.airflow3.results import parsed_file
+    from pinwheel.airflow3.processor.head import Head
+    from pinwheel.airflow3.processor.results import parsed_file
 
     manifest = {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()

@@ -48,7 +48,7 @@ class Life:
         """Write to the task instance's present row."""
         from airflow.models.taskinstance import TaskInstance
 
-        from pinwheel.airflow3.tries import of_present
+        from pinwheel.airflow3.reads.tries import of_present
 
         table = TaskInstance.__table__
         row = (

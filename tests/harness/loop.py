@@ -27,7 +27,7 @@ class Loop:
     """
 
     def __init__(self, database: Database, only: list[str] | None = None) -> None:
-        from pinwheel.airflow3.processor import PinwheelProcessorManager
+        from pinwheel.airflow3.processor.manager import PinwheelProcessorManager
 
         loop = self
 

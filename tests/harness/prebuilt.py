@@ -226,7 +226,7 @@ def start_run(dag_id: str, run_id: str) -> None:
     from airflow.utils.state import DagRunState
     from sqlalchemy import select
 
-    from pinwheel.airflow3 import listener
+    from pinwheel.airflow3.run import listener
 
     with contextlib.ExitStack() as stack:
         session = stack.enter_context(create_session())
@@ -268,7 +268,7 @@ def _end(session: Any, dag_id: str, run_id: str, state: str) -> None:
     from airflow.utils.state import DagRunState
     from sqlalchemy import select
 
-    from pinwheel.airflow3 import listener
+    from pinwheel.airflow3.run import listener
 
     run = session.scalars(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one()
     run.set_state(DagRunState(state))

@@ -16,7 +16,7 @@ from airflow.dag_processing.manager import DagFileProcessorManager
 from harness import bundles, dags
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, own_loop
-from pinwheel.airflow3.processor import PinwheelProcessorManager
+from pinwheel.airflow3.processor.manager import PinwheelProcessorManager
 
 pytestmark = pytest.mark.postgres
 
@@ -232,7 +232,7 @@ def test_a_processor_that_starts_again_takes_back_what_an_earlier_one_left_once_
 def test_of_two_processors_the_one_that_works_takes_back_what_the_other_left_and_no_fault_is_lost(
     pair: Pair,
 ) -> None:
-    from pinwheel.airflow3.guarded import Boundary
+    from pinwheel.airflow3.processor.guarded import Boundary
 
     loop, other = pair.loop, Boundary(pair.loop.manager.host)
     place = ("one", "settle")

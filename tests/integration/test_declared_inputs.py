@@ -15,7 +15,7 @@ import pytest
 from harness import bundles
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, own_loop
-from pinwheel.airflow3.declarations import Declarations, _read
+from pinwheel.airflow3.processor.declarations import Declarations, _read
 from pinwheel.core.parse.declared import NOTHING
 
 pytestmark = pytest.mark.postgres

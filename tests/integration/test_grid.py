@@ -223,7 +223,7 @@ def test_rows_stand_in_the_order_of_each_version(seeder: Seeder) -> None:
 def test_instances_of_a_mapped_task_and_tasks_of_a_group_are_counted(seeder: Seeder) -> None:
     from airflow.models.taskinstance import TaskInstance
 
-    from pinwheel.airflow3.tries import map_index_of
+    from pinwheel.airflow3.reads.tries import map_index_of
 
     seeder.push({"d.py": MAPPED})
     ran(seeder, "one")

@@ -18,8 +18,8 @@ from harness import bundles, dags
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, processor_loop
 from integration.silent_server import SilentServer, silent_server
-from pinwheel.airflow3 import heads
 from pinwheel.airflow3.host import AirflowHost
+from pinwheel.airflow3.processor import head
 from pinwheel.cli import context, main
 from pinwheel.cli.backend import LocalBackend
 
@@ -48,8 +48,8 @@ def innocent(tmp_path: Path) -> GitRepo:
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heads, "TELL_AFTER", 0.0)
-    monkeypatch.setattr(heads, "WAIT", 1.0)
+    monkeypatch.setattr(head, "TELL_AFTER", 0.0)
+    monkeypatch.setattr(head, "WAIT", 1.0)
 
 
 def push_next_door(loop: Loop, innocent: GitRepo, mark: str) -> None:
@@ -150,7 +150,7 @@ def test_a_slow_fetch_is_no_fault_until_it_is_late(
 ) -> None:
     repo = GitRepo(tmp_path / "repo")
     first = repo.commit(dags.dag("far"))
-    monkeypatch.setattr(heads, "TELL_AFTER", float("inf"))
+    monkeypatch.setattr(head, "TELL_AFTER", float("inf"))
     entries = [
         bundles.git("far", server.url("repo/server.git"), refresh_interval=0),
         bundles.git("innocent", innocent.url, refresh_interval=0),

@@ -139,8 +139,8 @@ def test_refs_are_kept_of_the_versions_that_are_needed_and_of_a_run_as_long_as_a
     airflow_database: Any, tmp_path: Path, storage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pinwheel.airflow3.bundles.git import GitBundle
-    from pinwheel.airflow3.guarded import Boundary
-    from pinwheel.airflow3.keeper import COMPARE_ANYWAY, Keeper
+    from pinwheel.airflow3.processor.duties import COMPARE_ANYWAY, Keeper
+    from pinwheel.airflow3.processor.guarded import Boundary
 
     monkeypatch.setenv("AIRFLOW__PINWHEEL__KEEP_RELEASES", "1")
     monkeypatch.setenv("AIRFLOW__PINWHEEL__KEEP_RELEASES_DAYS", "1")

@@ -87,9 +87,9 @@ def test_nobody_takes_a_duty_over_while_its_holder_writes(host: Any) -> None:
 @pytest.fixture
 def keepers(host: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[Any], list[tuple[str, str]]]]:
     """Two processors' keepers, and what each did."""
-    from pinwheel.airflow3 import keeper as module
-    from pinwheel.airflow3.guarded import Boundary
     from pinwheel.airflow3.host import AirflowHost
+    from pinwheel.airflow3.processor import duties as module
+    from pinwheel.airflow3.processor.guarded import Boundary
 
     did: list[tuple[str, str]] = []
 

@@ -31,7 +31,7 @@ def rows(pusher: Any, query: str, **values: Any) -> list[Any]:
 
 def arrive(pusher: Prebuilt, *files: Any) -> Any:
     """As the Dag processor takes results; those that wait for the database are left waiting."""
-    from pinwheel.airflow3.arrivals import Arrivals
+    from pinwheel.airflow3.processor.inbox import Arrivals
 
     arrivals = Arrivals(pusher.host)
     for file in files:

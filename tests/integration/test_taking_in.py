@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from harness import bundles, dags
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, processor_loop
-from pinwheel.airflow3.intake import Intake
+from pinwheel.airflow3.processor.intake import Intake
 from pinwheel.core.parse.plan import KnownFile
 from pinwheel.services.ingest import register
 

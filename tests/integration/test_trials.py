@@ -254,7 +254,7 @@ def turn(seeder: Seeder) -> None:
     from airflow.jobs.job import Job
     from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 
-    from pinwheel.airflow3 import kept_assets
+    from pinwheel.airflow3.rows import kept_assets
 
     if seeder.host.run(kept_assets.unsettled):
         seeder.host.run(kept_assets.settle)
@@ -309,7 +309,8 @@ def test_a_trials_assets_are_active_while_it_lives(seeder: Seeder, airflow_datab
 def test_before_airflow_3_3_2_they_are_made_active_again_by_the_dag_processor(
     seeder: Seeder, airflow_database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pinwheel.airflow3 import compat, kept_assets
+    from pinwheel.airflow3 import compat
+    from pinwheel.airflow3.rows import kept_assets
 
     held(seeder, asset("here"), asset("here", "new"))
     run = start(seeder, 2, "tried")

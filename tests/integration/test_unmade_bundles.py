@@ -18,7 +18,7 @@ from attrs import asdict
 from harness import bundles, dags
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, processor_loop
-from pinwheel.airflow3 import bundles_config
+from pinwheel.airflow3.bundles import configured
 from pinwheel.core.errors import HostError
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.text import fit
@@ -99,7 +99,7 @@ def deployment(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(root / "modules"))
         patch.setenv("AIRFLOW__PINWHEEL__DRIFT_CHECK_INTERVAL", "0.1")
-        patch.setattr(bundles_config, "_AGAIN_AFTER", 0.0)
+        patch.setattr(configured, "_AGAIN_AFTER", 0.0)
         deployment = Deployment(database, root, patch)
         with deployment.processor(deployment.g) as loop:
             for number in (1, 2):
@@ -247,11 +247,11 @@ def test_a_configuration_that_can_not_be_read_ends_the_start_with_the_reason(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", text)
     calls: list[Callable[[], object]] = [
-        bundles_config.names,
-        bundles_config.made,
-        bundles_config.use_stand_ins,
+        configured.names,
+        configured.made,
+        configured.use_stand_ins,
     ]
     for call in calls:
         with pytest.raises(HostError, match=r"dag_bundle_config_list.*JSON"):
             call()
-    assert bundles_config.get("g") is None
+    assert configured.get("g") is None

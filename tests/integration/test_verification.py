@@ -19,7 +19,7 @@ from harness import bundles, dags
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, processor_loop
 from pinwheel.airflow3.parsing import TracingProcess
-from pinwheel.airflow3.verifier import Verification
+from pinwheel.airflow3.processor.verifier import Verification
 
 pytestmark = pytest.mark.postgres
 

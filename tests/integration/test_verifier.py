@@ -14,9 +14,9 @@ from airflow.dag_processing.manager import DagFileInfo
 from attrs import evolve
 
 from harness.prebuilt import Prebuilt, Text
-from pinwheel.airflow3.heads import Head
 from pinwheel.airflow3.parsing.handover import cpu_seconds_of
-from pinwheel.airflow3.verifier import ASK_AGAIN, LONGEST, Verifier
+from pinwheel.airflow3.processor.head import Head
+from pinwheel.airflow3.processor.verifier import ASK_AGAIN, LONGEST, Verifier
 from pinwheel.store import tables as t
 
 _spec = importlib.util.spec_from_file_location("parse_driver", Path(__file__).with_name("parse_driver.py"))
@@ -187,7 +187,7 @@ def test_a_difference_that_was_registered_meanwhile_is_no_unstable_dag(processor
 
 
 def test_what_a_file_asks_more_is_known_to_processors_that_remember_its_parse(processors: Processors) -> None:
-    from pinwheel.airflow3.intake import Intake
+    from pinwheel.airflow3.processor.intake import Intake
     from pinwheel.core.parse.inputs import Inputs
     from pinwheel.store import files
 

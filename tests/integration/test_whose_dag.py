@@ -60,7 +60,7 @@ class Place:
     """One bundle, really parsed and registered as the Dag processor does it, without its loop."""
 
     def __init__(self, root: Path) -> None:
-        from pinwheel.airflow3.arrivals import Arrivals
+        from pinwheel.airflow3.processor.inbox import Arrivals
 
         self.root = root
         self.pusher = Prebuilt("place")
@@ -73,8 +73,8 @@ class Place:
 
     def push(self, changes: dict[str, str | None], *, parsed: list[str] | None = None) -> None:
         """A commit; the files named (else those changed, and what reads them) are parsed in this order."""
-        from pinwheel.airflow3.heads import Head
-        from pinwheel.airflow3.results import parsed_file
+        from pinwheel.airflow3.processor.head import Head
+        from pinwheel.airflow3.processor.results import parsed_file
         from pinwheel.core.build import digest_of
         from pinwheel.services.ingest import settle
 
@@ -250,9 +250,9 @@ def test_a_file_waits_for_one_that_it_imports_which_is_parsed_next__but_not_for_
     from airflow.dag_processing.manager import DagFileInfo
     from attrs import evolve
 
-    from pinwheel.airflow3 import arrivals
-    from pinwheel.airflow3.heads import Head
-    from pinwheel.airflow3.processor import PinwheelProcessorManager
+    from pinwheel.airflow3.processor import inbox
+    from pinwheel.airflow3.processor.head import Head
+    from pinwheel.airflow3.processor.manager import PinwheelProcessorManager
     from pinwheel.core.parse.plan import KnownFile
 
     pusher = Prebuilt()
@@ -281,7 +281,7 @@ def test_a_file_waits_for_one_that_it_imports_which_is_parsed_next__but_not_for_
     again = evolve(importing, seconds=1.0)
     manager.arrivals.add(again)
     assert manager.arrivals.register() == []
-    monkeypatch.setattr(arrivals, "LONGEST_HOLD", 0.0)
+    monkeypatch.setattr(inbox, "LONGEST_HOLD", 0.0)
     assert manager.arrivals.register() == [again]
     monkeypatch.undo()
     manager.intake.remember("prebuilt", "z.py", seq, None, False, None)
@@ -296,7 +296,7 @@ class Plain:
         from airflow.models.dagbundle import DagBundleModel
         from airflow.utils.session import create_session
 
-        from pinwheel.airflow3.processor import PinwheelProcessorManager
+        from pinwheel.airflow3.processor.manager import PinwheelProcessorManager
 
         self.folder = folder
         folder.mkdir()

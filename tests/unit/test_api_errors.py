@@ -27,6 +27,7 @@ from pinwheel.services.history import grid, instances
 from pinwheel.services.release import selecting
 from pinwheel.services.run import backfill, clear_preview, trigger
 from pinwheel.services.show import compare
+from pinwheel.services.show import status as dag_status
 
 CLASSES = sorted(
     {c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, PinwheelError)},
@@ -333,7 +334,9 @@ def test_a_batch_is_refused_as_a_whole_and_names_the_first_dags(monkeypatch: pyt
 
 def test_patterns_select_only_what_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selecting, "select", lambda host, selector, retired: ["a", "hidden", "z"])
-    monkeypatch.setattr(dag_status, "status", lambda host, dag_ids: pytest.fail(str(dag_ids)) if dag_ids else [])
+    monkeypatch.setattr(
+        dag_status, "status", lambda host, dag_ids: pytest.fail(str(dag_ids)) if dag_ids else []
+    )
     monkeypatch.setattr("pinwheel.api.routes.dags.troubled", lambda access, host, of: [])
     reply = client(FakeAccess(READ={"a", "z"})).get("/api/v1/dags", params={"glob": "*", "offset": 2})
     assert reply.json() == {"dags": [], "total_entries": 2, "bundles": []}

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from pinwheel.airflow3.errands import Errands, Unfinished
+from pinwheel.airflow3.processor.errands import Errands, Unfinished
 
 LONG = 60.0
 

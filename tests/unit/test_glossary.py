@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pinwheel.airflow3 import keeper
+from pinwheel.airflow3.processor import duties
 from pinwheel.core.event import EventKind
 from pinwheel.core.parse.plan import Why
 from pinwheel.core.release.decide import Verb
@@ -38,7 +38,7 @@ def test_the_glossary_has_each_value_of_an_enum_once_and_no_other(enum: type[Str
 
 
 def test_the_glossary_has_each_lease() -> None:
-    leases = {keeper.UPKEEP, keeper.PRUNING, keeper.RETIRING, verification.BUDGET}
+    leases = {duties.UPKEEP, duties.PRUNING, duties.RETIRING, verification.BUDGET}
     assert set(quoted(cells("Leases", 0))) == leases
 
 

@@ -32,22 +32,11 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 from tenacity import retry_if_exception
 
-from pinwheel.airflow3 import (
-    backfill,
-    bundles_config,
-    compat,
-    drift,
-    fleet,
-    following,
-    grid,
-    import_errors,
-    line,
-    projection,
-    runs,
-    standing,
-    tries,
-    uninstall,
-)
+from pinwheel.airflow3 import compat
+from pinwheel.airflow3.bundles import configured
+from pinwheel.airflow3.reads import fleet, grid, line, runs, tries
+from pinwheel.airflow3.rows import drift, fingerprint, follow, import_errors, projection, uninstall
+from pinwheel.airflow3.run import backfill, clear, create
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import HostError, InvalidInput, PinwheelError, Refused
 from pinwheel.core.records import ManagedDag, RunOutcome
@@ -142,18 +131,18 @@ class AirflowHost:
             projection.reassert(session, projections)
 
     def standing(self, session: Session, dag_ids: Sequence[str]) -> dict[str, str]:
-        return standing.standing(session, dag_ids, self.now())
+        return fingerprint.standing(session, dag_ids, self.now())
 
     def due_to_follow(
         self, session: Session, bundle_name: str, version: str, dag_ids: Collection[str] | None
     ) -> list[Follower]:
-        return following.due(session, bundle_name, version, dag_ids)
+        return follow.due(session, bundle_name, version, dag_ids)
 
     def follow(self, session: Session, steps: Sequence[Step]) -> None:
-        following.write(session, steps)
+        follow.write(session, steps)
 
     def touch(self, session: Session, dag_ids: Sequence[str]) -> None:
-        standing.touch(session, dag_ids, self.now())
+        fingerprint.touch(session, dag_ids, self.now())
 
     def restore(self, session: Session, projections: Sequence[Projection]) -> dict[str, Projected]:
         with _writing(projections):
@@ -172,15 +161,15 @@ class AirflowHost:
     def create_run(
         self, session: Session, dag_id: str, dag_version_id: UUID, **arguments: Any
     ) -> tuple[str, int]:
-        return runs.create_run(session, dag_id, dag_version_id, **arguments)
+        return create.create_run(session, dag_id, dag_version_id, **arguments)
 
     def would_clear(self, session: Session, dag_id: str, run_id: str, **arguments: Any) -> bool:
-        return runs.would_clear(session, dag_id, run_id, **arguments)
+        return clear.would_clear(session, dag_id, run_id, **arguments)
 
     def clear_run(
         self, session: Session, dag_id: str, run_id: str, **arguments: Any
     ) -> tuple[int, int, UUID | None, str | None]:
-        return runs.clear(session, dag_id, run_id, **arguments)
+        return clear.clear(session, dag_id, run_id, **arguments)
 
     def create_backfill(
         self, session: Session, dag_id: str, dag_version_id: UUID, wish: BackfillWish, **arguments: Any
@@ -447,20 +436,20 @@ class AirflowHost:
         return uninstall.leftovers(session)
 
     def bundle_is_configured(self, session: Session, bundle_name: str) -> bool:
-        if bundles_config.get(bundle_name) is not None:
+        if configured.get(bundle_name) is not None:
             return True
         active = session.scalar(select(DagBundleModel.active).where(DagBundleModel.name == bundle_name))
         return bool(active)
 
     def serves_moved_files(self, session: Session, bundle_name: str) -> bool:
-        found = bundles_config.serves_moved_files(bundle_name)
+        found = configured.serves_moved_files(bundle_name)
         return found if found is not None else self.bundle_is_configured(session, bundle_name)
 
     def is_versioned(self, bundle_name: str) -> bool:
         if self._versioned is None:
             self._versioned = {}
         if bundle_name not in self._versioned:
-            self._versioned[bundle_name] = bundles_config.is_versioned(bundle_name)
+            self._versioned[bundle_name] = configured.is_versioned(bundle_name)
         return self._versioned[bundle_name]
 
 

@@ -34,7 +34,7 @@ class PinwheelPlugin(AirflowPlugin):
     def listeners(self) -> list[Any]:
         if not airflow_is_supported():
             return []
-        from pinwheel.airflow3 import listener
+        from pinwheel.airflow3.run import listener
 
         return [listener]
 

@@ -27,7 +27,6 @@ from pinwheel.airflow3.bundles.layout import Limits
 from pinwheel.airflow3.bundles.mended import MendedBundle
 from pinwheel.airflow3.bundles.mirror import KEEP, Mirror, key_of
 from pinwheel.airflow3.bundles.repair import mend, refs_in_files
-from pinwheel.airflow3.bundles.snapshot import Tree
 from pinwheel.airflow3.bundles.source import (
     HEAD,
     PAGE,
@@ -39,6 +38,7 @@ from pinwheel.airflow3.bundles.source import (
 )
 from pinwheel.airflow3.bundles.submodules import absolute_url, submodule_urls
 from pinwheel.airflow3.bundles.tree import SUBMODULE, TreeEntry, checked_subdir, refused, sparse
+from pinwheel.airflow3.bundles.versioned import Tree
 from pinwheel.core.errors import HostError, InvalidInput, RefusedVersion
 from pinwheel.core.version_alias import is_commit_id
 

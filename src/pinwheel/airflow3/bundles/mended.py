@@ -11,8 +11,8 @@ from pinwheel.airflow3.bundles.git_command import GitFailed
 from pinwheel.airflow3.bundles.layout import Limits
 from pinwheel.airflow3.bundles.mirror import Mirror
 from pinwheel.airflow3.bundles.repair import mend, refs_in_files
-from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
 from pinwheel.airflow3.bundles.source import reason_of
+from pinwheel.airflow3.bundles.versioned import SnapshotBundle
 from pinwheel.core.errors import HostError
 from pinwheel.core.version_alias import split_version, target_bundle
 

@@ -1,8 +1,9 @@
 """Verification: parsing a file that was judged unchanged, to see whether it is. When, which, what follows.
 
-What a parse asked in a way that nobody sees can change without a parse (:mod:`pinwheel.core.parse.inputs`). So the
-files of the newest version that nobody parsed in its tree are parsed in the background, one at a time, from a
-budget of CPU seconds: :class:`Bucket` says when, :func:`in_turn` which, :func:`judge` what the result means.
+What a parse asked in a way that nobody sees can change without a parse
+(:mod:`pinwheel.core.parse.inputs`). So the files of the newest version that nobody parsed in its tree are
+parsed in the background, one at a time, from a budget of CPU seconds: :class:`Bucket` says when,
+:func:`in_turn` which, :func:`judge` what the result means.
 """
 
 from __future__ import annotations

@@ -18,10 +18,10 @@ from airflow.utils.state import DagRunState
 from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from pinwheel.airflow3 import kept_assets
-from pinwheel.airflow3.bound import BINDING, OUTCOME
-from pinwheel.airflow3.projection import REFERENCES
-from pinwheel.airflow3.tries import word_of
+from pinwheel.airflow3.reads.bound import BINDING, OUTCOME
+from pinwheel.airflow3.reads.tries import word_of
+from pinwheel.airflow3.rows import kept_assets
+from pinwheel.airflow3.rows.projection import REFERENCES
 from pinwheel.core.chunks import chunks
 from pinwheel.core.record import Row
 from pinwheel.core.records import ManagedDag, RunOutcome

@@ -9,9 +9,9 @@ from typing import Any
 from airflow.models.dagcode import DagCode
 from attrs import evolve
 
-from pinwheel.airflow3.heads import Head, read_below
 from pinwheel.airflow3.parsing import current_runtime, take_facts
 from pinwheel.airflow3.parsing.paths import repository_of, subdir_of
+from pinwheel.airflow3.processor.head import Head, read_below
 from pinwheel.core.build import BuildContent, digest_of, label_of, with_placeholder
 from pinwheel.core.parse.declared import ANY
 from pinwheel.core.parse.facts import BESIDE, WHOLE_TREE, ParseFacts, path_in_repository

@@ -20,9 +20,9 @@ from airflow.configuration import conf
 from airflow.dag_processing.manager import DagFileInfo
 from attrs import evolve
 
-from pinwheel.airflow3.heads import Head
 from pinwheel.airflow3.host import AirflowHost
-from pinwheel.airflow3.intake import Intake
+from pinwheel.airflow3.processor.head import Head
+from pinwheel.airflow3.processor.intake import Intake
 from pinwheel.core.parse.verify import Bucket, Unverified, Verdict, changed_paths, folders_of, in_turn
 from pinwheel.core.text import visible
 from pinwheel.services.ingest import verify

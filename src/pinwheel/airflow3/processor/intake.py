@@ -11,11 +11,11 @@ from airflow.dag_processing.bundles.base import BaseDagBundle
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from attrs import evolve
 
-from pinwheel.airflow3.declarations import Declarations
-from pinwheel.airflow3.guarded import Boundary
-from pinwheel.airflow3.heads import Head, HeadView, Prepared, about_version
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.parsing import current_runtime
+from pinwheel.airflow3.processor.declarations import Declarations
+from pinwheel.airflow3.processor.guarded import Boundary
+from pinwheel.airflow3.processor.head import Head, HeadView, Prepared, about_version
 from pinwheel.core.errors import RefusedVersion
 from pinwheel.core.parse.declared import Declared, Rule
 from pinwheel.core.parse.inputs import Inputs, matches, tree_id

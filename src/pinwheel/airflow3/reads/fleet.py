@@ -14,8 +14,8 @@ from airflow.utils.state import DagRunState
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3 import outcomes
-from pinwheel.airflow3.bound import VERSION
+from pinwheel.airflow3.reads import outcomes
+from pinwheel.airflow3.reads.bound import VERSION
 from pinwheel.core.chunks import chunks
 from pinwheel.services.ports import AirflowBundle, DagCard
 from pinwheel.store import tables as t

@@ -14,7 +14,7 @@ from airflow.utils import cli as cli_utils
 from airflow.utils.process_utils import set_component_mp_start_method
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
-from pinwheel.airflow3 import bundles_config
+from pinwheel.airflow3.bundles import configured
 from pinwheel.core.errors import NotFound
 
 
@@ -32,7 +32,7 @@ def dag_processor(options: argparse.Namespace) -> None:
 def _dag_processor(args: argparse.Namespace) -> None:
     set_component_mp_start_method("dag_processor")
     # One that is configured and can not be made is not unknown: the processor waits for it.
-    elsewhere = set(args.bundle_name or ()) - bundles_config.names()
+    elsewhere = set(args.bundle_name or ()) - configured.names()
     if elsewhere:
         try:
             cli_utils.validate_dag_bundle_arg(sorted(elsewhere))
@@ -45,9 +45,9 @@ def _dag_processor(args: argparse.Namespace) -> None:
     num_runs = args.num_runs if args.num_runs is not None else conf.getint("scheduler", "num_runs")
 
     def run() -> None:
-        from pinwheel.airflow3 import processor
+        from pinwheel.airflow3.processor import manager
 
-        processor.run(bundle_names=args.bundle_name, num_runs=num_runs)
+        manager.run(bundle_names=args.bundle_name, num_runs=num_runs)
 
     if cli_utils.should_enable_hot_reload(args):
         from airflow.cli.hot_reload import run_with_reloader

@@ -22,7 +22,7 @@ from airflow.dag_processing.bundles.base import BaseDagBundle
 from attrs import define, field, frozen
 
 from pinwheel.airflow3.bundles.git_command import without_credentials
-from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
+from pinwheel.airflow3.bundles.versioned import SnapshotBundle
 from pinwheel.core.errors import HostError
 
 OPTION = ("dag_processor", "dag_bundle_config_list")

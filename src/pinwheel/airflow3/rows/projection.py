@@ -31,7 +31,8 @@ from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from sqlalchemy import delete, event, func, literal, select, union, update
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3 import compat, kept_assets
+from pinwheel.airflow3 import compat
+from pinwheel.airflow3.rows import kept_assets
 from pinwheel.core.chunks import chunks
 from pinwheel.core.release.rows import Location, Projected, Projection
 

@@ -9,9 +9,9 @@ from airflow.models.dagrun import DagRun
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3 import outcomes
-from pinwheel.airflow3.bound import BINDING, VERSION
-from pinwheel.airflow3.tries import word_of
+from pinwheel.airflow3.reads import outcomes
+from pinwheel.airflow3.reads.bound import BINDING, VERSION
+from pinwheel.airflow3.reads.tries import word_of
 from pinwheel.services.ports import PlacedRun
 from pinwheel.store import tables as t
 

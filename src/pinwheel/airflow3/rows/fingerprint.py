@@ -12,7 +12,7 @@ from airflow.utils.types import DagRunType
 from sqlalchemy import func, literal, null, select, union_all, update
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3.projection import REFERENCES
+from pinwheel.airflow3.rows.projection import REFERENCES
 from pinwheel.core.build import digest_of
 from pinwheel.core.chunks import chunks
 

@@ -28,7 +28,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3 import compat, runs
+from pinwheel.airflow3 import compat
+from pinwheel.airflow3.run.clear import clear
+from pinwheel.airflow3.run.create import bind, runnable
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.services.ports import AirflowBackfill, BackfillRun, BackfillWish
@@ -51,7 +53,7 @@ def create(
     :raises Conflict: another backfill of the Dag is active.
     :raises InvalidInput: the dates or the configuration do not fit.
     """
-    version, dag = runs.runnable(session, dag_id, dag_version_id)
+    version, dag = runnable(session, dag_id, dag_version_id)
     if dag.timetable.partitioned:
         raise Refused(
             f"Cannot backfill {dag_id} on a chosen build",
@@ -247,7 +249,7 @@ def _new_run(
                 backfill_id=backfill_id,
                 session=session,
             )
-            runs.bind(session, run, dag, version, bundle_version)
+            bind(session, run, dag, version, bundle_version)
     except IntegrityError:
         # The scheduler was faster.
         return None, BackfillDagRunExceptionReason.IN_FLIGHT
@@ -274,7 +276,7 @@ def _cleared_run(
     reason = _reason(run, wish)
     if reason is not None:
         return run, reason
-    runs.clear(
+    clear(
         session,
         run.dag_id,
         run.run_id,

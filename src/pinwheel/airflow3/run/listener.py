@@ -19,7 +19,7 @@ from sqlalchemy import event, inspect, update
 from sqlalchemy.orm import Session, SessionTransaction, object_session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from pinwheel.airflow3 import tries
+from pinwheel.airflow3.reads import tries
 from pinwheel.core.records import RunOutcome
 from pinwheel.core.run.binding import BoundBy
 from pinwheel.services.run.bound_again import unchosen

@@ -32,23 +32,26 @@ from airflow.sdk import timezone
 from airflow.utils.session import create_session
 from attrs import evolve
 
-from pinwheel.airflow3 import bundle_rows, bundles_config, callbacks, compat
-from pinwheel.airflow3.arrivals import Arrivals
-from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
+from pinwheel.airflow3 import compat
+from pinwheel.airflow3.bundles import configured
+from pinwheel.airflow3.bundles.versioned import SnapshotBundle
 from pinwheel.airflow3.capsule import store_at_start
-from pinwheel.airflow3.errands import Errands, Unfinished
-from pinwheel.airflow3.failed_start import FailedStart
-from pinwheel.airflow3.guarded import Boundary, GuardedSelector, describe, guarded
-from pinwheel.airflow3.heads import Head, HeadView, manifest_of
 from pinwheel.airflow3.host import AirflowHost
-from pinwheel.airflow3.intake import REFUSED_VERSION, Intake
-from pinwheel.airflow3.keeper import Keeper
 from pinwheel.airflow3.parsing import TracingProcess
 from pinwheel.airflow3.parsing.handover import cpu_seconds_of as cpu_seconds_told
-from pinwheel.airflow3.results import NO_RESULT, broken_file, parsed_file, timed_out_file
-from pinwheel.airflow3.unmade import Unmade
-from pinwheel.airflow3.unmanaged import Unmanaged
-from pinwheel.airflow3.verifier import Verification, Verifier, cpu_seconds_of
+from pinwheel.airflow3.processor import callbacks
+from pinwheel.airflow3.processor.duties import Keeper
+from pinwheel.airflow3.processor.errands import Errands, Unfinished
+from pinwheel.airflow3.processor.failed_start import FailedStart
+from pinwheel.airflow3.processor.guarded import Boundary, GuardedSelector, describe, guarded
+from pinwheel.airflow3.processor.head import Head, HeadView, manifest_of
+from pinwheel.airflow3.processor.inbox import Arrivals
+from pinwheel.airflow3.processor.intake import REFUSED_VERSION, Intake
+from pinwheel.airflow3.processor.results import NO_RESULT, broken_file, parsed_file, timed_out_file
+from pinwheel.airflow3.processor.unmade import Unmade
+from pinwheel.airflow3.processor.unmanaged import Unmanaged
+from pinwheel.airflow3.processor.verifier import Verification, Verifier, cpu_seconds_of
+from pinwheel.airflow3.rows import bundle_rows
 from pinwheel.core.parse.declared import declare, in_repository
 from pinwheel.core.parse.inputs import Inputs
 from pinwheel.core.parse.plan import Done, Pace, Why, due
@@ -122,7 +125,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         self.selector = GuardedSelector()
 
     def prepare_bundles(self) -> None:
-        replaced = bundles_config.use_stand_ins()
+        replaced = configured.use_stand_ins()
         super().prepare_bundles()
         self.log.info("Parsing makes builds; releases decide what runs (Pinwheel)")
         self.boundary.load()
@@ -584,7 +587,7 @@ def run(bundle_names: list[str] | None = None, num_runs: int = -1) -> None:
 
     store_at_start()
     # Before Airflow reads the configuration, for the job's teams, say.
-    bundles_config.use_stand_ins()
+    configured.use_stand_ins()
     runner = DagProcessorJobRunner(
         job=compat.processor_job(bundle_names),
         processor=PinwheelProcessorManager(max_runs=num_runs, bundle_names_to_parse=bundle_names),

@@ -8,8 +8,9 @@ from airflow.models.dag_version import DagVersion
 from sqlalchemy import func, inspect, select
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3 import bundles_config, kept_assets
+from pinwheel.airflow3.bundles import configured
 from pinwheel.airflow3.db_manager import PinwheelDBManager
+from pinwheel.airflow3.rows import kept_assets
 from pinwheel.services.ports import Leftovers
 from pinwheel.store.tables import VERSION_TABLE, metadata
 
@@ -41,8 +42,8 @@ def leftovers(session: Session) -> Leftovers:
     """What is still ours in Airflow's rows and configuration once the tables are gone."""
     bundles = [
         name
-        for name in bundles_config.names()
-        if (found := bundles_config.class_of(name)) and found.__module__.startswith(OWN_BUNDLES)
+        for name in configured.names()
+        if (found := configured.class_of(name)) and found.__module__.startswith(OWN_BUNDLES)
     ]
     aliased = session.scalars(
         select(DagModel.dag_id).where(DagModel.bundle_version.contains("+")).order_by(DagModel.dag_id)

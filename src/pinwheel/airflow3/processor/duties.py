@@ -14,12 +14,14 @@ from airflow.dag_processing.bundles.base import BaseDagBundle
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from attrs import frozen
 
-from pinwheel.airflow3 import bundle_rows, bundles_config, drift, kept_assets, runs
-from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
-from pinwheel.airflow3.errands import Errands, Unfinished
-from pinwheel.airflow3.guarded import Boundary
-from pinwheel.airflow3.heads import HeadView
+from pinwheel.airflow3.bundles import configured
+from pinwheel.airflow3.bundles.versioned import SnapshotBundle
 from pinwheel.airflow3.host import AirflowHost
+from pinwheel.airflow3.processor.errands import Errands, Unfinished
+from pinwheel.airflow3.processor.guarded import Boundary
+from pinwheel.airflow3.processor.head import HeadView
+from pinwheel.airflow3.reads import runs
+from pinwheel.airflow3.rows import bundle_rows, drift, kept_assets
 from pinwheel.core import text
 from pinwheel.services.ingest import faults, settle
 from pinwheel.services.release import keeping
@@ -233,16 +235,16 @@ class Keeper:
 
     def keep_configured(self) -> None:
         """Nothing that is configured counts as removed in Airflow's rows, though it can not be made now."""
-        configured = bundles_config.names()
-        self.host.run(lambda session: bundle_rows.keep_active(session, configured))
+        named = configured.names()
+        self.host.run(lambda session: bundle_rows.keep_active(session, named))
 
     def retire_unconfigured(self) -> None:
         """Retire the Dags of bundles that the configuration does not name, but for pinned ones."""
-        configured = bundles_config.names() | set(DagBundlesManager().get_all_bundle_names())
-        self.host.run(lambda session: bundle_rows.mark_removed(session, configured))
-        for name in self.host.run(lambda session: bundle_rows.removed(session, configured)):
+        named = configured.names() | set(DagBundlesManager().get_all_bundle_names())
+        self.host.run(lambda session: bundle_rows.mark_removed(session, named))
+        for name in self.host.run(lambda session: bundle_rows.removed(session, named)):
             self.host.run(partial(self._retire_all, name))
-        faults.forget_removed(self.host, {text.fit(name, text.LABEL) for name in configured})
+        faults.forget_removed(self.host, {text.fit(name, text.LABEL) for name in named})
 
     def _retire_all(self, bundle_name: str, session: Any) -> None:
         rows = dags.rows(session, dags.ids_of_bundle(session, bundle_name))

@@ -19,9 +19,9 @@ from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion, un
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from attrs import field, frozen
 
-from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
-from pinwheel.airflow3.errands import Errands, Unfinished
+from pinwheel.airflow3.bundles.versioned import SnapshotBundle
 from pinwheel.airflow3.parsing.paths import remember_repository
+from pinwheel.airflow3.processor.errands import Errands, Unfinished
 from pinwheel.core.errors import HostError, RefusedVersion
 from pinwheel.core.parse.declared import NOTHING, Declared
 from pinwheel.core.parse.facts import BESIDE

@@ -9,8 +9,8 @@ from airflow.models.dagrun import DagRun
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3.bound import BINDING, OUTCOME, VERSION
-from pinwheel.airflow3.tries import word_of
+from pinwheel.airflow3.reads.bound import BINDING, OUTCOME, VERSION
+from pinwheel.airflow3.reads.tries import word_of
 from pinwheel.store import tables as t
 
 _LATER = t.outcome.alias("later_outcome")
@@ -45,7 +45,7 @@ def counts(
     A run that failed on one version and went well on another counts on both; an outcome counts also when
     Airflow has the run no more. Runs that are under way, and ended ones whose outcome was never recorded,
     count by Airflow's rows, on the version that they are bound to. The conditions say which runs and which
-    outcomes count: that of runs may name :data:`~pinwheel.airflow3.bound.VERSION`.
+    outcomes count: that of runs may name :data:`~pinwheel.airflow3.reads.bound.VERSION`.
     """
     rows: list[Any] = [
         *session.execute(

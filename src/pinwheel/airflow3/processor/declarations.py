@@ -11,10 +11,10 @@ from typing import Any
 import structlog
 from attrs import evolve, frozen
 
-from pinwheel.airflow3.bundles.snapshot import SnapshotBundle
-from pinwheel.airflow3.guarded import Boundary
-from pinwheel.airflow3.heads import Prepared
+from pinwheel.airflow3.bundles.versioned import SnapshotBundle
 from pinwheel.airflow3.host import AirflowHost
+from pinwheel.airflow3.processor.guarded import Boundary
+from pinwheel.airflow3.processor.head import Prepared
 from pinwheel.core.parse.declared import (
     FILE,
     NOTHING,

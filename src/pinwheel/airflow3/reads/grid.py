@@ -15,7 +15,7 @@ from sqlalchemy import Table, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.compat import airflow_34_plus
-from pinwheel.airflow3.tries import map_index_of, of_present
+from pinwheel.airflow3.reads.tries import map_index_of, of_present
 from pinwheel.core.chunks import chunks
 from pinwheel.services.ports import AirflowVersion, GridRun, InstanceGroup, InstanceRow
 

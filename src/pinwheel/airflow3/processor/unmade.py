@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from airflow.dag_processing.bundles.base import BaseDagBundle
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 
-from pinwheel.airflow3 import bundles_config
-from pinwheel.airflow3.guarded import Boundary
+from pinwheel.airflow3.bundles import configured
+from pinwheel.airflow3.processor.guarded import Boundary
 from pinwheel.core import text
 from pinwheel.core.errors import HostError
 from pinwheel.services.ingest import faults
@@ -43,7 +43,7 @@ class Unmade:
     ) -> None:
         """Record why each configured bundle is missing among *present*, and take it back for the others."""
         have = {bundle.name for bundle in present}
-        made, reasons = bundles_config.made()
+        made, reasons = configured.made()
         named = (made.keys() | reasons.keys() | self._errors.keys() | replaced.keys()) - {faults.PROCESSOR}
         self._missing = {name for name in named - have if not only or name in only}
         for name in have:
@@ -62,7 +62,7 @@ class Unmade:
         """Add those that can be made by now (a Connection is there, say) to *present*."""
         if not self._missing:
             return
-        made, _ = bundles_config.made()
+        made, _ = configured.made()
         for name in sorted(self._missing & made.keys()):
             manager = DagBundlesManager()
             views = self.views([manager.get_bundle(name)])

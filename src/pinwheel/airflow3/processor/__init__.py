@@ -1,0 +1,1 @@
+"""The Dag processor: Airflow's own loop, with what a parse means replaced."""

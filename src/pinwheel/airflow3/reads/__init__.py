@@ -1,0 +1,1 @@
+"""What there is to see in Airflow's rows. Nothing here locks or writes."""

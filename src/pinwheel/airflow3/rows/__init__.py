@@ -1,0 +1,1 @@
+"""Airflow's rows, written: what a release, a version or a broken file makes of them."""

@@ -1,0 +1,1 @@
+"""Runs: made, cleared and recorded."""
