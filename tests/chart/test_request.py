@@ -11,8 +11,8 @@ import pytest
 
 from chart.conftest import Deployment, helm
 from harness.kube_cluster import Object, Output
-from pinwheel.reconcile.history import History, read_history
 from pinwheel.reconcile.installed import installed_version
+from pinwheel.reconcile.revisions import History, read_history
 
 TARGET = installed_version()
 NEWER = "3.9.0"

@@ -17,11 +17,11 @@ import sqlalchemy as sa
 
 from harness.databases import FERNET_KEY, Database
 from harness.processes import wait_for
-from pinwheel.reconcile import capsules
+from pinwheel.reconcile import capsule_store
 from pinwheel.reconcile.capsule import Capsule
-from pinwheel.reconcile.history import History, read_history
 from pinwheel.reconcile.installed import Deployment, deployment
-from pinwheel.reconcile.reconcile import Request, reconcile
+from pinwheel.reconcile.revisions import History, read_history
+from pinwheel.reconcile.run import Request, reconcile
 from pinwheel.reconcile.signing import Keys
 from pinwheel.reconcile.strategies.capsule import CapsuleStrategy
 from pinwheel.reconcile.strategy import Downgrade
@@ -63,8 +63,8 @@ def store_beside(database: Database, capsule: Capsule) -> bool:
     image, now = newer_image(database), datetime.now(UTC)
     with ThreadPoolExecutor(1) as aside:
         with image.engine.begin() as connection:
-            assert capsules.put(connection, capsule, now=now)
-            second = aside.submit(capsules.store, image, capsule, now=now)
+            assert capsule_store.put(connection, capsule, now=now)
+            second = aside.submit(capsule_store.store, image, capsule, now=now)
             wait([second], timeout=1)
         return second.result()
 
@@ -73,7 +73,7 @@ def require_capsule(database: Database, version: str) -> Capsule:
     """The capsule of this Airflow as another connection sees it; signed, whole, and ready to be used."""
     keys = Keys.of([FERNET_KEY])
     with database.engine().connect() as connection:
-        found = capsules.sound(capsules.stored(connection), keys)
+        found = capsule_store.sound(capsule_store.stored(connection), keys)
     (capsule,) = [known for known in found if known.airflow_version == version]
     with tempfile.TemporaryDirectory() as folder:
         package = capsule.unpack(Path(folder), keys)

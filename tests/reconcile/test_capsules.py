@@ -16,11 +16,11 @@ from harness.databases import Database
 from harness.inprocess import bound_airflow
 from harness.older_image import OLD_HEAD, execute, newer_image, require_capsule
 from pinwheel.core.errors import Refused
-from pinwheel.reconcile import assess, capsules
+from pinwheel.reconcile import assess, capsule_store
 from pinwheel.reconcile.capsule import Capsule
 from pinwheel.reconcile.database import connected
-from pinwheel.reconcile.history import History, Revision
 from pinwheel.reconcile.installed import Deployment, installed_version
+from pinwheel.reconcile.revisions import History, Revision
 from pinwheel.reconcile.strategies.capsule import CapsuleStrategy
 from pinwheel.reconcile.strategy import Downgrade
 from pinwheel.reconcile.tables import tables
@@ -46,7 +46,7 @@ def packed(sqlite: Any) -> Capsule:
 
 def put(database: Database, packed: Capsule) -> None:
     with database.engine().begin() as connection:
-        capsules.put(connection, packed, now=datetime.now(UTC))
+        capsule_store.put(connection, packed, now=datetime.now(UTC))
 
 
 def at_hand(database: Database, image: Deployment | None = None) -> list[dict[str, Any]]:
@@ -124,7 +124,7 @@ def test_a_user_that_may_only_read_gets_a_reason(postgres: Any, packed: Capsule)
     image = attrs.evolve(newer_image(database), engine=sa.create_engine(url, poolclass=sa.NullPool))
 
     def keep() -> bool:
-        return capsules.keep(image, now=datetime.now(UTC), make=lambda: packed)
+        return capsule_store.keep(image, now=datetime.now(UTC), make=lambda: packed)
 
     with pytest.raises(Refused) as caught:
         keep()
@@ -134,9 +134,9 @@ def test_a_user_that_may_only_read_gets_a_reason(postgres: Any, packed: Capsule)
         pytest.raises(Refused, match=r"permission denied for table .* Connect as a user that may"),
         connected(image.engine) as connection,
     ):
-        capsules.drop(connection, [1])
+        capsule_store.drop(connection, [1])
     put(database, packed)
-    assert keep() is False and capsules.store(image, packed, now=datetime.now(UTC)) is False
+    assert keep() is False and capsule_store.store(image, packed, now=datetime.now(UTC)) is False
     execute(database, "DROP TABLE pinwheel_capsule")
     with pytest.raises(Refused, match=r"permission denied for schema public\. Connect as a user"):
         keep()
@@ -155,10 +155,10 @@ def test_a_sqlite_file_that_may_only_be_read_is_said_to_be_one(sqlite: Any, pack
         pytest.raises(Refused, match=r"readonly database\. Connect as a user that may"),
         connected(image.engine) as connection,
     ):
-        capsules.drop(connection, [1])
+        capsule_store.drop(connection, [1])
     execute(database, capsule.delete())
     with pytest.raises(Refused, match=r"readonly database\. Connect as a user that may create"):
-        capsules.keep(image, now=datetime.now(UTC), make=lambda: packed)
+        capsule_store.keep(image, now=datetime.now(UTC), make=lambda: packed)
     database.drop()
 
 
@@ -195,7 +195,7 @@ def test_whatever_stands_in_a_column_the_capsule_is_altered_and_nothing_fails(
         assert at_hand(database, image)[0]["fault"] is None
     execute(database, capsule.update().values(signature="é"))
     # And a new one takes its place.
-    assert capsules.keep(image, now=datetime.now(UTC), make=lambda: packed)
+    assert capsule_store.keep(image, now=datetime.now(UTC), make=lambda: packed)
     require_capsule(database, VERSION)
 
 
@@ -205,7 +205,7 @@ def test_columns_that_no_signature_covers_decide_nothing(database: Database, pac
     execute(database, f"UPDATE pinwheel_capsule SET airflow_version = 'é', revision = '', stored_at = {odd}")
     (found,) = at_hand(database)
     assert (found["fault"], found["airflow"], found["stored_at"]) == (None, VERSION, None)
-    assert capsules.keep(newer_image(database), now=datetime.now(UTC), make=lambda: packed) is False
+    assert capsule_store.keep(newer_image(database), now=datetime.now(UTC), make=lambda: packed) is False
 
 
 # What is said

@@ -16,7 +16,7 @@ from harness.mariadb import MariaServer
 from harness.older_image import execute, go_down
 from harness.other_airflow import OtherAirflow
 from pinwheel.core.errors import HostError
-from pinwheel.reconcile import snapshot
+from pinwheel.reconcile import saved_rows
 from pinwheel.reconcile.installed import installed_version
 
 pytestmark = [pytest.mark.full, pytest.mark.airflow, pytest.mark.slow]
@@ -89,10 +89,10 @@ def value(database: Database) -> str:
         return str(connection.scalar(sa.text("SELECT value FROM asset_state_store")))
 
 
-def restore(database: Database, path: str) -> snapshot.Restored:
+def restore(database: Database, path: str) -> saved_rows.Restored:
     image = older_image.newer_image(database)
     with image.engine.begin() as connection:
-        return snapshot.restore(connection, path, image.keys)
+        return saved_rows.restore(connection, path, image.keys)
 
 
 def test_the_older_image_takes_mariadb_down_and_what_it_dropped_comes_back_after_the_way_up(

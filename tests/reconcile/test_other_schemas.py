@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from harness import older_image
 from harness.databases import Database
 from harness.older_image import execute, go_down
-from pinwheel.reconcile.reconcile import Request, plan
+from pinwheel.reconcile.run import Request, plan
 
 pytestmark = pytest.mark.postgres
 # As the FAB provider names and links them.

@@ -15,7 +15,7 @@ from harness import invariants, older_image
 from harness.databases import Database
 from harness.older_image import OTHER_KEY, block_before, execute, go_down, unblock, wait_until_blocked
 from pinwheel.core.errors import Conflict, HostError, PinwheelError, Refused
-from pinwheel.reconcile import reconcile, tables
+from pinwheel.reconcile import run, tables
 from pinwheel.reconcile.database import our_lock
 
 pytestmark = pytest.mark.postgres
@@ -151,7 +151,7 @@ def test_it_waits_for_writers_when_told_to(newer: Database, older: Any) -> None:
         if line.startswith("Waiting"):
             execute(newer, "UPDATE job SET state = 'success'")
 
-    done = reconcile.reconcile(older, reconcile.Request(allow_downgrade=True, wait_seconds=60), say)
+    done = run.reconcile(older, run.Request(allow_downgrade=True, wait_seconds=60), say)
     assert done["changed"] and told[0].startswith("Waiting for 1 writers to end: TriggererJob host-1")
 
 

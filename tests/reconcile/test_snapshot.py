@@ -16,7 +16,7 @@ from harness import older_image
 from harness.databases import Database
 from harness.older_image import execute, go_down, newer_image
 from pinwheel.core.errors import InvalidInput, Refused
-from pinwheel.reconcile import losses, snapshot
+from pinwheel.reconcile import losses, saved_rows
 from pinwheel.reconcile.strategy import Downgrade
 
 pytestmark = pytest.mark.postgres
@@ -35,15 +35,15 @@ def saved(newer: Database, old_tables: Any, tmp_path: Path) -> Path:
     with newer.engine().connect() as connection:
         undone = [r.id for r in image.history.between(image.history.head, older_image.OLD_HEAD)]
         found = losses.find(connection, image.schema(), old_tables, undone)
-        assert snapshot.write(connection, str(path), WALK, found, image.keys) == 1
+        assert saved_rows.write(connection, str(path), WALK, found, image.keys) == 1
     execute(newer, "DELETE FROM asset_state_store")
     return path
 
 
-def restore(database: Database, path: Path | str, *keys: str) -> snapshot.Restored:
+def restore(database: Database, path: Path | str, *keys: str) -> saved_rows.Restored:
     image = newer_image(database, *keys)
     with image.engine.begin() as connection:
-        return snapshot.restore(connection, str(path), image.keys)
+        return saved_rows.restore(connection, str(path), image.keys)
 
 
 def value(database: Database) -> str | None:
@@ -110,7 +110,7 @@ def test_a_snapshot_in_an_object_store_brings_back_what_was_dropped(
     assert restore(upgraded, path).back == {"asset_state_store": 1}
     assert value(upgraded) == "what it was"
     with pytest.raises(Refused, match="exists"):
-        snapshot.require_new(path)
+        saved_rows.require_new(path)
     upgraded.drop()
 
 

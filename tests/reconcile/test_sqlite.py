@@ -14,7 +14,7 @@ from harness.databases import Database, migrate
 from harness.older_image import execute, go_down
 from harness.other_airflow import BETA, OtherAirflow
 from pinwheel.core.errors import HostError, Refused
-from pinwheel.reconcile import snapshot
+from pinwheel.reconcile import saved_rows
 
 MIDDLE = "3.3.2"
 KILLER = """
@@ -104,7 +104,7 @@ def test_sqlite_goes_down_and_up_and_what_was_dropped_comes_back(
     migrate(newer.url)
     image = older_image.newer_image(newer)
     with image.engine.begin() as connection:
-        assert snapshot.restore(connection, saved, image.keys).back == {"asset_state_store": 1}
+        assert saved_rows.restore(connection, saved, image.keys).back == {"asset_state_store": 1}
     assert contents(newer) == before
 
 

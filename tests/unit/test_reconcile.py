@@ -13,7 +13,7 @@ import pytest
 from pinwheel.core.errors import HostError, InvalidInput, NotFound, Refused
 from pinwheel.reconcile import contents, losses
 from pinwheel.reconcile.capsule import Capsule, make
-from pinwheel.reconcile.history import History, Revision, read_history, release_of
+from pinwheel.reconcile.revisions import History, Revision, read_history, release_of
 from pinwheel.reconcile.signing import Keys
 from pinwheel.reconcile.strategies.command import CommandStrategy
 from pinwheel.reconcile.strategy import Downgrade

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
-from pinwheel.reconcile import capsules
+from pinwheel.reconcile import capsule_store
 from pinwheel.reconcile.installed import Deployment, deployment
 
 log = structlog.get_logger(__name__)
@@ -46,11 +46,11 @@ def store_at_start() -> None:
     _store(deployment, None)
 
 
-def _store(located: Callable[[], Deployment], begin: capsules.Begin | None) -> None:
+def _store(located: Callable[[], Deployment], begin: capsule_store.Begin | None) -> None:
     try:
-        new = capsules.keep(here := located(), now=datetime.now(UTC), begin=begin)
+        new = capsule_store.keep(here := located(), now=datetime.now(UTC), begin=begin)
     except Exception as error:
         # A capsule is for another day, the migration, or the Dag processor, for this one.
-        log.warning(capsules.not_stored(error))
+        log.warning(capsule_store.not_stored(error))
     else:
-        log.info(capsules.is_stored(here, new=new))
+        log.info(capsule_store.is_stored(here, new=new))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pinwheel.reconcile.installed import Deployment
-    from pinwheel.reconcile.reconcile import Request
+    from pinwheel.reconcile.run import Request
 
 STRATEGIES = ("auto", "capsule", "exec", "command")
 SOURCES = ("alembic-table", "running-pod-image", "running-pod-exec")
@@ -129,7 +129,7 @@ def _deployment(*, quiet: bool) -> Deployment:
 
 
 def _request(args: argparse.Namespace) -> Request:
-    from pinwheel.reconcile.reconcile import Request
+    from pinwheel.reconcile.run import Request
 
     return Request(
         to=args.to,
@@ -156,7 +156,7 @@ def _say(line: str) -> None:
 def _status(context: Context, deployment: Deployment) -> int:
     from pinwheel.reconcile import assess
     from pinwheel.reconcile.database import connected
-    from pinwheel.reconcile.reconcile import locate, plan
+    from pinwheel.reconcile.run import locate, plan
 
     request = _request(context.args)
     position = locate(deployment, request)
@@ -188,7 +188,7 @@ def _status(context: Context, deployment: Deployment) -> int:
 
 
 def _reconcile(context: Context, deployment: Deployment) -> int:
-    from pinwheel.reconcile import reconcile
+    from pinwheel.reconcile import run as reconcile
 
     request = _request(context.args)
     if context.args.plan:
@@ -296,7 +296,7 @@ def _capsule_list(context: Context, deployment: Deployment) -> None:
 
 
 def _capsule_store(context: Context, deployment: Deployment) -> None:
-    from pinwheel.reconcile import capsules
+    from pinwheel.reconcile import capsule_store
     from pinwheel.reconcile.database import connected, current_revision, no_schema
 
     capsule = deployment.capsule()
@@ -304,7 +304,7 @@ def _capsule_store(context: Context, deployment: Deployment) -> None:
         if current_revision(connection) is None:
             raise no_schema()
         connection.rollback()
-        new = capsules.store(deployment, capsule, now=datetime.now(UTC))
+        new = capsule_store.store(deployment, capsule, now=datetime.now(UTC))
     done = {
         "airflow": capsule.airflow_version,
         "revision": capsule.revision,
@@ -346,22 +346,22 @@ def _capsule_verify(context: Context, deployment: Deployment) -> int:
 
 
 def _capsule_prune(context: Context, deployment: Deployment) -> None:
-    from pinwheel.reconcile import capsules
+    from pinwheel.reconcile import capsule_store
     from pinwheel.reconcile.database import connected, current_revision, no_schema
 
     with connected(deployment.engine) as connection:
         revision = current_revision(connection)
         if revision is None:
             raise no_schema()
-        stored = capsules.stored(connection)
-        sound = capsules.sound(stored, deployment.keys)
-        kept = capsules.best(sound, revision)
+        stored = capsule_store.stored(connection)
+        sound = capsule_store.sound(stored, deployment.keys)
+        kept = capsule_store.best(sound, revision)
         # Those of older versions still tell what their schema is.
         useful = {kept.id if kept else None, *(c.id for c in sound if revision not in c.history)}
         gone = [c for c in stored if c.id not in useful]
         connection.rollback()
         with connection.begin():
-            capsules.drop(connection, [c.id for c in gone if c.id is not None])
+            capsule_store.drop(connection, [c.id for c in gone if c.id is not None])
     done = {"deleted": [c.id for c in gone], "kept": [c.id for c in stored if c.id in useful]}
     context.emit(
         done,
@@ -425,13 +425,13 @@ def _range(versions: list[str]) -> str:
 
 
 def _restore(context: Context, deployment: Deployment) -> None:
-    from pinwheel.reconcile import snapshot
+    from pinwheel.reconcile import saved_rows
     from pinwheel.reconcile.database import connected, our_lock, require_owner
 
     with our_lock(deployment.engine), connected(deployment.engine) as connection:
         require_owner(connection)
         with connection.begin():
-            restored = snapshot.restore(connection, context.args.path, deployment.keys)
+            restored = saved_rows.restore(connection, context.args.path, deployment.keys)
     done = {"restored": restored.back, "left": restored.left}
 
     def render(console: Console) -> None:

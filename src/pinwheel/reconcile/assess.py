@@ -11,11 +11,11 @@ from attrs import field, frozen
 from sqlalchemy.engine import Connection
 
 from pinwheel.core.errors import InvalidInput, Refused
-from pinwheel.reconcile import capsules, contents, journal, losses, writers
+from pinwheel.reconcile import capsule_store, contents, journal, losses, writers
 from pinwheel.reconcile.capsule import Capsule, Schema
 from pinwheel.reconcile.database import current_revision, knows_revision, other_schemas
-from pinwheel.reconcile.history import History, release_of
 from pinwheel.reconcile.installed import Deployment, fab_scripts
+from pinwheel.reconcile.revisions import History, release_of
 from pinwheel.reconcile.strategy import Downgrade
 
 UNKNOWN = "unknown"
@@ -131,13 +131,13 @@ def locate(
 
     if current is None:
         return position(Direction.EMPTY, "none")
-    sound = capsules.sound(capsules.stored(connection), deployment.keys)
+    sound = capsule_store.sound(capsule_store.stored(connection), deployment.keys)
     if current in own:
         version = deployment.version if current == own.head else _name(current, own, sound)
         steps = own.index(target) - own.index(current)
         direction = Direction.SAME if not steps else Direction.FORWARD if steps > 0 else Direction.BACKWARD
         return position(direction, told_version or version)
-    capsule = capsules.best(sound, current)
+    capsule = capsule_store.best(sound, current)
     if capsule:
         history = capsule.history
         version = _name(current, history, sound)
@@ -154,7 +154,7 @@ def _name(revision: str, history: History, sound: Sequence[Capsule]) -> str:
 
 
 def _unknown_revision(connection: Connection, deployment: Deployment, current: str) -> Refused:
-    stored = capsules.stored(connection)
+    stored = capsule_store.stored(connection)
     faults = [f"capsule {c.id}: {fault}" for c in stored if (fault := c.check(deployment.keys))]
     if faults:
         why = "; ".join(faults)
@@ -178,7 +178,7 @@ def target_schema(connection: Connection, deployment: Deployment, position: Posi
     """
     if position.target_revision == deployment.history.head:
         return deployment.schema()
-    for capsule in capsules.sound(capsules.stored(connection), deployment.keys):
+    for capsule in capsule_store.sound(capsule_store.stored(connection), deployment.keys):
         if capsule.revision == position.target_revision:
             return capsule.schema
     raise Refused(
@@ -243,10 +243,10 @@ def _notes(connection: Connection, deployment: Deployment, position: Position) -
 
 def capsules_at_hand(connection: Connection, deployment: Deployment) -> list[dict[str, Any]]:
     """All stored capsules: whether each can be used, for which walks, and by the next downgrade."""
-    stored = capsules.stored(connection)
-    sound = capsules.sound(stored, deployment.keys)
+    stored = capsule_store.stored(connection)
+    sound = capsule_store.sound(stored, deployment.keys)
     current = current_revision(connection)
-    chosen = capsules.best(sound, current) if current else None
+    chosen = capsule_store.best(sound, current) if current else None
     found = []
     for capsule in stored:
         fault = capsule.check(deployment.keys)

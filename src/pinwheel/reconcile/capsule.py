@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from attrs import field, frozen
 
 from pinwheel.core.errors import Refused
-from pinwheel.reconcile.history import History
+from pinwheel.reconcile.revisions import History
 from pinwheel.reconcile.signing import Keys
 
 FORMAT = 1

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from attrs import frozen
 from sqlalchemy.engine import Connection
 
-from pinwheel.reconcile.history import release_of
+from pinwheel.reconcile.revisions import release_of
 
 _NEW_FORM_SINCE = (3, 2, 0)
 _OLD_TYPE, _OLD_VALUE = "__type", "__var"

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from pinwheel.core.errors import HostError
 from pinwheel.reconcile.capsule import Capsule, Schema, make
-from pinwheel.reconcile.history import History, read_history
+from pinwheel.reconcile.revisions import History, read_history
 from pinwheel.reconcile.signing import Keys
 
 _SERIALIZED_DAGS = """

@@ -16,11 +16,11 @@ from typing import IO, Any
 import sqlalchemy as sa
 
 from pinwheel.core.errors import HostError, Refused
-from pinwheel.reconcile import capsules
+from pinwheel.reconcile import capsule_store
 from pinwheel.reconcile.capsule import Capsule
 from pinwheel.reconcile.database import connected
-from pinwheel.reconcile.history import release_of
 from pinwheel.reconcile.installed import Deployment
+from pinwheel.reconcile.revisions import release_of
 from pinwheel.reconcile.strategy import Downgrade, Say
 from pinwheel.reconcile.walk import TAKES_ALL_BACK
 
@@ -104,9 +104,9 @@ class CapsuleStrategy:
         if walk.from_revision in own and walk.to_revision in own:
             return None
         with connected(self._deployment.engine) as connection:
-            stored = capsules.stored(connection)
+            stored = capsule_store.stored(connection)
         faults = {c.id: fault for c in stored if (fault := c.check(self._deployment.keys))}
-        chosen = capsules.best(
+        chosen = capsule_store.best(
             [c for c in stored if c.id not in faults], walk.from_revision, walk.to_revision
         )
         if chosen and _major(chosen.sqlalchemy) not in (None, _major(sa.__version__)):

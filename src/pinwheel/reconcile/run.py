@@ -16,7 +16,7 @@ from typing import Any, cast
 from attrs import field, frozen
 
 from pinwheel.core.errors import HostError, InvalidInput, PinwheelError, Refused
-from pinwheel.reconcile import assess, capsules, contents, journal, losses, snapshot, writers
+from pinwheel.reconcile import assess, capsule_store, contents, journal, losses, saved_rows, writers
 from pinwheel.reconcile.assess import Direction, Effects, Position
 from pinwheel.reconcile.capsule import Capsule
 from pinwheel.reconcile.database import connected, current_revision, our_lock, require_owner
@@ -38,7 +38,7 @@ class Request:
     strategy: str = AUTO
     version_source: str = ALEMBIC_TABLE
     accept_loss: frozenset[str] = frozenset()
-    snapshot: str | None = None
+    saved_rows: str | None = None
     full: bool = False
     wait_seconds: float = 0.0
     options: argparse.Namespace = field(factory=argparse.Namespace)
@@ -135,10 +135,10 @@ def reconcile(
 def store_capsule(deployment: Deployment, now: datetime, make: Callable[[], Capsule] | None = None) -> str:
     """Store a capsule of the installed Airflow when the schema is its own. A sentence; never fails."""
     try:
-        new = capsules.keep(deployment, now=now, make=make)
+        new = capsule_store.keep(deployment, now=now, make=make)
     except Exception as error:
-        return capsules.not_stored(error)
-    return capsules.is_stored(deployment, new=new)
+        return capsule_store.not_stored(error)
+    return capsule_store.is_stored(deployment, new=new)
 
 
 def choose(deployment: Deployment, request: Request, position: Position) -> tuple[Strategy, list[str]]:
@@ -267,14 +267,14 @@ def _begin(
         deployment.keys.require()
         # What the killed walk saved there is all still in the database.
         if not (begun and begun.snapshot == path and begun.from_revision == position.current_revision):
-            snapshot.require_new(path)
+            saved_rows.require_new(path)
     entry = journal.begin(deployment.engine, position.walk, strategy=strategy, snapshot=path, now=clock())
     if path:
         if request.full:
             say(f"Writing a full dump to {path}.dump")
-            snapshot.dump(deployment.url, f"{path}.dump")
+            saved_rows.dump(deployment.url, f"{path}.dump")
         with connected(deployment.engine) as connection:
-            number = snapshot.write(connection, path, position.walk, effects.losses, deployment.keys)
+            number = saved_rows.write(connection, path, position.walk, effects.losses, deployment.keys)
         say(f"Saved {number} rows to {path}")
         journal.running(deployment.engine, entry)
     return entry, path
