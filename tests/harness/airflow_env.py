@@ -34,7 +34,7 @@ from harness.processes import (
     tail,
     wait_for,
 )
-from pinwheel.cli.remote import RemoteBackend
+from pinwheel.cli.backend.remote import RemoteBackend
 
 BIN = Path(sys.executable).parent
 AIRFLOW_VERSION = importlib.metadata.version("apache-airflow-core")

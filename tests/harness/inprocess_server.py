@@ -19,7 +19,7 @@ from harness.airflow_env import USERS
 from harness.databases import Database, Queries
 from pinwheel.api.access import Permission
 from pinwheel.api.app import create_app
-from pinwheel.cli.remote import RemoteBackend
+from pinwheel.cli.backend.remote import RemoteBackend
 
 URL = "http://airflow.test"
 

@@ -18,8 +18,8 @@ from harness.airflow_env import AirflowEnv
 from harness.inprocess import bound_airflow
 from harness.inprocess_server import InProcessServer
 from harness.seed import Seeder
+from pinwheel.cli.backend.remote import RemoteBackend
 from pinwheel.cli.main import main
-from pinwheel.cli.remote import RemoteBackend
 from pinwheel.core.errors import Conflict, HostError, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.core.selector import Selector
 
@@ -570,7 +570,7 @@ def plain(value: Any) -> Any:
 
 
 def test_the_remote_backend_gives_what_the_local_one_gives(api: Deployment) -> None:
-    from pinwheel.cli.backend import LocalBackend
+    from pinwheel.cli.backend.local import LocalBackend
 
     local = LocalBackend(api.seeder.host, actor="admin")
     remote = api.env.remote()

@@ -23,8 +23,8 @@ from harness.loop import processor_loop
 from harness.seed import Seeder
 from pinwheel.api.redaction import REDACTED_BUNDLE
 from pinwheel.cli import context, main
-from pinwheel.cli.backend import LocalBackend
-from pinwheel.cli.remote import RemoteBackend
+from pinwheel.cli.backend.local import LocalBackend
+from pinwheel.cli.backend.remote import RemoteBackend
 from pinwheel.services.ingest import faults
 from pinwheel.services.show import bundles
 from pinwheel.services.show.plain import plain

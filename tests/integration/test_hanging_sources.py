@@ -21,7 +21,7 @@ from integration.silent_server import SilentServer, silent_server
 from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.processor import head
 from pinwheel.cli import context, main
-from pinwheel.cli.backend import LocalBackend
+from pinwheel.cli.backend.local import LocalBackend
 
 pytestmark = pytest.mark.postgres
 

@@ -19,8 +19,8 @@ from harness.inprocess import bound_airflow
 from harness.inprocess_api import Api
 from harness.seed import Seeder
 from pinwheel.cli import context, main
-from pinwheel.cli.backend import LocalBackend
-from pinwheel.cli.remote import RemoteBackend
+from pinwheel.cli.backend.local import LocalBackend
+from pinwheel.cli.backend.remote import RemoteBackend
 from pinwheel.core.text import visible
 from pinwheel.services import change
 from pinwheel.services.ingest import faults

@@ -17,7 +17,7 @@ from harness.prebuilt import Prebuilt, Text
 from integration.test_parsed_again import Clock
 from integration.test_pruning import changed, clean
 from pinwheel.cli import context, main
-from pinwheel.cli.backend import LocalBackend
+from pinwheel.cli.backend.local import LocalBackend
 from pinwheel.core.errors import Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.services.release import keeping

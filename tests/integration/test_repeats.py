@@ -18,8 +18,8 @@ from harness.inprocess_api import API, Api
 from harness.operations import World
 from harness.prebuilt import finish_run, start_run
 from pinwheel.cli import context, main
-from pinwheel.cli.backend import LocalBackend
-from pinwheel.cli.remote import RemoteBackend
+from pinwheel.cli.backend.local import LocalBackend
+from pinwheel.cli.backend.remote import RemoteBackend
 from pinwheel.core.errors import Conflict, InvalidInput
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.selector import Selector

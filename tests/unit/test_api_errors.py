@@ -17,8 +17,8 @@ from pinwheel.api import errors as api_errors
 from pinwheel.api.access import Permission
 from pinwheel.api.limits import MAX_BODY_BYTES
 from pinwheel.api.routes import dags
-from pinwheel.cli import remote
-from pinwheel.cli.remote import RemoteBackend
+from pinwheel.cli.backend import remote
+from pinwheel.cli.backend.remote import RemoteBackend
 from pinwheel.core import errors
 from pinwheel.core.errors import HostError, InvalidInput, NotFound, PinwheelError, Refused, unknown_dag
 from pinwheel.core.selector import Selector

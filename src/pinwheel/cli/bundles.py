@@ -23,7 +23,7 @@ from pinwheel.cli.output import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pinwheel.cli.backend import View
+    from pinwheel.cli.backend.protocol import View
 
 COLUMNS = (
     Column("Bundle"),

@@ -16,7 +16,7 @@ from pinwheel.core.text import visible
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pinwheel.cli.backend import Backend
+    from pinwheel.cli.backend.protocol import Backend
 
 
 class Context:
@@ -60,10 +60,10 @@ class Context:
 
 def make_backend(args: argparse.Namespace) -> Backend:
     if args.url:
-        from pinwheel.cli.remote import RemoteBackend
+        from pinwheel.cli.backend.remote import RemoteBackend
 
         return RemoteBackend(args.url, args.token or os.environ.get("PINWHEEL_TOKEN") or None)
-    from pinwheel.cli.backend import LocalBackend
+    from pinwheel.cli.backend.local import LocalBackend
     from pinwheel.wiring import make_host
 
     return LocalBackend(make_host(quiet=not args.debug), actor=actor())

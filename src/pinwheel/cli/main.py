@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, NoReturn, TextIO
 
 from pinwheel import __version__
@@ -42,12 +41,10 @@ VERBS = {
     "events": ("events", "who changed what, when and why"),
     "dag-processor": ("dag_processor", "run the Dag processor, in place of airflow dag-processor"),
     "prune": ("prune", "remove what nobody needs any more, as the Dag processor does once a day"),
-    "db": ("db", "bring Airflow's database schema to the deployed version, up or down"),
+    "db": ("db.command", "bring Airflow's database schema to the deployed version, up or down"),
     "standalone": ("standalone", "run a whole local Airflow with Pinwheel"),
     "uninstall": ("uninstall", "drop Pinwheel's tables; Airflow goes on without it"),
 }
-# Written elsewhere; listed once they are there.
-OPTIONAL = frozenset({"standalone"})
 
 
 class UsageError(InvalidInput):
@@ -89,8 +86,6 @@ def make_parser(verb: str | None = None) -> Parser:
     parser.add_argument("--version", action="version", version=f"pinwheel {__version__}")
     commands = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True, parser_class=Parser)
     for name, (module, summary) in VERBS.items():
-        if name in OPTIONAL and find_spec(f"pinwheel.cli.{module}") is None:
-            continue
         command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if verb in (None, name):
             import_module(f"pinwheel.cli.{module}").add_arguments(command)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from pinwheel.cli.remote import RemoteBackend
+from pinwheel.cli.backend.remote import RemoteBackend
 from pinwheel.core.errors import HostError
 from pinwheel.core.selector import Selector
 from pinwheel.standalone import Deployment, Login

@@ -203,6 +203,26 @@ def drop(connection: Connection, ids: Sequence[int]) -> None:
     connection.execute(_table.delete().where(_table.c.id.in_(ids)))
 
 
+def prune(connection: Connection, revision: str, keys: Keys) -> tuple[list[Capsule], list[Capsule]]:
+    """Delete, in a transaction of its own, those that no downgrade from *revision* can use.
+
+    Deleted and kept ones. The best one for the way down stays, and those of older versions, which still tell
+    what their schema is.
+    """
+    everything = stored(connection)
+    usable = sound(everything, keys)
+    way_down = best(usable, revision)
+    useful = {
+        way_down.id if way_down else None,
+        *(capsule.id for capsule in usable if revision not in capsule.history),
+    }
+    gone = [capsule for capsule in everything if capsule.id not in useful]
+    connection.rollback()
+    with connection.begin():
+        drop(connection, [capsule.id for capsule in gone if capsule.id is not None])
+    return gone, [capsule for capsule in everything if capsule.id in useful]
+
+
 def sound(found: Sequence[Capsule], keys: Keys) -> list[Capsule]:
     """Those that one of the keys signed."""
     return [capsule for capsule in found if capsule.check(keys) is None]

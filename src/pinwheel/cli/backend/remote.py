@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from pinwheel import __version__
-from pinwheel.cli.backend import View
+from pinwheel.cli.backend.protocol import View
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import (
     Conflict,
@@ -43,7 +43,7 @@ _ERRORS: dict[str, type[PinwheelError]] = {
 
 
 class RemoteBackend:
-    """Implements :class:`pinwheel.cli.backend.Backend` on ``<url>/pinwheel/api/v1``.
+    """Implements :class:`pinwheel.cli.backend.protocol.Backend` on ``<url>/pinwheel/api/v1``.
 
     ``url`` is that of Airflow's API server, with the path under which a proxy may have put it. ``token`` is
     one of Airflow's ``POST /auth/token``; it is sent to that server only and appears in no message.
