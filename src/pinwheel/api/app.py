@@ -8,10 +8,11 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from pinwheel import __version__
-from pinwheel.api import errors, schemas, static
+from pinwheel.api import errors, static
 from pinwheel.api.access import current_access
 from pinwheel.api.limits import LimitBody
 from pinwheel.api.routes import bundles, changes, dags, events, fleet, history, line, live, runs
+from pinwheel.api.schemas.problems import Problem
 from pinwheel.services.ports import Host
 
 PREFIX = "/api/v1"
@@ -59,7 +60,7 @@ class _Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Adds the schemas of error answers, which FastAPI would file under another media type."""
         document = super().openapi()
-        problem = schemas.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         found = document["components"]["schemas"]
         found |= {**problem.pop("$defs"), "Problem": problem}
         return document

@@ -22,7 +22,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
 
-from pinwheel.api.schemas import Facts
+from pinwheel.api.schemas.problems import Facts
 from pinwheel.core.errors import (
     Conflict,
     HostError,

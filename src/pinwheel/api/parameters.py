@@ -8,7 +8,7 @@ from fastapi import Depends, Header, Path, Query
 from pydantic import StringConstraints
 
 from pinwheel.api.access import Access, unreadable
-from pinwheel.api.schemas import MAX_NUMBER
+from pinwheel.api.schemas.parts import MAX_NUMBER
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.request import LONGEST_ID
 from pinwheel.services.once import Sees

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
-from pinwheel.api import bundle_schemas as schemas
 from pinwheel.api.access import Access, AccessDep, HostDep
 from pinwheel.api.parameters import NO_CONTROLS, Words
 from pinwheel.api.redaction import readable_standings
+from pinwheel.api.schemas.bundles import Bundle, Bundles
 from pinwheel.services.ports import Host
 from pinwheel.services.show import bundles
 from pinwheel.services.show.plain import plain
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/bundles", tags=["Bundles"])
 BundlePath = Annotated[str, Path(alias="bundle_name", min_length=1, max_length=250, pattern=NO_CONTROLS)]
 
 
-@router.get("", operation_id="list_bundles", response_model=schemas.Bundles, summary="Bundles")
+@router.get("", operation_id="list_bundles", response_model=Bundles, summary="Bundles")
 def list_bundles(
     access: AccessDep,
     host: HostDep,
@@ -29,7 +29,7 @@ def list_bundles(
     return plain(readable_standings(access, host, names=name))
 
 
-@router.get("/{bundle_name}", operation_id="get_bundle", response_model=schemas.Bundle, summary="One bundle")
+@router.get("/{bundle_name}", operation_id="get_bundle", response_model=Bundle, summary="One bundle")
 def get_bundle(access: AccessDep, host: HostDep, bundle_name: BundlePath) -> dict[str, Any]:
     """As in the list."""
     (standing,) = readable_standings(access, host, names=[bundle_name]).bundles

@@ -7,11 +7,21 @@ from typing import Annotated, Any
 import attrs
 from fastapi import APIRouter, Body, Depends
 
-from pinwheel.api import schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission, require, require_all
 from pinwheel.api.bodies import JsonRoute
 from pinwheel.api.parameters import DagIdPath, IdempotencyKey, IfMatch, PlanQuery, expected, repeatable
 from pinwheel.api.routes.dags import readable_selection
+from pinwheel.api.schemas.changes import (
+    BatchBody,
+    ChangeBody,
+    Changes,
+    OneOutcome,
+    PinBody,
+    PromoteBody,
+    RejectBody,
+    RollbackBody,
+    UnpinBody,
+)
 from pinwheel.core import command_line
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.release.decide import Verb
@@ -33,7 +43,7 @@ class _Request:
     if_match: IfMatch = None
     key: IdempotencyKey = None
 
-    def carry_out(self, verb: Verb, body: schemas.ChangeBody) -> dict[str, Any]:
+    def carry_out(self, verb: Verb, body: ChangeBody) -> dict[str, Any]:
         given = body.model_dump(exclude={"plan", "expected_release", "lift"})
         require(self.access, self.dag_id, Permission.EDIT)
         if given.get("rerun_failed"):
@@ -69,51 +79,43 @@ RequestDep = Annotated[_Request, Depends(_request)]
 
 
 @router.post(
-    "/dags/{dag_id}/promote", operation_id="promote_dag", response_model=schemas.OneOutcome, summary="Promote"
+    "/dags/{dag_id}/promote", operation_id="promote_dag", response_model=OneOutcome, summary="Promote"
 )
-def promote_dag(
-    request: RequestDep, body: Annotated[schemas.PromoteBody | None, Body()] = None
-) -> dict[str, Any]:
+def promote_dag(request: RequestDep, body: Annotated[PromoteBody | None, Body()] = None) -> dict[str, Any]:
     """Release a newer build: the given one, else the newest. A rejected one needs a reason."""
-    return request.carry_out(Verb.PROMOTE, body or schemas.PromoteBody())
+    return request.carry_out(Verb.PROMOTE, body or PromoteBody())
 
 
 @router.post(
     "/dags/{dag_id}/rollback",
     operation_id="rollback_dag",
-    response_model=schemas.OneOutcome,
+    response_model=OneOutcome,
     summary="Roll back",
 )
-def rollback_dag(
-    request: RequestDep, body: Annotated[schemas.RollbackBody | None, Body()] = None
-) -> dict[str, Any]:
+def rollback_dag(request: RequestDep, body: Annotated[RollbackBody | None, Body()] = None) -> dict[str, Any]:
     """Release the build of an earlier release again, as a new release, and pin the Dag on it.
 
     What is rolled back is rejected, unless it is not to blame.
     """
-    return request.carry_out(Verb.ROLLBACK, body or schemas.RollbackBody())
+    return request.carry_out(Verb.ROLLBACK, body or RollbackBody())
 
 
-@router.post("/dags/{dag_id}/pin", operation_id="pin_dag", response_model=schemas.OneOutcome, summary="Pin")
-def pin_dag(request: RequestDep, body: Annotated[schemas.PinBody | None, Body()] = None) -> dict[str, Any]:
+@router.post("/dags/{dag_id}/pin", operation_id="pin_dag", response_model=OneOutcome, summary="Pin")
+def pin_dag(request: RequestDep, body: Annotated[PinBody | None, Body()] = None) -> dict[str, Any]:
     """Hold the Dag on a build until it is unpinned. A rejected one needs a reason."""
-    return request.carry_out(Verb.PIN, body or schemas.PinBody())
+    return request.carry_out(Verb.PIN, body or PinBody())
 
 
-@router.post(
-    "/dags/{dag_id}/unpin", operation_id="unpin_dag", response_model=schemas.OneOutcome, summary="Unpin"
-)
-def unpin_dag(
-    request: RequestDep, body: Annotated[schemas.UnpinBody | None, Body()] = None
-) -> dict[str, Any]:
+@router.post("/dags/{dag_id}/unpin", operation_id="unpin_dag", response_model=OneOutcome, summary="Unpin")
+def unpin_dag(request: RequestDep, body: Annotated[UnpinBody | None, Body()] = None) -> dict[str, Any]:
     """Return the Dag to its policy; a newer build that waits is released at once, unless it is rejected."""
-    return request.carry_out(Verb.UNPIN, body or schemas.UnpinBody())
+    return request.carry_out(Verb.UNPIN, body or UnpinBody())
 
 
 @router.post(
-    "/dags/{dag_id}/reject", operation_id="reject_build", response_model=schemas.OneOutcome, summary="Reject"
+    "/dags/{dag_id}/reject", operation_id="reject_build", response_model=OneOutcome, summary="Reject"
 )
-def reject_build(request: RequestDep, body: schemas.RejectBody) -> dict[str, Any]:
+def reject_build(request: RequestDep, body: RejectBody) -> dict[str, Any]:
     """Never release a build by itself again, in no later commit either; or take that back.
 
     A person may still release it, with a reason, which lifts the rejection.
@@ -122,13 +124,11 @@ def reject_build(request: RequestDep, body: schemas.RejectBody) -> dict[str, Any
     return request.carry_out(verb, body)
 
 
-@router.post(
-    "/changes", operation_id="change_dags", response_model=schemas.Changes, summary="Change many Dags"
-)
+@router.post("/changes", operation_id="change_dags", response_model=Changes, summary="Change many Dags")
 def change_dags(
     access: AccessDep,
     host: HostDep,
-    body: schemas.BatchBody,
+    body: BatchBody,
     plan: PlanQuery = False,
     if_match: IfMatch = None,
     key: IdempotencyKey = None,

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from attrs import evolve
 from fastapi import APIRouter, Query, Response
 
-from pinwheel.api import compare_schemas, schemas
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require, unreadable
 from pinwheel.api.parameters import (
     DEFAULT_LIMIT,
@@ -20,6 +19,8 @@ from pinwheel.api.parameters import (
 )
 from pinwheel.api.redaction import readable_broken, readable_builds
 from pinwheel.api.routes.bundles import troubled
+from pinwheel.api.schemas.compare import Diff
+from pinwheel.api.schemas.dags import BuildPage, DagPage, DagStatus, ReleasePage
 from pinwheel.core.errors import unknown_dag
 from pinwheel.core.selector import Selector
 from pinwheel.services.release import selecting
@@ -30,7 +31,7 @@ from pinwheel.services.show.plain import plain, plain_all
 router = APIRouter(prefix="/dags", tags=["Dags"])
 
 
-@router.get("", operation_id="list_dags", response_model=schemas.DagPage, summary="Status of Dags")
+@router.get("", operation_id="list_dags", response_model=DagPage, summary="Status of Dags")
 def list_dags(
     access: AccessDep,
     host: HostDep,
@@ -62,9 +63,7 @@ def list_dags(
     return {"dags": plain_all(readable), "total_entries": total, "bundles": troubled(access, host, of=bundle)}
 
 
-@router.get(
-    "/{dag_id}", operation_id="get_dag", response_model=schemas.DagStatus, summary="Status of one Dag"
-)
+@router.get("/{dag_id}", operation_id="get_dag", response_model=DagStatus, summary="Status of one Dag")
 def get_dag(access: AccessDep, host: HostDep, dag_id: DagIdPath, response: Response) -> dict[str, Any]:
     """The header ``ETag`` is the active release; send it back as ``If-Match`` with a change."""
     require(access, dag_id)
@@ -74,9 +73,7 @@ def get_dag(access: AccessDep, host: HostDep, dag_id: DagIdPath, response: Respo
     return plain(view)
 
 
-@router.get(
-    "/{dag_id}/builds", operation_id="list_builds", response_model=schemas.BuildPage, summary="Builds"
-)
+@router.get("/{dag_id}/builds", operation_id="list_builds", response_model=BuildPage, summary="Builds")
 def list_builds(
     access: AccessDep,
     host: HostDep,
@@ -92,7 +89,7 @@ def list_builds(
 
 
 @router.get(
-    "/{dag_id}/releases", operation_id="list_releases", response_model=schemas.ReleasePage, summary="Releases"
+    "/{dag_id}/releases", operation_id="list_releases", response_model=ReleasePage, summary="Releases"
 )
 def list_releases(
     access: AccessDep,
@@ -113,7 +110,7 @@ def list_releases(
 @router.get(
     "/{dag_id}/diff",
     operation_id="diff_builds",
-    response_model=compare_schemas.Diff,
+    response_model=Diff,
     summary="Compare two builds",
 )
 def diff_builds(

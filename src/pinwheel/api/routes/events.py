@@ -8,11 +8,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from pinwheel import __version__
-from pinwheel.api import event_schemas, schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission, require
 from pinwheel.api.parameters import DEFAULT_LIMIT, LimitQuery, TextQuery, Words
 from pinwheel.api.redaction import readable_events
 from pinwheel.api.routes.dags import readable_selection
+from pinwheel.api.schemas.events import EventPage
+from pinwheel.api.schemas.live import Health
+from pinwheel.api.schemas.parts import Instant
 from pinwheel.core.errors import Refused
 from pinwheel.core.selector import Selector
 from pinwheel.services.show.events import events
@@ -25,7 +27,7 @@ router = APIRouter()
 @router.get(
     "/events",
     operation_id="list_events",
-    response_model=event_schemas.EventPage,
+    response_model=EventPage,
     response_model_exclude_unset=True,
     summary="Events",
     tags=["Events"],
@@ -42,8 +44,8 @@ def list_events(
     before_id: Annotated[
         int | None, Query(ge=1, le=2**53, description="Only events older than this one.")
     ] = None,
-    since: Annotated[schemas.Instant | None, Query(description="Only what happened at or after it.")] = None,
-    until: Annotated[schemas.Instant | None, Query(description="Only what happened before it.")] = None,
+    since: Annotated[Instant | None, Query(description="Only what happened at or after it.")] = None,
+    until: Annotated[Instant | None, Query(description="Only what happened before it.")] = None,
     limit: LimitQuery = DEFAULT_LIMIT,
 ) -> dict[str, Any]:
     """Newest first, of Dags that you may read. To go on, ask with ``before_id`` set to ``next_before_id``."""
@@ -79,9 +81,7 @@ def list_events(
     }
 
 
-@router.get(
-    "/health", operation_id="get_health", response_model=schemas.Health, summary="Health", tags=["Service"]
-)
+@router.get("/health", operation_id="get_health", response_model=Health, summary="Health", tags=["Service"])
 def get_health(access: AccessDep, host: HostDep) -> dict[str, Any]:
     """Whether Pinwheel's tables are there. Says nothing of any Dag."""
     missing = missing_tables(host)

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 from attrs import evolve
 from fastapi import APIRouter, Query
 
-from pinwheel.api import fleet_schemas as schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission
 from pinwheel.api.parameters import OffsetQuery, TextQuery, Words
 from pinwheel.api.redaction import readable_broken
 from pinwheel.api.routes.bundles import troubled
+from pinwheel.api.schemas.fleet import Choices, Fleet
 from pinwheel.services.show import fleet
 from pinwheel.services.show.plain import plain
 
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/fleet", tags=["Fleet"])
 State = Annotated[bool | None, Query()]
 
 
-@router.get("", operation_id="get_fleet", response_model=schemas.Fleet, summary="Fleet")
+@router.get("", operation_id="get_fleet", response_model=Fleet, summary="Fleet")
 def get_fleet(
     access: AccessDep,
     host: HostDep,
@@ -71,7 +71,7 @@ def get_fleet(
 @router.get(
     "/filters",
     operation_id="get_fleet_filters",
-    response_model=schemas.Choices,
+    response_model=Choices,
     summary="Filters of the fleet",
 )
 def get_filters(access: AccessDep, host: HostDep) -> dict[str, Any]:

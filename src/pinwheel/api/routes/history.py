@@ -7,11 +7,20 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query, Response
 
-from pinwheel.api import compare_schemas
-from pinwheel.api import history_schemas as wire
 from pinwheel.api.access import AccessDep, HostDep, Permission, require
 from pinwheel.api.bodies import JsonRoute
 from pinwheel.api.parameters import NO_CONTROLS, DagIdPath, RunIdPath, TextQuery, Words
+from pinwheel.api.schemas.compare import Graph
+from pinwheel.api.schemas.history import (
+    Cells,
+    CellsBody,
+    GridPage,
+    GridRows,
+    Preview,
+    PreviewBody,
+    RunVersions,
+    TaskInstance,
+)
 from pinwheel.services.history import grid, instances
 from pinwheel.services.run import clear_preview
 from pinwheel.services.show.plain import plain
@@ -22,7 +31,7 @@ TaskIdPath = Annotated[str, Path(alias="task_id", min_length=1, max_length=250, 
 KeyPath = Annotated[str, Path(alias="version", max_length=12, pattern=r"^[rtv][1-9][0-9]*$")]
 
 
-@router.get("/history", operation_id="get_history", response_model=wire.GridPage, summary="Runs of the grid")
+@router.get("/history", operation_id="get_history", response_model=GridPage, summary="Runs of the grid")
 def get_history(
     access: AccessDep,
     host: HostDep,
@@ -37,7 +46,7 @@ def get_history(
 
 
 @router.get(
-    "/history/rows", operation_id="get_history_rows", response_model=wire.GridRows, summary="Rows of the grid"
+    "/history/rows", operation_id="get_history_rows", response_model=GridRows, summary="Rows of the grid"
 )
 def get_history_rows(
     access: AccessDep,
@@ -53,11 +62,11 @@ def get_history_rows(
 @router.post(
     "/history/cells",
     operation_id="get_history_cells",
-    response_model=wire.Cells,
+    response_model=Cells,
     summary="Cells of the grid",
 )
 def get_history_cells(
-    access: AccessDep, host: HostDep, dag_id: DagIdPath, body: Annotated[wire.CellsBody, Body()]
+    access: AccessDep, host: HostDep, dag_id: DagIdPath, body: Annotated[CellsBody, Body()]
 ) -> Response:
     """States of some tasks in some runs. Changes nothing; a POST since what is asked for may be long."""
     require(access, dag_id, Permission.READ_TASK_INSTANCES)
@@ -67,7 +76,7 @@ def get_history_cells(
 @router.get(
     "/versions/{version}/graph",
     operation_id="get_version_graph",
-    response_model=compare_schemas.Graph,
+    response_model=Graph,
     summary="Graph of a version",
 )
 def get_version_graph(
@@ -81,7 +90,7 @@ def get_version_graph(
 @router.get(
     "/runs/{run_id}/versions",
     operation_id="get_run_versions",
-    response_model=wire.RunVersions,
+    response_model=RunVersions,
     summary="What a run ran on",
 )
 def get_run_versions(
@@ -95,7 +104,7 @@ def get_run_versions(
 @router.get(
     "/runs/{run_id}/tasks/{task_id}",
     operation_id="get_task_versions",
-    response_model=wire.TaskInstance,
+    response_model=TaskInstance,
     summary="What a task instance ran on",
 )
 def get_task_versions(
@@ -115,7 +124,7 @@ def get_task_versions(
 @router.post(
     "/runs/{run_id}/clear/preview",
     operation_id="preview_clear",
-    response_model=wire.Preview,
+    response_model=Preview,
     summary="What a clear would do",
 )
 def preview_clear(
@@ -123,11 +132,11 @@ def preview_clear(
     host: HostDep,
     dag_id: DagIdPath,
     run_id: RunIdPath,
-    body: Annotated[wire.PreviewBody | None, Body()] = None,
+    body: Annotated[PreviewBody | None, Body()] = None,
 ) -> dict[str, Any]:
     """Which tasks would run again and on which build, task by task. Changes nothing."""
     require(access, dag_id, Permission.EDIT_RUN)
-    body = body or wire.PreviewBody()
+    body = body or PreviewBody()
     return plain(clear_preview.preview(host, dag_id, run_id, actor=access.user_name, **dict(body)))
 
 

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 from attrs import evolve
 from fastapi import APIRouter, Query
 
-from pinwheel.api import compare_schemas, line_schemas, schemas
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require
 from pinwheel.api.parameters import DagIdPath, NumberQuery
 from pinwheel.api.redaction import readable_builds
+from pinwheel.api.schemas.compare import Comparison, FileComparison
+from pinwheel.api.schemas.line import Line
+from pinwheel.api.schemas.parts import Instant
 from pinwheel.services.show import compare
 from pinwheel.services.show.line import line
 from pinwheel.services.show.plain import plain
@@ -21,13 +23,13 @@ FromQuery = Annotated[NumberQuery, Query(alias="from", description="Without: the
 ToQuery = Annotated[NumberQuery, Query(alias="to", description="Without: the newest build.")]
 
 
-@router.get("/line", operation_id="get_line", response_model=line_schemas.Line, summary="Line of releases")
+@router.get("/line", operation_id="get_line", response_model=Line, summary="Line of releases")
 def get_line(
     access: AccessDep,
     host: HostDep,
     dag_id: DagIdPath,
     before: Annotated[
-        schemas.Instant | None, Query(description="Only what was before; the `since` of the page before.")
+        Instant | None, Query(description="Only what was before; the `since` of the page before.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=500, description="So many builds and releases together.")] = 200,
 ) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def get_line(
 @router.get(
     "/compare",
     operation_id="compare_builds",
-    response_model=compare_schemas.Comparison,
+    response_model=Comparison,
     summary="Two builds side by side",
 )
 def compare_builds(
@@ -60,7 +62,7 @@ def compare_builds(
 @router.get(
     "/compare/file",
     operation_id="compare_file",
-    response_model=compare_schemas.FileComparison,
+    response_model=FileComparison,
     summary="One file in two builds",
 )
 def compare_file(

@@ -6,16 +6,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from pinwheel.api import schemas
 from pinwheel.api.access import AccessDep, HostDep, Permission, require
 from pinwheel.api.parameters import TextQuery
+from pinwheel.api.schemas.live import News
 from pinwheel.services.show import news
 from pinwheel.services.show.plain import plain
 
 router = APIRouter(tags=["Events"])
 
 
-@router.get("/changes", operation_id="get_news", response_model=schemas.News, summary="What changed since")
+@router.get("/changes", operation_id="get_news", response_model=News, summary="What changed since")
 def get_news(
     access: AccessDep,
     host: HostDep,

@@ -7,7 +7,6 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Body, Query
 
-from pinwheel.api import schemas
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require
 from pinwheel.api.bodies import JsonRoute
 from pinwheel.api.parameters import (
@@ -17,6 +16,18 @@ from pinwheel.api.parameters import (
     RunIdPath,
     TextQuery,
     repeatable,
+)
+from pinwheel.api.schemas.runs import (
+    Backfill,
+    BackfillBody,
+    ClearBody,
+    ClearedRun,
+    ClearedRuns,
+    ClearRunsBody,
+    Reprocess,
+    TriggerBody,
+    TriggeredRun,
+    TryPage,
 )
 from pinwheel.core import command_line
 from pinwheel.core.errors import NotFound, unknown_dag
@@ -29,7 +40,7 @@ router = APIRouter(prefix="/dags/{dag_id}", tags=["Runs"], route_class=JsonRoute
 T = TypeVar("T")
 
 
-@router.get("/runs", operation_id="list_tries", response_model=schemas.TryPage, summary="History of what ran")
+@router.get("/runs", operation_id="list_tries", response_model=TryPage, summary="History of what ran")
 def list_tries(
     access: AccessDep,
     host: HostDep,
@@ -47,7 +58,7 @@ def list_tries(
 @router.post(
     "/runs",
     operation_id="trigger_run",
-    response_model=schemas.TriggeredRun,
+    response_model=TriggeredRun,
     response_model_exclude_unset=True,
     status_code=201,
     summary="Run on a build",
@@ -56,14 +67,14 @@ def trigger_run(
     access: AccessDep,
     host: HostDep,
     dag_id: DagIdPath,
-    body: Annotated[schemas.TriggerBody | None, Body()] = None,
+    body: Annotated[TriggerBody | None, Body()] = None,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """Start one run on any good build, released or not. The active release stays what it is.
 
     To repeat it safely give an ``Idempotency-Key``, or a ``run_id``: when that run exists the answer is 409.
     """
-    body = body or schemas.TriggerBody()
+    body = body or TriggerBody()
     require(access, dag_id, Permission.CREATE_RUN)
     user = access.user_name
     bound = _known(
@@ -80,7 +91,7 @@ def trigger_run(
 @router.post(
     "/runs/{run_id}/clear",
     operation_id="clear_run",
-    response_model=schemas.ClearedRun,
+    response_model=ClearedRun,
     summary="Clear on a build",
 )
 def clear_run(
@@ -88,22 +99,20 @@ def clear_run(
     host: HostDep,
     dag_id: DagIdPath,
     run_id: RunIdPath,
-    body: Annotated[schemas.ClearBody | None, Body()] = None,
+    body: Annotated[ClearBody | None, Body()] = None,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """Let a run run again: on the build that it is bound to, or on the given one."""
-    (cleared,) = _clear(access, host, dag_id, [run_id], body or schemas.ClearBody(), key)
+    (cleared,) = _clear(access, host, dag_id, [run_id], body or ClearBody(), key)
     return cleared
 
 
-@router.post(
-    "/clear", operation_id="clear_runs", response_model=schemas.ClearedRuns, summary="Clear several runs"
-)
+@router.post("/clear", operation_id="clear_runs", response_model=ClearedRuns, summary="Clear several runs")
 def clear_runs(
     access: AccessDep,
     host: HostDep,
     dag_id: DagIdPath,
-    body: Annotated[schemas.ClearRunsBody, Body()],
+    body: Annotated[ClearRunsBody, Body()],
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """Let runs run again, all of them or none: on the builds that they are bound to, or on the given one."""
@@ -113,7 +122,7 @@ def clear_runs(
 @router.post(
     "/backfills",
     operation_id="create_backfill",
-    response_model=schemas.Backfill,
+    response_model=Backfill,
     status_code=201,
     summary="Backfill on a build",
 )
@@ -121,7 +130,7 @@ def create_backfill(
     access: AccessDep,
     host: HostDep,
     dag_id: DagIdPath,
-    body: Annotated[schemas.BackfillBody, Body()],
+    body: Annotated[BackfillBody, Body()],
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """Run a Dag for the dates of a range, on any good build. The active release stays what it is.
@@ -129,7 +138,7 @@ def create_backfill(
     While a backfill of the Dag is active, another one answers 409.
     """
     require(access, dag_id, Permission.CREATE_RUN)
-    if body.reprocess_behavior is not schemas.Reprocess.NONE:
+    if body.reprocess_behavior is not Reprocess.NONE:
         require(access, dag_id, Permission.EDIT_RUN)
     wish = BackfillWish(
         from_date=body.from_date,
@@ -162,7 +171,7 @@ def _clear(
     host: Host,
     dag_id: str,
     run_ids: Sequence[str],
-    body: schemas.ClearBody,
+    body: ClearBody,
     key: str | None,
 ) -> list[dict[str, Any]]:
     require(access, dag_id, Permission.EDIT_RUN)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pinwheel.api.schemas import Moment, _Answer
+from pinwheel.api.schemas.parts import BaseAnswer, Moment
 from pinwheel.core.event import EventKind
 
 
-class Event(_Answer):
+class Event(BaseAnswer):
     """One entry of the audit trail: the first seven fields, and those of the others that its kind has."""
 
     id: int
@@ -82,6 +82,6 @@ class Event(_Answer):
     repaired: bool | None = None
 
 
-class EventPage(_Answer):
+class EventPage(BaseAnswer):
     events: list[Event]
     next_before_id: int | None = Field(description="Give it as `before_id` to go on; null at the end.")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pinwheel.api.schemas import Moment, Number, Short, _Answer, _Request
+from pinwheel.api.schemas.parts import BaseAnswer, BaseRequest, Moment, Number, Short
 
 Key = Annotated[
     str,
@@ -19,7 +19,7 @@ Key = Annotated[
 TaskIds = Annotated[list[Short], Field(max_length=5000)]
 
 
-class Version(_Answer):
+class Version(BaseAnswer):
     """What there is to say of a version. Of one from before Pinwheel neither build nor commit is told."""
 
     key: Key
@@ -44,7 +44,7 @@ class Version(_Answer):
     )
 
 
-class GridRun(_Answer):
+class GridRun(BaseAnswer):
     run_id: str
     state: str
     run_type: str
@@ -65,7 +65,7 @@ class GridRun(_Answer):
     )
 
 
-class GridPage(_Answer):
+class GridPage(BaseAnswer):
     dag_id: str
     runs: list[GridRun] = Field(description="Newest first.")
     versions: dict[str, Version] = Field(description="By key.")
@@ -75,7 +75,7 @@ class GridPage(_Answer):
     may_clear: bool
 
 
-class GridRow(_Answer):
+class GridRow(BaseAnswer):
     id: str
     label: str
     parent: str | None = Field(description="The group that it lies in.")
@@ -84,7 +84,7 @@ class GridRow(_Answer):
     operator: str | None
 
 
-class GridRows(_Answer):
+class GridRows(BaseAnswer):
     rows: list[GridRow] = Field(description="Each row of any of the structures once.")
     structures: list[list[int]] = Field(
         description="Places in `rows`, in the order of the grid: a group comes right before what lies in it."
@@ -92,7 +92,7 @@ class GridRows(_Answer):
     of: dict[str, int] = Field(description="Version key to place in `structures`.")
 
 
-class CellsBody(_Request):
+class CellsBody(BaseRequest):
     run_ids: list[Short] = Field(max_length=100)
     task_ids: TaskIds = Field(default_factory=list)
     groups: dict[Short, TaskIds] = Field(
@@ -102,7 +102,7 @@ class CellsBody(_Request):
     )
 
 
-class Cell(_Answer):
+class Cell(BaseAnswer):
     state: str | None
     tries: int = Field(0, description="The number of its last try.")
     version: Key = Field(description="What its last try ran on, or will.")
@@ -115,14 +115,14 @@ class Cell(_Answer):
     )
 
 
-class Cells(_Answer):
+class Cells(BaseAnswer):
     cells: list[list[Cell | None]] = Field(
         description="By run and task, as asked for. Null: the run has no such task."
     )
     groups: list[dict[str, Cell | None]] = Field(description="By run, as asked for.")
 
 
-class Binding(_Answer):
+class Binding(BaseAnswer):
     number: int = Field(description="Rises each time the run is cleared.")
     version: Key
     bundle_version: str | None
@@ -131,7 +131,7 @@ class Binding(_Answer):
     bound_at: Moment
 
 
-class RunVersions(_Answer):
+class RunVersions(BaseAnswer):
     dag_id: str
     run_id: str
     state: str
@@ -147,7 +147,7 @@ class RunVersions(_Answer):
     active: Key | None
 
 
-class InstanceTry(_Answer):
+class InstanceTry(BaseAnswer):
     try_number: int
     state: str | None
     start_date: Moment | None
@@ -162,17 +162,17 @@ class InstanceTry(_Answer):
     bound_at: Moment | None
 
 
-class Instance(_Answer):
+class Instance(BaseAnswer):
     map_index: int
     state: str | None
 
 
-class TaskVersion(_Answer):
+class TaskVersion(BaseAnswer):
     task_id: str
     version: Key
 
 
-class TaskInstance(_Answer):
+class TaskInstance(BaseAnswer):
     dag_id: str
     run_id: str
     task_id: str
@@ -194,7 +194,7 @@ class TaskInstance(_Answer):
     may_clear: bool
 
 
-class PreviewBody(_Request):
+class PreviewBody(BaseRequest):
     build: Number | None = Field(None, description="Run on it; without: on what the run is bound to.")
     task_ids: TaskIds | None = Field(None, description="Only these tasks; without: all of the run.")
     downstream: bool = Field(False, strict=True, description="And all tasks after them.")
@@ -202,19 +202,19 @@ class PreviewBody(_Request):
     only_failed: bool = Field(False, strict=True)
 
 
-class PreviewedInstance(_Answer):
+class PreviewedInstance(BaseAnswer):
     task_id: str
     map_index: int
     state: str | None
     from_version: Key | None
 
 
-class RefusedTask(_Answer):
+class RefusedTask(BaseAnswer):
     task_id: str
     why: str
 
 
-class Preview(_Answer):
+class Preview(BaseAnswer):
     dag_id: str
     run_id: str
     build: int | None

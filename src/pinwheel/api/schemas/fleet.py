@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pinwheel.api.schemas import Behind, Broken, Hold, Moment, TroubledBundle, _Answer
+from pinwheel.api.schemas.dags import Behind, Broken, Hold, TroubledBundle
+from pinwheel.api.schemas.parts import BaseAnswer, Moment
 
 
-class FleetBuild(_Answer):
+class FleetBuild(BaseAnswer):
     build: int
     label: str | None
     bundle_version: str | None
@@ -18,20 +19,20 @@ class FleetBuild(_Answer):
     committed_at: Moment | None
 
 
-class Pin(_Answer):
+class Pin(BaseAnswer):
     actor: str | None
     reason: str | None
     since: Moment | None
 
 
-class LastChange(_Answer):
+class LastChange(BaseAnswer):
     kind: str
     actor: str | None
     reason: str | None
     at: Moment | None
 
 
-class FleetDag(_Answer):
+class FleetDag(BaseAnswer):
     dag_id: str
     display_name: str
     owners: list[str]
@@ -62,7 +63,7 @@ class FleetDag(_Answer):
     may_edit: bool
 
 
-class FleetCounts(_Answer):
+class FleetCounts(BaseAnswer):
     all: int
     held: int
     pinned: int
@@ -70,7 +71,7 @@ class FleetCounts(_Answer):
     failing: int
 
 
-class Fleet(_Answer):
+class Fleet(BaseAnswer):
     dags: list[FleetDag]
     total_entries: int = Field(description="How many there are without `limit` and `offset`.")
     bundles: list[TroubledBundle] = Field(
@@ -81,7 +82,7 @@ class Fleet(_Answer):
     )
 
 
-class Choices(_Answer):
+class Choices(BaseAnswer):
     bundles: list[str]
     owners: list[str]
     tags: list[str]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pinwheel.api.schemas import BundleProblem, BundleState, Moment, Told, _Answer
+from pinwheel.api.schemas.dags import BundleProblem
+from pinwheel.api.schemas.parts import BaseAnswer, BundleState, Moment, Told
 
 
-class BundleHead(_Answer):
+class BundleHead(BaseAnswer):
     version: str
     label: str | None
     author: str | None
@@ -18,7 +19,7 @@ class BundleHead(_Answer):
     url: str | None = Field(description="Where the commit can be looked at, when the bundle knows it.")
 
 
-class BundleRefusedVersion(_Answer):
+class BundleRefusedVersion(BaseAnswer):
     version: str
     label: str | None
     author: str | None
@@ -27,19 +28,19 @@ class BundleRefusedVersion(_Answer):
     at: Moment | None
 
 
-class BundleFault(_Answer):
+class BundleFault(BaseAnswer):
     place: str
     error: Told
     version: str | None
     since: Moment
 
 
-class BundleLeftOut(_Answer):
+class BundleLeftOut(BaseAnswer):
     path: str
     reason: str
 
 
-class BundleUnverified(_Answer):
+class BundleUnverified(BaseAnswer):
     """Files that were judged unchanged, and that nobody has parsed in the tree of the head yet."""
 
     files: int
@@ -48,7 +49,7 @@ class BundleUnverified(_Answer):
     done_at: Moment = Field(description="When all are verified, if nothing changes; an estimate.")
 
 
-class Bundle(_Answer):
+class Bundle(BaseAnswer):
     name: str
     state: BundleState
     problem: BundleProblem | None = Field(description="Why its state is not `ok`.")
@@ -71,6 +72,6 @@ class Bundle(_Answer):
     )
 
 
-class Bundles(_Answer):
+class Bundles(BaseAnswer):
     bundles: list[Bundle]
     faults: list[BundleFault] = Field(description="What fails of the Dag processor itself.")

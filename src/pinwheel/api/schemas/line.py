@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pinwheel.api.schemas import Build, Moment, Release, _Answer
+from pinwheel.api.schemas.dags import Build, Release
+from pinwheel.api.schemas.parts import BaseAnswer, Moment
 
 CommitUrl = Annotated[
     str | None, Field(description="Where the commit can be looked at, when the bundle knows it.")
@@ -45,7 +46,7 @@ class LineBuild(Build):
     newer: Newer
 
 
-class LineRun(_Answer):
+class LineRun(BaseAnswer):
     run_id: str
     state: str
     run_type: str
@@ -58,7 +59,7 @@ class LineRun(_Answer):
     bound_by: str | None
 
 
-class May(_Answer):
+class May(BaseAnswer):
     """What the user may do with the Dag, so that no page offers what the server would refuse."""
 
     edit: bool = Field(description="Promote, roll back, pin, unpin.")
@@ -68,7 +69,7 @@ class May(_Answer):
     read_runs: bool
 
 
-class Line(_Answer):
+class Line(BaseAnswer):
     dag_id: str
     since: Moment | None = Field(
         description="The page goes back to here: `before` of the next one. Null: there is no more."

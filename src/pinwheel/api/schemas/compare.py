@@ -6,11 +6,12 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from pinwheel.api.line_schemas import CommitUrl
-from pinwheel.api.schemas import Build, _Answer
+from pinwheel.api.schemas.dags import Build
+from pinwheel.api.schemas.line import CommitUrl
+from pinwheel.api.schemas.parts import BaseAnswer
 
 
-class GraphNode(_Answer):
+class GraphNode(BaseAnswer):
     id: str
     label: str
     operator: str | None
@@ -19,38 +20,38 @@ class GraphNode(_Answer):
     change: Literal["added", "removed", "changed", "same"]
 
 
-class GraphEdge(_Answer):
+class GraphEdge(BaseAnswer):
     from_: str = Field(alias="from")
     to: str
     change: Literal["added", "removed", "same"]
 
 
-class GraphGroup(_Answer):
+class GraphGroup(BaseAnswer):
     id: str
     label: str
     parent: str | None
     change: Literal["added", "removed", "same"]
 
 
-class Graph(_Answer):
+class Graph(BaseAnswer):
     nodes: list[GraphNode]
     edges: list[GraphEdge]
     groups: list[GraphGroup]
 
 
-class FromTo(_Answer):
+class FromTo(BaseAnswer):
     """Any JSON values; secrets are `***`."""
 
     from_: JsonValue = Field(alias="from")
     to: JsonValue
 
 
-class TaskChange(_Answer):
+class TaskChange(BaseAnswer):
     task_id: str
     attributes: dict[str, FromTo]
 
 
-class Structure(_Answer):
+class Structure(BaseAnswer):
     tasks_added: list[str]
     tasks_removed: list[str]
     tasks_changed: list[TaskChange]
@@ -62,7 +63,7 @@ class Structure(_Answer):
     attributes: dict[str, FromTo]
 
 
-class FileChange(_Answer):
+class FileChange(BaseAnswer):
     path: str
     change: Literal["added", "removed", "modified"]
     patch: str = Field(
@@ -73,7 +74,7 @@ class FileChange(_Answer):
     )
 
 
-class Diff(_Answer):
+class Diff(BaseAnswer):
     dag_id: str
     from_: int = Field(alias="from", description="A build.")
     to: int = Field(description="A build.")
@@ -83,7 +84,7 @@ class Diff(_Answer):
     warnings: list[str]
 
 
-class ComparedFile(_Answer):
+class ComparedFile(BaseAnswer):
     path: str
     change: Literal["added", "removed", "modified", "same"]
     from_size: int | None
@@ -97,7 +98,7 @@ class ComparedBuild(Build):
     url: CommitUrl
 
 
-class Comparison(_Answer):
+class Comparison(BaseAnswer):
     dag_id: str
     from_: ComparedBuild = Field(alias="from")
     to: ComparedBuild
@@ -109,13 +110,13 @@ class Comparison(_Answer):
     command: str = Field(description="The command line that shows the same.")
 
 
-class FileSide(_Answer):
+class FileSide(BaseAnswer):
     text: str | None
     why_not: Literal["binary", "too large", "not kept"] | None
     size: int | None
 
 
-class FileComparison(_Answer):
+class FileComparison(BaseAnswer):
     path: str
     change: Literal["added", "removed", "modified", "same"]
     from_: FileSide | None = Field(alias="from", description="Null: this build did not use the file.")

@@ -1,0 +1,142 @@
+"""Wire types of promote, pin, unpin, roll back and reject, for one Dag and for many."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from pinwheel.api.schemas.parts import (
+    MAX_SELECTED,
+    BaseAnswer,
+    BaseRequest,
+    DagId,
+    NamedVersion,
+    Number,
+    Short,
+    Text,
+)
+
+
+class ChangeBody(BaseRequest):
+    """Fields that every change of one Dag takes."""
+
+    reason: Text | None = Field(
+        None,
+        description="Why. Kept in the release, the events and Airflow's audit log. To release a rejected "
+        "build it is needed, in a plan too, and lifts the rejection.",
+    )
+    expected_release: Number | None = Field(
+        None,
+        description="The active release that you saw; when it is another one by now, the answer is 409. "
+        'The same as the header `If-Match: "<release>"`.',
+    )
+    plan: bool = Field(
+        False, strict=True, description="Only say what would change. The same as `?plan=true`."
+    )
+
+
+class PromoteBody(ChangeBody):
+    build: Number | None = Field(None, description="The build to release; without: the newest one.")
+    bundle_version: NamedVersion = None
+    to_release: Number | None = Field(None, description="The build of this release, in place of `build`.")
+
+
+class PinBody(ChangeBody):
+    build: Number | None = Field(None, description="The build to stay on; without: the active one.")
+    bundle_version: NamedVersion = None
+    to_release: Number | None = Field(None, description="The build of this release, in place of `build`.")
+
+
+class UnpinBody(ChangeBody):
+    pass
+
+
+class RollbackBody(ChangeBody):
+    build: Number | None = Field(
+        None,
+        description="The build to go back to; without: that of the release before, but no rejected one.",
+    )
+    bundle_version: NamedVersion = None
+    to_release: Number | None = Field(None, description="The release to go back to, in place of `build`.")
+    rerun_failed: bool = Field(
+        False,
+        strict=True,
+        description="Also clear the failed runs of what is rolled back, on the older build.",
+    )
+    to_blame: bool = Field(
+        True,
+        strict=True,
+        description="What is rolled back is at fault: it is rejected, and never released by itself again.",
+    )
+
+
+class RejectBody(ChangeBody):
+    build: Number = Field(description="The build that is never to be released by itself again.")
+    lift: bool = Field(False, strict=True, description="Take the rejection back.")
+
+
+class BatchVerb(StrEnum):
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+    PIN = "pin"
+    UNPIN = "unpin"
+    REJECT = "reject"
+    LIFT = "lift"
+
+
+class SelectorBody(BaseRequest):
+    """Dags by id, glob, tag and bundle: ids and globs add up, tags and the bundle narrow."""
+
+    ids: list[DagId] = Field(default_factory=list, max_length=MAX_SELECTED)
+    globs: list[Short] = Field(default_factory=list, max_length=100, examples=[["sales_*"]])
+    tags: list[Short] = Field(default_factory=list, max_length=100)
+    bundle: Short | None = None
+    everything: bool = Field(
+        False, strict=True, description="All Dags that are not retired. Said on purpose."
+    )
+
+
+class BatchBody(BaseRequest):
+    """One change on all Dags of a selector, in one transaction: all of them or none."""
+
+    verb: BatchVerb
+    selector: SelectorBody
+    reason: Text | None = None
+    build: Number | None = Field(None, description="Only with a selector of exactly one Dag.")
+    bundle_version: NamedVersion = None
+    to_release: Number | None = Field(None, description="Only with a selector of exactly one Dag.")
+    expected_release: Number | None = Field(None, description="Only with a selector of exactly one Dag.")
+    rerun_failed: bool = Field(False, strict=True, description="Only with `rollback`.")
+    to_blame: bool = Field(
+        True, strict=True, description="Only with `rollback`: whether what is rolled back is rejected."
+    )
+    plan: bool = Field(False, strict=True)
+
+
+class Outcome(BaseAnswer):
+    """What became of one Dag, or would become of it."""
+
+    dag_id: str
+    changed: bool
+    message: str
+    kind: str | None
+    release: int | None
+    build: int | None
+    from_release: int | None
+    from_build: int | None
+    track: str
+    rejected: int | None = Field(description="The build that is never released by itself again.")
+    lifted: bool = Field(description="A rejection was taken back.")
+    warnings: list[str]
+    rerun: list[str]
+
+
+class OneOutcome(Outcome):
+    plan: bool = Field(description="True: nothing was changed.")
+    command: str = Field(description="The command line that does the same.")
+
+
+class Changes(BaseAnswer):
+    plan: bool = Field(description="True: nothing was changed.")
+    outcomes: list[Outcome] = Field(description="One a Dag, in order of Dag id.")
