@@ -19,7 +19,8 @@ from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
 from pinwheel.services.history import grid, instances
 from pinwheel.services.history.tries import history
-from pinwheel.services.run.trigger import clear, trigger
+from pinwheel.services.run.clear import clear
+from pinwheel.services.run.trigger import trigger
 from pinwheel.services.show import fleet
 from pinwheel.services.show.line import line
 from pinwheel.services.show.plain import ABSENT

@@ -20,8 +20,8 @@ from pinwheel.core.release.why_held import Hold
 from pinwheel.core.structure import diff, graph
 from pinwheel.core.structure.layout import Row
 from pinwheel.services.history import grid, instances, tries, versions
-from pinwheel.services.release import carry_out
-from pinwheel.services.run import backfill, clear_preview, trigger
+from pinwheel.services.release import outcome
+from pinwheel.services.run import backfill, bound, clear_preview
 from pinwheel.services.show import builds, bundles, compare, events, fleet, line, news
 from pinwheel.services.show import status as dag_status
 
@@ -80,9 +80,9 @@ VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (fleet.LastChange, schemas.fleet.LastChange),
     (fleet.FleetCounts, schemas.fleet.FleetCounts),
     (fleet.Choices, schemas.fleet.Choices),
-    (carry_out.Outcome, schemas.changes.Outcome),
-    (trigger.Bound, schemas.runs.Run),
-    (trigger.Cleared, schemas.runs.ClearedRun),
+    (outcome.Outcome, schemas.changes.Outcome),
+    (bound.Bound, schemas.runs.Run),
+    (bound.Cleared, schemas.runs.ClearedRun),
     (backfill.BackfillView, schemas.runs.Backfill),
     (backfill.BackfilledRun, schemas.runs.BackfilledRun),
     (news.News, schemas.live.News),
@@ -94,8 +94,8 @@ WITH_MORE: list[tuple[type[Any], type[BaseModel], set[str]]] = [
     (line.Line, schemas.line.Line, {"may"}),
     (grid.GridPage, schemas.history.GridPage, {"may_clear"}),
     (instances.TaskInstanceView, schemas.history.TaskInstance, {"may_clear"}),
-    (carry_out.Outcome, schemas.changes.OneOutcome, {"plan", "command"}),
-    (trigger.Bound, schemas.runs.TriggeredRun, {"plan", "command"}),
+    (outcome.Outcome, schemas.changes.OneOutcome, {"plan", "command"}),
+    (bound.Bound, schemas.runs.TriggeredRun, {"plan", "command"}),
 ]
 """Views to which a route adds what it knows: what the user may do, and what was asked."""
 

@@ -14,8 +14,7 @@ from harness.airflow_env import AirflowEnv
 from harness.faults import TRIED, Points, airflow_engine, loses_reply, raises
 from harness.inprocess import bound_airflow
 from harness.operations import World
-from pinwheel.services.run import trigger
-from pinwheel.services.upkeep import repair
+from pinwheel.services.run import bindings, trigger
 from pinwheel.store import tables as t
 
 
@@ -225,7 +224,7 @@ def test_runs_end_although_their_outcomes_cannot_be_written(database: Any, world
     with database.engine().begin() as connection:
         connection.execute(sa.text("ALTER TABLE elsewhere RENAME TO pinwheel_outcome"))
     assert ended(database) == {}
-    assert repair.record_outcomes(world.host) == len(runs)
+    assert bindings.record_outcomes(world.host) == len(runs)
     assert ended(database) == dict.fromkeys(runs, ("failed", 2))
 
 
@@ -322,7 +321,7 @@ def test_the_runs_start_whichever_of_our_statements_fails(database: Any, world: 
         assert len(said) == 1 and said[0]["log_level"] == "warning" and said[0]["exc_info"], statement
         assert said[0]["reason"]
         assert len(bound(database)) == before
-        assert repair.record_bindings(world.host) == len(runs)
+        assert bindings.record_bindings(world.host) == len(runs)
     # and then as if nothing had been
     started_again(database, runs)
     before = len(bound(database))
@@ -344,7 +343,7 @@ def test_what_the_listener_missed_the_processor_records(database: Any, world: Wo
     with database.engine().begin() as connection:
         connection.execute(sa.text("ALTER TABLE elsewhere RENAME TO pinwheel_binding"))
     assert bound(database) == []
-    assert repair.record_bindings(world.host) == len(runs)
+    assert bindings.record_bindings(world.host) == len(runs)
     assert bound(database) == runs
 
 
@@ -352,14 +351,14 @@ def test_a_run_that_was_rebound_and_ended_between_two_looks_is_recorded(database
     (run_id,) = queued(world, 1)
     scheduler_starts([run_id])
     watched: set[int] = set()
-    assert repair.record_bindings(world.host, watched) == 0
+    assert bindings.record_bindings(world.host, watched) == 0
     with database.engine().begin() as connection:
         connection.execute(
             sa.text("UPDATE dag_run SET clear_number = 1, state = 'success' WHERE run_id = :r"), {"r": run_id}
         )
-    assert repair.record_bindings(world.host, watched) == 1
+    assert bindings.record_bindings(world.host, watched) == 1
     assert bound(database) == [run_id, run_id]
-    assert repair.record_bindings(world.host, watched) == 0
+    assert bindings.record_bindings(world.host, watched) == 0
     assert watched == set()
 
 

@@ -23,7 +23,8 @@ from pinwheel.services.ingest import adopt, duplicates, faults, register
 from pinwheel.services.ingest.builds import Missed
 from pinwheel.services.ports import BackfillWish
 from pinwheel.services.run.backfill import backfill
-from pinwheel.services.run.trigger import clear, trigger
+from pinwheel.services.run.clear import clear
+from pinwheel.services.run.trigger import trigger
 from pinwheel.services.upkeep import repair
 from pinwheel.store import tables as t
 from pinwheel.store import verification

@@ -21,7 +21,8 @@ from pinwheel.services.history.tries import history
 from pinwheel.services.ports import BackfillWish
 from pinwheel.services.run import backfill as service
 from pinwheel.services.run.backfill import Backfilled
-from pinwheel.services.run.trigger import clear, trigger
+from pinwheel.services.run.clear import clear
+from pinwheel.services.run.trigger import trigger
 from pinwheel.services.show import status as dag_status
 from pinwheel.services.show.builds import releases
 from pinwheel.services.show.events import events

@@ -10,8 +10,7 @@ from sqlalchemy import delete, select, update
 
 from harness.prebuilt import Prebuilt, Text, start_run
 from pinwheel.services.ports import BackfillWish
-from pinwheel.services.run import backfill, trigger
-from pinwheel.services.upkeep import repair
+from pinwheel.services.run import backfill, bindings, clear, trigger
 from pinwheel.store import tables as t
 
 
@@ -66,10 +65,10 @@ def test_a_triggered_run_is_bound_to_its_release_or_to_the_build_that_was_never_
 def test_a_cleared_run_is_bound_to_what_it_runs_again_on(world: Prebuilt) -> None:
     trigger.trigger(world.host, "d", actor="ada", run_id="r")
     end(world, "r", "failed")
-    trigger.clear(world.host, "d", ["r"], actor="ada", build=1)
+    clear.clear(world.host, "d", ["r"], actor="ada", build=1)
     assert bound(world) == {("r", 0): (2, 2), ("r", 1): (1, 1)}
     end(world, "r", "failed")
-    trigger.clear(world.host, "d", ["r"], actor="ada")
+    clear.clear(world.host, "d", ["r"], actor="ada")
     assert bound(world)["r", 2] == (1, 1)
 
 
@@ -97,5 +96,5 @@ def test_what_no_scheduler_recorded_is_bound_to_its_release_too(world: Prebuilt)
     trigger.trigger(world.host, "d", actor="ada", run_id="r")
     start_run("d", "r")
     forget_bindings(world)
-    assert repair.record_bindings(world.host) == 1
+    assert bindings.record_bindings(world.host) == 1
     assert bound(world) == {("r", 0): (2, 2)}

@@ -12,7 +12,7 @@ from harness.inprocess_api import API, Api
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel.cli.main import main
 from pinwheel.core.event import EventKind
-from pinwheel.services.run import clear_preview, trigger
+from pinwheel.services.run import clear, clear_preview, trigger
 from pinwheel.store import bindings, builds, events
 from pinwheel.store import tables as t
 
@@ -71,7 +71,7 @@ def stands(world: Prebuilt) -> tuple[Any, ...]:
 def test_nothing_to_clear_changes_nothing(world: Prebuilt, wish: dict[str, Any], build: int) -> None:
     before = stands(world)
     for plan in (True, False):
-        (cleared,) = trigger.clear(world.host, "d", ["r"], actor="ada", build=build, plan=plan, **wish)
+        (cleared,) = clear.clear(world.host, "d", ["r"], actor="ada", build=build, plan=plan, **wish)
         assert (cleared.changed, cleared.cleared, cleared.build, cleared.release) == (False, 0, 2, 2)
         assert stands(world) == before
     seen = clear_preview.preview(world.host, "d", "r", actor="ada", build=build, **wish)
@@ -102,7 +102,7 @@ def test_the_command_and_the_rest_api_say_that_nothing_was_cleared(
 
 def test_a_clear_without_a_build_that_finds_nothing_leaves_no_event(world: Prebuilt) -> None:
     before = stands(world)
-    (cleared,) = trigger.clear(world.host, "d", ["r"], actor="ada", only_failed=True)
+    (cleared,) = clear.clear(world.host, "d", ["r"], actor="ada", only_failed=True)
     assert (cleared.changed, cleared.build) == (False, 2)
     assert stands(world) == before
 
@@ -111,7 +111,7 @@ def test_of_several_runs_those_with_failures_are_cleared(world: Prebuilt) -> Non
     trigger.trigger(world.host, "d", actor="ada", run_id="bad", build=2)
     start_run("d", "bad")
     finish_run("d", "bad", "failed")
-    cleared = trigger.clear(world.host, "d", ["r", "bad"], actor="ada", build=1, only_failed=True)
+    cleared = clear.clear(world.host, "d", ["r", "bad"], actor="ada", build=1, only_failed=True)
     assert [(one.run_id, one.changed, one.cleared, one.build) for one in cleared] == [
         ("r", False, 0, 2),
         ("bad", True, 1, 1),
@@ -121,7 +121,7 @@ def test_of_several_runs_those_with_failures_are_cleared(world: Prebuilt) -> Non
 
 
 def test_a_whole_run_is_cleared_on_a_build_that_has_none_of_its_tasks(world: Prebuilt) -> None:
-    (cleared,) = trigger.clear(world.host, "d", ["r"], actor="ada", build=3)
+    (cleared,) = clear.clear(world.host, "d", ["r"], actor="ada", build=3)
     assert (cleared.changed, cleared.build) == (True, 3)
     (row, bound, tasks, *_) = stands(world)
     assert row[:2] == ("queued", 1)
@@ -135,8 +135,8 @@ def test_a_whole_run_is_cleared_on_a_build_that_has_none_of_its_tasks(world: Pre
 
 def test_a_repeat_of_a_clear_that_found_nothing_gets_the_same_answer(world: Prebuilt) -> None:
     wish: dict[str, Any] = {"actor": "ada", "build": 1, "only_failed": True, "request_id": "again"}
-    first = trigger.clear(world.host, "d", ["r"], **wish)
-    assert trigger.clear(world.host, "d", ["r"], **wish) == first
+    first = clear.clear(world.host, "d", ["r"], **wish)
+    assert clear.clear(world.host, "d", ["r"], **wish) == first
     assert not first[0].changed
 
 
@@ -148,6 +148,6 @@ def test_the_tasks_of_the_build_are_read_once_however_many_runs_are_cleared(
     finish_run("d", "s", "failed")
     read, asked = builds.serialized, []
     monkeypatch.setattr(trigger.builds, "serialized", lambda s, ids: asked.append(ids) or read(s, ids))
-    cleared = trigger.clear(world.host, "d", ["r", "s"], actor="ada", build=1, only_failed=True)
+    cleared = clear.clear(world.host, "d", ["r", "s"], actor="ada", build=1, only_failed=True)
     assert [run.changed for run in cleared] == [False, True]
     assert len(asked) == 1

@@ -15,7 +15,8 @@ from harness.seed import Seeder
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.services.history import grid, instances, structures
 from pinwheel.services.run import clear_preview
-from pinwheel.services.run.trigger import clear, trigger
+from pinwheel.services.run.clear import clear
+from pinwheel.services.run.trigger import trigger
 from pinwheel.services.show.plain import ABSENT
 from pinwheel.store import tables as t
 

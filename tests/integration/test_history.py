@@ -13,9 +13,10 @@ from harness.inprocess import bound_airflow
 from harness.life import Life, dag
 from harness.seed import Seeder
 from pinwheel.services.history.tries import history
-from pinwheel.services.run.trigger import clear, trigger
+from pinwheel.services.run import bindings
+from pinwheel.services.run.clear import clear
+from pinwheel.services.run.trigger import trigger
 from pinwheel.services.show.builds import releases
-from pinwheel.services.upkeep import repair
 from pinwheel.store import tables as t
 
 
@@ -177,7 +178,7 @@ def test_of_a_run_moved_while_it_ran_only_what_is_certain_is_told(
     life.set_run("running")
     life.execute("b", 2, "running")
     watched: set[int] = set()
-    repair.record_bindings(seeder.host, watched)
+    bindings.record_bindings(seeder.host, watched)
     assert watched
     if not looked_at_before:
         watched.clear()
@@ -185,7 +186,7 @@ def test_of_a_run_moved_while_it_ran_only_what_is_certain_is_told(
     moved = {"clear_number": 1, "created_dag_version_id": version_ids(seeder)[1]}
     seeder.host.run(lambda s: s.execute(update(DagRun).where(DagRun.run_id == "r1").values(**moved)))
     life.execute("a", 1, "up_for_retry")
-    assert repair.record_bindings(seeder.host, watched) == 1
+    assert bindings.record_bindings(seeder.host, watched) == 1
     life.execute("a", 2)
     life.execute("b", 3)
     shown_now = {(row[0], row[1]): row[3] for row in shown(seeder)}

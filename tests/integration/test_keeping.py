@@ -21,7 +21,8 @@ from pinwheel.cli.backend.local import LocalBackend
 from pinwheel.core.errors import Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.services.release import keeping
-from pinwheel.services.run.trigger import clear, trigger
+from pinwheel.services.run.clear import clear
+from pinwheel.services.run.trigger import trigger
 from pinwheel.services.show import builds as show
 
 

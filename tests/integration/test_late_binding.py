@@ -11,7 +11,7 @@ from harness.seed import Seeder
 from integration.test_history import Life, dag, shown
 from integration.test_history import life as life
 from integration.test_history import seeder as seeder
-from pinwheel.services.upkeep import repair
+from pinwheel.services.run import bindings
 
 
 def test_of_a_run_whose_binding_was_recorded_late_only_what_began_after_that_is_told(
@@ -26,7 +26,7 @@ def test_of_a_run_whose_binding_was_recorded_late_only_what_began_after_that_is_
     monkeypatch.setattr("harness.life.start_run", start_unheard)
     life.stock_clear(latest=True)
     life.execute("a", 2)
-    assert repair.record_bindings(seeder.host) == 1
+    assert bindings.record_bindings(seeder.host) == 1
     life.execute("a", 3)
     assert shown(seeder) == [
         ("a", 1, "success", None, None),

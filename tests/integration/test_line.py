@@ -15,7 +15,8 @@ from harness.seed import Seeder
 from pinwheel.core.errors import InvalidInput, NotFound, Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
-from pinwheel.services.run.trigger import clear, trigger
+from pinwheel.services.run.clear import clear
+from pinwheel.services.run.trigger import trigger
 from pinwheel.services.show import compare
 from pinwheel.services.show.line import line
 from pinwheel.store import tables as t

@@ -23,7 +23,8 @@ from pinwheel.core.release.decide import Verb
 from pinwheel.services.change import Change, apply
 from pinwheel.services.ports import BackfillWish
 from pinwheel.services.run import backfill
-from pinwheel.services.run.trigger import clear, trigger
+from pinwheel.services.run.clear import clear
+from pinwheel.services.run.trigger import trigger
 
 pytestmark = pytest.mark.postgres
 

@@ -14,7 +14,7 @@ from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel.core.errors import InvalidInput, NotFound, Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.release.why_held import HoldKind
-from pinwheel.services.run import trigger
+from pinwheel.services.run import clear, trigger
 from pinwheel.services.show import status as dag_status
 
 
@@ -218,7 +218,7 @@ def test_a_trial_a_clear_and_a_backfill_take_the_last_version_of_a_build_or_the_
     assert on(None) == first
 
     def cleared(**more: Any) -> str | None:
-        (one,) = trigger.clear(pusher.host, "a", ["r"], actor="ada", **more)
+        (one,) = clear.clear(pusher.host, "a", ["r"], actor="ada", **more)
         return one.bundle_version
 
     trigger.trigger(pusher.host, "a", actor="ada", run_id="r", build=1)

@@ -10,10 +10,9 @@ from sqlalchemy import delete, func, select, update
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
-from pinwheel.services.run import trigger
+from pinwheel.services.run import bindings, clear, trigger
 from pinwheel.services.show import fleet
 from pinwheel.services.show.line import line
-from pinwheel.services.upkeep import repair
 from pinwheel.store import tables as t
 
 
@@ -49,7 +48,7 @@ def came_to(world: Prebuilt) -> dict[tuple[str, int], tuple[str, int | None, int
 def test_a_run_that_is_cleared_and_ends_again_has_an_outcome_for_each_time(world: Prebuilt) -> None:
     run(world, "r", "failed")
     assert came_to(world) == {("r", 0): ("failed", 2, 2)}
-    trigger.clear(world.host, "d", ["r"], actor="ada", build=1)
+    clear.clear(world.host, "d", ["r"], actor="ada", build=1)
     assert came_to(world) == {("r", 0): ("failed", 2, 2)}
     start_run("d", "r")
     finish_run("d", "r", "success")
@@ -76,7 +75,7 @@ def test_a_run_on_a_build_that_was_never_released_came_to_something_on_no_releas
 def test_what_a_run_came_to_stays_when_somebody_marks_it_afterwards(world: Prebuilt) -> None:
     run(world, "r", "failed")
     by_hand(world, "r", state="success")
-    repair.record_outcomes(world.host)
+    bindings.record_outcomes(world.host)
     assert came_to(world) == {("r", 0): ("failed", 2, 2)}
 
 
@@ -114,9 +113,9 @@ def test_an_end_that_no_listener_saw_is_recorded_by_the_processor(world: Prebuil
     for run_id in ("marked", "running"):
         start_run("d", run_id)
     by_hand(world, "marked", state="failed")
-    assert repair.record_outcomes(world.host) == 1
+    assert bindings.record_outcomes(world.host) == 1
     assert came_to(world) == {("marked", 0): ("failed", 2, 2)}
-    assert repair.record_outcomes(world.host) == 0
+    assert bindings.record_outcomes(world.host) == 0
 
 
 def test_the_processor_looks_at_the_newest_runs_and_at_those_that_ran_a_moment_ago(world: Prebuilt) -> None:
@@ -126,18 +125,18 @@ def test_the_processor_looks_at_the_newest_runs_and_at_those_that_ran_a_moment_a
         trigger.trigger(world.host, "d", actor="ada", run_id=run_id)
         by_hand(world, run_id, state="success")
     first = world.host.run(lambda s: s.scalar(select(func.min(DagRun.id))))
-    assert repair.record_outcomes(world.host, newest=1) == 1
-    assert repair.record_outcomes(world.host, newest=1) == 0
-    assert repair.record_outcomes(world.host, {first}, newest=1) == 1
+    assert bindings.record_outcomes(world.host, newest=1) == 1
+    assert bindings.record_outcomes(world.host, newest=1) == 0
+    assert bindings.record_outcomes(world.host, {first}, newest=1) == 1
     assert set(came_to(world)) == {("third", 0), ("first", 0)}
-    assert repair.record_outcomes(world.host, newest=10, limit=1) == 1
+    assert bindings.record_outcomes(world.host, newest=10, limit=1) == 1
 
 
 def test_runs_of_dags_that_are_not_managed_are_no_matter_of_the_processor(world: Prebuilt) -> None:
     trigger.trigger(world.host, "d", actor="ada", run_id="r")
     by_hand(world, "r", state="failed")
     world.host.run(lambda s: s.execute(delete(t.dag)))
-    assert repair.record_outcomes(world.host) == 0
+    assert bindings.record_outcomes(world.host) == 0
 
 
 def counted(world: Prebuilt) -> dict[int, dict[str, int]]:
@@ -152,7 +151,7 @@ def in_fleet(world: Prebuilt, **wish: Any) -> list[dict[str, int]]:
 
 
 def again(world: Prebuilt, run_id: str, state: str, build: int | None = None) -> None:
-    trigger.clear(world.host, "d", [run_id], actor="ada", build=build)
+    clear.clear(world.host, "d", [run_id], actor="ada", build=build)
     start_run("d", run_id)
     finish_run("d", run_id, state)
 
@@ -160,7 +159,7 @@ def again(world: Prebuilt, run_id: str, state: str, build: int | None = None) ->
 def test_a_run_that_failed_and_went_well_on_another_release_counts_on_both(world: Prebuilt) -> None:
     run(world, "r", "failed")
     assert counted(world) == {2: {"failed": 1}}
-    trigger.clear(world.host, "d", ["r"], actor="ada", build=1)
+    clear.clear(world.host, "d", ["r"], actor="ada", build=1)
     assert counted(world) == {2: {"failed": 1}, 1: {"queued": 1}}
     assert in_fleet(world, failing=True) == [{"failed": 1}]
     start_run("d", "r")
@@ -171,7 +170,7 @@ def test_a_run_that_failed_and_went_well_on_another_release_counts_on_both(world
 def test_on_one_release_each_run_counts_once_as_it_went_last(world: Prebuilt) -> None:
     run(world, "r", "failed")
     run(world, "other", "success")
-    trigger.clear(world.host, "d", ["r"], actor="ada")
+    clear.clear(world.host, "d", ["r"], actor="ada")
     assert counted(world) == {2: {"queued": 1, "success": 1}}
     assert in_fleet(world, failing=True) == []
     start_run("d", "r")
@@ -199,7 +198,7 @@ def test_an_end_that_is_not_recorded_yet_counts_by_airflows_row(world: Prebuilt)
     by_hand(world, "r", state="failed")
     assert counted(world) == {2: {"failed": 1}}
     assert in_fleet(world, failing=True) == [{"failed": 1}]
-    repair.record_outcomes(world.host)
+    bindings.record_outcomes(world.host)
     assert counted(world) == {2: {"failed": 1}}
     assert in_fleet(world, failing=True) == [{"failed": 1}]
 
@@ -220,7 +219,7 @@ def test_a_rollback_runs_again_what_failed_on_the_release_and_was_not_run_again_
         run(world, run_id, "failed")
     run(world, "good", "success")
     run(world, "older", "failed", build=1)
-    trigger.clear(world.host, "d", ["cleared"], actor="ada")
+    clear.clear(world.host, "d", ["cleared"], actor="ada")
     again(world, "better", "success")
     again(world, "elsewhere", "failed", build=1)
     by_hand(world, "forgiven", state="success")

@@ -19,7 +19,8 @@ from pinwheel.core.release.decide import Verb
 from pinwheel.core.retention import Keep
 from pinwheel.services import change
 from pinwheel.services.ingest import register
-from pinwheel.services.run.trigger import clear, trigger
+from pinwheel.services.run.clear import clear
+from pinwheel.services.run.trigger import trigger
 from pinwheel.services.upkeep import prune as upkeep_prune
 from pinwheel.store import tables as t
 

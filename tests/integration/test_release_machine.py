@@ -23,7 +23,7 @@ from harness.prebuilt import BROKEN, SHAPES, Prebuilt, Text, finish_run, start_r
 from pinwheel.core.errors import Conflict, NotFound, Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
-from pinwheel.services.run import trigger
+from pinwheel.services.run import clear, trigger
 from pinwheel.services.show import status as dag_status
 from pinwheel.services.upkeep import repair
 
@@ -395,7 +395,7 @@ class Machine(RuleBasedStateMachine):
             return
         text = self._target(data, self.model[dag_id], given)
         number = self.model[dag_id].number(text)
-        (bound,) = trigger.clear(self.host, dag_id, [run_id], actor="ada", build=number)
+        (bound,) = clear.clear(self.host, dag_id, [run_id], actor="ada", build=number)
         self.runs[run_id] = (dag_id, text or was)
         assert bound.build == self.model[dag_id].number(text or was)
 

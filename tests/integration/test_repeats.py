@@ -25,7 +25,7 @@ from pinwheel.core.release.decide import Verb
 from pinwheel.core.selector import Selector
 from pinwheel.services import change, once
 from pinwheel.services.ports import BackfillWish
-from pinwheel.services.run import backfill, trigger
+from pinwheel.services.run import backfill, bound, trigger
 from pinwheel.services.show.events import events
 from pinwheel.services.upkeep import prune
 from pinwheel.store import tables as t
@@ -373,14 +373,14 @@ KEPT_1: dict[str, tuple[once.Form[Any], Any, Any]] = {
         ],
     ),
     "trigger": (
-        trigger.BOUND,
+        bound.BOUND,
         {"dag_id": "a", "run_id": "r", "build": 2, "release": None, "bundle_version": "v"},
-        trigger.Bound(dag_id="a", run_id="r", build=2, release=None, bundle_version="v"),
+        bound.Bound(dag_id="a", run_id="r", build=2, release=None, bundle_version="v"),
     ),
     "clear": (
-        trigger.CLEARED,
+        bound.CLEARED,
         [{"dag_id": "a", "run_id": "r", "build": 2, "release": 5, "bundle_version": "v", "cleared": 4}],
-        [trigger.Cleared(dag_id="a", run_id="r", build=2, release=5, bundle_version="v", cleared=4)],
+        [bound.Cleared(dag_id="a", run_id="r", build=2, release=5, bundle_version="v", cleared=4)],
     ),
     "backfill": (
         backfill.BACKFILLED,

@@ -16,6 +16,7 @@ from harness.seed import Seeder
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
 from pinwheel.services.run import trigger
+from pinwheel.services.run.clear import clear as clear_runs
 
 
 @pytest.fixture
@@ -154,7 +155,7 @@ def failed(seeder: Seeder, build: int, run_id: str) -> str:
 
 
 def clear(seeder: Seeder, run_id: str, build: int | None = None) -> None:
-    (cleared,) = trigger.clear(seeder.host, "d", [run_id], actor="ada", build=build)
+    (cleared,) = clear_runs(seeder.host, "d", [run_id], actor="ada", build=build)
     assert cleared.changed
 
 
@@ -186,7 +187,7 @@ def test_a_run_that_is_bound_again_has_the_deadlines_of_that_build(
 def test_a_run_that_has_none_of_its_tasks_left_gets_the_deadlines_of_its_build_too(seeder: Seeder) -> None:
     held(seeder, deadline(1), {"d.py": deadline(2)["d.py"].replace("always", "other")})
     run = failed(seeder, 1, "again")
-    (cleared,) = trigger.clear(seeder.host, "d", [run], actor="ada", build=2, only_failed=True)
+    (cleared,) = clear_runs(seeder.host, "d", [run], actor="ada", build=2, only_failed=True)
     assert cleared.changed and not cleared.cleared
     assert deadlines(run) == [(-2, 2.0, False)]
 

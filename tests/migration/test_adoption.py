@@ -209,13 +209,13 @@ def _said(alert: Any) -> str:
 
 
 def test_old_runs_can_be_cleared_after_the_adoption(old: Old) -> None:
-    from pinwheel.services.run import trigger
+    from pinwheel.services.run import clear
 
     adopt.adopt(old.host)
     _push(old, "3" * 40, _files("# third\n", "retries=3"))
-    (bound,) = trigger.clear(old.host, "plain", ["before-2"], actor="ada")
+    (bound,) = clear.clear(old.host, "plain", ["before-2"], actor="ada")
     assert (bound.release, bound.build) == (2, 1)
-    (bound,) = trigger.clear(old.host, "plain", ["before-1"], actor="ada", build=2)
+    (bound,) = clear.clear(old.host, "plain", ["before-1"], actor="ada", build=2)
     assert (bound.release, bound.build) == (3, 2)
 
 

@@ -14,7 +14,8 @@ from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.decide import Decision, Lift, Reject, Release, SetTrack, Step
 from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.state import DagState, Kind, Track
-from pinwheel.services.release.carry_out import Act, carry_out, outcome_of
+from pinwheel.services.release.carry_out import carry_out
+from pinwheel.services.release.outcome import Act, outcome_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BUILD = build(1)

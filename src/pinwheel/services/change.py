@@ -25,9 +25,11 @@ from pinwheel.services.ingest import faults
 from pinwheel.services.ingest.stands import last_shown, place_named, stood_another
 from pinwheel.services.ports import Host
 from pinwheel.services.release import keeping
-from pinwheel.services.release.carry_out import Act, Outcome, carry_out, outcome_of
+from pinwheel.services.release.carry_out import carry_out
 from pinwheel.services.release.loading import Loaded, load, managed
-from pinwheel.services.run.trigger import Target, clear_each
+from pinwheel.services.release.outcome import Act, Outcome, outcome_of
+from pinwheel.services.run.clear import clear_each
+from pinwheel.services.run.target import Target
 from pinwheel.store import bindings, builds, bundles, rejections, releases
 from pinwheel.store.locking import lock_dags
 

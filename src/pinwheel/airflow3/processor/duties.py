@@ -25,6 +25,7 @@ from pinwheel.airflow3.rows import bundle_rows, drift, kept_assets
 from pinwheel.core import text
 from pinwheel.services.ingest import faults, settle
 from pinwheel.services.release import keeping
+from pinwheel.services.run import bindings
 from pinwheel.services.upkeep import prune, repair
 from pinwheel.services.upkeep.duties import Lease, Lost
 from pinwheel.store import dags
@@ -160,8 +161,8 @@ class Keeper:
             self._running.clear()
         self._recorded_at = now
         watched = set(self._running)
-        repair.record_bindings(self.host, self._running)
-        recorded = repair.record_outcomes(self.host, watched, newest=self._look_back, limit=RUNS)
+        bindings.record_bindings(self.host, self._running)
+        recorded = bindings.record_outcomes(self.host, watched, newest=self._look_back, limit=RUNS)
         if recorded < RUNS:
             self._look_back = repair.LATELY
 

@@ -33,7 +33,7 @@ from pinwheel.core import command_line
 from pinwheel.core.errors import NotFound, unknown_dag
 from pinwheel.services.history.tries import history
 from pinwheel.services.ports import BackfillWish, Host
-from pinwheel.services.run import backfill, trigger
+from pinwheel.services.run import backfill, clear, trigger
 from pinwheel.services.show.plain import plain, plain_all
 
 router = APIRouter(prefix="/dags/{dag_id}", tags=["Runs"], route_class=JsonRoute)
@@ -178,7 +178,7 @@ def _clear(
     cleared = _known(
         host,
         dag_id,
-        lambda: trigger.clear(
+        lambda: clear.clear(
             host,
             dag_id,
             run_ids,

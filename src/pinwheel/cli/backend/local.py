@@ -169,7 +169,7 @@ class LocalBackend:
         plan: bool = False,
         request_id: str | None = None,
     ) -> list[View]:
-        from pinwheel.services.run.trigger import clear
+        from pinwheel.services.run.clear import clear
         from pinwheel.services.show.plain import plain_all
 
         cleared = clear(

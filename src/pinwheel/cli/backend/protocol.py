@@ -26,11 +26,11 @@ class Backend(Protocol):
         ...
 
     def status(self, selector: Selector | None = None) -> list[View]:
-        """See ``services.views.StatusView``. None: every Dag, retired ones too."""
+        """See ``services.show.status.StatusView``. None: every Dag, retired ones too."""
         ...
 
     def bundles(self, names: Sequence[str] = ()) -> View:
-        """See ``services.bundles.Standings``."""
+        """See ``services.show.bundles.Standings``."""
         ...
 
     def builds(self, dag_id: str) -> list[View]:
@@ -44,7 +44,7 @@ class Backend(Protocol):
     def history(
         self, dag_id: str, *, run_id: str | None = None, task_id: str | None = None, limit: int = 100
     ) -> list[View]:
-        """See ``services.history.TryView``."""
+        """See ``services.history.tries.TryView``."""
         ...
 
     def diff(self, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> View:
@@ -81,8 +81,8 @@ class Backend(Protocol):
     ) -> list[View]:
         """Promote, pin, unpin or roll back all selected Dags in one transaction, or with ``plan`` none.
 
-        ``verb`` is a value of ``core.release.Verb`` that a person may use. Returns one
-        ``services.releasing.Outcome`` a Dag, in order of id.
+        ``verb`` is a value of ``core.release.decide.Verb`` that a person may use. Returns one
+        ``services.release.carry_out.Outcome`` a Dag, in order of id.
         """
         ...
 
@@ -99,7 +99,7 @@ class Backend(Protocol):
         reason: str | None = None,
         request_id: str | None = None,
     ) -> View:
-        """Start one run. See ``services.trigger.Bound``."""
+        """Start one run. See ``services.run.trigger.Bound``."""
         ...
 
     def clear(
@@ -115,7 +115,7 @@ class Backend(Protocol):
         plan: bool = False,
         request_id: str | None = None,
     ) -> list[View]:
-        """Let runs run again, all in one transaction. One ``services.trigger.Cleared`` each."""
+        """Let runs run again, all in one transaction. One ``services.run.trigger.Cleared`` each."""
         ...
 
     def backfill(
@@ -134,5 +134,5 @@ class Backend(Protocol):
         plan: bool = False,
         request_id: str | None = None,
     ) -> View:
-        """Run a Dag for the dates of a range. See ``services.backfill.BackfillView``."""
+        """Run a Dag for the dates of a range. See ``services.run.backfill.BackfillView``."""
         ...

@@ -19,8 +19,9 @@ from pinwheel.core.release.state import DagState
 from pinwheel.services.ingest.builds import Made, ParsedFile
 from pinwheel.services.ingest.stands import Showing, became_known
 from pinwheel.services.ports import Host
-from pinwheel.services.release.carry_out import ACTOR, Act, Outcome, carry_out
+from pinwheel.services.release.carry_out import carry_out
 from pinwheel.services.release.loading import load
+from pinwheel.services.release.outcome import ACTOR, Act, Outcome
 from pinwheel.store import builds, bundles, dags, events, files
 
 if TYPE_CHECKING:

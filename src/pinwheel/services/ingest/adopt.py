@@ -11,7 +11,7 @@ from pinwheel.core.json import JsonObject
 from pinwheel.core.records import ReleaseRecord
 from pinwheel.core.release.state import Kind
 from pinwheel.services.ports import AirflowDag, Host
-from pinwheel.services.release.carry_out import ACTOR
+from pinwheel.services.release.outcome import ACTOR
 from pinwheel.store import builds, bundles, dags, events, releases
 from pinwheel.store.locking import begin_write, lock_dags
 

@@ -16,7 +16,7 @@ from pinwheel.core.parse.facts import WHOLE_TREE
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.state import Track
 from pinwheel.services.ports import Host
-from pinwheel.services.release.carry_out import ACTOR
+from pinwheel.services.release.outcome import ACTOR
 from pinwheel.store import builds, events, releases
 
 if TYPE_CHECKING:

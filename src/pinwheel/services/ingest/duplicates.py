@@ -11,7 +11,7 @@ from pinwheel.core.errors import Conflict
 from pinwheel.core.event import EventKind
 from pinwheel.core.records import ManagedDag
 from pinwheel.services.ports import Host
-from pinwheel.services.release.carry_out import ACTOR
+from pinwheel.services.release.outcome import ACTOR
 from pinwheel.store import dags, events, faults
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pinwheel.core import text
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json
 from pinwheel.services.ports import Host
-from pinwheel.services.release.carry_out import ACTOR
+from pinwheel.services.release.outcome import ACTOR
 from pinwheel.store import bundles, events, faults
 from pinwheel.store.faults import PROCESSOR
 

@@ -21,7 +21,7 @@ from pinwheel.services.ingest.refusing import reason_of, words
 from pinwheel.services.ingest.stands import Showing, disprove, not_good, showing
 from pinwheel.services.ingest.verify import tell
 from pinwheel.services.ports import Host
-from pinwheel.services.release.carry_out import Outcome
+from pinwheel.services.release.outcome import Outcome
 from pinwheel.store import builds, dags, files
 from pinwheel.store.locking import begin_write
 from pinwheel.store.refusals import may_pass

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from pinwheel.core.release.decide import Verb, released_again
 from pinwheel.services.ingest.follow import due
 from pinwheel.services.ports import Host
-from pinwheel.services.release.carry_out import ACTOR, Act, Outcome, carry_out
+from pinwheel.services.release.carry_out import carry_out
 from pinwheel.services.release.loading import load, managed
+from pinwheel.services.release.outcome import ACTOR, Act, Outcome
 from pinwheel.store.locking import begin_write, lock_dags
 
 if TYPE_CHECKING:

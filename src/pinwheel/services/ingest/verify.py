@@ -25,7 +25,7 @@ from pinwheel.services.ingest.accepting import imported_files, left_to_definers
 from pinwheel.services.ingest.builds import Made, Missed, ParsedFile
 from pinwheel.services.ingest.stands import showing
 from pinwheel.services.ports import Host
-from pinwheel.services.release.carry_out import ACTOR
+from pinwheel.services.release.outcome import ACTOR
 from pinwheel.store import builds, dags, events, files, verification
 from pinwheel.store.locking import begin_write
 

@@ -16,7 +16,7 @@ from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.run.binding import BoundBy, Tries
 from pinwheel.services import once
 from pinwheel.services.ports import BackfillRun, BackfillWish, Host
-from pinwheel.services.run.trigger import target_of, version_for
+from pinwheel.services.run.target import target_of, version_for
 from pinwheel.services.show.status import instant
 from pinwheel.store import bindings, events, releases
 from pinwheel.store.bindings import NewBinding

@@ -13,7 +13,7 @@ from pinwheel.services.history.grid import versions_of_tasks
 from pinwheel.services.history.structures import layouts
 from pinwheel.services.history.versions import BEFORE, RELEASE, TRIAL, Names, VersionView, run_versions
 from pinwheel.services.ports import Host, InstanceRow
-from pinwheel.services.run import trigger
+from pinwheel.services.run import clear
 from pinwheel.store import builds, releases
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Preview:
     """What the run is bound to now."""
     moves: bool
     tasks: tuple[str, ...]
-    """To be given to :func:`pinwheel.services.run.trigger.clear`."""
+    """To be given to :func:`pinwheel.services.run.clear.clear`."""
     task_instances: tuple[PreviewedInstance, ...]
     added: tuple[str, ...]
     dropped: tuple[str, ...]
@@ -99,7 +99,7 @@ def preview(
     )
     if view.refusal is None:
         try:
-            (planned,) = trigger.clear(
+            (planned,) = clear.clear(
                 host,
                 dag_id,
                 [run_id],

@@ -9,29 +9,18 @@ from typing import TYPE_CHECKING
 from pinwheel.core.release.decide import Decision, Release
 from pinwheel.core.release.drift import Drift
 from pinwheel.core.release.state import Kind, Track
-from pinwheel.core.run.binding import BoundBy, Present, Tries
 from pinwheel.services.ingest.follow import Followed, follow
 from pinwheel.services.ingest.same_build import release_again
 from pinwheel.services.ports import Host
-from pinwheel.services.release.carry_out import (
-    ACTOR,
-    Act,
-    carry_out,
-    projections_for,
-    record_drift,
-    released_location,
-)
+from pinwheel.services.release.carry_out import carry_out, record_drift
 from pinwheel.services.release.loading import load, managed
-from pinwheel.services.run.bound_again import unchosen
-from pinwheel.store import bindings, builds, bundles, dags, outcomes
-from pinwheel.store.bindings import NewBinding
+from pinwheel.services.release.outcome import ACTOR, Act
+from pinwheel.services.release.projecting import projections_for, released_location
+from pinwheel.store import builds, bundles, dags
 from pinwheel.store.locking import begin_write, lock_dags
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-LATELY = 200
-"""So many of the newest runs are looked at for an end that nobody recorded."""
 
 
 def follow_again(host: Host) -> int:
@@ -170,54 +159,3 @@ def keep_asserted(host: Host, dag_ids: Sequence[str], seen: dict[str, str]) -> i
             seen.pop(dag_id, None)
         seen |= host.run(lambda session: host.standing(session, changed))
     return written
-
-
-def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int = 500) -> int:
-    """Record the version of running runs that no scheduler recorded (rebound while running, say).
-
-    In force from when the run was queued or cleared. ``watched`` keeps which runs ran when they were looked
-    at last: one that was rebound and ended since is recorded too. Tasks of a run that was watched may have
-    gone on by one try since it was bound again, those of another by any number.
-    """
-    watched = set() if watched is None else watched
-
-    def work(session: Session) -> int:
-        now = host.now()
-        runs = host.unrecorded_runs(session, limit, watched)
-        seen = {(run.dag_id, run.run_id) for run in runs if run.id in watched}
-        new = [
-            NewBinding(
-                dag_id=run.dag_id,
-                run_id=run.run_id,
-                seq=run.clear_number,
-                dag_version_id=run.dag_version_id,
-                bundle_version=run.bundle_version,
-                bound_by=BoundBy.ACTIVE,
-                bound_at=min(run.queued_at or now, now),
-            )
-            for run in runs
-        ]
-
-        def late(one: NewBinding, present: Sequence[Present]) -> Tries:
-            return Tries.of(present, late=True, sure=(one.dag_id, one.run_id) in seen)
-
-        return bindings.add_all(session, unchosen(session, new, host.present, late))
-
-    recorded = host.run(work)
-    running = host.run(host.running_runs)
-    watched.clear()
-    watched.update(running)
-    return recorded
-
-
-def record_outcomes(
-    host: Host, watched: Collection[int] = (), *, newest: int = LATELY, limit: int = 500
-) -> int:
-    """Record what runs came to that ended without a listener: by hand, or while our tables were missing.
-
-    Looks at so many of the newest runs, and at those of the ids *watched*, which ran a moment ago. Returns
-    how many it recorded; when that is *limit*, there may be more.
-    """
-    return host.run(
-        lambda session: outcomes.add_all(session, host.unrecorded_outcomes(session, limit, watched, newest))
-    )

@@ -1,0 +1,225 @@
+"""Runs that run again: on the build that they had, or on a chosen one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from pinwheel.core.event import EventKind
+from pinwheel.core.run.binding import BoundBy, Tries, kept
+from pinwheel.core.structure.layout import layout
+from pinwheel.services import once
+from pinwheel.services.ports import Host
+from pinwheel.services.run.bound import CLEARED, Cleared, record
+from pinwheel.services.run.target import Target, target_of, version_for
+from pinwheel.store import bindings, builds, releases
+from pinwheel.store.bindings import NewBinding
+from pinwheel.store.locking import lock_dags
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+def clear(
+    host: Host,
+    dag_id: str,
+    run_ids: Sequence[str],
+    *,
+    actor: str,
+    build: int | None = None,
+    bundle_version: str | None = None,
+    only_failed: bool = False,
+    task_ids: Collection[str] | None = None,
+    reason: str | None = None,
+    request_id: str | None = None,
+    sees: once.Sees = once.all_of_them,
+    plan: bool = False,
+) -> list[Cleared]:
+    """Clear runs so that they run again: on the build they were bound to, or on the given one.
+
+    All of them in one transaction; with ``plan`` it is undone at the end. ``request_id`` makes a repeat
+    harmless (see :mod:`pinwheel.services.once`): it clears nothing and gives what the first one gave.
+
+    :raises Conflict: ``request_id`` stands for another request.
+    """
+    if plan:
+        return host.rehearse(
+            lambda rehearsal: clear(
+                rehearsal,
+                dag_id,
+                run_ids,
+                actor=actor,
+                build=build,
+                bundle_version=bundle_version,
+                only_failed=only_failed,
+                task_ids=task_ids,
+                reason=reason,
+            )
+        )
+
+    def work(session: Session) -> list[Cleared]:
+        lock_dags(session, [dag_id])
+        named = build is not None or bundle_version is not None
+        target = (
+            target_of(host, session, dag_id, build, verb="clear", bundle_version=bundle_version)
+            if named
+            else None
+        )
+        return clear_each(
+            host,
+            session,
+            dag_id,
+            list(dict.fromkeys(run_ids)),
+            target,
+            only_failed=only_failed,
+            task_ids=task_ids,
+            actor=actor,
+            reason=reason,
+        )
+
+    request = once.Request(
+        id=request_id,
+        actor=actor,
+        verb=EventKind.CLEAR.value,
+        dag_ids=(dag_id,),
+        values={
+            "run_ids": sorted(set(run_ids)),
+            "build": build,
+            "only_failed": only_failed,
+            "task_ids": sorted(set(task_ids)) if task_ids is not None else None,
+            "reason": reason,
+            **({} if bundle_version is None else {"bundle_version": bundle_version}),
+        },
+        sees=sees,
+    )
+    done = once.carry_out(host, request, CLEARED, work)
+    if not done.repeated:
+        host.announce([{"kind": "clear", "dag_id": dag_id}])
+    return done.answer
+
+
+def clear_each(
+    host: Host,
+    session: Session,
+    dag_id: str,
+    run_ids: Sequence[str],
+    target: Target | None,
+    *,
+    only_failed: bool,
+    task_ids: Collection[str] | None,
+    actor: str,
+    reason: str | None,
+) -> list[Cleared]:
+    """Clear runs in the caller's transaction, in this order; the caller holds the Dag's lock.
+
+    Where no task of a run fits, nothing is written: the run is not bound to *target* either.
+    """
+    fitting: Collection[str] | None = None
+    if target is not None and run_ids and (only_failed or task_ids is not None):
+        fitting = layout(builds.serialized(session, [target.build.id])[target.build.id]).task_ids
+    return [
+        _clear_one(
+            host,
+            session,
+            dag_id,
+            run_id,
+            target,
+            fitting,
+            only_failed=only_failed,
+            task_ids=task_ids,
+            actor=actor,
+            reason=reason,
+        )
+        for run_id in run_ids
+    ]
+
+
+def _clear_one(
+    host: Host,
+    session: Session,
+    dag_id: str,
+    run_id: str,
+    target: Target | None,
+    fitting: Collection[str] | None,
+    *,
+    only_failed: bool,
+    task_ids: Collection[str] | None,
+    actor: str,
+    reason: str | None,
+) -> Cleared:
+    """*fitting* are the tasks of the target, where only some of the run's tasks are to run again."""
+    version_id: UUID | None = None
+    release, bundle_version = None, None
+    if target is not None:
+        if fitting is not None and not host.would_clear(
+            session, dag_id, run_id, of=fitting, only_failed=only_failed, task_ids=task_ids
+        ):
+            return _untouched(host, session, dag_id, run_id)
+        version_id, release, bundle_version = version_for(host, session, target)
+    cleared, seq, bound_id, bound_version = host.clear_run(
+        session,
+        dag_id,
+        run_id,
+        dag_version_id=version_id,
+        bundle_version=bundle_version,
+        only_failed=only_failed,
+        task_ids=task_ids,
+    )
+    if target is None and not cleared:
+        return _untouched(host, session, dag_id, run_id)
+    known = releases.by_dag_version(session, [bound_id]) if bound_id else {}
+    row = known.get(bound_id) if bound_id else None
+    present = host.present(session, dag_id, [run_id]).get(run_id, ())
+    before = bindings.of_runs(session, dag_id, [run_id]).get(run_id, ())
+    bindings.add(
+        session,
+        NewBinding(
+            dag_id=dag_id,
+            run_id=run_id,
+            seq=seq,
+            dag_version_id=bound_id,
+            bundle_version=bundle_version or bound_version,
+            bound_by=BoundBy.of_choice(chosen=True, release=release) if target else kept(before, bound_id),
+            actor=actor,
+            bound_at=host.now(),
+            tries=Tries.of(present),
+        ),
+        release=row.release if row else None,
+        build_id=row.build_id if row else None,
+    )
+    bound = Cleared(
+        dag_id=dag_id,
+        run_id=run_id,
+        build=target.build.build if target else (row.build if row else 0),
+        release=release if target else (row.release if row else None),
+        bundle_version=bundle_version or bound_version,
+        cleared=cleared,
+    )
+    record(
+        host,
+        session,
+        EventKind.CLEAR,
+        bound,
+        actor=actor,
+        reason=reason,
+        cleared=cleared,
+    )
+    return bound
+
+
+def _untouched(host: Host, session: Session, dag_id: str, run_id: str) -> Cleared:
+    """A run in which there is nothing to clear, and what it is bound to."""
+    run = host.some_runs(session, dag_id, [run_id])[run_id]
+    version_id = run.dag_version_id
+    known = releases.by_dag_version(session, [version_id]) if version_id else {}
+    row = known.get(version_id) if version_id else None
+    return Cleared(
+        dag_id=dag_id,
+        run_id=run_id,
+        build=row.build if row else 0,
+        release=row.release if row else None,
+        bundle_version=run.bundle_version,
+        cleared=0,
+        changed=False,
+    )
