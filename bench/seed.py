@@ -89,7 +89,7 @@ def files_of(dag_ids: Sequence[str], dags_per_file: int = DAGS_PER_FILE) -> dict
 
 
 def _push(host: Any, root: Path, files: Mapping[str, Sequence[str]], revision: int, source: str) -> None:
-    from pinwheel.core.build import with_placeholder
+    from pinwheel.core.digest import with_placeholder
     from pinwheel.services.ingest import register
 
     version = hashlib.sha1(f"{revision}".encode()).hexdigest()
@@ -112,7 +112,8 @@ def _push(host: Any, root: Path, files: Mapping[str, Sequence[str]], revision: i
 
 
 def _parsed(text: str, source: str, version: str, seq: int, name: str, dag_ids: Sequence[str]) -> Any:
-    from pinwheel.core.build import BuildContent, digest_of
+    from pinwheel.core.build import BuildContent
+    from pinwheel.core.digest import digest_of
     from pinwheel.services.ingest.register import ParsedFile
 
     content = f"# {name}\n{source}".encode()

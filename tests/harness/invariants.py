@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pinwheel.core.build import digest_of, label_of, normalized
+from pinwheel.core.build import label_of
+from pinwheel.core.digest import digest_of, normalized
 from pinwheel.store import tables as t
 
 # The ledger: rows may be added, none may change or go.

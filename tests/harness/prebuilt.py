@@ -180,7 +180,8 @@ class Prebuilt:
 
     def parsed(self, dag_id: str, *, version: str, seq: int, text: Any = ...) -> Any:
         """What a parse of the file gave in this bundle version."""
-        from pinwheel.core.build import BuildContent, digest_of, label_of
+        from pinwheel.core.build import BuildContent, label_of
+        from pinwheel.core.digest import digest_of
         from pinwheel.services.ingest.builds import ParsedFile
 
         if text is ...:

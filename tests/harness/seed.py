@@ -80,7 +80,8 @@ class Seeder:
         impure: tuple[Mapping[str, str], ...],
         errors: dict[str, str],
     ) -> Any:
-        from pinwheel.core.build import BuildContent, digest_of, label_of, with_placeholder
+        from pinwheel.core.build import BuildContent, label_of
+        from pinwheel.core.digest import digest_of, with_placeholder
         from pinwheel.services.ingest.builds import ParsedFile
 
         source = (path / name).read_bytes()

@@ -75,7 +75,7 @@ class Place:
         """A commit; the files named (else those changed, and what reads them) are parsed in this order."""
         from pinwheel.airflow3.processor.head import Head
         from pinwheel.airflow3.processor.results import parsed_file
-        from pinwheel.core.build import digest_of
+        from pinwheel.core.digest import digest_of
         from pinwheel.services.ingest import settle
 
         self.files = {k: v for k, v in {**self.files, **changes}.items() if v is not None}

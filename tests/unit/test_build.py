@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from pinwheel.core.build import (
-    BuildContent,
-    digest_of,
-    label_of,
-    normalized,
-    varying_attributes,
-    with_bundle_path,
-    with_placeholder,
-)
+from pinwheel.core.build import BuildContent, label_of
+from pinwheel.core.digest import digest_of, normalized, varying_attributes, with_bundle_path, with_placeholder
 
 SERIALIZED = {
     "__version": 3,

@@ -6,7 +6,8 @@ import pytest
 
 from pinwheel.core.parse import named_places
 from pinwheel.core.parse.named_places import folder_pieces
-from pinwheel.core.parse.static_facts import StaticFacts, static_facts, text_references
+from pinwheel.core.parse.references import text_references
+from pinwheel.core.parse.static_facts import StaticFacts, static_facts
 
 
 def whole(source: str) -> set[str]:

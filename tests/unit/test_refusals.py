@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import exc
 
-from pinwheel.core.build import unstorable_values
+from pinwheel.core.digest import unstorable_values
 from pinwheel.core.errors import HostError
 from pinwheel.store.refusals import is_hopeless, may_pass, said
 

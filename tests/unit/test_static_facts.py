@@ -7,13 +7,8 @@ from textwrap import dedent
 
 import pytest
 
-from pinwheel.core.parse.static_facts import (
-    ModuleImport,
-    StaticFacts,
-    import_time_impurities,
-    static_facts,
-    text_references,
-)
+from pinwheel.core.parse.references import text_references
+from pinwheel.core.parse.static_facts import ModuleImport, StaticFacts, import_time_impurities, static_facts
 
 
 def impure(**sources: str) -> list[str]:

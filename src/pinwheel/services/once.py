@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from attrs import evolve, field, frozen
 
-from pinwheel.core.build import digest_of
+from pinwheel.core.digest import digest_of
 from pinwheel.core.errors import Conflict, InvalidInput
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.records import AnsweredRequest

@@ -417,3 +417,25 @@ def broken_of_dag(
     if before is not None:
         query = query.where(t.broken_build.c.created_at < before)
     return [BrokenBuild.from_row(row._mapping) for row in session.execute(query)]
+
+
+def sizes(session: Session, digests: Collection[str]) -> dict[str, int]:
+    """Bytes of each content that is kept, by its digest."""
+    found: dict[str, int] = {}
+    for chunk in chunks(sorted(set(digests))):
+        rows = session.execute(select(t.source.c.digest, t.source.c.size).where(t.source.c.digest.in_(chunk)))
+        found.update({row.digest: row.size for row in rows})
+    return found
+
+
+def ids_by_number(session: Session, dag_id: str, numbers: Collection[int]) -> dict[int, int]:
+    """Ids of builds of a Dag by number."""
+    found: dict[int, int] = {}
+    for chunk in chunks(sorted(set(numbers))):
+        rows = session.execute(
+            select(t.build.c.build, t.build.c.id).where(
+                t.build.c.dag_id == dag_id, t.build.c.build.in_(chunk)
+            )
+        )
+        found.update({row.build: row.id for row in rows})
+    return found

@@ -198,3 +198,24 @@ def add_trial(
             created_at=now,
         )
     )
+
+
+def released_after(session: Session, dag_id: str, release: int) -> datetime | None:
+    """When the release that followed this one was made; None: there is none."""
+    return session.scalar(
+        select(t.release.c.created_at)
+        .where(t.release.c.dag_id == dag_id, t.release.c.release > release)
+        .order_by(t.release.c.release)
+        .limit(1)
+    )
+
+
+def by_number(session: Session, dag_id: str, numbers: Collection[int]) -> dict[int, ReleaseRecord]:
+    """Releases of a Dag by number."""
+    found: dict[int, ReleaseRecord] = {}
+    for chunk in chunks(sorted(set(numbers))):
+        rows = session.execute(
+            select(t.release).where(t.release.c.dag_id == dag_id, t.release.c.release.in_(chunk))
+        )
+        found.update({row.release: ReleaseRecord.from_row(row._mapping) for row in rows})
+    return found

@@ -14,7 +14,8 @@ from pinwheel.airflow3.parsing.handover import known_sources
 from pinwheel.airflow3.parsing.listing import BundleListing
 from pinwheel.airflow3.parsing.paths import BundlePaths
 from pinwheel.core.parse.named_places import BY_NAME, STEM
-from pinwheel.core.parse.static_facts import ModuleImport, StaticFacts, static_facts, text_references
+from pinwheel.core.parse.references import text_references
+from pinwheel.core.parse.static_facts import ModuleImport, StaticFacts, static_facts
 
 _TEXT_SUFFIXES = frozenset(
     [

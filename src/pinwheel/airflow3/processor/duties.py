@@ -164,7 +164,7 @@ class Keeper:
         bindings.record_bindings(self.host, self._running)
         recorded = bindings.record_outcomes(self.host, watched, newest=self._look_back, limit=RUNS)
         if recorded < RUNS:
-            self._look_back = repair.LATELY
+            self._look_back = bindings.LATELY
 
     def _keep_assets(self) -> None:
         """Those that runs on another build than the active one need."""

@@ -13,8 +13,8 @@ from sqlalchemy import func, literal, null, select, union_all, update
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.rows.projection import REFERENCES
-from pinwheel.core.build import digest_of
 from pinwheel.core.chunks import chunks
+from pinwheel.core.digest import digest_of
 
 _MOVING = frozenset({"last_parsed_time", "bundle_version"})
 """Columns that change while nothing is to be written: with each look at a Dag, and as it follows."""

@@ -82,7 +82,7 @@ class Backend(Protocol):
         """Promote, pin, unpin or roll back all selected Dags in one transaction, or with ``plan`` none.
 
         ``verb`` is a value of ``core.release.decide.Verb`` that a person may use. Returns one
-        ``services.release.carry_out.Outcome`` a Dag, in order of id.
+        ``services.release.outcome.Outcome`` a Dag, in order of id.
         """
         ...
 
@@ -99,7 +99,7 @@ class Backend(Protocol):
         reason: str | None = None,
         request_id: str | None = None,
     ) -> View:
-        """Start one run. See ``services.run.trigger.Bound``."""
+        """Start one run. See ``services.run.bound.Bound``."""
         ...
 
     def clear(

@@ -20,7 +20,6 @@ from pinwheel.core.parse.named_places import (
     BY_NAME,
     STEM,
     Places,
-    folder_pieces,
     is_path,
     is_search,
     keyword_searches,
@@ -28,15 +27,8 @@ from pinwheel.core.parse.named_places import (
     path_parts,
 )
 from pinwheel.core.parse.purity import classify, classify_reference
+from pinwheel.core.parse.references import _constant_references
 
-_EXTENSION = re.compile(r"[^/]\.[A-Za-z]\w{0,9}$")
-_PLAIN_NAME = re.compile(r"[A-Za-z_][\w-]{2,63}")
-"""A file without an extension, or a folder."""
-_NOT_IN_A_PATH = re.compile(r"[^\w\-./+@]+")
-_NEVER_IN_A_NAME = re.compile(r"[\n\r\t*?\[\]{}<>|\"'\\]")
-_LONGEST_REFERENCE = 255
-_LONGEST_COMMAND = 10_000
-_DOT_FILE = re.compile(r"\.[A-Za-z][\w.-]{1,40}")
 _MODULE = re.compile(r"\.*[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _IMPORTERS = frozenset({"import_module", "__import__", "find_spec", "import_string", "locate", "attach"})
 """Functions that import by a name that they get."""
@@ -155,16 +147,6 @@ def static_facts(source: str | bytes) -> StaticFacts:
         return StaticFacts(readable=False)
 
 
-def text_references(text: str) -> tuple[str, ...]:
-    """What may be paths in a text (a template, YAML), sorted; that of a folder has a slash at its end."""
-    return tuple(sorted({*_references(text), *_folders(text)}))
-
-
-def value_references(text: str) -> tuple[str, ...]:
-    """What may be paths in a value that a Dag holds, sorted; that of a folder has a slash at its end."""
-    return tuple(sorted({*_constant_references(text), *_folders(text)}))
-
-
 def import_time_impurities(files: Mapping[str, StaticFacts]) -> tuple[dict[str, str], ...]:
     """What the code of *files* (path to facts) asks the world while all of them are imported, sorted.
 
@@ -189,39 +171,6 @@ def import_time_impurities(files: Mapping[str, StaticFacts]) -> tuple[dict[str, 
                 called.add(name)
                 pending += bodies.get(name, ())
     return tuple({"kind": kind, "detail": detail} for kind, detail in sorted(found))
-
-
-def _folders(text: str) -> Iterator[str]:
-    return (piece for piece in folder_pieces(text) if piece.endswith("/"))
-
-
-def _references(text: str) -> Iterator[str]:
-    if "." not in text:
-        return
-    for piece in _NOT_IN_A_PATH.split(text):
-        if "." in piece and 2 < len(piece) <= _LONGEST_REFERENCE and not piece.startswith("//"):
-            piece = piece.rstrip(".")
-            if _EXTENSION.search(piece):
-                yield piece.lstrip("/")
-
-
-def _constant_references(text: str) -> Iterator[str]:
-    yield from _references(text)
-    if "/" in text and len(text) < _LONGEST_COMMAND:
-        for piece in _NOT_IN_A_PATH.split(text):
-            piece = piece.rstrip("/")  # what is a folder, the places tell
-            if "/" in piece and 2 < len(piece) <= _LONGEST_REFERENCE and not piece.startswith("//"):
-                yield piece.lstrip("/")
-    if _DOT_FILE.fullmatch(text):
-        yield text
-    if (
-        2 < len(text) <= _LONGEST_REFERENCE
-        and not text.startswith("//")
-        and "://" not in text
-        and not _NEVER_IN_A_NAME.search(text)
-        and ("/" in text or _EXTENSION.search(text) or _PLAIN_NAME.fullmatch(text))
-    ):
-        yield text.strip().strip("/")
 
 
 class _Body:

@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from pinwheel.core.build import normalized
+from pinwheel.core.digest import normalized
 
 MOST_SAVED = 30.0
 """CPU seconds that may be saved up: the most that is used in one go."""

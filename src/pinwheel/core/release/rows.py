@@ -8,7 +8,8 @@ from uuid import UUID
 
 from attrs import field, frozen
 
-from pinwheel.core.build import Build, with_bundle_path
+from pinwheel.core.build import Build
+from pinwheel.core.digest import with_bundle_path
 from pinwheel.core.release.state import Kind
 from pinwheel.core.version_alias import make_aliased_version
 

@@ -13,7 +13,7 @@ from pinwheel.core.json import Json
 from pinwheel.core.structure.layout import Layout, layout
 from pinwheel.services.history.versions import parse_key
 from pinwheel.services.ports import Host
-from pinwheel.store import builds, versions
+from pinwheel.store import builds, releases
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -96,8 +96,8 @@ def _sources(
 ) -> dict[str, tuple[tuple[str, str], Source]]:
     """By version key: what identifies the content, and the id of the row that holds it."""
     parsed = {key: parts for key in set(keys) if (parts := parse_key(key)) is not None}
-    released = versions.releases(session, dag_id, [n for kind, n in parsed.values() if kind == "r"])
-    tried = versions.build_ids(session, dag_id, [n for kind, n in parsed.values() if kind == "t"])
+    released = releases.by_number(session, dag_id, [n for kind, n in parsed.values() if kind == "r"])
+    tried = builds.ids_by_number(session, dag_id, [n for kind, n in parsed.values() if kind == "t"])
     build_ids = {
         **{f"r{number}": row.build_id for number, row in released.items()},
         **{f"t{number}": build_id for number, build_id in tried.items()},

@@ -22,7 +22,7 @@ from pinwheel.core.run.binding import RunVersions, needs_tries, versions_of
 from pinwheel.services.ports import AirflowRun, AirflowTry, Host
 from pinwheel.services.show.links import Links
 from pinwheel.services.show.status import plain_version
-from pinwheel.store import bindings, builds, releases, versions
+from pinwheel.store import bindings, builds, releases
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -96,7 +96,7 @@ class Names:
         wanted = {version_id for version_id in ids if version_id is not None}
         known = releases.by_dag_version(session, wanted)
         found = builds.by_ids(session, {row.build_id for row in known.values()})
-        ledger = versions.releases(
+        ledger = releases.by_number(
             session, dag_id, [row.release for row in known.values() if row.release is not None]
         )
         before = host.airflow_versions(session, wanted - known.keys()) if wanted - known.keys() else {}

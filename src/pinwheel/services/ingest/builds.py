@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from attrs import evolve, field, frozen
 
 from pinwheel.core import text
-from pinwheel.core.build import Build, BuildContent, varying_attributes
+from pinwheel.core.build import Build, BuildContent
+from pinwheel.core.digest import varying_attributes
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.parse.facts import WHOLE_TREE

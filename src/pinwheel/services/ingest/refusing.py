@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from itertools import islice
 
 from pinwheel.core import text
-from pinwheel.core.build import BuildContent, unstorable_values
+from pinwheel.core.build import BuildContent
+from pinwheel.core.digest import unstorable_values
 from pinwheel.core.errors import PinwheelError, Refused
 from pinwheel.store.refusals import said
 

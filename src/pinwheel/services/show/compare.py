@@ -16,7 +16,7 @@ from pinwheel.core.structure import graph
 from pinwheel.services.ports import Host
 from pinwheel.services.show.builds import BuildView, files_of_two, read_at_parse, two_builds
 from pinwheel.services.show.links import Links
-from pinwheel.store import builds, line, rejections, releases
+from pinwheel.store import builds, rejections, releases
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -103,7 +103,7 @@ def compare(
         before, after, untraced = files_of_two(session, old, new)
         told = builds.how_told(session, {old.id, new.id})
         at_parse = read_at_parse(before, after, told[old.id], told[new.id])
-        sizes = line.sizes(session, {*before.values(), *after.values()})
+        sizes = builds.sizes(session, {*before.values(), *after.values()})
         structure = differences.structure(stored[old.id], stored[new.id])
         numbers = releases.numbers_by_build(session, dag_id)
         rejected = rejections.of_dag(session, dag_id)
@@ -167,7 +167,7 @@ def file(
                 path=path,
             )
         digests = [m[path] for m in (before, after) if path in m]
-        sizes = line.sizes(session, digests)
+        sizes = builds.sizes(session, digests)
         contents = builds.sources(session, [digest for digest, size in sizes.items() if size <= SHOWN])
         return FileComparison(
             path=path,

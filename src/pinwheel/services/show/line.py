@@ -21,7 +21,6 @@ from pinwheel.services.show.builds import BuildView, ReleaseView, by_time
 from pinwheel.services.show.links import Links
 from pinwheel.services.show.status import managed
 from pinwheel.store import builds, rejections, releases
-from pinwheel.store import line as store
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -136,7 +135,7 @@ def line(
         rejected = rejections.of_dag(session, dag_id)
         told = builds.how_told(session, [build.id for build in good])
         top = shown[0] if shown else earlier
-        end = store.released_after(session, dag_id, top.release) if top is not None and before else None
+        end = releases.released_after(session, dag_id, top.release) if top is not None and before else None
 
         fetchable = keeping.fetchable(host, session, {dag_id: row}).get(dag_id, ())
 
