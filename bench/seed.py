@@ -69,10 +69,10 @@ def seed(
     from airflow.models.dagbundle import DagBundleModel
     from airflow.utils.session import create_session
 
-    from pinwheel.airflow3.host import AirflowHost
+    from pinwheel.airflow3.host import airflow_host
 
-    host = AirflowHost()
-    host._versioned = {BUNDLE: True}
+    host = airflow_host()
+    host.deployment.versioned |= {BUNDLE: True}
     with create_session() as session:
         session.merge(DagBundleModel(name=BUNDLE))
     dag_ids = [f"seeded_{number:05d}" for number in range(count)]

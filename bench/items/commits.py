@@ -74,11 +74,11 @@ class _Follower:
     """What a Dag processor does with each new commit of a bundle, without parsing."""
 
     def __init__(self, setting: Setting, database: Database, repo: Path, files: list[str]) -> None:
-        from pinwheel.airflow3.host import AirflowHost
+        from pinwheel.airflow3.host import airflow_host
         from pinwheel.bundles import GitBundle
 
-        self.host = AirflowHost()
-        self.host._versioned = {BUNDLE: True}
+        self.host = airflow_host()
+        self.host.deployment.versioned |= {BUNDLE: True}
         self.bundle = GitBundle(name=BUNDLE, tracking_ref="main", repo_url=str(repo), git_conn_id="none")
         self.repo = repo
         self.files = files
@@ -117,7 +117,9 @@ class _Follower:
         from pinwheel.services.release import keeping
 
         # Without the version from which the Dags were seeded: no repository has it
-        needed = self.taken & self.host.run(lambda session: keeping.protected(self.host, session, BUNDLE))
+        needed = self.taken & self.host.unit.run(
+            lambda session: keeping.protected(self.host, session, BUNDLE)
+        )
         failed = self.bundle.protect(needed)
         assert not failed, f"not protected: {sorted(failed)}"
         loose = _disk(self.bundle.mirror.path)

@@ -53,10 +53,10 @@ class _Bundle:
     """The bundle of all Dags, whose versions are taken in without a Dag processor."""
 
     def __init__(self, setting: Setting, database: Database, dag_ids: list[str]) -> None:
-        from pinwheel.airflow3.host import AirflowHost
+        from pinwheel.airflow3.host import airflow_host
 
-        self.host = AirflowHost()
-        self.host._versioned = {BUNDLE: True}
+        self.host = airflow_host()
+        self.host.deployment.versioned |= {BUNDLE: True}
         self.files = files_of(dag_ids)
         self.dags = len(dag_ids)
         self.query: Callable[[str], Any] = lambda text: setting.server.execute(text, database.name)

@@ -24,7 +24,7 @@ TARGET_BATCH = 10.0
 def measure(setting: Setting) -> dict[str, Any]:
     options = setting.options
     with setting.database("rollback") as database, bound(database):
-        from pinwheel.airflow3.host import AirflowHost
+        from pinwheel.airflow3.host import airflow_host
         from pinwheel.core.release.decide import Verb
         from pinwheel.services import change
 
@@ -32,8 +32,8 @@ def measure(setting: Setting) -> dict[str, Any]:
         dag_ids = seed(setting.folder("seed"), options.dags, revisions=2)
         seeded = time.perf_counter() - began
         setting.server.execute("ANALYZE", database.name)
-        host = AirflowHost()
-        host._versioned = {"seed": True}
+        host = airflow_host()
+        host.deployment.versioned |= {"seed": True}
         picked = random.Random(1).sample(dag_ids, min(len(dag_ids), options.rollbacks + options.batch + 5))
         warm, single, batch = picked[:5], picked[5 : options.rollbacks + 5], picked[options.rollbacks + 5 :]
 

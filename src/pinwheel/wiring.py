@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pinwheel.core.errors import HostError, Refused
 
 if TYPE_CHECKING:
-    from pinwheel.services.ports import Host
+    from pinwheel.services.ports.host import Host
 
 
 def require_airflow() -> None:
@@ -34,9 +34,9 @@ def make_host(*, quiet: bool = False) -> Host:
     require_airflow()
     if quiet:
         os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
-    from pinwheel.airflow3.host import AirflowHost
+    from pinwheel.airflow3.host import airflow_host
 
-    return AirflowHost()
+    return airflow_host()
 
 
 def run_dag_processor(options: argparse.Namespace) -> None:

@@ -134,13 +134,17 @@ def test_every_route_has_a_case(place: Place) -> None:
 
 
 def test_the_database_holds_each_kind_of_event_and_each_detail_is_declared(place: Place) -> None:
-    rows = place.everything.host.run(lambda s: s.execute(select(t.event.c.kind, t.event.c.details)).all())
+    rows = place.everything.host.unit.run(
+        lambda s: s.execute(select(t.event.c.kind, t.event.c.details)).all()
+    )
     assert {row.kind for row in rows} == {str(kind) for kind in EventKind}
     assert {name for row in rows for name in row.details} == DETAILS
 
 
 def test_the_docs_name_the_details_of_each_kind_of_event(place: Place) -> None:
-    rows = place.everything.host.run(lambda s: s.execute(select(t.event.c.kind, t.event.c.details)).all())
+    rows = place.everything.host.unit.run(
+        lambda s: s.execute(select(t.event.c.kind, t.event.c.details)).all()
+    )
     docs = (Path(__file__).parents[2] / "docs" / "rest-api.md").read_text().splitlines()
     told: dict[str, set[str]] = {}
     for line in docs:

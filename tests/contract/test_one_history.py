@@ -103,7 +103,9 @@ class Story:
         self.came_to[2]["stock"] = "running"
         # Before Pinwheel: no binding, and Airflow moved the run's row on since.
         for table in (t.binding, t.outcome):
-            self.host.run(lambda s, c=table.c: s.execute(delete(c.run_id.table).where(c.run_id == "old")))
+            self.host.unit.run(
+                lambda s, c=table.c: s.execute(delete(c.run_id.table).where(c.run_id == "old"))
+            )
         del self.came_to[1]["old"]
         self.again(self.old, 2, "a")
         self.execute(self.old, "a", 2, 2)
@@ -111,7 +113,7 @@ class Story:
         # As versions before this one stored it: without how far the tasks had come.
         self.again(self.unnoted, 2, "a")
         self.execute(self.unnoted, "a", 2, 2)
-        self.host.run(
+        self.host.unit.run(
             lambda s: s.execute(update(t.binding).where(t.binding.c.run_id == "unnoted").values(tries=None))
         )
         for key in [key for key in self.truth if key[0] == "unnoted"]:
@@ -129,12 +131,12 @@ class Story:
         self.again(self.taken_back, 1, "b")
         self.execute(self.taken_back, "b", 2, 1)
         # Airflow points the rows of finished tries elsewhere.
-        ids = {r.dag_version_id: r.release for r in self.host.run(self._releases)}
+        ids = {r.dag_version_id: r.release for r in self.host.unit.run(self._releases)}
         self.marked.relabel(next(i for i, release in ids.items() if release == 2))
 
     def _behind(self, life: Life, task: str) -> None:
         """The worker's clock is an hour behind."""
-        early = self.host.now() - timedelta(hours=1)
+        early = self.host.unit.now() - timedelta(hours=1)
         life.write(task, start_date=early, end_date=early + timedelta(seconds=1))
 
     @staticmethod
@@ -221,13 +223,13 @@ def test_what_runs_came_to_is_counted_on_each_version_that_they_used(story: Stor
 
 
 def test_what_a_rollback_would_run_again_is_what_the_line_shows_as_failed_there(story: Story) -> None:
-    versions = {row.release: row.dag_version_id for row in story.host.run(story._releases)}
+    versions = {row.release: row.dag_version_id for row in story.host.unit.run(story._releases)}
     failed: dict[int | None, set[str]] = {}
     for run in line(story.host, "d").runs:
         if run.state == "failed":
             failed.setdefault(run.release, set()).add(run.run_id)
     found = {
-        release: set(story.host.run(lambda s, v=version: story.host.failed_runs(s, "d", [v])))
+        release: set(story.host.unit.run(lambda s, v=version: story.host.reads.failed_runs(s, "d", [v])))
         for release, version in versions.items()
     }
     assert found == failed == {1: {"failed_on_1"}, 2: {"failed_on_2", "failed_on_both"}}

@@ -202,9 +202,9 @@ def test_two_processors_that_find_a_version_at_once_agree_on_its_place(database:
 
     host, name = world.host, world.pusher.bundle_name
     for number in range(ROUNDS):
-        seq = host.run(lambda s: bundles.head(s, name))[1]
-        advance = lambda seq=seq, number=number: host.run(  # noqa: E731
-            lambda s: bundles.advance(s, name, f"version-{number}", expected_seq=seq, now=host.now())
+        seq = host.unit.run(lambda s: bundles.head(s, name))[1]
+        advance = lambda seq=seq, number=number: host.unit.run(  # noqa: E731
+            lambda s: bundles.advance(s, name, f"version-{number}", expected_seq=seq, now=host.unit.now())
         )
         places = at_once(advance, advance, advance)
         # None: somebody was quicker, look again.

@@ -21,7 +21,7 @@ from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
 from pinwheel.services.ingest import adopt, duplicates, faults, register
 from pinwheel.services.ingest.builds import Missed
-from pinwheel.services.ports import BackfillWish
+from pinwheel.services.ports.runs import BackfillWish
 from pinwheel.services.run.backfill import backfill
 from pinwheel.services.run.clear import clear
 from pinwheel.services.run.trigger import trigger
@@ -137,7 +137,7 @@ class Everything:
     def _complete_backfills(self) -> None:
         from airflow.models.backfill import Backfill
 
-        self.host.run(lambda s: s.execute(update(Backfill).values(completed_at=self.host.now())))
+        self.host.unit.run(lambda s: s.execute(update(Backfill).values(completed_at=self.host.unit.now())))
 
     def _unsteady_and_gone(self) -> None:
         same, impure = {"unsteady.py": "same"}, ({"kind": "clock", "detail": "now"},)
@@ -158,7 +158,7 @@ class Everything:
         faults.refuse(self.host, bundle_name="seed", version="bad", reason="too large")
         faults.record(self.host, bundle_name=faults.PROCESSOR, place="loop", error="ValueError: x")
         left_out = [{"path": "out", "reason": "a link that leaves the repository"}]
-        self.host.run(lambda s: s.execute(update(t.bundle_version).values(left_out=left_out)))
+        self.host.unit.run(lambda s: s.execute(update(t.bundle_version).values(left_out=left_out)))
 
     def _verification(self) -> None:
         """It has found something, and has a file to look at yet."""
@@ -171,7 +171,7 @@ class Everything:
         broken = pusher.parsed("foreign", version=version, seq=seq, text=None)
         register.register(self.host, evolve(broken, missed=Missed(paths=("conf/a.yaml",), of=1)))
         register.register(self.host, evolve(found, path="no_dags.py", contents=()))
-        self.host.run(lambda s: s.execute(update(t.bundle_version).values(tree="another")))
-        self.host.run(
-            lambda s: verification.put_budget(s, share=0.05, level=-1, mean=0.2, now=self.host.now())
+        self.host.unit.run(lambda s: s.execute(update(t.bundle_version).values(tree="another")))
+        self.host.unit.run(
+            lambda s: verification.put_budget(s, share=0.05, level=-1, mean=0.2, now=self.host.unit.now())
         )

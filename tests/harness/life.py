@@ -35,13 +35,13 @@ class Life:
         self.dag_id = dag_id
 
     def execute(self, task_id: str, try_number: int, state: str = "success") -> None:
-        now = self.host.now()
+        now = self.host.unit.now()
         ended = {"start_date": now, "end_date": now + timedelta(milliseconds=1)}
         self.write(task_id, try_number=try_number, state=state, **ended)
 
     def mark(self, task_id: str, state: str) -> None:
         """What the scheduler does with a task that it will not run."""
-        now = self.host.now()
+        now = self.host.unit.now()
         self.write(task_id, state=state, start_date=now, end_date=now)
 
     def write(self, task_id: str, **values: Any) -> None:
@@ -57,13 +57,13 @@ class Life:
             table.c.task_id == task_id,
             *of_present(table),
         )
-        done = self.host.run(lambda s: s.execute(update(table).where(*row).values(**values)))
+        done = self.host.unit.run(lambda s: s.execute(update(table).where(*row).values(**values)))
         assert done.rowcount == 1
 
     def set_run(self, state: str) -> None:
         from airflow.models.dagrun import DagRun
 
-        self.host.run(
+        self.host.unit.run(
             lambda s: s.execute(update(DagRun).where(DagRun.run_id == self.run_id).values(state=state))
         )
 
@@ -82,16 +82,16 @@ class Life:
             run.dag = DBDagBag(load_op_links=False).get_dag(run.created_dag_version_id, session)
             run.verify_integrity(session=session, dag_version_id=run.created_dag_version_id)
 
-        self.host.run(work)
+        self.host.unit.run(work)
         start_run(self.dag_id, self.run_id)
-        self.host.run(check)
+        self.host.unit.run(check)
 
     def relabel(self, version_id: Any) -> None:
         """What stock Airflow does to finished tries at times: point their rows at another version."""
         from airflow.models.taskinstance import TaskInstance
 
         table = TaskInstance.__table__
-        self.host.run(
+        self.host.unit.run(
             lambda s: s.execute(
                 update(table).where(table.c.run_id == self.run_id).values(dag_version_id=version_id)
             )

@@ -95,11 +95,11 @@ class Prebuilt:
         from airflow.models.dagbundle import DagBundleModel
         from airflow.utils.session import create_session
 
-        from pinwheel.airflow3.host import AirflowHost
+        from pinwheel.airflow3.host import airflow_host
 
         self.bundle_name = bundle_name
-        self.host = AirflowHost()
-        self.host._versioned = {bundle_name: True}
+        self.host = airflow_host()
+        self.host.deployment.versioned |= {bundle_name: True}
         self.pushes = 0
         self.files: dict[str, Text | None] = {}
         """Every file of the newest version."""

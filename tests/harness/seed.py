@@ -21,12 +21,12 @@ class Seeder:
         from airflow.models.dagbundle import DagBundleModel
         from airflow.utils.session import create_session
 
-        from pinwheel.airflow3.host import AirflowHost
+        from pinwheel.airflow3.host import airflow_host
 
         self.bundle_name = bundle_name
         self.root = root
-        self.host = AirflowHost()
-        self.host._versioned = {bundle_name: True}
+        self.host = airflow_host()
+        self.host.deployment.versioned |= {bundle_name: True}
         self.pushes = 0
         with create_session() as session:
             session.merge(DagBundleModel(name=bundle_name))

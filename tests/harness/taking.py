@@ -21,8 +21,8 @@ def take_in(
     from pinwheel.store import bundles
     from pinwheel.store import files as store
 
-    _, seq, _ = host.run(lambda s: bundles.head(s, bundle_name))
-    known = host.run(lambda s: store.known(s, bundle_name))
+    _, seq, _ = host.unit.run(lambda s: bundles.head(s, bundle_name))
+    known = host.unit.run(lambda s: store.known(s, bundle_name))
     same = set(files) - set(changed)
     incoming = take_version.Incoming(
         bundle_name=bundle_name,

@@ -328,10 +328,10 @@ class Reader:
     """Asks everybody who says what a try ran."""
 
     def __init__(self, env: AirflowEnv) -> None:
-        from pinwheel.airflow3.host import AirflowHost
+        from pinwheel.airflow3.host import airflow_host
 
         self.env = env
-        self.host = AirflowHost()
+        self.host = airflow_host()
         self.truth = printed(env)
         self._rows = self._airflow_rows()
         self._versions = {
@@ -421,7 +421,7 @@ class Reader:
             stored = builds.sources(session, files.values())
             return {path: stored.get(digest, b"") for path, digest in files.items()}
 
-        sources = self.host.run(load)
+        sources = self.host.unit.run(load)
         wrong = [path for path, content in sources.items() if content != _bytes(ran.root / path)]
         everything = b"\n".join(sources.values()).decode(errors="replace")
         wrong += [
@@ -532,7 +532,7 @@ class _Places:
 
 
 def _files_of(dag_id: str, number: int) -> list[str]:
-    from pinwheel.airflow3.host import AirflowHost
+    from pinwheel.airflow3.host import airflow_host
     from pinwheel.store import builds
 
     def load(session: Any) -> list[str]:
@@ -540,7 +540,7 @@ def _files_of(dag_id: str, number: int) -> list[str]:
         assert found is not None
         return sorted(builds.files(session, found.id))
 
-    return AirflowHost().run(load)
+    return airflow_host().run(load)
 
 
 def _in_mirror(ran: Printed, version: str, path: str) -> bytes:

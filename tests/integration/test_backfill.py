@@ -18,7 +18,7 @@ from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError
 from pinwheel.core.release.decide import Verb
 from pinwheel.services.change import Change, apply
 from pinwheel.services.history.tries import history
-from pinwheel.services.ports import BackfillWish
+from pinwheel.services.ports.runs import BackfillWish
 from pinwheel.services.run import backfill as service
 from pinwheel.services.run.backfill import Backfilled
 from pinwheel.services.run.clear import clear
@@ -97,13 +97,15 @@ def backfill(seeder: Seeder, wanted: BackfillWish | None = None, **more: Any) ->
 def dag_runs(seeder: Seeder) -> list[Any]:
     from airflow.models.dagrun import DagRun
 
-    return seeder.host.run(lambda s: s.scalars(select(DagRun).order_by(DagRun.logical_date)).unique().all())
+    return seeder.host.unit.run(
+        lambda s: s.scalars(select(DagRun).order_by(DagRun.logical_date)).unique().all()
+    )
 
 
 def tis(seeder: Seeder, run_id: str) -> dict[str, Any]:
     from airflow.models.taskinstance import TaskInstance
 
-    found = seeder.host.run(
+    found = seeder.host.unit.run(
         lambda s: s.scalars(select(TaskInstance).where(TaskInstance.run_id == run_id)).unique().all()
     )
     return {ti.task_id: ti for ti in found}
@@ -120,7 +122,7 @@ def end_runs(seeder: Seeder, state: str = "success", *run_ids: str) -> None:
         for run in session.scalars(select(DagRun)).unique():
             if run_ids and run.run_id not in run_ids:
                 continue
-            now = seeder.host.now()
+            now = seeder.host.unit.now()
             session.execute(
                 update(table)
                 .where(table.c.run_id == run.run_id, table.c.state.is_(None), *live)
@@ -128,19 +130,19 @@ def end_runs(seeder: Seeder, state: str = "success", *run_ids: str) -> None:
             )
             run.state, run.start_date = state, now
 
-    seeder.host.run(work)
+    seeder.host.unit.run(work)
 
 
 def end_backfills(seeder: Seeder) -> None:
     from airflow.models.backfill import Backfill
 
-    seeder.host.run(lambda s: s.execute(update(Backfill).values(completed_at=seeder.host.now())))
+    seeder.host.unit.run(lambda s: s.execute(update(Backfill).values(completed_at=seeder.host.unit.now())))
 
 
 def associations(seeder: Seeder, backfill_id: int) -> list[tuple[Any, ...]]:
     from airflow.models.backfill import BackfillDagRun
 
-    rows = seeder.host.run(
+    rows = seeder.host.unit.run(
         lambda s: s.scalars(
             select(BackfillDagRun)
             .where(BackfillDagRun.backfill_id == backfill_id)
@@ -181,13 +183,13 @@ def test_a_backfill_on_a_held_build_is_that_builds_from_the_first_moment(held: S
             "fresh": ("big", 0, 1),
         }
         assert {ti.dag_version_id for ti in tasks.values()} == versions
-    row = held.host.run(lambda s: s.get(Backfill, made.backfill))
+    row = held.host.unit.run(lambda s: s.get(Backfill, made.backfill))
     assert (row.max_active_runs, row.dag_run_conf, row.completed_at) == (2, {"k": 1}, None)
     assert (row.from_date, row.to_date) == (wish().from_date, wish().to_date)
     assert (row.reprocess_behavior, row.triggering_user_name) == ("none", "ada")
     assert associations(held, row.id) == [(n, True, None) for n in range(1, 6)]
 
-    bound = held.host.run(lambda s: bindings.of_runs(s, "d", [run.run_id for run in rows]))
+    bound = held.host.unit.run(lambda s: bindings.of_runs(s, "d", [run.run_id for run in rows]))
     assert len(bound) == 5
     for (binding,) in bound.values():
         assert (binding.dag_version_id, binding.bound_by, binding.actor) == (*versions, "trial", "ada")
@@ -218,7 +220,7 @@ def test_without_a_build_it_is_airflows_own(held: Seeder) -> None:
     assert (made.build, made.release, len(made.runs)) == (1, 1, 3)
     assert days(made) == days(planned)
     assert set(tis(held, str(made.runs[0].run_id))) == {"a", "gone"}
-    bound = held.host.run(lambda s: bindings.of_runs(s, "d", [str(run.run_id) for run in made.runs]))
+    bound = held.host.unit.run(lambda s: bindings.of_runs(s, "d", [str(run.run_id) for run in made.runs]))
     assert [(b.bound_by, b.actor) for (b,) in bound.values()] == [("active", "ada")] * 3
     assert events(held.host, limit=1)[0].backfill == made.backfill
 
@@ -265,7 +267,7 @@ def test_dates_that_have_a_run_are_left_or_run_again_on_the_build(
     ]
     for run, outcome in zip(made.runs, outcomes, strict=True):
         row = next(r for r in dag_runs(held) if r.run_id == run.run_id)
-        bound = held.host.run(lambda s, row=row: bindings.of_runs(s, "d", [row.run_id]))[row.run_id]
+        bound = held.host.unit.run(lambda s, row=row: bindings.of_runs(s, "d", [row.run_id]))[row.run_id]
         if outcome == "cleared":
             assert (row.state, row.clear_number, row.backfill_id) == ("queued", 1, made.backfill)
             assert (row.run_type, row.conf) == ("backfill", {"again": True})
@@ -365,7 +367,9 @@ def test_a_retired_dag_is_not_backfilled(held: Seeder) -> None:
     held.push({"other.py": dag(("a", ""), dag_id="other")})
     from airflow.models.dag import DagModel
 
-    held.host.run(lambda s: s.execute(update(DagModel).where(DagModel.dag_id == "d").values(is_stale=True)))
+    held.host.unit.run(
+        lambda s: s.execute(update(DagModel).where(DagModel.dag_id == "d").values(is_stale=True))
+    )
     with pytest.raises(Refused, match="retired"):
         backfill(held, build=1)
     assert dag_runs(held) == []
@@ -396,7 +400,7 @@ def test_a_clear_on_another_build_removes_adds_and_moves_tasks(held: Seeder) -> 
     assert earlier_versions(held, bound.run_id)["a"] == {before["a"].dag_version_id}
     tries = [(t.task_id, t.state, t.build) for t in history(held.host, "d")]
     assert ("a", "success", 1) in tries
-    rows = held.host.run(lambda s: bindings.of_runs(s, "d", [bound.run_id]))[bound.run_id]
+    rows = held.host.unit.run(lambda s: bindings.of_runs(s, "d", [bound.run_id]))[bound.run_id]
     assert [(b.seq, b.bound_by, b.actor) for b in rows] == [(0, "hand", "ada"), (1, "trial", "ada")]
 
 
@@ -415,7 +419,7 @@ def earlier_versions(seeder: Seeder, run_id: str) -> dict[str, set[Any]]:
         table = TaskInstanceHistory.__table__
         query = select(table.c.task_id, table.c.dag_version_id).where(table.c.run_id == run_id)
     found: dict[str, set[Any]] = {}
-    for task_id, version in seeder.host.run(lambda s: s.execute(query).all()):
+    for task_id, version in seeder.host.unit.run(lambda s: s.execute(query).all()):
         found.setdefault(task_id, set()).add(version)
     return found
 

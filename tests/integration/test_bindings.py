@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from harness.prebuilt import Prebuilt, Text, start_run
-from pinwheel.services.ports import BackfillWish
+from pinwheel.services.ports.runs import BackfillWish
 from pinwheel.services.run import backfill, bindings, clear, trigger
 from pinwheel.store import tables as t
 
@@ -30,18 +30,20 @@ def bound(world: Prebuilt) -> dict[tuple[str, int], tuple[int | None, int | None
         .outerjoin(t.build, t.build.c.id == t.binding.c.build_id)
         .order_by(t.binding.c.run_id, t.binding.c.seq)
     )
-    rows = world.host.run(lambda s: s.execute(query).all())
+    rows = world.host.unit.run(lambda s: s.execute(query).all())
     return {(row.run_id, row.seq): (row.release, row.build) for row in rows}
 
 
 def end(world: Prebuilt, run_id: str, state: str) -> None:
     from airflow.models.dagrun import DagRun
 
-    world.host.run(lambda s: s.execute(update(DagRun).where(DagRun.run_id == run_id).values(state=state)))
+    world.host.unit.run(
+        lambda s: s.execute(update(DagRun).where(DagRun.run_id == run_id).values(state=state))
+    )
 
 
 def forget_bindings(world: Prebuilt) -> None:
-    world.host.run(lambda s: s.execute(delete(t.binding)))
+    world.host.unit.run(lambda s: s.execute(delete(t.binding)))
 
 
 def pinned_with_a_held_build(world: Prebuilt) -> None:

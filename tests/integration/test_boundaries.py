@@ -91,7 +91,7 @@ def raising(host: Any, name: str, concerns_one: Callable[..., bool], genuine: Ca
             raise RuntimeError(f"{name} failed as the test wants it")
         if "session" in kwargs:
             kwargs["session"].execute(sa.text("SELECT no_such_column FROM dag"))
-        host.run(lambda session: session.execute(sa.text("SELECT no_such_column FROM dag")))
+        host.unit.run(lambda session: session.execute(sa.text("SELECT no_such_column FROM dag")))
         raise AssertionError("the database took it")
 
     return fail, left
@@ -237,7 +237,7 @@ def test_of_two_processors_the_one_that_works_takes_back_what_the_other_left_and
     loop, other = pair.loop, Boundary(pair.loop.manager.host)
     place = ("one", "settle")
     other.caught("settle", "only where the other runs", bundle_name="one")
-    loop.manager.keeper._last.pop("faults")
+    loop.manager.duties._last.pop("faults")
     pair.released("one", pair.push("one"))
     loop.turn_until(lambda: place not in loop.faults(), what="that the working one takes it back")
     other.load()
@@ -264,7 +264,7 @@ def test_a_fault_of_the_database_is_shown_without_the_statement_and_its_values(p
     loop = pair.loop
     query = sa.text("SELECT :value, no_such_column FROM dag")
     with pytest.raises(sa.exc.DBAPIError) as caught:
-        loop.manager.host.run(lambda session: session.execute(query, {"value": "a secret"}))
+        loop.manager.host.unit.run(lambda session: session.execute(query, {"value": "a secret"}))
     loop.manager.boundary.caught("for the test", caught.value, bundle_name="two")
     said = loop.faults("two")[("two", "for the test")]
     loop.manager.boundary.worked("for the test", bundle_name="two")

@@ -58,11 +58,11 @@ def api(database_source: Any, tmp_path_factory: Any) -> Iterator[Api]:
         for name in ("well", "lost", "unmade"):
             other = Seeder(root, name)
             other.push({f"{name}.py": DAG.format(name=f"of_{name}")})
-        host.run(lambda s: s.execute(update(DagBundleModel).filter_by(name="lost").values(active=False)))
-        host.run(lambda s: s.merge(DagBundleModel(name="new")))
+        host.unit.run(lambda s: s.execute(update(DagBundleModel).filter_by(name="lost").values(active=False)))
+        host.unit.run(lambda s: s.merge(DagBundleModel(name="new")))
         left_out = [{"path": "out\u202e.py", "reason": "a link that leaves the repository"}]
         where = (t.bundle_version.c.bundle_name == "well", {"left_out": left_out, "label": "1.0"})
-        host.run(lambda s: s.execute(update(t.bundle_version).where(where[0]).values(where[1])))
+        host.unit.run(lambda s: s.execute(update(t.bundle_version).where(where[0]).values(where[1])))
         faults.refuse(host, bundle_name="seed", version="older", reason="a former one")
         faults.refuse(host, bundle_name="seed", version="bad", reason=REASON)
         faults.refuse(host, bundle_name="new", version="first", reason="no good from the start")

@@ -63,7 +63,7 @@ def stands(world: Prebuilt) -> tuple[Any, ...]:
             session.scalar(select(func.count()).select_from(DagVersion)),
         )
 
-    return world.host.run(work)
+    return world.host.unit.run(work)
 
 
 @pytest.mark.parametrize("build", [1, 3])
@@ -116,7 +116,7 @@ def test_of_several_runs_those_with_failures_are_cleared(world: Prebuilt) -> Non
         ("r", False, 0, 2),
         ("bad", True, 1, 1),
     ]
-    (event,) = world.host.run(lambda s: events.of_kind(s, "d", EventKind.CLEAR))
+    (event,) = world.host.unit.run(lambda s: events.of_kind(s, "d", EventKind.CLEAR))
     assert event.details["run_id"] == "bad"
 
 

@@ -238,7 +238,7 @@ def test_a_dag_of_an_unversioned_bundle_is_refused_with_the_remedy(seeder: Seede
         session.flush()
         session.add(DagModel(dag_id="stock", bundle_name="plain", fileloc="/x.py"))
 
-    seeder.host.run(work)
+    seeder.host.unit.run(work)
     for verb in ("pin", "rollback", "promote", "trigger"):
         code, _, err = pinwheel(verb, "stock")
         assert code == 5
@@ -366,9 +366,9 @@ def test_uninstall_plans_drops_and_leaves_airflow(seeder: Seeder, pinwheel: Run)
 
     code, dropped, _ = pinwheel("uninstall", "--yes")
     assert (code, dropped["tables"]) == (0, planned["tables"])
-    tables = seeder.host.run(lambda s: inspect(s.connection()).get_table_names())
+    tables = seeder.host.unit.run(lambda s: inspect(s.connection()).get_table_names())
     assert not [name for name in tables if "pinwheel" in name]
-    assert seeder.host.run(lambda s: s.scalar(select(func.count()).select_from(DagVersion))) == 1
+    assert seeder.host.unit.run(lambda s: s.scalar(select(func.count()).select_from(DagVersion))) == 1
 
     assert pinwheel("uninstall", "--yes")[1]["tables"] == []
     code, _, err = pinwheel("status")

@@ -149,9 +149,9 @@ def test_with_a_folder_of_a_repository_as_bundle_the_file_and_its_paths_are_the_
         "SELECT id FROM pinwheel_build WHERE dag_id = 'part' ORDER BY build DESC LIMIT 1"
     )
     host = pushed.loop.manager.host
-    files = host.run(lambda session: builds.files(session, row["id"]))
+    files = host.unit.run(lambda session: builds.files(session, row["id"]))
     assert set(files) == {"part.py", "near.sql", "//dbt/m.sql"}
-    texts = host.run(lambda session: builds.sources(session, list(files.values())))
+    texts = host.unit.run(lambda session: builds.sources(session, list(files.values())))
     assert texts[files["//dbt/m.sql"]] == b"two", "the text of declared files is kept with the build"
 
 

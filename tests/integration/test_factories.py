@@ -159,7 +159,7 @@ def test_a_config_that_comes_or_goes_makes_builds_of_no_other_dag(deployment: De
 def test_a_dag_that_can_not_be_read_gets_a_build_for_each_change_of_its_files_data_and_says_so(
     deployment: Deployment,
 ) -> None:
-    from pinwheel.airflow3.host import AirflowHost
+    from pinwheel.airflow3.host import airflow_host
 
     made = deployment.made_by({"held/conf/more.json": '{"v": 1, "unused": 2}'})
     assert made == {"held_blind": 1}
@@ -167,7 +167,7 @@ def test_a_dag_that_can_not_be_read_gets_a_build_for_each_change_of_its_files_da
         "held_one": 1,
         "held_blind": 1,
     }
-    host = AirflowHost()
+    host = airflow_host()
     for dag_id, why in {"held_blind": ("generator",), "held_one": ()}.items():
         for build in shown.builds(host, dag_id):
             assert len(build.unread) == len(why)
@@ -175,11 +175,11 @@ def test_a_dag_that_can_not_be_read_gets_a_build_for_each_change_of_its_files_da
 
 
 def test_what_only_the_parse_read_is_kept_with_a_build_and_marked(deployment: Deployment) -> None:
-    from pinwheel.airflow3.host import AirflowHost
+    from pinwheel.airflow3.host import airflow_host
 
     assert "held_two" in deployment.made_by({"held/conf/two.json": '{"v": 7, "unused": 1}'})
     assert deployment.made_by({"held/dag.py": HOLDING + "# more\n"})["held_two"] == 1
-    host = AirflowHost()
+    host = airflow_host()
     last = max(build.build or 0 for build in shown.builds(host, "held_two"))
     changed = {file.path: file.read_at_parse for file in shown.diff(host, "held_two", last - 1, last).files}
     assert changed == {"held/dag.py": False}
@@ -205,11 +205,11 @@ def test_an_operator_in_the_dags_own_file_makes_no_build_per_commit(deployment: 
 
 
 def test_a_dag_whose_code_holds_the_time_is_unstable_and_floods_no_history(deployment: Deployment) -> None:
-    from pinwheel.airflow3.host import AirflowHost
+    from pinwheel.airflow3.host import airflow_host
 
     for _ in range(2):
         deployment.parse_again("clock/dag.py")
-    (build,) = shown.builds(AirflowHost(), "clock")
+    (build,) = shown.builds(airflow_host(), "clock")
     assert build.unstable == (HELD_VALUES,)
 
 

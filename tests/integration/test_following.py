@@ -158,7 +158,7 @@ def test_dags_whose_rows_a_scheduler_holds_follow_a_turn_later_and_the_others_at
         scheduler.rollback()
     assert repair.follow_again(pusher.host) == 10
     assert set(dict(rows("SELECT dag_id, bundle_version FROM dag")).values()) == {second}
-    details = pusher.host.run(
+    details = pusher.host.unit.run(
         lambda s: s.scalars(sa.select(t.event.c.details).where(t.event.c.kind == EventKind.FOLLOW)).all()
     )
     assert [each["dags"] for each in details] == [30]

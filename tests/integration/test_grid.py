@@ -230,7 +230,7 @@ def test_instances_of_a_mapped_task_and_tasks_of_a_group_are_counted(seeder: See
     ran(seeder, "one")
     table: Any = TaskInstance.__table__
     for index, state in enumerate(("success", "failed", "success")):
-        done = seeder.host.run(
+        done = seeder.host.unit.run(
             lambda s, i=index, state=state: (
                 s.execute(
                     update(table).where(map_index_of(table) == i).values(state=state, try_number=1)
@@ -259,7 +259,7 @@ def test_what_ran_before_pinwheel_is_said_to_be_so_and_never_guessed(seeder: See
         session.execute(delete(t.release).where(t.release.c.release == 1))
         session.execute(update(DagVersion).values(bundle_version="f" * 40))
 
-    seeder.host.run(forget)
+    seeder.host.unit.run(forget)
     page = grid.page(seeder.host, "d")
     assert page.runs[0].versions == ("v1",) and page.runs[0].bound_by is None
     version = page.versions["v1"]
@@ -285,7 +285,7 @@ def test_a_run_whose_version_is_gone_is_unknown(seeder: Seeder) -> None:
         session.execute(update(table).values(dag_version_id=None))
 
     try:
-        seeder.host.run(forget)
+        seeder.host.unit.run(forget)
     except Exception:
         pytest.skip("this Airflow does not let a task instance be without its version")
     page = grid.page(seeder.host, "d")
@@ -303,7 +303,10 @@ def test_a_trial_run_is_named_after_its_build(seeder: Seeder) -> None:
     ran(seeder, "trial", "a", build=2)
     assert runs(seeder) == [("trial", ["t2"], False, False)]
     assert [row.id for row in grid.rows(seeder.host, "d", ["t2"]).rows] == ["a", "b"]
-    assert "task_group" in seeder.host.run(lambda s: structures.serialized(seeder.host, s, "d", "t2"))["dag"]
+    assert (
+        "task_group"
+        in seeder.host.unit.run(lambda s: structures.serialized(seeder.host, s, "d", "t2"))["dag"]
+    )
 
 
 def test_a_preview_says_what_will_run_on_what_and_changes_nothing(seeder: Seeder) -> None:

@@ -18,7 +18,7 @@ from harness import bundles, dags
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, processor_loop
 from integration.silent_server import SilentServer, silent_server
-from pinwheel.airflow3.host import AirflowHost
+from pinwheel.airflow3.host import airflow_host
 from pinwheel.airflow3.processor import head
 from pinwheel.cli import context, main
 from pinwheel.cli.backend.local import LocalBackend
@@ -59,7 +59,7 @@ def push_next_door(loop: Loop, innocent: GitRepo, mark: str) -> None:
 
 def shown(monkeypatch: pytest.MonkeyPatch, *command: str) -> str:
     with monkeypatch.context() as patch:
-        patch.setattr(context, "make_backend", lambda args: LocalBackend(AirflowHost(), actor="ada"))
+        patch.setattr(context, "make_backend", lambda args: LocalBackend(airflow_host(), actor="ada"))
         patch.setattr(sys, "stdout", out := io.StringIO())
         assert main.main(list(command)) == 0
     return " ".join(out.getvalue().split())

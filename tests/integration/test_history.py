@@ -36,7 +36,7 @@ def shown(seeder: Seeder, **arguments: Any) -> list[tuple[Any, ...]]:
 
 
 def version_ids(seeder: Seeder) -> list[Any]:
-    return seeder.host.run(
+    return seeder.host.unit.run(
         lambda s: list(s.scalars(select(t.release.c.dag_version_id).order_by(t.release.c.release)))
     )
 
@@ -106,7 +106,7 @@ def test_a_skipped_or_failed_upstream_task_is_listed(seeder: Seeder, life: Life)
 
 
 def test_without_a_binding_airflows_own_row_is_asked(seeder: Seeder, life: Life) -> None:
-    seeder.host.run(lambda s: s.execute(delete(t.binding)))
+    seeder.host.unit.run(lambda s: s.execute(delete(t.binding)))
     assert shown(seeder) == [("a", 1, "success", 1, 1), ("b", 1, "success", 1, 1)]
 
 
@@ -122,7 +122,7 @@ def test_what_ran_before_pinwheel_has_no_build(seeder: Seeder, life: Life) -> No
         session.execute(update(DagRun).values(bundle_version="0" * 40, created_dag_version_id=version.id))
         return version.id
 
-    life.relabel(seeder.host.run(work))
+    life.relabel(seeder.host.unit.run(work))
     assert shown(seeder) == [("a", 1, "success", None, None), ("b", 1, "success", None, None)]
     assert {row.bundle_version for row in history(seeder.host, "d")} == {None}
 
@@ -161,7 +161,7 @@ def test_versions_before_pinwheel_are_listed_when_asked(seeder: Seeder, life: Li
             update(DagVersion).where(DagVersion.version_number == 1).values(bundle_version="f" * 40)
         )
 
-    seeder.host.run(work)
+    seeder.host.unit.run(work)
     assert [r.release for r in releases(seeder.host, "d")] == [2]
     before = releases(seeder.host, "d", include_before=True)[1]
     assert (before.release, before.kind, before.build) == (1, "before", None)
@@ -184,7 +184,7 @@ def test_of_a_run_moved_while_it_ran_only_what_is_certain_is_told(
         watched.clear()
     seeder.push({"d.py": dag("a", "b", mark="m2")})
     moved = {"clear_number": 1, "created_dag_version_id": version_ids(seeder)[1]}
-    seeder.host.run(lambda s: s.execute(update(DagRun).where(DagRun.run_id == "r1").values(**moved)))
+    seeder.host.unit.run(lambda s: s.execute(update(DagRun).where(DagRun.run_id == "r1").values(**moved)))
     life.execute("a", 1, "up_for_retry")
     assert bindings.record_bindings(seeder.host, watched) == 1
     life.execute("a", 2)

@@ -46,7 +46,9 @@ def holds_everywhere(world: World) -> dict[str, Any]:
         filtered = api.get(f"{API}/{path}", params={"held": True}).json()["dags"]
         assert {row["dag_id"] for row in filtered} == held
     assert uninstall.plan(world.host).held == tuple(sorted(held))
-    states = [world.host.run(lambda s, d=dag_id: load_state(world.host, s, d)) for dag_id in sorted(found)]
+    states = [
+        world.host.unit.run(lambda s, d=dag_id: load_state(world.host, s, d)) for dag_id in sorted(found)
+    ]
     assert {state.dag_id for state in states if state.held} == held
     return found
 

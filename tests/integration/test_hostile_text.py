@@ -56,7 +56,7 @@ def api(sqlite: Any, tmp_path_factory: Any) -> Iterator[Api]:
         wish = change.Change(verb=change.Verb.ROLLBACK, dag_ids=["d"], actor=PWN, reason=PWN)
         change.apply(seeder.host, wish)
         said = {"author": f"Ada{PWN}", "message": f"Mend{PWN}"}
-        seeder.host.run(lambda session: session.execute(update(t.bundle_version).values(said)))
+        seeder.host.unit.run(lambda session: session.execute(update(t.bundle_version).values(said)))
         seeder.push({"d.py": "("}, errors={"d.py": f"Traceback\n{PWN[:-1]}Oops {PWN[:-1]}"})
         faults.refuse(seeder.host, bundle_name="seed", version=f"v{PWN}", reason=PWN)
         made = Api(seeder.host)

@@ -43,7 +43,7 @@ def fetchable(pusher: Prebuilt) -> dict[int, bool]:
 
 
 def protected(pusher: Prebuilt) -> set[str]:
-    return pusher.host.run(lambda session: keeping.protected(pusher.host, session, pusher.bundle_name))
+    return pusher.host.unit.run(lambda session: keeping.protected(pusher.host, session, pusher.bundle_name))
 
 
 def refused(pusher: Prebuilt, work: Any) -> None:
@@ -140,7 +140,7 @@ def test_refs_are_kept_of_the_versions_that_are_needed_and_of_a_run_as_long_as_a
     airflow_database: Any, tmp_path: Path, storage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pinwheel.airflow3.bundles.git import GitBundle
-    from pinwheel.airflow3.processor.duties import COMPARE_ANYWAY, Keeper
+    from pinwheel.airflow3.processor.duties import COMPARE_ANYWAY, Duties
     from pinwheel.airflow3.processor.guarded import Boundary
 
     monkeypatch.setenv("AIRFLOW__PINWHEEL__KEEP_RELEASES", "1")
@@ -149,15 +149,15 @@ def test_refs_are_kept_of_the_versions_that_are_needed_and_of_a_run_as_long_as_a
     pusher = OfRepository(repo)
     clock = Clock(pusher, monkeypatch)
     bundle = GitBundle(name="code", tracking_ref="main", repo_url=str(repo.path))
-    keeper = Keeper(pusher.host, Boundary(pusher.host))
+    duties = Duties(pusher.host, Boundary(pusher.host))
 
     def kept() -> set[str]:
         """The refs that are kept after an hour, in which no version is young any more."""
         clock.pass_by(days=1)
         bundle.refresh()
-        if (known := keeper._protected.get("code")) is not None:
-            keeper._protected["code"] = evolve(known, at=known.at - COMPARE_ANYWAY)
-        keeper._protected["code"] = keeper._protect_one(bundle)
+        if (known := duties._protected.get("code")) is not None:
+            duties._protected["code"] = evolve(known, at=known.at - COMPARE_ANYWAY)
+        duties._protected["code"] = duties._protect_one(bundle)
         return set(bundle.mirror.refs("refs/pinwheel/keep/"))
 
     pusher.push({"a": Text()})

@@ -46,5 +46,5 @@ def test_what_a_clear_archives_of_a_task_that_never_began_is_not_a_try(seeder: S
         newest = DBDagBag(load_op_links=False).get_latest_version_of_dag("d", session=session)
         newest.clear(run_id=run.run_id, only_new=True, session=session)
 
-    seeder.host.run(queue_new_tasks)
+    seeder.host.unit.run(queue_new_tasks)
     assert shown(seeder) == [("a", 1, "success", 1, 1), ("b", 1, "success", 1, 1)]

@@ -10,26 +10,28 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pinwheel.services.upkeep.duties import Lease, Lost
+from pinwheel.services.upkeep.lease import Lease, Lost
 from pinwheel.store import leases
 from pinwheel.store import tables as t
 
 
 @pytest.fixture
 def host(airflow_database: Any) -> Any:
-    from pinwheel.airflow3.host import AirflowHost
+    from pinwheel.airflow3.host import airflow_host
 
-    return AirflowHost()
+    return airflow_host()
 
 
 def run_out(host: Any, name: str) -> None:
     """The holder died and its time has passed."""
     long_ago = datetime(2001, 1, 1, tzinfo=UTC)
-    host.run(lambda s: s.execute(sa.update(t.lease).where(t.lease.c.name == name).values(until=long_ago)))
+    host.unit.run(
+        lambda s: s.execute(sa.update(t.lease).where(t.lease.c.name == name).values(until=long_ago))
+    )
 
 
 def holder(host: Any, name: str) -> Any:
-    return host.run(lambda session: leases.holder_of(session, name))
+    return host.unit.run(lambda session: leases.holder_of(session, name))
 
 
 def test_a_duty_is_of_one_process_until_that_gives_it_up_or_dies(host: Any) -> None:
@@ -55,9 +57,9 @@ def test_who_lost_a_duty_writes_nothing_more(host: Any) -> None:
         raise AssertionError("it went on")
 
     with pytest.raises(Lost, match="another process has taken it over"):
-        host.run(work)
+        host.unit.run(work)
     assert not one.have()
-    host.run(two.hold)
+    host.unit.run(two.hold)
     assert holder(host, "d") == "two"
 
 
@@ -79,47 +81,50 @@ def test_nobody_takes_a_duty_over_while_its_holder_writes(host: Any) -> None:
         thread.start()
         assert begun.wait(60)
 
-    host.run(work)
+    host.unit.run(work)
     thread.join(60)
     assert taken == [False] and holder(host, "d") == "one"
 
 
 @pytest.fixture
-def keepers(host: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[Any], list[tuple[str, str]]]]:
-    """Two processors' keepers, and what each did."""
-    from pinwheel.airflow3.host import AirflowHost
+def processors(
+    host: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[list[Any], list[tuple[str, str]]]]:
+    """The duties of two processors, and what each did."""
+    from pinwheel.airflow3.host import airflow_host
     from pinwheel.airflow3.processor import duties as module
     from pinwheel.airflow3.processor.guarded import Boundary
 
     did: list[tuple[str, str]] = []
+    names: dict[int, str] = {}
 
-    class Named(AirflowHost):
-        name = ""
-
-    for service, duties in (
-        (module.upkeep, ("repair_drift", "record_bindings", "keep_asserted", "reassert")),
-        (module.pruning, ("prune",)),
+    for service, functions in (
+        (module.repair, ("repair_drift", "keep_asserted", "reassert")),
+        (module.bindings, ("record_bindings",)),
+        (module.prune, ("prune",)),
     ):
-        for duty in duties:
+        for function in functions:
             monkeypatch.setattr(
-                service, duty, lambda host, *_, duty=duty, **__: did.append((host.name, duty)) or {}
+                service,
+                function,
+                lambda host, *_, duty=function, **__: did.append((names[id(host)], duty)) or {},
             )
     made = []
     for name in ("one", "two"):
-        named = Named()
-        named.name = name
-        made.append(module.Keeper(named, Boundary(named)))
+        own = airflow_host()
+        names[id(own)] = name
+        made.append(module.Duties(own, Boundary(own)))
         monkeypatch.setattr(made[-1], "keep_configured", lambda name=name: did.append((name, "configured")))
         monkeypatch.setattr(made[-1], "retire_unconfigured", lambda name=name: did.append((name, "retire")))
         monkeypatch.setattr(made[-1], "_protect", lambda _, name=name: did.append((name, "protect")))
     yield made, did
 
 
-def turned(keeper: Any, did: list[tuple[str, str]]) -> dict[str, set[str]]:
-    """What a keeper does when the time of each duty has come."""
+def turned(processor: Any, did: list[tuple[str, str]]) -> dict[str, set[str]]:
+    """What a processor does when the time of each duty has come."""
     did.clear()
-    keeper._last = dict.fromkeys(("prune", *keeper._last), float("-inf"))
-    keeper.turn([], None)
+    processor._last = dict.fromkeys(("prune", *processor._last), float("-inf"))
+    processor.turn([], None)
     found: dict[str, set[str]] = {}
     for name, duty in did:
         found.setdefault(name, set()).add(duty)
@@ -131,9 +136,9 @@ OF_EACH = {"configured", "protect"}
 
 
 def test_of_two_processors_one_does_each_duty_but_for_what_tends_its_own_machine(
-    host: Any, keepers: tuple[list[Any], list[tuple[str, str]]]
+    host: Any, processors: tuple[list[Any], list[tuple[str, str]]]
 ) -> None:
-    (one, two), did = keepers
+    (one, two), did = processors
     assert turned(one, did) == {"one": OF_ALL | OF_EACH}
     assert turned(two, did) == {"two": OF_EACH}
     assert turned(one, did) == {"one": OF_ALL | OF_EACH}
@@ -144,9 +149,9 @@ def test_of_two_processors_one_does_each_duty_but_for_what_tends_its_own_machine
 
 
 def test_the_duties_of_a_processor_that_was_killed_are_taken_over(
-    host: Any, keepers: tuple[list[Any], list[tuple[str, str]]]
+    host: Any, processors: tuple[list[Any], list[tuple[str, str]]]
 ) -> None:
-    (one, two), did = keepers
+    (one, two), did = processors
     turned(one, did)
     assert turned(two, did) == {"two": OF_EACH}
     for name in ("upkeep", "prune", "retire"):

@@ -52,7 +52,7 @@ def do(seeder: Seeder, verb: Verb, **more: Any) -> None:
 def set_run(seeder: Seeder, run_id: str, **values: Any) -> None:
     from airflow.models.dagrun import DagRun
 
-    seeder.host.run(lambda s: s.execute(update(DagRun).where(DagRun.run_id == run_id).values(**values)))
+    seeder.host.unit.run(lambda s: s.execute(update(DagRun).where(DagRun.run_id == run_id).values(**values)))
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_runs_from_before_pinwheel_are_told_apart(story: Seeder) -> None:
         session.execute(delete(t.binding).where(t.binding.c.run_id == "on_1"))
         session.execute(update(DagRun).where(DagRun.run_id == "on_1").values(created_dag_version_id=None))
 
-    story.host.run(forget)
+    story.host.unit.run(forget)
     found = line(story.host, "d")
     assert found.runs_before_pinwheel == {"success": 1}
     assert [(r.release, r.build) for r in found.runs if r.run_id == "on_1"] == [(None, None)]
@@ -179,7 +179,7 @@ def test_a_long_line_is_read_with_few_statements(seeder: Seeder) -> None:
 
     seeder.push({"d.py": dag("a")})
     trigger(seeder.host, "d", actor="ada", run_id="r0")
-    now = seeder.host.now()
+    now = seeder.host.unit.now()
 
     def grow(session: Any) -> None:
         build = dict(session.execute(select(t.build)).one()._mapping)
@@ -200,7 +200,7 @@ def test_a_long_line_is_read_with_few_statements(seeder: Seeder) -> None:
         ]
         session.execute(insert(DagRun.__table__), runs)
 
-    seeder.host.run(grow)
+    seeder.host.unit.run(grow)
     statements: list[str] = []
     engine = settings.engine
     event.listen(engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
@@ -239,7 +239,7 @@ def test_a_file_that_is_no_text_or_too_large_or_not_kept_says_so(story: Seeder) 
             session.execute(t.source.insert().values(digest=name * 64, content=content, size=len(content)))
         session.execute(update(t.build).where(t.build.c.build == 3).values(files=files))
 
-    story.host.run(contents)
+    story.host.unit.run(contents)
     found = {
         path: compare.file(story.host, "d", path, 1, 3).to.why_not
         for path in ("b.bin", "large.txt", "gone.txt", "latin.txt")

@@ -21,7 +21,7 @@ from harness.prebuilt import finish_run
 from pinwheel.core.errors import Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.services.change import Change, apply
-from pinwheel.services.ports import BackfillWish
+from pinwheel.services.ports.runs import BackfillWish
 from pinwheel.services.run import backfill
 from pinwheel.services.run.clear import clear
 from pinwheel.services.run.trigger import trigger

@@ -197,7 +197,7 @@ def test_a_trial_a_clear_and_a_backfill_take_the_last_version_of_a_build_or_the_
 ) -> None:
     from datetime import UTC, datetime
 
-    from pinwheel.services.ports import BackfillWish
+    from pinwheel.services.ports.runs import BackfillWish
     from pinwheel.services.run import backfill
 
     first = pusher.push({"a": Text("daily"), "b": Text()})

@@ -35,13 +35,13 @@ def by_hand(world: Prebuilt, run_id: str, **values: Any) -> None:
     """Somebody marks the run, and no listener is told."""
     from airflow.models.dagrun import DagRun
 
-    world.host.run(lambda s: s.execute(update(DagRun).where(DagRun.run_id == run_id).values(**values)))
+    world.host.unit.run(lambda s: s.execute(update(DagRun).where(DagRun.run_id == run_id).values(**values)))
 
 
 def came_to(world: Prebuilt) -> dict[tuple[str, int], tuple[str, int | None, int | None]]:
     """State, release and number of the build, by run and clear number."""
     query = select(t.outcome, t.build.c.build).outerjoin(t.build, t.build.c.id == t.outcome.c.build_id)
-    rows = world.host.run(lambda s: s.execute(query).all())
+    rows = world.host.unit.run(lambda s: s.execute(query).all())
     return {(row.run_id, row.seq): (row.state, row.release, row.build) for row in rows}
 
 
@@ -59,7 +59,7 @@ def test_the_outcome_stands_for_the_instant_at_which_the_run_ended(world: Prebui
     from airflow.models.dagrun import DagRun
 
     run(world, "r", "success")
-    ends = world.host.run(
+    ends = world.host.unit.run(
         lambda s: (s.scalar(select(DagRun.end_date)), s.scalar(select(t.outcome.c.ended_at)))
     )
     assert ends[0] == ends[1] is not None
@@ -87,14 +87,14 @@ def test_it_stands_on_the_version_that_the_run_was_bound_to_not_on_a_later_one(w
     start_run("d", "old")
     second = select(t.release.c.dag_version_id).where(t.release.c.release == 2).scalar_subquery()
     move = update(DagRun).where(DagRun.run_id == "old").values(created_dag_version_id=second)
-    world.host.run(lambda s: s.execute(move))
+    world.host.unit.run(lambda s: s.execute(move))
     finish_run("d", "old", "failed")
     assert came_to(world) == {("old", 0): ("failed", 1, 1)}
 
 
 def test_without_a_binding_it_stands_on_the_version_of_the_runs_row(world: Prebuilt) -> None:
     trigger.trigger(world.host, "d", actor="ada", run_id="r")
-    world.host.run(lambda s: s.execute(delete(t.binding)))
+    world.host.unit.run(lambda s: s.execute(delete(t.binding)))
     finish_run("d", "r", "failed")
     assert came_to(world) == {("r", 0): ("failed", 2, 2)}
 
@@ -102,7 +102,7 @@ def test_without_a_binding_it_stands_on_the_version_of_the_runs_row(world: Prebu
 def test_a_binding_without_its_release_is_told_by_its_version(world: Prebuilt) -> None:
     """Bindings of Pinwheel before outcomes do not name release and build."""
     trigger.trigger(world.host, "d", actor="ada", run_id="r")
-    world.host.run(lambda s: s.execute(update(t.binding).values(release=None, build_id=None)))
+    world.host.unit.run(lambda s: s.execute(update(t.binding).values(release=None, build_id=None)))
     finish_run("d", "r", "failed")
     assert came_to(world) == {("r", 0): ("failed", 2, 2)}
 
@@ -124,7 +124,7 @@ def test_the_processor_looks_at_the_newest_runs_and_at_those_that_ran_a_moment_a
     for run_id in ("first", "second", "third"):
         trigger.trigger(world.host, "d", actor="ada", run_id=run_id)
         by_hand(world, run_id, state="success")
-    first = world.host.run(lambda s: s.scalar(select(func.min(DagRun.id))))
+    first = world.host.unit.run(lambda s: s.scalar(select(func.min(DagRun.id))))
     assert bindings.record_outcomes(world.host, newest=1) == 1
     assert bindings.record_outcomes(world.host, newest=1) == 0
     assert bindings.record_outcomes(world.host, {first}, newest=1) == 1
@@ -135,7 +135,7 @@ def test_the_processor_looks_at_the_newest_runs_and_at_those_that_ran_a_moment_a
 def test_runs_of_dags_that_are_not_managed_are_no_matter_of_the_processor(world: Prebuilt) -> None:
     trigger.trigger(world.host, "d", actor="ada", run_id="r")
     by_hand(world, "r", state="failed")
-    world.host.run(lambda s: s.execute(delete(t.dag)))
+    world.host.unit.run(lambda s: s.execute(delete(t.dag)))
     assert bindings.record_outcomes(world.host) == 0
 
 
@@ -188,7 +188,7 @@ def test_what_failed_still_counts_when_airflow_has_forgotten_the_run(world: Preb
     from airflow.models.dagrun import DagRun
 
     run(world, "r", "failed")
-    world.host.run(lambda s: s.execute(delete(DagRun)))
+    world.host.unit.run(lambda s: s.execute(delete(DagRun)))
     assert counted(world) == {2: {"failed": 1}}
     assert in_fleet(world, failing=True) == [{"failed": 1}]
 
@@ -236,9 +236,9 @@ def test_what_failed_on_the_release_is_told_by_its_outcome_not_by_the_runs_row(w
     run(world, "on_1", "failed", build=1)
     ids = {
         row.release: row.dag_version_id
-        for row in world.host.run(lambda s: s.execute(select(t.release)).all())
+        for row in world.host.unit.run(lambda s: s.execute(select(t.release)).all())
     }
     for run_id, release in (("on_2", 1), ("on_1", 2)):
         move = update(DagRun).where(DagRun.run_id == run_id)
-        world.host.run(lambda s, m=move, r=release: s.execute(m.values(created_dag_version_id=ids[r])))
+        world.host.unit.run(lambda s, m=move, r=release: s.execute(m.values(created_dag_version_id=ids[r])))
     assert back(world) == ["on_2"]

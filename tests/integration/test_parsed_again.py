@@ -49,7 +49,7 @@ class Clock:
     """The present, as the services see it."""
 
     def __init__(self, pusher: Prebuilt, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.at: datetime = pusher.host.now()
+        self.at: datetime = pusher.host.unit.now()
         monkeypatch.setattr(type(pusher.host), "now", lambda host: self.at)
 
     def pass_by(self, **time: float) -> None:
@@ -157,7 +157,7 @@ def test_an_unstable_dag_leaves_one_event_that_counts_and_no_audit_rows(
     assert (kinds["unstable"], kinds["folded"]) == (1, 1)
     from pinwheel.store import events
 
-    (folded,) = [e for e in pusher.host.run(events.listed) if e.kind == "folded"]
+    (folded,) = [e for e in pusher.host.unit.run(events.listed) if e.kind == "folded"]
     assert folded.details["count"] == 12 and folded.details["build"] == 1
     assert folded.details["last_at"] == (clock.at - timedelta(seconds=30)).isoformat()
 
@@ -190,6 +190,6 @@ def test_an_unstable_dag_that_ran_gets_a_build_of_its_own_and_is_counted_anew(
     assert description(airflow_database) == "parsed 2"
     from pinwheel.store import events
 
-    folded = [e for e in pusher.host.run(events.listed) if e.kind == "folded"]
+    folded = [e for e in pusher.host.unit.run(events.listed) if e.kind == "folded"]
     assert [e.details["build"] for e in folded] == [2, 1]
     assert [e.details["count"] for e in folded] == [2, 2]

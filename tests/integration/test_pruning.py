@@ -205,7 +205,7 @@ def test_what_runs_were_bound_to_goes_when_airflow_has_not_had_them_for_long(
 
 def ended(pusher: Prebuilt, run_id: str, at: datetime, seq: int = 0) -> None:
     values = {"dag_id": "a", "run_id": run_id, "seq": seq, "state": "success", "ended_at": at}
-    pusher.host.run(lambda session: session.execute(sa.insert(t.outcome).values(**values)))
+    pusher.host.unit.run(lambda session: session.execute(sa.insert(t.outcome).values(**values)))
 
 
 def clean(database: Any, run_ids: list[str]) -> None:
@@ -258,7 +258,7 @@ class Year:
     def head(self) -> tuple[str, int, str]:
         from pinwheel.store import bundles
 
-        version, seq, _ = self.pusher.host.run(lambda s: bundles.head(s, self.pusher.bundle_name))
+        version, seq, _ = self.pusher.host.unit.run(lambda s: bundles.head(s, self.pusher.bundle_name))
         return self.pusher.bundle_name, seq, version
 
     def pass_a_day(self) -> None:

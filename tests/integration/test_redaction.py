@@ -132,7 +132,7 @@ def test_who_may_read_all_dags_of_a_file_sees_its_error(place: Place) -> None:
 
 def test_the_paths_that_changed_in_a_bundle_are_told_to_who_may_read_all_dags_of_it(place: Place) -> None:
     row = {
-        "at": place.host.now(),
+        "at": place.host.unit.now(),
         "kind": EventKind.MISSED,
         "dag_id": "mine",
         "bundle_name": "seed",
@@ -140,7 +140,7 @@ def test_the_paths_that_changed_in_a_bundle_are_told_to_who_may_read_all_dags_of
         "reason": None,
         "details": {"paths": ["theirs/of_a_client.sql"], "changed": 1, "attributes": ["tasks"]},
     }
-    place.host.run(lambda session: events.add_all(session, [row]))
+    place.host.unit.run(lambda session: events.add_all(session, [row]))
     every = ("mine", "theirs", "stayed", "gone")
     assert quoting(place, place.as_("mine"), "of_a_client") == set()
     assert quoting(place, place.as_(*every, import_errors=False), "of_a_client") == set()
@@ -198,6 +198,6 @@ def test_the_dags_in_a_zip_are_those_of_its_file(place: Place) -> None:
             row = {"dag_id": dag_id, "bundle_name": "zips", "relative_fileloc": path, "track": "auto"}
             session.execute(insert(t.dag).values(row | {"newest_seq": 0, "retired": False}))
 
-    place.host.run(add)
+    place.host.unit.run(add)
     at = ("zips", "v", "a.zip")
     assert told_of(place.host, [at]) == {at: {"z_1", "z_2"}}

@@ -247,7 +247,7 @@ def test_what_a_commit_brings_back_and_the_database_refuses_is_an_import_error_a
 
     pusher = postgres_pusher
     pusher.push({"a": Text(), "odd": Text(), "c": Text()})
-    before = pusher.host.run(lambda s: files.of_bundle(s, pusher.bundle_name))
+    before = pusher.host.unit.run(lambda s: files.of_bundle(s, pusher.bundle_name))
     pusher.push({"a": Text(body=1), "odd": Text(body=1), "c": Text(body=1)})
     # A rule of the database stands for whatever else the database may refuse at a release.
     with faults.airflow_engine().begin() as connection:

@@ -35,7 +35,7 @@ def pushed(pusher: Prebuilt, texts: dict[str, Text | None]) -> list[tuple[str, i
     version, seq = pusher.advance()
     register.register_all(pusher.host, [pusher.parsed(d, version=version, seq=seq) for d in texts])
     pusher.settle(seq)
-    known = pusher.host.run(lambda s: files.of_bundle(s, pusher.bundle_name))
+    known = pusher.host.unit.run(lambda s: files.of_bundle(s, pusher.bundle_name))
     return [(path, row.parse_id) for path, row in sorted(known.items())]
 
 

@@ -88,7 +88,7 @@ def test_a_lift_releases_at_once_what_nothing_else_holds(world: World) -> None:
     do(world, Verb.UNPIN)
     lifted = do(world, Verb.LIFT, build=2, reason="they were right")
     assert (lifted.kind, lifted.build, lifted.lifted, active(world)) == ("auto", 2, True, 2)
-    (row,) = [dict(r._mapping) for r in world.host.run(_ledger)]
+    (row,) = [dict(r._mapping) for r in world.host.unit.run(_ledger)]
     assert (row["lifted_by"], row["lifted_reason"]) == ("ada", "they were right")
 
 

@@ -24,7 +24,7 @@ from pinwheel.core.errors import Conflict, InvalidInput
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.selector import Selector
 from pinwheel.services import change, once
-from pinwheel.services.ports import BackfillWish
+from pinwheel.services.ports.runs import BackfillWish
 from pinwheel.services.run import backfill, bound, trigger
 from pinwheel.services.show.events import events
 from pinwheel.services.upkeep import prune
@@ -281,10 +281,10 @@ def test_ids_are_forgotten_after_a_time(world: World) -> None:
 def age(world: World, by: timedelta) -> None:
     """All requests were made so much earlier."""
     at = t.request.c.at
-    rows = world.host.run(lambda s: list(s.execute(sa.select(t.request.c.request_id, at))))
+    rows = world.host.unit.run(lambda s: list(s.execute(sa.select(t.request.c.request_id, at))))
     for request_id, when in rows:
         older = sa.update(t.request).where(t.request.c.request_id == request_id).values(at=when - by)
-        world.host.run(lambda s, older=older: s.execute(older))
+        world.host.unit.run(lambda s, older=older: s.execute(older))
 
 
 # A default backfill is Airflow's own, which commits it before Pinwheel knows of it.
@@ -293,7 +293,7 @@ def age(world: World, by: timedelta) -> None:
 def backfills(world: World) -> int:
     from airflow.models.backfill import Backfill
 
-    return int(world.host.run(lambda s: s.scalar(sa.select(sa.func.count()).select_from(Backfill))))
+    return int(world.host.unit.run(lambda s: s.scalar(sa.select(sa.func.count()).select_from(Backfill))))
 
 
 class DiesAfterCommit(Points):
@@ -319,7 +319,9 @@ def test_a_backfill_is_made_once_wherever_its_process_dies(world: World, build: 
         )
         made = backfill.backfill(world.host, "b", wish, actor="ada", build=build, request_id=f"of {month}")
         # A second one would otherwise be refused because the first is active.
-        world.host.run(lambda s: s.execute(sa.update(Backfill).values(completed_at=world.host.now())))
+        world.host.unit.run(
+            lambda s: s.execute(sa.update(Backfill).values(completed_at=world.host.unit.now()))
+        )
         return made
 
     with Points(airflow_engine()) as points:
@@ -330,7 +332,9 @@ def test_a_backfill_is_made_once_wherever_its_process_dies(world: World, build: 
         made = backfills(world)
         with pytest.raises(faults.Injected), DiesAfterCommit(number):
             act(number + 1)
-        world.host.run(lambda s: s.execute(sa.update(Backfill).values(completed_at=world.host.now())))
+        world.host.unit.run(
+            lambda s: s.execute(sa.update(Backfill).values(completed_at=world.host.unit.now()))
+        )
         first = act(number + 1)
         assert act(number + 1) == first
         assert backfills(world) == made + 1, f"stopped after commit {number} of {commits}"

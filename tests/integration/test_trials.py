@@ -99,7 +99,9 @@ def test_a_trial_never_touches_permissions(
         with airflow_database.engine().begin() as connection:
             connection.execute(sa.text("DELETE FROM task_instance"))
             connection.execute(sa.text("DELETE FROM dag_run"))
-        assert seeder.host.run(lambda session: seeder.host.delete_unused_versions(session, trials(session)))
+        assert seeder.host.unit.run(
+            lambda session: seeder.host.rows.delete_unused_versions(session, trials(session))
+        )
         start(seeder, 2, "tried-again")
         assert roles(told) == []
         apply(seeder, Verb.PROMOTE)
@@ -257,9 +259,9 @@ def turn(seeder: Seeder) -> None:
 
     from pinwheel.airflow3.rows import kept_assets
 
-    if seeder.host.run(kept_assets.unsettled):
-        seeder.host.run(kept_assets.settle)
-    assert not seeder.host.run(kept_assets.unsettled)
+    if seeder.host.unit.run(kept_assets.unsettled):
+        seeder.host.unit.run(kept_assets.settle)
+    assert not seeder.host.unit.run(kept_assets.unsettled)
     airflow(lambda session: SchedulerJobRunner(Job())._update_asset_orphanage(session=session))
 
 
@@ -318,10 +320,10 @@ def test_before_airflow_3_3_2_they_are_made_active_again_by_the_dag_processor(
     with airflow_database.engine().begin() as connection:
         # Its scheduler asks no alias.
         connection.execute(sa.text("DELETE FROM asset_active WHERE name = 'new'"))
-    assert not seeder.host.run(kept_assets.unsettled)
+    assert not seeder.host.unit.run(kept_assets.unsettled)
     monkeypatch.setattr(compat, "aliases_keep_assets_active", lambda: False)
-    assert seeder.host.run(kept_assets.unsettled)
-    seeder.host.run(kept_assets.settle)
+    assert seeder.host.unit.run(kept_assets.unsettled)
+    seeder.host.unit.run(kept_assets.settle)
     assert active() == {"here", "new"}
     turn(seeder)
     finish_run("d", run)
@@ -420,6 +422,6 @@ def test_uninstalling_leaves_no_alias_of_ours(seeder: Seeder, airflow_database: 
     count = sa.text("SELECT (SELECT count(*) FROM asset_alias) + (SELECT count(*) FROM asset_alias_asset)")
     with airflow_database.engine().connect() as connection:
         assert connection.execute(count).scalar() == 1 + 2
-    seeder.host.run(seeder.host.drop_own_tables)
+    seeder.host.unit.run(seeder.host.deployment.drop_own_tables)
     with airflow_database.engine().connect() as connection:
         assert connection.execute(count).scalar() == 0

@@ -69,10 +69,10 @@ def test_rows_that_stand_as_they_were_written_are_not_written_again(database: An
 def test_what_somebody_changed_by_hand_is_put_back(database: Any, seeder: Seeder, change: str) -> None:
     seen: dict[str, str] = {}
     repair.keep_asserted(seeder.host, ["a", "b"], seen)
-    stood = seeder.host.run(lambda session: seeder.host.standing(session, ["a", "b"]))
+    stood = seeder.host.unit.run(lambda session: seeder.host.rows.standing(session, ["a", "b"]))
     execute(database, change)
     assert repair.keep_asserted(seeder.host, ["a", "b"], seen) == 1
-    assert seeder.host.run(lambda session: seeder.host.standing(session, ["a", "b"])) == stood
+    assert seeder.host.unit.run(lambda session: seeder.host.rows.standing(session, ["a", "b"])) == stood
     assert repair.keep_asserted(seeder.host, ["a", "b"], seen) == 0
 
 

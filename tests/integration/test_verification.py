@@ -73,7 +73,7 @@ class Deployment:
     def events(self, *kinds: str) -> list[dict[str, Any]]:
         from pinwheel.store import events
 
-        found = self.loop.manager.host.run(events.listed)
+        found = self.loop.manager.host.unit.run(events.listed)
         return [{"dag_id": e.dag_id, **e.details} for e in reversed(found) if e.kind in kinds]
 
     def file(self, path: str) -> dict[str, Any]:
@@ -436,7 +436,7 @@ def test_a_restart_is_no_burst(postgres: Any, tmp_path: Path) -> None:
 
         at.loop.close()
         assert after_a_restart() == [], "it goes on with the debt that there was"
-        now = at.loop.manager.host.now()
+        now = at.loop.manager.host.unit.now()
         with at.loop.database.engine().begin() as connection:
             connection.execute(sa.text("UPDATE pinwheel_budget SET level = 30, at = :now"), {"now": now})
         begun = after_a_restart()
@@ -463,7 +463,7 @@ def test_status_says_the_oldest_unverified_version_and_when_it_will_be_done(at: 
         at.push({"README.md": "nor this"})
         told = unverified()
         assert (told.files, told.version) == (1, first)
-        assert told.done_at >= host.now() - timedelta(minutes=1)
+        assert told.done_at >= host.unit.now() - timedelta(minutes=1)
         with Console(width=200, record=True) as console:
             cli.show_unverified(console, plain(standings(host)))
         assert f"1 file judged unchanged and not verified yet, the oldest at {first[:8]} since" in (

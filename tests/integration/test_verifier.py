@@ -193,8 +193,8 @@ def test_what_a_file_asks_more_is_known_to_processors_that_remember_its_parse(pr
 
     host, head = processors.pusher.host, processors.head
     other: Any = Intake(host, None, list_files=None, heartbeat=None, taken=None)  # type: ignore[arg-type]
-    (row,) = host.run(lambda s: files.some(s, "prebuilt", ["a.py"])).values()
-    (parse,) = host.run(lambda s: files.parses(s, [row.parse_id])).values()
+    (row,) = host.unit.run(lambda s: files.some(s, "prebuilt", ["a.py"])).values()
+    (parse,) = host.unit.run(lambda s: files.parses(s, [row.parse_id])).values()
     before = Inputs.from_json(parse.inputs)
     other.remember("prebuilt", "a.py", head.seq, before, False, None)
     other.known["prebuilt", "a.py"] = evolve(other.known["prebuilt", "a.py"], parse_id=row.parse_id)
@@ -210,10 +210,10 @@ def test_what_a_file_asks_more_is_known_to_processors_that_remember_its_parse(pr
     assert verifier.take(verification, head, more, 0.0) is None
     assert seen[0].asked == {"dot": ""}
 
-    rows = host.run(lambda s: files.of_bundle(s, "prebuilt"))
+    rows = host.unit.run(lambda s: files.of_bundle(s, "prebuilt"))
     last = other._last_parses("prebuilt", rows, "")["a.py"]
     assert last.inputs.asked == {"dot": ""}, "or it judges the next version by what was seen before"
-    of_content = host.run(lambda s: files.earlier_parses(s, "prebuilt", [parse.file_digest]))
+    of_content = host.unit.run(lambda s: files.earlier_parses(s, "prebuilt", [parse.file_digest]))
     earlier = [each for each in of_content[parse.file_digest] if each.relative_fileloc == "a.py"]
     assert [each.id for each in earlier] == [last.parse_id], "nothing is taken over by the former question"
 
@@ -226,8 +226,8 @@ def test_after_an_upgrade_the_rule_of_before_is_no_missed_dependency(processors:
     host, head = processors.pusher.host, processors.head
     parsed = processors.pusher.parsed("a", version=head.version, seq=head.seq)
     (content,) = parsed.contents
-    (row,) = host.run(lambda s: files.some(s, "prebuilt", ["a.py"])).values()
-    (parse,) = host.run(lambda s: files.parses(s, [row.parse_id])).values()
+    (row,) = host.unit.run(lambda s: files.some(s, "prebuilt", ["a.py"])).values()
+    (parse,) = host.unit.run(lambda s: files.parses(s, [row.parse_id])).values()
     (build_id,) = parse.builds.values()
 
     def as_it_was(session: Any) -> None:
@@ -236,7 +236,7 @@ def test_after_an_upgrade_the_rule_of_before_is_no_missed_dependency(processors:
         old = {"files": dict(parsed.inputs["files"])}
         session.execute(sa.update(t.parse).where(t.parse.c.id == row.parse_id).values(inputs=old))
 
-    host.run(as_it_was)
+    host.unit.run(as_it_was)
     today = evolve(parsed, tree=head.tree, contents=[evolve(content, objects_digest="walked")])
     verifier, found = processors.new(), None
     verifier.intake.always = lambda *args: None  # type: ignore[method-assign]
@@ -247,10 +247,10 @@ def test_after_an_upgrade_the_rule_of_before_is_no_missed_dependency(processors:
         found = verifier.take(verification, head, today, 0.0)
     assert found.missed is None and found.always is None and not found.unstable
     register.register(host, found)
-    (known,) = host.run(lambda s: builds.by_ids(s, [build_id])).values()
+    (known,) = host.unit.run(lambda s: builds.by_ids(s, [build_id])).values()
     assert known.digest == today.contents[0].digest, "the same build, by today's rule"
-    (row,) = host.run(lambda s: files.some(s, "prebuilt", ["a.py"])).values()
-    (parse,) = host.run(lambda s: files.parses(s, [row.parse_id])).values()
+    (row,) = host.unit.run(lambda s: files.some(s, "prebuilt", ["a.py"])).values()
+    (parse,) = host.unit.run(lambda s: files.parses(s, [row.parse_id])).values()
     assert list(parse.builds.values()) == [build_id]
     assert (row.verified_tree, row.always) == (head.tree, None)
     assert [processors.verify(verifier, cpu=0.0) for _ in "bc"] == ["b", "c"]

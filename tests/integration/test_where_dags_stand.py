@@ -23,8 +23,8 @@ def test_a_dag_that_moves_to_another_bundle_with_equal_content_is_released_from_
 ) -> None:
     pusher.push({"a": Text(), "b": Text()})
     other = Prebuilt("other")
-    other.host._versioned = {"prebuilt": True, "other": True}
-    pusher.host._versioned = {"prebuilt": True, "other": True}
+    other.host.deployment.versioned |= {"prebuilt": True, "other": True}
+    pusher.host.deployment.versioned |= {"prebuilt": True, "other": True}
     other.push({"x": Text(), "a": Text()})
     pusher.push({}, removed=("a",))
     v2 = other.push({})
@@ -154,8 +154,8 @@ def test_a_dag_that_moves_between_bundles_there_and_back_makes_one_build_in_each
 ) -> None:
     first = pusher.push({"a": Text(), "b": Text()})
     other = Prebuilt("other")
-    other.host._versioned = {"prebuilt": True, "other": True}
-    pusher.host._versioned = {"prebuilt": True, "other": True}
+    other.host.deployment.versioned |= {"prebuilt": True, "other": True}
+    pusher.host.deployment.versioned |= {"prebuilt": True, "other": True}
     other.push({"x": Text(), "a": Text()})
     pusher.push({}, removed=("a",))
     v2 = other.push({})
@@ -202,7 +202,9 @@ def test_dags_that_never_followed_are_due_once(pusher: Prebuilt, runs: Runs) -> 
 
     def due() -> int:
         version = pusher.version()
-        return len(pusher.host.run(lambda s: pusher.host.due_to_follow(s, "prebuilt", version, None)))
+        return len(
+            pusher.host.unit.run(lambda s: pusher.host.rows.due_to_follow(s, "prebuilt", version, None))
+        )
 
     assert due() == 2
     assert repair.follow_again(pusher.host) == 0

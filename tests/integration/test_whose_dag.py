@@ -241,7 +241,7 @@ def twice(pusher: Prebuilt, version: str, seq: int, body: int) -> None:
     parsed = pusher.parsed("x", version=version, seq=seq, text=Text(body=body))
     other = {"path": "other.py", "inputs": {"files": {"other.py": parsed.file_digest}}}
     register.register(pusher.host, evolve(parsed, **other, impure=[{"kind": "clock", "detail": "x"}]))
-    pusher.host.run(lambda s: files.mark_pending(s, pusher.bundle_name, ["x.py"], None))
+    pusher.host.unit.run(lambda s: files.mark_pending(s, pusher.bundle_name, ["x.py"], None))
 
 
 def test_a_file_waits_for_one_that_it_imports_which_is_parsed_next__but_not_for_ever(

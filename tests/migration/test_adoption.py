@@ -163,7 +163,7 @@ def test_adoption_changes_no_row_of_airflows(old: Old) -> None:
     assert adopt.adopt(old.host) == []
     assert invariants.differing(before, old.rows()) == []
     assert old.ledger("plain") == [(2, "adopt", 1)]
-    assert old.host.run(old.host.drifted) == []
+    assert old.host.unit.run(old.host.rows.drifted) == []
 
 
 def test_the_first_parse_of_what_was_adopted_makes_no_release(old: Old) -> None:

@@ -240,8 +240,8 @@ def test_declared_inputs_go_with_the_way_back_to_0005_and_all_else_of_a_bundle_s
         pusher = Prebuilt()
         pusher.push({"a": Text()})
         (name,) = [row["name"] for row in database.rows("SELECT name FROM pinwheel_bundle")]
-        pusher.host.run(lambda session: bundles.declare(session, name, rules))
-        assert pusher.host.run(lambda session: bundles.declared(session, name)) == rules
+        pusher.host.unit.run(lambda session: bundles.declare(session, name, rules))
+        assert pusher.host.unit.run(lambda session: bundles.declared(session, name)) == rules
     kept = "SELECT name, head_version, head_seq, settled_seq, before_version FROM pinwheel_bundle"
     before = database.rows(kept)
     with manager(database) as ours:
@@ -251,7 +251,7 @@ def test_declared_inputs_go_with_the_way_back_to_0005_and_all_else_of_a_bundle_s
         command.upgrade(ours.get_alembic_config(), "head")
     assert database.rows(kept) == before
     with bound_airflow(database):
-        assert pusher.host.run(lambda session: bundles.declared(session, name)) == {}, (
+        assert pusher.host.unit.run(lambda session: bundles.declared(session, name)) == {}, (
             "until the next version"
         )
     database.drop()
@@ -267,13 +267,13 @@ def test_files_wait_for_their_first_verification_from_when_they_were_parsed(sour
     with bound_airflow(database):
         pusher = Prebuilt()
         pusher.push({"a": Text(), "b": Text()})
-        verified = {"seq": 1, "tree": "t", "now": pusher.host.now()}
+        verified = {"seq": 1, "tree": "t", "now": pusher.host.unit.now()}
         for path in ("a.py", "b.py"):
-            pusher.host.run(lambda s, path=path: verification.mark(s, "prebuilt", path, **verified))
-        assert pusher.host.run(lambda s: verification.unverified(s, "prebuilt", "t")) == []
-        assert len(pusher.host.run(lambda s: verification.unverified(s, "prebuilt", "other"))) == 2
-        pusher.host.run(
-            lambda s: verification.put_budget(s, share=0.05, level=-1.0, mean=0.1, now=pusher.host.now())
+            pusher.host.unit.run(lambda s, path=path: verification.mark(s, "prebuilt", path, **verified))
+        assert pusher.host.unit.run(lambda s: verification.unverified(s, "prebuilt", "t")) == []
+        assert len(pusher.host.unit.run(lambda s: verification.unverified(s, "prebuilt", "other"))) == 2
+        pusher.host.unit.run(
+            lambda s: verification.put_budget(s, share=0.05, level=-1.0, mean=0.1, now=pusher.host.unit.now())
         )
     before = database.rows("SELECT relative_fileloc, seq, parse_id, parsed_at FROM pinwheel_file")
     with manager(database) as ours:
@@ -282,12 +282,12 @@ def test_files_wait_for_their_first_verification_from_when_they_were_parsed(sour
         command.upgrade(ours.get_alembic_config(), "head")
     assert database.rows("SELECT relative_fileloc, seq, parse_id, parsed_at FROM pinwheel_file") == before
     with bound_airflow(database):
-        waiting = pusher.host.run(lambda s: verification.unverified(s, "prebuilt", "t"))
+        waiting = pusher.host.unit.run(lambda s: verification.unverified(s, "prebuilt", "t"))
         assert {row.relative_fileloc for row in waiting} == {"a.py", "b.py"}
-        known = pusher.host.run(lambda s: files.of_bundle(s, "prebuilt"))
+        known = pusher.host.unit.run(lambda s: files.of_bundle(s, "prebuilt"))
         assert {row.verified_at for row in known.values()} == {row.parsed_at for row in known.values()}
         assert {(row.verified_seq, row.always, row.unstable) for row in known.values()} == {(1, None, False)}
-        assert pusher.host.run(verification.budget) is None
+        assert pusher.host.unit.run(verification.budget) is None
     database.drop()
 
 
@@ -329,7 +329,7 @@ def test_airflows_own_maintenance_is_not_hindered(source: Any, airflow: Callable
     # Seen from the year 2100 everything is old, the Dags' own rows too.
     airflow(database, "db", "clean", "--clean-before-timestamp", "2100-01-01", "--skip-archive", "--yes")
     with bound_airflow(database):
-        assert {drift.dag_id for drift in world.host.run(world.host.drifted)} == {"a", "b", "c"}
+        assert {drift.dag_id for drift in world.host.unit.run(world.host.rows.drifted)} == {"a", "b", "c"}
         from pinwheel.services.upkeep import repair
 
         repair.repair_drift(world.host)

@@ -84,7 +84,7 @@ _PAGES = (
 
 def _app() -> Any:
     from pinwheel.airflow3.access import authenticated
-    from pinwheel.airflow3.host import AirflowHost
+    from pinwheel.airflow3.host import airflow_host
     from pinwheel.api.app import create_app
 
-    return create_app(AirflowHost(), authenticated)
+    return create_app(airflow_host(), authenticated)

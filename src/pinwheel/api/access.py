@@ -19,7 +19,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from pinwheel.core.errors import Refused, unknown_dag
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 
 NAMED = 5
 """So many Dags are named when a batch is refused."""

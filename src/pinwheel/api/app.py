@@ -13,7 +13,7 @@ from pinwheel.api.access import current_access
 from pinwheel.api.limits import LimitBody
 from pinwheel.api.routes import bundles, changes, dags, events, fleet, history, line, live, runs
 from pinwheel.api.schemas.problems import Problem
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 
 PREFIX = "/api/v1"
 

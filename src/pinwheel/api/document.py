@@ -11,7 +11,7 @@ import sys
 from typing import Any, cast
 
 from pinwheel.api.app import create_app
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 
 
 def document() -> dict[str, Any]:

@@ -22,7 +22,7 @@ from attrs import evolve, frozen
 from pinwheel.api.access import Access, unreadable
 from pinwheel.core.event import EventKind
 from pinwheel.services.ingest.errors_of_files import told_of, told_of_bundles
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.show import bundles
 from pinwheel.services.show.builds import BuildView
 from pinwheel.services.show.bundles import BundleFault, Holdings, Standing, Standings

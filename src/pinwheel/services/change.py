@@ -23,7 +23,7 @@ from pinwheel.core.selector import Selector
 from pinwheel.services import once
 from pinwheel.services.ingest import faults
 from pinwheel.services.ingest.stands import last_shown, place_named, stood_another
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.release import keeping
 from pinwheel.services.release.carry_out import carry_out
 from pinwheel.services.release.loading import Loaded, load, managed
@@ -78,7 +78,7 @@ def plan(host: Host, change: Change) -> list[Outcome]:
         ]
         return _with_bundles(session, acts, outcomes)
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def apply(host: Host, change: Change) -> list[Outcome]:
@@ -93,7 +93,7 @@ def apply(host: Host, change: Change) -> list[Outcome]:
     def work(session: Session) -> list[Outcome]:
         acts, loaded = _decide_all(host, session, change, lock_dags(session, change.dag_ids))
         outcomes = carry_out(
-            host, session, acts, now=host.now(), contents=loaded.contents, versions=loaded.versions
+            host, session, acts, now=host.unit.now(), contents=loaded.contents, versions=loaded.versions
         )
         if change.rerun_failed:
             outcomes = [
@@ -106,7 +106,9 @@ def apply(host: Host, change: Change) -> list[Outcome]:
         seen = set(change.sees([outcome.dag_id for outcome in done.answer]))
         return [_repeated(outcome) for outcome in done.answer if outcome.dag_id in seen]
     outcomes = done.answer
-    host.announce([{"kind": o.kind or change.verb.value, "dag_id": o.dag_id} for o in outcomes if o.changed])
+    host.unit.announce(
+        [{"kind": o.kind or change.verb.value, "dag_id": o.dag_id} for o in outcomes if o.changed]
+    )
     return outcomes
 
 
@@ -362,7 +364,7 @@ def _failed_runs(host: Host, session: Session, act: Act) -> list[str]:
         for row in releases.of_dag(session, act.state.dag_id)
         if row.build_id == left.id and row.release <= (act.state.active_release or 0)
     ]
-    failed = host.failed_runs(session, act.state.dag_id, ids)
+    failed = host.reads.failed_runs(session, act.state.dag_id, ids)
     if step.version is None or step.build.id != left.id:
         return failed
     name = act.state.bundle_name

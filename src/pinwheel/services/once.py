@@ -19,7 +19,7 @@ from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.records import AnsweredRequest
 from pinwheel.core.request import LONGEST_ID, is_request_id
 from pinwheel.core.selector import Selector
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store import requests
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def carry_out(host: Host, request: Request, form: Form[T], work: Callable[[Sessi
             requests.add(session, key, evolve(_noted(host, request), answer=kept))
         return Done(answer, repeated=False)
 
-    return host.run(unit)
+    return host.unit.run(unit)
 
 
 def begin(host: Host, request: Request, form: Form[T]) -> Done[T] | datetime | None:
@@ -150,14 +150,14 @@ def begin(host: Host, request: Request, form: Form[T]) -> Done[T] | datetime | N
             return None
         return earlier.at if earlier.answer is None else Done(_read(request, form, earlier), repeated=True)
 
-    return host.run(unit)
+    return host.unit.run(unit)
 
 
 def give_up(host: Host, request: Request) -> None:
     """The work of a request that began failed: it may be repeated as if it had never been made."""
     key = _key(request)
     if key is not None:
-        host.run(lambda session: requests.forget_unanswered(session, key))
+        host.unit.run(lambda session: requests.forget_unanswered(session, key))
 
 
 def _key(request: Request) -> str | None:
@@ -171,7 +171,7 @@ def _noted(host: Host, request: Request) -> AnsweredRequest:
         verb=request.verb,
         dag_ids=sorted(set(request.dag_ids)),
         answer=None,
-        at=host.now(),
+        at=host.unit.now(),
     )
 
 

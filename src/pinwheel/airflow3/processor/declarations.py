@@ -12,7 +12,6 @@ import structlog
 from attrs import evolve, frozen
 
 from pinwheel.airflow3.bundles.versioned import SnapshotBundle
-from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.processor.guarded import Boundary
 from pinwheel.airflow3.processor.head import Prepared
 from pinwheel.core.parse.declared import (
@@ -29,6 +28,7 @@ from pinwheel.core.parse.declared import (
 from pinwheel.core.parse.lined_yaml import MOST_BYTES, Wrong
 from pinwheel.core.parse.pinwheel_yaml import Read, read
 from pinwheel.core.text import fit
+from pinwheel.services.ports.host import Host
 from pinwheel.store import bundles, dags
 
 log = structlog.get_logger(__name__)
@@ -57,7 +57,7 @@ class InForce:
 class Declarations:
     """What one Dag processor knows of its bundles' declared inputs."""
 
-    def __init__(self, host: AirflowHost, boundary: Boundary) -> None:
+    def __init__(self, host: Host, boundary: Boundary) -> None:
         self.host = host
         self.boundary = boundary
         self._heads: dict[str, tuple[Prepared, InForce]] = {}
@@ -67,7 +67,7 @@ class Declarations:
         """What is declared at a version that is to be taken in."""
         source, version = prepared.source, str(prepared.version)
         found = _read(source.repository_path if isinstance(source, SnapshotBundle) else prepared.path)
-        former = self.host.run(lambda session: bundles.declared(session, bundle_name))
+        former = self.host.unit.run(lambda session: bundles.declared(session, bundle_name))
         rules = before = tuple(Rule.from_json(rule) for rule in former.get("rules", ()))
         wrong, waits = list(found.wrong), False
         declared: Declared | None = None
@@ -126,7 +126,7 @@ class Declarations:
         if not in_force.waits:
             return None
         rules = stored(in_force.own, str(prepared.version))
-        if not self.host.run(lambda session: bundles.declare_at(session, bundle_name, seq, rules)):
+        if not self.host.unit.run(lambda session: bundles.declare_at(session, bundle_name, seq, rules)):
             return None
         declared = _declare(in_force.own, prepared)
         self._heads[bundle_name] = prepared, evolve(in_force, declared=declared, waits=False)
@@ -135,12 +135,12 @@ class Declarations:
 
     def _unknown(self, rules: Sequence[Rule]) -> dict[str, int]:
         ids = _ids(rules)
-        known = self.host.run(lambda session: dags.living(session, ids)) if ids else set()
+        known = self.host.unit.run(lambda session: dags.living(session, ids)) if ids else set()
         return unknown_ids(rules, known)
 
     def _tell(self, bundle_name: str, wrong: Sequence[Wrong]) -> None:
         try:
-            former = self.host.run(lambda session: bundles.declared(session, bundle_name))
+            former = self.host.unit.run(lambda session: bundles.declared(session, bundle_name))
         except Exception:
             log.exception("It can not be told what is wrong with declared inputs", bundle=bundle_name)
             return

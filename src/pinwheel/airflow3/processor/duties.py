@@ -16,7 +16,6 @@ from attrs import frozen
 
 from pinwheel.airflow3.bundles import configured
 from pinwheel.airflow3.bundles.versioned import SnapshotBundle
-from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.processor.errands import Errands, Unfinished
 from pinwheel.airflow3.processor.guarded import Boundary
 from pinwheel.airflow3.processor.head import HeadView
@@ -24,10 +23,11 @@ from pinwheel.airflow3.reads import runs
 from pinwheel.airflow3.rows import bundle_rows, drift, kept_assets
 from pinwheel.core import text
 from pinwheel.services.ingest import faults, settle
+from pinwheel.services.ports.host import Host
 from pinwheel.services.release import keeping
 from pinwheel.services.run import bindings
 from pinwheel.services.upkeep import prune, repair
-from pinwheel.services.upkeep.duties import Lease, Lost
+from pinwheel.services.upkeep.lease import Lease, Lost
 from pinwheel.store import dags
 from pinwheel.store import keeping as store
 
@@ -65,14 +65,14 @@ class _Protected:
     """Those that Airflow has runs on."""
 
 
-class Keeper:
+class Duties:
     """Timers over the upkeep services. Each processor has one; the services lock what they change.
 
     What concerns the whole deployment is done by the one processor that holds its lease. What tends this
     machine's disk, or what this process knows, each does for itself.
     """
 
-    def __init__(self, host: AirflowHost, boundary: Boundary) -> None:
+    def __init__(self, host: Host, boundary: Boundary) -> None:
         self.host = host
         self.boundary = boundary
         self._drift_interval = conf.getfloat("pinwheel", "drift_check_interval", fallback=3.0)
@@ -168,8 +168,8 @@ class Keeper:
 
     def _keep_assets(self) -> None:
         """Those that runs on another build than the active one need."""
-        if self.host.run(kept_assets.unsettled):
-            self.host.run(kept_assets.settle)
+        if self.host.unit.run(kept_assets.unsettled):
+            self.host.unit.run(kept_assets.settle)
 
     def _never(self, duty: str) -> float:
         """When a duty that was never done counts as done last."""
@@ -182,8 +182,8 @@ class Keeper:
             log.info("Removed what nobody needs any more", **went)
 
     def _heal(self) -> None:
-        waiting = set(self.host.run(drift.waiting_for_a_parse))
-        paused = self.host.run(drift.paused_asset_consumers)
+        waiting = set(self.host.unit.run(drift.waiting_for_a_parse))
+        paused = self.host.unit.run(drift.paused_asset_consumers)
         waiting |= {
             dag_id for dag_id, is_paused in paused.items() if self._paused.get(dag_id, is_paused) != is_paused
         }
@@ -192,15 +192,15 @@ class Keeper:
 
     def _look_again_at_unpinned(self) -> None:
         """A pin kept Dags that are gone from their bundle; without it they are to be retired."""
-        unpinned = self.host.run(dags.last_unpinned)
+        unpinned = self.host.unit.run(dags.last_unpinned)
         for name, at in unpinned.items():
             if self._unpinned.get(name) != at:
                 self._settled.pop(name, None)
         self._unpinned = unpinned
 
     def _assert_some(self) -> None:
-        before = self.host.now() - timedelta(seconds=self._assert_interval)
-        due = self.host.run(lambda session: drift.due_for_assertion(session, before, BATCH))
+        before = self.host.unit.now() - timedelta(seconds=self._assert_interval)
+        due = self.host.unit.run(lambda session: drift.due_for_assertion(session, before, BATCH))
         repair.keep_asserted(self.host, due, self._asserted)
 
     def _protect(self, dag_bundles: Sequence[BaseDagBundle]) -> None:
@@ -220,16 +220,16 @@ class Keeper:
                 self.boundary.worked("protect", bundle_name=bundle.name)
 
     def _protect_one(self, bundle: SnapshotBundle) -> _Protected:
-        mark = self.host.run(partial(store.mark, bundle_name=bundle.name))
+        mark = self.host.unit.run(partial(store.mark, bundle_name=bundle.name))
         known, now = self._protected.get(bundle.name), time.monotonic()
         if known is None or now - known.at >= COMPARE_ANYWAY:
             # All runs are looked through, so not for each commit
-            of_runs, at = self.host.run(partial(runs.versions, bundle_name=bundle.name)), now
+            of_runs, at = self.host.unit.run(partial(runs.versions, bundle_name=bundle.name)), now
         elif known.mark == mark:
             return known
         else:
             of_runs, at = known.of_runs, known.at
-        needed = self.host.run(lambda session: keeping.protected(self.host, session, bundle.name))
+        needed = self.host.unit.run(lambda session: keeping.protected(self.host, session, bundle.name))
         if known is None or needed | of_runs != known.versions | known.of_runs:
             bundle.protect(needed | of_runs)
         return _Protected(mark=mark, at=at, versions=needed, of_runs=of_runs)
@@ -237,14 +237,14 @@ class Keeper:
     def keep_configured(self) -> None:
         """Nothing that is configured counts as removed in Airflow's rows, though it can not be made now."""
         named = configured.names()
-        self.host.run(lambda session: bundle_rows.keep_active(session, named))
+        self.host.unit.run(lambda session: bundle_rows.keep_active(session, named))
 
     def retire_unconfigured(self) -> None:
         """Retire the Dags of bundles that the configuration does not name, but for pinned ones."""
         named = configured.names() | set(DagBundlesManager().get_all_bundle_names())
-        self.host.run(lambda session: bundle_rows.mark_removed(session, named))
-        for name in self.host.run(lambda session: bundle_rows.removed(session, named)):
-            self.host.run(partial(self._retire_all, name))
+        self.host.unit.run(lambda session: bundle_rows.mark_removed(session, named))
+        for name in self.host.unit.run(lambda session: bundle_rows.removed(session, named)):
+            self.host.unit.run(partial(self._retire_all, name))
         faults.forget_removed(self.host, {text.fit(name, text.LABEL) for name in named})
 
     def _retire_all(self, bundle_name: str, session: Any) -> None:

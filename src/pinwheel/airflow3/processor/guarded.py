@@ -17,10 +17,10 @@ import structlog
 from attrs import frozen
 from sqlalchemy.exc import SQLAlchemyError
 
-from pinwheel.airflow3.host import AirflowHost
 from pinwheel.core.errors import PinwheelError
 from pinwheel.core.text import without_numbers
 from pinwheel.services.ingest import faults
+from pinwheel.services.ports.host import Host
 from pinwheel.store.faults import listed
 from pinwheel.store.refusals import said as said_by_database
 
@@ -52,7 +52,7 @@ class Boundary:
     shown while it is there, but makes one event an hour.
     """
 
-    def __init__(self, host: AirflowHost) -> None:
+    def __init__(self, host: Host) -> None:
         self.host = host
         self._told: dict[tuple[str, str], _Told] = {}
         self._others: set[tuple[str, str]] = set()
@@ -64,7 +64,7 @@ class Boundary:
         A fault of this one that another took back, since it works there, is written down again when it is
         caught next.
         """
-        noted = {(fault.bundle_name, fault.place) for fault in self.host.run(listed)}
+        noted = {(fault.bundle_name, fault.place) for fault in self.host.unit.run(listed)}
         self._told = {key: told for key, told in self._told.items() if key in noted}
         self._others = noted - self._told.keys()
 

@@ -11,7 +11,7 @@ from pinwheel.core.text import visible
 from pinwheel.services.ingest import arriving
 from pinwheel.services.ingest.accepting import imported_files
 from pinwheel.services.ingest.builds import ParsedFile
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,6 @@ from airflow.dag_processing.bundles.base import BaseDagBundle
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from attrs import evolve
 
-from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.parsing import current_runtime
 from pinwheel.airflow3.processor.declarations import Declarations
 from pinwheel.airflow3.processor.guarded import Boundary
@@ -25,6 +24,7 @@ from pinwheel.core.records import DagFile
 from pinwheel.core.text import storable
 from pinwheel.services.ingest import faults, register, take_version
 from pinwheel.services.ingest.take_version import Incoming
+from pinwheel.services.ports.host import Host
 from pinwheel.store import bundles, files
 
 log = structlog.get_logger(__name__)
@@ -42,7 +42,7 @@ class Intake:
 
     def __init__(
         self,
-        host: AirflowHost,
+        host: Host,
         boundary: Boundary,
         *,
         list_files: Callable[[BaseDagBundle], Any],
@@ -70,14 +70,14 @@ class Intake:
     # -- for the views ------------------------------------------------------------------------------------
 
     def seq_before(self, bundle_name: str) -> int:
-        return self.host.run(lambda s: bundles.head(s, bundle_name)[1])
+        return self.host.unit.run(lambda s: bundles.head(s, bundle_name)[1])
 
     def head_version(self, bundle_name: str) -> str | None:
-        return self.host.run(lambda s: bundles.head(s, bundle_name)[0])
+        return self.host.unit.run(lambda s: bundles.head(s, bundle_name)[0])
 
     def version_data(self, bundle_name: str, version: str) -> Any:
         key = (bundle_name, version)
-        known = self.host.run(lambda s: bundles.versions(s, [key])).get(key)
+        known = self.host.unit.run(lambda s: bundles.versions(s, [key])).get(key)
         return known.version_data if known is not None else None
 
     def refresh_failed(self, bundle_name: str, error: Exception) -> None:
@@ -249,7 +249,7 @@ class Intake:
             return
         errors = {REFUSED_VERSION: {REFUSED_VERSION: said} if said else {}}
         try:
-            self.host.run(lambda session: self.host.show_errors(session, bundle_name, errors))
+            self.host.unit.run(lambda session: self.host.rows.show_errors(session, bundle_name, errors))
         except Exception:
             log.exception("A refusal could not be shown as an import error", bundle=bundle_name)
             return
@@ -276,7 +276,7 @@ class Intake:
     ) -> Compared:
         """The files of a version that is to be taken in, by what their last parses read."""
         runtime = current_runtime().fingerprint
-        rows = self.host.run(lambda s: files.of_bundle(s, bundle_name))
+        rows = self.host.unit.run(lambda s: files.of_bundle(s, bundle_name))
         self._always[bundle_name] = {path: row.always for path, row in rows.items() if row.always}
         return compare(
             Version(files=paths, manifest=prepared.manifest, runtime=runtime, declared=declared),
@@ -288,7 +288,7 @@ class Intake:
         """What is to be done with the files of a new version; earlier results are taken over."""
         name = head.bundle_name
         contents = set(compared.contents.values())
-        earlier = self.host.run(lambda s: files.earlier_parses(s, name, contents))
+        earlier = self.host.unit.run(lambda s: files.earlier_parses(s, name, contents))
         always = {path for path in compared.contents if self.is_always(name, path, head.manifest)}
         planned = plan(compared, earlier, seq=head.seq, always=always)
         taken = register.reuse_all(
@@ -316,7 +316,7 @@ class Intake:
                 inputs[row.parse_id] = known.inputs, runtime
             else:
                 unknown.append(row.parse_id)
-        for parse_id, parse in self.host.run(lambda s: files.parses(s, unknown)).items():
+        for parse_id, parse in self.host.unit.run(lambda s: files.parses(s, unknown)).items():
             inputs[parse_id] = Inputs.from_json(parse.inputs), parse.runtime
         return {
             path: LastParse(

@@ -36,11 +36,11 @@ from pinwheel.airflow3 import compat
 from pinwheel.airflow3.bundles import configured
 from pinwheel.airflow3.bundles.versioned import SnapshotBundle
 from pinwheel.airflow3.capsule import store_at_start
-from pinwheel.airflow3.host import AirflowHost
+from pinwheel.airflow3.host import airflow_host
 from pinwheel.airflow3.parsing import TracingProcess
 from pinwheel.airflow3.parsing.handover import cpu_seconds_of as cpu_seconds_told
 from pinwheel.airflow3.processor import callbacks
-from pinwheel.airflow3.processor.duties import Keeper
+from pinwheel.airflow3.processor.duties import Duties
 from pinwheel.airflow3.processor.errands import Errands, Unfinished
 from pinwheel.airflow3.processor.failed_start import FailedStart
 from pinwheel.airflow3.processor.guarded import Boundary, GuardedSelector, describe, guarded
@@ -86,9 +86,9 @@ class PinwheelProcessorManager(DagFileProcessorManager):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.host = AirflowHost()
+        self.host = airflow_host()
         self.boundary = Boundary(self.host)
-        self.keeper = Keeper(self.host, self.boundary)
+        self.duties = Duties(self.host, self.boundary)
         self.arrivals = Arrivals(self.host, is_coming=self._is_coming)
         self.unmanaged = Unmanaged(self.host)
         self.intake = Intake(
@@ -115,7 +115,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         return head.version if head is not None else None
 
     def _taken(self, bundle_name: str) -> None:
-        self.keeper.bundle_advanced(bundle_name)
+        self.duties.bundle_advanced(bundle_name)
         self.verifier.wake()
 
     # Before the loop
@@ -130,7 +130,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         self.log.info("Parsing makes builds; releases decide what runs (Pinwheel)")
         self.boundary.load()
         self.unmade.tell(self._dag_bundles, self.bundle_names_to_parse, replaced)
-        self._part("configured", self.keeper.keep_configured)
+        self._part("configured", self.duties.keep_configured)
         try:
             adopted = adopt.adopt(self.host)
         except Exception as error:
@@ -140,7 +140,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             if adopted:
                 self.log.info("Adopted %d Dags as they are", len(adopted))
         if not self.bundle_names_to_parse:
-            self._part("inactive", self.keeper.retire_unconfigured)
+            self._part("inactive", self.duties.retire_unconfigured)
 
     def sync_bundles(self) -> None:
         # Airflow's would mark inactive what can not be made just now, and forget its import errors and teams.
@@ -153,7 +153,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
 
     def after_run(self) -> None:
         super().after_run()
-        self.keeper.end()
+        self.duties.end()
         self.verifier.end()
 
     # Bundles
@@ -242,14 +242,14 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             return [*waiting, *super().fetch_callbacks()]
         except Exception as error:
             self._waiting_callbacks = waiting
-            if lost := self.host.run(callbacks.drop_unreadable):
+            if lost := self.host.unit.run(callbacks.drop_unreadable):
                 raise callbacks.Unreadable(lost) from error
             raise
 
     @guarded(_nothing, bundle=lambda request: str(request.bundle_name))
     def prepare_callback_bundle(self, request: CallbackRequest) -> BaseDagBundle | None:
         # Before its version is used: `_add_callback_to_queue` reads it off the request afterwards.
-        if own := self.host.run(lambda session: callbacks.version_of_its_run(session, request)):
+        if own := self.host.unit.run(lambda session: callbacks.version_of_its_run(session, request)):
             request.bundle_version = own
         view = next((b for b in self._dag_bundles if b.name == request.bundle_name), None)
         if request.bundle_version is None and isinstance(view, HeadView) and view.name in self.heads:
@@ -529,7 +529,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
     @guarded(_nothing)
     def deactivate_stale_dags(self, last_parsed: dict[DagFileInfo, datetime | None]) -> None:
         stock = {info: at for info, at in last_parsed.items() if info.bundle_name not in self.heads}
-        self.keeper.keep_configured()
+        self.duties.keep_configured()
         with create_session() as session:
             # One transaction: a pinned Dag of a bundle that was removed is never seen to be stale.
             before = bundle_rows.stale_releases(session)
@@ -545,12 +545,12 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         if self.arrivals.due(more_to_come=bool(self._file_queue) and self.max_runs < 0):
             self._part("register", self._register)
         for name, head in list(self.heads.items()):
-            if self.keeper.unsettled(name, head.seq):
+            if self.duties.unsettled(name, head.seq):
                 self._part("settle", lambda head=head: self._settle(head), bundle_name=name)
         for name in self.intake.declarations.due():
             self._part("declared inputs", partial(self._look_at_declared, name), bundle_name=name)
         self._part("make again", lambda: self.unmade.again(self._dag_bundles))
-        self._part("upkeep", lambda: self.keeper.turn(self._dag_bundles, self.bundle_names_to_parse))
+        self._part("upkeep", lambda: self.duties.turn(self._dag_bundles, self.bundle_names_to_parse))
 
     def _part(self, place: str, work: Any, *, bundle_name: str = faults.PROCESSOR) -> None:
         try:
@@ -572,12 +572,12 @@ class PinwheelProcessorManager(DagFileProcessorManager):
                 grace_seconds=self.stale_dag_threshold,
             )
             has_impure = any(known.impure for known in entries.values())
-            self.keeper.settled(head.bundle_name, head.seq, has_impure=has_impure)
+            self.duties.settled(head.bundle_name, head.seq, has_impure=has_impure)
             self._look_at_declared(head.bundle_name)
 
     def _look_at_declared(self, bundle_name: str) -> None:
         if self.intake.look_at_declared(bundle_name):
-            self.keeper.bundle_advanced(bundle_name)
+            self.duties.bundle_advanced(bundle_name)
 
 
 def run(bundle_names: list[str] | None = None, num_runs: int = -1) -> None:

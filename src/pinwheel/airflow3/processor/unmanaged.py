@@ -13,7 +13,7 @@ from pinwheel.core import text
 from pinwheel.core.errors import Refused
 from pinwheel.services.ingest import duplicates
 from pinwheel.services.ingest.refusing import words
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store.refusals import may_pass
 
 
@@ -73,7 +73,9 @@ class Unmanaged:
             error = text.fit_end("\n\n".join(filter(None, reasons)), text.ERROR)
             news = self._told.get(place) != error
             name = text.fit(path, text.PATH)
-            self.host.run(lambda s: self.host.show_errors(s, bundle_name, {name: {name: error}}, tell=news))
+            self.host.unit.run(
+                lambda s: self.host.rows.show_errors(s, bundle_name, {name: {name: error}}, tell=news)
+            )
             self._told[place] = error
         else:
             self._told.pop(place, None)

@@ -20,7 +20,6 @@ from airflow.configuration import conf
 from airflow.dag_processing.manager import DagFileInfo
 from attrs import evolve
 
-from pinwheel.airflow3.host import AirflowHost
 from pinwheel.airflow3.processor.head import Head
 from pinwheel.airflow3.processor.intake import Intake
 from pinwheel.core.parse.verify import Bucket, Unverified, Verdict, changed_paths, folders_of, in_turn
@@ -28,7 +27,8 @@ from pinwheel.core.text import visible
 from pinwheel.services.ingest import verify
 from pinwheel.services.ingest.builds import ParsedFile
 from pinwheel.services.ingest.verify import Spent
-from pinwheel.services.upkeep.duties import Lease
+from pinwheel.services.ports.host import Host
+from pinwheel.services.upkeep.lease import Lease
 from pinwheel.store import verification as store
 
 log = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ class Verifier:
 
     def __init__(
         self,
-        host: AirflowHost,
+        host: Host,
         intake: Intake,
         *,
         older_manifest: Callable[[str, str], Mapping[str, str]] = lambda name, version: {},
@@ -160,7 +160,7 @@ class Verifier:
             place = verification.bundle_name, str(verification.rel_path)
             if place in self._stopped:
                 self._differed = None
-            self._stopped[place] = self.host.now()
+            self._stopped[place] = self.host.unit.now()
         self._charge(cpu_seconds)
 
     def gave_up(self, verification: Verification, cpu_seconds: float) -> None:
@@ -169,7 +169,7 @@ class Verifier:
         self._differed = None
         place = verification.bundle_name, str(verification.rel_path)
         self._given_up.add(place)
-        self._stopped[place] = self.host.now()
+        self._stopped[place] = self.host.unit.now()
         self._charge(cpu_seconds)
 
     def take(
@@ -224,11 +224,13 @@ class Verifier:
 
     def _catch_up(self, now: float) -> None:
         """Go on with the budget where another processor, or one before this, left it."""
-        last = self.host.run(store.budget)
+        last = self.host.unit.run(store.budget)
         if last is not None and (
             self._written is None or abs(last.at - self._written) > timedelta(seconds=0.01)
         ):
-            debt = last.level + max(0.0, (self.host.now() - last.at).total_seconds()) * self._bucket.share
+            debt = (
+                last.level + max(0.0, (self.host.unit.now() - last.at).total_seconds()) * self._bucket.share
+            )
             self._bucket = self._bucket.taken_over(debt, now)
             self._mean = last.mean if last.mean is not None else self._mean
             self._waiting, self._written = None, last.at
@@ -236,8 +238,8 @@ class Verifier:
             self._write()
 
     def _write(self) -> None:
-        self._written = self.host.now()
-        self.host.run(
+        self._written = self.host.unit.now()
+        self.host.unit.run(
             partial(
                 store.put_budget,
                 share=self._bucket.share,
@@ -258,7 +260,7 @@ class Verifier:
         """So that nobody waits for what is not done."""
         self._asleep = True
         if not self._told:
-            last = self.host.run(store.budget)
+            last = self.host.unit.run(store.budget)
             if last is not None and last.share:
                 self._write()
             self._told = True
@@ -272,7 +274,7 @@ class Verifier:
             if head is not None and head.tree == first.tree:
                 self._differed = first
                 again = Unverified(
-                    bundle_name=first.bundle_name, path=first.path, verified_at=self.host.now()
+                    bundle_name=first.bundle_name, path=first.path, verified_at=self.host.unit.now()
                 )
                 self._waiting = deque(each for each in self._waiting if _place(each) != _place(first))
                 return again
@@ -285,7 +287,7 @@ class Verifier:
             evolve(file, verified_at=max(file.verified_at, self._stopped.get(_place(file), never)))
             for file in files
         ]
-        return deque(in_turn(as_late, self.host.now()))
+        return deque(in_turn(as_late, self.host.unit.now()))
 
     def _unverified(self) -> list[Unverified]:
         found: list[Unverified] = []
@@ -293,7 +295,7 @@ class Verifier:
             if not head.tree:
                 continue
             changed = folders_of(head.changed)
-            for row in self.host.run(partial(store.unverified, bundle_name=name, tree=head.tree)):
+            for row in self.host.unit.run(partial(store.unverified, bundle_name=name, tree=head.tree)):
                 path = row.relative_fileloc
                 if path in head.manifest and (name, path) not in self._given_up:
                     near = path.rpartition("/")[0] in changed

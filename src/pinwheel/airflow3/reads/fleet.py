@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 from pinwheel.airflow3.reads import outcomes
 from pinwheel.airflow3.reads.bound import VERSION
 from pinwheel.core.chunks import chunks
-from pinwheel.services.ports import AirflowBundle, DagCard
+from pinwheel.services.ports.deployment import AirflowBundle
+from pinwheel.services.ports.reads import DagCard
 from pinwheel.store import tables as t
 from pinwheel.store.holders import itself_and_around, lies_in
 
@@ -115,10 +116,10 @@ def active_with_failures(session: Session) -> set[UUID]:
     return {version for version in found if version is not None}
 
 
-def counts(session: Session, dag_version_ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
+def counts_by_version(session: Session, ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
     """How many runs came to what on each of these versions, or are under way on it."""
     found: dict[UUID, dict[str, int]] = {}
-    for chunk in chunks(sorted(dag_version_ids, key=str)):
+    for chunk in chunks(sorted(ids, key=str)):
         of_versions = select(DagVersion.dag_id).where(DagVersion.id.in_(chunk))
         counted = outcomes.counts(
             session,

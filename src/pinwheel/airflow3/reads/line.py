@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from pinwheel.airflow3.reads import outcomes
 from pinwheel.airflow3.reads.bound import BINDING, VERSION
 from pinwheel.airflow3.reads.tries import word_of
-from pinwheel.services.ports import PlacedRun
+from pinwheel.services.ports.reads import PlacedRun
 from pinwheel.store import tables as t
 
 _AT = func.coalesce(DagRun.start_date, DagRun.queued_at, DagRun.created_at)

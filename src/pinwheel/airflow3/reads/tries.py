@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from airflow.models.dag_version import DagVersion
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from sqlalchemy import Row, Table, select
@@ -14,7 +13,7 @@ from sqlalchemy.orm import Session
 from pinwheel.airflow3.compat import airflow_34_plus
 from pinwheel.core.chunks import chunks
 from pinwheel.core.run.binding import WITHOUT_EXECUTION, Present
-from pinwheel.services.ports import AirflowRun, AirflowTry, AirflowVersion
+from pinwheel.services.ports.reads import AirflowRun, AirflowTry
 
 _PENDING = frozenset({None, "scheduled", "queued", "up_for_retry"})
 """States of a row that stands for a try still to come."""
@@ -204,28 +203,3 @@ def _select(
         *more,
     ).where(c.dag_id == dag_id, c.run_id.in_(run_ids))
     return query if task_ids is None else query.where(c.task_id.in_(sorted(set(task_ids))))
-
-
-def versions_before(session: Session, dag_id: str, number: int) -> list[AirflowVersion]:
-    """Airflow's versions of a Dag below a number, newest first."""
-    rows = session.execute(
-        select(
-            DagVersion.id,
-            DagVersion.version_number,
-            DagVersion.bundle_name,
-            DagVersion.bundle_version,
-            DagVersion.created_at,
-        )
-        .where(DagVersion.dag_id == dag_id, DagVersion.version_number < number, DagVersion.version_number > 0)
-        .order_by(DagVersion.version_number.desc())
-    )
-    return [
-        AirflowVersion(
-            id=row.id,
-            version_number=row.version_number,
-            bundle_name=row.bundle_name,
-            bundle_version=row.bundle_version,
-            created_at=row.created_at,
-        )
-        for row in rows
-    ]

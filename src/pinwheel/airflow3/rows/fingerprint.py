@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from airflow.models.dag import DagModel, DagOwnerAttributes, DagTag
 from airflow.models.dagrun import DagRun
+from airflow.sdk import timezone
 from airflow.utils.types import DagRunType
 from sqlalchemy import func, literal, null, select, union_all, update
 from sqlalchemy.orm import Session
@@ -20,13 +20,14 @@ _MOVING = frozenset({"last_parsed_time", "bundle_version"})
 """Columns that change while nothing is to be written: with each look at a Dag, and as it follows."""
 
 
-def standing(session: Session, dag_ids: Sequence[str], now: datetime) -> dict[str, str]:
+def standing(session: Session, dag_ids: Sequence[str]) -> dict[str, str]:
     """By Dag, a digest of all that an assertion writes or depends on.
 
     While it stays the same, writing the rows anew would change nothing but the time of the last parse. Left
     out are Dags with a run due that nobody made (paused ones, mostly): a parse may move their next run on.
     """
     found: dict[str, str] = {}
+    now = timezone.utcnow()
     for chunk in chunks(dag_ids):
         columns = [column for column in DagModel.__table__.columns if column.name not in _MOVING]
         newest = (
@@ -70,12 +71,12 @@ def _related(session: Session, dag_ids: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def touch(session: Session, dag_ids: Sequence[str], now: datetime) -> None:
+def touch(session: Session, dag_ids: Sequence[str]) -> None:
     """Note on the Dag rows that they were looked at, as a parse does; `db clean` goes by that time."""
     for chunk in chunks(dag_ids):
         session.execute(
             update(DagModel)
             .where(DagModel.dag_id.in_(chunk))
-            .values(last_parsed_time=now)
+            .values(last_parsed_time=timezone.utcnow())
             .execution_options(synchronize_session=False)
         )

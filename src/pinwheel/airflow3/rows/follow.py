@@ -17,7 +17,7 @@ from pinwheel.store import tables as t
 _AT_ONCE = 500
 
 
-def due(
+def due_to_follow(
     session: Session, bundle_name: str, version: str, dag_ids: Collection[str] | None = None
 ) -> list[Follower]:
     """Dags of the bundle (these, or all) that may follow and whose new runs do not take the newest version in
@@ -80,7 +80,7 @@ def due(
     return found
 
 
-def write(session: Session, steps: Sequence[Step]) -> None:
+def follow(session: Session, steps: Sequence[Step]) -> None:
     """Let these Dags' rows, Airflow's and ours, name the version that they follow to."""
     alike: dict[tuple[str, str | None, str], list[str]] = {}
     for step in steps:

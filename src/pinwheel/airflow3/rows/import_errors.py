@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 log = structlog.get_logger(__name__)
 
 
-def show(
+def show_errors(
     session: Session, bundle_name: str, errors: Mapping[str, Mapping[str, str]], *, tell: bool = True
 ) -> None:
     """Make the import errors of these files (and, for zips, of the files in them) these."""

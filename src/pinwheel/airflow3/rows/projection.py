@@ -32,7 +32,9 @@ from sqlalchemy import delete, event, func, literal, select, union, update
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import compat
+from pinwheel.airflow3.reads.versions import unused
 from pinwheel.airflow3.rows import kept_assets
+from pinwheel.airflow3.rows.writing import writing
 from pinwheel.core.chunks import chunks
 from pinwheel.core.release.rows import Location, Projected, Projection
 
@@ -51,29 +53,34 @@ def project(session: Session, projections: Sequence[Projection]) -> dict[str, Pr
     Lock order is Airflow's own: Dag rows first (inside the bulk write), then versions. The caller's
     transaction holds both until it ends.
     """
-    reassert(session, projections)
-    written = _add_versions(session, projections)
-    for p in projections:
-        sync_permissions(session, p)
-    return written
+    if not projections:
+        return {}
+    with writing(projections):
+        reassert(session, projections)
+        written = _add_versions(session, projections)
+        for p in projections:
+            sync_permissions(session, p)
+        return written
 
 
 def reassert(session: Session, projections: Sequence[Projection]) -> None:
     """Write the Dag rows, asset references included, as a parse of the same build would."""
-    groups: dict[str, list[Projection]] = {}
-    for p in projections:
-        groups.setdefault(p.location.bundle_name, []).append(p)
-    for bundle_name, group in groups.items():
-        dags = {p.dag_id: _DecodedOnce(data=dict(p.serialized)) for p in group}
-        if any(
-            p.keeps_assets is not False and _referenced(dags[p.dag_id], dags[p.dag_id].data.get("dag", {}))
-            for p in group
-        ):
-            kept_assets.give_way(session, dags)
-        with _finished(session, group, dags):
-            SerializedDAG.bulk_write_to_db(bundle_name, None, list(dags.values()), None, session=session)
-        _drop_references(session, group, dags)
-    session.flush()
+    with writing(projections):
+        groups: dict[str, list[Projection]] = {}
+        for p in projections:
+            groups.setdefault(p.location.bundle_name, []).append(p)
+        for bundle_name, group in groups.items():
+            dags = {p.dag_id: _DecodedOnce(data=dict(p.serialized)) for p in group}
+            if any(
+                p.keeps_assets is not False
+                and _referenced(dags[p.dag_id], dags[p.dag_id].data.get("dag", {}))
+                for p in group
+            ):
+                kept_assets.give_way(session, dags)
+            with _finished(session, group, dags):
+                SerializedDAG.bulk_write_to_db(bundle_name, None, list(dags.values()), None, session=session)
+            _drop_references(session, group, dags)
+        session.flush()
 
 
 @contextmanager
@@ -233,36 +240,37 @@ def _written(p: Projection, version: DagVersion, serialized: SerializedDagModel,
 
 def restore(session: Session, projections: Sequence[Projection]) -> dict[str, Projected]:
     """Write a version's rows anew under the id it has, whether they were changed, emptied or deleted."""
-    written = {}
-    for p in projections:
-        assert p.dag_version_id is not None
-        if session.get(DagModel, p.dag_id) is None:
-            reassert(session, [p])
-        version = session.get(DagVersion, p.dag_version_id)
-        if version is None:
-            written[p.dag_id] = _add_version(session, p)
+    with writing(projections):
+        written = {}
+        for p in projections:
+            assert p.dag_version_id is not None
+            if session.get(DagModel, p.dag_id) is None:
+                reassert(session, [p])
+            version = session.get(DagVersion, p.dag_version_id)
+            if version is None:
+                written[p.dag_id] = _add_version(session, p)
+                sync_permissions(session, p)
+                continue
+            version.bundle_name = p.location.bundle_name
+            version.bundle_version = p.location.bundle_version
+            version.version_data = dict(p.version_data) if p.version_data else None
+            session.flush()
+            if p.written is not None and _stands(session, p.written):
+                written[p.dag_id] = p.written
+                continue
+            for model in (SerializedDagModel, DagCode):
+                session.execute(
+                    delete(model)
+                    .where(model.dag_version_id == version.id)
+                    .execution_options(synchronize_session=False)
+                )
+            session.expire(version, ["serialized_dag", "dag_code"])
+            made = _contents(version, p)
+            session.add_all(made)
+            session.flush()
+            written[p.dag_id] = _written(p, version, *made)
             sync_permissions(session, p)
-            continue
-        version.bundle_name = p.location.bundle_name
-        version.bundle_version = p.location.bundle_version
-        version.version_data = dict(p.version_data) if p.version_data else None
-        session.flush()
-        if p.written is not None and _stands(session, p.written):
-            written[p.dag_id] = p.written
-            continue
-        for model in (SerializedDagModel, DagCode):
-            session.execute(
-                delete(model)
-                .where(model.dag_version_id == version.id)
-                .execution_options(synchronize_session=False)
-            )
-        session.expire(version, ["serialized_dag", "dag_code"])
-        made = _contents(version, p)
-        session.add_all(made)
-        session.flush()
-        written[p.dag_id] = _written(p, version, *made)
-        sync_permissions(session, p)
-    return written
+        return written
 
 
 def _stands(session: Session, written: Projected) -> bool:
@@ -287,31 +295,34 @@ def retire(session: Session, dag_ids: Collection[str]) -> None:
     remove_references_to_deleted_dags(session=session)
 
 
-def write_trial(session: Session, p: Projection) -> UUID:
+def write_trial(session: Session, projection: Projection) -> UUID:
     """Add a version below all others: negative number, and older than any by time.
 
     Only that: the Dag's row and who may do what with it stay those of the active release. Airflow finds "the
     latest" by number in most places but by time in some (newest code, dependencies, `db clean`), so both must
     say that this one is not it.
     """
-    projected = _add_version(session, p)
-    oldest = session.scalar(select(func.min(DagVersion.created_at)).where(DagVersion.dag_id == p.dag_id))
-    moment = (oldest or datetime.now().astimezone()) - timedelta(days=1)
-    session.flush()
-    session.execute(
-        update(DagVersion)
-        .where(DagVersion.id == projected.dag_version_id)
-        .values(created_at=moment, last_updated=moment)
-        .execution_options(synchronize_session="fetch")
-    )
-    for model in (SerializedDagModel, DagCode):
+    with writing([projection]):
+        projected = _add_version(session, projection)
+        oldest = session.scalar(
+            select(func.min(DagVersion.created_at)).where(DagVersion.dag_id == projection.dag_id)
+        )
+        moment = (oldest or datetime.now().astimezone()) - timedelta(days=1)
+        session.flush()
         session.execute(
-            update(model)
-            .where(model.dag_version_id == projected.dag_version_id)
+            update(DagVersion)
+            .where(DagVersion.id == projected.dag_version_id)
             .values(created_at=moment, last_updated=moment)
             .execution_options(synchronize_session="fetch")
         )
-    return projected.dag_version_id
+        for model in (SerializedDagModel, DagCode):
+            session.execute(
+                update(model)
+                .where(model.dag_version_id == projected.dag_version_id)
+                .values(created_at=moment, last_updated=moment)
+                .execution_options(synchronize_session="fetch")
+            )
+        return projected.dag_version_id
 
 
 def move_version(session: Session, dag_version_id: UUID, location: Location) -> None:
@@ -328,6 +339,13 @@ def sync_permissions(session: Session, p: Projection) -> None:
     """Give the auth manager the Dag's access control, as a parse does."""
     access: Mapping[str, Any] | None = LazyDeserializedDAG(data=dict(p.serialized)).access_control
     compat.sync_dag_permissions(session, p.dag_id, access)
+
+
+def delete_unused_versions(session: Session, ids: Collection[UUID]) -> set[UUID]:
+    """Delete those of the versions that nothing refers to and return them."""
+    found = unused(session, ids) if ids else set()
+    delete_versions(session, found)
+    return found
 
 
 def delete_versions(session: Session, ids: Collection[UUID]) -> None:

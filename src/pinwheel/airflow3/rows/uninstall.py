@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from pinwheel.airflow3.bundles import configured
 from pinwheel.airflow3.db_manager import PinwheelDBManager
 from pinwheel.airflow3.rows import kept_assets
-from pinwheel.services.ports import Leftovers
+from pinwheel.services.ports.deployment import Leftovers
 from pinwheel.store.tables import VERSION_TABLE, metadata
 
 OWN_BUNDLES = "pinwheel."

@@ -29,14 +29,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import compat
-from pinwheel.airflow3.run.clear import clear
+from pinwheel.airflow3.run.clear import clear_run
 from pinwheel.airflow3.run.create import bind, runnable
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
-from pinwheel.services.ports import AirflowBackfill, BackfillRun, BackfillWish
+from pinwheel.services.ports.runs import AirflowBackfill, BackfillRun, BackfillWish
 
 
-def create(
+def create_backfill(
     session: Session,
     dag_id: str,
     dag_version_id: Any,
@@ -100,7 +100,7 @@ def create(
     return AirflowBackfill(id=backfill.id, runs=tuple(made))
 
 
-def create_default(dag_id: str, wish: BackfillWish, *, actor: str) -> int:
+def create_default_backfill(dag_id: str, wish: BackfillWish, *, actor: str) -> int:
     """Let Airflow create a backfill, as its own API and CLI do, in transactions of its own; return its id."""
     from airflow.api_fastapi.common.dagbag import resolve_run_on_latest_version
 
@@ -121,7 +121,7 @@ def create_default(dag_id: str, wish: BackfillWish, *, actor: str) -> int:
     return int(made.id)
 
 
-def made_since(
+def backfill_since(
     session: Session, dag_id: str, wish: BackfillWish, since: datetime, *, actor: str
 ) -> int | None:
     """The first backfill that *actor* made of the same Dag, dates and settings since then."""
@@ -141,8 +141,8 @@ def made_since(
     return next((row.id for row in rows if (row.dag_run_conf or {}) == (wish.conf or {})), None)
 
 
-def plan_default(session: Session, dag_id: str, wish: BackfillWish) -> tuple[BackfillRun, ...]:
-    """What :func:`create_default` would make of each date; writes nothing."""
+def plan_default_backfill(session: Session, dag_id: str, wish: BackfillWish) -> tuple[BackfillRun, ...]:
+    """What :func:`create_default_backfill` would make of each date; writes nothing."""
     dag = DBDagBag(load_op_links=False).get_latest_version_of_dag(dag_id, session=session)
     if dag is None:
         raise _unknown(dag_id)
@@ -152,7 +152,7 @@ def plan_default(session: Session, dag_id: str, wish: BackfillWish) -> tuple[Bac
     )
 
 
-def read(session: Session, backfill_id: int) -> tuple[BackfillRun, ...]:
+def backfill_runs(session: Session, backfill_id: int) -> tuple[BackfillRun, ...]:
     """The runs of a backfill, in the order in which they run."""
     rows = session.execute(
         select(BackfillDagRun, DagRun)
@@ -276,7 +276,7 @@ def _cleared_run(
     reason = _reason(run, wish)
     if reason is not None:
         return run, reason
-    clear(
+    clear_run(
         session,
         run.dag_id,
         run.run_id,

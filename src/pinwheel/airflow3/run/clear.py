@@ -85,7 +85,7 @@ def _wanted(dag_id: str, run_id: str, only_failed: bool, task_ids: Collection[st
     return query
 
 
-def clear(
+def clear_run(
     session: Session,
     dag_id: str,
     run_id: str,

@@ -10,7 +10,7 @@ from pinwheel.api.access import Access, AccessDep, HostDep
 from pinwheel.api.parameters import NO_CONTROLS, Words
 from pinwheel.api.redaction import readable_standings
 from pinwheel.api.schemas.bundles import Bundle, Bundles
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.show import bundles
 from pinwheel.services.show.plain import plain
 

@@ -32,7 +32,8 @@ from pinwheel.api.schemas.runs import (
 from pinwheel.core import command_line
 from pinwheel.core.errors import NotFound, unknown_dag
 from pinwheel.services.history.tries import history
-from pinwheel.services.ports import BackfillWish, Host
+from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.runs import BackfillWish
 from pinwheel.services.run import backfill, clear, trigger
 from pinwheel.services.show.plain import plain, plain_all
 
@@ -200,6 +201,6 @@ def _known(host: Host, dag_id: str, work: Callable[[], T]) -> T:
     try:
         return work()
     except NotFound:
-        if not host.run(lambda session: host.airflow_dags(session, [dag_id])):
+        if not host.unit.run(lambda session: host.reads.airflow_dags(session, [dag_id])):
             raise unknown_dag(dag_id) from None
         raise

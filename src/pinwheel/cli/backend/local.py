@@ -10,7 +10,7 @@ from pinwheel.cli.backend.protocol import View
 from pinwheel.core.selector import Selector
 
 if TYPE_CHECKING:
-    from pinwheel.services.ports import Host
+    from pinwheel.services.ports.host import Host
 
 
 class LocalBackend:
@@ -203,7 +203,7 @@ class LocalBackend:
         plan: bool = False,
         request_id: str | None = None,
     ) -> View:
-        from pinwheel.services.ports import BackfillWish
+        from pinwheel.services.ports.runs import BackfillWish
         from pinwheel.services.run.backfill import BackfillView, backfill
         from pinwheel.services.show.plain import plain
 

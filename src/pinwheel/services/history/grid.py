@@ -16,7 +16,8 @@ from pinwheel.core.structure import graph
 from pinwheel.core.structure.layout import Row
 from pinwheel.services.history.structures import layouts, no_version, serialized
 from pinwheel.services.history.versions import Names, VersionView, run_versions
-from pinwheel.services.ports import GridRun, Host
+from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.reads import GridRun
 from pinwheel.services.show.plain import ABSENT, Sometimes
 from pinwheel.services.show.status import plain_version
 from pinwheel.store import dags as dag_store
@@ -127,7 +128,7 @@ def page(host: Host, dag_id: str, *, until: str | None = None, limit: int = 25) 
     """
 
     def work(session: Session) -> GridPage:
-        runs, newer = host.run_page(session, dag_id, until=until, limit=limit)
+        runs, newer = host.reads.run_page(session, dag_id, until=until, limit=limit)
         rows = dag_store.rows(session, [dag_id])
         if not runs:
             require_known(host, session, dag_id)
@@ -157,7 +158,7 @@ def page(host: Host, dag_id: str, *, until: str | None = None, limit: int = 25) 
             newer=newer,
         )
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def _run_view(
@@ -209,7 +210,7 @@ def rows(host: Host, dag_id: str, keys: Collection[str]) -> GridRows:
             of[key] = structures.setdefault(places, len(structures))
         return GridRows(rows=tuple(pool), structures=tuple(structures), of=of)
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 @define
@@ -238,7 +239,7 @@ def graph_of(host: Host, dag_id: str, key: str) -> graph.Graph:
         found = serialized(host, session, dag_id, key)
         return graph.compared(found, found)
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def _worst(states: Iterable[str | None]) -> str | None:
@@ -290,17 +291,17 @@ def cells(
             ),
         )
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def _cells(
     host: Host, session: Session, dag_id: str, run_ids: Collection[str], task_ids: Collection[str]
 ) -> tuple[dict[str, RunVersions], dict[tuple[str, str], _Cell]]:
-    runs = host.some_runs(session, dag_id, run_ids)
+    runs = host.reads.some_runs(session, dag_id, run_ids)
     ran = run_versions(host, session, dag_id, list(runs.values()))
     found: dict[tuple[str, str], _Cell] = {}
     hidden_runs, hidden_tasks = set(), set()
-    for item in host.instance_groups(session, dag_id, runs, task_ids):
+    for item in host.reads.instance_groups(session, dag_id, runs, task_ids):
         cell = found.setdefault((item.run_id, item.task_id), _Cell())
         cell.states[item.state] += item.count
         cell.tries = max(cell.tries, item.try_number)
@@ -314,9 +315,9 @@ def _cells(
         if run_id not in several:
             cell.versions = dict.fromkeys([versions.current])
     close = [
-        *(host.tries(session, dag_id, several, task_ids=task_ids) if several and task_ids else ()),
+        *(host.reads.tries(session, dag_id, several, task_ids=task_ids) if several and task_ids else ()),
         *(
-            host.tries(session, dag_id, hidden_runs - several, task_ids=hidden_tasks)
+            host.reads.tries(session, dag_id, hidden_runs - several, task_ids=hidden_tasks)
             if hidden_runs - several
             else ()
         ),
@@ -388,5 +389,5 @@ def _counts(states: Mapping[str | None, int]) -> dict[str, int]:
 
 def require_known(host: Host, session: Session, dag_id: str) -> None:
     """:raises NotFound: neither Pinwheel nor Airflow has the Dag."""
-    if not dag_store.rows(session, [dag_id]) and not host.airflow_dags(session, [dag_id]):
+    if not dag_store.rows(session, [dag_id]) and not host.reads.airflow_dags(session, [dag_id]):
         raise unknown_dag(dag_id)

@@ -14,7 +14,8 @@ from pinwheel.core.run.binding import Binding, RunVersions, Used, used
 from pinwheel.services.history.grid import versions_of_tasks
 from pinwheel.services.history.structures import layouts
 from pinwheel.services.history.versions import Names, VersionView, run_versions
-from pinwheel.services.ports import AirflowRun, AirflowTry, Host
+from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.reads import AirflowRun, AirflowTry
 from pinwheel.services.show.status import plain_version
 from pinwheel.store import dags as dag_store
 
@@ -135,7 +136,7 @@ def run(host: Host, dag_id: str, run_id: str) -> RunView:
             active=names.key(active_id) if active_id is not None else None,
         )
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def task_instance(
@@ -150,8 +151,8 @@ def task_instance(
 
     def work(session: Session) -> TaskInstanceView:
         found, ran = _run(host, session, dag_id, run_id)
-        present = [row for row in host.instance_rows(session, dag_id, run_id, task_id=task_id)]
-        tries = host.tries(session, dag_id, [run_id], task_id=task_id)
+        present = [row for row in host.reads.instance_rows(session, dag_id, run_id, task_id=task_id)]
+        tries = host.reads.tries(session, dag_id, [run_id], task_id=task_id)
         indexes = sorted({row.map_index for row in present} | {item.map_index for item in tries})
         if not indexes:
             raise NotFound(
@@ -211,7 +212,7 @@ def task_instance(
             versions=names.by_key(),
         )
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def active_version(session: Session, dag_id: str) -> UUID | None:
@@ -221,9 +222,9 @@ def active_version(session: Session, dag_id: str) -> UUID | None:
 
 
 def _run(host: Host, session: Session, dag_id: str, run_id: str) -> tuple[AirflowRun, RunVersions]:
-    found = host.some_runs(session, dag_id, [run_id]).get(run_id)
+    found = host.reads.some_runs(session, dag_id, [run_id]).get(run_id)
     if found is None:
-        if not host.airflow_dags(session, [dag_id]):
+        if not host.reads.airflow_dags(session, [dag_id]):
             raise unknown_dag(dag_id)
         raise NotFound(
             f"Cannot show run {run_id} of {dag_id}",

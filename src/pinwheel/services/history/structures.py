@@ -12,7 +12,7 @@ from pinwheel.core.errors import NotFound
 from pinwheel.core.json import Json
 from pinwheel.core.structure.layout import Layout, layout
 from pinwheel.services.history.versions import parse_key
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store import builds, releases
 
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ def _sources(
     before = {
         key: version_id
         for key, (kind, number) in parsed.items()
-        if kind == "v" and (version_id := host.version_id_of(session, dag_id, number)) is not None
+        if kind == "v" and (version_id := host.reads.version_id_of(session, dag_id, number)) is not None
     }
-    hashes = host.serialized_hashes(session, before.values()) if before else {}
+    hashes = host.reads.serialized_hashes(session, before.values()) if before else {}
     for key, version_id in before.items():
         if version_id in hashes:
             found[key] = ((dag_id, hashes[version_id]), version_id)
@@ -128,5 +128,5 @@ def _serialized(
     if build_ids:
         texts.update(builds.serialized(session, build_ids).items())
     if version_ids:
-        texts.update(host.serialized(session, version_ids).items())
+        texts.update(host.reads.serialized(session, version_ids).items())
     return texts

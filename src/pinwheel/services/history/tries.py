@@ -13,7 +13,8 @@ from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.records import KnownVersion
 from pinwheel.core.run.binding import Used, used
-from pinwheel.services.ports import AirflowTry, Host
+from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.reads import AirflowTry
 from pinwheel.services.show.status import plain_version
 from pinwheel.store import bindings, builds, releases
 
@@ -59,13 +60,13 @@ def history(
         )
 
     def work(session: Session) -> list[TryView]:
-        runs = host.runs(session, dag_id, run_id=run_id, limit=limit)
+        runs = host.reads.runs(session, dag_id, run_id=run_id, limit=limit)
         if not runs:
             _require(host, session, dag_id, run_id)
             return []
         by_id = {run.run_id: run for run in runs}
         bound = bindings.of_runs(session, dag_id, by_id)
-        tries = host.tries(session, dag_id, by_id, task_id=task_id)
+        tries = host.reads.tries(session, dag_id, by_id, task_id=task_id)
         ran_on = [used(bound.get(item.run_id, ()), item) for item in tries]
         known = releases.by_dag_version(
             session, {one.dag_version_id for one in ran_on if one.dag_version_id is not None}
@@ -75,7 +76,7 @@ def history(
         shown = [_view(dag_id, item, one, known, found) for item, one in zip(tries, ran_on, strict=True)]
         return sorted(shown, key=lambda v: (order[v.run_id], v.task_id, v.map_index, v.try_number))
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def _view(
@@ -105,7 +106,7 @@ def _view(
 
 
 def _require(host: Host, session: Session, dag_id: str, run_id: str | None) -> None:
-    if not host.airflow_dags(session, [dag_id]):
+    if not host.reads.airflow_dags(session, [dag_id]):
         raise NotFound(
             f"Cannot show the history of {dag_id}",
             found="Airflow has no such Dag",

@@ -19,7 +19,8 @@ from pinwheel.core.build import Build
 from pinwheel.core.records import KnownVersion, ReleaseRecord
 from pinwheel.core.release.state import Kind
 from pinwheel.core.run.binding import RunVersions, needs_tries, versions_of
-from pinwheel.services.ports import AirflowRun, AirflowTry, Host
+from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.reads import AirflowRun, AirflowTry
 from pinwheel.services.show.links import Links
 from pinwheel.services.show.status import plain_version
 from pinwheel.store import bindings, builds, releases
@@ -45,9 +46,9 @@ def run_versions(
     close = {run_id for run_id, rows in bound.items() if needs_tries(rows)}
     unbound = [run.run_id for run in runs if run.run_id not in bound]
     tries: dict[str, list[AirflowTry]] = {}
-    for item in host.tries(session, dag_id, close) if close else ():
+    for item in host.reads.tries(session, dag_id, close) if close else ():
         tries.setdefault(item.run_id, []).append(item)
-    said = host.versions_of_instances(session, dag_id, unbound) if unbound else {}
+    said = host.reads.versions_of_instances(session, dag_id, unbound) if unbound else {}
     return {
         run.run_id: versions_of(
             bound.get(run.run_id, ()),
@@ -99,7 +100,7 @@ class Names:
         ledger = releases.by_number(
             session, dag_id, [row.release for row in known.values() if row.release is not None]
         )
-        before = host.airflow_versions(session, wanted - known.keys()) if wanted - known.keys() else {}
+        before = host.reads.airflow_versions(session, wanted - known.keys()) if wanted - known.keys() else {}
         self._views: dict[UUID | None, VersionView] = {None: _UNKNOWN}
         for version_id in wanted:
             row = known.get(version_id)

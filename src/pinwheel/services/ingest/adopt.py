@@ -10,7 +10,8 @@ from pinwheel.core.event import EventKind
 from pinwheel.core.json import JsonObject
 from pinwheel.core.records import ReleaseRecord
 from pinwheel.core.release.state import Kind
-from pinwheel.services.ports import AirflowDag, Host
+from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.reads import AirflowDag
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.store import builds, bundles, dags, events, releases
 from pinwheel.store.locking import begin_write, lock_dags
@@ -31,12 +32,12 @@ def adopt(host: Host) -> list[str]:
         managed = dags.rows(session)
         return [
             dag.dag_id
-            for dag in host.airflow_dags(session)
+            for dag in host.reads.airflow_dags(session)
             if dag.dag_id not in managed and _adoptable(host, dag) and _adopt(host, session, dag)
         ]
 
-    adopted = host.run(work)
-    host.announce([{"kind": Kind.ADOPT.value, "dag_id": dag_id} for dag_id in adopted])
+    adopted = host.unit.run(work)
+    host.unit.announce([{"kind": Kind.ADOPT.value, "dag_id": dag_id} for dag_id in adopted])
     return adopted
 
 
@@ -46,12 +47,12 @@ def _adoptable(host: Host, dag: AirflowDag) -> bool:
         and dag.dag_version_id is not None
         and dag.serialized is not None
         and dag.dag_version_bundle_version is not None
-        and host.is_versioned(dag.bundle_name)
+        and host.deployment.is_versioned(dag.bundle_name)
     )
 
 
 def _adopt(host: Host, session: Session, dag: AirflowDag) -> bool:
-    now = host.now()
+    now = host.unit.now()
     assert dag.serialized is not None and dag.dag_version_id is not None and dag.version_number is not None
     bundle_name = dag.dag_version_bundle or dag.bundle_name or ""
     version = dag.dag_version_bundle_version or ""

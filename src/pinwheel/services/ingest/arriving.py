@@ -10,7 +10,7 @@ from pinwheel.core.build import BuildContent
 from pinwheel.services.ingest.builds import ParsedFile
 from pinwheel.services.ingest.refusing import of_dag, reason_of, words
 from pinwheel.services.ingest.register import register, register_all
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store.refusals import may_pass
 
 _ENOUGH_TROUBLE = 2

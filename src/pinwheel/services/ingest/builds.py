@@ -16,7 +16,7 @@ from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.parse.facts import WHOLE_TREE
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.state import Track
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.store import builds, events, releases
 
@@ -290,7 +290,7 @@ def _foldable(host: Host, session: Session, siblings: Sequence[Build]) -> Build 
     trial = releases.trial_of(session, newest.id)
     if trial is not None:
         ids.append(trial.dag_version_id)
-    return newest if host.unused(session, ids) == set(ids) else None
+    return newest if host.reads.unused(session, ids) == set(ids) else None
 
 
 def _fold(

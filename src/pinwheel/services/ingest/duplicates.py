@@ -10,7 +10,7 @@ from pinwheel.core import text
 from pinwheel.core.errors import Conflict
 from pinwheel.core.event import EventKind
 from pinwheel.core.records import ManagedDag
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.store import dags, events, faults
 
@@ -28,7 +28,7 @@ def managed_elsewhere(host: Host, bundle_name: str, dag_ids: Collection[str]) ->
     """Those of these Dags that run by a release from another bundle, with that bundle and its file."""
     if not dag_ids:
         return {}
-    rows = host.run(lambda session: dags.rows(session, dag_ids))
+    rows = host.unit.run(lambda session: dags.rows(session, dag_ids))
     return {
         dag_id: owner_of(row)
         for dag_id, row in sorted(rows.items())
@@ -54,7 +54,7 @@ def reason_of(path: str, owners: Mapping[str, str]) -> str:
 
 def show(host: Host, bundle_name: str, held: Held) -> None:
     """As :func:`record`, in a transaction of its own."""
-    host.run(lambda session: record(session, bundle_name, held, now=host.now()))
+    host.unit.run(lambda session: record(session, bundle_name, held, now=host.unit.now()))
 
 
 def record(session: Session, bundle_name: str, held: Held, *, now: datetime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store import holders
 from pinwheel.store.holders import Place
 
@@ -23,12 +23,12 @@ def told_of(host: Host, places: Collection[Place]) -> dict[Place, set[str]]:
 
     def work(session: Session) -> dict[Place, set[str]]:
         found = holders.held(session, places)
-        now = host.in_files(session, {(bundle_name, path) for bundle_name, _, path in found})
+        now = host.reads.in_files(session, {(bundle_name, path) for bundle_name, _, path in found})
         return {place: dag_ids | now.get((place[0], place[2]), set()) for place, dag_ids in found.items()}
 
-    return host.run(work) if places else {}
+    return host.unit.run(work) if places else {}
 
 
 def told_of_bundles(host: Host, bundle_names: Collection[str]) -> dict[str, set[str]]:
     """By bundle: the Dags of which its errors of former times may tell, wherever those Dags are now."""
-    return host.run(lambda session: holders.ever_in(session, bundle_names)) if bundle_names else {}
+    return host.unit.run(lambda session: holders.ever_in(session, bundle_names)) if bundle_names else {}

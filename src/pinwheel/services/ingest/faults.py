@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pinwheel.core import text
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.store import bundles, events, faults
 from pinwheel.store.faults import PROCESSOR
@@ -41,14 +41,14 @@ def refuse(
     """
 
     def work(session: Session) -> bool:
-        now = host.now()
+        now = host.unit.now()
         faults.record(session, bundle_name=bundle_name, place=REFRESH, error=reason, version=version, now=now)
         news = bundles.refuse(session, bundle_name, version, reason, now=now, about=about)
         if news:
             _tell(session, EventKind.REFUSED, bundle_name, reason, now=now, bundle_version=version)
         return news
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def record(
@@ -60,7 +60,7 @@ def record(
     """
 
     def work(session: Session) -> bool:
-        now = host.now()
+        now = host.unit.now()
         news = faults.record(
             session, bundle_name=bundle_name, place=place, error=error, version=version, now=now
         )
@@ -68,17 +68,17 @@ def record(
             _tell(session, EventKind.FAULT, bundle_name, error, now=now, bundle_version=version, place=place)
         return news
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def clear(host: Host, *, bundle_name: str, places: Collection[str]) -> bool:
     """Forget what was caught at these places: it works again. False when nothing was."""
-    return host.run(lambda session: faults.clear(session, bundle_name=bundle_name, places=places))
+    return host.unit.run(lambda session: faults.clear(session, bundle_name=bundle_name, places=places))
 
 
 def forget_removed(host: Host, configured: Collection[str]) -> None:
     """Forget what was caught of bundles other than these: they are gone."""
-    host.run(lambda session: faults.clear_others(session, {*configured, PROCESSOR}))
+    host.unit.run(lambda session: faults.clear_others(session, {*configured, PROCESSOR}))
 
 
 def unmade(session: Session, bundle_names: Collection[str | None]) -> dict[str, str]:

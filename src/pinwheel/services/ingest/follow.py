@@ -11,7 +11,7 @@ from attrs import frozen
 from pinwheel.core.event import EventKind
 from pinwheel.core.release.follow import Follower, Step, plain, steps
 from pinwheel.services.ingest.stands import showing
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store import bundles, events, files, rejections
 
 ACTOR = "pinwheel"
@@ -49,13 +49,13 @@ def follow(
     """
     found = due(host, session, bundle_name, dag_ids)
     if found.following:
-        host.follow(session, found.following)
+        host.rows.follow(session, found.following)
     moved = Counter(step.follow_version for step in found.following if step.follow_before is not None)
     for version, count in sorted(moved.items()):
         events.count(
             session,
             EventKind.FOLLOW,
-            now=host.now(),
+            now=host.unit.now(),
             actor=ACTOR,
             bundle_name=bundle_name,
             version=version,
@@ -67,7 +67,7 @@ def follow(
 def due(host: Host, session: Session, bundle_name: str, dag_ids: Collection[str] | None = None) -> Due:
     """Which Dags of the bundle (of these, or of all) are to take another version; their rows are held."""
     shown = showing(session, bundle_name, hold=True)
-    found = host.due_to_follow(session, bundle_name, shown.head.version, dag_ids) if shown.head else []
+    found = host.rows.due_to_follow(session, bundle_name, shown.head.version, dag_ids) if shown.head else []
     if shown.head is None or not found:
         return Due(following=[], with_data=[])
     wanted = steps(

@@ -20,7 +20,7 @@ from pinwheel.services.ingest.follow import follow
 from pinwheel.services.ingest.refusing import reason_of, words
 from pinwheel.services.ingest.stands import Showing, disprove, not_good, showing
 from pinwheel.services.ingest.verify import tell
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import Outcome
 from pinwheel.store import builds, dags, files
 from pinwheel.store.locking import begin_write
@@ -50,9 +50,9 @@ def register_all(host: Host, parsed: Sequence[ParsedFile]) -> list[Outcome]:
     for version in _apart(parsed, _place, lambda file: ()):
         mine = version
         if imported_files(version):
-            mine = host.run(partial(left_to_definers, parsed=version))
+            mine = host.unit.run(partial(left_to_definers, parsed=version))
         for together in _apart(mine, _place, lambda file: [content.dag_id for content in file.contents]):
-            done = host.run(partial(_register, host, together))
+            done = host.unit.run(partial(_register, host, together))
             _announce(host, done)
             outcomes += done
     return outcomes
@@ -81,12 +81,12 @@ def _apart(
 
 
 def _announce(host: Host, outcomes: Iterable[Outcome]) -> None:
-    host.announce([{"kind": o.kind or "build", "dag_id": o.dag_id} for o in outcomes if o.changed])
+    host.unit.announce([{"kind": o.kind or "build", "dag_id": o.dag_id} for o in outcomes if o.changed])
 
 
 def _register(host: Host, parsed: Sequence[ParsedFile], session: Session) -> list[Outcome]:
     begin_write(session)
-    now = host.now()
+    now = host.unit.now()
     bundle_name, bundle_version, seq = parsed[0].bundle_name, parsed[0].bundle_version, parsed[0].seq
     shown = showing(session, bundle_name, hold=True)
     parsed = _with_usable_paths(host, session, parsed)
@@ -129,7 +129,7 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Session) -> lis
     )
     taken = [file for file in newest if file.path in written]
     if taken:
-        host.show_errors(session, bundle_name, {file.path: file.errors for file in taken})
+        host.rows.show_errors(session, bundle_name, {file.path: file.errors for file in taken})
         held = {file.path: affected[file.path] | lost.get(file.path, set()) for file in taken}
         back = _disprove(session, shown, taken, held, made, rows)
         _no_longer(session, shown, held, made, rows)
@@ -137,7 +137,7 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Session) -> lis
     if taken:
         # After the release: a warning needs its Dag's row.
         dag_ids = sorted(content.dag_id for file in taken for content in file.contents)
-        host.show_warnings(session, dag_ids, [warning for file in taken for warning in file.warnings])
+        host.rows.show_warnings(session, dag_ids, [warning for file in taken for warning in file.warnings])
         follow(host, session, bundle_name, {*made, *back})
         for file in taken:
             if file.missed is not None and file.path in known:
@@ -190,7 +190,7 @@ def _with_usable_paths(host: Host, session: Session, parsed: Sequence[ParsedFile
                 remedy="Move it to a folder with a shorter name; its Dags are not read until then",
             )
             path = text.fit(file.path, text.PATH)
-            host.show_errors(session, file.bundle_name, {path: {path: error.message}})
+            host.rows.show_errors(session, file.bundle_name, {path: {path: error.message}})
     return [file for file in parsed if len(file.path) <= text.FILE_PATH]
 
 
@@ -336,7 +336,7 @@ def reuse_all(
 def _again(
     host: Host, bundle_name: str, bundle_version: str, seq: int, wanted: Sequence[tuple[str, int]]
 ) -> list[_Again]:
-    parses = host.run(lambda session: files.results(session, [parse_id for _, parse_id in wanted]))
+    parses = host.unit.run(lambda session: files.results(session, [parse_id for _, parse_id in wanted]))
     return [
         _Again(
             bundle_name=bundle_name,
@@ -356,7 +356,7 @@ def _again(
 
 def _reuse_some(host: Host, again: Sequence[_Again], gone: set[str]) -> list[Outcome]:
     try:
-        return host.run(partial(_reuse, host, again, gone))
+        return host.unit.run(partial(_reuse, host, again, gone))
     except Exception as error:
         if may_pass(error):
             raise
@@ -367,13 +367,13 @@ def _reuse_some(host: Host, again: Sequence[_Again], gone: set[str]) -> list[Out
             raise
         reason = reason_of(item.path, {"": words(error)})
         refused = evolve(item, builds={}, error=reason, refused=frozenset(item.builds))
-        return host.run(partial(_reuse, host, [refused], gone))
+        return host.unit.run(partial(_reuse, host, [refused], gone))
 
 
 def _reuse(host: Host, again: Sequence[_Again], gone: set[str], session: Session) -> list[Outcome]:
     """``gone`` gets the files whose builds were pruned meanwhile: these are to be parsed."""
     begin_write(session)
-    now = host.now()
+    now = host.unit.now()
     bundle_name, bundle_version, seq = again[0].bundle_name, again[0].bundle_version, again[0].seq
     shown = showing(session, bundle_name, hold=True)
     if shown.is_late(seq):
@@ -421,7 +421,7 @@ def _reuse(host: Host, again: Sequence[_Again], gone: set[str], session: Session
         if item.error:
             broken = _own(affected[item.path] - set(item.builds), rows, bundle_name, item.path)
             record_broken(session, broken, bundle_name, bundle_version, item.path, item.error, now=now)
-    host.show_errors(
+    host.rows.show_errors(
         session, bundle_name, {item.path: {item.path: item.error} if item.error else {} for item in again}
     )
     made = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pinwheel.core.release.decide import Verb, released_again
 from pinwheel.services.ingest.follow import due
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.release.carry_out import carry_out
 from pinwheel.services.release.loading import load, managed
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome
@@ -45,8 +45,8 @@ def release_again(host: Host, bundle_name: str) -> list[Outcome]:
             )
             for dag_id, state in sorted(load(host, session, rows).states.items())
         ]
-        return carry_out(host, session, acts, now=host.now())
+        return carry_out(host, session, acts, now=host.unit.now())
 
-    outcomes = host.run(work)
-    host.announce([{"kind": o.kind or "", "dag_id": o.dag_id} for o in outcomes if o.changed])
+    outcomes = host.unit.run(work)
+    host.unit.announce([{"kind": o.kind or "", "dag_id": o.dag_id} for o in outcomes if o.changed])
     return outcomes

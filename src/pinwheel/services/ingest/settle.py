@@ -17,7 +17,7 @@ from pinwheel.services.ingest.accepting import only_imports, record_broken, rele
 from pinwheel.services.ingest.builds import Made
 from pinwheel.services.ingest.refusing import words
 from pinwheel.services.ingest.stands import Showing, became_known, showing
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.release.carry_out import carry_out
 from pinwheel.services.release.loading import load, managed
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome
@@ -78,7 +78,7 @@ def settle(host: Host, *, bundle_name: str, seq: int, paths: set[str], grace_sec
         present = {path: row for path, row in known.items() if path in paths}
         bundles.settle(session, bundle_name, seq)
         outcomes, held = _moved(host, session, bundle_name, present, refusals)
-        duplicates.record(session, bundle_name, held, now=host.now())
+        duplicates.record(session, bundle_name, held, now=host.unit.now())
         outcomes += _gone(host, session, shown, present, grace_seconds, refusals)
         for refused in refusals.untaken.values():
             _break(host, session, refused)
@@ -86,11 +86,11 @@ def settle(host: Host, *, bundle_name: str, seq: int, paths: set[str], grace_sec
 
     while True:
         try:
-            outcomes = host.run(work)
+            outcomes = host.unit.run(work)
             break
         except _Untaken as refused:
             refusals.add(refused)
-    host.announce([{"kind": o.kind or "", "dag_id": o.dag_id} for o in outcomes if o.changed])
+    host.unit.announce([{"kind": o.kind or "", "dag_id": o.dag_id} for o in outcomes if o.changed])
     return outcomes
 
 
@@ -141,7 +141,7 @@ def _take_over(
             rows,
             shown=shown,
             seq=shown.head.seq if shown.head is not None else file.seq,
-            now=host.now(),
+            now=host.unit.now(),
         )
     except Exception as error:
         # Until now it lay on the shelf only, and nobody had to store it as Airflow's.
@@ -151,7 +151,7 @@ def _take_over(
 
 
 def _break(host: Host, session: Session, refused: _Untaken) -> None:
-    file, now = refused.file, host.now()
+    file, now = refused.file, host.unit.now()
     error = Refused(
         f"Cannot take Dag {refused.dag_id} from {file.relative_fileloc}",
         found=refused.why,
@@ -163,7 +163,7 @@ def _break(host: Host, session: Session, refused: _Untaken) -> None:
         session, [refused.dag_id], file.bundle_name, file.version, file.relative_fileloc, reason, now=now
     )
     path = file.relative_fileloc
-    host.show_errors(session, file.bundle_name, {path: {path: reason}})
+    host.rows.show_errors(session, file.bundle_name, {path: {path: reason}})
 
 
 def _gone(
@@ -174,7 +174,7 @@ def _gone(
     grace_seconds: float,
     refusals: _Refusals,
 ) -> list[Outcome]:
-    now, bundle_name = host.now(), shown.bundle_name
+    now, bundle_name = host.unit.now(), shown.bundle_name
     held = {dag_id for row in present.values() for dag_id in row.dag_ids}
     candidates = []
     for row in dags.rows(session, dags.ids_of_bundle(session, bundle_name)).values():
@@ -219,4 +219,4 @@ def retire(host: Host, session: Session, dag_ids: list[str], *, reason: str) -> 
         )
         for dag_id, state in sorted(load(host, session, rows).states.items())
     ]
-    return carry_out(host, session, acts, now=host.now())
+    return carry_out(host, session, acts, now=host.unit.now())

@@ -12,7 +12,7 @@ from pinwheel.core.json import Json
 from pinwheel.core.release.stand import Head
 from pinwheel.services.ingest.follow import follow
 from pinwheel.services.ingest.stands import Showing, showing, stand_again
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store import bundles, dags, files, rejections, stands
 from pinwheel.store.locking import begin_write
 
@@ -52,12 +52,12 @@ def take_in(host: Host, incoming: Incoming, *, expected_seq: int) -> TakenIn | N
     ``unchanged``: their Dags stand until it is. None, and nothing changed, when another process moved the
     bundle on since the caller read ``expected_seq``. Safe to repeat.
     """
-    return host.run(partial(_take_in, host, incoming, expected_seq))
+    return host.unit.run(partial(_take_in, host, incoming, expected_seq))
 
 
 def _take_in(host: Host, incoming: Incoming, expected_seq: int, session: Session) -> TakenIn | None:
     begin_write(session)
-    name, now = incoming.bundle_name, host.now()
+    name, now = incoming.bundle_name, host.unit.now()
     bundles.hold(session, name, now=now)
     before = showing(session, name)
     key = (name, incoming.version)

@@ -24,7 +24,7 @@ from pinwheel.core.records import DagFile, Parse
 from pinwheel.services.ingest.accepting import imported_files, left_to_definers
 from pinwheel.services.ingest.builds import Made, Missed, ParsedFile
 from pinwheel.services.ingest.stands import showing
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.store import builds, dags, events, files, verification
 from pinwheel.store.locking import begin_write
@@ -65,12 +65,12 @@ def look(host: Host, parsed: ParsedFile, *, first: ParsedFile | None, spent: Spe
     A file that gives the same counts as verified in this tree, and its builds as standing in this head.
     Nothing else is registered here.
     """
-    return host.run(partial(_look, host, parsed, first, spent))
+    return host.unit.run(partial(_look, host, parsed, first, spent))
 
 
 def _look(host: Host, parsed: ParsedFile, first: ParsedFile | None, spent: Spent, session: Session) -> Found:
     begin_write(session)
-    now = host.now()
+    now = host.unit.now()
     verification.put_budget(
         session, share=spent.bucket.share, level=spent.bucket.level, mean=spent.mean, now=now
     )

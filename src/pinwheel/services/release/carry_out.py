@@ -18,7 +18,8 @@ from pinwheel.core.release.rejection import NewRejection
 from pinwheel.core.release.rows import Location, Projected
 from pinwheel.core.release.state import Kind, Track
 from pinwheel.services.ingest.follow import follow
-from pinwheel.services.ports import Host, Observed
+from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.rows import Observed
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome, outcome_of, record
 from pinwheel.services.release.projecting import projections_for, released_location, settle_locations
 from pinwheel.store import dags, events, rejections, releases, stands
@@ -144,7 +145,7 @@ def _release_all(
     """Write each release to Airflow's rows and to the ledger; by Dag, what was written."""
     if not releasing:
         return [], {}
-    observed = host.observe(session, {act.state.dag_id: act.dag for act, _ in releasing})
+    observed = host.rows.observe(session, {act.state.dag_id: act.dag for act, _ in releasing})
     _mend_superseded(host, session, releasing, observed, now=now)
     unplaced = {step.build.id for _, step in releasing if step.version is None} - versions.keys()
     newest = {**versions, **(stands.newest_versions(session, unplaced) if unplaced else {})}
@@ -168,12 +169,12 @@ def _release_all(
     )
     replaced = [p for p in projections if p.dag_version_id is not None]
     added = [p for p in projections if p.dag_version_id is None]
-    written = {**host.project(session, added), **host.restore(session, replaced)}
+    written = {**host.rows.project(session, added), **host.rows.restore(session, replaced)}
     if replaced:
-        host.reassert(session, replaced)
+        host.rows.reassert(session, replaced)
     retired = [m.act.state.dag_id for m in made if m.step.kind is Kind.RETIRE]
     if retired:
-        host.retire(session, retired)
+        host.rows.retire(session, retired)
     _keep_ledger(session, made, written, now=now)
     return made, written
 
@@ -282,7 +283,7 @@ def _mend_superseded(
         if drift is None or build is None or step.replaces_active or not drift.of_version:
             continue
         wanted = (row.active_release or 0, None, build, released_location(row), row.dag_version_id)
-        host.restore(session, projections_for(session, [wanted], written=row))
+        host.rows.restore(session, projections_for(session, [wanted], written=row))
         record_drift(host, session, drift, bundle_name=row.bundle_name, now=now)
 
 
@@ -302,6 +303,6 @@ def record_drift(host: Host, session: Session, drift: Drift, *, bundle_name: str
             "repaired": True,
         },
     )
-    host.audit(
+    host.rows.audit(
         session, event="pinwheel_drift", dag_id=drift.dag_id, actor=ACTOR, details={"found": drift.summary}
     )

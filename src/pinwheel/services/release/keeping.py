@@ -12,7 +12,7 @@ from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import Refused
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.retention import ReleaseFact, fetchable_releases, older_releases
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store import dags, keeping, rejections, releases
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ AT_ONCE = 200
 
 def fetchable(host: Host, session: Session, rows: Mapping[str, ManagedDag]) -> dict[str, set[int]]:
     """The numbers of the releases of these Dags, given by their rows, that can be fetched."""
-    keep, now = host.retention(), host.now()
+    keep, now = host.deployment.retention(), host.unit.now()
     ledgers = keeping.ledgers(session, sorted(rows))
     older = {
         release.dag_version_id for ledger in ledgers.values() for release in older_releases(ledger, keep, now)
@@ -46,7 +46,7 @@ def protected(host: Host, session: Session, bundle_name: str) -> set[str]:
     that Dags follow to and the one before; and of late all that the bundle showed, since runs may wait that
     were made on them.
     """
-    found = keeping.other_versions(session, bundle_name, since=host.now() - WAITS)
+    found = keeping.other_versions(session, bundle_name, since=host.unit.now() - WAITS)
     for chunk in chunks(keeping.dags_of_bundle(session, bundle_name), AT_ONCE):
         numbers = fetchable(host, session, dags.rows(session, chunk))
         found |= keeping.released_versions(session, bundle_name, numbers)
@@ -67,12 +67,15 @@ def require(
 
     :raises Refused: its files are not kept any more.
     """
-    keep = host.retention()
+    keep = host.deployment.retention()
     if ledger is None:
         ledger = keeping.ledgers(session, [build.dag_id]).get(build.dag_id, [])
     numbers = {release.number for release in ledger if release.build_id == build.id}
     # Mostly that is all: it was released not long ago, or never
-    if not numbers <= {release.number for release in older_releases(ledger, keep, host.now())} or not numbers:
+    if (
+        not numbers <= {release.number for release in older_releases(ledger, keep, host.unit.now())}
+        or not numbers
+    ):
         return
     there = fetchable(host, session, dags.rows(session, [build.dag_id]))
     if not there[build.dag_id].isdisjoint(numbers):
@@ -90,7 +93,7 @@ def require(
 def _used(host: Host, session: Session, version_ids: Collection[UUID]) -> set[UUID]:
     used: set[UUID] = set()
     for chunk in chunks(sorted(version_ids, key=str)):
-        used |= set(chunk) - host.unused(session, chunk)
+        used |= set(chunk) - host.reads.unused(session, chunk)
     return used
 
 

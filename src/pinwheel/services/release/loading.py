@@ -16,7 +16,7 @@ from pinwheel.core.release.follow import taken
 from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.stand import Head
 from pinwheel.core.release.state import DagState, Kind
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store import builds, bundles, dags, rejections, releases
 from pinwheel.store.builds import StoredContent
 
@@ -79,7 +79,9 @@ def load(
     ids = [build_id for build_id in {*own, *others} if build_id is not None]
     placed = builds.placed(session, ids, numbered=numbered, contents_of=contents_of)
     found = placed.builds
-    versioned = {name: host.is_versioned(name) for name in {row.bundle_name for row in rows.values()}}
+    versioned = {
+        name: host.deployment.is_versioned(name) for name in {row.bundle_name for row in rows.values()}
+    }
     automatic = _unused_auto_releases(host, session, rows, found)
     heads = _heads_of_followers(session, rows, in_force)
     states = {
@@ -141,14 +143,16 @@ def _unused_auto_releases(
         and (newest := named(found, row.newest_build_id))
         and newest.unstable
     }
-    unused = {unstable[version_id] for version_id in host.unused(session, unstable)} if unstable else set()
+    unused = (
+        {unstable[version_id] for version_id in host.reads.unused(session, unstable)} if unstable else set()
+    )
     ledger = releases.active_ones(session, unused) if unused else {}
     return {dag_id for dag_id, release in ledger.items() if release.kind is Kind.AUTO}
 
 
 def _not_managed(host: Host, session: Session, dag_id: str) -> PinwheelError:
     """Why a Dag has no state: nobody knows it, or it is Airflow's alone, of an unversioned bundle."""
-    known = host.airflow_dags(session, [dag_id])
+    known = host.reads.airflow_dags(session, [dag_id])
     if not known or known[0].bundle_version is not None:
         return unknown_dag(dag_id)
     bundle_name = known[0].bundle_name or ""

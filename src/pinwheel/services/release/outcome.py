@@ -13,7 +13,7 @@ from pinwheel.core.json import Json
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.decide import Decision, Lift, Reject, Release, SetTrack
 from pinwheel.core.release.state import DagState, Track
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store import events
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def record(host: Host, session: Session, done: Sequence[tuple[Act, Outcome]], *,
                 "details": details,
             }
         )
-        host.audit(
+        host.rows.audit(
             session,
             event=f"pinwheel_{kind}",
             dag_id=act.state.dag_id,

@@ -16,7 +16,8 @@ from pinwheel.core.release.follow import plain
 from pinwheel.core.release.rows import Location, Projected, Projection, location_of, serialized_for
 from pinwheel.core.release.state import Kind
 from pinwheel.core.text import storable
-from pinwheel.services.ports import Host, Observed
+from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.rows import Observed
 from pinwheel.store import builds, bundles
 from pinwheel.store.builds import StoredContent
 
@@ -37,9 +38,9 @@ def settle_locations(
 ) -> dict[str, Location]:
     """By Dag, where Airflow is told to find its build: where the Dag's runs know it, if it has runs."""
     moved = [row.dag_id for row, build in wanted if row.stable_fileloc is not None and not _stays(row, build)]
-    known = host.with_runs(session, moved) if moved else set()
-    configured = cache(lambda name: host.bundle_is_configured(session, name))
-    serves = cache(lambda name: host.serves_moved_files(session, name))
+    known = host.rows.with_runs(session, moved) if moved else set()
+    configured = cache(lambda name: host.deployment.bundle_is_configured(session, name))
+    serves = cache(lambda name: host.deployment.serves_moved_files(session, name))
     return {
         row.dag_id: _location_at(row, build, serves)
         if row.dag_id in known and configured(row.stable_bundle)
@@ -59,7 +60,7 @@ def location_for_runs(host: Host, session: Session, row: ManagedDag, build: Buil
 
     :raises Refused: the build's file lies elsewhere and no bundle version serves it there.
     """
-    location = _location_at(row, build, lambda name: host.serves_moved_files(session, name))
+    location = _location_at(row, build, lambda name: host.deployment.serves_moved_files(session, name))
     if row.stable_fileloc is None or (row.stable_bundle, row.stable_fileloc) == (
         location.bundle_name,
         location.relative_fileloc,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pinwheel.core.errors import unknown_dag
 from pinwheel.core.selector import Selector
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store import dags
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def select(host: Host, selector: Selector, *, retired: bool = False) -> list[str
     def work(session: Session) -> list[str]:
         if selector.names_only:
             return sorted(set(selector.ids))
-        found = host.select(
+        found = host.reads.select(
             session, ids=selector.ids, globs=selector.globs, tags=selector.tags, bundle=selector.bundle
         )
         rows = dags.rows(session, {*found, *selector.ids})
@@ -35,4 +35,4 @@ def select(host: Host, selector: Selector, *, retired: bool = False) -> list[str
         named = set(selector.ids)
         return [dag_id for dag_id in found if retired or dag_id in named or not rows[dag_id].retired]
 
-    return host.run(work)
+    return host.unit.run(work)

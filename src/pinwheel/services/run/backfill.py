@@ -15,7 +15,8 @@ from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.run.binding import BoundBy, Tries
 from pinwheel.services import once
-from pinwheel.services.ports import BackfillRun, BackfillWish, Host
+from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.runs import BackfillRun, BackfillWish
 from pinwheel.services.run.target import target_of, version_for
 from pinwheel.services.show.status import instant
 from pinwheel.store import bindings, events, releases
@@ -90,7 +91,7 @@ def backfill(
     else:
         done = _default(host, dag_id, wish, request, reason)
     if not done.repeated:
-        host.announce([{"kind": "backfill", "dag_id": dag_id}])
+        host.unit.announce([{"kind": "backfill", "dag_id": dag_id}])
     return done.answer
 
 
@@ -239,7 +240,7 @@ def _bound(
         lock_dags(session, [dag_id])
         target = target_of(host, session, dag_id, build, verb="backfill", bundle_version=named)
         version_id, release, bundle_version = version_for(host, session, target)
-        created = host.create_backfill(
+        created = host.runs.create_backfill(
             session, dag_id, version_id, wish, bundle_version=bundle_version, actor=request.actor
         )
         made = Backfilled(
@@ -267,12 +268,12 @@ def _default(
     created = None
     if begun is not None:
         since = begun
-        created = host.run(
-            lambda session: host.backfill_since(session, dag_id, wish, since, actor=request.actor)
+        created = host.unit.run(
+            lambda session: host.runs.backfill_since(session, dag_id, wish, since, actor=request.actor)
         )
     if created is None:
         try:
-            created = host.create_default_backfill(dag_id, wish, actor=request.actor)
+            created = host.runs.create_default_backfill(dag_id, wish, actor=request.actor)
         except PinwheelError:
             once.give_up(host, request)
             raise
@@ -280,7 +281,9 @@ def _default(
 
     def work(session: Session) -> Backfilled:
         lock_dags(session, [dag_id])
-        made = _default_made(host, session, dag_id, backfill_id, host.backfill_runs(session, backfill_id))
+        made = _default_made(
+            host, session, dag_id, backfill_id, host.runs.backfill_runs(session, backfill_id)
+        )
         _record(host, session, made, wish, actor=request.actor, bound_by=BoundBy.ACTIVE, reason=reason)
         return made
 
@@ -289,16 +292,16 @@ def _default(
 
 def _plan_default(host: Host, dag_id: str, wish: BackfillWish) -> Backfilled:
     def work(session: Session) -> Backfilled:
-        runs = host.plan_default_backfill(session, dag_id, wish)
+        runs = host.runs.plan_default_backfill(session, dag_id, wish)
         return evolve(_default_made(host, session, dag_id, None, runs), plan=True)
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def _default_made(
     host: Host, session: Session, dag_id: str, backfill_id: int | None, runs: Sequence[BackfillRun]
 ) -> Backfilled:
-    (dag,) = host.airflow_dags(session, [dag_id])
+    (dag,) = host.reads.airflow_dags(session, [dag_id])
     newest: UUID | None = dag.dag_version_id
     row = releases.by_dag_version(session, [newest]).get(newest) if newest is not None else None
     return Backfilled(
@@ -322,10 +325,10 @@ def _record(
     bound_by: BoundBy,
     reason: str | None,
 ) -> None:
-    now = host.now()
+    now = host.unit.now()
     bound = [(run, run.run_id) for run in made.runs if run.run_id is not None and run.outcome in _RUN]
     again = [run_id for run, run_id in bound if run.seq]
-    present = host.present(session, made.dag_id, again) if again else {}
+    present = host.reads.present(session, made.dag_id, again) if again else {}
     new = [
         NewBinding(
             dag_id=made.dag_id,
@@ -356,13 +359,13 @@ def _record(
     events.add(
         session,
         EventKind.BACKFILL,
-        now=host.now(),
+        now=host.unit.now(),
         actor=actor,
         dag_id=made.dag_id,
         reason=reason,
         details=details,
     )
-    host.audit(
+    host.rows.audit(
         session,
         event="pinwheel_backfill",
         dag_id=made.dag_id,

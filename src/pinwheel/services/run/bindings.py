@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from pinwheel.core.run.binding import BoundBy, Present, Tries
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.run.bound_again import unchosen
 from pinwheel.store import bindings, outcomes
 from pinwheel.store.bindings import NewBinding
@@ -28,8 +28,8 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
     watched = set() if watched is None else watched
 
     def work(session: Session) -> int:
-        now = host.now()
-        runs = host.unrecorded_runs(session, limit, watched)
+        now = host.unit.now()
+        runs = host.reads.unrecorded_runs(session, limit, watched)
         seen = {(run.dag_id, run.run_id) for run in runs if run.id in watched}
         new = [
             NewBinding(
@@ -47,10 +47,10 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
         def late(one: NewBinding, present: Sequence[Present]) -> Tries:
             return Tries.of(present, late=True, sure=(one.dag_id, one.run_id) in seen)
 
-        return bindings.add_all(session, unchosen(session, new, host.present, late))
+        return bindings.add_all(session, unchosen(session, new, host.reads.present, late))
 
-    recorded = host.run(work)
-    running = host.run(host.running_runs)
+    recorded = host.unit.run(work)
+    running = host.unit.run(host.reads.running_runs)
     watched.clear()
     watched.update(running)
     return recorded
@@ -64,6 +64,8 @@ def record_outcomes(
     Looks at so many of the newest runs, and at those of the ids *watched*, which ran a moment ago. Returns
     how many it recorded; when that is *limit*, there may be more.
     """
-    return host.run(
-        lambda session: outcomes.add_all(session, host.unrecorded_outcomes(session, limit, watched, newest))
+    return host.unit.run(
+        lambda session: outcomes.add_all(
+            session, host.reads.unrecorded_outcomes(session, limit, watched, newest)
+        )
     )

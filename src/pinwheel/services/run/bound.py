@@ -9,7 +9,7 @@ from attrs import asdict, evolve, frozen
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.services import once
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store import events
 
 if TYPE_CHECKING:
@@ -90,13 +90,13 @@ def record(
     events.add(
         session,
         kind,
-        now=host.now(),
+        now=host.unit.now(),
         actor=actor,
         dag_id=bound.dag_id,
         reason=reason,
         details=details,
     )
-    host.audit(
+    host.rows.audit(
         session,
         event=f"pinwheel_{kind}",
         dag_id=bound.dag_id,

@@ -10,7 +10,7 @@ from pinwheel.core.event import EventKind
 from pinwheel.core.run.binding import BoundBy, Tries, kept
 from pinwheel.core.structure.layout import layout
 from pinwheel.services import once
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.run.bound import CLEARED, Cleared, record
 from pinwheel.services.run.target import Target, target_of, version_for
 from pinwheel.store import bindings, builds, releases
@@ -95,7 +95,7 @@ def clear(
     )
     done = once.carry_out(host, request, CLEARED, work)
     if not done.repeated:
-        host.announce([{"kind": "clear", "dag_id": dag_id}])
+        host.unit.announce([{"kind": "clear", "dag_id": dag_id}])
     return done.answer
 
 
@@ -152,12 +152,12 @@ def _clear_one(
     version_id: UUID | None = None
     release, bundle_version = None, None
     if target is not None:
-        if fitting is not None and not host.would_clear(
+        if fitting is not None and not host.runs.would_clear(
             session, dag_id, run_id, of=fitting, only_failed=only_failed, task_ids=task_ids
         ):
             return _untouched(host, session, dag_id, run_id)
         version_id, release, bundle_version = version_for(host, session, target)
-    cleared, seq, bound_id, bound_version = host.clear_run(
+    cleared, seq, bound_id, bound_version = host.runs.clear_run(
         session,
         dag_id,
         run_id,
@@ -170,7 +170,7 @@ def _clear_one(
         return _untouched(host, session, dag_id, run_id)
     known = releases.by_dag_version(session, [bound_id]) if bound_id else {}
     row = known.get(bound_id) if bound_id else None
-    present = host.present(session, dag_id, [run_id]).get(run_id, ())
+    present = host.reads.present(session, dag_id, [run_id]).get(run_id, ())
     before = bindings.of_runs(session, dag_id, [run_id]).get(run_id, ())
     bindings.add(
         session,
@@ -182,7 +182,7 @@ def _clear_one(
             bundle_version=bundle_version or bound_version,
             bound_by=BoundBy.of_choice(chosen=True, release=release) if target else kept(before, bound_id),
             actor=actor,
-            bound_at=host.now(),
+            bound_at=host.unit.now(),
             tries=Tries.of(present),
         ),
         release=row.release if row else None,
@@ -210,7 +210,7 @@ def _clear_one(
 
 def _untouched(host: Host, session: Session, dag_id: str, run_id: str) -> Cleared:
     """A run in which there is nothing to clear, and what it is bound to."""
-    run = host.some_runs(session, dag_id, [run_id])[run_id]
+    run = host.reads.some_runs(session, dag_id, [run_id])[run_id]
     version_id = run.dag_version_id
     known = releases.by_dag_version(session, [version_id]) if version_id else {}
     row = known.get(version_id) if version_id else None

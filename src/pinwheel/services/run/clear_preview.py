@@ -12,7 +12,8 @@ from pinwheel.core.structure.layout import Layout
 from pinwheel.services.history.grid import versions_of_tasks
 from pinwheel.services.history.structures import layouts
 from pinwheel.services.history.versions import BEFORE, RELEASE, TRIAL, Names, VersionView, run_versions
-from pinwheel.services.ports import Host, InstanceRow
+from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.reads import InstanceRow
 from pinwheel.services.run import clear
 from pinwheel.store import builds, releases
 
@@ -84,7 +85,7 @@ def preview(
 
     :raises NotFound: the Dag, the run or the build does not exist.
     """
-    view = host.run(
+    view = host.unit.run(
         lambda session: _preview(
             host,
             session,
@@ -130,9 +131,9 @@ def _preview(
     upstream: bool,
     only_failed: bool,
 ) -> Preview:
-    run = host.some_runs(session, dag_id, [run_id]).get(run_id)
+    run = host.reads.some_runs(session, dag_id, [run_id]).get(run_id)
     if run is None:
-        if not host.airflow_dags(session, [dag_id]):
+        if not host.reads.airflow_dags(session, [dag_id]):
             raise unknown_dag(dag_id)
         raise NotFound(
             f"Cannot clear run {run_id} of {dag_id}",
@@ -149,7 +150,7 @@ def _preview(
     )
     structures = layouts(host, session, dag_id, {current, target})
     structure = structures.get(target)
-    instances = host.instance_rows(session, dag_id, run_id)
+    instances = host.reads.instance_rows(session, dag_id, run_id)
     have = {row.task_id for row in instances}
     wanted = set(task_ids) if task_ids is not None else have
     if structure is not None:

@@ -15,7 +15,7 @@ from pinwheel.core.release.follow import plain
 from pinwheel.core.release.rows import Location
 from pinwheel.services.ingest import faults
 from pinwheel.services.ingest.stands import place_named, stood_another
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.release import keeping
 from pinwheel.services.release.loading import load_state
 from pinwheel.services.release.projecting import location_for_runs, projections_for
@@ -52,7 +52,7 @@ def version_for(host: Host, session: Session, target: Target) -> tuple[UUID, int
     tried = releases.trial_of(session, build.id)
     version = _with_its_data(session, target, version, released or tried)
     placed = evolve(build, bundle_version=version)
-    if released is not None and host.existing_version_ids(session, [released.dag_version_id]):
+    if released is not None and host.reads.existing_version_ids(session, [released.dag_version_id]):
         if released.dag_version_id == row.dag_version_id and target.version is None:
             return released.dag_version_id, released.release, row.row_version or released.bundle_version
         location = location_for_runs(host, session, row, placed)
@@ -60,11 +60,11 @@ def version_for(host: Host, session: Session, target: Target) -> tuple[UUID, int
             _move_unused(host, session, released, location)
         return released.dag_version_id, released.release, location.bundle_version
     location = location_for_runs(host, session, row, placed)
-    if tried is not None and host.existing_version_ids(session, [tried.dag_version_id]):
+    if tried is not None and host.reads.existing_version_ids(session, [tried.dag_version_id]):
         _move_unused(host, session, tried, location)
         return tried.dag_version_id, None, location.bundle_version
     wanted = (-build.build, None, build, location, tried.dag_version_id if tried is not None else None)
-    version_id = host.write_trial(session, projections_for(session, [wanted])[0])
+    version_id = host.rows.write_trial(session, projections_for(session, [wanted])[0])
     if tried is None:
         releases.add_trial(
             session,
@@ -72,7 +72,7 @@ def version_for(host: Host, session: Session, target: Target) -> tuple[UUID, int
             build_id=build.id,
             dag_version_id=version_id,
             bundle_version=location.bundle_version,
-            now=host.now(),
+            now=host.unit.now(),
         )
     return version_id, None, location.bundle_version
 
@@ -109,8 +109,10 @@ def _move_unused(host: Host, session: Session, written: ReleaseRecord | Trial, l
     Airflow takes a run's bundle version from the run, but that of some callbacks and of its own triggers
     from the row (scheduler_job_runner.py:1540 in 3.3.2). A row that runs refer to is history and stays.
     """
-    if written.bundle_version != location.bundle_version and host.unused(session, [written.dag_version_id]):
-        host.move_version(session, written.dag_version_id, location)
+    if written.bundle_version != location.bundle_version and host.reads.unused(
+        session, [written.dag_version_id]
+    ):
+        host.rows.move_version(session, written.dag_version_id, location)
         releases.move(session, written.dag_version_id, location.bundle_version)
 
 

@@ -9,7 +9,7 @@ from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json
 from pinwheel.core.run.binding import BoundBy
 from pinwheel.services import once
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.run.bound import BOUND, Bound, record
 from pinwheel.services.run.target import target_of, version_for
 from pinwheel.store import bindings
@@ -64,7 +64,7 @@ def trigger(
         lock_dags(session, [dag_id])
         target = target_of(host, session, dag_id, build, verb="trigger", bundle_version=bundle_version)
         version_id, release, version = version_for(host, session, target)
-        new_id, seq = host.create_run(
+        new_id, seq = host.runs.create_run(
             session,
             dag_id,
             version_id,
@@ -85,7 +85,7 @@ def trigger(
                 bundle_version=version,
                 bound_by=BoundBy.of_choice(chosen=(build or bundle_version) is not None, release=release),
                 actor=actor,
-                bound_at=host.now(),
+                bound_at=host.unit.now(),
             ),
             release=release,
             build_id=target.build.id,
@@ -114,5 +114,5 @@ def trigger(
     )
     done = once.carry_out(host, request, BOUND, work)
     if not done.repeated:
-        host.announce([{"kind": "trigger", "dag_id": dag_id}])
+        host.unit.announce([{"kind": "trigger", "dag_id": dag_id}])
     return done.answer

@@ -13,7 +13,8 @@ from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.records import BrokenBuild, NumberedRelease
 from pinwheel.core.release.rejection import Rejection, rejection_of
 from pinwheel.core.structure import diff as differences
-from pinwheel.services.ports import AirflowVersion, Host
+from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.reads import AirflowVersion
 from pinwheel.services.release import keeping
 from pinwheel.services.show.status import managed, plain_version
 from pinwheel.store import builds as store
@@ -217,7 +218,7 @@ def builds(host: Host, dag_id: str) -> list[BuildView]:
         bad = [BuildView.of_broken(row) for row in store.broken_of_dag(session, dag_id)]
         return by_time(good, bad)
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def by_time(good: Sequence[B], bad: Sequence[B]) -> list[B]:
@@ -254,11 +255,11 @@ def releases(host: Host, dag_id: str, *, include_before: bool = False) -> list[R
         if include_before and ledger:
             shown += [
                 ReleaseView.of_before(dag_id, version)
-                for version in host.versions_before(session, dag_id, ledger[-1].release)
+                for version in host.reads.versions_before(session, dag_id, ledger[-1].release)
             ]
         return shown
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def diff(host: Host, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> DiffView:
@@ -285,7 +286,7 @@ def diff(host: Host, dag_id: str, from_build: int | None = None, to_build: int |
             warnings=runtime_warnings(old, new),
         )
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def two_builds(

@@ -15,7 +15,8 @@ from pinwheel.core.errors import NotFound
 from pinwheel.core.parse.verify import Outlook
 from pinwheel.core.records import Head, RefusedHead
 from pinwheel.services.ingest.faults import MAKE, PROCESSOR, REFRESH
-from pinwheel.services.ports import AirflowBundle, Host
+from pinwheel.services.ports.deployment import AirflowBundle
+from pinwheel.services.ports.host import Host
 from pinwheel.services.show.links import Links
 from pinwheel.services.show.status import plain_version
 from pinwheel.store import faults as fault_store
@@ -180,8 +181,8 @@ def standings_and_holdings(host: Host) -> tuple[Standings, Holdings]:
             faults.setdefault(fault.bundle_name, []).append(
                 BundleFault(place=fault.place, error=fault.error, version=fault.version, since=fault.since)
             )
-        configured = host.bundles(session)
-        dags = host.dags_of_bundles(session)
+        configured = host.deployment.bundles(session)
+        dags = host.reads.dags_of_bundles(session)
         active = {name for name, bundle in configured.items() if bundle.active}
         names = active | heads.keys() | refused.keys() | (faults.keys() - {PROCESSOR})
         links = Links.to(host, session, [(name, row.head_version) for name, row in heads.items()])
@@ -200,7 +201,7 @@ def standings_and_holdings(host: Host) -> tuple[Standings, Holdings]:
             ),
             faults=tuple(faults.get(PROCESSOR, ())),
         )
-        unverified = _unverified(session, host.now())
+        unverified = _unverified(session, host.unit.now())
         shown = evolve(
             shown,
             bundles=tuple(evolve(each, unverified=unverified.get(each.name)) for each in shown.bundles),
@@ -208,7 +209,7 @@ def standings_and_holdings(host: Host) -> tuple[Standings, Holdings]:
         by_bundle = {name: frozenset(of_bundle) for name, of_bundle in dags.items()}
         return shown, Holdings(by_bundle=by_bundle, every=frozenset().union(*by_bundle.values()))
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 TAKES = 0.1

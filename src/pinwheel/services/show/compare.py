@@ -13,7 +13,7 @@ from pinwheel.core.errors import NotFound
 from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.structure import diff as differences
 from pinwheel.core.structure import graph
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.show.builds import BuildView, files_of_two, read_at_parse, two_builds
 from pinwheel.services.show.links import Links
 from pinwheel.store import builds, rejections, releases
@@ -133,7 +133,7 @@ def compare(
             command=command_line.diff(dag_id, old.build, new.build),
         )
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def _shown(
@@ -176,7 +176,7 @@ def file(
             to=_side(after.get(path), sizes, contents),
         )
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def _change(path: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:

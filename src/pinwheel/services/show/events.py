@@ -11,7 +11,7 @@ from attrs import fields, frozen
 from pinwheel.core import records
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.event import EventKind
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.show.plain import ABSENT, Sometimes
 from pinwheel.store import events as store
 
@@ -141,4 +141,4 @@ def events(
         )
         return [EventView.of(row) for row in rows]
 
-    return host.run(work)
+    return host.unit.run(work)

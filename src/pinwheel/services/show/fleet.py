@@ -13,7 +13,8 @@ from pinwheel.core.lookup import named
 from pinwheel.core.records import DagFile, FleetDag
 from pinwheel.core.release.behind import Behind, Lag, behind
 from pinwheel.core.release.why_held import Hold, waits, why_held
-from pinwheel.services.ports import DagCard, Host
+from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.reads import DagCard
 from pinwheel.services.show.links import Links
 from pinwheel.services.show.status import BrokenView, plain_version
 from pinwheel.store import builds, rejections, stands
@@ -183,7 +184,7 @@ def fleet(host: Host, wish: Wish, readable: Callable[[], Collection[str]]) -> Fl
             counts=FleetCounts(all=len(lines), **counts),
         )
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def choices(host: Host, readable: Callable[[], Collection[str]]) -> Choices:
@@ -192,17 +193,17 @@ def choices(host: Host, readable: Callable[[], Collection[str]]) -> Choices:
     def work(session: Session) -> Choices:
         allowed = set(readable())
         shown = [row for row in store.rows(session) if row.dag_id in allowed]
-        owners, tags = host.owners_and_tags(session, [row.dag_id for row in shown])
+        owners, tags = host.reads.owners_and_tags(session, [row.dag_id for row in shown])
         bundles = sorted({row.bundle_name for row in shown})
         return Choices(bundles=tuple(bundles), owners=tuple(owners), tags=tuple(tags))
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def _lines(host: Host, session: Session, wish: Wish, readable: set[str]) -> list[_Line]:
-    matching = host.matching(session, tags=wish.tags, owner=wish.owner, text=wish.text)
+    matching = host.reads.matching(session, tags=wish.tags, owner=wish.owner, text=wish.text)
     broken = store.broken_files(session)
-    failing = host.active_with_failures(session)
+    failing = host.reads.active_with_failures(session)
     rejected = rejections.of_newest(session)
     rows = [
         row
@@ -231,9 +232,9 @@ def _page(host: Host, session: Session, page: list[_Line]) -> tuple[FleetDagView
     found = builds.by_ids(session, ids)
     errors = store.errors(session, {(r.bundle_name, r.relative_fileloc) for r in rows})
     links = Links.to(host, session, [(build.bundle_name, build.bundle_version) for build in found.values()])
-    cards = host.cards(session, [row.dag_id for row in rows])
+    cards = host.reads.cards(session, [row.dag_id for row in rows])
     lags = stands.lags(session, [row.dag_id for row in rows])
-    counts = host.counts_by_version(session, [row.dag_version_id for row in rows if row.dag_version_id])
+    counts = host.reads.counts_by_version(session, [row.dag_version_id for row in rows if row.dag_version_id])
     return tuple(
         _view(
             line,

@@ -15,7 +15,8 @@ from pinwheel.core.lookup import named
 from pinwheel.core.records import BrokenBuild, KnownVersion, ManagedDag, NumberedRelease
 from pinwheel.core.release.newer import is_newer
 from pinwheel.services.ingest.stands import last_shown
-from pinwheel.services.ports import Host, PlacedRun
+from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.reads import PlacedRun
 from pinwheel.services.release import keeping
 from pinwheel.services.show.builds import BuildView, ReleaseView, by_time
 from pinwheel.services.show.links import Links
@@ -119,8 +120,12 @@ def line(
         if earlier is None and since is not None:
             earlier = next(iter(releases.of_dag(session, dag_id, before=since, limit=1)), None)
 
-        listed = host.placed_runs(session, dag_id, since=since, before=before, limit=RUNS + 1) if runs else []
-        counts = host.run_counts(session, dag_id) if runs else {}
+        listed = (
+            host.reads.placed_runs(session, dag_id, since=since, before=before, limit=RUNS + 1)
+            if runs
+            else []
+        )
+        counts = host.reads.run_counts(session, dag_id) if runs else {}
         versions = {run.dag_version_id for run in listed} | counts.keys()
         known = releases.by_dag_version(session, {version for version in versions if version is not None})
         by_release, by_build, unknown = _counted(counts, known)
@@ -181,7 +186,7 @@ def line(
             runs_before_pinwheel=unknown,
         )
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def _newer(session: Session, row: ManagedDag, asked: Sequence[Build]) -> set[int]:

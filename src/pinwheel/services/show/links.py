@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.show.status import plain_version
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Links:
     def to(cls, host: Host, session: Session, places: Iterable[tuple[str | None, str | None]]) -> Links:
         """Those of all these bundles and versions, asked for together."""
         known = {(bundle, plain_version(version)) for bundle, version in places if bundle and version}
-        return cls(host.view_urls(session, known) if known else {})
+        return cls(host.reads.view_urls(session, known) if known else {})
 
     def of(self, bundle: str | None, version: str | None) -> str | None:
         return self._urls.get((bundle, plain_version(version))) if bundle else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store import events
 
 if TYPE_CHECKING:
@@ -39,4 +39,4 @@ def news(
         found = events.dag_ids_after(session, after, dag_id=dag_id, limit=MAX_NAMED)
         return News(last_event_id=last, dag_ids=tuple(sorted(readable(found) if found else ())))
 
-    return host.run(work)
+    return host.unit.run(work)

@@ -18,7 +18,7 @@ from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.state import Kind, Track
 from pinwheel.core.release.why_held import Hold, waits, why_held
 from pinwheel.core.version_alias import split_version
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store import builds as build_store
 from pinwheel.store import dags as dag_store
 from pinwheel.store import files as file_store
@@ -130,7 +130,7 @@ def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[Status
             for dag_id, row in sorted(rows.items())
         ]
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def _status(

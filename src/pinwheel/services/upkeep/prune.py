@@ -17,7 +17,7 @@ from pinwheel.core.retention import (
     removable_parses,
 )
 from pinwheel.services import once
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store import prune as store
 from pinwheel.store.locking import begin_write, lock_dags
 
@@ -38,7 +38,7 @@ def plan(host: Host, keep: Keep | None = None) -> dict[str, int]:
 
     Without *keep* as the options say, here and there.
     """
-    return _Pass(host, keep or host.retention(), dry=True).run()
+    return _Pass(host, keep or host.deployment.retention(), dry=True).run()
 
 
 def prune(
@@ -50,7 +50,7 @@ def prune(
     Safe to interrupt, to repeat and beside everything else: what is about to be used is waited for, or is
     found to be gone by whoever wants it.
     """
-    return _Pass(host, keep or host.retention(), hold=hold).run()
+    return _Pass(host, keep or host.deployment.retention(), hold=hold).run()
 
 
 @frozen
@@ -68,7 +68,7 @@ class _Pass:
         self._builds()
         self._parses()
         self._sources()
-        now = self.host.now()
+        now = self.host.unit.now()
         old_events = partial(store.old_events, before=self.keep.events_before(now))
         self._rows("pinwheel_event", old_events, store.remove_events)
         old_requests = partial(store.old_requests, before=now - once.KEPT)
@@ -82,7 +82,7 @@ class _Pass:
                 self.hold(session)
             return work(session)
 
-        return self.host.run(held)
+        return self.host.unit.run(held)
 
     def _count(self, table: str, number: int) -> None:
         self.counts[table] = self.counts.get(table, 0) + number
@@ -90,9 +90,9 @@ class _Pass:
     # First bindings: they name builds
 
     def _runs(self) -> None:
-        before = self.host.now() - timedelta(days=RUNS_DAYS)
+        before = self.host.unit.now() - timedelta(days=RUNS_DAYS)
         after = ""
-        while (found := self.host.run(partial(store.old_runs, before=before, after=after))) is not None:
+        while (found := self.host.unit.run(partial(store.old_runs, before=before, after=after))) is not None:
             after, runs = found
             for chunk in chunks(sorted(runs), ROWS):
                 bindings, outcomes = self._transaction(partial(self._some_runs, after, chunk))
@@ -100,17 +100,17 @@ class _Pass:
                 self._count("pinwheel_outcome", outcomes)
 
     def _some_runs(self, dag_id: str, run_ids: Sequence[str], session: Session) -> tuple[int, int]:
-        left = set(run_ids) - self.host.some_runs(session, dag_id, run_ids).keys()
+        left = set(run_ids) - self.host.reads.some_runs(session, dag_id, run_ids).keys()
         counts = store.count_runs(session, dag_id, left)
         if not self.dry:
             store.remove_runs(session, dag_id, left)
         return counts
 
     def _builds(self) -> None:
-        standing = self.host.run(store.standing_parses)
+        standing = self.host.unit.run(store.standing_parses)
         on_shelf = {build for builds in standing.values() for build in builds}
         after = ""
-        while dag_ids := self.host.run(partial(store.dags_after, after=after, limit=DAGS)):
+        while dag_ids := self.host.unit.run(partial(store.dags_after, after=after, limit=DAGS)):
             builds, broken = self._transaction(partial(self._some_builds, dag_ids, on_shelf))
             self.gone.update(builds)
             self._count("pinwheel_build", len(builds))
@@ -134,7 +134,7 @@ class _Pass:
 
     def _parses(self) -> None:
         after = ("", "")
-        while places := self.host.run(partial(store.files_after, after=after, limit=FILES)):
+        while places := self.host.unit.run(partial(store.files_after, after=after, limit=FILES)):
             self._count("pinwheel_parse", self._transaction(partial(self._some_parses, places)))
             after = places[-1]
 
@@ -149,9 +149,9 @@ class _Pass:
         return len(removable)
 
     def _sources(self) -> None:
-        unneeded = self.host.run(store.source_digests)
+        unneeded = self.host.unit.run(store.source_digests)
         last = 0
-        while page := self.host.run(partial(store.manifests, after=last, limit=ROWS)):
+        while page := self.host.unit.run(partial(store.manifests, after=last, limit=ROWS)):
             for build_id, digests in page:
                 if build_id not in self.gone:
                     unneeded -= digests
@@ -174,7 +174,7 @@ class _Pass:
         old: Callable[[Session], list[K]],
         remove: Callable[[Session, Sequence[K]], None],
     ) -> None:
-        ids = self.host.run(old)
+        ids = self.host.unit.run(old)
         if not self.dry:
             for chunk in chunks(ids, ROWS):
                 self._transaction(partial(_remove, remove, chunk))

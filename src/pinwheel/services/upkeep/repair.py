@@ -11,7 +11,7 @@ from pinwheel.core.release.drift import Drift
 from pinwheel.core.release.state import Kind, Track
 from pinwheel.services.ingest.follow import Followed, follow
 from pinwheel.services.ingest.same_build import release_again
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.services.release.carry_out import carry_out, record_drift
 from pinwheel.services.release.loading import load, managed
 from pinwheel.services.release.outcome import ACTOR, Act
@@ -33,8 +33,8 @@ def follow_again(host: Host) -> int:
         return follow(host, session, bundle_name)
 
     taken = 0
-    for name in host.run(bundles.names):
-        followed = host.run(partial(one, name))
+    for name in host.unit.run(bundles.names):
+        followed = host.unit.run(partial(one, name))
         taken += followed.moved + (len(release_again(host, name)) if followed.with_data else 0)
     return taken
 
@@ -44,17 +44,17 @@ def repair_drift(host: Host) -> list[Drift]:
 
     Raises the first fault when all that can be repaired is.
     """
-    suspects = host.run(lambda session: [drift.dag_id for drift in host.drifted(session)])
+    suspects = host.unit.run(lambda session: [drift.dag_id for drift in host.rows.drifted(session)])
     repaired: list[Drift] = []
     faults: list[Exception] = []
     for dag_id in suspects:
         # One Dag a transaction: a row that somebody holds delays no other, and a fault stops no other.
         try:
-            repaired += host.run(partial(_repair, host, dag_id))
+            repaired += host.unit.run(partial(_repair, host, dag_id))
         except Exception as error:
             error.add_note(f"Dag {dag_id}")
             faults.append(error)
-    host.announce([{"kind": "drift", "dag_id": d.dag_id, "found": d.summary} for d in repaired])
+    host.unit.announce([{"kind": "drift", "dag_id": d.dag_id, "found": d.summary} for d in repaired])
     if faults:
         raise faults[0]
     return repaired
@@ -62,12 +62,12 @@ def repair_drift(host: Host) -> list[Drift]:
 
 def _repair(host: Host, dag_id: str, session: Session) -> list[Drift]:
     rows = lock_dags(session, [dag_id])
-    found = host.drifted(session, [dag_id])
+    found = host.rows.drifted(session, [dag_id])
     if not found:
         return []
     drift = found[0]
-    now = host.now()
-    kept = set(drift.foreign_versions) - host.delete_unused_versions(session, drift.foreign_versions)
+    now = host.unit.now()
+    kept = set(drift.foreign_versions) - host.rows.delete_unused_versions(session, drift.foreign_versions)
     row = rows[dag_id]
     state = load(host, session, managed(host, session, [dag_id], rows)).states[dag_id]
     build = state.active_build
@@ -89,8 +89,8 @@ def _repair(host: Host, dag_id: str, session: Session) -> list[Drift]:
         location = released_location(row)
         wanted = (row.active_release, None, build, location, row.dag_version_id)
         projections = projections_for(session, [wanted], written=row, row_versions={dag_id: row.row_version})
-        host.reassert(session, projections)
-        written = host.restore(session, projections)[dag_id]
+        host.rows.reassert(session, projections)
+        written = host.rows.restore(session, projections)[dag_id]
         dags.change(
             session,
             dag_id,
@@ -128,11 +128,11 @@ def reassert(host: Host, dag_ids: Collection[str]) -> int:
             if row.active_release is not None
         ]
         row_versions = {row.dag_id: row.row_version for row in rows.values()}
-        host.reassert(session, projections_for(session, wanted, row_versions=row_versions))
-        dags.mark_asserted(session, [row.dag_id for row in rows.values()], host.now())
+        host.rows.reassert(session, projections_for(session, wanted, row_versions=row_versions))
+        dags.mark_asserted(session, [row.dag_id for row in rows.values()], host.unit.now())
         return len(rows)
 
-    return host.run(work) if dag_ids else 0
+    return host.unit.run(work) if dag_ids else 0
 
 
 def keep_asserted(host: Host, dag_ids: Sequence[str], seen: dict[str, str]) -> int:
@@ -142,20 +142,20 @@ def keep_asserted(host: Host, dag_ids: Sequence[str], seen: dict[str, str]) -> i
     """
     if not dag_ids:
         return 0
-    before = host.run(lambda session: host.standing(session, dag_ids))
+    before = host.unit.run(lambda session: host.rows.standing(session, dag_ids))
     same = [dag_id for dag_id in dag_ids if dag_id in before and seen.get(dag_id) == before[dag_id]]
 
     def touch(session: Session) -> None:
         lock_dags(session, same)
-        host.touch(session, same)
-        dags.mark_asserted(session, same, host.now())
+        host.rows.touch(session, same)
+        dags.mark_asserted(session, same, host.unit.now())
 
     if same:
-        host.run(touch)
+        host.unit.run(touch)
     changed = sorted(set(dag_ids) - set(same))
     written = reassert(host, changed)
     if changed:
         for dag_id in changed:
             seen.pop(dag_id, None)
-        seen |= host.run(lambda session: host.standing(session, changed))
+        seen |= host.unit.run(lambda session: host.rows.standing(session, changed))
     return written

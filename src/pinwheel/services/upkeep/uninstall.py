@@ -8,7 +8,8 @@ from attrs import frozen
 
 from pinwheel.core.errors import Refused
 from pinwheel.core.release.why_held import why_held
-from pinwheel.services.ports import Host, Leftovers
+from pinwheel.services.ports.deployment import Leftovers
+from pinwheel.services.ports.host import Host
 from pinwheel.store import dags, rejections, stands
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Leaving(Leftovers):
 
 def plan(host: Host) -> Leaving:
     """What :func:`uninstall` would drop and what would remain. Nothing is changed."""
-    return host.run(lambda session: _plan(host, session))
+    return host.unit.run(lambda session: _plan(host, session))
 
 
 def uninstall(host: Host, *, force: bool = False) -> Leaving:
@@ -52,14 +53,14 @@ def uninstall(host: Host, *, force: bool = False) -> Leaving:
                 processors=list(found.processors),
             )
         if found.tables:
-            host.drop_own_tables(session)
+            host.deployment.drop_own_tables(session)
         return found
 
-    return host.run(work)
+    return host.unit.run(work)
 
 
 def _plan(host: Host, session: Session) -> Leaving:
-    tables = host.own_tables(session)
+    tables = host.deployment.own_tables(session)
     rows = dags.rows(session) if "pinwheel_dag" in tables else {}
     pinned = sorted(dag_id for dag_id, row in rows.items() if row.pinned)
     rejected = rejections.of_newest(session) if "pinwheel_rejection" in tables else {}
@@ -68,10 +69,10 @@ def _plan(host: Host, session: Session) -> Leaving:
     held = sorted(
         dag_id for dag_id, row in rows.items() if why_held(row, rejected.get(dag_id), later=dag_id in later)
     )
-    left = host.leftovers(session)
+    left = host.deployment.leftovers(session)
     return Leaving(
         tables=tuple(tables),
-        processors=tuple(host.live_processors(session)),
+        processors=tuple(host.deployment.live_processors(session)),
         pinned=tuple(pinned),
         held=tuple(held),
         remains=_remains(pinned, held, left),

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from pinwheel.core import text
 from pinwheel.core.errors import Conflict
-from pinwheel.services.ports import Host
+from pinwheel.services.ports.host import Host
 from pinwheel.store import leases
 from pinwheel.store.locking import begin_write
 
@@ -41,7 +41,7 @@ class Lease:
         now = time.monotonic()
         if self._renewed is not None and now - self._renewed < self.seconds / 4:
             return True
-        taken = self.host.run(self._take)
+        taken = self.host.unit.run(self._take)
         self._renewed = now if taken else None
         return taken
 
@@ -61,7 +61,7 @@ class Lease:
     def give_up(self) -> None:
         """Let another process take it at once."""
         self._renewed = None
-        self.host.run(partial(leases.give_up, name=self.name, holder=self.holder))
+        self.host.unit.run(partial(leases.give_up, name=self.name, holder=self.holder))
 
     def _take(self, session: Session) -> bool:
         begin_write(session)

@@ -1,0 +1,68 @@
+"""What is configured around Airflow's rows, and our own tables beside them."""
+
+from __future__ import annotations
+
+from airflow.configuration import conf
+from airflow.exceptions import AirflowConfigException
+from airflow.models.dagbundle import DagBundleModel
+from attrs import fields_dict
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pinwheel.airflow3.bundles import configured
+from pinwheel.airflow3.reads import fleet
+from pinwheel.airflow3.rows import uninstall
+from pinwheel.core.errors import InvalidInput
+from pinwheel.core.retention import Keep
+from pinwheel.services.ports.deployment import AirflowBundle, Leftovers
+
+
+class AirflowDeployment:
+    """Implements :class:`pinwheel.services.ports.deployment.Deployment`."""
+
+    def __init__(self) -> None:
+        self.versioned: dict[str, bool] = {}
+        """Whether a bundle keeps versions, as far as that was asked."""
+
+    def retention(self) -> Keep:
+        values = {}
+        for name, field in fields_dict(Keep).items():
+            try:
+                values[name] = conf.getint("pinwheel", f"keep_{name}", fallback=field.default)
+            except (AirflowConfigException, ValueError) as error:
+                raise InvalidInput(
+                    f"Cannot read the option [pinwheel] keep_{name}",
+                    found=str(error).rstrip("."),
+                    remedy="Correct it; nothing is removed until then",
+                ) from error
+        return Keep(**values)
+
+    def bundle_is_configured(self, session: Session, bundle_name: str) -> bool:
+        if configured.get(bundle_name) is not None:
+            return True
+        active = session.scalar(select(DagBundleModel.active).where(DagBundleModel.name == bundle_name))
+        return bool(active)
+
+    def serves_moved_files(self, session: Session, bundle_name: str) -> bool:
+        found = configured.serves_moved_files(bundle_name)
+        return found if found is not None else self.bundle_is_configured(session, bundle_name)
+
+    def bundles(self, session: Session) -> dict[str, AirflowBundle]:
+        return fleet.bundles(session)
+
+    def own_tables(self, session: Session) -> list[str]:
+        return uninstall.own_tables(session)
+
+    def drop_own_tables(self, session: Session) -> None:
+        uninstall.drop_own_tables(session)
+
+    def live_processors(self, session: Session) -> list[str]:
+        return uninstall.live_processors(session)
+
+    def leftovers(self, session: Session) -> Leftovers:
+        return uninstall.leftovers(session)
+
+    def is_versioned(self, bundle_name: str) -> bool:
+        if bundle_name not in self.versioned:
+            self.versioned[bundle_name] = configured.is_versioned(bundle_name)
+        return self.versioned[bundle_name]

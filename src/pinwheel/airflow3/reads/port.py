@@ -1,0 +1,63 @@
+"""Implements :class:`pinwheel.services.ports.reads.Reads`: this module is the port."""
+
+from __future__ import annotations
+
+from pinwheel.airflow3.reads.dags import airflow_dags, select
+from pinwheel.airflow3.reads.fleet import (
+    active_with_failures,
+    cards,
+    counts_by_version,
+    dags_of_bundles,
+    in_files,
+    matching,
+    owners_and_tags,
+)
+from pinwheel.airflow3.reads.grid import instance_groups, instance_rows, run_page, versions_of_instances
+from pinwheel.airflow3.reads.line import placed_runs, run_counts
+from pinwheel.airflow3.reads.runs import failed_runs
+from pinwheel.airflow3.reads.tries import present, runs, some_runs, tries
+from pinwheel.airflow3.reads.unrecorded import running_runs, unrecorded_outcomes, unrecorded_runs
+from pinwheel.airflow3.reads.versions import (
+    airflow_versions,
+    existing_version_ids,
+    serialized,
+    serialized_hashes,
+    unused,
+    version_id_of,
+    versions_before,
+    view_urls,
+)
+
+__all__ = [
+    "active_with_failures",
+    "airflow_dags",
+    "airflow_versions",
+    "cards",
+    "counts_by_version",
+    "dags_of_bundles",
+    "existing_version_ids",
+    "failed_runs",
+    "in_files",
+    "instance_groups",
+    "instance_rows",
+    "matching",
+    "owners_and_tags",
+    "placed_runs",
+    "present",
+    "run_counts",
+    "run_page",
+    "running_runs",
+    "runs",
+    "select",
+    "serialized",
+    "serialized_hashes",
+    "some_runs",
+    "tries",
+    "unrecorded_outcomes",
+    "unrecorded_runs",
+    "unused",
+    "version_id_of",
+    "versions_before",
+    "versions_of_instances",
+    "view_urls",
+]

@@ -1,0 +1,24 @@
+"""Implements :class:`pinwheel.services.ports.runs.Runs`: this module is the port."""
+
+from __future__ import annotations
+
+from pinwheel.airflow3.run.backfill import (
+    backfill_runs,
+    backfill_since,
+    create_backfill,
+    create_default_backfill,
+    plan_default_backfill,
+)
+from pinwheel.airflow3.run.clear import clear_run, would_clear
+from pinwheel.airflow3.run.create import create_run
+
+__all__ = [
+    "backfill_runs",
+    "backfill_since",
+    "clear_run",
+    "create_backfill",
+    "create_default_backfill",
+    "create_run",
+    "plan_default_backfill",
+    "would_clear",
+]

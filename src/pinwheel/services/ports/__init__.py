@@ -1,0 +1,1 @@
+"""What the services need from the world around them: five ports, implemented in ``airflow3`` for real."""

@@ -1,0 +1,76 @@
+"""What is configured around the rows: bundles, how much is kept, and our own tables."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import frozen
+
+from pinwheel.core.retention import Keep
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+@frozen(kw_only=True)
+class AirflowBundle:
+    """What Airflow's row of a bundle says."""
+
+    active: bool
+    """The configuration names it."""
+    refreshed_at: datetime | None
+
+
+@frozen(kw_only=True)
+class Leftovers:
+    """What is still ours in Airflow's rows and configuration once the tables are gone."""
+
+    bundles: tuple[str, ...]
+    """Bundles of the configuration that use Pinwheel's classes."""
+    aliased_dags: tuple[str, ...]
+    """Dags whose version only Pinwheel's bundles read."""
+    trial_versions: int
+
+
+class Deployment(Protocol):
+    """What is configured around the rows: bundles, how much is kept, and our own tables."""
+
+    def retention(self) -> Keep:
+        """How much the configuration says is to be kept.
+
+        :raises InvalidInput: it says what makes no sense.
+        """
+        ...
+
+    def is_versioned(self, bundle_name: str) -> bool:
+        """Whether the bundle keeps versions; True for one that this process does not know."""
+        ...
+
+    def bundle_is_configured(self, session: Session, bundle_name: str) -> bool:
+        """Whether the deployment (not only this process) still has the bundle."""
+        ...
+
+    def serves_moved_files(self, session: Session, bundle_name: str) -> bool:
+        """Whether the bundle's versions can serve a file under another path, or to another bundle."""
+        ...
+
+    def bundles(self, session: Session) -> dict[str, AirflowBundle]:
+        """All bundles that Airflow has a row of, by name."""
+        ...
+
+    def own_tables(self, session: Session) -> list[str]:
+        """Pinwheel's tables that exist in the database."""
+        ...
+
+    def drop_own_tables(self, session: Session) -> None:
+        """Drop Pinwheel's tables and its version table."""
+        ...
+
+    def live_processors(self, session: Session) -> list[str]:
+        """Machines on which a Dag processor is alive."""
+        ...
+
+    def leftovers(self, session: Session) -> Leftovers:
+        """What stays ours without the tables."""
+        ...

@@ -1,0 +1,313 @@
+"""What there is to see in Airflow's rows. Nothing here locks or writes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from attrs import frozen
+
+from pinwheel.core.json import Json
+from pinwheel.core.records import RunOutcome
+from pinwheel.core.run.binding import Present, Try
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+@frozen(kw_only=True)
+class AirflowDag:
+    """What Airflow's own rows say of a Dag, its newest version included."""
+
+    dag_id: str
+    bundle_name: str | None
+    bundle_version: str | None
+    relative_fileloc: str | None
+    is_stale: bool
+    version_number: int | None
+    dag_version_id: UUID | None
+    dag_version_bundle: str | None
+    dag_version_bundle_version: str | None
+    serialized: Mapping[str, Json] | None
+    source_code: str | None
+    version_data: Mapping[str, Json] | None
+    created_at: datetime | None
+    serialized_hash: str | None = None
+    code_hash: str | None = None
+
+
+@frozen(kw_only=True)
+class AirflowRun:
+    """A Dag run, as Airflow's row says."""
+
+    run_id: str
+    state: str
+    clear_number: int
+    dag_version_id: UUID | None
+    bundle_version: str | None
+
+
+@frozen(kw_only=True)
+class AirflowTry(Try):
+    """One try of one task instance, with what came of it."""
+
+    run_id: str
+    state: str | None
+    start_date: datetime | None
+    end_date: datetime | None
+
+
+@frozen(kw_only=True)
+class PlacedRun:
+    """A run on the line of a Dag's releases: what it runs on now, and what came of it."""
+
+    run_id: str
+    state: str
+    run_type: str
+    at: datetime
+    """When it began; of one that has not: when it was queued or made."""
+    logical_date: datetime | None
+    start_date: datetime | None
+    end_date: datetime | None
+    dag_version_id: UUID | None
+    bound_by: str | None
+
+
+@frozen(kw_only=True)
+class AirflowVersion:
+    """One of Airflow's versions of a Dag."""
+
+    id: UUID
+    version_number: int
+    bundle_name: str | None
+    bundle_version: str | None
+    created_at: datetime | None
+
+
+@frozen(kw_only=True)
+class GridRun(AirflowRun):
+    """A Dag run with what heads its column in the history's grid."""
+
+    run_type: str
+    logical_date: datetime | None
+    run_after: datetime
+    queued_at: datetime | None
+    start_date: datetime | None
+    end_date: datetime | None
+
+
+@frozen
+class InstanceGroup:
+    """Task instances of one run and task that are in the same state on the same version."""
+
+    run_id: str
+    task_id: str
+    state: str | None
+    dag_version_id: UUID | None
+    count: int
+    try_number: int
+    """The highest of them."""
+    map_index: int
+    """The highest of them; below 0 for a task that is not mapped."""
+
+
+@frozen
+class InstanceRow:
+    """One task instance as it is at present."""
+
+    task_id: str
+    map_index: int
+    state: str | None
+    try_number: int
+    start_date: datetime | None
+
+
+@frozen(kw_only=True)
+class DagCard:
+    """What Airflow's rows say of a Dag to people."""
+
+    display_name: str
+    owners: tuple[str, ...]
+    tags: tuple[str, ...]
+    paused: bool
+
+
+@frozen(kw_only=True)
+class UnrecordedRun:
+    """A run whose present version no binding records."""
+
+    id: int
+    dag_id: str
+    run_id: str
+    clear_number: int
+    dag_version_id: UUID | None
+    bundle_version: str | None
+    queued_at: datetime | None
+    """When it was queued, or cleared."""
+
+
+class Reads(Protocol):
+    """What there is to see in Airflow's rows. Nothing here locks or writes."""
+
+    def failed_runs(self, session: Session, dag_id: str, dag_version_ids: Collection[UUID]) -> list[str]:
+        """Runs that failed on one of these versions and were not run again since, oldest first."""
+        ...
+
+    def existing_version_ids(self, session: Session, ids: Collection[UUID]) -> set[UUID]:
+        """Those of Airflow's version ids that (still) exist."""
+        ...
+
+    def unused(self, session: Session, dag_version_ids: Collection[UUID]) -> set[UUID]:
+        """Those versions that no run and no task instance refers to."""
+        ...
+
+    def running_runs(self, session: Session) -> set[int]:
+        """Ids of running runs."""
+        ...
+
+    def unrecorded_runs(self, session: Session, limit: int, watched: Collection[int]) -> list[UnrecordedRun]:
+        """Running runs, and runs of these ids, whose present version no binding records."""
+        ...
+
+    def unrecorded_outcomes(
+        self, session: Session, limit: int, watched: Collection[int], newest: int
+    ) -> list[RunOutcome]:
+        """Ends that nobody recorded, of so many of the newest runs and of runs of these ids.
+
+        With the version of the run's row; release and build are left out.
+        """
+        ...
+
+    def airflow_dags(self, session: Session, dag_ids: Collection[str] | None = None) -> list[AirflowDag]:
+        """What Airflow holds, newest version included; all Dags when no ids are given."""
+        ...
+
+    def select(
+        self,
+        session: Session,
+        *,
+        ids: Collection[str] = (),
+        globs: Collection[str] = (),
+        tags: Collection[str] = (),
+        bundle: str | None = None,
+    ) -> list[str]:
+        """Ids of managed Dags that match every given criterion, sorted."""
+        ...
+
+    def runs(self, session: Session, dag_id: str, *, run_id: str | None, limit: int) -> list[AirflowRun]:
+        """The Dag's newest runs, newest first; with a run id, that one or none."""
+        ...
+
+    def tries(
+        self,
+        session: Session,
+        dag_id: str,
+        run_ids: Collection[str],
+        *,
+        task_id: str | None = None,
+        task_ids: Collection[str] | None = None,
+    ) -> list[AirflowTry]:
+        """Every try of these runs that began, earlier ones included, and what was skipped or removed."""
+        ...
+
+    def run_page(
+        self, session: Session, dag_id: str, *, until: str | None, limit: int
+    ) -> tuple[list[GridRun], str | None]:
+        """At most *limit* + 1 runs from *until* on, newest first, and the first of the page before."""
+        ...
+
+    def some_runs(self, session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, AirflowRun]:
+        """Those of the runs that exist, by id."""
+        ...
+
+    def present(self, session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, list[Present]]:
+        """By run: how far its task instances have come; without runs that have none."""
+        ...
+
+    def versions_of_instances(
+        self, session: Session, dag_id: str, run_ids: Collection[str]
+    ) -> dict[str, set[UUID]]:
+        """By run: the versions that Airflow's rows of its started task instances name."""
+        ...
+
+    def instance_groups(
+        self, session: Session, dag_id: str, run_ids: Collection[str], task_ids: Collection[str]
+    ) -> list[InstanceGroup]:
+        """Present task instances of these tasks in these runs, counted by state and version."""
+        ...
+
+    def instance_rows(
+        self, session: Session, dag_id: str, run_id: str, *, task_id: str | None = None
+    ) -> list[InstanceRow]:
+        """Present task instances of one run, by task and map index."""
+        ...
+
+    def airflow_versions(self, session: Session, ids: Collection[UUID]) -> dict[UUID, AirflowVersion]:
+        """Airflow's versions with these ids; those that are gone are left out."""
+        ...
+
+    def version_id_of(self, session: Session, dag_id: str, number: int) -> UUID | None:
+        """The id of a Dag's version of this number in Airflow."""
+        ...
+
+    def serialized_hashes(self, session: Session, version_ids: Collection[UUID]) -> dict[UUID, str]:
+        """Airflow's own hash of the serialized Dag of each of its versions."""
+        ...
+
+    def serialized(self, session: Session, version_ids: Collection[UUID]) -> dict[UUID, Mapping[str, Json]]:
+        """The serialized Dag that Airflow holds of each of its versions."""
+        ...
+
+    def view_urls(
+        self, session: Session, places: Collection[tuple[str, str | None]]
+    ) -> dict[tuple[str, str | None], str]:
+        """Where each ``(bundle, version)`` can be looked at in a browser; others are left out."""
+        ...
+
+    def placed_runs(
+        self, session: Session, dag_id: str, *, since: datetime | None, before: datetime | None, limit: int
+    ) -> list[PlacedRun]:
+        """The Dag's runs that began in a span of time (from, below), newest first."""
+        ...
+
+    def run_counts(self, session: Session, dag_id: str) -> dict[UUID | None, dict[str, int]]:
+        """How many of the Dag's runs came to what on each version, or are under way on it."""
+        ...
+
+    def matching(
+        self, session: Session, *, tags: Collection[str], owner: str | None, text: str | None
+    ) -> set[str] | None:
+        """Ids of the Dags with any of the tags, that owner, and the text in their id or name; None: all."""
+        ...
+
+    def cards(self, session: Session, dag_ids: Collection[str]) -> dict[str, DagCard]:
+        """What Airflow's rows say of these Dags, by id; those that it lost are left out."""
+        ...
+
+    def owners_and_tags(self, session: Session, dag_ids: Collection[str]) -> tuple[list[str], list[str]]:
+        """All owners and all tags of these Dags, sorted."""
+        ...
+
+    def in_files(
+        self, session: Session, places: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], set[str]]:
+        """By bundle and path of each Dag file: the Dags that Airflow's rows place in it."""
+        ...
+
+    def dags_of_bundles(self, session: Session) -> dict[str, dict[str, bool]]:
+        """By name of the bundle: the Dags that Airflow's rows place in it, and whether each is active."""
+        ...
+
+    def active_with_failures(self, session: Session) -> set[UUID]:
+        """Active versions on which a run has failed and was not run again since."""
+        ...
+
+    def counts_by_version(self, session: Session, ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
+        """How many runs came to what on each of these versions, or are under way on it."""
+        ...
+
+    def versions_before(self, session: Session, dag_id: str, number: int) -> list[AirflowVersion]:
+        """Airflow's versions of a Dag below this number, newest first."""
+        ...

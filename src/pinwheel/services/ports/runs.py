@@ -1,0 +1,134 @@
+"""Runs on a chosen version: made, cleared and backfilled."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from attrs import frozen
+
+from pinwheel.core.json import Json
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+@frozen(kw_only=True)
+class BackfillWish:
+    """What somebody wants to have backfilled; the words are those of ``airflow backfill create``."""
+
+    from_date: datetime
+    to_date: datetime
+    max_active_runs: int = 10
+    run_backwards: bool = False
+    reprocess: str = "none"
+    """``none``, ``failed`` or ``completed``: which dates that have a run already are run again."""
+    conf: dict[str, Json] | None = None
+
+
+@frozen(kw_only=True)
+class BackfillRun:
+    """What a backfill made of one date."""
+
+    run_id: str | None
+    logical_date: datetime | None
+    partition_key: str | None
+    outcome: str
+    """``new``, ``cleared``, or Airflow's reason to leave the date out."""
+    seq: int
+    """The run's clear number."""
+    dag_version_id: UUID | None
+    bundle_version: str | None
+
+
+@frozen(kw_only=True)
+class AirflowBackfill:
+    """One backfill and its dates, in the order in which they run."""
+
+    id: int
+    runs: tuple[BackfillRun, ...]
+
+
+class Runs(Protocol):
+    """Runs on a chosen version: made, cleared and backfilled."""
+
+    def create_run(
+        self,
+        session: Session,
+        dag_id: str,
+        dag_version_id: UUID,
+        *,
+        bundle_version: str | None,
+        run_id: str | None,
+        logical_date: datetime | None,
+        conf: dict[str, Json] | None,
+        note: str | None,
+        actor: str,
+    ) -> tuple[str, int]:
+        """Create a queued manual run bound to both versions; return its id and clear number."""
+        ...
+
+    def would_clear(
+        self,
+        session: Session,
+        dag_id: str,
+        run_id: str,
+        *,
+        of: Collection[str],
+        only_failed: bool,
+        task_ids: Collection[str] | None,
+    ) -> bool:
+        """Whether :meth:`clear_run` of some tasks finds something to run again, given the version's tasks."""
+        ...
+
+    def clear_run(
+        self,
+        session: Session,
+        dag_id: str,
+        run_id: str,
+        *,
+        dag_version_id: UUID | None,
+        bundle_version: str | None,
+        only_failed: bool,
+        task_ids: Collection[str] | None,
+    ) -> tuple[int, int, UUID | None, str | None]:
+        """Clear a run's task instances, bound to other versions if they are given.
+
+        Returns how many were cleared, the run's clear number, and the version and bundle version it has now.
+        """
+        ...
+
+    def create_backfill(
+        self,
+        session: Session,
+        dag_id: str,
+        dag_version_id: UUID,
+        wish: BackfillWish,
+        *,
+        bundle_version: str | None,
+        actor: str,
+    ) -> AirflowBackfill:
+        """Create a backfill all of whose runs are bound to both versions."""
+        ...
+
+    def create_default_backfill(self, dag_id: str, wish: BackfillWish, *, actor: str) -> int:
+        """Let Airflow create a backfill and return its id. It commits by itself: never inside :meth:`run`."""
+        ...
+
+    def plan_default_backfill(
+        self, session: Session, dag_id: str, wish: BackfillWish
+    ) -> tuple[BackfillRun, ...]:
+        """What Airflow would make of each date."""
+        ...
+
+    def backfill_since(
+        self, session: Session, dag_id: str, wish: BackfillWish, since: datetime, *, actor: str
+    ) -> int | None:
+        """The id of the backfill that this actor, asking for just this, made since then, if there is one."""
+        ...
+
+    def backfill_runs(self, session: Session, backfill_id: int) -> tuple[BackfillRun, ...]:
+        """The dates of a backfill, in the order in which they run."""
+        ...
