@@ -147,7 +147,7 @@ def test_the_tasks_of_the_build_are_read_once_however_many_runs_are_cleared(
     start_run("d", "s")
     finish_run("d", "s", "failed")
     read, asked = builds.serialized, []
-    monkeypatch.setattr(trigger.builds, "serialized", lambda s, ids: asked.append(ids) or read(s, ids))
+    monkeypatch.setattr(clear.builds, "serialized", lambda s, ids: asked.append(ids) or read(s, ids))
     cleared = clear.clear(world.host, "d", ["r", "s"], actor="ada", build=1, only_failed=True)
     assert [run.changed for run in cleared] == [False, True]
     assert len(asked) == 1

@@ -268,7 +268,7 @@ def test_each_push_to_a_bundle_that_gives_data_with_its_versions_is_a_release_of
 def test_of_many_dags_that_a_push_releases_again_some_at_once(
     pusher: Prebuilt, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pinwheel.services.ingest import same_build
+    from pinwheel.services.release import same_build
 
     monkeypatch.setattr(same_build, "AT_ONCE", 2)
     pusher.gives_data = True

@@ -25,7 +25,7 @@ from pinwheel.core.selector import Selector
 from pinwheel.services import change
 from pinwheel.services.history import grid, instances
 from pinwheel.services.release import selecting
-from pinwheel.services.run import backfill, clear_preview, trigger
+from pinwheel.services.run import backfill, clear, clear_preview, trigger
 from pinwheel.services.show import compare
 from pinwheel.services.show import status as dag_status
 
@@ -99,6 +99,9 @@ class FakeAccess:
 class FakeHost:
     """Knows no Dag."""
 
+    def __init__(self) -> None:
+        self.unit = self.reads = self
+
     def run(self, work: Any) -> Any:
         return work(None)
 
@@ -165,7 +168,7 @@ def all_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         (change, "apply"),
         (change, "plan"),
         (trigger, "trigger"),
-        (trigger, "clear"),
+        (clear, "clear"),
         (backfill, "backfill"),
     ]:
         monkeypatch.setattr(module, name, missing)

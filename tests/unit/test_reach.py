@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pinwheel.core.parse.reach import Reach, digest_of_parts, plain_part, without_place
+from pinwheel.core.digest import without_place
+from pinwheel.core.parse.reach import Reach, digest_of_parts, plain_part
 
 
 def test_parts_are_told_apart_by_where_they_end() -> None:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pinwheel.core import text
-from pinwheel.core.parse.reach import PATH_PLACEHOLDER, without_place
+
+PATH_PLACEHOLDER = "{bundle}"
+"""Stands for the absolute path of the bundle version's directory in what is stored and compared."""
+
+
+_MODULE_OF_A_DAG_FILE = re.compile(r"unusual_prefix_[0-9a-f]{40}_")
 
 _LOCATION_KEYS = frozenset({"fileloc", "_processor_dags_folder", "bundle_name"})
 
@@ -153,3 +159,14 @@ def _differences(one: Any, other: Any, path: str) -> Iterator[str]:
             yield from _differences(left, right, f"{path}[{_task_id(left) or index}]")
     elif one != other:
         yield path
+
+
+def without_place(text: str, roots: Iterable[str] = ()) -> str:
+    """A text without what names the place of a bundle version.
+
+    That are the paths of its directory, and the hash of a path in the name that Airflow gives to the module
+    of a Dag file.
+    """
+    for root in roots:
+        text = text.replace(root, PATH_PLACEHOLDER)
+    return _MODULE_OF_A_DAG_FILE.sub("unusual_prefix_", text) if "unusual_prefix_" in text else text

@@ -38,7 +38,7 @@ class Request:
     strategy: str = AUTO
     version_source: str = ALEMBIC_TABLE
     accept_loss: frozenset[str] = frozenset()
-    saved_rows: str | None = None
+    snapshot: str | None = None
     full: bool = False
     wait_seconds: float = 0.0
     options: argparse.Namespace = field(factory=argparse.Namespace)

@@ -22,12 +22,12 @@ from pinwheel.core.retention import ReleaseFact
 from pinwheel.core.selector import Selector
 from pinwheel.services import once
 from pinwheel.services.ingest import faults
-from pinwheel.services.ingest.stands import last_shown, place_named, stood_another
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import keeping
 from pinwheel.services.release.carry_out import carry_out
 from pinwheel.services.release.loading import Loaded, load, managed
 from pinwheel.services.release.outcome import Act, Outcome, outcome_of
+from pinwheel.services.release.stands import last_shown, place_named, stood_another
 from pinwheel.services.run.clear import clear_each
 from pinwheel.services.run.target import Target
 from pinwheel.store import bindings, builds, bundles, rejections, releases

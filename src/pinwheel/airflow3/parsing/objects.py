@@ -27,7 +27,8 @@ from typing import Any
 from pinwheel.airflow3.parsing.asked import WRAPPER
 from pinwheel.airflow3.parsing.code import MADE_AT_RUN_TIME, Codes, Loads, is_found_by_name, nested, position
 from pinwheel.airflow3.parsing.plain import PLAIN, PlainValues, WalkTooLarge
-from pinwheel.core.parse.reach import digest_of_parts, plain_part, without_place
+from pinwheel.core.digest import without_place
+from pinwheel.core.parse.reach import digest_of_parts, plain_part
 from pinwheel.core.parse.static_facts import ModuleImport
 from pinwheel.core.text import storable
 

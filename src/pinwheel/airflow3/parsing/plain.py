@@ -9,7 +9,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from pinwheel.core.parse.reach import PATH_PLACEHOLDER, digest_of_parts, plain_part, without_place
+from pinwheel.core.digest import PATH_PLACEHOLDER, without_place
+from pinwheel.core.parse.reach import digest_of_parts, plain_part
 
 _MOST_VALUES = 2_000_000
 _MOST_OBJECTS = 500_000

@@ -13,7 +13,8 @@ from pinwheel.airflow3.parsing.code import Codes
 from pinwheel.airflow3.parsing.objects import Walk
 from pinwheel.airflow3.parsing.plain import PlainValues, WalkTooLarge
 from pinwheel.airflow3.parsing.references import References
-from pinwheel.core.parse.reach import PATH_PLACEHOLDER, Reach
+from pinwheel.core.digest import PATH_PLACEHOLDER
+from pinwheel.core.parse.reach import Reach
 from pinwheel.core.parse.references import value_references
 from pinwheel.core.parse.static_facts import Named
 from pinwheel.core.text import storable

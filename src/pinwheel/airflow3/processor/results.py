@@ -13,11 +13,11 @@ from pinwheel.airflow3.parsing import current_runtime, take_facts
 from pinwheel.airflow3.parsing.paths import repository_of, subdir_of
 from pinwheel.airflow3.processor.head import Head, read_below
 from pinwheel.core.build import BuildContent, label_of
-from pinwheel.core.digest import digest_of, with_placeholder
+from pinwheel.core.digest import PATH_PLACEHOLDER, digest_of, with_placeholder
 from pinwheel.core.parse.declared import ANY
 from pinwheel.core.parse.facts import BESIDE, WHOLE_TREE, ParseFacts, path_in_repository
 from pinwheel.core.parse.inputs import Inputs, InputsSpec, inputs_of
-from pinwheel.core.parse.reach import PATH_PLACEHOLDER, Reach
+from pinwheel.core.parse.reach import Reach
 from pinwheel.services.ingest.builds import ParsedFile
 
 _WARNING = {"dag_id", "warning_type", "message"}

@@ -84,7 +84,6 @@ def _with_deadlines(row: SerializedDagModel) -> dict[str, Any]:
 
 
 def select(
-    self,
     session: Session,
     *,
     ids: Collection[str] = (),

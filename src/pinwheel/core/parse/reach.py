@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
 
-PATH_PLACEHOLDER = "{bundle}"
-"""Stands for the absolute path of the bundle version's directory in what is stored and compared."""
-
-_MODULE_OF_A_DAG_FILE = re.compile(r"unusual_prefix_[0-9a-f]{40}_")
 _SHORT = 64
 
 
@@ -37,17 +32,6 @@ class Reach:
             files=tuple(value.get("files", ())),
             unread=tuple(value.get("unread", ())),
         )
-
-
-def without_place(text: str, roots: Iterable[str] = ()) -> str:
-    """A text without what names the place of a bundle version.
-
-    That are the paths of its directory, and the hash of a path in the name that Airflow gives to the module
-    of a Dag file.
-    """
-    for root in roots:
-        text = text.replace(root, PATH_PLACEHOLDER)
-    return _MODULE_OF_A_DAG_FILE.sub("unusual_prefix_", text) if "unusual_prefix_" in text else text
 
 
 def digest_of_parts(kind: str, parts: Iterable[str]) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 from attrs import frozen
 
+from pinwheel.core.digest import without_place
 from pinwheel.core.json import Json
-from pinwheel.core.parse.reach import without_place
 from pinwheel.core.text import visible
 
 MASK = "***"

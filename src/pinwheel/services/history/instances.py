@@ -16,7 +16,7 @@ from pinwheel.services.history.structures import layouts
 from pinwheel.services.history.versions import Names, VersionView, run_versions
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import AirflowRun, AirflowTry
-from pinwheel.services.show.status import plain_version
+from pinwheel.services.show.words import plain_version
 from pinwheel.store import dags as dag_store
 
 if TYPE_CHECKING:

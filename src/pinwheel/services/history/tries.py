@@ -15,7 +15,7 @@ from pinwheel.core.records import KnownVersion
 from pinwheel.core.run.binding import Used, used
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import AirflowTry
-from pinwheel.services.show.status import plain_version
+from pinwheel.services.show.words import plain_version
 from pinwheel.store import bindings, builds, releases
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from pinwheel.core.run.binding import RunVersions, needs_tries, versions_of
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import AirflowRun, AirflowTry
 from pinwheel.services.show.links import Links
-from pinwheel.services.show.status import plain_version
+from pinwheel.services.show.words import plain_version
 from pinwheel.store import bindings, builds, releases
 
 if TYPE_CHECKING:

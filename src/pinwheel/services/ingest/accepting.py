@@ -17,11 +17,11 @@ from pinwheel.core.records import DagFile, ManagedDag
 from pinwheel.core.release.decide import Command, Verb, decide
 from pinwheel.core.release.state import DagState
 from pinwheel.services.ingest.builds import Made, ParsedFile
-from pinwheel.services.ingest.stands import Showing, became_known
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.carry_out import carry_out
 from pinwheel.services.release.loading import load
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome
+from pinwheel.services.release.stands import Showing, became_known
 from pinwheel.store import builds, bundles, dags, events, files
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from pinwheel.core.errors import InvalidInput
 from pinwheel.core.records import DagFile, ManagedDag, NewParse
 from pinwheel.services.ingest.accepting import imported_files, left_to_definers, record_broken, release_newest
 from pinwheel.services.ingest.builds import Made, ParsedFile, make_builds
-from pinwheel.services.ingest.follow import follow
 from pinwheel.services.ingest.refusing import reason_of, words
-from pinwheel.services.ingest.stands import Showing, disprove, not_good, showing
 from pinwheel.services.ingest.verify import tell
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release.follow import follow
 from pinwheel.services.release.outcome import Outcome
+from pinwheel.services.release.stands import Showing, disprove, not_good, showing
 from pinwheel.store import builds, dags, files
 from pinwheel.store.locking import begin_write
 from pinwheel.store.refusals import may_pass

@@ -16,11 +16,11 @@ from pinwheel.services.ingest import duplicates
 from pinwheel.services.ingest.accepting import only_imports, record_broken, release_newest
 from pinwheel.services.ingest.builds import Made
 from pinwheel.services.ingest.refusing import words
-from pinwheel.services.ingest.stands import Showing, became_known, showing
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.carry_out import carry_out
 from pinwheel.services.release.loading import load, managed
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome
+from pinwheel.services.release.stands import Showing, became_known, showing
 from pinwheel.store import builds, bundles, dags, files
 from pinwheel.store.locking import begin_write, lock_dags
 from pinwheel.store.refusals import is_of_content

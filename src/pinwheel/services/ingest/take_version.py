@@ -10,9 +10,9 @@ from attrs import field, frozen
 
 from pinwheel.core.json import Json
 from pinwheel.core.release.stand import Head
-from pinwheel.services.ingest.follow import follow
-from pinwheel.services.ingest.stands import Showing, showing, stand_again
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release.follow import follow
+from pinwheel.services.release.stands import Showing, showing, stand_again
 from pinwheel.store import bundles, dags, files, rejections, stands
 from pinwheel.store.locking import begin_write
 

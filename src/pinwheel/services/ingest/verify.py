@@ -23,9 +23,9 @@ from pinwheel.core.parse.verify import MOST_PATHS, Bucket, Gave, Verdict, judge,
 from pinwheel.core.records import DagFile, Parse
 from pinwheel.services.ingest.accepting import imported_files, left_to_definers
 from pinwheel.services.ingest.builds import Made, Missed, ParsedFile
-from pinwheel.services.ingest.stands import showing
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import ACTOR
+from pinwheel.services.release.stands import showing
 from pinwheel.store import builds, dags, events, files, verification
 from pinwheel.store.locking import begin_write
 

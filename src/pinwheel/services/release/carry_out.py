@@ -17,9 +17,9 @@ from pinwheel.core.release.follow import plain, taken
 from pinwheel.core.release.rejection import NewRejection
 from pinwheel.core.release.rows import Location, Projected
 from pinwheel.core.release.state import Kind, Track
-from pinwheel.services.ingest.follow import follow
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.rows import Observed
+from pinwheel.services.release.follow import follow
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome, outcome_of, record
 from pinwheel.services.release.projecting import projections_for, released_location, settle_locations
 from pinwheel.store import dags, events, rejections, releases, stands

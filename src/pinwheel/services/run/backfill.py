@@ -18,7 +18,7 @@ from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.runs import BackfillRun, BackfillWish
 from pinwheel.services.run.target import target_of, version_for
-from pinwheel.services.show.status import instant
+from pinwheel.services.show.words import instant
 from pinwheel.store import bindings, events, releases
 from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags

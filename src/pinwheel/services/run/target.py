@@ -14,11 +14,11 @@ from pinwheel.core.release.decide import unversioned_remedy
 from pinwheel.core.release.follow import plain
 from pinwheel.core.release.rows import Location
 from pinwheel.services.ingest import faults
-from pinwheel.services.ingest.stands import place_named, stood_another
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import keeping
 from pinwheel.services.release.loading import load_state
 from pinwheel.services.release.projecting import location_for_runs, projections_for
+from pinwheel.services.release.stands import place_named, stood_another
 from pinwheel.store import builds, bundles, dags, releases, stands
 
 if TYPE_CHECKING:

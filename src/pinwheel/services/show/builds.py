@@ -16,7 +16,8 @@ from pinwheel.core.structure import diff as differences
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import AirflowVersion
 from pinwheel.services.release import keeping
-from pinwheel.services.show.status import managed, plain_version
+from pinwheel.services.show.status import managed
+from pinwheel.services.show.words import plain_version
 from pinwheel.store import builds as store
 from pinwheel.store import rejections
 from pinwheel.store import releases as release_store

@@ -18,7 +18,7 @@ from pinwheel.services.ingest.faults import MAKE, PROCESSOR, REFRESH
 from pinwheel.services.ports.deployment import AirflowBundle
 from pinwheel.services.ports.host import Host
 from pinwheel.services.show.links import Links
-from pinwheel.services.show.status import plain_version
+from pinwheel.services.show.words import plain_version
 from pinwheel.store import faults as fault_store
 from pinwheel.store import standings as store
 from pinwheel.store import verification

@@ -16,7 +16,8 @@ from pinwheel.core.release.why_held import Hold, waits, why_held
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import DagCard
 from pinwheel.services.show.links import Links
-from pinwheel.services.show.status import BrokenView, plain_version
+from pinwheel.services.show.status import BrokenView
+from pinwheel.services.show.words import plain_version
 from pinwheel.store import builds, rejections, stands
 from pinwheel.store import fleet as store
 

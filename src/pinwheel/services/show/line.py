@@ -14,10 +14,10 @@ from pinwheel.core.errors import InvalidInput
 from pinwheel.core.lookup import named
 from pinwheel.core.records import BrokenBuild, KnownVersion, ManagedDag, NumberedRelease
 from pinwheel.core.release.newer import is_newer
-from pinwheel.services.ingest.stands import last_shown
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import PlacedRun
 from pinwheel.services.release import keeping
+from pinwheel.services.release.stands import last_shown
 from pinwheel.services.show.builds import BuildView, ReleaseView, by_time
 from pinwheel.services.show.links import Links
 from pinwheel.services.show.status import managed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from pinwheel.services.ports.host import Host
-from pinwheel.services.show.status import plain_version
+from pinwheel.services.show.words import plain_version
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

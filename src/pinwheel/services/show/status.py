@@ -17,8 +17,8 @@ from pinwheel.core.release.follow import taken
 from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.state import Kind, Track
 from pinwheel.core.release.why_held import Hold, waits, why_held
-from pinwheel.core.version_alias import split_version
 from pinwheel.services.ports.host import Host
+from pinwheel.services.show.words import plain_version
 from pinwheel.store import builds as build_store
 from pinwheel.store import dags as dag_store
 from pinwheel.store import files as file_store
@@ -27,21 +27,6 @@ from pinwheel.store import releases as release_store
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-
-def instant(value: datetime | None) -> str | None:
-    """ISO 8601 in UTC."""
-    return value.isoformat() if value is not None else None
-
-
-def plain_version(version: str | None) -> str | None:
-    """A bundle version as a person knows it: without the path aliases that Airflow's rows may carry."""
-    if version is None:
-        return None
-    try:
-        return split_version(version)[0]
-    except ValueError:
-        return version
 
 
 @frozen(kw_only=True)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from pinwheel.core.release.decide import Decision, Release
 from pinwheel.core.release.drift import Drift
 from pinwheel.core.release.state import Kind, Track
-from pinwheel.services.ingest.follow import Followed, follow
-from pinwheel.services.ingest.same_build import release_again
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.carry_out import carry_out, record_drift
+from pinwheel.services.release.follow import Followed, follow
 from pinwheel.services.release.loading import load, managed
 from pinwheel.services.release.outcome import ACTOR, Act
 from pinwheel.services.release.projecting import projections_for, released_location
+from pinwheel.services.release.same_build import release_again
 from pinwheel.store import builds, bundles, dags
 from pinwheel.store.locking import begin_write, lock_dags
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pinwheel.core.release.decide import Verb, released_again
-from pinwheel.services.ingest.follow import due
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.carry_out import carry_out
+from pinwheel.services.release.follow import due
 from pinwheel.services.release.loading import load, managed
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome
 from pinwheel.store.locking import begin_write, lock_dags

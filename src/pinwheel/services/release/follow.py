@@ -10,8 +10,8 @@ from attrs import frozen
 
 from pinwheel.core.event import EventKind
 from pinwheel.core.release.follow import Follower, Step, plain, steps
-from pinwheel.services.ingest.stands import showing
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release.stands import showing
 from pinwheel.store import bundles, events, files, rejections
 
 ACTOR = "pinwheel"
@@ -45,7 +45,7 @@ def follow(
 
     Dags whose rows somebody holds are passed over: they follow the next time. It is its own repair: a row
     that names another version than it must is put right. Dags of versions with data do not follow: see
-    :mod:`pinwheel.services.ingest.same_build`.
+    :mod:`pinwheel.services.release.same_build`.
     """
     found = due(host, session, bundle_name, dag_ids)
     if found.following:
