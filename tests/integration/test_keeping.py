@@ -120,7 +120,7 @@ def test_the_way_back_of_many_dags_asks_nothing_of_airflow_while_their_ledgers_a
     def unused(*_: Any) -> Any:
         raise AssertionError("it asked")
 
-    monkeypatch.setattr(type(pusher.host), "unused", unused)
+    monkeypatch.setattr(pusher.host.reads, "unused", unused)
     assert len(protected(pusher)) == 2
 
 

@@ -68,11 +68,13 @@ def test_nobody_takes_a_duty_over_while_its_holder_writes(host: Any) -> None:
     one = Lease(host, "d", holder="one")
     assert one.have()
     run_out(host, "d")
+    from pinwheel.airflow3.host import airflow_host
+
     begun, taken = threading.Event(), []
 
     def other() -> None:
         begun.set()
-        taken.append(Lease(type(host)(), "d", holder="two").have())
+        taken.append(Lease(airflow_host(), "d", holder="two").have())
 
     thread = threading.Thread(target=other)
 

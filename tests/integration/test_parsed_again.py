@@ -50,7 +50,7 @@ class Clock:
 
     def __init__(self, pusher: Prebuilt, monkeypatch: pytest.MonkeyPatch) -> None:
         self.at: datetime = pusher.host.unit.now()
-        monkeypatch.setattr(type(pusher.host), "now", lambda host: self.at)
+        monkeypatch.setattr(type(pusher.host.unit), "now", lambda unit: self.at)
 
     def pass_by(self, **time: float) -> None:
         self.at += timedelta(**time)
