@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.docs import ROOT, faults_of, lost_links, lost_paths, rooms, walks
+from harness.docs import ROOT, SOURCE, faults_of, lost_links, lost_names, lost_paths, rooms, walks
+from pinwheel.airflow3.private_names import PRIVATE_NAMES
 
 pytestmark = pytest.mark.airflow
 
@@ -121,3 +122,29 @@ def test_a_lost_link_a_lost_path_and_a_new_one_that_is_there_are_told() -> None:
     )
     assert lost_paths(text) == ["core/no.py", "core/text.py is there already", "rows/drift.py", "test_no.py"]
     assert lost_paths("`core/text.py`, `fit`; `core/text.py`, `unfit`") == ["unfit of core/text.py"]
+
+
+def test_what_docstrings_refer_to_is_there() -> None:
+    lost = {
+        str(path.relative_to(SOURCE)): names
+        for path in SOURCE.rglob("*.py")
+        if (names := lost_names(path.read_text(), path.parent))
+    }
+    assert lost == {}
+
+
+def test_a_docstring_that_refers_to_nothing_is_told() -> None:
+    source = (
+        "See :mod:`decide`, :class:`~pinwheel.core.release.state.DagState`, :func:`gone`, :mod:`pinwheel.no`"
+    )
+    assert lost_names(source, SOURCE / "core" / "release") == ["gone", "pinwheel.no"]
+
+
+def test_each_private_name_of_airflow_is_used_in_the_file_that_is_said_to_use_it() -> None:
+    unused = [
+        (name, why)
+        for _, name, why in PRIVATE_NAMES
+        for file in [SOURCE / "airflow3" / why.partition(":")[0]]
+        if name.partition("(")[0].rpartition(".")[2] not in file.read_text()
+    ]
+    assert unused == []

@@ -184,6 +184,28 @@ def _looked_up(node: ast.Attribute, known: Mapping[str, Any]) -> Any:
     return getattr(base, node.attr, None) if isinstance(base, ModuleType | type) else None
 
 
+_ROLE = re.compile(r":(?:mod|class|func|meth|data):`~?([\w.]+)`")
+
+
+def lost_names(source: str, folder: Path) -> list[str]:
+    """What docstrings of a file in this folder refer to and that is not there."""
+    said, rest = _ROLE.findall(source), _ROLE.sub("", source)
+    return [name for name in said if not _is_known(name, rest, folder)]
+
+
+def _is_known(name: str, source: str, folder: Path) -> bool:
+    first, *more = name.split(".")
+    if first != "pinwheel":
+        return (folder / f"{first}.py").exists() or re.search(rf"\b{first}\b", source) is not None
+    path, below = SOURCE, list(more)
+    while below and (path / below[0]).is_dir():
+        path /= below.pop(0)
+    if not below:
+        return True
+    file = path / f"{below.pop(0)}.py"
+    return file.exists() and all(re.search(rf"\b{each}\b", file.read_text()) for each in below)
+
+
 # Links and paths
 
 
