@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
-from harness.docs import ROOT, SOURCE, faults_of, lost_links, lost_names, lost_paths, rooms, walks
+from harness.docs import ROOT, SOURCE, faults_of, lost_links, lost_names, lost_paths, named_in, rooms, walks
 from pinwheel.airflow3.private_names import PRIVATE_NAMES
+from pinwheel.services import change
+from pinwheel.services.release.carry_out import carry_out
 
 pytestmark = pytest.mark.airflow
 
@@ -95,6 +98,14 @@ def test_a_rollback_and_a_push_are_walked_from_their_surfaces_to_airflows_rows()
 def test_a_walk_that_the_code_does_not_walk_is_told(there: str, instead: str, fault: str) -> None:
     assert there in TEXT
     assert fault in all_faults(TEXT.replace(there, instead, 1))
+
+
+def test_a_function_that_no_longer_calls_the_next_is_told() -> None:
+    source = inspect.getsource(change.apply)
+    without = source.replace("outcomes = carry_out(", "outcomes = list(")
+    assert without != source
+    assert carry_out in named_in(source, vars(change))[0]
+    assert carry_out not in named_in(without, vars(change))[0]
 
 
 def test_each_room_has_a_line_and_each_line_a_room() -> None:

@@ -121,7 +121,7 @@ def step_calls(caller: str, there: Any, callee: str) -> bool:
     if mine is not None:
         # A port is not code that calls: who implements it is what is called.
         return bare(_implementation(mine, caller.rpartition(".")[2])) is wanted
-    objects, names = named_in(there)
+    objects, names = named_in(inspect.getsource(there), there.__globals__)
     if port is not None:
         return f"{port}.{callee.rpartition('.')[2]}" in names
     if any(bare(found) is wanted for found in objects):
@@ -140,13 +140,13 @@ def _implementation(port: str, method: str) -> Any:
     return getattr(getattr(airflow_host(), port), method)
 
 
-def named_in(there: Any) -> tuple[list[Any], set[str]]:
+def named_in(source: str, known: Mapping[str, Any]) -> tuple[list[Any], set[str]]:
     """All objects that a function's source names, and what it names of objects that only running shows.
 
     Of those the last name, and the last two.
     """
-    tree = ast.parse(textwrap.dedent(inspect.getsource(there)))
-    known: dict[str, Any] = {**there.__globals__, **_imported_in(tree)}
+    tree = ast.parse(textwrap.dedent(source))
+    known = {**known, **_imported_in(tree)}
     objects: list[Any] = []
     names: set[str] = set()
     for node in ast.walk(tree):
