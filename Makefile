@@ -6,7 +6,7 @@ RUN = UV_PROJECT_ENVIRONMENT=.venv $$(scripts/bootstrap --uv) run --frozen --no-
 RUN34 = UV_PROJECT_ENVIRONMENT=.venv-34 $$(scripts/bootstrap --uv) run --frozen --no-sync --no-default-groups
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-34 setup-all demo test test-all soak test-unit test-integration test-ui test-browser test-34 lint format screenshots bench clean
+.PHONY: help setup setup-34 setup-all demo test test-all soak test-unit test-integration test-ui test-browser test-34 lint format references screenshots bench clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ lint: setup ## ruff, import-linter, mypy, tsc
 format: setup ## Rewrite the sources in the project's format
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
+
+references: setup ## docs/reference, as the code has its options, events and commands
+	@$(RUN) python scripts/references
 
 screenshots: setup ## Pictures of the web UI after the demo, into docs/images
 	@$(RUN) python scripts/screenshots

@@ -1,4 +1,7 @@
-"""Every place where Airflow's versions differ, each with the version at which it may go."""
+"""Where Airflow's versions differ, each with the version at which the branch may go.
+
+What differs for a single file only stands there, and says so in the same words.
+"""
 
 from __future__ import annotations
 

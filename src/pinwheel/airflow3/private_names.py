@@ -15,7 +15,7 @@ PRIVATE_NAMES: tuple[tuple[str, str, str], ...] = (
     (
         "airflow.dag_processing.processor",
         "_parse_file_entrypoint()",
-        "parsing/entrypoint.py repeats it; read it again when its source changes",
+        "parsing/entrypoint.py: repeated there; read it again when its source changes",
     ),
     (
         "airflow.providers.git.hooks.git",
@@ -30,7 +30,7 @@ PRIVATE_NAMES: tuple[tuple[str, str, str], ...] = (
     (
         "airflow.dag_processing.manager",
         "DagFileProcessorManager._create_process(self, dag_file)",
-        "processor.py: the only place at which another process class can be started",
+        "processor/manager.py: the only place at which another process class can be started",
     ),
     (
         "airflow.dag_processing.manager",
@@ -45,97 +45,92 @@ PRIVATE_NAMES: tuple[tuple[str, str, str], ...] = (
     (
         "airflow.dag_processing.manager",
         "DagFileProcessorManager._dag_bundles",
-        "processor.py: the bundles of this processor",
-    ),
-    (
-        "airflow.dag_processing.manager",
-        "DagFileProcessorManager._bundle_versions",
-        "processor.py: fetch again when another processor was faster",
+        "processor/manager.py: the bundles of this processor",
     ),
     (
         "airflow.dag_processing.manager",
         "DagFileProcessorManager._file_queue",
-        "processor.py: queued files are to be read from the newest version's directory",
+        "processor/manager.py: queued files are to be read from the newest version's directory",
     ),
     (
         "airflow.dag_processing.manager",
         "DagFileProcessorManager._file_stats",
-        "processor.py: a file that need not be parsed is not a new one",
+        "processor/manager.py: a file that need not be parsed is not a new one",
     ),
     (
         "airflow.dag_processing.manager",
         "DagFileProcessorManager._file_process_interval",
-        "processor.py: how often impure files are parsed",
+        "processor/manager.py: how often impure files are parsed",
     ),
     (
         "airflow.dag_processing.manager",
         "DagFileProcessorManager._processors",
-        "processor.py: what is being parsed is not queued again",
+        "processor/manager.py: what is being parsed is not queued again",
     ),
     (
         "airflow.dag_processing.manager",
         "DagFileProcessorManager._add_files_to_queue(self, files, mode)",
-        "processor.py: what to parse next",
+        "processor/manager.py: what to parse next",
     ),
     (
         "airflow.dag_processing.manager",
         "DagFileProcessorManager._kill_timed_out_processors(self)",
-        "processor.py: a parse that took too long is a broken build",
+        "processor/manager.py: a parse that took too long is a broken build",
     ),
     (
         "airflow.dag_processing.manager",
         "DagFileProcessorManager._start_new_processes(self)",
-        "processor.py: a verification makes way for what waits for a slot",
+        "processor/manager.py: a verification makes way for what waits for a slot",
     ),
     (
         "airflow.dag_processing.manager",
         "DagFileProcessorManager._parallelism",
-        "processor.py: whether there is a slot for a verification",
+        "processor/manager.py: whether there is a slot for a verification",
     ),
     (
         "airflow.dag_processing.manager",
         "DagFileProcessorManager._get_team_name(self, bundle_name)",
-        "processor.py: metrics carry the team as Airflow's do",
+        "processor/manager.py: metrics carry the team as Airflow's do",
     ),
     (
         "airflow.jobs.dag_processor_job_runner",
         "DagProcessorJobRunner._execute(self)",
-        "processor.py: run as Airflow's own command runs it",
+        "processor/manager.py: run as Airflow's own command runs it",
     ),
     (
         "airflow.models.serialized_dag",
         "SerializedDagModel._generate_deadline_uuids(dag_data)",
-        "projection.py: a version's deadlines are rows",
+        "rows/projection.py: a version's deadlines are rows",
     ),
     (
         "airflow.models.serialized_dag",
         "SerializedDagModel._create_deadline_alert_records(serialized_dag, uuid_mapping)",
-        "projection.py: a version's deadlines are rows",
+        "rows/projection.py: a version's deadlines are rows",
     ),
     (
         "airflow.models.dag",
         "DagModel._dag_display_property_value",
-        "projection.py: Airflow's bulk write never takes a display name back",
+        "rows/projection.py: Airflow's bulk write never takes a display name back",
     ),
     (
         "airflow.serialization.definitions.dag",
         "SerializedDAG._process_dagrun_deadline_alerts(self, orm_dagrun, session)",
-        "deadlines.py: a run's deadlines are those of the version that it is bound to",
+        "rows/deadlines.py: a run's deadlines are those of the version that it is bound to",
     ),
     (
         "airflow.models.backfill",
         "_create_backfill",
-        "backfill.py: a backfill without a build is Airflow's own",
+        "run/backfill.py: a backfill without a build is Airflow's own",
     ),
     (
         "airflow.models.backfill",
         "_validate_backfill_params(dag, reverse, from_date, to_date, reprocess_behavior, dag_run_conf)",
-        "backfill.py: refuses what Airflow refuses",
+        "run/backfill.py: refuses what Airflow refuses",
     ),
     (
         "airflow.models.backfill",
         "_get_dag_run_no_create_reason(dr, reprocess_behavior)",
-        "backfill.py: which existing runs are run again",
+        "run/backfill.py: which existing runs are run again",
     ),
 )
 """(module, name, why). A name in parentheses carries the parameters it must have, in that order."""

@@ -25,7 +25,7 @@ class BuildContent:
     """What one parse says about one Dag; the part of a build that does not depend on who registers it.
 
     ``serialized`` is Airflow's serialized Dag (``{"__version": …, "dag": {…}}``) in which every absolute
-    path below the bundle version's directory is written with :data:`PATH_PLACEHOLDER`.
+    path below the bundle version's directory is written with :data:`~pinwheel.core.digest.PATH_PLACEHOLDER`.
     ``files`` maps each used bundle file to the content id of its source.
     """
 

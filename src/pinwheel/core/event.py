@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -9,21 +10,31 @@ class EventKind(StrEnum):
     """What happened. Releases and changes of the track have the name of what was asked or decided."""
 
     ADOPT = "adopt"
+    """What Airflow ran already, when Pinwheel came, is the Dag's first release."""
     AUTO = "auto"
+    """A new build of a Dag that nothing holds was released, or one that waited and that nothing holds now."""
     PIN = "pin"
+    """Somebody pinned a Dag, on its active build or another one."""
     UNPIN = "unpin"
+    """Somebody unpinned a Dag; a newer build that waited is released."""
     PROMOTE = "promote"
+    """Somebody released a newer build."""
     ROLLBACK = "rollback"
+    """Somebody went back to the build of an earlier release."""
     RETIRE = "retire"
+    """A Dag is gone from its bundle."""
     REJECT = "reject"
     """A build was rejected without a rollback."""
     LIFT = "lift"
     """A rejection was taken back without a release."""
     FOLLOW = "follow"
-    """New runs of Dags of a bundle took its newest version: one event a version, which counts them."""
+    """New runs of Dags of a bundle take its newest version: one event a version, which counts them."""
     TRIGGER = "trigger"
+    """Somebody started a run, on a build of their choice or the active one."""
     CLEAR = "clear"
+    """Somebody had a run run again."""
     BACKFILL = "backfill"
+    """Somebody made runs for past dates."""
     BUILD = "build"
     """A build was made."""
     BROKEN = "broken"
@@ -42,6 +53,78 @@ class EventKind(StrEnum):
     """A version of a bundle was not taken."""
     FAULT = "fault"
     """Something of a bundle failed in the Dag processor."""
+
+
+_CHANGE = (
+    "verb",
+    "release",
+    "build",
+    "from_release",
+    "from_build",
+    "track",
+    "message",
+    "replaced",
+    "rejected",
+    "lifted",
+)
+_BOUND = ("run_id", "build", "release", "bundle_version")
+
+DETAILS: Mapping[EventKind, tuple[str, ...]] = {
+    EventKind.ADOPT: ("release", "build", "bundle_version"),
+    EventKind.AUTO: _CHANGE,
+    EventKind.PIN: _CHANGE,
+    EventKind.UNPIN: _CHANGE,
+    EventKind.PROMOTE: _CHANGE,
+    EventKind.ROLLBACK: _CHANGE,
+    EventKind.RETIRE: _CHANGE,
+    EventKind.REJECT: _CHANGE,
+    EventKind.LIFT: _CHANGE,
+    EventKind.FOLLOW: ("bundle_version", "dags"),
+    EventKind.TRIGGER: _BOUND,
+    EventKind.CLEAR: (*_BOUND, "cleared"),
+    EventKind.BACKFILL: (
+        "backfill",
+        "build",
+        "release",
+        "bundle_version",
+        "from_date",
+        "to_date",
+        "max_active_runs",
+        "run_backwards",
+        "reprocess_behavior",
+        "new",
+        "cleared",
+        "skipped",
+    ),
+    EventKind.BUILD: ("build", "digest", "bundle_version"),
+    EventKind.BROKEN: ("bundle_version", "path", "error"),
+    EventKind.UNSTABLE: ("attributes",),
+    EventKind.FOLDED: ("build", "count", "last_at", "rewritten_at", "digest", "replaced_digest"),
+    EventKind.MISSED: ("bundle_version", "path", "attributes", "paths", "changed", "build", "error"),
+    EventKind.DUPLICATE: ("path", "owner"),
+    EventKind.DRIFT: ("found", "foreign_versions", "repaired"),
+    EventKind.REFUSED: ("bundle_version",),
+    EventKind.FAULT: ("bundle_version", "place"),
+}
+"""What an event of each kind says beside what all say. Not each event of a kind has all of them."""
+
+AUDITED = frozenset(
+    {
+        EventKind.AUTO,
+        EventKind.PIN,
+        EventKind.UNPIN,
+        EventKind.PROMOTE,
+        EventKind.ROLLBACK,
+        EventKind.RETIRE,
+        EventKind.REJECT,
+        EventKind.LIFT,
+        EventKind.TRIGGER,
+        EventKind.CLEAR,
+        EventKind.BACKFILL,
+        EventKind.DRIFT,
+    }
+)
+"""Those of which Airflow's audit log has a line too, under their name with ``pinwheel_`` before it."""
 
 
 def event_kind(word: str) -> EventKind | str:

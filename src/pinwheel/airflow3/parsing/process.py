@@ -27,7 +27,7 @@ _tried_imports: set[str] = set()
 
 
 class TracingProcess(DagFileProcessorProcess):
-    """Airflow's parser process, whose child also records what the parse used (:func:`take_facts`).
+    """Airflow's parser process, whose child also records what the parse used (:mod:`handover`).
 
     On macOS, Airflow 3.4 replaces a forked parser by a fresh interpreter, but only for its own entrypoint:
     this one stays forked, as all parsers are in 3.3 (``processor.py``, ``use_exec``).

@@ -38,7 +38,7 @@ KEPT_PATHS = 20
 
 
 class Intake:
-    """What one Dag processor knows of its bundles' heads and files. Implements :class:`heads.Desk`."""
+    """What one Dag processor knows of its bundles' heads and files. Implements ``Desk`` of :mod:`head`."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Intake:
             self.boundary.worked("list files", bundle_name=bundle_name)
 
     def take(self, bundle_name: str, prepared: Prepared, expected_seq: int) -> bool:
-        """See :class:`heads.Desk`. Raises what fails; repeated, it goes on where it failed."""
+        """See ``Desk`` of :mod:`head`. Raises what fails; repeated, it goes on where it failed."""
         assert prepared.version is not None
         paths = frozenset(str(getattr(file, "rel_path", file)) for file in prepared.files)
         in_force = self.declarations.at(bundle_name, prepared)

@@ -5,7 +5,7 @@ three things: files are read from a directory that belongs to one bundle version
 changed are parsed; and a result becomes builds instead of going to Airflow's rows.
 
 Bundles that keep no versions are left to the stock behaviour throughout. Whatever a commit holds, the loop
-goes on: what can fail happens in a bundle's ``refresh()`` (:mod:`heads`), and all other overrides stand
+goes on: what can fail happens in a bundle's ``refresh()`` (:mod:`head`), and all other overrides stand
 behind a boundary (:mod:`guarded`).
 """
 

@@ -1,4 +1,4 @@
-"""Runs on a chosen version: creating one, rebinding and clearing others."""
+"""Runs on a chosen version: creating one, and what binds it."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class DagState:
     unused_auto_release: bool = False
     """The active release was automatic and no run has used it."""
     shown: Mapping[int, int] = field(factory=dict)
-    """By id of a build the place of the last head that showed it (:func:`is_newer`): of the active build
+    """By id of a build the place of the last head that showed it (:mod:`newer`): of the active build
     and of the one asked for, where a number was given."""
     track_actor: str | None = None
     track_reason: str | None = None

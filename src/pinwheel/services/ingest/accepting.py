@@ -42,8 +42,8 @@ def release_newest(
 
     Nothing happens when the version with this ``seq`` is no longer what the bundle shows.
     A Dag that another file holds too stays with that file until a newer version of the bundle shows that
-    it is gone from there (:func:`presence.settle`, which also tells of such Dags); until then it is only on
-    the shelf. But a file that only imported the Dag's own does not keep it.
+    it is gone from there (:mod:`settle`, which also tells of such Dags); until then it is only on the shelf.
+    But a file that only imported the Dag's own does not keep it.
     """
     if shown.is_late(seq):
         return []
