@@ -16,6 +16,7 @@ from harness.airflow_env import AIRFLOW_VERSION
 from harness.inprocess import bound_airflow
 from harness.operations import World
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
+from pinwheel import __version__
 from pinwheel.core.release.decide import Verb
 from pinwheel.services.run import trigger
 from pinwheel.services.upkeep import repair, uninstall
@@ -63,6 +64,15 @@ def schema(database: Any) -> dict[str, Any]:
             ),
         }
     return found
+
+
+def test_airflows_command_knows_this_version_by_the_newest_revision(airflow_database: Any) -> None:
+    """``airflow db-manager migrate --to-version`` and ``downgrade`` go by this map."""
+    from alembic.script import ScriptDirectory
+
+    with manager(airflow_database) as ours:
+        head = ScriptDirectory.from_config(ours.get_alembic_config()).get_current_head()
+        assert ours.revision_heads_map[__version__] == head
 
 
 def test_migrate_makes_our_tables_beside_airflows(source: Any) -> None:
