@@ -4,8 +4,8 @@ import type { ReactNode } from "react";
 
 import { BuildLabel, Commit, Kind, PageLink, ReleaseLabel } from "src/components/labels";
 import { Time } from "src/components/time";
-import type { Version } from "src/components/version/names";
 import { nameOf } from "src/components/version/names";
+import type { Version } from "src/components/version/names";
 
 /** A version's name as a small mark. */
 export function VersionMark({ version, keyName, active = false }: { version: Version | undefined; keyName: string; active?: boolean }) {
