@@ -1,6 +1,10 @@
 /** Promote, pin, unpin, roll back: one Dag by its own route, many by one batch, in one transaction. */
+import { hashKey, queryOptions } from "@tanstack/react-query";
+import type { QueryClient } from "@tanstack/react-query";
+
 import { answer, api } from "src/api/client";
-import type { Schemas } from "src/api/client";
+import { keys } from "src/api/keys";
+import type { Schemas } from "src/api/schemas";
 
 export type Verb = "promote" | "pin" | "unpin" | "rollback";
 /** The command line is told of a change of one Dag only. */
@@ -21,12 +25,6 @@ export interface Details {
   rerunFailed: boolean;
   /** Whether what is rolled back is rejected. */
   toBlame: boolean;
-}
-
-/** An id that makes a repeated request harmless; `randomUUID` needs https. */
-export function requestKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 async function send(
@@ -80,8 +78,48 @@ async function send(
 }
 
 /** What would change, Dag by Dag; changes nothing. */
-export function plan(change: Change, details: Details, signal?: AbortSignal): Promise<Outcome[]> {
+function plan(change: Change, details: Details, signal?: AbortSignal): Promise<Outcome[]> {
   return send(change, details, { plan: true, signal });
+}
+
+type Flags = Omit<Details, "reason">;
+
+const ASKED_ONCE = { gcTime: 0, staleTime: Infinity, refetchOnWindowFocus: false } as const;
+const COMMAND = [...keys.all, "command"];
+
+/** The plan, whatever the reason; which one it is changes nothing in the plan. */
+export function planQuery(change: Change, flags: Flags) {
+  return queryOptions({
+    ...ASKED_ONCE,
+    queryKey: [...keys.all, "plan", change, flags],
+    queryFn: () => plan(change, { ...flags, reason: "" }),
+  });
+}
+
+/** The plan of what is refused without a reason. */
+export function justifiedPlanQuery(change: Change, flags: Flags, reason: string) {
+  return queryOptions({
+    ...ASKED_ONCE,
+    queryKey: [...keys.all, "plan", change, flags, "justified"],
+    queryFn: () => plan(change, { ...flags, reason }),
+  });
+}
+
+/** The plan again, for the command line that does it with this reason. */
+export function commandQuery(change: Change, flags: Flags, reason: string) {
+  const what = hashKey([change, flags]);
+  return queryOptions({
+    ...ASKED_ONCE,
+    queryKey: [...COMMAND, what, reason],
+    queryFn: ({ signal }) => plan(change, { ...flags, reason }, signal),
+    // So that it does not flicker; but never the command of something else.
+    placeholderData: (before, query) => (query?.queryKey.at(-2) === what ? before : undefined),
+  });
+}
+
+/** Before the change is made: give up a command that is being asked for. */
+export function giveUpCommand(client: QueryClient): Promise<void> {
+  return client.cancelQueries({ queryKey: COMMAND });
 }
 
 /** Carry it out as planned: refused when a single Dag's active release is another one by now. */
@@ -89,31 +127,4 @@ export function apply(change: Change, details: Details, planned: Outcome[], key:
   const [only] = planned;
   const expectedRelease = planned.length === 1 ? only?.from_release : undefined;
   return send(change, details, { plan: false, expectedRelease, key });
-}
-
-const WORDS: Record<Verb, { title: string; button: string; stays: string }> = {
-  promote: {
-    title: "Promote",
-    button: "Promote",
-    stays: "Runs that began keep the release they began with. Whether a Dag is pinned stays as it is.",
-  },
-  pin: {
-    title: "Pin",
-    button: "Pin",
-    stays: "New builds will wait until the Dag is unpinned or one is promoted. Runs that began are not touched.",
-  },
-  unpin: {
-    title: "Unpin",
-    button: "Unpin",
-    stays: "From now on each new build is released by itself again, but never one that is rejected. Runs that began keep their release.",
-  },
-  rollback: {
-    title: "Roll back",
-    button: "Roll back",
-    stays: "Runs that began keep the release they began with. The Dag is then pinned, so that no push undoes it.",
-  },
-};
-
-export function wordsOf(verb: Verb) {
-  return WORDS[verb];
 }

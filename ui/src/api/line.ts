@@ -1,17 +1,9 @@
-import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions } from "@tanstack/react-query";
 
 import { answer, api } from "src/api/client";
 import { keys } from "src/api/keys";
 
 const PAGE = 200;
-
-export function statusQuery(dagId: string) {
-  return queryOptions({
-    queryKey: [...keys.dag(dagId), "status"],
-    queryFn: ({ signal }) =>
-      answer(api.GET("/api/v1/dags/{dag_id}", { params: { path: { dag_id: dagId } }, signal })),
-  });
-}
 
 export function lineQuery(dagId: string) {
   return infiniteQueryOptions({
@@ -30,32 +22,5 @@ export function lineQuery(dagId: string) {
       const runs = state.data?.pages[0]?.runs ?? [];
       return runs.some((run) => run.state === "running" || run.state === "queued") ? 5_000 : 30_000;
     },
-  });
-}
-
-export function compareQuery(dagId: string, from: number | undefined, to: number | undefined) {
-  return queryOptions({
-    queryKey: [...keys.dag(dagId), "compare", { from, to }],
-    queryFn: ({ signal }) =>
-      answer(
-        api.GET("/api/v1/dags/{dag_id}/compare", { params: { path: { dag_id: dagId }, query: { from, to } }, signal }),
-      ),
-    placeholderData: keepPreviousData,
-    // Builds never change.
-    staleTime: from === undefined || to === undefined ? 2_000 : Infinity,
-  });
-}
-
-export function fileQuery(dagId: string, from: number, to: number, path: string) {
-  return queryOptions({
-    queryKey: [...keys.dag(dagId), "compare", "file", { from, to, path }],
-    queryFn: ({ signal }) =>
-      answer(
-        api.GET("/api/v1/dags/{dag_id}/compare/file", {
-          params: { path: { dag_id: dagId }, query: { from, to, path } },
-          signal,
-        }),
-      ),
-    staleTime: Infinity,
   });
 }

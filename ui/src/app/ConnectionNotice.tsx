@@ -1,7 +1,7 @@
 import { Alert } from "@chakra-ui/react";
 import { useIsFetching, useQueryClient } from "@tanstack/react-query";
 
-import { OfflineError } from "src/api/client";
+import { OfflineError } from "src/api/errors";
 import { keys } from "src/api/keys";
 
 /** Says that what is on the page may be old, while the server does not answer. */

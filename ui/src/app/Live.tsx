@@ -2,28 +2,13 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 
-import { answer, api } from "src/api/client";
 import { keys } from "src/api/keys";
-
-const POLL_MS = 2_000;
+import { newsQuery } from "src/api/news";
 
 export function Live({ dagId }: { dagId?: string }) {
   const client = useQueryClient();
   const seen = useRef<number | null>(null);
-  const { data } = useQuery({
-    queryKey: [...keys.live, dagId ?? null],
-    queryFn: ({ signal }) =>
-      answer(
-        api.GET("/api/v1/changes", {
-          params: { query: { after: seen.current ?? undefined, dag_id: dagId } },
-          signal,
-        }),
-      ),
-    refetchInterval: POLL_MS,
-    retry: false,
-    staleTime: 0,
-    gcTime: 0,
-  });
+  const { data } = useQuery(newsQuery(dagId, () => seen.current));
   useEffect(() => {
     if (data === undefined) return;
     const first = seen.current === null;

@@ -1,6 +1,6 @@
 import { Button, Code, Dialog, Text, VisuallyHidden } from "@chakra-ui/react";
 
-import type { Schemas } from "src/api/client";
+import type { Schemas } from "src/api/schemas";
 import { CopyButton } from "src/components/CopyButton";
 import { DialogLayer } from "src/components/dialogs/DialogFrame";
 import { WarningIcon } from "src/components/icons";

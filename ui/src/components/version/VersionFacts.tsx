@@ -2,10 +2,10 @@
 import { Alert, Badge, DataList, HStack, Text } from "@chakra-ui/react";
 import type { ReactNode } from "react";
 
+import type { Version } from "src/api/versions";
 import { BuildLabel, Commit, Kind, PageLink, ReleaseLabel } from "src/components/labels";
 import { Time } from "src/components/time";
 import { nameOf } from "src/components/version/names";
-import type { Version } from "src/components/version/names";
 
 /** A version's name as a small mark. */
 export function VersionMark({ version, keyName, active = false }: { version: Version | undefined; keyName: string; active?: boolean }) {

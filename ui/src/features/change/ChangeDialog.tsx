@@ -3,16 +3,18 @@ import { Alert, Box, Button, Checkbox, Field, Stack, Text, Textarea } from "@cha
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 
-import { apply, requestKey, wordsOf } from "src/api/changes";
+import { apply, giveUpCommand } from "src/api/changes";
 import type { Change } from "src/api/changes";
-import { ApiError } from "src/api/client";
+import { requestKey } from "src/api/client";
+import { ApiError, rejects } from "src/api/errors";
 import { keys } from "src/api/keys";
 import { CommandLine } from "src/components/dialogs/CommandLine";
 import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { ErrorState, Loading } from "src/components/states";
 import { Outcomes } from "src/features/change/Outcomes";
-import { giveUpCommand, useCommand } from "src/features/change/useCommand";
-import { rejects, usePlan } from "src/features/change/usePlan";
+import { useCommand } from "src/features/change/useCommand";
+import { usePlan } from "src/features/change/usePlan";
+import { wordsOf } from "src/features/change/words";
 
 interface Props extends Change {
   onClose: () => void;

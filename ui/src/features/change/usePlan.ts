@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 
-import { plan } from "src/api/changes";
+import { justifiedPlanQuery, planQuery } from "src/api/changes";
 import type { Change, Details, Outcome } from "src/api/changes";
-import { ApiError } from "src/api/client";
-import { keys } from "src/api/keys";
+import { rejects } from "src/api/errors";
+import type { ApiError } from "src/api/errors";
 import { useCalm } from "src/components/useCalm";
 
 interface Planned {
@@ -18,25 +18,12 @@ interface Planned {
   again: () => void;
 }
 
-const ASKED_ONCE = { gcTime: 0, staleTime: Infinity, refetchOnWindowFocus: false };
-
 /** What a change would do. The reason is asked for beside it: which one it is changes nothing in the plan. */
 export function usePlan(change: Change, { reason, ...flags }: Details): Planned {
   const calm = useCalm(reason.trim());
-  const what = [...keys.all, "plan", change, flags];
-  const plain = useQuery({
-    ...ASKED_ONCE,
-    queryKey: what,
-    queryFn: () => plan(change, { ...flags, reason: "" }),
-    enabled: change.dagIds.length > 0,
-  });
+  const plain = useQuery({ ...planQuery(change, flags), enabled: change.dagIds.length > 0 });
   const refusal = rejects(plain.error) ? plain.error : undefined;
-  const justified = useQuery({
-    ...ASKED_ONCE,
-    queryKey: [...what, "justified"],
-    queryFn: () => plan(change, { ...flags, reason: calm }),
-    enabled: refusal !== undefined && calm !== "",
-  });
+  const justified = useQuery({ ...justifiedPlanQuery(change, flags, calm), enabled: refusal !== undefined && calm !== "" });
   if (refusal === undefined) {
     const { data, error, isLoading, isFetching, refetch } = plain;
     return { outcomes: data, error, refusal, loading: isLoading, fetching: isFetching, again: () => void refetch() };
@@ -50,9 +37,4 @@ export function usePlan(change: Change, { reason, ...flags }: Details): Planned 
     fetching: plain.isFetching || justified.isFetching,
     again: () => void plain.refetch().then(() => justified.refetch()),
   };
-}
-
-/** Whether an answer says that a build is rejected, so that releasing it needs a reason. */
-export function rejects(error: Error | null): error is ApiError {
-  return error instanceof ApiError && typeof error.problem.facts?.rejected_by === "string";
 }

@@ -2,59 +2,25 @@
 import { Box, Button, Flex, HStack, NativeSelect, Stack, Table, Text } from "@chakra-ui/react";
 import { useInfiniteQuery } from "@tanstack/react-query";
 
-import { answer, api } from "src/api/client";
-import { keys } from "src/api/keys";
+import { eventsQuery } from "src/api/events";
+import type { Event } from "src/api/events";
 import { InstantFilter, TextFilter, instantIn, useFilters } from "src/components/filters";
 import { Kind, PageLink } from "src/components/labels";
 import { Empty, Loaded } from "src/components/states";
 import { Time } from "src/components/time";
 import { GROUPS } from "src/features/events/groups";
 import { sentence } from "src/features/events/sentence";
-import type { Event } from "src/features/events/sentence";
-
-const PAGE_SIZE = 50;
-
-/** As globs: what is typed may stand anywhere in the id. */
-function asGlob(text: string): string {
-  return /[*?[]/.test(text) ? text : `*${text}*`;
-}
-
-interface Wish {
-  dag: string;
-  kinds: string[];
-  actor: string;
-  since: string | undefined;
-  until: string | undefined;
-}
-
-function useEvents(dagId: string | undefined, wish: Wish) {
-  const query = {
-    limit: PAGE_SIZE,
-    kind: wish.kinds,
-    actor: wish.actor || undefined,
-    since: wish.since,
-    until: wish.until,
-    ...(dagId === undefined ? { glob: wish.dag === "" ? [] : [asGlob(wish.dag)] } : { ids: [dagId] }),
-  };
-  return useInfiniteQuery({
-    queryKey: [...(dagId === undefined ? keys.fleet : keys.dag(dagId)), "events", query],
-    queryFn: ({ signal, pageParam }) =>
-      answer(api.GET("/api/v1/events", { params: { query: { ...query, before_id: pageParam } }, signal })),
-    initialPageParam: undefined as number | undefined,
-    getNextPageParam: (last) => last.next_before_id ?? undefined,
-  });
-}
 
 export function Events({ dagId }: { dagId?: string }) {
   const { params } = useFilters();
   const group = params.get("kind") ?? "";
-  const query = useEvents(dagId, {
+  const query = useInfiniteQuery(eventsQuery(dagId, {
     dag: params.get("dag") ?? "",
     kinds: GROUPS[group] ?? [],
     actor: params.get("actor") ?? "",
     since: instantIn(params, "since"),
     until: instantIn(params, "until"),
-  });
+  }));
   const filtered = ["kind", "dag", "actor", "since", "until"].some((name) => params.has(name));
   return (
     <>

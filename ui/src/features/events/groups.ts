@@ -1,5 +1,5 @@
 /** Kinds of events by what a person asks for: what the events page can be filtered by. */
-import type { EventKind } from "src/features/events/sentence";
+import type { EventKind } from "src/api/events";
 
 export const GROUPS: Record<string, EventKind[]> = {
   "Changes by people": ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill"],

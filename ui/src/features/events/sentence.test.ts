@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
+import type { Event } from "src/api/events";
 import { WORDS, sentence } from "src/features/events/sentence";
-import type { Event } from "src/features/events/sentence";
 
 const event = (kind: string, details: Partial<Event>): Event => ({
   id: 1,

@@ -1,8 +1,5 @@
 /** What an event says, in words. A kind of a later version shows its details, so that nothing is hidden. */
-import type { Schemas } from "src/api/client";
-
-export type Event = Schemas["Event"];
-export type EventKind = Schemas["EventKind"];
+import type { Event, EventKind } from "src/api/events";
 
 export interface Sentence {
   what: string;

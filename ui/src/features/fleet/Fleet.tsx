@@ -1,7 +1,7 @@
 /** The page in Airflow's navigation: all Dags and what is released of them, or all events. */
 import { useAddress } from "src/components/address";
 import { NavTabs } from "src/components/NavTabs";
-import { Events } from "src/features/events/Events";
+import { Events } from "src/features/events";
 import { FleetTable } from "src/features/fleet/FleetTable";
 
 export default function Fleet() {

@@ -1,6 +1,7 @@
 import { Badge, Box, Checkbox, HStack, Stack, Table, Text } from "@chakra-ui/react";
 
 import type { FleetDag } from "src/api/fleet";
+import { author } from "src/components/author";
 import { behindWords } from "src/components/behind";
 import { BrokenButton } from "src/components/BrokenButton";
 import { PinIcon } from "src/components/icons";
@@ -153,11 +154,6 @@ function Small({ children }: { children: React.ReactNode }) {
       {children}
     </Box>
   );
-}
-
-/** "Ada" of "Ada <ada@shop.example>". */
-export function author(name: string | null): string {
-  return name?.replace(/\s*<[^>]*>\s*$/, "") ?? "";
 }
 
 /** The first line of a commit's message. */

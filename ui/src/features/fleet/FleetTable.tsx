@@ -1,15 +1,16 @@
 import { ActionBar, Box, Button, ButtonGroup, Checkbox, Flex, Heading, HStack, NativeSelect, Portal, Table } from "@chakra-ui/react";
+import { useQuery } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 
-import { wordsOf } from "src/api/changes";
 import type { Verb } from "src/api/changes";
-import { PAGE_SIZE, STATES, allEditable, useChoices, useFleet } from "src/api/fleet";
+import { PAGE_SIZE, allEditable, fleetChoicesQuery, fleetQuery } from "src/api/fleet";
 import { SelectFilter, TextFilter, ToggleFilter, useFilters } from "src/components/filters";
 import { Pager } from "src/components/Pager";
 import { Empty, Loaded } from "src/components/states";
-import { ChangeDialog } from "src/features/change/ChangeDialog";
+import { ChangeDialog, wordsOf } from "src/features/change";
 import { FleetRow } from "src/features/fleet/FleetRow";
 import { TroubledBundles } from "src/features/fleet/TroubledBundles";
+import { STATES, wishOf } from "src/features/fleet/wish";
 
 const VERBS: Verb[] = ["pin", "unpin", "promote", "rollback"];
 const TITLES: Record<(typeof STATES)[number], string> = {
@@ -21,8 +22,8 @@ const TITLES: Record<(typeof STATES)[number], string> = {
 
 export function FleetTable() {
   const { params, page, set } = useFilters();
-  const fleet = useFleet(params, page);
-  const choices = useChoices();
+  const fleet = useQuery(fleetQuery(wishOf(params), page));
+  const choices = useQuery(fleetChoicesQuery());
   const [chosen, setChosen] = useState<readonly string[]>([]);
   const [verb, setVerb] = useState<Verb>();
   const changed = useRef(false);
@@ -67,7 +68,7 @@ export function FleetTable() {
                     {total} {total === 1 ? "Dag" : "Dags"}
                   </Heading>
                   {all && total > dags.length ? (
-                    <Button size="xs" variant="plain" colorPalette="brand" onClick={() => void allEditable(params).then(setChosen)}>
+                    <Button size="xs" variant="plain" colorPalette="brand" onClick={() => void allEditable(wishOf(params)).then(setChosen)}>
                       Select all {total}
                     </Button>
                   ) : undefined}

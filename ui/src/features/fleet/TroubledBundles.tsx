@@ -1,6 +1,6 @@
 import { Alert, Stack, Text } from "@chakra-ui/react";
 
-import type { Schemas } from "src/api/client";
+import type { Schemas } from "src/api/schemas";
 import { Commit } from "src/components/labels";
 import { Time } from "src/components/time";
 

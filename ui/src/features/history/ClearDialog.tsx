@@ -3,17 +3,16 @@ import { Alert, Box, Button, Checkbox, Field, NativeSelect, RadioGroup, Stack, T
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { requestKey } from "src/api/changes";
-import { answer, api } from "src/api/client";
-import type { Schemas } from "src/api/client";
+import { buildsQuery } from "src/api/builds";
+import { requestKey } from "src/api/client";
 import { keys } from "src/api/keys";
+import { clearPreviewQuery, clearRun } from "src/api/runs";
+import type { ClearPreview } from "src/api/runs";
+import type { Version } from "src/api/versions";
 import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { State } from "src/components/labels";
 import { ErrorState, Loading } from "src/components/states";
 import { fullNameOf, nameOf } from "src/components/version/names";
-import type { Version } from "src/components/version/names";
-
-type Preview = Schemas["Preview"];
 
 interface Props {
   dagId: string;
@@ -45,33 +44,24 @@ export function ClearDialog({ dagId, runId, taskId, current, active, onClose }: 
     upstream: taskId !== undefined && upstream,
     only_failed: onlyFailed,
   };
-  const path = { dag_id: dagId, run_id: runId };
   const preview = useQuery({
-    queryKey: [...keys.all, "preview", path, wanted],
-    queryFn: ({ signal }) => answer(api.POST("/api/v1/dags/{dag_id}/runs/{run_id}/clear/preview", { params: { path }, body: wanted, signal })),
+    ...clearPreviewQuery(dagId, runId, wanted),
     enabled: where !== "other" || other !== undefined,
-    gcTime: 0,
-    staleTime: Infinity,
-    refetchOnWindowFocus: false,
   });
-  const builds = useQuery({
-    queryKey: [...keys.dag(dagId), "builds", { limit: 100 }],
-    queryFn: ({ signal }) => answer(api.GET("/api/v1/dags/{dag_id}/builds", { params: { path: { dag_id: dagId }, query: { limit: 100 } }, signal })),
-    enabled: where === "other",
-  });
+  const builds = useQuery({ ...buildsQuery(dagId), enabled: where === "other" });
   const clear = useMutation({
     mutationFn: () =>
-      answer(
-        api.POST("/api/v1/dags/{dag_id}/runs/{run_id}/clear", {
-          params: { path, header: { "Idempotency-Key": key } },
-          body: {
-            build,
-            only_failed: onlyFailed,
-            task_ids: taskId === undefined ? undefined : preview.data?.tasks,
-            reason: reason === "" ? undefined : reason,
-            plan: false,
-          },
-        }),
+      clearRun(
+        dagId,
+        runId,
+        {
+          build,
+          only_failed: onlyFailed,
+          task_ids: taskId === undefined ? undefined : preview.data?.tasks,
+          reason: reason === "" ? undefined : reason,
+          plan: false,
+        },
+        key,
       ),
     onSuccess: () => void client.invalidateQueries({ queryKey: keys.dag(dagId) }),
   });
@@ -173,7 +163,7 @@ function Check({ label, checked, onChange }: { label: string; checked: boolean; 
 }
 
 /** What will run on what, and what to know before it does. */
-function Previewed({ preview, current }: { preview: Preview; current: Version | undefined }) {
+function Previewed({ preview, current }: { preview: ClearPreview; current: Version | undefined }) {
   const from = (key: string | null) => (key === null ? "–" : key === current?.key ? nameOf(current, key) : key.replace(/^r/, "Release "));
   return (
     <Stack gap={2} data-testid="clear-preview">

@@ -1,15 +1,18 @@
 /** A Dag's runs and what each of them really ran: the grid, and below it what is chosen there. */
 import { Button, Flex, HStack, NativeSelect, Stack, Switch, Text } from "@chakra-ui/react";
+import { useQuery } from "@tanstack/react-query";
 import { useCallback, useMemo, useState } from "react";
 
-import { useCells, usePage, useRows } from "src/api/history";
-import type { GridRun, Version } from "src/api/history";
+import { historyQuery, rowsQuery } from "src/api/history";
+import type { GridRows, GridRun } from "src/api/history";
+import type { Version } from "src/api/versions";
 import { Empty, Loaded, Loading } from "src/components/states";
 import { Grid } from "src/features/history/grid/Grid";
 import { structuresOf, tasksInside, visible } from "src/features/history/grid/rows";
-import type { GridRows, Row } from "src/features/history/grid/rows";
+import type { Row } from "src/features/history/grid/rows";
 import { RunPanel } from "src/features/history/RunPanel";
 import { TaskPanel } from "src/features/history/TaskPanel";
+import { useCells } from "src/features/history/useCells";
 import { useChoice } from "src/features/history/useChoice";
 
 const SIZES = [10, 25, 50, 100];
@@ -45,7 +48,7 @@ export default function DagHistory({ dagId }: { dagId: string }) {
   const [options, setOptions] = useOptions();
   const asked = Number(size);
   const limit = SIZES.includes(asked) ? asked : 25;
-  const page = usePage(dagId, until, limit);
+  const page = useQuery(historyQuery(dagId, until, limit));
 
   return (
     <Loaded query={page} rows={8}>
@@ -119,7 +122,7 @@ function Tasks(props: TasksProps) {
     () => [...props.runs.flatMap(({ versions }) => versions), ...(props.active === null ? [] : [props.active])],
     [props.runs, props.active],
   );
-  const rows = useRows(props.dagId, wanted);
+  const rows = useQuery(rowsQuery(props.dagId, wanted));
   if (wanted.every((key) => key === "unknown")) return <Empty title="The structure of these runs is not known any more" />;
   return <Loaded query={rows}>{(found) => (found.structures.length === 0 ? <Loading /> : <Structured {...props} found={found} />)}</Loaded>;
 }

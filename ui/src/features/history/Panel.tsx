@@ -2,9 +2,9 @@
 import { Box, Flex, Heading, Stack } from "@chakra-ui/react";
 import type { ReactNode } from "react";
 
+import type { Version } from "src/api/versions";
 import { Choice } from "src/components/Choice";
 import { nameOf } from "src/components/version/names";
-import type { Version } from "src/components/version/names";
 import { useChoice } from "src/features/history/useChoice";
 
 const VIEWS: Record<string, string> = { graph: "Graph", code: "Code", log: "Log", versions: "Versions" };

@@ -1,20 +1,19 @@
 /** A chosen run: its graph and code on each version that took part. */
 import { Badge, Button, HStack } from "@chakra-ui/react";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { useRunVersions } from "src/api/history";
+import { runVersionsQuery } from "src/api/runs";
 import { PageLink, State } from "src/components/labels";
 import { Loaded } from "src/components/states";
 import { VersionMark } from "src/components/version/VersionFacts";
 import { ClearDialog } from "src/features/history/ClearDialog";
 import { Panel, VersionToggle } from "src/features/history/Panel";
 import { useChoice } from "src/features/history/useChoice";
-import { RunBindings } from "src/features/version/RunBindings";
-import { VersionCode } from "src/features/version/VersionCode";
-import { VersionGraph } from "src/features/version/VersionGraph";
+import { RunBindings, VersionCode, VersionGraph } from "src/features/version";
 
 export function RunPanel({ dagId, runId, mayClear }: { dagId: string; runId: string; mayClear: boolean }) {
-  const run = useRunVersions(dagId, runId);
+  const run = useQuery(runVersionsQuery(dagId, runId));
   const { view = "graph", version: chosen, choose } = useChoice();
   const [clearing, setClearing] = useState(false);
   return (

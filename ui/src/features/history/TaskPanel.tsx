@@ -1,9 +1,10 @@
 /** A chosen task instance: graph, code and log of each of its tries. */
 import { Badge, Button, HStack, NativeSelect, Stack } from "@chakra-ui/react";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { useTask } from "src/api/history";
-import type { TaskInstance } from "src/api/history";
+import { taskQuery } from "src/api/runs";
+import type { TaskInstance } from "src/api/runs";
 import { Choice } from "src/components/Choice";
 import { PageLink, State } from "src/components/labels";
 import { Empty, Loaded } from "src/components/states";
@@ -13,10 +14,7 @@ import { VersionMark } from "src/components/version/VersionFacts";
 import { ClearDialog } from "src/features/history/ClearDialog";
 import { Panel, VersionToggle } from "src/features/history/Panel";
 import { useChoice } from "src/features/history/useChoice";
-import { TaskTries } from "src/features/version/TaskTries";
-import { TryLog } from "src/features/version/TryLog";
-import { VersionCode } from "src/features/version/VersionCode";
-import { VersionGraph } from "src/features/version/VersionGraph";
+import { TaskTries, TryLog, VersionCode, VersionGraph } from "src/features/version";
 
 const RUNNING = new Set(["running", "deferred", "queued", "restarting", "up_for_reschedule"]);
 
@@ -28,7 +26,7 @@ interface Props {
 }
 
 export function TaskPanel({ dagId, runId, taskId, mapIndex }: Props) {
-  const task = useTask(dagId, runId, taskId, mapIndex);
+  const task = useQuery(taskQuery(dagId, runId, taskId, mapIndex));
   return <Loaded query={task}>{(data) => <Chosen dagId={dagId} data={data} />}</Loaded>;
 }
 

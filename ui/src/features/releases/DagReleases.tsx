@@ -3,7 +3,7 @@ import { Box } from "@chakra-ui/react";
 
 import { useAddress } from "src/components/address";
 import { NavTabs } from "src/components/NavTabs";
-import { Events } from "src/features/events/Events";
+import { Events } from "src/features/events";
 import { Compare } from "src/features/releases/compare/Compare";
 import { LineView } from "src/features/releases/LineView";
 

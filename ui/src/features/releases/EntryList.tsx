@@ -2,12 +2,12 @@
 import { Badge, Box, Button, Checkbox, Menu, Portal, Table, Text } from "@chakra-ui/react";
 import { useEffect, useRef, useState } from "react";
 
-import type { Schemas } from "src/api/client";
+import type { Schemas } from "src/api/schemas";
+import { author } from "src/components/author";
 import { BrokenButton } from "src/components/BrokenButton";
 import { BuildLabel, Commit, Kind, ReleaseLabel } from "src/components/labels";
 import { ByWhom, RejectedBadge } from "src/components/Rejected";
 import { Time } from "src/components/time";
-import { author } from "src/features/fleet/FleetRow";
 import { verbTo } from "src/features/releases/line";
 import type { Action, Entry } from "src/features/releases/line";
 import { RunCounts } from "src/features/releases/RunCounts";

@@ -3,10 +3,11 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { Link as RouterLink, useNavigate } from "react-router-dom";
 
-import { lineQuery, statusQuery } from "src/api/line";
+import { statusQuery } from "src/api/dags";
+import { lineQuery } from "src/api/line";
 import { useAddress, writeAddress } from "src/components/address";
 import { Empty, Loaded } from "src/components/states";
-import { ChangeDialog } from "src/features/change/ChangeDialog";
+import { ChangeDialog } from "src/features/change";
 import { EntryList } from "src/features/releases/EntryList";
 import { chosen, entriesOf, joined } from "src/features/releases/line";
 import type { Action, Line, Spacing } from "src/features/releases/line";

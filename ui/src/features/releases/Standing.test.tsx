@@ -3,7 +3,7 @@ import { cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { MemoryRouter } from "react-router-dom";
 import { expect, test, vi } from "vitest";
 
-import type { Schemas } from "src/api/client";
+import type { Schemas } from "src/api/schemas";
 import { EntryList } from "src/features/releases/EntryList";
 import { entriesOf } from "src/features/releases/line";
 import { Standing } from "src/features/releases/Standing";

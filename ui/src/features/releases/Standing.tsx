@@ -1,7 +1,7 @@
 /** Where the Dag stands, in one look: what runs, what waits and why, what is broken; and what to do about it. */
 import { Badge, Box, Button, HStack, Spacer, Stack, Text } from "@chakra-ui/react";
 
-import type { Schemas } from "src/api/client";
+import type { Schemas } from "src/api/schemas";
 import { behindWords } from "src/components/behind";
 import { BrokenButton } from "src/components/BrokenButton";
 import { PinIcon } from "src/components/icons";

@@ -3,9 +3,9 @@ import { Button, Field, Input, Stack, Text, Textarea } from "@chakra-ui/react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { requestKey } from "src/api/changes";
-import { answer, api } from "src/api/client";
+import { requestKey } from "src/api/client";
 import { keys } from "src/api/keys";
+import { runPlanQuery, startRun } from "src/api/runs";
 import { CommandLine } from "src/components/dialogs/CommandLine";
 import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { PageLink } from "src/components/labels";
@@ -40,23 +40,15 @@ export function TryDialog({ dagId, build, onClose }: { dagId: string; build: num
     reason: reason.trim() === "" ? undefined : reason.trim(),
   };
   const asked = useCalm(JSON.stringify(body));
-  const send = (plan: boolean, wanted: typeof body) => {
-    const params = { path: { dag_id: dagId }, header: plan ? {} : { "Idempotency-Key": key } };
-    return answer(api.POST("/api/v1/dags/{dag_id}/runs", { params, body: { ...wanted, plan } }));
-  };
   const start = useMutation({
-    mutationFn: () => send(false, body),
+    mutationFn: () => startRun(dagId, { ...body, plan: false }, key),
     onSuccess: () => client.invalidateQueries({ queryKey: keys.dag(dagId) }),
   });
   const made = start.data;
   const planned = useQuery({
-    queryKey: [...keys.all, "plan", "try", dagId, asked],
-    queryFn: () => send(true, JSON.parse(asked) as typeof body),
+    ...runPlanQuery(dagId, JSON.parse(asked) as typeof body),
     // A plan of what was just done would be refused: that run is there already.
     enabled: wrong === undefined && !start.isPending && made === undefined,
-    gcTime: 0,
-    staleTime: Infinity,
-    retry: false,
   });
 
   return (

@@ -1,6 +1,6 @@
 /** What the line of a Dag shows, worked out from the server's answers; no drawing. */
 import type { Change } from "src/api/changes";
-import type { Schemas } from "src/api/client";
+import type { Schemas } from "src/api/schemas";
 
 export type Line = Schemas["Line"];
 export type LineBuild = Schemas["LineBuild"];

@@ -1,7 +1,7 @@
 /** Every version that a run was bound to, and how. */
 import { Alert, Stack, Table, Text } from "@chakra-ui/react";
 
-import type { Schemas } from "src/api/client";
+import type { Schemas } from "src/api/schemas";
 import { Commit } from "src/components/labels";
 import { Time } from "src/components/time";
 import { boundBy } from "src/components/version/names";

@@ -1,8 +1,9 @@
 /** The Version tab of a run: which release, build and commit, and how it was bound to it. */
 import { Stack } from "@chakra-ui/react";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { useRunVersions } from "src/api/history";
+import { runVersionsQuery } from "src/api/runs";
 import { Choice } from "src/components/Choice";
 import { PageLink } from "src/components/labels";
 import { Loaded } from "src/components/states";
@@ -11,7 +12,7 @@ import { RunBindings } from "src/features/version/RunBindings";
 import { VersionCode } from "src/features/version/VersionCode";
 
 export default function RunVersion({ dagId, runId }: { dagId: string; runId: string }) {
-  const run = useRunVersions(dagId, runId);
+  const run = useQuery(runVersionsQuery(dagId, runId));
   const [chosen, setChosen] = useState<string>();
   return (
     <Loaded query={run}>

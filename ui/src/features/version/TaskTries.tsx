@@ -1,7 +1,7 @@
 /** Every try of a task instance with the version that it ran on. */
 import { Stack, Table } from "@chakra-ui/react";
 
-import type { TaskInstance } from "src/api/history";
+import type { TaskInstance } from "src/api/runs";
 import { Commit, State } from "src/components/labels";
 import { Empty } from "src/components/states";
 import { Time } from "src/components/time";

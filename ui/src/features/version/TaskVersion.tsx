@@ -1,8 +1,9 @@
 /** The Version tab of a task instance: try by try. */
 import { Stack } from "@chakra-ui/react";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { useTask } from "src/api/history";
+import { taskQuery } from "src/api/runs";
 import { Choice } from "src/components/Choice";
 import { PageLink } from "src/components/labels";
 import { Loaded } from "src/components/states";
@@ -17,7 +18,7 @@ interface Props {
 }
 
 export default function TaskVersion({ dagId, runId, taskId, mapIndex }: Props) {
-  const task = useTask(dagId, runId, taskId, mapIndex);
+  const task = useQuery(taskQuery(dagId, runId, taskId, mapIndex));
   const [chosen, setChosen] = useState<string>();
   const there = `/dags/${encodeURIComponent(dagId)}/plugin/dag-history?until=${encodeURIComponent(runId)}&run=${encodeURIComponent(runId)}&task=${encodeURIComponent(taskId)}`;
   return (

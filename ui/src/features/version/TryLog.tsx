@@ -1,7 +1,8 @@
 /** The log of one try, as Airflow keeps it; also of tasks that no longer exist. */
 import { Box, chakra } from "@chakra-ui/react";
+import { useQuery } from "@tanstack/react-query";
 
-import { useLog } from "src/api/history";
+import { logQuery } from "src/api/runs";
 import { Empty, Loaded } from "src/components/states";
 import { absolute, useTimezone } from "src/components/time";
 
@@ -17,7 +18,7 @@ interface Props {
 const LEVELS: Record<string, string> = { error: "fg.error", critical: "fg.error", warning: "fg.warning" };
 
 export function TryLog({ dagId, runId, taskId, mapIndex, tryNumber, running }: Props) {
-  const log = useLog(dagId, runId, taskId, tryNumber, mapIndex, running);
+  const log = useQuery(logQuery(dagId, runId, taskId, tryNumber, mapIndex, running));
   const timezone = useTimezone();
   return (
     <Loaded query={log}>

@@ -1,16 +1,17 @@
 /** The code of one version: every file that the Dag used, as it was. */
 import { Alert, Box, Button, Flex, Stack, Text } from "@chakra-ui/react";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { useFile, useFiles } from "src/api/history";
+import { fileQuery, filesQuery } from "src/api/builds";
+import type { Version } from "src/api/versions";
 import { CodeView } from "src/components/code/CodeView";
 import { Empty, Loaded } from "src/components/states";
 import { fullNameOf } from "src/components/version/names";
-import type { Version } from "src/components/version/names";
 import { BeforePinwheel } from "src/components/version/VersionFacts";
 
 export function VersionCode({ dagId, version }: { dagId: string; version: Version }) {
-  const files = useFiles(dagId, version.build);
+  const files = useQuery(filesQuery(dagId, version.build));
   const [chosen, setChosen] = useState<string>();
   if (version.build === null) return <BeforePinwheel dagId={dagId} version={version} />;
   const build = version.build;
@@ -66,7 +67,7 @@ const WHY: Record<string, string> = {
 };
 
 function FileText({ dagId, build, path }: { dagId: string; build: number; path: string }) {
-  const file = useFile(dagId, build, path);
+  const file = useQuery(fileQuery(dagId, build, path));
   return (
     <Loaded query={file}>
       {({ to }) =>

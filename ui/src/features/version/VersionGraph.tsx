@@ -1,12 +1,14 @@
 /** The structure of one version, with the states of what ran on it in one run. */
 import { Text } from "@chakra-ui/react";
+import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 
-import { useGraph, useRunCells } from "src/api/history";
+import { runCellsQuery } from "src/api/history";
+import { graphQuery } from "src/api/versions";
+import type { Version } from "src/api/versions";
 import { TaskGraph } from "src/components/graph/TaskGraph";
 import { Loaded } from "src/components/states";
 import { nameOf } from "src/components/version/names";
-import type { Version } from "src/components/version/names";
 import { BeforePinwheel } from "src/components/version/VersionFacts";
 
 interface Props {
@@ -20,9 +22,9 @@ interface Props {
 }
 
 export function VersionGraph({ dagId, runId, version, versions, mixed, selected, onSelect }: Props) {
-  const graph = useGraph(dagId, version.key);
+  const graph = useQuery(graphQuery(dagId, version.key));
   const taskIds = useMemo(() => graph.data?.nodes.map(({ id }) => id), [graph.data]);
-  const cells = useRunCells(dagId, runId, taskIds);
+  const cells = useQuery(runCellsQuery(dagId, runId, taskIds));
   const { states, notes } = useMemo(() => {
     const ran: Record<string, string | null> = {};
     const said: Record<string, string> = {};

@@ -4,7 +4,7 @@ import { fireEvent, render, screen } from "@testing-library/react";
 import { describe, expect, it, vi } from "vitest";
 
 import type { Cell, GridRun } from "src/api/history";
-import type { Version } from "src/components/version/names";
+import type { Version } from "src/api/versions";
 import { Grid } from "src/features/history/grid/Grid";
 import type { Row } from "src/features/history/grid/rows";
 

@@ -3,13 +3,14 @@ import { Box } from "@chakra-ui/react";
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { FocusEvent, KeyboardEvent, MouseEvent } from "react";
 
-import type { Cell, CellAt, GridRun } from "src/api/history";
+import type { Cell, GridRun } from "src/api/history";
+import type { Version } from "src/api/versions";
 import { fullNameOf, nameOf } from "src/components/version/names";
-import type { Version } from "src/components/version/names";
 import { Hint } from "src/features/history/grid/Hint";
 import type { Hinted } from "src/features/history/grid/Hint";
 import { COLUMN, HEAD, LOOK, NAME, ROW, stateClass } from "src/features/history/grid/look";
 import type { Row } from "src/features/history/grid/rows";
+import type { CellAt } from "src/features/history/useCells";
 
 interface Props {
   dagId: string;

@@ -1,11 +1,12 @@
 /** What the pointer or the focus is on, in words: state, versions, and of mixed runs those of the tasks before it. */
 import { Box, Portal, Text } from "@chakra-ui/react";
+import { useQuery } from "@tanstack/react-query";
 
-import { useTask } from "src/api/history";
 import type { Cell, GridRun } from "src/api/history";
+import { taskQuery } from "src/api/runs";
+import type { Version } from "src/api/versions";
 import { Time } from "src/components/time";
 import { fullNameOf, nameOf } from "src/components/version/names";
-import type { Version } from "src/components/version/names";
 import type { Row } from "src/features/history/grid/rows";
 
 export interface Hinted {
@@ -102,7 +103,7 @@ function OfCell({ dagId, run, row, cell, versions }: Omit<Props, "at" | "row"> &
 }
 
 function Upstream({ dagId, runId, taskId }: { dagId: string; runId: string; taskId: string }) {
-  const { data } = useTask(dagId, runId, taskId, -1);
+  const { data } = useQuery(taskQuery(dagId, runId, taskId, -1));
   if (data === undefined || data.upstream.length === 0) return null;
   return (
     <>

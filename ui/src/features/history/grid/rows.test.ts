@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
+import type { GridRows } from "src/api/history";
 import { structuresOf, tasksInside, visible } from "src/features/history/grid/rows";
-import type { GridRows } from "src/features/history/grid/rows";
 
 const task = (id: string, parent: string | null = null) => ({ id, label: id, parent, is_group: false, mapped: false, operator: null });
 const group = (id: string, parent: string | null = null) => ({ ...task(id, parent), is_group: true });

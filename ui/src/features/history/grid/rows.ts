@@ -1,7 +1,5 @@
 /** Rows of the grid: the structures of several versions as one tree, in the order of one of them. */
-import type { Schemas } from "src/api/client";
-
-export type GridRows = Schemas["GridRows"];
+import type { GridRows } from "src/api/history";
 
 export interface Row {
   /** The same in every structure in which it lies at the same place. */

@@ -2,7 +2,8 @@
 import { Alert, Box, Button, Code, HStack, NativeSelect, Stack, Text } from "@chakra-ui/react";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 
-import { compareQuery, lineQuery } from "src/api/line";
+import { compareQuery } from "src/api/compare";
+import { lineQuery } from "src/api/line";
 import { assign, useAddress, writeAddress } from "src/components/address";
 import { CopyButton } from "src/components/CopyButton";
 import { Commit, VersionLabel } from "src/components/labels";

@@ -2,7 +2,7 @@ import { Badge, Box, Button, Grid, HStack, Stack, Text } from "@chakra-ui/react"
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { fileQuery } from "src/api/line";
+import { comparedFileQuery } from "src/api/compare";
 import { CodeView, DiffView } from "src/components/code/CodeView";
 import { Empty, Loaded } from "src/components/states";
 import type { Comparison } from "src/features/releases/compare/words";
@@ -64,7 +64,7 @@ export function Files({ dagId, found, path, view, onSet }: Props) {
 
 function OneFile({ dagId, found, path, view, onSet }: Props & { path: string }) {
   const { from, to } = found;
-  const query = useQuery(fileQuery(dagId, from.build ?? 0, to.build ?? 0, path));
+  const query = useQuery(comparedFileQuery(dagId, from.build ?? 0, to.build ?? 0, path));
   const [whole, setWhole] = useState(false);
   const sideBySide = view !== "inline";
   return (

@@ -1,4 +1,4 @@
-import type { Schemas } from "src/api/client";
+import type { Schemas } from "src/api/schemas";
 
 export type Comparison = Schemas["Comparison"];
 export type Structure = Schemas["Structure"];

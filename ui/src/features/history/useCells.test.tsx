@@ -3,8 +3,9 @@ import { act, renderHook } from "@testing-library/react";
 import type { ReactNode } from "react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import { type GridRun, useCells } from "src/api/history";
+import type { GridRun } from "src/api/history";
 import type { Row } from "src/features/history/grid/rows";
+import { useCells } from "src/features/history/useCells";
 
 let state = "running";
 let asked = 0;
