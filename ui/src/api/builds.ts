@@ -13,22 +13,17 @@ export function buildsQuery(dagId: string) {
   });
 }
 
-/** The files that a build used; a build never changes. */
-export function filesQuery(dagId: string, build: number | null) {
+/** A build with the names of its files; a build never changes. */
+export function buildQuery(dagId: string, build: number) {
   return queryOptions({
-    queryKey: [...keys.all, "files", dagId, build],
+    queryKey: [...keys.all, "build", dagId, build],
     queryFn: ({ signal }) =>
-      answer(
-        api.GET("/api/v1/dags/{dag_id}/compare", {
-          params: { path: { dag_id: dagId }, query: { from: build ?? undefined, to: build ?? undefined } },
-          signal,
-        }),
-      ),
-    enabled: build !== null,
+      answer(api.GET("/api/v1/dags/{dag_id}/builds/{build}", { params: { path: { dag_id: dagId, build } }, signal })),
     staleTime: Infinity,
   });
 }
 
+/** One of its files. */
 export function fileQuery(dagId: string, build: number, path: string) {
   return queryOptions({
     queryKey: [...keys.all, "file", dagId, build, path],
@@ -39,7 +34,6 @@ export function fileQuery(dagId: string, build: number, path: string) {
           signal,
         }),
       ),
-    enabled: path !== "",
     staleTime: Infinity,
   });
 }

@@ -3,7 +3,7 @@ import { Alert, Box, Button, Flex, Stack, Text } from "@chakra-ui/react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { fileQuery, filesQuery } from "src/api/builds";
+import { buildQuery, fileQuery } from "src/api/builds";
 import type { Version } from "src/api/versions";
 import { CodeView } from "src/components/code/CodeView";
 import { Empty, Loaded } from "src/components/states";
@@ -11,12 +11,15 @@ import { fullNameOf } from "src/components/version/names";
 import { BeforePinwheel } from "src/components/version/VersionFacts";
 
 export function VersionCode({ dagId, version }: { dagId: string; version: Version }) {
-  const files = useQuery(filesQuery(dagId, version.build));
-  const [chosen, setChosen] = useState<string>();
   if (version.build === null) return <BeforePinwheel dagId={dagId} version={version} />;
-  const build = version.build;
+  return <BuildCode dagId={dagId} version={version} build={version.build} />;
+}
+
+function BuildCode({ dagId, version, build }: { dagId: string; version: Version; build: number }) {
+  const found = useQuery(buildQuery(dagId, build));
+  const [chosen, setChosen] = useState<string>();
   return (
-    <Loaded query={files}>
+    <Loaded query={found}>
       {(data) => {
         const paths = data.files.map(({ path }) => path);
         const own = version.path ?? paths[0] ?? "";
