@@ -1,7 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 
 import { answer, api } from "src/api/client";
-import { keys } from "src/api/keys";
+import { keptBy, keys } from "src/api/keys";
 
 const OFFERED = 100;
 
@@ -13,20 +13,19 @@ export function buildsQuery(dagId: string) {
   });
 }
 
-/** A build with the names of its files; a build never changes. */
-export function buildQuery(dagId: string, build: number) {
+/** A build with the names of its files, by the number and the digest that it is known by. */
+export function buildQuery(dagId: string, build: number, digest: string | null) {
   return queryOptions({
-    queryKey: [...keys.all, "build", dagId, build],
+    queryKey: [...keys.dag(dagId), "build", build, digest],
     queryFn: ({ signal }) =>
       answer(api.GET("/api/v1/dags/{dag_id}/builds/{build}", { params: { path: { dag_id: dagId, build } }, signal })),
-    staleTime: Infinity,
   });
 }
 
 /** One of its files. */
-export function fileQuery(dagId: string, build: number, path: string) {
+export function fileQuery(dagId: string, build: number, digest: string | null, path: string) {
   return queryOptions({
-    queryKey: [...keys.all, "file", dagId, build, path],
+    queryKey: [...keys.all, "file", dagId, build, digest, path],
     queryFn: ({ signal }) =>
       answer(
         api.GET("/api/v1/dags/{dag_id}/compare/file", {
@@ -34,6 +33,6 @@ export function fileQuery(dagId: string, build: number, path: string) {
           signal,
         }),
       ),
-    staleTime: Infinity,
+    ...keptBy(digest),
   });
 }

@@ -2,8 +2,9 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 
 import { answer, api } from "src/api/client";
-import { keys, whileRunning } from "src/api/keys";
+import { keptBy, keys, whileRunning } from "src/api/keys";
 import type { Schemas } from "src/api/schemas";
+import type { Version } from "src/api/versions";
 
 export type GridRun = Schemas["GridRun"];
 export type GridRows = Schemas["GridRows"];
@@ -19,15 +20,16 @@ export function historyQuery(dagId: string, until: string | undefined, limit: nu
   });
 }
 
-/** Structures never change, so neither does the answer for the same versions. */
-export function rowsQuery(dagId: string, versions: string[]) {
-  const wanted = [...new Set(versions)].filter((key) => key !== "unknown").sort();
+/** The structures of these versions, each of them once, in any order. */
+export function rowsQuery(dagId: string, versions: Version[]) {
+  const digests = new Map(versions.filter(({ key }) => key !== "unknown").map(({ key, digest }) => [key, digest]));
+  const wanted = [...digests.keys()].sort();
   return queryOptions({
-    queryKey: [...keys.all, "rows", dagId, wanted],
+    queryKey: [...keys.all, "rows", dagId, wanted.map((key) => [key, digests.get(key)])],
     queryFn: ({ signal }) =>
       answer(api.GET("/api/v1/dags/{dag_id}/history/rows", { params: { path: { dag_id: dagId }, query: { version: wanted } }, signal })),
     placeholderData: keepPreviousData,
-    staleTime: Infinity,
+    ...keptBy(...digests.values()),
   });
 }
 

@@ -13,5 +13,13 @@ export const keys = {
   dag: (dagId: string) => ["pinwheel", "dag", dagId] as const,
 };
 
+/**
+ * For what a build holds, kept under a key with its digest: builds and releases of unstable Dags are written anew
+ * under the same number, often without news. Where no digest tells, it is asked again like anything else.
+ */
+export function keptBy(...digests: (string | null)[]) {
+  return digests.includes(null) ? {} : ({ staleTime: Infinity } as const);
+}
+
 /** For queries that show runs, which change without any event of ours. */
 export const whileRunning = { refetchInterval: REFRESH_MS } as const;

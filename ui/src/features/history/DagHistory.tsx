@@ -122,7 +122,7 @@ function Tasks(props: TasksProps) {
     () => [...props.runs.flatMap(({ versions }) => versions), ...(props.active === null ? [] : [props.active])],
     [props.runs, props.active],
   );
-  const rows = useQuery(rowsQuery(props.dagId, wanted));
+  const rows = useQuery(rowsQuery(props.dagId, wanted.flatMap((key) => props.versions[key] ?? [])));
   if (wanted.every((key) => key === "unknown")) return <Empty title="The structure of these runs is not known any more" />;
   return <Loaded query={rows}>{(found) => (found.structures.length === 0 ? <Loading /> : <Structured {...props} found={found} />)}</Loaded>;
 }

@@ -16,7 +16,7 @@ export function VersionCode({ dagId, version }: { dagId: string; version: Versio
 }
 
 function BuildCode({ dagId, version, build }: { dagId: string; version: Version; build: number }) {
-  const found = useQuery(buildQuery(dagId, build));
+  const found = useQuery(buildQuery(dagId, build, version.digest));
   const [chosen, setChosen] = useState<string>();
   return (
     <Loaded query={found}>
@@ -53,7 +53,7 @@ function BuildCode({ dagId, version, build }: { dagId: string; version: Version;
                 ))}
               </Stack>
               <Box flex={1} minWidth={0} width="full">
-                <FileText dagId={dagId} build={build} path={path} />
+                <FileText dagId={dagId} build={build} digest={data.digest} path={path} />
               </Box>
             </Flex>
           </Stack>
@@ -69,8 +69,8 @@ const WHY: Record<string, string> = {
   "not kept": "The content of this file was not kept",
 };
 
-function FileText({ dagId, build, path }: { dagId: string; build: number; path: string }) {
-  const file = useQuery(fileQuery(dagId, build, path));
+function FileText({ dagId, build, digest, path }: { dagId: string; build: number; digest: string | null; path: string }) {
+  const file = useQuery(fileQuery(dagId, build, digest, path));
   return (
     <Loaded query={file}>
       {({ to }) =>

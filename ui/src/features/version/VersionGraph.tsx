@@ -22,7 +22,7 @@ interface Props {
 }
 
 export function VersionGraph({ dagId, runId, version, versions, mixed, selected, onSelect }: Props) {
-  const graph = useQuery(graphQuery(dagId, version.key));
+  const graph = useQuery(graphQuery(dagId, version));
   const taskIds = useMemo(() => graph.data?.nodes.map(({ id }) => id), [graph.data]);
   const cells = useQuery(runCellsQuery(dagId, runId, taskIds));
   const { states, notes } = useMemo(() => {

@@ -13,6 +13,7 @@ const version = (release: number): Version => ({
   kind: "release",
   release,
   build: release,
+  digest: `${release}`,
   airflow_version: null,
   label: null,
   bundle: "b",

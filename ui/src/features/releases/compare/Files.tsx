@@ -64,7 +64,7 @@ export function Files({ dagId, found, path, view, onSet }: Props) {
 
 function OneFile({ dagId, found, path, view, onSet }: Props & { path: string }) {
   const { from, to } = found;
-  const query = useQuery(comparedFileQuery(dagId, from.build ?? 0, to.build ?? 0, path));
+  const query = useQuery(comparedFileQuery(dagId, from, to, path));
   const [whole, setWhole] = useState(false);
   const sideBySide = view !== "inline";
   return (
