@@ -24,12 +24,13 @@ from pinwheel.store import tables as t
 
 pytestmark = pytest.mark.airflow
 
-D = {"dag_id": "d", "run_id": "one", "task_id": "g.a", "version": "r2", "bundle_name": "seed"}
+D = {"dag_id": "d", "run_id": "one", "task_id": "g.a", "version": "r2", "bundle_name": "seed", "build": 1}
 
 CASES: dict[str, list[dict[str, Any]]] = {
     "GET /dags": [{}, {"held": True}],
     "GET /dags/{dag_id}": [{}, {"of": {"dag_id": "foreign"}}],
     "GET /dags/{dag_id}/builds": [{}],
+    "GET /dags/{dag_id}/builds/{build}": [{}, {"of": {"dag_id": "adopted"}}],
     "GET /dags/{dag_id}/releases": [{}, {"include_before": True, "of": {"dag_id": "adopted"}}],
     "GET /dags/{dag_id}/diff": [{"from": 1, "to": 3}, {"from": 1, "to": 2, "files": False}],
     "GET /dags/{dag_id}/line": [{}, {"limit": 3}],
@@ -188,7 +189,7 @@ class ReadsOnly(Reader):
         (404, "/dags/d/compare/file?path=nope", {}),
         (404, "/dags/d/runs/nope/versions", {}),
         (404, "/dags/d/runs/one/tasks/nope", {}),
-        (404, "/dags/d/builds/nope", {}),
+        (404, "/dags/d/builds/99", {}),
         (404, "/bundles/nope", {}),
         (404, "/dags/d/promote", {"json": {"build": 99}}),
         (404, "/dags/d/rollback", {"json": {"to_release": 99}}),
@@ -198,6 +199,7 @@ class ReadsOnly(Reader):
         (403, "/changes", {"json": BODIES["/changes"], "as": ReadsOnly("d", "unsteady")}),
         (422, "/dags/d/pin", {"json": {"reson": "x"}}),
         (422, "/dags?limit=0", {}),
+        (422, "/dags/d/builds/nope", {}),
         (422, "/changes", {"json": {"verb": "rollback", "selector": {}}}),
     ],
 )

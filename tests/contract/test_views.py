@@ -27,6 +27,8 @@ from pinwheel.services.show import status as dag_status
 
 VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (builds.BuildView, schemas.dags.Build),
+    (builds.OneBuild, schemas.dags.OneBuild),
+    (builds.BuildFile, schemas.dags.BuildFile),
     (builds.RejectedView, schemas.dags.Rejected),
     (builds.ReleaseView, schemas.dags.Release),
     (builds.DiffView, schemas.compare.Diff),

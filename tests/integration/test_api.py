@@ -116,6 +116,7 @@ READS = [
     "/dags",
     "/dags/read_1",
     "/dags/read_1/builds",
+    "/dags/read_1/builds/1",
     "/dags/read_1/releases",
     "/dags/read_1/diff",
     "/dags/read_1/line",
@@ -181,6 +182,7 @@ def test_a_dag_that_does_not_exist_answers_404(api: Deployment, path: str) -> No
 INVALID = [
     ("GET", "/dags?limit=0", None),
     ("GET", "/dags/read_1/builds?limit=x", None),
+    ("GET", "/dags/read_1/builds/0", None),
     ("GET", "/dags/read_1/releases?offset=-1", None),
     ("GET", "/dags/read_1/diff?from=0", None),
     ("GET", "/dags/read_1/line?limit=501", None),

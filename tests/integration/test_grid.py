@@ -17,6 +17,7 @@ from pinwheel.services.history import grid, instances, structures
 from pinwheel.services.run import clear_preview
 from pinwheel.services.run.clear import clear
 from pinwheel.services.run.trigger import trigger
+from pinwheel.services.show.builds import build
 from pinwheel.services.show.plain import ABSENT
 from pinwheel.store import tables as t
 
@@ -221,6 +222,23 @@ def test_rows_stand_in_the_order_of_each_version(seeder: Seeder) -> None:
     assert named["r1"] == ["g1", "g1.x", "y"] and named["r2"] == ["g2", "g2.x", "y"]
 
 
+def test_a_digest_tells_that_a_release_was_written_anew_under_the_same_number(seeder: Seeder) -> None:
+    seeder.push({"d.py": dag("a")})
+    ran(seeder, "one", "a")
+    unstable: Any = {"inputs": {"d.py": "same"}, "impure": ({"kind": "clock", "detail": "now"},)}
+    seeder.push({"d.py": dag("a", "b")}, **unstable)
+    before = grid.page(seeder.host, "d")
+    assert [row.id for row in grid.rows(seeder.host, "d", ["r2"]).rows] == ["a", "b"]
+
+    seeder.push({"d.py": dag("a", "c")}, **unstable)
+    after = grid.page(seeder.host, "d")
+    assert (before.active, after.active) == ("r2", "r2")
+    assert (before.versions["r2"].build, after.versions["r2"].build) == (2, 2)
+    assert [row.id for row in grid.rows(seeder.host, "d", ["r2"]).rows] == ["a", "c"]
+    assert after.versions["r2"].digest == build(seeder.host, "d", 2).digest != before.versions["r2"].digest
+    assert after.versions["r1"].digest == before.versions["r1"].digest is not None
+
+
 def test_instances_of_a_mapped_task_and_tasks_of_a_group_are_counted(seeder: Seeder) -> None:
     from airflow.models.taskinstance import TaskInstance
 
@@ -264,7 +282,7 @@ def test_what_ran_before_pinwheel_is_said_to_be_so_and_never_guessed(seeder: See
     assert page.runs[0].versions == ("v1",) and page.runs[0].bound_by is None
     version = page.versions["v1"]
     assert version.kind == "before" and version.airflow_version == 1
-    assert version.build is None and version.bundle_version is None
+    assert (version.build, version.digest, version.bundle_version) == (None, None, None)
     assert instances.run(seeder.host, "d", "one").before_pinwheel
     # Its structure is known all the same, so its cells have rows to stand in.
     assert [row.id for row in grid.rows(seeder.host, "d", ["v1"]).rows] == ["a", "b"]

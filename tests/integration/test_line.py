@@ -18,6 +18,7 @@ from pinwheel.services import change
 from pinwheel.services.run.clear import clear
 from pinwheel.services.run.trigger import trigger
 from pinwheel.services.show import compare
+from pinwheel.services.show.builds import build, builds
 from pinwheel.services.show.line import line
 from pinwheel.store import tables as t
 
@@ -222,6 +223,35 @@ def test_two_builds_are_compared_as_one_graph_with_all_their_files(story: Seeder
     assert found.command == "pinwheel diff d 1 3"
     same = compare.compare(story.host, "d", 2, 2)
     assert [(f.path, f.change) for f in same.files] == [("d.py", "same")]
+
+
+def test_one_build_is_shown_with_its_releases_and_every_file_that_it_used(story: Seeder) -> None:
+    found = build(story.host, "d", 1)
+    assert (found.build, found.status, found.releases, found.label) == (1, "good", (1, 3), "1.0")
+    assert (found.digest, found.untraced) == (builds(story.host, "d")[-1].digest, False)
+    compared = compare.compare(story.host, "d", 1, 1)
+    assert [(f.path, f.size, f.read_at_parse) for f in found.files] == [
+        (f.path, f.to_size, f.read_at_parse) for f in compared.files
+    ]
+
+    def known_otherwise(session: Any) -> None:
+        files = {"z.py": "f" * 64, "read.txt": "f" * 64}
+        values = {"files": files, "reach": {"read_at_parse": ["read.txt"]}, "adopted": True}
+        session.execute(update(t.build).where(t.build.c.build == 1).values(**values, inputs_digest=""))
+
+    story.host.unit.run(known_otherwise)
+    found = build(story.host, "d", 1)
+    shown = [(f.path, f.size, f.read_at_parse) for f in found.files]
+    assert shown == [("read.txt", None, True), ("z.py", None, False)]
+    assert found.untraced, "no parse told which files the adopted build used"
+
+
+def test_a_build_that_there_is_not_is_refused_in_words(story: Seeder) -> None:
+    with pytest.raises(NotFound, match="Cannot show build 4 of d: it has no good build 4") as refused:
+        build(story.host, "d", 4)
+    assert refused.value.facts == {"dag_id": "d", "build": 4}
+    with pytest.raises(NotFound, match="Cannot find Dag nothing"):
+        build(story.host, "nothing", 1)
 
 
 def test_a_file_is_shown_as_each_build_had_it(story: Seeder) -> None:

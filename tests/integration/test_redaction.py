@@ -91,7 +91,7 @@ def answers(place: Place, client: TestClient, dag_id: str) -> Iterator[tuple[str
     for route in routes:
         template = route.path.removeprefix(API)
         path = route.path.format(
-            dag_id=dag_id, run_id="one", task_id="first", version="r1", bundle_name="seed"
+            dag_id=dag_id, run_id="one", task_id="first", version="r1", bundle_name="seed", build=1
         )
         for method in sorted(route.methods):
             body = {"json": BODIES[template]} if method == "POST" else {}

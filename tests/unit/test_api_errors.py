@@ -38,6 +38,7 @@ ROUTES = {
     ("GET", "/api/v1/dags"),
     ("GET", "/api/v1/dags/{dag_id}"),
     ("GET", "/api/v1/dags/{dag_id}/builds"),
+    ("GET", "/api/v1/dags/{dag_id}/builds/{build}"),
     ("GET", "/api/v1/dags/{dag_id}/compare"),
     ("GET", "/api/v1/dags/{dag_id}/compare/file"),
     ("GET", "/api/v1/dags/{dag_id}/history"),
@@ -153,6 +154,7 @@ def all_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module, name in [
         (dag_status, "status"),
+        (dags, "build"),
         (dags, "builds"),
         (dags, "releases"),
         (dags, "diff"),
@@ -232,6 +234,7 @@ def filled(path: str) -> str:
         "task_id": "t",
         "version": "r1",
         "bundle_name": "b",
+        "build": "1",
     }.items():
         path = path.replace(f"{{{name}}}", value)
     return path + query
@@ -278,6 +281,7 @@ def test_a_dag_that_may_not_be_read_answers_as_one_that_does_not_exist(method: s
 
 NEEDED = {
     "builds": "READ_VERSIONS",
+    "{build}": "READ_VERSIONS",
     "releases": "READ_VERSIONS",
     "diff": "READ_CODE",
     "line": "READ_VERSIONS",

@@ -8,11 +8,11 @@ import { lazy } from "react";
 import { page } from "src/app/page";
 import type { HostProps } from "src/app/page";
 
-const Fleet = lazy(() => import("src/pages/releases/Fleet"));
-const DagReleases = lazy(() => import("src/pages/dagReleases/DagReleases"));
-const DagHistory = lazy(() => import("src/pages/history/DagHistory"));
-const RunVersion = lazy(() => import("src/pages/version/RunVersion"));
-const TaskVersion = lazy(() => import("src/pages/version/TaskVersion"));
+const Fleet = lazy(() => import("src/features/fleet/Fleet"));
+const DagReleases = lazy(() => import("src/features/releases/DagReleases"));
+const DagHistory = lazy(() => import("src/features/history/DagHistory"));
+const RunVersion = lazy(() => import("src/features/version/RunVersion"));
+const TaskVersion = lazy(() => import("src/features/version/TaskVersion"));
 
 const PAGES = {
   Releases: page((props: HostProps) => (props.dagId ? <DagReleases dagId={props.dagId} /> : <Fleet />)),

@@ -18,6 +18,7 @@ DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET = 100, 1000, 10_000_000
 
 DagIdPath = Annotated[str, Path(alias="dag_id", min_length=1, max_length=250, pattern=NO_CONTROLS)]
 RunIdPath = Annotated[str, Path(alias="run_id", min_length=1, max_length=250, pattern=NO_CONTROLS)]
+BuildPath = Annotated[int, Path(alias="build", ge=1, le=MAX_NUMBER)]
 LimitQuery = Annotated[int, Query(alias="limit", ge=1, le=MAX_LIMIT)]
 OffsetQuery = Annotated[int, Query(alias="offset", ge=0, le=MAX_OFFSET)]
 NumberQuery = Annotated[int | None, Query(ge=1, le=MAX_NUMBER)]

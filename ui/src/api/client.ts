@@ -1,29 +1,9 @@
 /** Calls of Pinwheel's REST API, and of Airflow's own. The session's cookie says who asks. */
 import createClient from "openapi-fetch";
 
-import type { components, paths } from "src/api/schema";
-
-export type Schemas = components["schemas"];
-export type Problem = Schemas["Problem"];
-
-/** An answer of 400 and above, in the server's words: what failed, what was found, what to do. */
-export class ApiError extends Error {
-  constructor(
-    readonly status: number,
-    readonly problem: Partial<Problem>,
-  ) {
-    super(problem.detail ?? problem.title ?? `The server answered ${status}`);
-    this.name = "ApiError";
-  }
-}
-
-/** No answer at all: the network or the API server is down. */
-export class OfflineError extends Error {
-  constructor() {
-    super("Airflow's API server does not answer");
-    this.name = "OfflineError";
-  }
-}
+import { ApiError, OfflineError } from "src/api/errors";
+import type { Problem } from "src/api/errors";
+import type { paths } from "src/api/schema";
 
 /** An address of this Airflow, wherever it is mounted. */
 export function serverUrl(path: string): string {
@@ -72,4 +52,10 @@ export async function airflow<T>(
     throw new ApiError(response.status, { detail: typeof detail === "string" ? detail : undefined });
   }
   return body as T;
+}
+
+/** An id that makes a repeated request harmless; `randomUUID` needs https. */
+export function requestKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

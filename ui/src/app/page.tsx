@@ -4,10 +4,10 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { Suspense } from "react";
 import type { FC } from "react";
 
-import { Live } from "src/api/live";
-import { queryClient } from "src/api/queries";
+import { ConnectionNotice } from "src/app/ConnectionNotice";
 import { ErrorBoundary } from "src/app/ErrorBoundary";
-import { ConnectionNotice } from "src/components/ConnectionNotice";
+import { Live } from "src/app/Live";
+import { queryClient } from "src/app/queryClient";
 import { Loading } from "src/components/states";
 
 /** What Airflow gives a plugin's component. */

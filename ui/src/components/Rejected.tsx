@@ -1,6 +1,6 @@
 import { Badge } from "@chakra-ui/react";
 
-import type { Schemas } from "src/api/client";
+import type { Schemas } from "src/api/schemas";
 import { Time } from "src/components/time";
 
 type Rejection = Schemas["Rejected"];

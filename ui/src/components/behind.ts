@@ -1,5 +1,5 @@
 /** How far new runs of a Dag are behind what its bundle shows, in words. */
-import type { Schemas } from "src/api/client";
+import type { Schemas } from "src/api/schemas";
 
 export function behindWords({ versions, kind }: Schemas["Behind"]): string {
   const said = `${versions} ${versions === 1 ? "version" : "versions"} behind`;

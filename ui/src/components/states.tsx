@@ -2,7 +2,7 @@
 import { Alert, Box, Button, Code, EmptyState, Skeleton, Stack, Text } from "@chakra-ui/react";
 import type { PropsWithChildren, ReactNode } from "react";
 
-import { ApiError, OfflineError } from "src/api/client";
+import { ApiError, OfflineError } from "src/api/errors";
 
 export function Loading({ rows = 5, label = "Loading" }: { rows?: number; label?: string }) {
   return (

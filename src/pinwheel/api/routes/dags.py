@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require, unreadable
 from pinwheel.api.parameters import (
     DEFAULT_LIMIT,
+    BuildPath,
     DagIdPath,
     LimitQuery,
     NumberQuery,
@@ -20,12 +21,12 @@ from pinwheel.api.parameters import (
 from pinwheel.api.redaction import readable_broken, readable_builds
 from pinwheel.api.routes.bundles import troubled
 from pinwheel.api.schemas.compare import Diff
-from pinwheel.api.schemas.dags import BuildPage, DagPage, DagStatus, ReleasePage
+from pinwheel.api.schemas.dags import BuildPage, DagPage, DagStatus, OneBuild, ReleasePage
 from pinwheel.core.errors import unknown_dag
 from pinwheel.core.selector import Selector
 from pinwheel.services.release import selecting
 from pinwheel.services.show import status
-from pinwheel.services.show.builds import builds, diff, releases
+from pinwheel.services.show.builds import build, builds, diff, releases
 from pinwheel.services.show.plain import plain, plain_all
 
 router = APIRouter(prefix="/dags", tags=["Dags"])
@@ -86,6 +87,16 @@ def list_builds(
     found = builds(host, dag_id)
     shown = readable_builds(access, host, found[offset : offset + limit])
     return {"builds": plain_all(shown), "total_entries": len(found)}
+
+
+@router.get(
+    "/{dag_id}/builds/{build}", operation_id="get_build", response_model=OneBuild, summary="One build"
+)
+def get_build(access: AccessDep, host: HostDep, dag_id: DagIdPath, number: BuildPath) -> dict[str, Any]:
+    """A good build, with the names of all files that it used. ``compare/file`` gives their contents."""
+    require(access, dag_id, Permission.READ_VERSIONS)
+    (shown,) = readable_builds(access, host, [build(host, dag_id, number)])
+    return plain(shown)
 
 
 @router.get(

@@ -7,8 +7,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from pinwheel.api.schemas.dags import Build
-from pinwheel.api.schemas.line import CommitUrl
-from pinwheel.api.schemas.parts import BaseAnswer
+from pinwheel.api.schemas.parts import BaseAnswer, CommitUrl
 
 
 class GraphNode(BaseAnswer):

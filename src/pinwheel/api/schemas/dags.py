@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pinwheel.api.schemas.parts import BaseAnswer, BasePage, BundleState, Moment, ReleaseKind, Told
+from pinwheel.api.schemas.parts import BaseAnswer, BasePage, BundleState, CommitUrl, Moment, ReleaseKind, Told
 
 
 class Broken(BaseAnswer):
@@ -107,6 +107,20 @@ class Build(BaseAnswer):
     rejected: Rejected | None = Field(
         description="It was rolled back or rejected, and is never released by itself; null: it is not."
     )
+
+
+class BuildFile(BaseAnswer):
+    path: str
+    size: int | None = Field(description="Bytes; null: not kept.")
+    read_at_parse: bool = Field(
+        description="The parse read it, and it does not decide the content of the Dag."
+    )
+
+
+class OneBuild(Build):
+    url: CommitUrl
+    files: list[BuildFile] = Field(description="Every file that it used, by path.")
+    untraced: bool = Field(description="Of an adopted build only the Dag's own file is known.")
 
 
 class Release(BaseAnswer):

@@ -26,6 +26,10 @@ class Version(BaseAnswer):
     kind: Literal["release", "trial", "before", "unknown"]
     release: int | None
     build: int | None
+    digest: str | None = Field(
+        description="Of its build: another one when an unstable Dag's build or release was written anew "
+        "under the same number."
+    )
     airflow_version: int | None = Field(description="Its number in Airflow, of one from before Pinwheel.")
     label: str | None
     bundle: str | None

@@ -7,11 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from pinwheel.api.schemas.dags import Build, Release
-from pinwheel.api.schemas.parts import BaseAnswer, Moment
+from pinwheel.api.schemas.parts import BaseAnswer, CommitUrl, Moment
 
-CommitUrl = Annotated[
-    str | None, Field(description="Where the commit can be looked at, when the bundle knows it.")
-]
 Counts = dict[str, int]
 """Number of runs by Airflow's state of a run; states without runs are left out."""
 

@@ -55,6 +55,11 @@ def clean(value: Any, depth: int = 0) -> Any:
     return value
 
 
+CommitUrl = Annotated[
+    str | None, Field(description="Where the commit can be looked at, when the bundle knows it.")
+]
+
+
 class BaseRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 

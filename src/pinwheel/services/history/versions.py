@@ -69,6 +69,8 @@ class VersionView:
     kind: str
     release: int | None = None
     build: int | None = None
+    digest: str | None = None
+    """Of its build: another one when the build or the release was written anew under the same number."""
     airflow_version: int | None = None
     label: str | None = None
     bundle: str | None = None
@@ -143,6 +145,7 @@ def _known(row: KnownVersion, build: Build, entry: ReleaseRecord | None) -> Vers
         kind=RELEASE if row.release is not None else TRIAL,
         release=row.release,
         build=row.build,
+        digest=build.digest,
         label=build.label,
         bundle=build.bundle_name,
         bundle_version=plain_version(build.bundle_version),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from pinwheel.core.build import Build, runtime_warnings
 from pinwheel.core.errors import InvalidInput, NotFound
@@ -16,6 +16,7 @@ from pinwheel.core.structure import diff as differences
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import AirflowVersion
 from pinwheel.services.release import keeping
+from pinwheel.services.show.links import Links
 from pinwheel.services.show.status import managed
 from pinwheel.services.show.words import plain_version
 from pinwheel.store import builds as store
@@ -129,6 +130,29 @@ class BuildView:
 
 
 @frozen(kw_only=True)
+class BuildFile:
+    """A file that a build used, without its content; see :func:`pinwheel.services.show.compare.file`."""
+
+    path: str
+    size: int | None
+    """Bytes; None: not kept."""
+    read_at_parse: bool
+    """The parse read it, and it does not decide the content of the Dag."""
+
+
+@frozen(kw_only=True)
+class OneBuild(BuildView):
+    """A good build with the files that it used."""
+
+    url: str | None = None
+    """Where its commit can be looked at."""
+    files: tuple[BuildFile, ...] = ()
+    """By path."""
+    untraced: bool = False
+    """It was adopted: only the Dag's own file is known."""
+
+
+@frozen(kw_only=True)
 class ReleaseView:
     """A release, or one of Airflow's versions from before Pinwheel."""
 
@@ -222,6 +246,51 @@ def builds(host: Host, dag_id: str) -> list[BuildView]:
     return host.unit.run(work)
 
 
+def build(host: Host, dag_id: str, number: int) -> OneBuild:
+    """One good build of a Dag with its files.
+
+    :raises NotFound: the Dag is not managed, or has no good build of that number.
+    """
+
+    def work(session: Session) -> OneBuild:
+        managed(session, dag_id)
+        found = store.by_number(session, dag_id, number)
+        if found is None:
+            raise NotFound(
+                f"Cannot show build {number} of {dag_id}",
+                found=f"it has no good build {number}",
+                remedy=f"See its builds: pinwheel builds {dag_id}",
+                dag_id=dag_id,
+                build=number,
+            )
+        told = store.how_told(session, [found.id])[found.id]
+        files = store.files(session, found.id)
+        sizes = store.sizes(session, files.values())
+        shown = OneBuild.of(
+            found,
+            release_store.numbers_by_build(session, dag_id).get(found.id, ()),
+            rejections.of_dag(session, dag_id),
+            told,
+        )
+        links = Links.to(host, session, [(found.bundle_name, found.bundle_version)])
+        return evolve(
+            shown,
+            url=links.of(found.bundle_name, found.bundle_version),
+            files=tuple(
+                BuildFile(path=path, size=sizes.get(digest), read_at_parse=path in told.read_at_parse)
+                for path, digest in sorted(files.items())
+            ),
+            untraced=is_untraced(found),
+        )
+
+    return host.unit.run(work)
+
+
+def is_untraced(build: Build) -> bool:
+    """Whether only the Dag's own file is known of it: Airflow had it before, and no parse told the others."""
+    return build.adopted and not build.inputs_digest
+
+
 def by_time(good: Sequence[B], bad: Sequence[B]) -> list[B]:
     """Builds newest first: good ones keep the order of their numbers, broken ones go where their time is."""
     found: list[B] = []
@@ -309,7 +378,7 @@ def files_of_two(session: Session, old: Build, new: Build) -> tuple[dict[str, st
     """Paths to content ids of both builds, and whether one of them is known by its Dag's file only."""
     found = store.files_of(session, {old.id, new.id})
     before, after = found.get(old.id, {}), found.get(new.id, {})
-    untraced = any(build.adopted and not build.inputs_digest for build in (old, new))
+    untraced = any(map(is_untraced, (old, new)))
     if untraced:
         common = before.keys() & after.keys()
         before = {path: before[path] for path in common}

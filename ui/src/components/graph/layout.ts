@@ -1,7 +1,7 @@
 /** Where the tasks and groups of a Dag lie when drawn from left to right. */
 import dagre from "@dagrejs/dagre";
 
-import type { Schemas } from "src/api/client";
+import type { Schemas } from "src/api/schemas";
 
 export type GraphNode = Schemas["GraphNode"];
 export type GraphEdge = Schemas["GraphEdge"];

@@ -2,9 +2,9 @@
 import { Alert, Badge, DataList, HStack, Text } from "@chakra-ui/react";
 import type { ReactNode } from "react";
 
+import type { Version } from "src/api/versions";
 import { BuildLabel, Commit, Kind, PageLink, ReleaseLabel } from "src/components/labels";
 import { Time } from "src/components/time";
-import type { Version } from "src/components/version/names";
 import { nameOf } from "src/components/version/names";
 
 /** A version's name as a small mark. */

@@ -1,6 +1,4 @@
-import type { Schemas } from "src/api/client";
-
-export type Version = Schemas["Version"];
+import type { Version } from "src/api/versions";
 
 /** "Release 5", "Build 3 (trial)", "v2 (before Pinwheel)". */
 export function nameOf(version: Version | undefined, key = "unknown"): string {

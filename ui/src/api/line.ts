@@ -1,0 +1,26 @@
+import { infiniteQueryOptions } from "@tanstack/react-query";
+
+import { answer, api } from "src/api/client";
+import { keys } from "src/api/keys";
+
+const PAGE = 200;
+
+export function lineQuery(dagId: string) {
+  return infiniteQueryOptions({
+    queryKey: [...keys.dag(dagId), "line"],
+    queryFn: ({ signal, pageParam }) =>
+      answer(
+        api.GET("/api/v1/dags/{dag_id}/line", {
+          params: { path: { dag_id: dagId }, query: { limit: PAGE, before: pageParam } },
+          signal,
+        }),
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.since,
+    // Runs end without any event of ours. Looked at often only while some are on their way.
+    refetchInterval: ({ state }) => {
+      const runs = state.data?.pages[0]?.runs ?? [];
+      return runs.some((run) => run.state === "running" || run.state === "queued") ? 5_000 : 30_000;
+    },
+  });
+}

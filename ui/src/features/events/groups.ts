@@ -1,0 +1,14 @@
+/** Kinds of events by what a person asks for: what the events page can be filtered by. */
+import type { EventKind } from "src/api/events";
+
+export const GROUPS: Record<string, EventKind[]> = {
+  "Changes by people": ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill"],
+  "Promotions and rollbacks": ["promote", "rollback"],
+  "Pins": ["pin", "unpin"],
+  "Rejections": ["rollback", "reject", "lift"],
+  "Automatic releases": ["auto", "adopt", "retire", "follow"],
+  "Builds": ["build", "broken", "unstable", "folded", "missed"],
+  "Runs": ["trigger", "clear", "backfill"],
+  "Repairs": ["drift"],
+  "Problems": ["broken", "duplicate", "refused", "fault"],
+};

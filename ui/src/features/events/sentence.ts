@@ -1,0 +1,82 @@
+/** What an event says, in words. A kind of a later version shows its details, so that nothing is hidden. */
+import type { Event, EventKind } from "src/api/events";
+
+export interface Sentence {
+  what: string;
+  more?: string;
+  runId?: string;
+}
+
+const COMMON = new Set(["id", "at", "kind", "dag_id", "bundle", "actor", "reason"]);
+
+function commit({ bundle_version: version }: Event): string | undefined {
+  return version ? `commit ${version.slice(0, 8)}` : undefined;
+}
+
+function released({ build, from_build: from, release, from_release: fromRelease, message }: Event): Sentence {
+  const more = message ?? undefined;
+  if (typeof release === "number" && release === fromRelease) return { what: `Stays on build ${build}, release ${release}`, more };
+  const came = typeof from !== "number" || from === build ? "" : `, in place of build ${from}`;
+  return { what: `Build ${build ?? "?"} is release ${release ?? "?"}${came}`, more };
+}
+
+function backfilled({ build, from_date: from, to_date: to, new: made, cleared, skipped }: Event): Sentence {
+  const dates = `${from?.slice(0, 10) ?? "?"} to ${to?.slice(0, 10) ?? "?"}`;
+  const on = typeof build === "number" ? ` on build ${build}` : "";
+  return { what: `Backfill of ${dates}${on}`, more: `${made ?? 0} new, ${cleared ?? 0} cleared, ${skipped ?? 0} left out` };
+}
+
+/** Words for every kind there is. */
+export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
+  adopt: released,
+  auto: released,
+  pin: released,
+  unpin: released,
+  promote: released,
+  rollback: released,
+  retire: ({ message }) => ({ what: "Taken off the schedule", more: message ?? undefined }),
+  reject: ({ rejected, message }) => ({ what: `Build ${rejected ?? "?"} is rejected`, more: message ?? undefined }),
+  lift: ({ message }) => ({ what: "A rejection was lifted", more: message ?? undefined }),
+  follow: (event) => ({
+    what: `New runs of ${event.dags ?? "?"} ${event.dags === 1 ? "Dag" : "Dags"} take a newer version`,
+    more: commit(event),
+  }),
+  build: (event) => ({ what: `Build ${event.build} was made`, more: commit(event) }),
+  broken: (event) => ({ what: event.error || "Its file can not be imported", more: commit(event) }),
+  trigger: ({ build, run_id: runId }) => ({ what: `A run on build ${build}`, runId: runId ?? undefined }),
+  clear: ({ build, run_id: runId }) => ({
+    what: typeof build === "number" ? `Runs again on build ${build}` : "Runs again",
+    runId: runId ?? undefined,
+  }),
+  backfill: backfilled,
+  unstable: ({ attributes }) => ({ what: "Each parse of the same files gives another Dag", more: attributes?.join(", ") }),
+  folded: ({ build, count }) => ({
+    what: `Other parses of the same files gave another Dag than build ${build}`,
+    more: typeof count === "number" ? `${count} ${count === 1 ? "time" : "times"}` : undefined,
+  }),
+  missed: (event) => ({
+    what: event.error || "It depends on something that changed unseen; that is in effect now",
+    more: [event.attributes?.join(", "), event.paths?.length ? `changed: ${event.paths.join(", ")}` : ""].filter(Boolean).join("; ") || undefined,
+  }),
+  duplicate: ({ path, owner }) => ({ what: `${path ?? "Another file"} holds the Dag too`, more: owner ? `stays with ${owner}` : undefined }),
+  drift: ({ found }) => ({
+    what: "Airflow's rows were changed past Pinwheel, and put back",
+    more: Object.keys(found ?? {}).sort().join(", ") || undefined,
+  }),
+  refused: (event) => ({ what: "A version was not taken", more: commit(event) }),
+  fault: (event) => ({ what: `Failed in ${event.place ?? "the Dag processor"}`, more: commit(event) }),
+};
+
+function isKnown(kind: string): kind is EventKind {
+  return Object.hasOwn(WORDS, kind);
+}
+
+export function sentence(event: Event): Sentence {
+  if (isKnown(event.kind)) return WORDS[event.kind](event);
+  const details = Object.entries(event).filter(([name, value]) => !COMMON.has(name) && value !== null && value !== "");
+  return { what: details.map(([name, value]) => `${name.replaceAll("_", " ")}: ${plain(value)}`).join("; ") || event.kind };
+}
+
+function plain(value: unknown): string {
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,26 @@
+/** The Dag's tab "Releases": its line, two builds compared, and who changed what. What is shown is in the URL. */
+import { Box } from "@chakra-ui/react";
+
+import { useAddress } from "src/components/address";
+import { NavTabs } from "src/components/NavTabs";
+import { Events } from "src/features/events";
+import { Compare } from "src/features/releases/compare/Compare";
+import { LineView } from "src/features/releases/LineView";
+
+export default function DagReleases({ dagId }: { dagId: string }) {
+  const params = useAddress();
+  const view = params.get("view") ?? "line";
+  return (
+    <Box pb={6}>
+      <NavTabs
+        label="Views"
+        tabs={[
+          { label: "Line", search: "", current: view === "line" },
+          { label: "Compare", search: "view=compare", current: view === "compare" },
+          { label: "Events", search: "view=events", current: view === "events" },
+        ]}
+      />
+      {view === "compare" ? <Compare dagId={dagId} /> : view === "events" ? <Events dagId={dagId} /> : <LineView dagId={dagId} />}
+    </Box>
+  );
+}

@@ -1,0 +1,150 @@
+/** Where the Dag stands, in one look: what runs, what waits and why, what is broken; and what to do about it. */
+import { Badge, Box, Button, HStack, Spacer, Stack, Text } from "@chakra-ui/react";
+
+import type { Schemas } from "src/api/schemas";
+import { behindWords } from "src/components/behind";
+import { BrokenButton } from "src/components/BrokenButton";
+import { PinIcon } from "src/components/icons";
+import { BuildLabel, Commit, ReleaseLabel } from "src/components/labels";
+import { ByWhom, RejectedBadge, rejectionIn } from "src/components/Rejected";
+import { Time } from "src/components/time";
+import { behind, rejectedOf } from "src/features/releases/line";
+import type { Action, LineBuild, LineRelease } from "src/features/releases/line";
+import { RunCounts } from "src/features/releases/RunCounts";
+
+interface Props {
+  dag: Schemas["DagStatus"];
+  builds: LineBuild[];
+  releases: LineRelease[];
+  may: Schemas["May"];
+  onAct: (action: Action) => void;
+}
+
+function whatWaits(dag: Schemas["DagStatus"], rejected: boolean): string {
+  const what = `Build ${dag.newest_build}`;
+  if (dag.newest_build === dag.active_build) {
+    return rejected ? `${what} is not taken from newer versions by itself` : `${what} waits in a newer version`;
+  }
+  return rejected ? `${what} is not released by itself` : `${what} waits`;
+}
+
+export function Standing({ dag, builds, releases, may, onAct }: Props) {
+  const release = releases.find(({ active }) => active);
+  const pinned = dag.track === "pinned";
+  const waiting = behind(builds, dag.active_build);
+  const rejection = rejectionIn(dag.holds);
+  const asksFor = rejection === undefined && dag.newest_build !== dag.active_build;
+  const running = builds.find(({ build }) => build !== null && build === dag.active_build)?.rejected ?? undefined;
+  const { reason, actor, since } = dag;
+  const rejected = rejectedOf(builds);
+  const earlier = releases.some(({ build }) => build !== null && build !== dag.active_build && !rejected.has(build));
+  return (
+    <HStack align="flex-start" gap={4} wrap="wrap" borderWidth="1px" borderRadius="md" p={3} role="region" aria-label="Where the Dag stands">
+      <Stack gap={1}>
+        <HStack gap={2} wrap="wrap">
+          <Text fontWeight="bold">
+            <ReleaseLabel release={dag.active_release} active={!dag.retired} />
+          </Text>
+          <BuildLabel build={dag.active_build} label={dag.label} />
+          {release === undefined ? undefined : <Commit version={release.bundle_version} url={release.url} />}
+          {dag.retired ? <Badge colorPalette="gray">retired</Badge> : undefined}
+        </HStack>
+        {release === undefined ? undefined : (
+          <Text fontSize="sm" color="fg.muted">
+            released <Time at={release.created_at} /> by {release.actor ?? "unknown"}
+            {release.reason === null ? "" : `: ${release.reason}`}
+          </Text>
+        )}
+        {release === undefined || dag.retired || dag.bundle_version === null || dag.bundle_version === release.bundle_version ? undefined : (
+          <Text fontSize="sm" color="fg.muted">
+            new runs take <Commit version={dag.bundle_version} url={null} />
+          </Text>
+        )}
+        {release === undefined ? undefined : <RunCounts runs={release.runs} none="no run on it yet" />}
+      </Stack>
+      <Stack gap={1}>
+        {pinned ? (
+          <HStack gap={1}>
+            <PinIcon color="fg.warning" />
+            <Text>
+              Pinned by {actor ?? "unknown"} <Time at={since} />
+              {reason ? `: ${reason}` : ""}
+            </Text>
+          </HStack>
+        ) : undefined}
+        {dag.held ? (
+          <HStack gap={2}>
+            <Badge colorPalette="orange">held</Badge>
+            {rejection === undefined ? undefined : <RejectedBadge />}
+            <Text>
+              {whatWaits(dag, rejection !== undefined)}
+              {waiting > 1 ? `, ${waiting} builds behind` : ""}
+            </Text>
+          </HStack>
+        ) : dag.active_build === null || dag.active_build !== dag.newest_build ? undefined : (
+          <Text color="fg.muted">The newest build is active.</Text>
+        )}
+        {dag.behind === null ? undefined : (
+          <Text fontSize="sm" color="fg.muted">
+            New runs are {behindWords(dag.behind)}.
+          </Text>
+        )}
+        {rejection === undefined ? undefined : (
+          <>
+            <Text>
+              Rejected <ByWhom rejection={rejection} />
+            </Text>
+            <Text fontSize="sm" color="fg.muted">
+              {pinned ? "Once unpinned, the" : "The"} next build that is not rejected is released by itself.
+            </Text>
+          </>
+        )}
+        {running === undefined ? undefined : (
+          <Text>
+            The active build is rejected <ByWhom rejection={running} />. It stays active until another one is released.
+          </Text>
+        )}
+        {dag.broken === null ? undefined : (
+          <Box>
+            <BrokenButton dagId={dag.dag_id} broken={dag.broken} />
+          </Box>
+        )}
+      </Stack>
+      <Spacer />
+      <HStack gap={2} wrap="wrap">
+        {may.edit && dag.held && dag.newest_build !== null ? (
+          <Button
+            size="sm"
+            variant={asksFor ? "solid" : "outline"}
+            colorPalette={asksFor ? "brand" : undefined}
+            onClick={() => onAct({ verb: "promote" })}
+          >
+            Promote {rejection === undefined ? "" : "rejected "}build {dag.newest_build}
+            {dag.newest_build === dag.active_build ? " to its newest version" : ""}
+          </Button>
+        ) : undefined}
+        {may.edit && earlier ? (
+          <Button size="sm" variant="outline" colorPalette="danger" onClick={() => onAct({ verb: "rollback" })}>
+            Roll back
+          </Button>
+        ) : undefined}
+        {may.edit && dag.active_build !== null ? (
+          pinned ? (
+            <Button size="sm" variant="outline" onClick={() => onAct({ verb: "unpin" })}>
+              Unpin
+            </Button>
+          ) : (
+            <Button size="sm" variant="outline" onClick={() => onAct({ verb: "pin" })}>
+              Pin
+            </Button>
+          )
+        ) : undefined}
+        {may.create_runs && dag.newest_build !== null ? (
+          <Button size="sm" variant="outline" onClick={() => onAct({ verb: "try", build: dag.newest_build ?? 1 })}>
+            Try build {dag.newest_build} once
+          </Button>
+        ) : undefined}
+      </HStack>
+    </HStack>
+  );
+}
