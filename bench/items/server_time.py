@@ -26,6 +26,8 @@ def measure(setting: Setting) -> dict[str, Any]:
     with setting.database("rollback") as database, bound(database):
         from pinwheel.airflow3.host import airflow_host
         from pinwheel.core.release.decide import Verb
+        from pinwheel.core.request import ChangeRequest, Selection
+        from pinwheel.core.selector import Selector
         from pinwheel.services import change
 
         began = time.perf_counter()
@@ -39,7 +41,10 @@ def measure(setting: Setting) -> dict[str, Any]:
 
         def roll_back(*ids: str) -> float:
             start = time.perf_counter()
-            outcomes = change.apply(host, change.Change(verb=Verb.ROLLBACK, dag_ids=ids, actor="bench"))
+            selection = Selection(selector=Selector(ids=ids))
+            request = ChangeRequest(verb=Verb.ROLLBACK, selection=selection)
+            wanted = change.Change(request=request, dag_ids=ids, actor="bench")
+            outcomes = change.apply(host, wanted)
             assert all(outcome.changed for outcome in outcomes)
             return time.perf_counter() - start
 

@@ -162,6 +162,15 @@ def test_no_route_sends_a_field_that_its_schema_does_not_declare(place: Place) -
     assert told == declared, "of what is never told nothing was seen"
 
 
+def test_the_total_of_the_history_counts_all_runs_though_a_page_has_one(place: Place) -> None:
+    whole, page = (place.client.get(f"{API}/dags/d/runs", params={"limit": n}).json() for n in (1000, 1))
+    runs = {one["run_id"] for one in page["tries"]}
+    assert len(runs) <= 1 and len(whole["tries"]) > len(page["tries"])
+    assert page["total_entries"] == whole["total_entries"] >= len({one["run_id"] for one in whole["tries"]})
+    one = place.client.get(f"{API}/dags/d/runs", params={"run_id": "one"}).json()
+    assert (one["total_entries"], {each["run_id"] for each in one["tries"]}) == (1, {"one"})
+
+
 def test_the_conflict_of_a_reused_key_tells_of_the_first_request_what_is_declared(place: Place) -> None:
     key = {"Idempotency-Key": "deploy-1"}
     assert place.client.post(f"{API}/dags/d/pin", json={}, headers=key).is_success

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
+from harness import asked
+from harness.asked import clear, history, trigger
 from harness.inprocess import bound_airflow
 from harness.life import Life, dag
 from harness.prebuilt import end_run, start_run
@@ -18,9 +20,6 @@ from harness.seed import Seeder
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
 from pinwheel.services.history import grid, instances
-from pinwheel.services.history.tries import history
-from pinwheel.services.run.clear import clear
-from pinwheel.services.run.trigger import trigger
 from pinwheel.services.show import fleet
 from pinwheel.services.show.line import line
 from pinwheel.services.show.plain import ABSENT
@@ -49,7 +48,7 @@ class Story:
         self.failed_on_1 = self.run("failed_on_1", ended="failed")
         self.failed_on_both = self.run("failed_on_both", ended="failed")
         self.push(2, dag("a", "b", mark="m2"))
-        change.apply(self.host, change.Change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))
+        change.apply(self.host, asked.change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))
         self.push(3, dag("a", "b", mark="m3"))
         self.on_2 = self.run("on_2")
         self.failed_on_2 = self.run("failed_on_2", ended="failed")

@@ -10,11 +10,12 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
+from harness import asked
 from harness.airflow_env import AirflowEnv
 from harness.faults import TRIED, Points, airflow_engine, loses_reply, raises
 from harness.inprocess import bound_airflow
 from harness.operations import World
-from pinwheel.services.run import bindings, trigger
+from pinwheel.services.run import bindings
 from pinwheel.store import tables as t
 
 
@@ -60,7 +61,7 @@ def scheduler_starts(run_ids: list[str], between: Callable[[int, Any], None] = l
 
 
 def queued(world: World, count: int = 3) -> list[str]:
-    return [trigger.trigger(world.host, "b", actor="ada", run_id=f"run-{n}").run_id for n in range(count)]
+    return [asked.trigger(world.host, "b", actor="ada", run_id=f"run-{n}").run_id for n in range(count)]
 
 
 def states(database: Any) -> dict[str, str]:
@@ -123,7 +124,7 @@ def test_what_it_wrote_is_there_when_airflows_own_scheduler_has_ended(postgres: 
     with bound_airflow(made):
         world = World()
         runs = queued(world)
-        trigger.trigger(world.host, "b", actor="ada", run_id="ending")
+        asked.trigger(world.host, "b", actor="ada", run_id="ending")
     forget_bindings(made)
     with made.engine().begin() as connection:
         connection.execute(sa.text("UPDATE dag SET is_paused = false WHERE dag_id = 'b'"))

@@ -14,6 +14,8 @@ from typing import Any
 from attrs import evolve
 from sqlalchemy import update
 
+from harness import asked
+from harness.asked import backfill, clear, trigger
 from harness.life import Life
 from harness.prebuilt import Prebuilt, Text
 from harness.seed import Seeder
@@ -21,10 +23,6 @@ from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
 from pinwheel.services.ingest import adopt, duplicates, faults, register
 from pinwheel.services.ingest.builds import Missed
-from pinwheel.services.ports.runs import BackfillWish
-from pinwheel.services.run.backfill import backfill
-from pinwheel.services.run.clear import clear
-from pinwheel.services.run.trigger import trigger
 from pinwheel.services.upkeep import repair
 from pinwheel.store import tables as t
 from pinwheel.store import verification
@@ -79,7 +77,7 @@ class Everything:
         self._verification()
 
     def do(self, verb: Verb, *dag_ids: str, **more: Any) -> None:
-        change.apply(self.host, change.Change(verb=verb, dag_ids=dag_ids or ("d",), actor="ada", **more))
+        change.apply(self.host, asked.change(verb=verb, dag_ids=dag_ids or ("d",), actor="ada", **more))
 
     def push(self, files: dict[str, str], **more: Any) -> None:
         rest = {"unsteady.py": one_task("unsteady", "1"), "gone.py": one_task("gone", "1")}
@@ -118,8 +116,8 @@ class Everything:
         self.push({"d.py": f"{second}\n    oops("}, errors={"d.py": TRACEBACK})
         self.do(Verb.ROLLBACK, reason="wrong totals")
         first = datetime(2024, 2, 1, tzinfo=UTC)
-        wish = BackfillWish(from_date=first, to_date=first + timedelta(1))
-        backfill(self.host, "d", wish, actor="ada", build=2, reason="last week")
+        dates = {"from_date": first, "to_date": first + timedelta(1)}
+        backfill(self.host, "d", **dates, build=2, reason="last week")
         self._complete_backfills()
         self.push({"d.py": dag("3", other="c")})
         self.do(Verb.REJECT, build=3, reason="not reviewed")

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from harness import asked
 from harness.faults import airflow_engine
 from harness.inprocess import stock_run
 from harness.prebuilt import Prebuilt
@@ -25,7 +26,7 @@ def counts() -> dict[str, int]:
 
 
 def changed(pusher: Prebuilt, verb: Verb, dag_id: str = "a", **more: Any) -> Any:
-    wanted = change.Change(verb=verb, dag_ids=[dag_id], actor="ada", **more)
+    wanted = asked.change(verb=verb, dag_ids=[dag_id], actor="ada", **more)
     (outcome,) = change.apply(pusher.host, wanted)
     return outcome
 

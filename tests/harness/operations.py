@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import frozen
 
+from harness import asked
 from harness.prebuilt import BROKEN, Prebuilt, Text
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
-from pinwheel.services.run import trigger
 from pinwheel.services.show import status as dag_status
 from pinwheel.services.upkeep import repair
 
@@ -30,7 +30,7 @@ class World:
             self.pusher.push({dag_id: Text(shape) for dag_id in DAGS})
 
     def change(self, verb: Verb, dag_ids: Sequence[str] = ("a",), **more: Any) -> list[Any]:
-        wanted = change.Change(verb=verb, dag_ids=dag_ids, actor="ada", **more)
+        wanted = asked.change(verb=verb, dag_ids=dag_ids, actor="ada", **more)
         return change.apply(self.host, wanted)
 
     def free(self, dag_id: str = "a") -> None:
@@ -157,7 +157,7 @@ OPERATIONS = [
     Operation(
         "trigger",
         lambda w, _: w.hold_first(),
-        lambda w, i: trigger.trigger(w.host, "a", actor="ada", build=2, request_id=i),
+        lambda w, i: asked.trigger(w.host, "a", actor="ada", build=2, request_id=i),
         releases=0,
     ),
     Operation(

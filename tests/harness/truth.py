@@ -378,7 +378,8 @@ class Reader:
         yield from self._rest(dag_id, tries, versioned)
 
     def _history(self, dag_id: str, tries: Sequence[Printed], versioned: bool) -> Iterator[Reading]:
-        from pinwheel.services.history.tries import TryView, history
+        from harness.asked import history
+        from pinwheel.services.history.tries import TryView
 
         shown: dict[tuple[Any, ...], list[TryView]] = {}
         for row in history(self.host, dag_id):

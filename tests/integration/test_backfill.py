@@ -11,18 +11,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from harness import asked
+from harness.asked import clear, history, trigger
 from harness.inprocess import bound_airflow
 from harness.seed import Seeder
 from pinwheel.cli.main import main
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.core.release.decide import Verb
-from pinwheel.services.change import Change, apply
-from pinwheel.services.history.tries import history
-from pinwheel.services.ports.runs import BackfillWish
-from pinwheel.services.run import backfill as service
+from pinwheel.services.change import apply
 from pinwheel.services.run.backfill import Backfilled
-from pinwheel.services.run.clear import clear
-from pinwheel.services.run.trigger import trigger
 from pinwheel.services.show import status as dag_status
 from pinwheel.services.show.builds import releases
 from pinwheel.services.show.events import events
@@ -79,19 +76,21 @@ def seeder(database_source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def held(seeder: Seeder) -> Seeder:
     """Build 1 (a, gone; daily) is active and pinned; build 2 (a, fresh; twice a day) was never released."""
     seeder.push({"d.py": FIRST})
-    apply(seeder.host, Change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))
+    apply(seeder.host, asked.change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))
     seeder.push({"d.py": SECOND})
     return seeder
 
 
-def wish(first: int = 1, last: int = 3, **more: Any) -> BackfillWish:
-    return BackfillWish(
-        from_date=datetime(2024, 2, first, tzinfo=UTC), to_date=datetime(2024, 2, last, tzinfo=UTC), **more
-    )
+def wish(first: int = 1, last: int = 3, **more: Any) -> dict[str, Any]:
+    dates = {
+        "from_date": datetime(2024, 2, first, tzinfo=UTC),
+        "to_date": datetime(2024, 2, last, tzinfo=UTC),
+    }
+    return {**dates, **more}
 
 
-def backfill(seeder: Seeder, wanted: BackfillWish | None = None, **more: Any) -> Backfilled:
-    return service.backfill(seeder.host, "d", wanted or wish(), **{"actor": "ada", **more})
+def backfill(seeder: Seeder, wanted: dict[str, Any] | None = None, **more: Any) -> Backfilled:
+    return asked.backfill(seeder.host, "d", **(wanted or wish()), **more)
 
 
 def dag_runs(seeder: Seeder) -> list[Any]:
@@ -159,7 +158,9 @@ def days(made: Backfilled) -> list[tuple[str, str]]:
 def test_a_backfill_on_a_held_build_is_that_builds_from_the_first_moment(held: Seeder) -> None:
     from airflow.models.backfill import Backfill
 
-    made = backfill(held, wish(max_active_runs=2, conf={"k": 1}), build=2, reason="try it on last week")
+    made = backfill(
+        held, wish(max_active_runs=2, dag_run_conf={"k": 1}), build=2, reason="try it on last week"
+    )
     assert (made.build, made.release) == (2, None)
     assert days(made) == [
         ("01 00", "new"),
@@ -185,7 +186,7 @@ def test_a_backfill_on_a_held_build_is_that_builds_from_the_first_moment(held: S
         assert {ti.dag_version_id for ti in tasks.values()} == versions
     row = held.host.unit.run(lambda s: s.get(Backfill, made.backfill))
     assert (row.max_active_runs, row.dag_run_conf, row.completed_at) == (2, {"k": 1}, None)
-    assert (row.from_date, row.to_date) == (wish().from_date, wish().to_date)
+    assert (row.from_date, row.to_date) == (wish()["from_date"], wish()["to_date"])
     assert (row.reprocess_behavior, row.triggering_user_name) == ("none", "ada")
     assert associations(held, row.id) == [(n, True, None) for n in range(1, 6)]
 
@@ -204,7 +205,7 @@ def test_a_backfill_on_a_held_build_is_that_builds_from_the_first_moment(held: S
 
 
 def test_a_backfill_on_a_released_build_uses_its_release(held: Seeder) -> None:
-    apply(held.host, Change(verb=Verb.PROMOTE, dag_ids=["d"], actor="ada"))
+    apply(held.host, asked.change(verb=Verb.PROMOTE, dag_ids=["d"], actor="ada"))
     made = backfill(held, build=1)
     assert (made.build, made.release) == (1, 1)
     assert days(made) == [("01 00", "new"), ("02 00", "new"), ("03 00", "new")]
@@ -257,9 +258,9 @@ def test_dates_that_have_a_run_are_left_or_run_again_on_the_build(
     end_runs(held, "failed", second)
     end_backfills(held)
     held.push({"d.py": dag(("a", "queue='three'"), ("fresh", "queue='big'"))})
-    planned = backfill(held, wish(1, 4, reprocess=reprocess), build=3, plan=True)
+    planned = backfill(held, wish(1, 4, reprocess_behavior=reprocess), build=3, plan=True)
     assert [run.outcome for run in planned.runs] == outcomes
-    made = backfill(held, wish(1, 4, reprocess=reprocess, conf={"again": True}), build=3)
+    made = backfill(held, wish(1, 4, reprocess_behavior=reprocess, dag_run_conf={"again": True}), build=3)
     assert [run.outcome for run in made.runs] == outcomes
     assert associations(held, made.backfill or 0) == [
         (n, outcome in ("new", "cleared"), None if outcome in ("new", "cleared") else outcome)
@@ -285,7 +286,7 @@ def test_dates_that_have_a_run_are_left_or_run_again_on_the_build(
     assert tries == [("a", 1), ("gone", 1)]
 
 
-CASES: dict[str, tuple[str, BackfillWish, type[PinwheelError], str]] = {
+CASES: dict[str, tuple[str, dict[str, Any], type[PinwheelError], str]] = {
     "no schedule": (dag(("a", ""), schedule="None"), wish(), Refused, "not periodic"),
     "once": (dag(("a", ""), schedule="'@once'"), wish(), Refused, "not periodic"),
     "run type": (
@@ -299,21 +300,23 @@ CASES: dict[str, tuple[str, BackfillWish, type[PinwheelError], str]] = {
     "order": (FIRST, wish(3, 1), InvalidInput, "must not be after"),
     "empty": (
         FIRST,
-        BackfillWish(
-            from_date=datetime(2024, 2, 1, 1, tzinfo=UTC), to_date=datetime(2024, 2, 1, 9, tzinfo=UTC)
-        ),
+        wish()
+        | {
+            "from_date": datetime(2024, 2, 1, 1, tzinfo=UTC),
+            "to_date": datetime(2024, 2, 1, 9, tzinfo=UTC),
+        },
         InvalidInput,
         "no date of its schedule",
     ),
     "future": (
         FIRST,
-        BackfillWish(from_date=datetime(2124, 1, 1, tzinfo=UTC), to_date=datetime(2124, 1, 2, tzinfo=UTC)),
+        {"from_date": datetime(2124, 1, 1, tzinfo=UTC), "to_date": datetime(2124, 1, 2, tzinfo=UTC)},
         InvalidInput,
         "in the future",
     ),
     "params": (
         dag(("a", ""), more="params={'n': __import__('airflow.sdk').sdk.Param(1, type='integer')}"),
-        wish(conf={"n": "x"}),
+        wish(dag_run_conf={"n": "x"}),
         InvalidInput,
         "configuration",
     ),
@@ -339,9 +342,9 @@ def test_what_else_is_refused(held: Seeder) -> None:
     with pytest.raises(NotFound, match="no good build of that number"):
         backfill(held, build=9)
     with pytest.raises(NotFound):
-        service.backfill(held.host, "nothing", wish(), actor="ada", build=1)
-    with pytest.raises(NotFound, match="no such Dag"):
-        service.backfill(held.host, "nothing", wish(), actor="ada")
+        asked.backfill(held.host, "nothing", **wish(), build=1)
+    with pytest.raises(NotFound, match="Cannot find Dag nothing"):
+        asked.backfill(held.host, "nothing", **wish())
     backfill(held, build=2)
     for build in (1, None):
         with pytest.raises(Conflict, match="another backfill of it"):
@@ -363,7 +366,7 @@ def test_a_partitioned_schedule_is_left_to_airflow(seeder: Seeder) -> None:
 
 
 def test_a_retired_dag_is_not_backfilled(held: Seeder) -> None:
-    apply(held.host, Change(verb=Verb.UNPIN, dag_ids=["d"], actor="ada"))
+    apply(held.host, asked.change(verb=Verb.UNPIN, dag_ids=["d"], actor="ada"))
     held.push({"other.py": dag(("a", ""), dag_id="other")})
     from airflow.models.dag import DagModel
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
+from harness import asked
 from harness.prebuilt import Prebuilt, Text, start_run
-from pinwheel.services.ports.runs import BackfillWish
-from pinwheel.services.run import backfill, bindings, clear, trigger
+from pinwheel.services.run import bindings
 from pinwheel.store import tables as t
 
 
@@ -50,7 +50,7 @@ def pinned_with_a_held_build(world: Prebuilt) -> None:
     from pinwheel.core.release.decide import Verb
     from pinwheel.services import change
 
-    change.apply(world.host, change.Change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))
+    change.apply(world.host, asked.change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))
     world.push({"d": Text("daily", body=2)})
 
 
@@ -58,36 +58,38 @@ def test_a_triggered_run_is_bound_to_its_release_or_to_the_build_that_was_never_
     world: Prebuilt,
 ) -> None:
     pinned_with_a_held_build(world)
-    trigger.trigger(world.host, "d", actor="ada", run_id="active")
-    trigger.trigger(world.host, "d", actor="ada", run_id="older", build=1)
-    trigger.trigger(world.host, "d", actor="ada", run_id="tried", build=3)
+    asked.trigger(world.host, "d", actor="ada", run_id="active")
+    asked.trigger(world.host, "d", actor="ada", run_id="older", build=1)
+    asked.trigger(world.host, "d", actor="ada", run_id="tried", build=3)
     assert bound(world) == {("active", 0): (2, 2), ("older", 0): (1, 1), ("tried", 0): (None, 3)}
 
 
 def test_a_cleared_run_is_bound_to_what_it_runs_again_on(world: Prebuilt) -> None:
-    trigger.trigger(world.host, "d", actor="ada", run_id="r")
+    asked.trigger(world.host, "d", actor="ada", run_id="r")
     end(world, "r", "failed")
-    clear.clear(world.host, "d", ["r"], actor="ada", build=1)
+    asked.clear(world.host, "d", ["r"], actor="ada", build=1)
     assert bound(world) == {("r", 0): (2, 2), ("r", 1): (1, 1)}
     end(world, "r", "failed")
-    clear.clear(world.host, "d", ["r"], actor="ada")
+    asked.clear(world.host, "d", ["r"], actor="ada")
     assert bound(world)["r", 2] == (1, 1)
 
 
 @pytest.mark.parametrize("build", [1, None])
 def test_runs_of_a_backfill_are_bound_to_its_build(world: Prebuilt, build: int | None) -> None:
-    wish = BackfillWish(
+    asked.backfill(
+        world.host,
+        "d",
         from_date=datetime.fromisoformat("2024-03-01T00:00:00+00:00"),
         to_date=datetime.fromisoformat("2024-03-03T23:00:00+00:00"),
+        build=build,
     )
-    backfill.backfill(world.host, "d", wish, actor="ada", build=build)
     assert list(bound(world).values()) == [(build or 2, build or 2)] * 3
 
 
 def test_the_scheduler_binds_the_runs_that_it_starts_to_their_release(world: Prebuilt) -> None:
     pinned_with_a_held_build(world)
-    trigger.trigger(world.host, "d", actor="ada", run_id="active")
-    trigger.trigger(world.host, "d", actor="ada", run_id="tried", build=3)
+    asked.trigger(world.host, "d", actor="ada", run_id="active")
+    asked.trigger(world.host, "d", actor="ada", run_id="tried", build=3)
     forget_bindings(world)
     for run_id in ("active", "tried"):
         start_run("d", run_id)
@@ -95,7 +97,7 @@ def test_the_scheduler_binds_the_runs_that_it_starts_to_their_release(world: Pre
 
 
 def test_what_no_scheduler_recorded_is_bound_to_its_release_too(world: Prebuilt) -> None:
-    trigger.trigger(world.host, "d", actor="ada", run_id="r")
+    asked.trigger(world.host, "d", actor="ada", run_id="r")
     start_run("d", "r")
     forget_bindings(world)
     assert bindings.record_bindings(world.host) == 1

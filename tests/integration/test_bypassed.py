@@ -15,14 +15,13 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from harness import dags
+from harness import asked, dags
 from harness.databases import Database
 from harness.inprocess import bound_airflow, db_clean
 from harness.prebuilt import finish_run, start_run
 from harness.seed import Seeder
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
-from pinwheel.services.run import trigger
 from pinwheel.services.upkeep import repair
 
 pytestmark = pytest.mark.airflow
@@ -71,10 +70,10 @@ def held(database_source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         seeder.push({name: text for dag_id in HELD for name, text in dags.dag(dag_id, "m1").items()})
         for dag_id in (BODY, STRUCTURE):
             # With a date: `airflow tasks test` deletes another run that has none (it takes it for its own).
-            trigger.trigger(seeder.host, dag_id, actor="ada", run_id="ran", logical_date=DAY)
+            asked.trigger(seeder.host, dag_id, actor="ada", run_id="ran", logical_date=DAY)
             start_run(dag_id, "ran")
             finish_run(dag_id, "ran")
-        change.apply(seeder.host, change.Change(verb=Verb.PIN, dag_ids=list(HELD), actor="ada"))
+        change.apply(seeder.host, asked.change(verb=Verb.PIN, dag_ids=list(HELD), actor="ada"))
         newest = {
             **dags.dag(BODY, "m2"),
             **dags.dag(STRUCTURE, "m2", tasks=("t", "u"), schedule="'@hourly'"),

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from harness import asked
 from harness.inprocess_api import API, Api
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel.cli.main import main
+from pinwheel.core import request
 from pinwheel.core.event import EventKind
-from pinwheel.services.run import clear, clear_preview, trigger
+from pinwheel.services.run import clear, clear_preview
 from pinwheel.store import bindings, builds, events
 from pinwheel.store import tables as t
 
@@ -31,7 +33,7 @@ def world(airflow_database: Any) -> Prebuilt:
     made = Prebuilt()
     made.push({"d": Text()})
     made.push({"d": Text(body=1)})
-    trigger.trigger(made.host, "d", actor="ada", run_id="r")
+    asked.trigger(made.host, "d", actor="ada", run_id="r")
     start_run("d", "r")
     finish_run("d", "r", "success")
     made.push({"d": Text("daily")})
@@ -71,7 +73,7 @@ def stands(world: Prebuilt) -> tuple[Any, ...]:
 def test_nothing_to_clear_changes_nothing(world: Prebuilt, wish: dict[str, Any], build: int) -> None:
     before = stands(world)
     for plan in (True, False):
-        (cleared,) = clear.clear(world.host, "d", ["r"], actor="ada", build=build, plan=plan, **wish)
+        (cleared,) = asked.clear(world.host, "d", ["r"], actor="ada", build=build, plan=plan, **wish)
         assert (cleared.changed, cleared.cleared, cleared.build, cleared.release) == (False, 0, 2, 2)
         assert stands(world) == before
     seen = clear_preview.preview(world.host, "d", "r", actor="ada", build=build, **wish)
@@ -102,16 +104,16 @@ def test_the_command_and_the_rest_api_say_that_nothing_was_cleared(
 
 def test_a_clear_without_a_build_that_finds_nothing_leaves_no_event(world: Prebuilt) -> None:
     before = stands(world)
-    (cleared,) = clear.clear(world.host, "d", ["r"], actor="ada", only_failed=True)
+    (cleared,) = asked.clear(world.host, "d", ["r"], actor="ada", only_failed=True)
     assert (cleared.changed, cleared.build) == (False, 2)
     assert stands(world) == before
 
 
 def test_of_several_runs_those_with_failures_are_cleared(world: Prebuilt) -> None:
-    trigger.trigger(world.host, "d", actor="ada", run_id="bad", build=2)
+    asked.trigger(world.host, "d", actor="ada", run_id="bad", build=2)
     start_run("d", "bad")
     finish_run("d", "bad", "failed")
-    cleared = clear.clear(world.host, "d", ["r", "bad"], actor="ada", build=1, only_failed=True)
+    cleared = asked.clear(world.host, "d", ["r", "bad"], actor="ada", build=1, only_failed=True)
     assert [(one.run_id, one.changed, one.cleared, one.build) for one in cleared] == [
         ("r", False, 0, 2),
         ("bad", True, 1, 1),
@@ -121,7 +123,7 @@ def test_of_several_runs_those_with_failures_are_cleared(world: Prebuilt) -> Non
 
 
 def test_a_whole_run_is_cleared_on_a_build_that_has_none_of_its_tasks(world: Prebuilt) -> None:
-    (cleared,) = clear.clear(world.host, "d", ["r"], actor="ada", build=3)
+    (cleared,) = asked.clear(world.host, "d", ["r"], actor="ada", build=3)
     assert (cleared.changed, cleared.build) == (True, 3)
     (row, bound, tasks, *_) = stands(world)
     assert row[:2] == ("queued", 1)
@@ -135,19 +137,35 @@ def test_a_whole_run_is_cleared_on_a_build_that_has_none_of_its_tasks(world: Pre
 
 def test_a_repeat_of_a_clear_that_found_nothing_gets_the_same_answer(world: Prebuilt) -> None:
     wish: dict[str, Any] = {"actor": "ada", "build": 1, "only_failed": True, "request_id": "again"}
-    first = clear.clear(world.host, "d", ["r"], **wish)
-    assert clear.clear(world.host, "d", ["r"], **wish) == first
+    first = asked.clear(world.host, "d", ["r"], **wish)
+    assert asked.clear(world.host, "d", ["r"], **wish) == first
     assert not first[0].changed
 
 
 def test_the_tasks_of_the_build_are_read_once_however_many_runs_are_cleared(
     world: Prebuilt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trigger.trigger(world.host, "d", actor="ada", run_id="s")
+    asked.trigger(world.host, "d", actor="ada", run_id="s")
     start_run("d", "s")
     finish_run("d", "s", "failed")
-    read, asked = builds.serialized, []
-    monkeypatch.setattr(clear.builds, "serialized", lambda s, ids: asked.append(ids) or read(s, ids))
-    cleared = clear.clear(world.host, "d", ["r", "s"], actor="ada", build=1, only_failed=True)
+    read, looked_up = builds.serialized, []
+    monkeypatch.setattr(clear.builds, "serialized", lambda s, ids: looked_up.append(ids) or read(s, ids))
+    cleared = asked.clear(world.host, "d", ["r", "s"], actor="ada", build=1, only_failed=True)
     assert [run.changed for run in cleared] == [False, True]
-    assert len(asked) == 1
+    assert len(looked_up) == 1
+
+
+def test_a_clear_takes_all_tasks_that_its_preview_names(
+    world: Prebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http = Api(world.host).as_("d")
+    many = [f"task_{number}" for number in range(1100)]
+    url = f"{API}/dags/d/runs/r/clear"
+    previewed = http.post(f"{url}/preview", json={"task_ids": ["only", *many]})
+    assert (previewed.status_code, previewed.json()["tasks"]) == (200, ["only"])
+    assert http.post(url, json={"task_ids": ["only", *many], "plan": True}).json()["cleared"] == 1
+    # With the tasks after them there may be more than can be given to the clear: the preview says so.
+    monkeypatch.setattr(request, "MOST_TASKS", 0)
+    seen = clear_preview.preview(world.host, "d", "r", actor="ada", task_ids=["only"])
+    assert seen.refusal is not None and "1 tasks are named" in seen.refusal
+    assert clear_preview.preview(world.host, "d", "r", actor="ada").refusal is None

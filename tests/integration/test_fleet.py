@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from harness import asked
 from harness.inprocess import bound_airflow
 from harness.inprocess_server import InProcessServer
 from harness.seed import Seeder
@@ -62,7 +63,7 @@ def deployment(request: Any, tmp_path_factory: Any) -> Iterator[Deployment]:
         seeder.push(sources("two"))
         host = seeder.host
         for verb, dag_id in ((Verb.PIN, "dag_01"), (Verb.ROLLBACK, "dag_02")):
-            wish = change.Change(verb=verb, dag_ids=[dag_id], actor="ada", reason="because")
+            wish = asked.change(verb=verb, dag_ids=[dag_id], actor="ada", reason="because")
             change.apply(host, wish)
         yield Deployment(InProcessServer(host, database), seeder)
     database.drop()

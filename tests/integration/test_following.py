@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from attrs import evolve
 
-from harness import invariants
+from harness import asked, invariants
 from harness.faults import airflow_engine
 from harness.followers import Runs, changed, counts, rows
 from harness.prebuilt import BROKEN, Prebuilt, Text
@@ -23,7 +23,6 @@ from pinwheel.core.release.why_held import HoldKind
 from pinwheel.core.version_alias import split_version
 from pinwheel.services import change
 from pinwheel.services.ingest import take_version
-from pinwheel.services.run import trigger
 from pinwheel.services.show import fleet
 from pinwheel.services.show import status as dag_status
 from pinwheel.services.upkeep import repair
@@ -40,7 +39,7 @@ def test_a_push_that_changes_nothing_traced_makes_the_next_run_execute_the_new_c
     second = pusher.push({}), pusher.push({})
     assert runs.version() == second[1]
     assert counts() == before, "without build, parse, release or version row"
-    triggered = trigger.trigger(pusher.host, "a", actor="ada")
+    triggered = asked.trigger(pusher.host, "a", actor="ada")
     assert triggered.bundle_version == second[1]
     events = rows("SELECT dag_id, bundle_name FROM pinwheel_event WHERE kind = :kind", kind=EventKind.FOLLOW)
     assert events == [(None, "prebuilt"), (None, "prebuilt")], "one for each version, however many Dags"
@@ -247,12 +246,12 @@ def test_each_push_to_a_bundle_that_gives_data_with_its_versions_is_a_release_of
 
     # Runs by number or by name have the data of a release in which the build was in their version.
     for named, ran in ((None, third), (second, second), (pinned, pinned)):
-        bound = trigger.trigger(pusher.host, "a", actor="ada", build=1, bundle_version=named)
+        bound = asked.trigger(pusher.host, "a", actor="ada", build=1, bundle_version=named)
         assert data_of_run(bound.run_id) == (ran, {"is": ran})
-    bound = trigger.trigger(pusher.host, "c", actor="ada", build=1)
+    bound = asked.trigger(pusher.host, "c", actor="ada", build=1)
     assert data_of_run(bound.run_id) == (pinned, {"is": pinned})
     with pytest.raises(Refused, match="gives data with each version"):
-        trigger.trigger(pusher.host, "c", actor="ada", build=1, bundle_version=third)
+        asked.trigger(pusher.host, "c", actor="ada", build=1, bundle_version=third)
 
     # What comes after, from a class that gives none, has none; then Dags follow.
     pusher.gives_data = False
@@ -310,7 +309,7 @@ def test_a_dag_whose_file_moved_and_that_has_runs_follows_by_the_name_of_its_for
 
 
 def changed_by(seeder: Seeder, verb: Verb) -> Any:
-    (outcome,) = change.apply(seeder.host, change.Change(verb=verb, dag_ids=["a"], actor="ada"))
+    (outcome,) = change.apply(seeder.host, asked.change(verb=verb, dag_ids=["a"], actor="ada"))
     return outcome
 
 

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from harness import invariants
+from harness import asked, invariants
 from harness.inprocess import bound_airflow
 from harness.prebuilt import Prebuilt, Text
-from pinwheel.services.run import trigger
 from pinwheel.services.upkeep import repair
 
 
@@ -45,7 +44,7 @@ def test_a_superseded_version_says_what_was_released_though_another_writer_had_r
 
     pusher.push({"a": Text("daily", 3)})
     assert released in _versions(engine)
-    assert trigger.trigger(pusher.host, "a", actor="ada", build=1).bundle_version == first
+    assert asked.trigger(pusher.host, "a", actor="ada", build=1).bundle_version == first
     with engine.connect() as connection:
         bound = "SELECT bundle_version FROM dag_run WHERE dag_id = 'a'"
         assert connection.scalars(sa.text(bound)).all() == [first]
@@ -78,7 +77,7 @@ def test_an_unused_version_of_another_writer_is_removed_from_a_dag_that_has_runs
     pusher.push({"a": Text("daily", 1)})
     engine = database.engine()
     released = _versions(engine)
-    trigger.trigger(pusher.host, "a", actor="ada", build=1)
+    asked.trigger(pusher.host, "a", actor="ada", build=1)
     with engine.begin() as connection:  # Airflow leaves alone for 30 s what it wrote.
         connection.execute(sa.text("UPDATE serialized_dag SET last_updated = '2026-01-01 00:00:00+00:00'"))
     pusher.foreign_parse(tmp_path, "a", Text("plain", 2))

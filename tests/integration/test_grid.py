@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, event, update
 
+from harness import asked
+from harness.asked import clear, trigger
 from harness.inprocess import bound_airflow
 from harness.life import Life, dag
 from harness.seed import Seeder
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.services.history import grid, instances, structures
 from pinwheel.services.run import clear_preview
-from pinwheel.services.run.clear import clear
-from pinwheel.services.run.trigger import trigger
 from pinwheel.services.show.builds import build
 from pinwheel.services.show.plain import ABSENT
 from pinwheel.store import tables as t
@@ -316,7 +316,7 @@ def test_a_trial_run_is_named_after_its_build(seeder: Seeder) -> None:
     from pinwheel.services import change
 
     seeder.push({"d.py": dag("a")})
-    change.apply(seeder.host, change.Change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))
+    change.apply(seeder.host, asked.change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))
     seeder.push({"d.py": dag("a", "b", mark="m2")})
     ran(seeder, "trial", "a", build=2)
     assert runs(seeder) == [("trial", ["t2"], False, False)]

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
+from harness import asked
+from harness.asked import clear, history, trigger
 from harness.inprocess import bound_airflow
 from harness.life import Life, dag
 from harness.seed import Seeder
-from pinwheel.services.history.tries import history
 from pinwheel.services.run import bindings
-from pinwheel.services.run.clear import clear
-from pinwheel.services.run.trigger import trigger
 from pinwheel.services.show.builds import releases
 from pinwheel.store import tables as t
 
@@ -143,7 +142,7 @@ def test_a_trial_run_has_a_build_but_no_release(seeder: Seeder, life: Life) -> N
     from pinwheel.core.release.decide import Verb
     from pinwheel.services import change
 
-    change.apply(seeder.host, change.Change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))
+    change.apply(seeder.host, asked.change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))
     seeder.push({"d.py": dag("a", "b", mark="m2")})
     trigger(seeder.host, "d", actor="ada", run_id="r2", build=2)
     Life(seeder, "r2").execute("a", 1)

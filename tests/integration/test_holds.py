@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness import asked
 from harness.inprocess_api import API, Api
 from harness.operations import World
 from harness.prebuilt import Text
@@ -23,7 +24,7 @@ def world(airflow_database: Any) -> World:
 
 
 def do(world: World, verb: Verb, actor: str, reason: str, dag_id: str = "a", **more: Any) -> Any:
-    wanted = change.Change(verb=verb, dag_ids=[dag_id], actor=actor, reason=reason, **more)
+    wanted = asked.change(verb=verb, dag_ids=[dag_id], actor=actor, reason=reason, **more)
     return change.apply(world.host, wanted)[0]
 
 

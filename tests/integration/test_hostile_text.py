@@ -15,6 +15,8 @@ import pytest
 import yaml
 from sqlalchemy import update
 
+from harness import asked
+from harness.asked import trigger
 from harness.inprocess import bound_airflow
 from harness.inprocess_api import Api
 from harness.seed import Seeder
@@ -24,7 +26,6 @@ from pinwheel.cli.backend.remote import RemoteBackend
 from pinwheel.core.text import visible
 from pinwheel.services import change
 from pinwheel.services.ingest import faults
-from pinwheel.services.run.trigger import trigger
 from pinwheel.store import tables as t
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
@@ -53,7 +54,7 @@ def api(sqlite: Any, tmp_path_factory: Any) -> Iterator[Api]:
         seeder.push(good)
         seeder.push({"d.py": DAG.format(mark=f"2{PWN}", comment="\x9b31m\u202e2\x0cx", label=label)})
         trigger(seeder.host, "d", actor=PWN, run_id="one", reason=PWN)
-        wish = change.Change(verb=change.Verb.ROLLBACK, dag_ids=["d"], actor=PWN, reason=PWN)
+        wish = asked.change(verb=change.Verb.ROLLBACK, dag_ids=["d"], actor=PWN, reason=PWN)
         change.apply(seeder.host, wish)
         said = {"author": f"Ada{PWN}", "message": f"Mend{PWN}"}
         seeder.host.unit.run(lambda session: session.execute(update(t.bundle_version).values(said)))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from harness.asked import clear, trigger
 from harness.bundle_fixtures import Repository
 from harness.bundle_fixtures import storage as storage
 from harness.inprocess import stock_run
@@ -21,8 +22,6 @@ from pinwheel.cli.backend.local import LocalBackend
 from pinwheel.core.errors import Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.services.release import keeping
-from pinwheel.services.run.clear import clear
-from pinwheel.services.run.trigger import trigger
 from pinwheel.services.show import builds as show
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, event, update
 
+from harness import asked
+from harness.asked import clear, trigger
 from harness.inprocess import bound_airflow
 from harness.seed import Seeder
 from pinwheel.core.errors import InvalidInput, NotFound, Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
-from pinwheel.services.run.clear import clear
-from pinwheel.services.run.trigger import trigger
 from pinwheel.services.show import compare
 from pinwheel.services.show.builds import build, builds
 from pinwheel.services.show.line import line
@@ -47,7 +47,7 @@ def seeder(database_source: Any, tmp_path: Path) -> Iterator[Seeder]:
 
 
 def do(seeder: Seeder, verb: Verb, **more: Any) -> None:
-    change.apply(seeder.host, change.Change(verb=verb, dag_ids=["d"], actor="ada", **more))
+    change.apply(seeder.host, asked.change(verb=verb, dag_ids=["d"], actor="ada", **more))
 
 
 def set_run(seeder: Seeder, run_id: str, **values: Any) -> None:

@@ -14,17 +14,14 @@ from typing import Any
 
 import pytest
 
-from harness import bundles
+from harness import asked, bundles
+from harness.asked import clear, trigger
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, own_loop
 from harness.prebuilt import finish_run
 from pinwheel.core.errors import Refused
 from pinwheel.core.release.decide import Verb
-from pinwheel.services.change import Change, apply
-from pinwheel.services.ports.runs import BackfillWish
-from pinwheel.services.run import backfill
-from pinwheel.services.run.clear import clear
-from pinwheel.services.run.trigger import trigger
+from pinwheel.services.change import apply
 
 pytestmark = pytest.mark.postgres
 
@@ -138,7 +135,7 @@ def place(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
             if files:
                 place.push(name, files)
         place.wait(**dict.fromkeys([*ids, "tried"], 1))
-        apply(place.host, Change(verb=Verb.PIN, dag_ids=["tried"], actor="ada"))
+        apply(place.host, asked.change(verb=Verb.PIN, dag_ids=["tried"], actor="ada"))
         for name, files in after.items():
             place.push(name, files)
         place.wait(**dict.fromkeys(ids, 2))
@@ -176,10 +173,15 @@ def backfilled(place: Place, dag_id: str) -> list[str]:
     day = datetime(2024, 3, 1, tzinfo=UTC)
     earlier = trigger(place.host, dag_id, logical_date=day, actor="ada").run_id
     finish_run(dag_id, earlier)
-    wish = BackfillWish(
-        from_date=day, to_date=day + timedelta(days=1), max_active_runs=5, reprocess="completed"
+    made = asked.backfill(
+        place.host,
+        dag_id,
+        from_date=day,
+        to_date=day + timedelta(days=1),
+        max_active_runs=5,
+        reprocess_behavior="completed",
+        build=1,
     )
-    made = backfill.backfill(place.host, dag_id, wish, build=1, actor="ada")
     assert sorted(run.outcome for run in made.runs) == ["cleared", "new"]
     return [str(run.run_id) for run in made.runs]
 
@@ -205,11 +207,11 @@ def test_a_run_of_a_build_from_before_its_file_moved_finds_the_file(
 
 
 def test_a_rollback_across_a_move_without_runs_runs_both_builds(place: Place) -> None:
-    back = Change(verb=Verb.ROLLBACK, dag_ids=["back"], build=1, actor="ada", to_blame=False)
+    back = asked.change(verb=Verb.ROLLBACK, dag_ids=["back"], build=1, actor="ada", to_blame=False)
     apply(place.host, back)
     assert place.active()["back"] == 1
     assert [place.run("back", build) for build in (None, 2, 1)] == ["back m1", "back m2", "back m1"]
-    apply(place.host, Change(verb=Verb.PROMOTE, dag_ids=["back"], build=2, actor="ada"))
+    apply(place.host, asked.change(verb=Verb.PROMOTE, dag_ids=["back"], build=2, actor="ada"))
     assert [place.run("back", build) for build in (None, 1, 2)] == ["back m2", "back m1", "back m2"]
 
 
@@ -223,7 +225,7 @@ def test_a_bundle_class_that_serves_no_moved_files_refuses_such_a_run_with_the_w
     with pytest.raises(Refused, match=r"'of_stock.py'.*of_stock_new.py'.*pinwheel rollback of_stock"):
         place.run(dag_id, 1)
     assert place.run(dag_id, 2) == f"{dag_id} m2"
-    apply(place.host, Change(verb=Verb.ROLLBACK, dag_ids=[dag_id], build=1, actor="ada"))
+    apply(place.host, asked.change(verb=Verb.ROLLBACK, dag_ids=[dag_id], build=1, actor="ada"))
     # Airflow's class knows no aliases: the release goes where its file is, as in stock Airflow.
     assert place.run(dag_id, None) == f"{dag_id} m1"
 
@@ -240,7 +242,7 @@ def test_builds_from_before_several_moves_and_trials_find_their_files(place: Pla
             "moved/tried.py": text("tried", "m3"),
         },
     )
-    apply(place.host, Change(verb=Verb.UNPIN, dag_ids=["tried"], actor="ada"))
+    apply(place.host, asked.change(verb=Verb.UNPIN, dag_ids=["tried"], actor="ada"))
     place.wait(twice=3, tried=3)
     assert [place.run("tried", build) for build in (2, 1, 3)] == ["tried m2", "tried m1", "tried m3"]
     assert [place.run("twice", build) for build in (1, 2, 3)] == ["twice m1", "twice m2", "twice m3"]

@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from harness import invariants
+from harness import asked, invariants
 from harness.faults import airflow_engine
 from harness.followers import Runs, changed, rows
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel.core.errors import InvalidInput, NotFound, Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.release.why_held import HoldKind
-from pinwheel.services.run import clear, trigger
 from pinwheel.services.show import status as dag_status
 
 
@@ -38,8 +37,8 @@ def test_what_names_a_build_takes_the_last_version_in_which_it_stood(pusher: Pre
     changed(pusher, Verb.PIN)
     newer = pusher.push({"a": Text(body=1)})
     newest = pusher.push({"b": Text(body=2)})
-    assert trigger.trigger(pusher.host, "a", actor="ada", build=2).bundle_version == newest
-    assert trigger.trigger(pusher.host, "a", actor="ada", build=1).bundle_version == last
+    assert asked.trigger(pusher.host, "a", actor="ada", build=2).bundle_version == newest
+    assert asked.trigger(pusher.host, "a", actor="ada", build=1).bundle_version == last
     changed(pusher, Verb.PROMOTE)
     assert (runs.version(), newer != newest) == (newest, True)
     changed(pusher, Verb.ROLLBACK)
@@ -197,9 +196,6 @@ def test_a_trial_a_clear_and_a_backfill_take_the_last_version_of_a_build_or_the_
 ) -> None:
     from datetime import UTC, datetime
 
-    from pinwheel.services.ports.runs import BackfillWish
-    from pinwheel.services.run import backfill
-
     first = pusher.push({"a": Text("daily"), "b": Text()})
     changed(pusher, Verb.PIN)
     second = pusher.push({"a": Text("daily", body=1)})
@@ -208,9 +204,7 @@ def test_a_trial_a_clear_and_a_backfill_take_the_last_version_of_a_build_or_the_
     fifth = pusher.push({})
 
     def on(build: int | None, named: str | None = None) -> str | None:
-        return trigger.trigger(
-            pusher.host, "a", actor="ada", build=build, bundle_version=named
-        ).bundle_version
+        return asked.trigger(pusher.host, "a", actor="ada", build=build, bundle_version=named).bundle_version
 
     # Build 2 was never released: its runs are trials.
     assert (on(2), on(2, second), on(3), on(None, fourth)) == (third, second, fifth, fourth)
@@ -218,10 +212,10 @@ def test_a_trial_a_clear_and_a_backfill_take_the_last_version_of_a_build_or_the_
     assert on(None) == first
 
     def cleared(**more: Any) -> str | None:
-        (one,) = clear.clear(pusher.host, "a", ["r"], actor="ada", **more)
+        (one,) = asked.clear(pusher.host, "a", ["r"], actor="ada", **more)
         return one.bundle_version
 
-    trigger.trigger(pusher.host, "a", actor="ada", run_id="r", build=1)
+    asked.trigger(pusher.host, "a", actor="ada", run_id="r", build=1)
     start_run("a", "r")
     finish_run("a", "r")
     assert [cleared(build=2), cleared(), cleared(build=2, bundle_version=second), cleared()] == [
@@ -236,8 +230,8 @@ def test_a_trial_a_clear_and_a_backfill_take_the_last_version_of_a_build_or_the_
 
     def filled(**more: Any) -> Any:
         day = datetime(2024, 2, next(days), tzinfo=UTC)
-        wish = BackfillWish(from_date=day, to_date=day.replace(hour=23))
-        made = backfill.backfill(pusher.host, "a", wish, actor="ada", plan=True, **more)
+        dates = {"from_date": day, "to_date": day.replace(hour=23)}
+        made = asked.backfill(pusher.host, "a", **dates, plan=True, **more)
         return made.build, made.bundle_version
 
     assert filled(build=2) == (2, third)

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, update
 
+from harness import asked
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
-from pinwheel.services.run import bindings, clear, trigger
+from pinwheel.services.run import bindings
 from pinwheel.services.show import fleet
 from pinwheel.services.show.line import line
 from pinwheel.store import tables as t
@@ -26,7 +27,7 @@ def world(airflow_database: Any) -> Prebuilt:
 
 
 def run(world: Prebuilt, run_id: str, state: str, build: int | None = None) -> None:
-    trigger.trigger(world.host, "d", actor="ada", run_id=run_id, build=build)
+    asked.trigger(world.host, "d", actor="ada", run_id=run_id, build=build)
     start_run("d", run_id)
     finish_run("d", run_id, state)
 
@@ -48,7 +49,7 @@ def came_to(world: Prebuilt) -> dict[tuple[str, int], tuple[str, int | None, int
 def test_a_run_that_is_cleared_and_ends_again_has_an_outcome_for_each_time(world: Prebuilt) -> None:
     run(world, "r", "failed")
     assert came_to(world) == {("r", 0): ("failed", 2, 2)}
-    clear.clear(world.host, "d", ["r"], actor="ada", build=1)
+    asked.clear(world.host, "d", ["r"], actor="ada", build=1)
     assert came_to(world) == {("r", 0): ("failed", 2, 2)}
     start_run("d", "r")
     finish_run("d", "r", "success")
@@ -66,7 +67,7 @@ def test_the_outcome_stands_for_the_instant_at_which_the_run_ended(world: Prebui
 
 
 def test_a_run_on_a_build_that_was_never_released_came_to_something_on_no_release(world: Prebuilt) -> None:
-    change.apply(world.host, change.Change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))
+    change.apply(world.host, asked.change(verb=Verb.PIN, dag_ids=["d"], actor="ada"))
     world.push({"d": Text(body=2)})
     run(world, "tried", "failed", build=3)
     assert came_to(world) == {("tried", 0): ("failed", None, 3)}
@@ -83,7 +84,7 @@ def test_it_stands_on_the_version_that_the_run_was_bound_to_not_on_a_later_one(w
     """Airflow's "clear on the latest version" moves the row of a run, the binding stays what it was."""
     from airflow.models.dagrun import DagRun
 
-    trigger.trigger(world.host, "d", actor="ada", run_id="old", build=1)
+    asked.trigger(world.host, "d", actor="ada", run_id="old", build=1)
     start_run("d", "old")
     second = select(t.release.c.dag_version_id).where(t.release.c.release == 2).scalar_subquery()
     move = update(DagRun).where(DagRun.run_id == "old").values(created_dag_version_id=second)
@@ -93,7 +94,7 @@ def test_it_stands_on_the_version_that_the_run_was_bound_to_not_on_a_later_one(w
 
 
 def test_without_a_binding_it_stands_on_the_version_of_the_runs_row(world: Prebuilt) -> None:
-    trigger.trigger(world.host, "d", actor="ada", run_id="r")
+    asked.trigger(world.host, "d", actor="ada", run_id="r")
     world.host.unit.run(lambda s: s.execute(delete(t.binding)))
     finish_run("d", "r", "failed")
     assert came_to(world) == {("r", 0): ("failed", 2, 2)}
@@ -101,7 +102,7 @@ def test_without_a_binding_it_stands_on_the_version_of_the_runs_row(world: Prebu
 
 def test_a_binding_without_its_release_is_told_by_its_version(world: Prebuilt) -> None:
     """Bindings of Pinwheel before outcomes do not name release and build."""
-    trigger.trigger(world.host, "d", actor="ada", run_id="r")
+    asked.trigger(world.host, "d", actor="ada", run_id="r")
     world.host.unit.run(lambda s: s.execute(update(t.binding).values(release=None, build_id=None)))
     finish_run("d", "r", "failed")
     assert came_to(world) == {("r", 0): ("failed", 2, 2)}
@@ -109,7 +110,7 @@ def test_a_binding_without_its_release_is_told_by_its_version(world: Prebuilt) -
 
 def test_an_end_that_no_listener_saw_is_recorded_by_the_processor(world: Prebuilt) -> None:
     for run_id in ("marked", "running", "queued"):
-        trigger.trigger(world.host, "d", actor="ada", run_id=run_id)
+        asked.trigger(world.host, "d", actor="ada", run_id=run_id)
     for run_id in ("marked", "running"):
         start_run("d", run_id)
     by_hand(world, "marked", state="failed")
@@ -122,7 +123,7 @@ def test_the_processor_looks_at_the_newest_runs_and_at_those_that_ran_a_moment_a
     from airflow.models.dagrun import DagRun
 
     for run_id in ("first", "second", "third"):
-        trigger.trigger(world.host, "d", actor="ada", run_id=run_id)
+        asked.trigger(world.host, "d", actor="ada", run_id=run_id)
         by_hand(world, run_id, state="success")
     first = world.host.unit.run(lambda s: s.scalar(select(func.min(DagRun.id))))
     assert bindings.record_outcomes(world.host, newest=1) == 1
@@ -133,7 +134,7 @@ def test_the_processor_looks_at_the_newest_runs_and_at_those_that_ran_a_moment_a
 
 
 def test_runs_of_dags_that_are_not_managed_are_no_matter_of_the_processor(world: Prebuilt) -> None:
-    trigger.trigger(world.host, "d", actor="ada", run_id="r")
+    asked.trigger(world.host, "d", actor="ada", run_id="r")
     by_hand(world, "r", state="failed")
     world.host.unit.run(lambda s: s.execute(delete(t.dag)))
     assert bindings.record_outcomes(world.host) == 0
@@ -151,7 +152,7 @@ def in_fleet(world: Prebuilt, **wish: Any) -> list[dict[str, int]]:
 
 
 def again(world: Prebuilt, run_id: str, state: str, build: int | None = None) -> None:
-    clear.clear(world.host, "d", [run_id], actor="ada", build=build)
+    asked.clear(world.host, "d", [run_id], actor="ada", build=build)
     start_run("d", run_id)
     finish_run("d", run_id, state)
 
@@ -159,7 +160,7 @@ def again(world: Prebuilt, run_id: str, state: str, build: int | None = None) ->
 def test_a_run_that_failed_and_went_well_on_another_release_counts_on_both(world: Prebuilt) -> None:
     run(world, "r", "failed")
     assert counted(world) == {2: {"failed": 1}}
-    clear.clear(world.host, "d", ["r"], actor="ada", build=1)
+    asked.clear(world.host, "d", ["r"], actor="ada", build=1)
     assert counted(world) == {2: {"failed": 1}, 1: {"queued": 1}}
     assert in_fleet(world, failing=True) == [{"failed": 1}]
     start_run("d", "r")
@@ -170,7 +171,7 @@ def test_a_run_that_failed_and_went_well_on_another_release_counts_on_both(world
 def test_on_one_release_each_run_counts_once_as_it_went_last(world: Prebuilt) -> None:
     run(world, "r", "failed")
     run(world, "other", "success")
-    clear.clear(world.host, "d", ["r"], actor="ada")
+    asked.clear(world.host, "d", ["r"], actor="ada")
     assert counted(world) == {2: {"queued": 1, "success": 1}}
     assert in_fleet(world, failing=True) == []
     start_run("d", "r")
@@ -194,7 +195,7 @@ def test_what_failed_still_counts_when_airflow_has_forgotten_the_run(world: Preb
 
 
 def test_an_end_that_is_not_recorded_yet_counts_by_airflows_row(world: Prebuilt) -> None:
-    trigger.trigger(world.host, "d", actor="ada", run_id="r")
+    asked.trigger(world.host, "d", actor="ada", run_id="r")
     by_hand(world, "r", state="failed")
     assert counted(world) == {2: {"failed": 1}}
     assert in_fleet(world, failing=True) == [{"failed": 1}]
@@ -205,9 +206,10 @@ def test_an_end_that_is_not_recorded_yet_counts_by_airflows_row(world: Prebuilt)
 
 def back(world: Prebuilt) -> list[str]:
     """The runs that a rollback from release 2 runs again; its plan says the same."""
-    wish = change.Change(verb=Verb.ROLLBACK, dag_ids=["d"], actor="ada", rerun_failed=True)
-    (planned,) = change.plan(world.host, wish)
-    (done,) = change.apply(world.host, wish)
+    (planned,), (done,) = (
+        change.apply(world.host, asked.change(Verb.ROLLBACK, ["d"], rerun_failed=True, plan=plan))
+        for plan in (True, False)
+    )
     assert planned.rerun == done.rerun
     return list(done.rerun)
 
@@ -219,11 +221,11 @@ def test_a_rollback_runs_again_what_failed_on_the_release_and_was_not_run_again_
         run(world, run_id, "failed")
     run(world, "good", "success")
     run(world, "older", "failed", build=1)
-    clear.clear(world.host, "d", ["cleared"], actor="ada")
+    asked.clear(world.host, "d", ["cleared"], actor="ada")
     again(world, "better", "success")
     again(world, "elsewhere", "failed", build=1)
     by_hand(world, "forgiven", state="success")
-    trigger.trigger(world.host, "d", actor="ada", run_id="unrecorded")
+    asked.trigger(world.host, "d", actor="ada", run_id="unrecorded")
     by_hand(world, "unrecorded", state="failed")
     assert sorted(back(world)) == ["failed", "unrecorded"]
 

@@ -182,7 +182,7 @@ def test_an_unstable_dag_that_ran_gets_a_build_of_its_own_and_is_counted_anew(
 ) -> None:
     pusher.push({"a": Text()})
     unstable(pusher, 2, clock)
-    from pinwheel.services.run.trigger import trigger
+    from harness.asked import trigger
 
     run = trigger(pusher.host, dag_id="a", actor="ada")
     start_run("a", run.run_id)

@@ -14,7 +14,7 @@ from attrs import define, field
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from harness import invariants
+from harness import asked, invariants
 from harness.hypothesis_profiles import machine
 from harness.inprocess import bound_airflow, stock_run
 from harness.prebuilt import BROKEN, Prebuilt, Text
@@ -170,7 +170,7 @@ class Machine(RuleBasedStateMachine):
     # what people do
 
     def _change(self, dag_id: str, verb: Verb, **more: Any) -> Any:
-        wanted = change.Change(verb=verb, dag_ids=[dag_id], actor="ada", **more)
+        wanted = asked.change(verb=verb, dag_ids=[dag_id], actor="ada", **more)
         (outcome,) = change.apply(self.pusher.host, wanted)
         return outcome
 

@@ -12,6 +12,8 @@ import pytest
 import sqlalchemy as sa
 from attrs import evolve
 
+from harness import asked
+from harness.asked import clear, trigger
 from harness.prebuilt import Prebuilt, Text
 from integration.test_parsed_again import Clock, count, described, rows
 from pinwheel.core.errors import Conflict
@@ -19,8 +21,6 @@ from pinwheel.core.release.decide import Verb
 from pinwheel.core.retention import Keep
 from pinwheel.services import change
 from pinwheel.services.ingest import register
-from pinwheel.services.run.clear import clear
-from pinwheel.services.run.trigger import trigger
 from pinwheel.services.upkeep import prune as upkeep_prune
 from pinwheel.store import tables as t
 
@@ -51,7 +51,7 @@ def numbers(database: Any, dag_id: str) -> list[int]:
 
 
 def changed(pusher: Prebuilt, verb: Verb, dag_id: str = "a", **more: Any) -> Any:
-    wanted = change.Change(verb=verb, dag_ids=[dag_id], actor="ada", **more)
+    wanted = asked.change(verb=verb, dag_ids=[dag_id], actor="ada", **more)
     (outcome,) = change.apply(pusher.host, wanted)
     return outcome
 
@@ -295,7 +295,7 @@ def test_after_a_year_the_tables_are_flat_and_every_release_rolls_back(
     ledger = rows(airflow_database, "SELECT dag_id, release FROM pinwheel_release ORDER BY dag_id, release")
     assert {dag_id for dag_id, _ in ledger} == set(year.pusher.files)
     for dag_id, release in ledger:
-        wanted = change.Change(
+        wanted = asked.change(
             verb=Verb.ROLLBACK, dag_ids=[dag_id], actor="ada", to_release=release, to_blame=False
         )
         (outcome,) = change.apply(pusher.host, wanted)

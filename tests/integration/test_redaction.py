@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy import insert, update
 from starlette.testclient import TestClient
 
+from harness.asked import trigger
 from harness.inprocess import bound_airflow
 from harness.inprocess_api import API, BODIES, Api
 from harness.seed import Seeder
@@ -18,7 +19,6 @@ from pinwheel.api.redaction import REDACTED
 from pinwheel.core.event import EventKind
 from pinwheel.services.ingest import faults
 from pinwheel.services.ingest.errors_of_files import told_of
-from pinwheel.services.run.trigger import trigger
 from pinwheel.store import events
 from pinwheel.store import tables as t
 

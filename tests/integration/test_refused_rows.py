@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from attrs import evolve
 
-from harness import faults
+from harness import asked, faults
 from harness.inprocess import bound_airflow
 from harness.prebuilt import Prebuilt, Text
 
@@ -189,7 +189,7 @@ def test_a_pinned_dag_is_not_released_on_what_is_refused_and_says_why(postgres_p
     from pinwheel.services import change
 
     def applied(verb: Verb) -> None:
-        change.apply(pusher.host, change.Change(verb=verb, dag_ids=["odd"], actor="ada"))
+        change.apply(pusher.host, asked.change(verb=verb, dag_ids=["odd"], actor="ada"))
 
     pusher = postgres_pusher
     pusher.push({"odd": Text()})

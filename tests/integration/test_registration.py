@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from harness import faults
+from harness import asked, faults
 from harness.prebuilt import BROKEN, Prebuilt, Text
 from pinwheel.core.errors import Refused
 from pinwheel.core.release.decide import Verb
@@ -130,7 +130,7 @@ def test_what_a_forced_push_brings_back_behind_a_pin_can_be_promoted(
 
 
 def changed(pusher: Prebuilt, verb: Verb, **more: Any) -> Any:
-    (outcome,) = change.apply(pusher.host, change.Change(verb=verb, dag_ids=["a"], actor="ada", **more))
+    (outcome,) = change.apply(pusher.host, asked.change(verb=verb, dag_ids=["a"], actor="ada", **more))
     return outcome
 
 

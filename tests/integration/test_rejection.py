@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness import asked
 from harness.operations import World
 from harness.prebuilt import Text
 from pinwheel.core.errors import Refused
@@ -23,7 +24,7 @@ def world(airflow_database: Any) -> World:
 
 
 def do(world: World, verb: Verb, **more: Any) -> Any:
-    (outcome,) = change.apply(world.host, change.Change(verb=verb, dag_ids=["a"], actor="ada", **more))
+    (outcome,) = change.apply(world.host, asked.change(verb=verb, dag_ids=["a"], actor="ada", **more))
     return outcome
 
 

@@ -16,14 +16,13 @@ from attrs import define, field
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from harness import invariants
+from harness import asked, invariants
 from harness.hypothesis_profiles import machine
 from harness.inprocess import bound_airflow
 from harness.prebuilt import BROKEN, SHAPES, Prebuilt, Text, finish_run, start_run
 from pinwheel.core.errors import Conflict, NotFound, Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
-from pinwheel.services.run import clear, trigger
 from pinwheel.services.show import status as dag_status
 from pinwheel.services.upkeep import repair
 
@@ -163,7 +162,7 @@ class Machine(RuleBasedStateMachine):
     # changes
 
     def _change(self, dag_ids: list[str], verb: Verb, **more: Any) -> list[Any]:
-        done = change.apply(self.host, change.Change(verb=verb, dag_ids=dag_ids, actor="ada", **more))
+        done = change.apply(self.host, asked.change(verb=verb, dag_ids=dag_ids, actor="ada", **more))
         self.drifted -= {outcome.dag_id for outcome in done if outcome.changed and outcome.kind}
         return done
 
@@ -336,9 +335,9 @@ class Machine(RuleBasedStateMachine):
         run_id = f"run-{self.serial}"
         if model.retired:
             with pytest.raises(Refused):
-                trigger.trigger(self.host, dag_id, actor="ada", build=model.number(text), run_id=run_id)
+                asked.trigger(self.host, dag_id, actor="ada", build=model.number(text), run_id=run_id)
             return
-        bound = trigger.trigger(self.host, dag_id, actor="ada", build=model.number(text), run_id=run_id)
+        bound = asked.trigger(self.host, dag_id, actor="ada", build=model.number(text), run_id=run_id)
         text = text or model.active
         assert text
         assert bound.build == model.number(text)
@@ -395,7 +394,7 @@ class Machine(RuleBasedStateMachine):
             return
         text = self._target(data, self.model[dag_id], given)
         number = self.model[dag_id].number(text)
-        (bound,) = clear.clear(self.host, dag_id, [run_id], actor="ada", build=number)
+        (bound,) = asked.clear(self.host, dag_id, [run_id], actor="ada", build=number)
         self.runs[run_id] = (dag_id, text or was)
         assert bound.build == self.model[dag_id].number(text or was)
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from harness import faults, invariants
+from harness import asked, faults, invariants
 from harness.faults import AFTER_COMMIT, Points, airflow_engine
 from harness.inprocess_api import API, Api
 from harness.operations import World
@@ -22,17 +22,17 @@ from pinwheel.cli.backend.local import LocalBackend
 from pinwheel.cli.backend.remote import RemoteBackend
 from pinwheel.core.errors import Conflict, InvalidInput
 from pinwheel.core.release.decide import Verb
+from pinwheel.core.request import ChangeRequest, Selection
 from pinwheel.core.selector import Selector
 from pinwheel.services import change, once
-from pinwheel.services.ports.runs import BackfillWish
-from pinwheel.services.run import backfill, bound, trigger
+from pinwheel.services.run import backfill, bound
 from pinwheel.services.show.events import events
 from pinwheel.services.upkeep import prune
 from pinwheel.store import tables as t
 
 Ask = Callable[..., tuple[int, Any]]
 DATES = ("--from-date", "2026-01-01", "--to-date", "2026-01-03")
-WISH = BackfillWish(from_date=datetime(2026, 1, 1, tzinfo=UTC), to_date=datetime(2026, 1, 3, tzinfo=UTC))
+WISH = {"from_date": datetime(2026, 1, 1, tzinfo=UTC), "to_date": datetime(2026, 1, 3, tzinfo=UTC)}
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def kinds(world: World) -> list[str]:
 
 
 def ended_run(world: World, run_id: str) -> str:
-    trigger.trigger(world.host, "a", actor="ada", run_id=run_id)
+    asked.trigger(world.host, "a", actor="ada", run_id=run_id)
     start_run("a", run_id)
     finish_run("a", run_id)
     return run_id
@@ -190,7 +190,7 @@ def test_one_id_stands_for_one_request_over_rest_too(world: World, api: Api) -> 
     (again,) = http.post(f"{API}/changes", json=body, headers=key).json()["outcomes"]
     assert (again["changed"], again["release"]) == (False, pinned["release"])
     local = LocalBackend(world.host, actor="ada")
-    (again,) = local.change("pin", Selector(ids=("a",)), reason="r", request_id="deploy 17")
+    (again,) = local.change(asked.change(Verb.PIN, ["a"], reason="r", request_id="deploy 17").request)
     assert (again["changed"], again["release"]) == (False, pinned["release"])
 
 
@@ -237,10 +237,11 @@ def test_a_conflict_tells_of_the_first_request_only_what_its_reader_may_see(worl
 
 def test_the_same_selector_is_the_same_request_though_it_finds_other_dags_by_now(world: World) -> None:
     local = LocalBackend(world.host, actor="ada")
-    pattern = Selector(globs=("*",))
-    assert len(local.change("pin", pattern, request_id="k")) == 3
+    pattern = Selection(selector=Selector(globs=("*",)))
+    pin = ChangeRequest(verb=Verb.PIN, selection=pattern, request_id="k")
+    assert len(local.change(pin)) == 3
     world.pusher.push({"d": world.next_text()})
-    again = local.change("pin", pattern, request_id="k")
+    again = local.change(pin)
     assert [(o["dag_id"], o["changed"]) for o in again] == [("a", False), ("b", False), ("c", False)]
     assert [view["track"] for view in local.status(pattern)] == ["pinned"] * 3 + ["auto"]
 
@@ -250,9 +251,9 @@ def test_a_request_that_failed_leaves_nothing(world: World) -> None:
         with pytest.raises(Conflict):
             world.change(Verb.PIN, request_id="k", expected_release=9)
         with pytest.raises(Conflict, match="another backfill"):
-            backfill.backfill(world.host, "a", WISH, actor="ada", request_id="b")
+            asked.backfill(world.host, "a", **WISH, actor="ada", request_id="b")
 
-    backfill.backfill(world.host, "a", WISH, actor="ada")
+    asked.backfill(world.host, "a", **WISH, actor="ada")
     refused()
     refused()
     assert world.change(Verb.ROLLBACK, request_id="k")[0].changed
@@ -314,10 +315,11 @@ def test_a_backfill_is_made_once_wherever_its_process_dies(world: World, build: 
     from airflow.models.backfill import Backfill
 
     def act(month: int) -> backfill.Backfilled:
-        wish = attrs.evolve(
-            WISH, from_date=datetime(2025, month, 1, tzinfo=UTC), to_date=datetime(2025, month, 3, tzinfo=UTC)
-        )
-        made = backfill.backfill(world.host, "b", wish, actor="ada", build=build, request_id=f"of {month}")
+        dates = {
+            "from_date": datetime(2025, month, 1, tzinfo=UTC),
+            "to_date": datetime(2025, month, 3, tzinfo=UTC),
+        }
+        made = asked.backfill(world.host, "b", **dates, build=build, request_id=f"of {month}")
         # A second one would otherwise be refused because the first is active.
         world.host.unit.run(
             lambda s: s.execute(sa.update(Backfill).values(completed_at=world.host.unit.now()))
@@ -429,7 +431,7 @@ def test_an_answer_of_a_later_version_is_not_guessed_at(world: World) -> None:
     world.change(Verb.PIN, request_id="k")
     next_one = change.OUTCOMES.version + 1
     later = attrs.evolve(change.OUTCOMES, version=next_one, readers={next_one: lambda kept: kept})
-    wanted = change._request(change.Change(verb=Verb.PIN, dag_ids=["a"], actor="ada", request_id="k"))
+    wanted = change._request(asked.change(verb=Verb.PIN, dag_ids=["a"], actor="ada", request_id="k"))
     with pytest.raises(Conflict, match="answers this one does not know"):
         once.carry_out(world.host, wanted, later, lambda session: [])
 

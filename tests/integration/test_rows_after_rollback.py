@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from harness import asked
 from harness.seed import Seeder
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
@@ -208,13 +209,13 @@ def test_a_rollback_restores_every_field(
     between = rows(airflow_database)
     assert between != before
 
-    back = change.Change(verb=Verb.ROLLBACK, dag_ids=["d"], actor="ada", to_blame=False)
+    back = asked.change(verb=Verb.ROLLBACK, dag_ids=["d"], actor="ada", to_blame=False)
     done = change.apply(seeder.host, back)
 
     assert done[0].release == 3
     assert rows(airflow_database) == before
 
-    change.apply(seeder.host, change.Change(verb=Verb.UNPIN, dag_ids=["d"], actor="ada"))
+    change.apply(seeder.host, asked.change(verb=Verb.UNPIN, dag_ids=["d"], actor="ada"))
     assert rows(airflow_database) == between
 
 
@@ -223,7 +224,7 @@ def test_paused_is_never_touched(airflow_database: Any, seeder: Seeder) -> None:
     with airflow_database.engine().begin() as connection:
         connection.execute(sa.text("UPDATE dag SET is_paused = :no"), {"no": False})
     seeder.push({"d.py": RICH})
-    change.apply(seeder.host, change.Change(verb=Verb.ROLLBACK, dag_ids=["d"], actor="ada"))
+    change.apply(seeder.host, asked.change(verb=Verb.ROLLBACK, dag_ids=["d"], actor="ada"))
     with airflow_database.engine().connect() as connection:
         assert connection.execute(sa.text("SELECT is_paused FROM dag")).scalar() in (False, 0)
 
@@ -231,7 +232,7 @@ def test_paused_is_never_touched(airflow_database: Any, seeder: Seeder) -> None:
 def test_deadlines_come_back_as_rows_of_the_new_version(airflow_database: Any, seeder: Seeder) -> None:
     seeder.push({"d.py": DEADLINE})
     seeder.push({"d.py": PLAIN})
-    change.apply(seeder.host, change.Change(verb=Verb.ROLLBACK, dag_ids=["d"], actor="ada"))
+    change.apply(seeder.host, asked.change(verb=Verb.ROLLBACK, dag_ids=["d"], actor="ada"))
     with airflow_database.engine().connect() as connection:
         alerts = connection.execute(
             sa.text(

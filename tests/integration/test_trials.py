@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from harness import auth_manager
+from harness import asked, auth_manager
+from harness.asked import clear as clear_runs
 from harness.prebuilt import finish_run
 from harness.seed import Seeder
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
-from pinwheel.services.run import trigger
-from pinwheel.services.run.clear import clear as clear_runs
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def dag(arguments: str = "", tasks: str = "") -> dict[str, str]:
 
 
 def apply(seeder: Seeder, verb: Verb, **more: Any) -> None:
-    change.apply(seeder.host, change.Change(verb=verb, dag_ids=["d"], actor="ada", **more))
+    change.apply(seeder.host, asked.change(verb=verb, dag_ids=["d"], actor="ada", **more))
 
 
 def held(seeder: Seeder, *files: dict[str, str]) -> None:
@@ -56,7 +55,7 @@ def held(seeder: Seeder, *files: dict[str, str]) -> None:
 
 
 def start(seeder: Seeder, build: int, run_id: str) -> str:
-    return trigger.trigger(seeder.host, "d", actor="ada", build=build, run_id=run_id).run_id
+    return asked.trigger(seeder.host, "d", actor="ada", build=build, run_id=run_id).run_id
 
 
 def trials(session: Any) -> list[Any]:
@@ -198,7 +197,7 @@ def test_no_alarm_is_set_for_a_time_that_had_passed_when_a_run_is_bound_again(
     seeder: Seeder, airflow_database: Any
 ) -> None:
     held(seeder, deadline(1, "DAGRUN_LOGICAL_DATE"), deadline(2, "DAGRUN_LOGICAL_DATE"))
-    run = trigger.trigger(
+    run = asked.trigger(
         seeder.host, "d", actor="ada", run_id="old", logical_date=datetime(2024, 5, 1, tzinfo=UTC)
     ).run_id
     ((number, _, _),) = deadlines(run)
@@ -384,7 +383,7 @@ def test_the_assets_of_a_run_that_was_deleted_are_not_kept(seeder: Seeder, airfl
 
 def test_a_trial_that_is_only_planned_makes_no_asset_active(seeder: Seeder) -> None:
     held(seeder, asset("here"), asset("here", "new"))
-    trigger.trigger(seeder.host, "d", actor="ada", build=2, plan=True)
+    asked.trigger(seeder.host, "d", actor="ada", build=2, plan=True)
     assert active() == {"here"}
 
 

@@ -15,15 +15,15 @@ import pytest
 import sqlalchemy as sa
 from attrs import asdict
 
-from harness import bundles, dags
+from harness import asked, bundles, dags
+from harness.asked import trigger
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, processor_loop
 from pinwheel.airflow3.bundles import configured
 from pinwheel.core.errors import HostError
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.text import fit
-from pinwheel.services.change import Change, apply, plan
-from pinwheel.services.run.trigger import trigger
+from pinwheel.services.change import apply
 from pinwheel.services.show import bundles as service
 
 pytestmark = pytest.mark.postgres
@@ -113,7 +113,7 @@ def deployment(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
                     host = loop.manager.host
                     for dag_id in ("free", "pinned"):
                         trigger(host, dag_id, actor="ada")
-            apply(host, Change(verb=Verb.PIN, dag_ids=["pinned"], actor="ada"))
+            apply(host, asked.change(verb=Verb.PIN, dag_ids=["pinned"], actor="ada"))
         yield deployment
     sys.modules.pop("own_bundles", None)
     database.drop()
@@ -148,9 +148,8 @@ def test_dags_of_a_bundle_whose_entry_has_a_typo_stay_active_and_its_reason_is_t
         assert (shown.name, shown.state) == ("g", service.CANNOT_BE_MADE)
         assert shown.problem.reason == reason
         for verb in (Verb.UNPIN, Verb.PIN, Verb.ROLLBACK):
-            change = Change(verb=verb, dag_ids=["pinned"], actor="ada")
-            for answer in (plan, apply):
-                (outcome,) = answer(host, change)
+            for plan in (True, False):
+                (outcome,) = apply(host, asked.change(verb, ["pinned"], plan=plan))
                 assert reason in asdict(outcome)["warnings"]
         with pytest.raises(HostError, match=r"bundle 'g'.*TypeError"):
             trigger(host, "pinned", build=1, actor="ada")

@@ -8,13 +8,13 @@ import pytest
 import sqlalchemy as sa
 from attrs import evolve
 
+from harness import asked
 from harness.faults import airflow_engine
 from harness.followers import Runs, changed, rows
 from harness.prebuilt import BROKEN, Prebuilt, Text
 from pinwheel.core.errors import Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.services.ingest import register
-from pinwheel.services.run import trigger
 from pinwheel.services.upkeep import repair
 
 
@@ -30,7 +30,7 @@ def test_a_dag_that_moves_to_another_bundle_with_equal_content_is_released_from_
     v2 = other.push({})
     assert rows("SELECT bundle_name, bundle_version FROM dag WHERE dag_id='a'") == [("other", v2)]
     assert runs.version() == v2
-    bound = trigger.trigger(pusher.host, "a", actor="ada", build=2)
+    bound = asked.trigger(pusher.host, "a", actor="ada", build=2)
     assert bound.bundle_version == v2
 
 
@@ -160,7 +160,7 @@ def test_a_dag_that_moves_between_bundles_there_and_back_makes_one_build_in_each
     pusher.push({}, removed=("a",))
     v2 = other.push({})
     assert runs.version() == v2
-    bound = trigger.trigger(pusher.host, "a", actor="ada", build=1)
+    bound = asked.trigger(pusher.host, "a", actor="ada", build=1)
     assert bound.bundle_version == f"{first}+a.py=@prebuilt!a.py"
     pusher.push({"a": Text()})
     other.push({}, removed=("a",))
@@ -182,7 +182,7 @@ def test_a_release_made_anew_above_a_foreign_version_keeps_the_place_of_a_pinned
     second = pusher.push({})
     changed(pusher, Verb.PIN)
     pusher.push({})
-    trigger.trigger(pusher.host, "a", actor="ada", build=1)
+    asked.trigger(pusher.host, "a", actor="ada", build=1)
     with airflow_engine().begin() as connection:  # Airflow leaves alone for 30 s what it wrote.
         connection.execute(sa.text("UPDATE serialized_dag SET last_updated = '2026-01-01 00:00:00+00:00'"))
     pusher.foreign_parse(tmp_path, "a", Text("plain", 2))

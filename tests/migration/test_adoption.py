@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from harness import invariants
+from harness import asked, invariants
 from harness.inprocess import bound_airflow
 from harness.prebuilt import finish_run
 from harness.seed import Seeder, serialized_dags
@@ -183,7 +183,7 @@ def test_a_push_after_the_adoption_is_a_release_and_can_be_rolled_back(old: Old)
         adopted, arrived = old.ledger(dag_id)
         assert (arrived[0], arrived[1:]) == (adopted[0] + 1, ("auto", 2))
         numbers[dag_id] = arrived[0]
-    done = change.apply(old.host, change.Change(verb=Verb.ROLLBACK, dag_ids=sorted(DAGS), actor="ada"))
+    done = change.apply(old.host, asked.change(verb=Verb.ROLLBACK, dag_ids=sorted(DAGS), actor="ada"))
     assert {each.dag_id: (each.release, each.build) for each in done} == {
         dag_id: (number + 1, 1) for dag_id, number in numbers.items()
     }
@@ -209,13 +209,12 @@ def _said(alert: Any) -> str:
 
 
 def test_old_runs_can_be_cleared_after_the_adoption(old: Old) -> None:
-    from pinwheel.services.run import clear
 
     adopt.adopt(old.host)
     _push(old, "3" * 40, _files("# third\n", "retries=3"))
-    (bound,) = clear.clear(old.host, "plain", ["before-2"], actor="ada")
+    (bound,) = asked.clear(old.host, "plain", ["before-2"], actor="ada")
     assert (bound.release, bound.build) == (2, 1)
-    (bound,) = clear.clear(old.host, "plain", ["before-1"], actor="ada", build=2)
+    (bound,) = asked.clear(old.host, "plain", ["before-1"], actor="ada", build=2)
     assert (bound.release, bound.build) == (3, 2)
 
 

@@ -11,14 +11,13 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
-from harness import invariants, older_image
+from harness import asked, invariants, older_image
 from harness.airflow_env import AIRFLOW_VERSION
 from harness.inprocess import bound_airflow
 from harness.operations import World
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel import __version__
 from pinwheel.core.release.decide import Verb
-from pinwheel.services.run import trigger
 from pinwheel.services.upkeep import repair, uninstall
 from pinwheel.store import bundles, files
 from pinwheel.store.tables import VERSION_TABLE, metadata
@@ -88,7 +87,7 @@ def test_migrate_adds_our_tables_to_an_airflow_that_runs_already(source: Any, ai
     fresh = schema(database)
     with bound_airflow(database):
         world = World()
-        trigger.trigger(world.host, "a", actor="ada", run_id="run-1")
+        asked.trigger(world.host, "a", actor="ada", run_id="run-1")
         start_run("a", "run-1")
         finish_run("a", "run-1")
     drop_own(database)
@@ -331,7 +330,7 @@ def test_airflows_own_maintenance_is_not_hindered(source: Any, airflow: Callable
     with bound_airflow(database):
         world = World()
         for number, dag_id in enumerate("ab"):
-            trigger.trigger(world.host, dag_id, actor="ada", run_id=f"run-{number}")
+            asked.trigger(world.host, dag_id, actor="ada", run_id=f"run-{number}")
             start_run(dag_id, f"run-{number}")
             finish_run(dag_id, f"run-{number}")
         world.change(Verb.ROLLBACK)
@@ -363,7 +362,7 @@ def test_uninstalled_is_a_plain_airflow_that_goes_on(source: Any) -> None:
     database = source.create()
     with bound_airflow(database):
         world = World()
-        trigger.trigger(world.host, "a", actor="ada", run_id="run-1")
+        asked.trigger(world.host, "a", actor="ada", run_id="run-1")
         world.change(Verb.ROLLBACK)
         before = {k: v for k, v in invariants.dump(database.engine()).items() if k not in OWN}
         told = uninstall.uninstall(world.host)
@@ -398,7 +397,7 @@ def test_a_name_in_the_ledger_survives_each_text(source: Any) -> None:
     with bound_airflow(database):
         world = World()
         world.pusher.push({dag_id: Text("plain")})
-        trigger.trigger(world.host, dag_id, actor="a" * 250, run_id="r" * 250)
+        asked.trigger(world.host, dag_id, actor="a" * 250, run_id="r" * 250)
         world.change(Verb.PIN, [dag_id], reason="ä" * 5000, request_id="x" * 255)
         invariants.check(database.engine())
     database.drop()

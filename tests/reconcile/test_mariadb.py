@@ -116,7 +116,7 @@ def test_the_older_image_takes_mariadb_down_and_what_it_dropped_comes_back_after
         execute(newer, statement)
     before = contents(newer)
     refused = image.db("reconcile", "--allow-downgrade", check=False)
-    assert refused["exit"] == 5 and refused["error"]["losses"] == ["asset_state_store"]
+    assert refused["exit"] == 5 and refused["error"]["facts"]["losses"] == ["asset_state_store"]
     assert contents(newer) == before
 
     saved = str(tmp_path / "saved")

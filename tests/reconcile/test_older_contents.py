@@ -173,7 +173,7 @@ def test_what_the_newer_airflow_stored_for_deferred_tasks_is_read_by_3_1(
 
     # The snapshot holds what is dropped, and these values are not.
     refused = older.db(*flags, check=False)
-    assert refused["exit"] == 5 and refused["error"]["losses"] == places
+    assert refused["exit"] == 5 and refused["error"]["facts"]["losses"] == places
     assert older.scalar("SELECT version_num FROM alembic_version") == head
     older.close()
 

@@ -181,7 +181,7 @@ def test_the_schema_goes_up_and_down_over_every_pair_and_nothing_is_lost(road: R
 
     saved = tmp_path / "lost.jsonl.gz"
     refused = road.reconcile(MIDDLE, check=False)
-    assert refused["exit"] == 5 and "log.team_name" in refused["error"]["losses"]
+    assert refused["exit"] == 5 and "log.team_name" in refused["error"]["facts"]["losses"]
     assert road.contents() == newest
     done = road.down(MIDDLE, "--snapshot", str(saved))
     assert {"log.team_name", "task_instance.archived_reason"} <= lost(done)

@@ -15,8 +15,11 @@ from typing import Any
 import pytest
 
 import pinwheel
+from pinwheel.api import errors as api_errors
 from pinwheel.cli import context, main, output
 from pinwheel.core.errors import Conflict, HostError, InvalidInput, NotFound, PinwheelError, Refused
+from pinwheel.core.release.decide import Verb
+from pinwheel.core.request import ChangeRequest, Selection
 from pinwheel.core.selector import Selector
 
 EXPECTED = {
@@ -77,7 +80,7 @@ def test_an_error_becomes_its_exit_code(
 
     assert main.main([*command, "-o", "json"]) == code
     problem = json.loads(capsys.readouterr().err)
-    assert problem["exit_code"] == code
+    assert problem["status"] == EXPECTED.get(error, (1, 500))[1]  # type: ignore[call-overload]
     assert "Cannot do it" in problem["detail"]
 
     assert main.main([*command, "--debug"]) == code
@@ -90,13 +93,26 @@ def test_an_interrupt_is_no_error_of_ours(monkeypatch: pytest.MonkeyPatch, capsy
     assert capsys.readouterr().err == ""
 
 
-def test_facts_of_an_error_are_in_its_problem() -> None:
-    problem = main.problem_of(
-        Conflict("Cannot pin d", found="release 3", remedy="Look again", dag_id="d", status="mine")
+def test_an_error_as_json_is_the_problem_document_that_the_api_answers_with(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    error = Conflict(
+        "Cannot pin d", found="release 3", remedy="Look again", dag_id="d", expected_release=2, dag_ids=("d",)
     )
-    assert problem["dag_id"] == "d"
-    assert (problem["status"], problem["title"]) == (409, "Conflict")
-    assert problem["detail"] == "Cannot pin d: release 3. Look again."
+    monkeypatch.setattr(context, "make_backend", lambda args: Failing(error))
+    assert main.main(["pin", "d", "-o", "json"]) == 4
+    document = json.loads(capsys.readouterr().err)
+    assert document == json.loads(api_errors.problem(error).body)
+    assert document == {
+        "type": "urn:pinwheel:conflict",
+        "title": "Conflict",
+        "status": 409,
+        "detail": "Cannot pin d: release 3. Look again.",
+        "failed": "Cannot pin d",
+        "found": "release 3",
+        "remedy": "Look again",
+        "facts": {"dag_id": "d", "expected_release": 2, "dag_ids": ["d"]},
+    }
 
 
 @pytest.mark.parametrize(
@@ -172,19 +188,23 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Recording:
 def test_a_rollback_says_what_it_did(backend: Recording, capsys: Any) -> None:
     command = ["rollback", "d", "--to", "1", "-m", "why", "--expected-release", "2", "--rerun-failed"]
     assert main.main([*command, "--request-id", "id-1"]) == 0
-    ((name, args, kwargs),) = backend.asked
-    assert (name, args) == ("change", ("rollback", Selector(ids=("d",))))
-    assert kwargs == {
-        "build": None,
-        "to_release": 1,
-        "bundle_version": None,
-        "expected_release": 2,
-        "reason": "why",
-        "request_id": "id-1",
-        "rerun_failed": True,
-        "to_blame": True,
-        "plan": False,
-    }
+    assert backend.asked == [
+        (
+            "change",
+            (
+                ChangeRequest(
+                    verb=Verb.ROLLBACK,
+                    selection=Selection(selector=Selector(ids=("d",))),
+                    to_release=1,
+                    expected_release=2,
+                    reason="why",
+                    request_id="id-1",
+                    rerun_failed=True,
+                ),
+            ),
+            {},
+        )
+    ]
     out, err = capsys.readouterr()
     assert "Rolled back d: release 3 (build 1) is active" in out
     assert "1 failed run will run again: run1" in out
@@ -217,8 +237,9 @@ def test_builds_say_which_of_them_go_by_all_that_their_file_reads(
 
 def test_a_plan_changes_nothing(backend: Recording, capsys: Any) -> None:
     assert main.main(["pin", "--tag", "x", "--plan"]) == 0
-    ((_, (verb, selector), kwargs),) = backend.asked
-    assert (verb, selector, kwargs["plan"]) == ("pin", Selector(tags=("x",)), True)
+    ((_, (request,), _),) = backend.asked
+    selection = Selection(selector=Selector(tags=("x",)))
+    assert request == ChangeRequest(verb=Verb.PIN, selection=selection, plan=True)
     assert "nothing was changed" in capsys.readouterr().out
 
 
@@ -232,9 +253,9 @@ def test_on_a_terminal_what_is_shown_is_what_is_done(
 ) -> None:
     monkeypatch.setattr(sys, "stdout", screen := Terminal())
     assert main.main(["rollback", "d"]) == 0
-    planned, done = (kwargs for _, _, kwargs in backend.asked)
-    assert (planned["plan"], planned["expected_release"]) == (True, None)
-    assert (done["plan"], done["expected_release"]) == (False, 2)
+    planned, done = (request for _, (request,), _ in backend.asked)
+    assert (planned.plan, planned.expected_release) == (True, None)
+    assert (done.plan, done.expected_release) == (False, 2)
     assert "2 → 3" in screen.getvalue(), "from release to release"
     assert "2 → 1" in screen.getvalue(), "from build to build"
 
@@ -342,7 +363,7 @@ def test_what_is_wrong_with_a_pinwheel_yaml_is_told_by_line_and_ends_a_ci_job(
     assert f"{file}:4: 'more' is no key of this file" in err
     assert main.main(["inputs", "check", str(tmp_path), "-o", "json"]) == 2
     problem = json.loads(capsys.readouterr().err)
-    assert [(one["line"], one["remedy"]) for one in problem["wrong"]][-1] == (4, "Remove it")
+    assert [(one["line"], one["remedy"]) for one in problem["facts"]["wrong"]][-1] == (4, "Remove it")
     assert main.main(["inputs", "check", str(tmp_path / "none")]) == 3
     assert "Cannot read" in capsys.readouterr().err
 

@@ -23,54 +23,21 @@ from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
 
 from pinwheel.api.schemas.problems import Facts
-from pinwheel.core.errors import (
-    Conflict,
-    HostError,
-    InvalidInput,
-    NotFound,
-    PinwheelError,
-    Refused,
-    RefusedVersion,
-)
+from pinwheel.core.errors import HostError, InvalidInput, PinwheelError
+from pinwheel.core.problem import problem_of
 from pinwheel.core.text import visible
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
-TYPES: dict[type[PinwheelError], str] = {
-    InvalidInput: "urn:pinwheel:invalid-input",
-    NotFound: "urn:pinwheel:not-found",
-    Conflict: "urn:pinwheel:conflict",
-    Refused: "urn:pinwheel:refused",
-    HostError: "urn:pinwheel:host-error",
-    RefusedVersion: "urn:pinwheel:refused-version",
-    PinwheelError: "urn:pinwheel:unexpected",
-}
-"""Error class to problem type; its status is the class's own. A subclass answers as its nearest parent."""
-
 UNAUTHENTICATED = "urn:pinwheel:unauthenticated"
 
 
-def type_of(error: type[PinwheelError]) -> str:
-    """The problem type of an error class."""
-    return next(TYPES[parent] for parent in error.__mro__ if parent in TYPES)
-
-
-def problem_of(error: PinwheelError) -> dict[str, Any]:
-    """The body for an error."""
-    return {
-        "type": type_of(type(error)),
-        "title": error.title,
-        "status": error.http_status,
-        "detail": error.message,
-        "failed": error.failed,
-        "found": error.found,
-        "remedy": error.remedy,
-        "facts": jsonable_encoder(
-            {name: value for name, value in error.facts.items() if name in Facts.model_fields}
-        ),
-    }
+def declared(error: PinwheelError) -> dict[str, Any]:
+    """The document of an error with those of its facts that the API declares."""
+    facts = {name: value for name, value in error.facts.items() if name in Facts.model_fields}
+    return problem_of(error) | {"facts": jsonable_encoder(facts)}
 
 
 def _respond(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -80,7 +47,7 @@ def _respond(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) 
 
 
 def problem(error: PinwheelError) -> JSONResponse:
-    return _respond(problem_of(error))
+    return _respond(declared(error))
 
 
 async def _on_pinwheel_error(request: Request, error: Exception) -> JSONResponse:
@@ -96,7 +63,7 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
         refused = InvalidInput(
             "Cannot read the request", found=str(error.detail), remedy="Select Dags by glob, tag or bundle"
         )
-        return _respond(problem_of(refused) | {"status": status})
+        return _respond(declared(refused) | {"status": status})
     if status == 400:
         # FastAPI's word for a body that cannot be read, of which it says 422 where it knows why.
         found, remedy = "its body did not arrive whole", "Send it again"
@@ -124,7 +91,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> JSONRespons
     if isinstance(error.body, bytes):
         found = "its body does not say that it is JSON"
         errors = [{"loc": ["body"], "message": "needs the header Content-Type: application/json"}]
-    body = problem_of(
+    body = declared(
         InvalidInput(
             "Cannot read the request", found=found, remedy="Compare it with openapi.json", errors=errors
         )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypedDict
+from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query
 from pydantic import StringConstraints
 
 from pinwheel.api.access import Access, unreadable
-from pinwheel.api.schemas.parts import MAX_NUMBER
 from pinwheel.core.errors import InvalidInput
-from pinwheel.core.request import LONGEST_ID
+from pinwheel.core.request import LARGEST_NUMBER, LONGEST_ID
 from pinwheel.services.once import Sees
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
@@ -18,10 +17,10 @@ DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET = 100, 1000, 10_000_000
 
 DagIdPath = Annotated[str, Path(alias="dag_id", min_length=1, max_length=250, pattern=NO_CONTROLS)]
 RunIdPath = Annotated[str, Path(alias="run_id", min_length=1, max_length=250, pattern=NO_CONTROLS)]
-BuildPath = Annotated[int, Path(alias="build", ge=1, le=MAX_NUMBER)]
+BuildPath = Annotated[int, Path(alias="build", ge=1, le=LARGEST_NUMBER)]
 LimitQuery = Annotated[int, Query(alias="limit", ge=1, le=MAX_LIMIT)]
 OffsetQuery = Annotated[int, Query(alias="offset", ge=0, le=MAX_OFFSET)]
-NumberQuery = Annotated[int | None, Query(ge=1, le=MAX_NUMBER)]
+NumberQuery = Annotated[int | None, Query(ge=1, le=LARGEST_NUMBER)]
 TextQuery = Annotated[str | None, Query(min_length=1, max_length=250, pattern=NO_CONTROLS)]
 _Word = Annotated[str, StringConstraints(min_length=1, max_length=250, pattern=NO_CONTROLS)]
 Words = Annotated[list[_Word], Query(max_length=1000)]
@@ -40,7 +39,7 @@ def _if_match(
     if if_match is None or if_match.strip() == "*":
         return None
     number = if_match.strip().removeprefix("W/").strip('"')
-    if not (number.isascii() and number.isdigit() and 1 <= int(number) <= MAX_NUMBER):
+    if not (number.isascii() and number.isdigit() and 1 <= int(number) <= LARGEST_NUMBER):
         raise InvalidInput(
             "Cannot read the header If-Match",
             found="it is not a release number",
@@ -64,13 +63,6 @@ IdempotencyKey = Annotated[
 ]
 
 
-class Repeatable(TypedDict):
-    """Arguments that each service takes which changes something."""
-
-    request_id: str | None
-    sees: Sees
-
-
 def expected(if_match: int | None, in_body: int | None) -> int | None:
     """The release that the caller saw, from the header or the body."""
     if if_match is not None and in_body is not None and if_match != in_body:
@@ -82,9 +74,6 @@ def expected(if_match: int | None, in_body: int | None) -> int | None:
     return if_match if if_match is not None else in_body
 
 
-def repeatable(access: Access, key: str | None) -> Repeatable:
-    """What lets a service carry a request out once, and tell of an earlier one only what the user may see."""
-    return {
-        "request_id": key,
-        "sees": lambda dag_ids: set(dag_ids) - set(unreadable(access, dag_ids)),
-    }
+def sees(access: Access) -> Sees:
+    """What lets a service tell of an earlier request only what the user may see."""
+    return lambda dag_ids: set(dag_ids) - set(unreadable(access, dag_ids))

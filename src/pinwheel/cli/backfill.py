@@ -9,6 +9,7 @@ from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, counted, show_table, text
 from pinwheel.cli.trigger import build_of
+from pinwheel.core.request import BackfillRequest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,8 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> None:
     args = context.args
-    made = context.backend.backfill(
-        args.dag_id,
+    request = BackfillRequest(
+        dag_id=args.dag_id,
         from_date=args.from_date,
         to_date=args.to_date,
         build=args.build,
@@ -86,6 +87,7 @@ def run(context: Context) -> None:
         request_id=args.request_id,
         plan=args.plan,
     )
+    made = context.backend.backfill(request)
     context.emit(made, lambda console: render(console, made))
 
 

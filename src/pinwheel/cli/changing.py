@@ -5,20 +5,24 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, badges, counted, show_table, text, warn
+from pinwheel.core.release.decide import Verb
+from pinwheel.core.request import ChangeRequest, Selection
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _DONE = {
-    "pin": "Pinned",
-    "unpin": "Unpinned",
-    "promote": "Promoted",
-    "rollback": "Rolled back",
-    "reject": "Rejected a build of",
-    "lift": "Allowed a build again of",
+    Verb.PIN: "Pinned",
+    Verb.UNPIN: "Unpinned",
+    Verb.PROMOTE: "Promoted",
+    Verb.ROLLBACK: "Rolled back",
+    Verb.REJECT: "Rejected a build of",
+    Verb.LIFT: "Allowed a build again of",
 }
 
 COLUMNS = (
@@ -37,39 +41,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_common(parser)
 
 
-def run(context: Context, verb: str, **more: Any) -> None:
+def run(context: Context, verb: Verb, *, rerun_failed: bool = False, to_blame: bool = True) -> None:
     """Carry *verb* out on the selected Dags.
 
     On a terminal the plan is shown first, and for one Dag it is what is done: a release that somebody makes
     in between is a conflict.
     """
     args = context.args
-    selector = options.selector_of(args)
-    request: dict[str, Any] = {
-        "build": getattr(args, "build", None),
-        "bundle_version": getattr(args, "bundle_version", None),
-        "to_release": getattr(args, "release", None),
-        "expected_release": args.expected_release,
-        "reason": args.reason,
-        "request_id": args.request_id,
-        **more,
-    }
-    selector.require(verb)
-    if args.plan:
-        planned = context.backend.change(verb, selector, plan=True, **request)
+    request = ChangeRequest(
+        verb=verb,
+        selection=Selection(selector=options.selector_of(args)),
+        build=getattr(args, "build", None),
+        bundle_version=getattr(args, "bundle_version", None),
+        to_release=getattr(args, "release", None),
+        expected_release=args.expected_release,
+        reason=args.reason,
+        rerun_failed=rerun_failed,
+        to_blame=to_blame,
+        plan=args.plan,
+        request_id=args.request_id,
+    )
+    if request.plan:
+        planned = context.backend.change(request)
         context.emit(planned, lambda console: render_plan(console, planned, asked=True))
         _warn(context, planned)
         return
     if context.interactive:
-        planned = context.backend.change(verb, selector, plan=True, **request)
+        planned = context.backend.change(evolve(request, plan=True))
         context.emit(planned, lambda console: render_plan(console, planned))
         _warn(context, planned)
         changing = [outcome for outcome in planned if outcome["changed"]]
         if len(changing) > 1 and not args.yes:
             context.confirm(f"Change {counted(len(changing), 'Dag')}?")
-        if len(planned) == 1 and request["expected_release"] is None and not request["request_id"]:
-            request["expected_release"] = planned[0]["from_release"]
-    outcomes = context.backend.change(verb, selector, plan=False, **request)
+        if len(planned) == 1 and request.expected_release is None and not request.request_id:
+            request = evolve(request, expected_release=planned[0]["from_release"])
+    outcomes = context.backend.change(request)
     context.emit(outcomes, lambda console: render_done(console, verb, outcomes))
     if not context.interactive:
         _warn(context, outcomes)
@@ -113,11 +119,11 @@ def render_plan(console: Console, outcomes: list[dict[str, Any]], *, asked: bool
         )
 
 
-def render_done(console: Console, verb: str, outcomes: list[dict[str, Any]]) -> None:
+def render_done(console: Console, verb: Verb, outcomes: list[dict[str, Any]]) -> None:
     """Tell what was done: a sentence a Dag, and a count for many."""
     for outcome in outcomes:
         if outcome["changed"]:
-            line = text(f"{_DONE.get(verb, verb)} {outcome['dag_id']}", "bold green") + text(_result(outcome))
+            line = text(f"{_DONE[verb]} {outcome['dag_id']}", "bold green") + text(_result(outcome))
         else:
             line = text(f"{outcome['dag_id']} is unchanged: {outcome['message']}.", "dim")
         console.print(line, soft_wrap=True)

@@ -9,6 +9,7 @@ from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import counted, text
 from pinwheel.cli.trigger import build_of
+from pinwheel.core.request import ClearRequest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> None:
     args = context.args
-    cleared = context.backend.clear(
-        args.dag_id,
-        args.run_ids,
+    request = ClearRequest(
+        dag_id=args.dag_id,
+        run_ids=args.run_ids,
         build=args.build,
         bundle_version=args.bundle_version,
         only_failed=args.only_failed,
@@ -47,6 +48,7 @@ def run(context: Context) -> None:
         request_id=args.request_id,
         plan=args.plan,
     )
+    cleared = context.backend.clear(request)
     context.emit(cleared, lambda console: render(console, cleared, plan=args.plan))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, first_line, last_line, short_time, short_version, show_table, text
+from pinwheel.core.request import Selection
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,9 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> None:
     args = context.args
-    selector = options.selector_of(args)
     rows = context.backend.events(
-        None if selector.empty else selector,
+        Selection.to_show(options.selector_of(args)),
         limit=args.limit,
         kinds=args.kind,
         before_id=args.before,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, short_time, show_table, text, version_of
+from pinwheel.core.request import MOST_SHOWN, HistoryRequest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,14 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=options.positive,
         default=100,
         metavar="N",
-        help="the newest N runs (default: 100)",
+        help=f"the newest N runs (default: 100, at most {MOST_SHOWN})",
     )
     options.add_common(parser)
 
 
 def run(context: Context) -> None:
     args = context.args
-    rows = context.backend.history(args.dag_id, run_id=args.run_id, task_id=args.task_id, limit=args.limit)
+    request = HistoryRequest(dag_id=args.dag_id, run_id=args.run_id, task_id=args.task_id, limit=args.limit)
+    rows = context.backend.history(request)
     context.emit(rows, lambda console: render(console, rows))
 
 

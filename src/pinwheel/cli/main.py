@@ -17,6 +17,7 @@ from pinwheel import __version__
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import as_json
 from pinwheel.core.errors import InvalidInput, PinwheelError
+from pinwheel.core.problem import problem_of
 from pinwheel.core.text import visible
 
 INTERRUPTED = 130
@@ -141,25 +142,6 @@ def _expected(error: Exception) -> PinwheelError:
         found=f"{type(error).__name__}: {words}" if words else type(error).__name__,
         remedy="Repeat with --debug to see where, and tell us",
     )
-
-
-def problem_of(error: PinwheelError) -> dict[str, Any]:
-    """An error as the API's problem objects have it, with the exit code beside."""
-    return {
-        "type": "about:blank",
-        "title": error.title,
-        "status": error.http_status,
-        "detail": error.message,
-        "failed": error.failed,
-        "found": error.found,
-        "remedy": error.remedy,
-        "exit_code": error.exit_code,
-        **{
-            name: value
-            for name, value in error.facts.items()
-            if name not in ("type", "title", "status", "detail")
-        },
-    }
 
 
 def _report(error: PinwheelError, form: str) -> int:

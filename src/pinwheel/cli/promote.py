@@ -6,6 +6,7 @@ import argparse
 
 from pinwheel.cli import changing, options
 from pinwheel.cli.context import Context
+from pinwheel.core.release.decide import Verb
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,4 +15,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> None:
-    changing.run(context, "promote")
+    changing.run(context, Verb.PROMOTE)

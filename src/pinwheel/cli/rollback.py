@@ -6,6 +6,7 @@ import argparse
 
 from pinwheel.cli import changing, options
 from pinwheel.cli.context import Context
+from pinwheel.core.release.decide import Verb
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,4 +26,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> None:
     args = context.args
-    changing.run(context, "rollback", rerun_failed=args.rerun_failed, to_blame=not args.not_to_blame)
+    changing.run(context, Verb.ROLLBACK, rerun_failed=args.rerun_failed, to_blame=not args.not_to_blame)

@@ -20,6 +20,7 @@ from pinwheel.cli.output import (
     version_of,
     warn,
 )
+from pinwheel.core.request import Selection
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,13 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> None:
-    selector = options.selector_of(context.args)
-    rows = context.backend.status(None if selector.empty else selector)
+    selection = Selection.to_show(options.selector_of(context.args))
+    rows = context.backend.status(selection)
     found = context.backend.bundles()
-    names = None if selector.empty else {row["bundle"] for row in rows} | {context.args.bundle}
+    names = None if selection.whole else {row["bundle"] for row in rows} | {context.args.bundle}
 
     def draw(console: Console) -> None:
-        render(console, rows, troubled(found), selected=not selector.empty)
+        render(console, rows, troubled(found), selected=not selection.whole)
         bundles.show_problems(console, found, names)
         bundles.show_unverified(console, found, names)
 

@@ -8,6 +8,7 @@ from typing import Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import short_version, text
+from pinwheel.core.request import TriggerRequest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> None:
     args = context.args
-    bound = context.backend.trigger(
-        args.dag_id,
+    request = TriggerRequest(
+        dag_id=args.dag_id,
         build=args.build,
         bundle_version=args.bundle_version,
         run_id=args.run_id,
@@ -53,6 +54,7 @@ def run(context: Context) -> None:
         reason=args.reason,
         request_id=args.request_id,
     )
+    bound = context.backend.trigger(request)
     context.emit(bound, lambda console: console.print(_told(bound), soft_wrap=True))
 
 

@@ -6,6 +6,7 @@ import argparse
 
 from pinwheel.cli import changing
 from pinwheel.cli.context import Context
+from pinwheel.core.release.decide import Verb
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,4 +14,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> None:
-    changing.run(context, "unpin")
+    changing.run(context, Verb.UNPIN)

@@ -3,65 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pinwheel.core.release.decide import Verb
+from pinwheel.core.request import ChangeRequest, TriggerRequest
 from pinwheel.core.text import shell_word, visible_json
 
 
-def change(
-    verb: str,
-    dag_id: str,
-    *,
-    build: int | None = None,
-    bundle_version: str | None = None,
-    to_release: int | None = None,
-    reason: str | None = None,
-    expected_release: int | None = None,
-    rerun_failed: bool = False,
-    to_blame: bool = True,
-) -> str:
-    """``pinwheel promote``, ``rollback``, ``pin``, ``unpin`` or ``reject`` of one Dag, quoted for a shell."""
+def change(request: ChangeRequest) -> str:
+    """``pinwheel promote``, ``rollback``, ``pin``, ``unpin`` or ``reject`` of Dags named by their ids."""
+    verb = request.verb
     return _command(
-        "reject" if verb == "lift" else verb,
-        [dag_id],
+        "reject" if verb is Verb.LIFT else verb.value,
+        request.selection.selector.ids,
         {
-            "--lift": verb == "lift",
-            "--build": build,
-            "--bundle-version": bundle_version,
-            "--to" if verb == "rollback" else "--release": to_release,
-            "--rerun-failed": rerun_failed,
-            "--not-to-blame": not to_blame,
-            "--reason": reason,
-            "--expected-release": expected_release,
+            "--lift": verb is Verb.LIFT,
+            "--build": request.build,
+            "--bundle-version": request.bundle_version,
+            "--to" if verb is Verb.ROLLBACK else "--release": request.to_release,
+            "--rerun-failed": request.rerun_failed,
+            "--not-to-blame": not request.to_blame,
+            "--reason": request.reason,
+            "--expected-release": request.expected_release,
         },
     )
 
 
-def trigger(
-    dag_id: str,
-    *,
-    build: int | None = None,
-    bundle_version: str | None = None,
-    run_id: str | None = None,
-    logical_date: datetime | None = None,
-    conf: Mapping[str, Any] | None = None,
-    note: str | None = None,
-    reason: str | None = None,
-) -> str:
+def trigger(request: TriggerRequest) -> str:
     """``pinwheel trigger``."""
     return _command(
         "trigger",
-        [dag_id],
+        [request.dag_id],
         {
-            "--build": build,
-            "--bundle-version": bundle_version,
-            "--run-id": run_id,
-            "--logical-date": logical_date.isoformat() if logical_date else None,
-            "--conf": _json(conf) if conf is not None else None,
-            "--note": note,
-            "--reason": reason,
+            "--build": request.build,
+            "--bundle-version": request.bundle_version,
+            "--run-id": request.run_id,
+            "--logical-date": request.logical_date.isoformat() if request.logical_date else None,
+            "--conf": _json(request.conf) if request.conf is not None else None,
+            "--note": request.note,
+            "--reason": request.reason,
         },
     )
 
@@ -75,7 +56,7 @@ def _json(value: Any) -> str:
     return visible_json(json.dumps(value, ensure_ascii=False, sort_keys=True))
 
 
-def _command(verb: str, places: list[Any], options: Mapping[str, Any]) -> str:
+def _command(verb: str, places: Sequence[Any], options: Mapping[str, Any]) -> str:
     """Options as ``--name=value``, so that a value may begin with a dash; so may what follows ``--``."""
     words = ["pinwheel", verb]
     for name, value in options.items():

@@ -1,10 +1,240 @@
-"""What a request is called by whoever may repeat it."""
+"""What somebody asks for, as values: command line, REST body and service share them.
+
+Each checks by itself what needs no database, so that both surfaces refuse the same in the same words.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from attrs import Attribute, converters, field, frozen
+
+from pinwheel.core.errors import InvalidInput
+from pinwheel.core.json import Json
+from pinwheel.core.release.decide import Verb
+from pinwheel.core.selector import Selector
+
 LONGEST_ID = 255
+LONGEST_NAME = 250
+"""Letters of a Dag, run or task id and of a bundle version."""
+LONGEST_NOTE = 1000
+LONGEST_REASON = 10_000
+LARGEST_NUMBER = 2**31 - 1
+MOST_RUNS = 1000
+"""So many runs are cleared at once."""
+MOST_TASKS = 5000
+"""So many tasks can be named, in a clear and in its preview."""
+MOST_SHOWN = 10_000
+"""So many of a Dag's newest runs are shown at once."""
 
 
 def is_request_id(text: str) -> bool:
     """Whether it can be the id of a request: 1 to :data:`LONGEST_ID` printable ASCII characters."""
     return 0 < len(text) <= LONGEST_ID and text.isascii() and text.isprintable()
+
+
+@frozen(kw_only=True)
+class Selection:
+    """The Dags that somebody means."""
+
+    selector: Selector
+    retired: bool = False
+    """Whether those that only a pattern matches may be retired. One that is named is taken as it is."""
+
+    @classmethod
+    def to_show(cls, selector: Selector) -> Selection:
+        """What a view shows: without a selector every Dag, else none that is retired and not named.
+
+        :raises InvalidInput: all are selected, and some are named.
+        """
+        if not selector.empty:
+            selector.require("show Dags")
+        return cls(selector=selector, retired=selector.empty)
+
+    @property
+    def whole(self) -> bool:
+        """Nothing is selected, so that nothing is left out."""
+        return self.selector.empty
+
+
+EVERY = Selection.to_show(Selector())
+
+
+def _texts(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(given)
+
+
+def _number(request: _Targeted, attribute: Attribute[Any], number: int | None) -> None:
+    if number is None or 1 <= number <= LARGEST_NUMBER:
+        return
+    bound = "below 1" if number < 1 else f"above {LARGEST_NUMBER}"
+    name = {"to_release": "release"}.get(attribute.name, attribute.name.replace("_", " "))
+    raise InvalidInput(
+        request.failed, found=f"{name} {number} is {bound}", remedy=f"Numbers go from 1 to {LARGEST_NUMBER}"
+    )
+
+
+class _Length:
+    """An attrs validator: so many letters, and not none where *empty* is false."""
+
+    def __init__(self, longest: int, *, empty: bool = True) -> None:
+        self.longest = longest
+        self.empty = empty
+
+    def __call__(self, request: _Targeted, attribute: Attribute[Any], text: str | None) -> None:
+        if text is None or (len(text) <= self.longest and (text or self.empty)):
+            return
+        name = attribute.name.replace("_", " ")
+        found = f"its {name} has {len(text)} letters" if text else f"its {name} is empty"
+        raise InvalidInput(
+            request.failed, found=found, remedy=f"Give at most {self.longest}, or leave it out"
+        )
+
+
+def _request_id(_: _Targeted, __: Attribute[Any], text: str | None) -> None:
+    if text is not None and not is_request_id(text):
+        raise InvalidInput(
+            "Cannot take the request id",
+            found="it is empty, too long, or has other than printable ASCII characters",
+            remedy=f"Give 1 to {LONGEST_ID} of them",
+        )
+
+
+@frozen(kw_only=True)
+class _Targeted:
+    """What all requests say: a build, where it is taken from, why, and whether they are only a plan.
+
+    ``build`` counts per Dag. ``bundle_version`` names the version of its bundle that the build is taken from;
+    without a build it is the one that stood there. ``request_id`` makes a repeat harmless.
+    """
+
+    build: int | None = field(default=None, validator=_number)
+    bundle_version: str | None = field(default=None, validator=_Length(LONGEST_NAME, empty=False))
+    reason: str | None = field(default=None, validator=_Length(LONGEST_REASON))
+    plan: bool = False
+    """Only say what would be done."""
+    request_id: str | None = field(default=None, validator=_request_id)
+
+    @property
+    def failed(self) -> str:
+        """The first clause of its refusals."""
+        raise NotImplementedError
+
+
+@frozen(kw_only=True)
+class ChangeRequest(_Targeted):
+    """To change what runs: of all Dags of a selection in one transaction, or of none.
+
+    ``build``, ``to_release`` and ``expected_release`` count per Dag and need a selection of exactly one.
+    ``expected_release`` is the active release that the caller saw; with it, a stale request is refused.
+    """
+
+    verb: Verb
+    selection: Selection
+    to_release: int | None = field(default=None, validator=_number)
+    expected_release: int | None = field(default=None, validator=_number)
+    rerun_failed: bool = False
+    """With a rollback: the failed runs of what is rolled back run again."""
+    to_blame: bool = True
+    """With a rollback: what is rolled back is rejected."""
+
+    def __attrs_post_init__(self) -> None:
+        self.selection.selector.require(self.verb.value)
+        if self.build is not None and self.to_release is not None:
+            raise InvalidInput(
+                self.failed, found="both a build and a release are given", remedy="Give one of them"
+            )
+        for name, given in (("rerun_failed", self.rerun_failed), ("to_blame", not self.to_blame)):
+            if given and self.verb is not Verb.ROLLBACK:
+                raise InvalidInput(
+                    self.failed, found=f"{name} goes with rollback only", remedy=f"Leave {name} out"
+                )
+
+    @property
+    def failed(self) -> str:
+        return f"Cannot {self.verb}"
+
+
+@frozen(kw_only=True)
+class TriggerRequest(_Targeted):
+    """To start one run on a build, released or not; without one on the active build."""
+
+    dag_id: str
+    run_id: str | None = field(default=None, validator=_Length(LONGEST_NAME, empty=False))
+    logical_date: datetime | None = None
+    conf: dict[str, Json] | None = None
+    note: str | None = field(default=None, validator=_Length(LONGEST_NOTE))
+
+    @property
+    def failed(self) -> str:
+        return f"Cannot trigger {self.dag_id}"
+
+
+@frozen(kw_only=True)
+class ClearRequest(_Targeted):
+    """To let runs of one Dag run again, all in one transaction; without a build on those that they have."""
+
+    dag_id: str
+    run_ids: tuple[str, ...] = field(converter=_texts)
+    only_failed: bool = False
+    task_ids: tuple[str, ...] | None = field(default=None, converter=converters.optional(_texts))
+    """None: all tasks."""
+
+    def __attrs_post_init__(self) -> None:
+        if not self.run_ids:
+            raise InvalidInput(self.failed, found="no run is named", remedy="Name one", dag_id=self.dag_id)
+        named = (("run", len(self.run_ids), MOST_RUNS), ("task", len(self.task_ids or ()), MOST_TASKS))
+        for noun, given, most in named:
+            if given > most:
+                raise InvalidInput(
+                    self.failed,
+                    found=f"{given:,} {noun}s are named",
+                    remedy=f"Name at most {most:,} {noun}s at once",
+                    dag_id=self.dag_id,
+                )
+
+    @property
+    def failed(self) -> str:
+        return f"Cannot clear runs of {self.dag_id}"
+
+
+@frozen(kw_only=True)
+class BackfillRequest(_Targeted):
+    """To run one Dag for all dates of a range; the words are those of ``airflow backfill create``.
+
+    Without a build it is Airflow's own backfill.
+    """
+
+    dag_id: str
+    from_date: datetime
+    to_date: datetime
+    max_active_runs: int = field(default=10, validator=_number)
+    run_backwards: bool = False
+    reprocess_behavior: str = "none"
+    """``none``, ``failed`` or ``completed``: which dates that have a run already are run again."""
+    dag_run_conf: dict[str, Json] | None = None
+
+    @property
+    def failed(self) -> str:
+        return f"Cannot backfill {self.dag_id}"
+
+
+@frozen(kw_only=True)
+class HistoryRequest:
+    """To see what the tries of a Dag's newest *limit* runs ran on."""
+
+    dag_id: str
+    run_id: str | None = None
+    task_id: str | None = None
+    limit: int = 100
+
+    def __attrs_post_init__(self) -> None:
+        if not 1 <= self.limit <= MOST_SHOWN:
+            raise InvalidInput(
+                f"Cannot show the history of {self.dag_id}",
+                found=f"limit {self.limit}",
+                remedy=f"Give a limit from 1 to {MOST_SHOWN}",
+                dag_id=self.dag_id,
+            )

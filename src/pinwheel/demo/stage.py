@@ -18,6 +18,7 @@ from rich.text import Text
 
 from pinwheel.cli.backend.remote import RemoteBackend
 from pinwheel.core.errors import HostError
+from pinwheel.core.request import Selection
 from pinwheel.core.selector import Selector
 from pinwheel.standalone import Deployment, Login
 
@@ -108,7 +109,7 @@ class Stage:
 
     def backend_status(self, dag_id: str) -> dict[str, Any]:
         """The same as :meth:`status` without starting a command, for waits."""
-        return dict(self.backend.status(Selector.of([dag_id]))[0])
+        return dict(self.backend.status(Selection.to_show(Selector.of([dag_id])))[0])
 
     def status(self, dag_id: str) -> dict[str, Any]:
         """One Dag's line of ``pinwheel status``."""

@@ -18,8 +18,8 @@ from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.stand import Head
 from pinwheel.core.release.state import DagState
 from pinwheel.core.release.why_held import waits
+from pinwheel.core.request import ChangeRequest
 from pinwheel.core.retention import ReleaseFact
-from pinwheel.core.selector import Selector
 from pinwheel.services import once
 from pinwheel.services.ingest import faults
 from pinwheel.services.ports.host import Host
@@ -39,63 +39,37 @@ if TYPE_CHECKING:
 
 @frozen(kw_only=True)
 class Change:
-    """A request to change what runs.
+    """A request to change what runs, the Dags that its selection means by now, and who asks.
 
-    ``build`` and ``to_release`` name a target by number and need a single Dag, since numbers count per Dag.
-    ``bundle_version`` names the version of its bundle that the build is taken from; without a build it is the
-    one that stood there. ``expected_release`` is the active release that the caller saw; with it, a stale
-    request is refused.
-    ``to_blame`` goes with a rollback: what is rolled back is rejected.
-    ``request_id`` makes a repeat harmless: see :mod:`pinwheel.services.once`, of ``selector`` and ``sees``
-    too.
+    A repeat (see :mod:`pinwheel.services.once`) is one of the same selector; ``sees`` tells which Dags the
+    actor may see.
     """
 
-    verb: Verb
+    request: ChangeRequest
     dag_ids: Sequence[str]
     actor: str
-    reason: str | None = None
-    build: int | None = None
-    to_release: int | None = None
-    bundle_version: str | None = None
-    expected_release: int | None = None
-    request_id: str | None = None
-    rerun_failed: bool = False
-    to_blame: bool = True
-    selector: Selector | None = None
     sees: once.Sees = once.all_of_them
 
 
-def plan(host: Host, change: Change) -> list[Outcome]:
-    """What :func:`apply` would do, Dag by Dag, in order of id; nothing is locked or written."""
-
-    def work(session: Session) -> list[Outcome]:
-        acts, _ = _decide_all(host, session, change)
-        outcomes = [
-            evolve(outcome_of(act), rerun=tuple(_failed_runs(host, session, act)))
-            if change.rerun_failed
-            else outcome_of(act)
-            for act in acts
-        ]
-        return _with_bundles(session, acts, outcomes)
-
-    return host.unit.run(work)
-
-
 def apply(host: Host, change: Change) -> list[Outcome]:
-    """Carry the change out on all its Dags or on none.
+    """Carry the change out on all its Dags or on none, and say what became of each, in order of id.
+
+    Of a plan say what would become of them; nothing is locked or written.
 
     :raises NotFound: a Dag, build or release does not exist.
-    :raises Conflict: ``expected_release`` is stale, or ``request_id`` stands for another request.
+    :raises Conflict: ``expected_release`` is stale, or the request id stands for another request.
     :raises Refused: one of the Dags can not take the change.
     """
     _check(change)
+    if change.request.plan:
+        return host.unit.run(lambda session: _plan(host, session, change))
 
     def work(session: Session) -> list[Outcome]:
         acts, loaded = _decide_all(host, session, change, lock_dags(session, change.dag_ids))
         outcomes = carry_out(
             host, session, acts, now=host.unit.now(), contents=loaded.contents, versions=loaded.versions
         )
-        if change.rerun_failed:
+        if change.request.rerun_failed:
             outcomes = [
                 _rerun(host, session, act, outcome) for act, outcome in zip(acts, outcomes, strict=True)
             ]
@@ -107,27 +81,39 @@ def apply(host: Host, change: Change) -> list[Outcome]:
         return [_repeated(outcome) for outcome in done.answer if outcome.dag_id in seen]
     outcomes = done.answer
     host.unit.announce(
-        [{"kind": o.kind or change.verb.value, "dag_id": o.dag_id} for o in outcomes if o.changed]
+        [{"kind": o.kind or change.request.verb.value, "dag_id": o.dag_id} for o in outcomes if o.changed]
     )
     return outcomes
 
 
+def _plan(host: Host, session: Session, change: Change) -> list[Outcome]:
+    acts, _ = _decide_all(host, session, change)
+    outcomes = [
+        evolve(outcome_of(act), rerun=tuple(_failed_runs(host, session, act)))
+        if change.request.rerun_failed
+        else outcome_of(act)
+        for act in acts
+    ]
+    return _with_bundles(session, acts, outcomes)
+
+
 def _request(change: Change) -> once.Request:
+    asked = change.request
     return once.Request(
-        id=change.request_id,
+        id=asked.request_id,
         actor=change.actor,
-        verb=change.verb.value,
+        verb=asked.verb.value,
         dag_ids=tuple(change.dag_ids),
-        selector=change.selector,
+        selector=asked.selection.selector,
         values={
-            "reason": change.reason,
-            "build": change.build,
-            "to_release": change.to_release,
-            "expected_release": change.expected_release,
-            "rerun_failed": change.rerun_failed,
+            "reason": asked.reason,
+            "build": asked.build,
+            "to_release": asked.to_release,
+            "expected_release": asked.expected_release,
+            "rerun_failed": asked.rerun_failed,
             # Only what differs from the default: requests of before it was there keep their fingerprint.
-            **({} if change.to_blame else {"to_blame": False}),
-            **({} if change.bundle_version is None else {"bundle_version": change.bundle_version}),
+            **({} if asked.to_blame else {"to_blame": False}),
+            **({} if asked.bundle_version is None else {"bundle_version": asked.bundle_version}),
         },
         sees=change.sees,
     )
@@ -183,35 +169,25 @@ def _with_bundles(session: Session, acts: Sequence[Act], outcomes: Sequence[Outc
 
 
 def _check(change: Change) -> None:
-    numbered = {
-        "build": change.build,
-        "release": change.to_release,
-        "expected release": change.expected_release,
-    }
+    """What a request can not check by itself: how many Dags it means."""
+    asked = change.request
+    numbered = {"build": asked.build, "release": asked.to_release, "expected release": asked.expected_release}
     for name, value in numbered.items():
-        if value is not None and value < 1:
-            raise InvalidInput(
-                f"Cannot {change.verb}", found=f"{name} {value} is below 1", remedy="Numbers start at 1"
-            )
         if value is not None and len(change.dag_ids) != 1:
             raise InvalidInput(
-                f"Cannot {change.verb} {len(change.dag_ids)} Dags to one {name}",
+                f"Cannot {asked.verb} {len(change.dag_ids)} Dags to one {name}",
                 found="numbers count per Dag",
                 remedy=f"Name one Dag, or leave the {name} out",
             )
-    if change.bundle_version is not None and len(change.dag_ids) != 1:
+    if asked.bundle_version is not None and len(change.dag_ids) != 1:
         raise InvalidInput(
-            f"Cannot {change.verb} {len(change.dag_ids)} Dags to one bundle version",
+            f"Cannot {asked.verb} {len(change.dag_ids)} Dags to one bundle version",
             found="each Dag stood there with a build of its own, or with none",
             remedy="Name one Dag, or leave the bundle version out",
         )
-    if change.build is not None and change.to_release is not None:
-        raise InvalidInput(
-            f"Cannot {change.verb}", found="both a build and a release are given", remedy="Give one of them"
-        )
     if not change.dag_ids:
         raise NotFound(
-            f"Cannot {change.verb}", found="no Dag matches", remedy="List what there is with: pinwheel status"
+            asked.failed, found="no Dag matches", remedy="List what there is with: pinwheel status"
         )
 
 
@@ -219,46 +195,46 @@ def _decide_all(
     host: Host, session: Session, change: Change, locked: Mapping[str, ManagedDag] | None = None
 ) -> tuple[list[Act], Loaded]:
     """What is to be done with each Dag; *locked* are their rows, None for a plan, which writes nothing."""
-    _check(change)
+    asked = change.request
     dag_ids = sorted(set(change.dag_ids))
     rows = managed(host, session, dag_ids, locked)
-    ledger = keeping.ledger(session, dag_ids[0]) if change.to_release is not None else None
+    ledger = keeping.ledger(session, dag_ids[0]) if asked.to_release is not None else None
     rejected = rejections.of_dags(session, dag_ids)
-    targets = _targets(session, change, rows, ledger or (), rejected)
+    targets = _targets(session, asked, rows, ledger or (), rejected)
     at: Head | None = None
-    if change.bundle_version is not None:
-        at, stood = place_named(session, rows[dag_ids[0]], change.bundle_version, verb=change.verb)
-        if change.to_release is None and change.build is None:
+    if asked.bundle_version is not None:
+        at, stood = place_named(session, rows[dag_ids[0]], asked.bundle_version, verb=asked.verb)
+        if asked.to_release is None and asked.build is None:
             targets = {dag_ids[0]: stood}
     loaded = load(
         host,
         session,
         rows,
         others=targets.values(),
-        numbered=(dag_ids[0], change.build) if change.build is not None else None,
-        contents_of=() if locked is None else (*targets.values(), *_waiting(change, rows)),
+        numbered=(dag_ids[0], asked.build) if asked.build is not None else None,
+        contents_of=() if locked is None else (*targets.values(), *_waiting(asked, rows)),
         rejected=rejected,
         in_force=at is not None,
     )
     acts = []
     for dag_id in dag_ids:
         state = loaded.states[dag_id]
-        command = _command(change, loaded, dag_id, named(loaded.builds, targets.get(dag_id)), at)
+        command = _command(asked, loaded, dag_id, named(loaded.builds, targets.get(dag_id)), at)
         if at is not None and command.build is not None and command.build.id != stood:
             there = builds.by_ids(session, [stood])[stood]
-            raise stood_another(change.verb, command.build, there, at.version)
-        releases_it = change.verb not in (Verb.REJECT, Verb.LIFT)
+            raise stood_another(asked.verb, command.build, there, at.version)
+        releases_it = asked.verb not in (Verb.REJECT, Verb.LIFT)
         if releases_it and command.build is not None and command.build != state.active_build:
-            keeping.require(host, session, command.build, verb=change.verb.value, ledger=ledger)
+            keeping.require(host, session, command.build, verb=asked.verb.value, ledger=ledger)
         state = _with_order(session, state, command)
         acts.append(
             Act(
                 dag=rows[dag_id],
                 state=state,
                 decision=decide(state, command),
-                verb=change.verb.value,
+                verb=asked.verb.value,
                 actor=change.actor,
-                reason=change.reason,
+                reason=asked.reason,
             )
         )
     return acts, loaded
@@ -266,25 +242,25 @@ def _decide_all(
 
 def _targets(
     session: Session,
-    change: Change,
+    asked: ChangeRequest,
     rows: Mapping[str, ManagedDag],
     ledger: Sequence[ReleaseFact],
     rejected: Mapping[str, Sequence[Rejection]],
 ) -> dict[str, int]:
     """By Dag, the id of the build of the release asked for, or of the one before that a rollback goes to."""
-    if change.to_release is not None:
+    if asked.to_release is not None:
         (dag_id,) = rows
-        build_ids = [release.build_id for release in ledger if release.number == change.to_release]
+        build_ids = [release.build_id for release in ledger if release.number == asked.to_release]
         if not build_ids:
             raise NotFound(
-                f"Cannot {change.verb} {dag_id} to release {change.to_release}",
+                f"Cannot {asked.verb} {dag_id} to release {asked.to_release}",
                 found="it has no release of that number",
                 remedy=f"See its releases: pinwheel releases {dag_id}",
                 dag_id=dag_id,
-                release=change.to_release,
+                release=asked.to_release,
             )
         return {dag_id: build_ids[0]}
-    if change.verb is not Verb.ROLLBACK or change.build is not None:
+    if asked.verb is not Verb.ROLLBACK or asked.build is not None:
         return {}
     active = {
         dag_id: (row.active_release, row.active_build_id)
@@ -295,33 +271,35 @@ def _targets(
     return releases.previous_build_ids(session, active, passed_over=passed_over)
 
 
-def _waiting(change: Change, rows: Mapping[str, ManagedDag]) -> list[int]:
+def _waiting(asked: ChangeRequest, rows: Mapping[str, ManagedDag]) -> list[int]:
     """Ids of the newest builds that promote or unpin may release."""
-    if change.verb not in (Verb.PROMOTE, Verb.UNPIN, Verb.LIFT) or change.build is not None:
+    if asked.verb not in (Verb.PROMOTE, Verb.UNPIN, Verb.LIFT) or asked.build is not None:
         return []
     return [row.newest_build_id for row in rows.values() if waits(row) and row.newest_build_id is not None]
 
 
-def _command(change: Change, loaded: Loaded, dag_id: str, target: Build | None, at: Head | None) -> Command:
-    asked = change.to_release is not None or at is not None
-    if change.build is not None:
-        target, asked = loaded.numbered(dag_id, change.build), True
+def _command(
+    asked: ChangeRequest, loaded: Loaded, dag_id: str, target: Build | None, at: Head | None
+) -> Command:
+    chosen = asked.to_release is not None or at is not None
+    if asked.build is not None:
+        target, chosen = loaded.numbered(dag_id, asked.build), True
         if target is None:
             raise NotFound(
-                f"Cannot {change.verb} {dag_id} to build {change.build}",
+                f"Cannot {asked.verb} {dag_id} to build {asked.build}",
                 found="it has no good build of that number",
                 remedy=f"See its builds: pinwheel builds {dag_id}",
                 dag_id=dag_id,
-                build=change.build,
+                build=asked.build,
             )
     return Command(
-        verb=change.verb,
-        reason=change.reason,
-        to_blame=change.to_blame,
+        verb=asked.verb,
+        reason=asked.reason,
+        to_blame=asked.to_blame,
         at=at,
-        build=target if asked else None,
-        expected_release=change.expected_release,
-        previous_build=None if asked else target,
+        build=target if chosen else None,
+        expected_release=asked.expected_release,
+        previous_build=None if chosen else target,
     )
 
 

@@ -11,13 +11,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import uuid4
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from pinwheel.core.digest import digest_of
-from pinwheel.core.errors import Conflict, InvalidInput
+from pinwheel.core.errors import Conflict
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.records import AnsweredRequest
-from pinwheel.core.request import LONGEST_ID, is_request_id
 from pinwheel.core.selector import Selector
 from pinwheel.services.ports.host import Host
 from pinwheel.store import requests
@@ -48,26 +47,15 @@ class Request:
     ``selector`` is what the Dags were selected by, where not by their ids: then the same selector is the
     same request, though it finds other Dags by now.
     ``sees`` tells which of some Dags the caller may see: nothing else is told of an earlier request.
-
-    :raises InvalidInput: the id is malformed.
     """
 
-    id: str | None = field()
+    id: str | None
     actor: str
     verb: str
     dag_ids: tuple[str, ...]
     values: Mapping[str, Json]
     selector: Selector | None = None
     sees: Sees = all_of_them
-
-    @id.validator
-    def _printable(self, _: object, value: str | None) -> None:
-        if value is not None and not is_request_id(value):
-            raise InvalidInput(
-                "Cannot take the request id",
-                found="it is empty, too long, or has other than printable ASCII characters",
-                remedy=f"Give 1 to {LONGEST_ID} of them",
-            )
 
     @property
     def fingerprint(self) -> str:

@@ -15,7 +15,7 @@ from pinwheel.airflow3.reads.fleet import (
 from pinwheel.airflow3.reads.grid import instance_groups, instance_rows, run_page, versions_of_instances
 from pinwheel.airflow3.reads.line import placed_runs, run_counts
 from pinwheel.airflow3.reads.runs import failed_runs
-from pinwheel.airflow3.reads.tries import present, runs, some_runs, tries
+from pinwheel.airflow3.reads.tries import count_runs, present, runs, some_runs, tries
 from pinwheel.airflow3.reads.unrecorded import running_runs, unrecorded_outcomes, unrecorded_runs
 from pinwheel.airflow3.reads.versions import (
     airflow_versions,
@@ -33,6 +33,7 @@ __all__ = [
     "airflow_dags",
     "airflow_versions",
     "cards",
+    "count_runs",
     "counts_by_version",
     "dags_of_bundles",
     "existing_version_ids",

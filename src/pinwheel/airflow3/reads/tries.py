@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
-from sqlalchemy import Row, Table, select
+from sqlalchemy import Row, Table, func, select
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.compat import airflow_34_plus
@@ -33,6 +33,11 @@ def runs(session: Session, dag_id: str, *, run_id: str | None, limit: int) -> li
         query = query.where(DagRun.run_id == run_id)
     query = query.order_by(DagRun.run_after.desc(), DagRun.id.desc()).limit(limit)
     return [_run(row) for row in session.execute(query)]
+
+
+def count_runs(session: Session, dag_id: str) -> int:
+    """How many runs the Dag has."""
+    return session.scalar(select(func.count()).select_from(DagRun).where(DagRun.dag_id == dag_id)) or 0
 
 
 def some_runs(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, AirflowRun]:

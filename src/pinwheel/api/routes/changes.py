@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import attrs
 from fastapi import APIRouter, Body, Depends
 
-from pinwheel.api.access import AccessDep, HostDep, Permission, require, require_all
+from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require, require_all
 from pinwheel.api.bodies import JsonRoute
-from pinwheel.api.parameters import DagIdPath, IdempotencyKey, IfMatch, PlanQuery, expected, repeatable
+from pinwheel.api.parameters import DagIdPath, IdempotencyKey, IfMatch, PlanQuery, expected, sees
 from pinwheel.api.routes.dags import readable_selection
 from pinwheel.api.schemas.changes import (
     BatchBody,
@@ -23,11 +24,11 @@ from pinwheel.api.schemas.changes import (
     UnpinBody,
 )
 from pinwheel.core import command_line
-from pinwheel.core.errors import InvalidInput
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.selector import Selector
+from pinwheel.core.request import ChangeRequest
 from pinwheel.services import change
-from pinwheel.services.show.plain import plain, plain_all
+from pinwheel.services.ports.host import Host
+from pinwheel.services.show.plain import plain_all
 
 router = APIRouter(tags=["Changes"], route_class=JsonRoute)
 
@@ -44,24 +45,18 @@ class _Request:
     key: IdempotencyKey = None
 
     def carry_out(self, verb: Verb, body: ChangeBody) -> dict[str, Any]:
-        given = body.model_dump(exclude={"plan", "expected_release", "lift"})
         require(self.access, self.dag_id, Permission.EDIT)
-        if given.get("rerun_failed"):
-            require(self.access, self.dag_id, Permission.EDIT_RUN)
-        request = change.Change(
-            verb=verb,
-            dag_ids=[self.dag_id],
-            actor=self.access.user_name,
+        asked = body.request(
+            verb,
+            self.dag_id,
             expected_release=expected(self.if_match, body.expected_release),
-            **repeatable(self.access, self.key),
-            **given,
+            plan=self.plan or body.plan,
+            request_id=self.key,
         )
-        only_plan = self.plan or body.plan
-        (outcome,) = change.plan(self.host, request) if only_plan else change.apply(self.host, request)
-        command = command_line.change(
-            verb.value, self.dag_id, **given, expected_release=request.expected_release
-        )
-        return {**plain(outcome), "plan": only_plan, "command": command}
+        if asked.rerun_failed:
+            require(self.access, self.dag_id, Permission.EDIT_RUN)
+        (outcome,) = _apply(self.access, self.host, asked, [self.dag_id])
+        return {**outcome, "plan": asked.plan, "command": command_line.change(asked)}
 
 
 def _request(
@@ -134,35 +129,18 @@ def change_dags(
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """One transaction: all Dags of the selector change, or none. You must be allowed to edit each of them."""
-    verb = Verb(body.verb.value)
-    selector = Selector.of(**body.selector.model_dump())
-    selector.require(verb)
-    if body.rerun_failed and verb is not Verb.ROLLBACK:
-        raise InvalidInput(
-            f"Cannot {verb}", found="rerun_failed goes with rollback only", remedy="Leave rerun_failed out"
-        )
-    if not body.to_blame and verb is not Verb.ROLLBACK:
-        raise InvalidInput(
-            f"Cannot {verb}", found="to_blame goes with rollback only", remedy="Leave to_blame out"
-        )
-    dag_ids = readable_selection(access, host, selector, retired=False)
-    require_all(access, dag_ids, Permission.EDIT)
-    if body.rerun_failed:
-        require_all(access, dag_ids, Permission.EDIT_RUN)
-    request = change.Change(
-        verb=verb,
-        dag_ids=dag_ids,
-        actor=access.user_name,
-        reason=body.reason,
-        build=body.build,
-        bundle_version=body.bundle_version,
-        to_release=body.to_release,
+    asked = body.request(
         expected_release=expected(if_match, body.expected_release),
-        rerun_failed=body.rerun_failed,
-        to_blame=body.to_blame,
-        selector=selector,
-        **repeatable(access, key),
+        plan=plan or body.plan,
+        request_id=key,
     )
-    only_plan = plan or body.plan
-    outcomes = change.plan(host, request) if only_plan else change.apply(host, request)
-    return {"plan": only_plan, "outcomes": plain_all(outcomes)}
+    dag_ids = readable_selection(access, host, asked.selection)
+    require_all(access, dag_ids, Permission.EDIT)
+    if asked.rerun_failed:
+        require_all(access, dag_ids, Permission.EDIT_RUN)
+    return {"plan": asked.plan, "outcomes": _apply(access, host, asked, dag_ids)}
+
+
+def _apply(access: Access, host: Host, asked: ChangeRequest, dag_ids: Sequence[str]) -> list[dict[str, Any]]:
+    wanted = change.Change(request=asked, dag_ids=dag_ids, actor=access.user_name, sees=sees(access))
+    return plain_all(change.apply(host, wanted))

@@ -23,6 +23,7 @@ from pinwheel.api.routes.bundles import troubled
 from pinwheel.api.schemas.compare import Diff
 from pinwheel.api.schemas.dags import BuildPage, DagPage, DagStatus, OneBuild, ReleasePage
 from pinwheel.core.errors import unknown_dag
+from pinwheel.core.request import Selection
 from pinwheel.core.selector import Selector
 from pinwheel.services.release import selecting
 from pinwheel.services.show import status
@@ -50,7 +51,7 @@ def list_dags(
 ) -> dict[str, Any]:
     """Dags that you may read, by id. ``ids`` and ``glob`` add up; ``tag`` and ``bundle`` narrow."""
     selector = Selector.of(ids, globs=glob, tags=tag, bundle=bundle)
-    found = readable_selection(access, host, selector, retired=retired)
+    found = readable_selection(access, host, Selection(selector=selector, retired=retired))
     if held is None and track is None:
         shown, total = status.status(host, dag_ids=found[offset : offset + limit]), len(found)
     else:
@@ -142,14 +143,15 @@ def diff_builds(
     return plain(found if files else evolve(found, files=()))
 
 
-def readable_selection(access: Access, host: Any, selector: Selector, *, retired: bool) -> list[str]:
-    """Ids of the Dags that *selector* means among those that the user may read, sorted.
+def readable_selection(access: Access, host: Any, selection: Selection) -> list[str]:
+    """Ids of the Dags that *selection* means among those that the user may read, sorted.
 
     :raises NotFound: a Dag is named by its id that does not exist or may not be read.
     """
+    selector = selection.selector
     if hidden := unreadable(access, selector.ids):
         raise unknown_dag(hidden[0])
-    found = selecting.select(host, selector, retired=retired)
+    found = selecting.select(host, selection)
     if selector.names_only:
         return found
     readable = access.readable() | set(selector.ids)

@@ -16,6 +16,7 @@ from pinwheel.api.schemas.events import EventPage
 from pinwheel.api.schemas.live import Health
 from pinwheel.api.schemas.parts import Instant
 from pinwheel.core.errors import Refused
+from pinwheel.core.request import Selection
 from pinwheel.core.selector import Selector
 from pinwheel.services.show.events import events
 from pinwheel.services.show.plain import plain_all
@@ -49,20 +50,17 @@ def list_events(
     limit: LimitQuery = DEFAULT_LIMIT,
 ) -> dict[str, Any]:
     """Newest first, of Dags that you may read. To go on, ask with ``before_id`` set to ``next_before_id``."""
-    selector = Selector.of(ids, globs=glob, tags=tag, bundle=bundle)
+    selection = Selection.to_show(Selector.of(ids, globs=glob, tags=tag, bundle=bundle))
     if not access.may(Permission.READ_AUDIT_LOG, None):
         for dag_id in ids:
             require(access, dag_id, Permission.READ_AUDIT_LOG)
-        if not selector.names_only:
+        if not selection.selector.names_only:
             raise Refused(
                 "Cannot list events of all Dags",
                 found=f"user {access.user_name} may not see Airflow's audit log",
                 remedy="Name the Dags, or ask whoever administers Airflow's roles",
             )
-    if selector.empty:
-        wanted = access.readable()
-    else:
-        wanted = set(readable_selection(access, host, selector, retired=False))
+    wanted = access.readable() if selection.whole else set(readable_selection(access, host, selection))
     found = events(
         host,
         dag_ids=wanted,

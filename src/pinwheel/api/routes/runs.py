@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 
@@ -15,7 +15,7 @@ from pinwheel.api.parameters import (
     IdempotencyKey,
     RunIdPath,
     TextQuery,
-    repeatable,
+    sees,
 )
 from pinwheel.api.schemas.runs import (
     Backfill,
@@ -29,16 +29,13 @@ from pinwheel.api.schemas.runs import (
     TriggeredRun,
     TryPage,
 )
-from pinwheel.core import command_line
-from pinwheel.core.errors import NotFound, unknown_dag
+from pinwheel.core.request import MOST_SHOWN, HistoryRequest
 from pinwheel.services.history.tries import history
 from pinwheel.services.ports.host import Host
-from pinwheel.services.ports.runs import BackfillWish
 from pinwheel.services.run import backfill, clear, trigger
 from pinwheel.services.show.plain import plain, plain_all
 
 router = APIRouter(prefix="/dags/{dag_id}", tags=["Runs"], route_class=JsonRoute)
-T = TypeVar("T")
 
 
 @router.get("/runs", operation_id="list_tries", response_model=TryPage, summary="History of what ran")
@@ -48,12 +45,15 @@ def list_tries(
     dag_id: DagIdPath,
     run_id: TextQuery = None,
     task_id: TextQuery = None,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="So many of the newest runs.")] = DEFAULT_LIMIT,
+    limit: Annotated[
+        int, Query(ge=1, le=MOST_SHOWN, description="So many of the newest runs.")
+    ] = DEFAULT_LIMIT,
 ) -> dict[str, Any]:
     """Each try with the release, build and bundle version that it executed; newest run first."""
     require(access, dag_id, Permission.READ_TASK_INSTANCES)
-    tries = _known(host, dag_id, lambda: history(host, dag_id, run_id=run_id, task_id=task_id, limit=limit))
-    return {"tries": plain_all(tries), "total_entries": len(tries)}
+    asked = HistoryRequest(dag_id=dag_id, run_id=run_id, task_id=task_id, limit=limit)
+    found = history(host, asked)
+    return {"tries": plain_all(found.tries), "total_entries": found.runs}
 
 
 @router.post(
@@ -77,16 +77,9 @@ def trigger_run(
     """
     body = body or TriggerBody()
     require(access, dag_id, Permission.CREATE_RUN)
-    user = access.user_name
-    bound = _known(
-        host,
-        dag_id,
-        lambda: trigger.trigger(host, dag_id, actor=user, **repeatable(access, key), **dict(body)),
-    )
-    if not body.plan:
-        return plain(bound)
-    command = command_line.trigger(dag_id, **body.model_dump(exclude={"plan"}))
-    return {**plain(bound), "plan": True, "command": command}
+    asked = body.request(dag_id, key)
+    bound = trigger.trigger(host, asked, actor=access.user_name, sees=sees(access))
+    return plain(trigger.TriggerView.of(asked, bound))
 
 
 @router.post(
@@ -141,29 +134,8 @@ def create_backfill(
     require(access, dag_id, Permission.CREATE_RUN)
     if body.reprocess_behavior is not Reprocess.NONE:
         require(access, dag_id, Permission.EDIT_RUN)
-    wish = BackfillWish(
-        from_date=body.from_date,
-        to_date=body.to_date,
-        max_active_runs=body.max_active_runs,
-        run_backwards=body.run_backwards,
-        reprocess=body.reprocess_behavior.value,
-        conf=body.dag_run_conf,
-    )
-    made = _known(
-        host,
-        dag_id,
-        lambda: backfill.backfill(
-            host,
-            dag_id,
-            wish,
-            actor=access.user_name,
-            build=body.build,
-            bundle_version=body.bundle_version,
-            reason=body.reason,
-            plan=body.plan,
-            **repeatable(access, key),
-        ),
-    )
+    asked = body.request(dag_id, key)
+    made = backfill.backfill(host, asked, actor=access.user_name, sees=sees(access))
     return plain(backfill.BackfillView.of(made))
 
 
@@ -176,31 +148,5 @@ def _clear(
     key: str | None,
 ) -> list[dict[str, Any]]:
     require(access, dag_id, Permission.EDIT_RUN)
-    cleared = _known(
-        host,
-        dag_id,
-        lambda: clear.clear(
-            host,
-            dag_id,
-            run_ids,
-            actor=access.user_name,
-            build=body.build,
-            bundle_version=body.bundle_version,
-            only_failed=body.only_failed,
-            task_ids=body.task_ids,
-            reason=body.reason,
-            plan=body.plan,
-            **repeatable(access, key),
-        ),
-    )
-    return plain_all(cleared)
-
-
-def _known(host: Host, dag_id: str, work: Callable[[], T]) -> T:
-    """Do *work*; of a Dag that nobody knows say so in the words used for an unreadable one."""
-    try:
-        return work()
-    except NotFound:
-        if not host.unit.run(lambda session: host.reads.airflow_dags(session, [dag_id])):
-            raise unknown_dag(dag_id) from None
-        raise
+    asked = body.request(dag_id, run_ids, key)
+    return plain_all(clear.clear(host, asked, actor=access.user_name, sees=sees(access)))

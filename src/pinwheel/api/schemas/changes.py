@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 
@@ -16,6 +17,9 @@ from pinwheel.api.schemas.parts import (
     Short,
     Text,
 )
+from pinwheel.core.release.decide import Verb
+from pinwheel.core.request import ChangeRequest, Selection
+from pinwheel.core.selector import Selector
 
 
 class ChangeBody(BaseRequest):
@@ -34,6 +38,11 @@ class ChangeBody(BaseRequest):
     plan: bool = Field(
         False, strict=True, description="Only say what would change. The same as `?plan=true`."
     )
+
+    def request(self, verb: Verb, dag_id: str, **more: Any) -> ChangeRequest:
+        """What is asked; *more* is what the rest of the HTTP request says."""
+        asked = self.model_dump(exclude={"lift"}) | more
+        return ChangeRequest(verb=verb, selection=Selection(selector=Selector(ids=(dag_id,))), **asked)
 
 
 class PromoteBody(ChangeBody):
@@ -96,6 +105,10 @@ class SelectorBody(BaseRequest):
         False, strict=True, description="All Dags that are not retired. Said on purpose."
     )
 
+    def selection(self) -> Selection:
+        """The Dags that are meant."""
+        return Selection(selector=Selector.of(**self.model_dump()))
+
 
 class BatchBody(BaseRequest):
     """One change on all Dags of a selector, in one transaction: all of them or none."""
@@ -112,6 +125,11 @@ class BatchBody(BaseRequest):
         True, strict=True, description="Only with `rollback`: whether what is rolled back is rejected."
     )
     plan: bool = Field(False, strict=True)
+
+    def request(self, **more: Any) -> ChangeRequest:
+        """What is asked; *more* is what the rest of the HTTP request says."""
+        asked = self.model_dump(exclude={"verb", "selector"}) | more
+        return ChangeRequest(verb=Verb(self.verb.value), selection=self.selector.selection(), **asked)
 
 
 class Outcome(BaseAnswer):

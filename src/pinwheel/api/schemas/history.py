@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pinwheel.api.schemas.parts import BaseAnswer, BaseRequest, Moment, Number, Short
+from pinwheel.api.schemas.parts import BaseAnswer, BaseRequest, Moment, Number, Short, TaskIds
 
 Key = Annotated[
     str,
@@ -16,7 +16,6 @@ Key = Annotated[
         examples=["r5"],
     ),
 ]
-TaskIds = Annotated[list[Short], Field(max_length=5000)]
 
 
 class Version(BaseAnswer):

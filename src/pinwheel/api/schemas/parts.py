@@ -12,17 +12,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-MAX_NUMBER = 2**31 - 1
+from pinwheel.core.request import LARGEST_NUMBER, LONGEST_NAME, LONGEST_REASON, MOST_TASKS
+
 MAX_SELECTED = 10_000
 MAX_DEPTH = 50
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 """What Airflow's messages to its tasks can carry (msgpack)."""
 
-Number = Annotated[int, Field(strict=True, ge=1, le=MAX_NUMBER)]
+Number = Annotated[int, Field(strict=True, ge=1, le=LARGEST_NUMBER)]
 """A build or release number."""
-DagId = Annotated[str, Field(min_length=1, max_length=250)]
-Short = Annotated[str, Field(min_length=1, max_length=250)]
-Text = Annotated[str, Field(max_length=10_000)]
+DagId = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+Short = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+Text = Annotated[str, Field(max_length=LONGEST_REASON)]
+TaskIds = Annotated[list[Short], Field(max_length=MOST_TASKS)]
 
 
 def _representable(value: datetime) -> datetime:
@@ -70,7 +72,7 @@ class BaseRequest(BaseModel):
 
 
 NamedVersion = Annotated[
-    Annotated[str, Field(min_length=1, max_length=250)] | None,
+    Short | None,
     Field(
         description="The version of its bundle (a commit id) to take the build from, one in which it stood; "
         "without `build`: the build that stood there. Without: the newest in which it stands. Of one Dag."

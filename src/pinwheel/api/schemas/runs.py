@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -9,28 +10,32 @@ from pydantic import Field
 
 from pinwheel.api.schemas.parts import (
     BaseAnswer,
-    BasePage,
     BaseRequest,
     Instant,
     Moment,
     NamedVersion,
     Number,
     Short,
+    TaskIds,
     Text,
 )
+from pinwheel.core.request import LONGEST_NOTE, MOST_RUNS, BackfillRequest, ClearRequest, TriggerRequest
 
 
 class TriggerBody(BaseRequest):
     build: Number | None = Field(None, description="Released or not; without: the active build.")
     bundle_version: NamedVersion = None
-    run_id: Annotated[str, Field(min_length=1, max_length=250)] | None = Field(
+    run_id: Short | None = Field(
         None, description="Makes a repeated request harmless: the second one answers 409."
     )
     logical_date: Instant | None = None
     conf: dict[str, Any] | None = None
-    note: Annotated[str, Field(max_length=1000)] | None = None
+    note: Annotated[str, Field(max_length=LONGEST_NOTE)] | None = None
     reason: Text | None = None
     plan: bool = Field(False, strict=True, description="Only say which run would be made.")
+
+    def request(self, dag_id: str, request_id: str | None) -> TriggerRequest:
+        return TriggerRequest(dag_id=dag_id, request_id=request_id, **dict(self))
 
 
 class ClearBody(BaseRequest):
@@ -39,15 +44,19 @@ class ClearBody(BaseRequest):
     )
     bundle_version: NamedVersion = None
     only_failed: bool = Field(False, strict=True)
-    task_ids: list[Short] | None = Field(None, max_length=1000)
+    task_ids: TaskIds | None = Field(None, description="Only these tasks; without: all of the run.")
     reason: Text | None = None
     plan: bool = Field(False, strict=True, description="Only say what would run again.")
+
+    def request(self, dag_id: str, run_ids: Sequence[str], request_id: str | None) -> ClearRequest:
+        asked = dict(self) | {"run_ids": run_ids}
+        return ClearRequest(dag_id=dag_id, request_id=request_id, **asked)
 
 
 class ClearRunsBody(ClearBody):
     """One clear of several runs of a Dag, in one transaction: all of them or none."""
 
-    run_ids: list[Short] = Field(min_length=1, max_length=1000)
+    run_ids: list[Short] = Field(min_length=1, max_length=MOST_RUNS)
 
 
 class Reprocess(StrEnum):
@@ -73,6 +82,10 @@ class BackfillBody(BaseRequest):
     dag_run_conf: dict[str, Any] | None = None
     reason: Text | None = None
     plan: bool = Field(False, strict=True, description="Only say what would run.")
+
+    def request(self, dag_id: str, request_id: str | None) -> BackfillRequest:
+        asked = dict(self) | {"reprocess_behavior": self.reprocess_behavior.value}
+        return BackfillRequest(dag_id=dag_id, request_id=request_id, **asked)
 
 
 class Try(BaseAnswer):
@@ -141,5 +154,8 @@ class Backfill(BaseAnswer):
     runs: list[BackfilledRun] = Field(description="The dates in the order in which they run.")
 
 
-class TryPage(BasePage):
-    tries: list[Try]
+class TryPage(BaseAnswer):
+    """Runs, each told by the tries of its tasks."""
+
+    tries: list[Try] = Field(description="Those of the newest `limit` runs.")
+    total_entries: int = Field(description="How many runs there are without `limit`; not how many tries.")

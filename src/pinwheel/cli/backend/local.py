@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pinwheel.cli.backend.protocol import View
-from pinwheel.core.selector import Selector
+from pinwheel.core.request import (
+    EVERY,
+    BackfillRequest,
+    ChangeRequest,
+    ClearRequest,
+    HistoryRequest,
+    Selection,
+    TriggerRequest,
+)
 
 if TYPE_CHECKING:
     from pinwheel.services.ports.host import Host
@@ -20,16 +28,16 @@ class LocalBackend:
         self.host = host
         self.actor = actor
 
-    def select(self, selector: Selector) -> list[str]:
+    def select(self, selection: Selection) -> list[str]:
         from pinwheel.services.release.selecting import select
 
-        return select(self.host, selector)
+        return select(self.host, selection)
 
-    def status(self, selector: Selector | None = None) -> list[View]:
+    def status(self, selection: Selection = EVERY) -> list[View]:
         from pinwheel.services.show.plain import plain_all
         from pinwheel.services.show.status import status
 
-        return plain_all(status(self.host, dag_ids=self._ids(selector)))
+        return plain_all(status(self.host, dag_ids=self._ids(selection)))
 
     def bundles(self, names: Sequence[str] = ()) -> View:
         from pinwheel.services.show.bundles import standings
@@ -49,13 +57,11 @@ class LocalBackend:
 
         return plain_all(releases(self.host, dag_id, include_before=include_before))
 
-    def history(
-        self, dag_id: str, *, run_id: str | None = None, task_id: str | None = None, limit: int = 100
-    ) -> list[View]:
+    def history(self, request: HistoryRequest) -> list[View]:
         from pinwheel.services.history.tries import history
         from pinwheel.services.show.plain import plain_all
 
-        return plain_all(history(self.host, dag_id, run_id=run_id, task_id=task_id, limit=limit))
+        return plain_all(history(self.host, request).tries)
 
     def diff(self, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> View:
         from pinwheel.services.show.builds import diff
@@ -65,7 +71,7 @@ class LocalBackend:
 
     def events(
         self,
-        selector: Selector | None = None,
+        selection: Selection = EVERY,
         *,
         limit: int = 100,
         kinds: Sequence[str] | None = None,
@@ -78,7 +84,7 @@ class LocalBackend:
 
         found = events(
             self.host,
-            dag_ids=self._ids(selector),
+            dag_ids=self._ids(selection),
             limit=limit,
             kinds=kinds,
             before_id=before_id,
@@ -87,148 +93,30 @@ class LocalBackend:
         )
         return plain_all(found)
 
-    def change(
-        self,
-        verb: str,
-        selector: Selector,
-        *,
-        build: int | None = None,
-        bundle_version: str | None = None,
-        to_release: int | None = None,
-        expected_release: int | None = None,
-        reason: str | None = None,
-        rerun_failed: bool = False,
-        to_blame: bool = True,
-        plan: bool = False,
-        request_id: str | None = None,
-    ) -> list[View]:
-        from pinwheel.core.release.decide import Verb
+    def change(self, request: ChangeRequest) -> list[View]:
         from pinwheel.services.change import Change, apply
-        from pinwheel.services.change import plan as plan_change
         from pinwheel.services.show.plain import plain_all
 
-        selector.require(verb)
-        change = Change(
-            verb=Verb(verb),
-            dag_ids=self.select(selector),
-            actor=self.actor,
-            reason=reason,
-            build=build,
-            bundle_version=bundle_version,
-            to_release=to_release,
-            expected_release=expected_release,
-            request_id=request_id,
-            rerun_failed=rerun_failed,
-            to_blame=to_blame,
-            selector=selector,
-        )
-        return plain_all((plan_change if plan else apply)(self.host, change))
+        dag_ids = self.select(request.selection)
+        return plain_all(apply(self.host, Change(request=request, dag_ids=dag_ids, actor=self.actor)))
 
-    def trigger(
-        self,
-        dag_id: str,
-        *,
-        build: int | None = None,
-        bundle_version: str | None = None,
-        run_id: str | None = None,
-        logical_date: datetime | None = None,
-        conf: dict[str, Any] | None = None,
-        note: str | None = None,
-        reason: str | None = None,
-        request_id: str | None = None,
-    ) -> View:
-        from pinwheel.services.run.trigger import trigger
+    def trigger(self, request: TriggerRequest) -> View:
+        from pinwheel.services.run.trigger import TriggerView, trigger
         from pinwheel.services.show.plain import plain
 
-        return plain(
-            trigger(
-                self.host,
-                dag_id,
-                actor=self.actor,
-                build=build,
-                bundle_version=bundle_version,
-                run_id=run_id,
-                logical_date=logical_date,
-                conf=conf,
-                note=note,
-                reason=reason,
-                request_id=request_id,
-            )
-        )
+        return plain(TriggerView.of(request, trigger(self.host, request, actor=self.actor)))
 
-    def clear(
-        self,
-        dag_id: str,
-        run_ids: Sequence[str],
-        *,
-        build: int | None = None,
-        bundle_version: str | None = None,
-        only_failed: bool = False,
-        task_ids: Sequence[str] | None = None,
-        reason: str | None = None,
-        plan: bool = False,
-        request_id: str | None = None,
-    ) -> list[View]:
+    def clear(self, request: ClearRequest) -> list[View]:
         from pinwheel.services.run.clear import clear
         from pinwheel.services.show.plain import plain_all
 
-        cleared = clear(
-            self.host,
-            dag_id,
-            run_ids,
-            actor=self.actor,
-            build=build,
-            bundle_version=bundle_version,
-            only_failed=only_failed,
-            task_ids=task_ids,
-            reason=reason,
-            plan=plan,
-            request_id=request_id,
-        )
-        return plain_all(cleared)
+        return plain_all(clear(self.host, request, actor=self.actor))
 
-    def backfill(
-        self,
-        dag_id: str,
-        *,
-        from_date: datetime,
-        to_date: datetime,
-        build: int | None = None,
-        bundle_version: str | None = None,
-        max_active_runs: int = 10,
-        run_backwards: bool = False,
-        reprocess_behavior: str = "none",
-        dag_run_conf: dict[str, Any] | None = None,
-        reason: str | None = None,
-        plan: bool = False,
-        request_id: str | None = None,
-    ) -> View:
-        from pinwheel.services.ports.runs import BackfillWish
+    def backfill(self, request: BackfillRequest) -> View:
         from pinwheel.services.run.backfill import BackfillView, backfill
         from pinwheel.services.show.plain import plain
 
-        wish = BackfillWish(
-            from_date=from_date,
-            to_date=to_date,
-            max_active_runs=max_active_runs,
-            run_backwards=run_backwards,
-            reprocess=reprocess_behavior,
-            conf=dag_run_conf,
-        )
-        made = backfill(
-            self.host,
-            dag_id,
-            wish,
-            actor=self.actor,
-            build=build,
-            bundle_version=bundle_version,
-            reason=reason,
-            plan=plan,
-            request_id=request_id,
-        )
-        return plain(BackfillView.of(made))
+        return plain(BackfillView.of(backfill(self.host, request, actor=self.actor)))
 
-    def _ids(self, selector: Selector | None) -> list[str] | None:
-        from pinwheel.services.release.selecting import select
-
-        return None if selector is None else select(self.host, selector, retired=True)
+    def _ids(self, selection: Selection) -> list[str] | None:
+        return None if selection.whole else self.select(selection)

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from pinwheel.core.selector import Selector
-
-if TYPE_CHECKING:
-    pass
+from pinwheel.core.request import (
+    EVERY,
+    BackfillRequest,
+    ChangeRequest,
+    ClearRequest,
+    HistoryRequest,
+    Selection,
+    TriggerRequest,
+)
 
 View = dict[str, Any]
 
@@ -21,12 +26,12 @@ View = dict[str, Any]
 class Backend(Protocol):
     """All that the CLI asks for. Each method raises only :class:`pinwheel.core.errors.PinwheelError`."""
 
-    def select(self, selector: Selector) -> list[str]:
-        """Ids of the Dags that a selector means, sorted; retired ones only when named. May be empty."""
+    def select(self, selection: Selection) -> list[str]:
+        """Ids of the Dags that a selection means, sorted. May be empty."""
         ...
 
-    def status(self, selector: Selector | None = None) -> list[View]:
-        """See ``services.show.status.StatusView``. None: every Dag, retired ones too."""
+    def status(self, selection: Selection = EVERY) -> list[View]:
+        """See ``services.show.status.StatusView``."""
         ...
 
     def bundles(self, names: Sequence[str] = ()) -> View:
@@ -41,9 +46,7 @@ class Backend(Protocol):
         """See ``services.show.builds.ReleaseView``."""
         ...
 
-    def history(
-        self, dag_id: str, *, run_id: str | None = None, task_id: str | None = None, limit: int = 100
-    ) -> list[View]:
+    def history(self, request: HistoryRequest) -> list[View]:
         """See ``services.history.tries.TryView``."""
         ...
 
@@ -53,7 +56,7 @@ class Backend(Protocol):
 
     def events(
         self,
-        selector: Selector | None = None,
+        selection: Selection = EVERY,
         *,
         limit: int = 100,
         kinds: Sequence[str] | None = None,
@@ -64,75 +67,18 @@ class Backend(Protocol):
         """See ``services.show.events.EventView``."""
         ...
 
-    def change(
-        self,
-        verb: str,
-        selector: Selector,
-        *,
-        build: int | None = None,
-        bundle_version: str | None = None,
-        to_release: int | None = None,
-        expected_release: int | None = None,
-        reason: str | None = None,
-        rerun_failed: bool = False,
-        to_blame: bool = True,
-        plan: bool = False,
-        request_id: str | None = None,
-    ) -> list[View]:
-        """Promote, pin, unpin or roll back all selected Dags in one transaction, or with ``plan`` none.
-
-        ``verb`` is a value of ``core.release.decide.Verb`` that a person may use. Returns one
-        ``services.release.outcome.Outcome`` a Dag, in order of id.
-        """
+    def change(self, request: ChangeRequest) -> list[View]:
+        """Change all selected Dags in one transaction: one ``services.release.outcome.Outcome`` a Dag."""
         ...
 
-    def trigger(
-        self,
-        dag_id: str,
-        *,
-        build: int | None = None,
-        bundle_version: str | None = None,
-        run_id: str | None = None,
-        logical_date: datetime | None = None,
-        conf: dict[str, Any] | None = None,
-        note: str | None = None,
-        reason: str | None = None,
-        request_id: str | None = None,
-    ) -> View:
-        """Start one run. See ``services.run.bound.Bound``."""
+    def trigger(self, request: TriggerRequest) -> View:
+        """Start one run. See ``services.run.trigger.TriggerView``."""
         ...
 
-    def clear(
-        self,
-        dag_id: str,
-        run_ids: Sequence[str],
-        *,
-        build: int | None = None,
-        bundle_version: str | None = None,
-        only_failed: bool = False,
-        task_ids: Sequence[str] | None = None,
-        reason: str | None = None,
-        plan: bool = False,
-        request_id: str | None = None,
-    ) -> list[View]:
-        """Let runs run again, all in one transaction. One ``services.run.trigger.Cleared`` each."""
+    def clear(self, request: ClearRequest) -> list[View]:
+        """Let runs run again, all in one transaction. One ``services.run.bound.Cleared`` each."""
         ...
 
-    def backfill(
-        self,
-        dag_id: str,
-        *,
-        from_date: datetime,
-        to_date: datetime,
-        build: int | None = None,
-        bundle_version: str | None = None,
-        max_active_runs: int = 10,
-        run_backwards: bool = False,
-        reprocess_behavior: str = "none",
-        dag_run_conf: dict[str, Any] | None = None,
-        reason: str | None = None,
-        plan: bool = False,
-        request_id: str | None = None,
-    ) -> View:
+    def backfill(self, request: BackfillRequest) -> View:
         """Run a Dag for the dates of a range. See ``services.run.backfill.BackfillView``."""
         ...

@@ -8,20 +8,25 @@ from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import httpx
+from attrs import asdict
 
 from pinwheel import __version__
 from pinwheel.cli.backend.protocol import View
 from pinwheel.core.chunks import chunks
-from pinwheel.core.errors import (
-    Conflict,
-    HostError,
-    InvalidInput,
-    NotFound,
-    PinwheelError,
-    Refused,
-    RefusedVersion,
+from pinwheel.core.errors import HostError, InvalidInput, NotFound, Refused
+from pinwheel.core.problem import CLASSES
+from pinwheel.core.request import (
+    EVERY,
+    BackfillRequest,
+    ChangeRequest,
+    ClearRequest,
+    HistoryRequest,
+    Selection,
+    TriggerRequest,
 )
 from pinwheel.core.selector import Selector
+
+Request = ChangeRequest | TriggerRequest | ClearRequest | BackfillRequest
 
 PAGE = 1000
 IDS_AT_ONCE = 100
@@ -29,17 +34,6 @@ IDS_AT_ONCE = 100
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 CHANGE_TIMEOUT = httpx.Timeout(300.0, connect=10.0)
-
-_ERRORS: dict[str, type[PinwheelError]] = {
-    "urn:pinwheel:invalid-input": InvalidInput,
-    "urn:pinwheel:not-found": NotFound,
-    "urn:pinwheel:conflict": Conflict,
-    "urn:pinwheel:refused": Refused,
-    "urn:pinwheel:host-error": HostError,
-    "urn:pinwheel:refused-version": RefusedVersion,
-    "urn:pinwheel:unexpected": PinwheelError,
-}
-"""Problem type to error class; the other direction is ``pinwheel.api.errors.TYPES``."""
 
 
 class RemoteBackend:
@@ -74,13 +68,19 @@ class RemoteBackend:
 
     # Backend
 
-    def select(self, selector: Selector) -> list[str]:
+    def select(self, selection: Selection) -> list[str]:
+        selector = selection.selector
         if selector.names_only:
             return sorted(set(selector.ids))
-        return [view["dag_id"] for view in self._dags(selector)]
+        return [view["dag_id"] for view in self.status(selection)]
 
-    def status(self, selector: Selector | None = None) -> list[View]:
-        return self._dags(selector)
+    def status(self, selection: Selection = EVERY) -> list[View]:
+        selector = selection.selector
+        if selector.names_only:
+            ids = sorted(set(selector.ids))
+            found = (self._pages("/dags", "dags", {"ids": chunk}) for chunk in chunks(ids, size=IDS_AT_ONCE))
+            return [view for views in found for view in views]
+        return self._pages("/dags", "dags", {**_selected(selector), "retired": selection.retired})
 
     def bundles(self, names: Sequence[str] = ()) -> View:
         found: View = self._get("/bundles", {"name": list(names)})
@@ -92,19 +92,16 @@ class RemoteBackend:
     def releases(self, dag_id: str, *, include_before: bool = False) -> list[View]:
         return self._pages(f"/dags/{_part(dag_id)}/releases", "releases", {"include_before": include_before})
 
-    def history(
-        self, dag_id: str, *, run_id: str | None = None, task_id: str | None = None, limit: int = 100
-    ) -> list[View]:
-        parameters = {"run_id": run_id, "task_id": task_id, "limit": limit}
-        answer = self._get(f"/dags/{_part(dag_id)}/runs", parameters)
-        return list(answer["tries"])
+    def history(self, request: HistoryRequest) -> list[View]:
+        parameters = {"run_id": request.run_id, "task_id": request.task_id, "limit": request.limit}
+        return list(self._get(f"/dags/{_part(request.dag_id)}/runs", parameters)["tries"])
 
     def diff(self, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> View:
         return dict(self._get(f"/dags/{_part(dag_id)}/diff", {"from": from_build, "to": to_build}))
 
     def events(
         self,
-        selector: Selector | None = None,
+        selection: Selection = EVERY,
         *,
         limit: int = 100,
         kinds: Sequence[str] | None = None,
@@ -117,7 +114,7 @@ class RemoteBackend:
             page = self._get(
                 "/events",
                 {
-                    **_selection(selector),
+                    **_selected(selection.selector),
                     "kind": list(kinds or ()),
                     "before_id": before_id,
                     "since": since.isoformat() if since else None,
@@ -131,130 +128,19 @@ class RemoteBackend:
                 break
         return found
 
-    def change(
-        self,
-        verb: str,
-        selector: Selector,
-        *,
-        build: int | None = None,
-        bundle_version: str | None = None,
-        to_release: int | None = None,
-        expected_release: int | None = None,
-        reason: str | None = None,
-        rerun_failed: bool = False,
-        to_blame: bool = True,
-        plan: bool = False,
-        request_id: str | None = None,
-    ) -> list[View]:
-        selector.require(verb)
-        body = {
-            "verb": str(verb),
-            "selector": {
-                "ids": list(selector.ids),
-                "globs": list(selector.globs),
-                "tags": list(selector.tags),
-                "bundle": selector.bundle,
-                "everything": selector.everything,
-            },
-            "build": build,
-            "bundle_version": bundle_version,
-            "to_release": to_release,
-            "expected_release": expected_release,
-            "reason": reason,
-            "rerun_failed": rerun_failed,
-            "to_blame": to_blame,
-            "plan": plan,
-        }
-        return list(self._post("/changes", body, request_id)["outcomes"])
+    def change(self, request: ChangeRequest) -> list[View]:
+        return list(self._post("/changes", request)["outcomes"])
 
-    def trigger(
-        self,
-        dag_id: str,
-        *,
-        build: int | None = None,
-        bundle_version: str | None = None,
-        run_id: str | None = None,
-        logical_date: datetime | None = None,
-        conf: dict[str, Any] | None = None,
-        note: str | None = None,
-        reason: str | None = None,
-        request_id: str | None = None,
-    ) -> View:
-        body = {
-            "build": build,
-            "bundle_version": bundle_version,
-            "run_id": run_id,
-            "logical_date": logical_date.isoformat() if logical_date else None,
-            "conf": conf,
-            "note": note,
-            "reason": reason,
-        }
-        return dict(self._post(f"/dags/{_part(dag_id)}/runs", body, request_id))
+    def trigger(self, request: TriggerRequest) -> View:
+        return dict(self._post(f"/dags/{_part(request.dag_id)}/runs", request))
 
-    def clear(
-        self,
-        dag_id: str,
-        run_ids: Sequence[str],
-        *,
-        build: int | None = None,
-        bundle_version: str | None = None,
-        only_failed: bool = False,
-        task_ids: Sequence[str] | None = None,
-        reason: str | None = None,
-        plan: bool = False,
-        request_id: str | None = None,
-    ) -> list[View]:
-        body = {
-            "run_ids": list(run_ids),
-            "build": build,
-            "bundle_version": bundle_version,
-            "only_failed": only_failed,
-            "task_ids": list(task_ids) if task_ids is not None else None,
-            "reason": reason,
-            "plan": plan,
-        }
-        return list(self._post(f"/dags/{_part(dag_id)}/clear", body, request_id)["runs"])
+    def clear(self, request: ClearRequest) -> list[View]:
+        return list(self._post(f"/dags/{_part(request.dag_id)}/clear", request)["runs"])
 
-    def backfill(
-        self,
-        dag_id: str,
-        *,
-        from_date: datetime,
-        to_date: datetime,
-        build: int | None = None,
-        bundle_version: str | None = None,
-        max_active_runs: int = 10,
-        run_backwards: bool = False,
-        reprocess_behavior: str = "none",
-        dag_run_conf: dict[str, Any] | None = None,
-        reason: str | None = None,
-        plan: bool = False,
-        request_id: str | None = None,
-    ) -> View:
-        body = {
-            "from_date": from_date.isoformat(),
-            "to_date": to_date.isoformat(),
-            "build": build,
-            "bundle_version": bundle_version,
-            "max_active_runs": max_active_runs,
-            "run_backwards": run_backwards,
-            "reprocess_behavior": reprocess_behavior,
-            "dag_run_conf": dag_run_conf,
-            "reason": reason,
-            "plan": plan,
-        }
-        return dict(self._post(f"/dags/{_part(dag_id)}/backfills", body, request_id))
+    def backfill(self, request: BackfillRequest) -> View:
+        return dict(self._post(f"/dags/{_part(request.dag_id)}/backfills", request))
 
     # HTTP
-
-    def _dags(self, selector: Selector | None) -> list[View]:
-        if selector is not None and selector.names_only:
-            ids = sorted(set(selector.ids))
-            found = (self._pages("/dags", "dags", {"ids": chunk}) for chunk in chunks(ids, size=IDS_AT_ONCE))
-            return [view for views in found for view in views]
-        # Without a selector everything is shown; a pattern means what is not retired.
-        parameters = {**_selection(selector), "retired": selector is None}
-        return self._pages("/dags", "dags", parameters)
 
     def _pages(self, path: str, key: str, parameters: dict[str, Any]) -> list[View]:
         found: list[View] = []
@@ -268,10 +154,9 @@ class RemoteBackend:
         given = {name: value for name, value in parameters.items() if value is not None}
         return self._send("GET", path, params=given)
 
-    def _post(self, path: str, body: dict[str, Any], request_id: str | None) -> Any:
-        given = {name: value for name, value in body.items() if value is not None}
-        headers = {"Idempotency-Key": request_id} if request_id else {}
-        return self._send("POST", path, json=given, headers=headers, timeout=CHANGE_TIMEOUT)
+    def _post(self, path: str, request: Request) -> Any:
+        headers = {"Idempotency-Key": request.request_id} if request.request_id else {}
+        return self._send("POST", path, json=body_of(request), headers=headers, timeout=CHANGE_TIMEOUT)
 
     def _send(self, method: str, path: str, **arguments: Any) -> Any:
         try:
@@ -304,9 +189,9 @@ class RemoteBackend:
         """
         body = _json(answer)
         kind = body.get("type") if _media_type(answer) == "application/problem+json" else None
-        if kind in _ERRORS and body.get("failed"):
+        if kind in CLASSES and body.get("failed"):
             facts = body.get("facts")
-            raise _ERRORS[kind](
+            raise CLASSES[kind](
                 str(body["failed"]),
                 found=str(body.get("found") or ""),
                 remedy=str(body.get("remedy") or ""),
@@ -324,6 +209,13 @@ class RemoteBackend:
                 f"Airflow at {self._url} refuses",
                 found=detail or "forbidden",
                 remedy="Check the token, and your permissions on these Dags",
+            )
+        if answer.status_code == 413:
+            # That of a proxy before the API server, whose own answer says what was too large.
+            raise InvalidInput(
+                f"Airflow at {self._url} does not take a request of this size",
+                found="a server before it answered 413",
+                remedy="Select Dags by glob, tag or bundle, or send less at once",
             )
         if answer.is_redirect or (answer.status_code < 500 and kind is None):
             raise HostError(
@@ -361,12 +253,28 @@ def _checked(url: str) -> str:
     return url.strip().rstrip("/")
 
 
-def _selection(selector: Selector | None) -> dict[str, Any]:
-    if selector is None:
-        return {}
+def body_of(request: Request) -> dict[str, Any]:
+    """The request as REST takes it, without what stands in the path and in the headers."""
+    body = asdict(request, value_serializer=_json_value)
+    if selection := body.pop("selection", None):
+        body["selector"] = selection["selector"]
+    return {
+        name: value
+        for name, value in body.items()
+        if value is not None and name not in ("dag_id", "request_id")
+    }
+
+
+def _json_value(_: object, __: object, value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _selected(selector: Selector) -> dict[str, Any]:
+    """A selector as the parameters of a route say it."""
     return {
         "ids": list(selector.ids),
-        "glob": list(selector.globs),
+        # A pattern of all: without any, the route means retired Dags and what belongs to no Dag too.
+        "glob": ["*"] if selector.everything else list(selector.globs),
         "tag": list(selector.tags),
         "bundle": selector.bundle,
     }

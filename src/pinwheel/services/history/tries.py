@@ -10,8 +10,9 @@ from uuid import UUID
 from attrs import frozen
 
 from pinwheel.core.build import Build
-from pinwheel.core.errors import InvalidInput, NotFound
+from pinwheel.core.errors import NotFound, unknown_dag
 from pinwheel.core.records import KnownVersion
+from pinwheel.core.request import HistoryRequest
 from pinwheel.core.run.binding import Used, used
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import AirflowTry
@@ -42,10 +43,16 @@ class TryView:
     label: str | None
 
 
-def history(
-    host: Host, dag_id: str, *, run_id: str | None = None, task_id: str | None = None, limit: int = 100
-) -> list[TryView]:
-    """Tries of the Dag's newest *limit* runs, newest run first, then by task, map index and try.
+@frozen(kw_only=True)
+class History:
+    """Tries of some of a Dag's runs, and how many runs there are of which these could be."""
+
+    tries: tuple[TryView, ...]
+    runs: int
+
+
+def history(host: Host, request: HistoryRequest) -> History:
+    """Tries of the Dag's newest runs, newest run first, then by task, map index and try.
 
     What a try ran on follows from our own append-only bindings (``core.run.binding``). Airflow's
     ``task_instance.dag_version_id`` is asked only of what ran before the first of them, and gives no commit,
@@ -54,19 +61,16 @@ def history(
 
     :raises NotFound: neither Pinwheel nor Airflow knows the Dag, or the run does not exist.
     """
-    if limit < 1:
-        raise InvalidInput(
-            "Cannot show the history", found=f"limit {limit}", remedy="Give a limit of 1 or more"
-        )
+    dag_id = request.dag_id
 
-    def work(session: Session) -> list[TryView]:
-        runs = host.reads.runs(session, dag_id, run_id=run_id, limit=limit)
+    def work(session: Session) -> History:
+        runs = host.reads.runs(session, dag_id, run_id=request.run_id, limit=request.limit)
         if not runs:
-            _require(host, session, dag_id, run_id)
-            return []
+            _require(host, session, dag_id, request.run_id)
+            return History(tries=(), runs=0)
         by_id = {run.run_id: run for run in runs}
         bound = bindings.of_runs(session, dag_id, by_id)
-        tries = host.reads.tries(session, dag_id, by_id, task_id=task_id)
+        tries = host.reads.tries(session, dag_id, by_id, task_id=request.task_id)
         ran_on = [used(bound.get(item.run_id, ()), item) for item in tries]
         known = releases.by_dag_version(
             session, {one.dag_version_id for one in ran_on if one.dag_version_id is not None}
@@ -74,7 +78,10 @@ def history(
         found = builds.by_ids(session, {row.build_id for row in known.values()})
         order = {run.run_id: place for place, run in enumerate(runs)}
         shown = [_view(dag_id, item, one, known, found) for item, one in zip(tries, ran_on, strict=True)]
-        return sorted(shown, key=lambda v: (order[v.run_id], v.task_id, v.map_index, v.try_number))
+        shown.sort(key=lambda v: (order[v.run_id], v.task_id, v.map_index, v.try_number))
+        whole = len(runs) < request.limit or request.run_id is not None
+        count = len(runs) if whole else host.reads.count_runs(session, dag_id)
+        return History(tries=tuple(shown), runs=count)
 
     return host.unit.run(work)
 
@@ -107,12 +114,7 @@ def _view(
 
 def _require(host: Host, session: Session, dag_id: str, run_id: str | None) -> None:
     if not host.reads.airflow_dags(session, [dag_id]):
-        raise NotFound(
-            f"Cannot show the history of {dag_id}",
-            found="Airflow has no such Dag",
-            remedy="List what there is with: pinwheel status",
-            dag_id=dag_id,
-        )
+        raise unknown_dag(dag_id)
     if run_id is not None:
         raise NotFound(
             f"Cannot show run {run_id} of {dag_id}",

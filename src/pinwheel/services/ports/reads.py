@@ -200,6 +200,10 @@ class Reads(Protocol):
         """The Dag's newest runs, newest first; with a run id, that one or none."""
         ...
 
+    def count_runs(self, session: Session, dag_id: str) -> int:
+        """How many runs the Dag has."""
+        ...
+
     def tries(
         self,
         session: Session,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pinwheel.core.errors import unknown_dag
-from pinwheel.core.selector import Selector
+from pinwheel.core.request import Selection
 from pinwheel.services.ports.host import Host
 from pinwheel.store import dags
 
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-def select(host: Host, selector: Selector, *, retired: bool = False) -> list[str]:
-    """Ids of the Dags that *selector* means, sorted; it may be empty.
+def select(host: Host, selection: Selection) -> list[str]:
+    """Ids of the Dags that *selection* means, sorted; it may be empty.
 
-    Dags that only a pattern matches are left out when they are retired, unless ``retired`` is true: a
-    release would bring them back. A Dag named by its id is taken as it is.
+    A Dag named by its id is taken as it is; one that only a pattern matches is left out when it is retired,
+    unless the selection says otherwise: a release would bring it back.
 
     :raises NotFound: a Dag is named that neither Pinwheel nor Airflow knows.
     """
+    selector = selection.selector
 
     def work(session: Session) -> list[str]:
         if selector.names_only:
@@ -33,6 +34,8 @@ def select(host: Host, selector: Selector, *, retired: bool = False) -> list[str
             if dag_id not in rows:
                 raise unknown_dag(dag_id)
         named = set(selector.ids)
-        return [dag_id for dag_id in found if retired or dag_id in named or not rows[dag_id].retired]
+        return [
+            dag_id for dag_id in found if selection.retired or dag_id in named or not rows[dag_id].retired
+        ]
 
     return host.unit.run(work)

@@ -13,10 +13,12 @@ from attrs import evolve, frozen
 from pinwheel.core.errors import PinwheelError
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json, JsonObject
+from pinwheel.core.request import BackfillRequest
 from pinwheel.core.run.binding import BoundBy, Tries
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.runs import BackfillRun, BackfillWish
+from pinwheel.services.run.known import known_dag
 from pinwheel.services.run.target import target_of, version_for
 from pinwheel.services.show.words import instant
 from pinwheel.store import bindings, events, releases
@@ -45,82 +47,63 @@ class Backfilled:
 
 
 def backfill(
-    host: Host,
-    dag_id: str,
-    wish: BackfillWish,
-    *,
-    actor: str,
-    build: int | None = None,
-    bundle_version: str | None = None,
-    reason: str | None = None,
-    request_id: str | None = None,
-    sees: once.Sees = once.all_of_them,
-    plan: bool = False,
+    host: Host, request: BackfillRequest, *, actor: str, sees: once.Sees = once.all_of_them
 ) -> Backfilled:
     """Run a Dag for all dates of a range, on a build, released or not; the active release stays what it is.
 
     With a build: by its timetable, in one transaction, and dates that are run again are bound to it too.
     Without: Airflow's own backfill, which uses the active build (and for runs that exist what
-    ``rerun_with_latest_version`` says). With ``plan`` nothing is changed. ``request_id`` makes a repeat
-    harmless (see :mod:`pinwheel.services.once`): it starts nothing and gives what the first one gave.
+    ``rerun_with_latest_version`` says). A plan changes nothing. A repeat (see :mod:`pinwheel.services.once`)
+    starts nothing and gives what the first one gave.
 
-    :raises Conflict: another backfill of the Dag is active, or ``request_id`` stands for another request.
+    :raises Conflict: another backfill of the Dag is active, or the request id stands for another request.
     """
-    if plan:
-        if build is None and bundle_version is None:
-            return _plan_default(host, dag_id, wish)
-        unnamed = _request(
-            dag_id, wish, actor=actor, build=build, bundle_version=bundle_version, reason=reason
-        )
-        done = host.rehearse(
-            lambda rehearsal: _bound(rehearsal, dag_id, (build, bundle_version), wish, unnamed, reason)
-        )
+    with known_dag(host, request.dag_id):
+        return _backfill(host, request, actor, sees)
+
+
+def _backfill(host: Host, request: BackfillRequest, actor: str, sees: once.Sees) -> Backfilled:
+    chosen = request.build is not None or request.bundle_version is not None
+    if request.plan:
+        if not chosen:
+            return _plan_default(host, request)
+        unnamed = evolve(request, request_id=None)
+        done = host.rehearse(lambda rehearsal: _bound(rehearsal, unnamed, _request(unnamed, actor, sees)))
         return evolve(done.answer, backfill=None, plan=True)
-    request = _request(
-        dag_id,
-        wish,
-        actor=actor,
-        build=build,
-        bundle_version=bundle_version,
-        reason=reason,
-        request_id=request_id,
-        sees=sees,
-    )
-    if build is not None or bundle_version is not None:
-        done = _bound(host, dag_id, (build, bundle_version), wish, request, reason)
-    else:
-        done = _default(host, dag_id, wish, request, reason)
+    done = (_bound if chosen else _default)(host, request, _request(request, actor, sees))
     if not done.repeated:
-        host.unit.announce([{"kind": "backfill", "dag_id": dag_id}])
+        host.unit.announce([{"kind": "backfill", "dag_id": request.dag_id}])
     return done.answer
 
 
-def _request(
-    dag_id: str,
-    wish: BackfillWish,
-    *,
-    actor: str,
-    build: int | None,
-    bundle_version: str | None,
-    reason: str | None,
-    request_id: str | None = None,
-    sees: once.Sees = once.all_of_them,
-) -> once.Request:
+def _wish(asked: BackfillRequest) -> BackfillWish:
+    return BackfillWish(
+        from_date=asked.from_date,
+        to_date=asked.to_date,
+        max_active_runs=asked.max_active_runs,
+        run_backwards=asked.run_backwards,
+        reprocess=asked.reprocess_behavior,
+        conf=asked.dag_run_conf,
+    )
+
+
+def _request(asked: BackfillRequest, actor: str, sees: once.Sees) -> once.Request:
     return once.Request(
-        id=request_id,
+        id=asked.request_id,
         actor=actor,
         verb=EventKind.BACKFILL.value,
-        dag_ids=(dag_id,),
+        dag_ids=(asked.dag_id,),
         values={
-            "from_date": wish.from_date.astimezone(UTC).isoformat(),
-            "to_date": wish.to_date.astimezone(UTC).isoformat(),
-            "max_active_runs": wish.max_active_runs,
-            "run_backwards": wish.run_backwards,
-            "reprocess": wish.reprocess,
-            "conf": wish.conf,
-            "build": build,
-            "reason": reason,
-            **({} if bundle_version is None else {"bundle_version": bundle_version}),
+            "from_date": asked.from_date.astimezone(UTC).isoformat(),
+            "to_date": asked.to_date.astimezone(UTC).isoformat(),
+            "max_active_runs": asked.max_active_runs,
+            "run_backwards": asked.run_backwards,
+            # The words of the fingerprint stay what they were, whatever the request calls them.
+            "reprocess": asked.reprocess_behavior,
+            "conf": asked.dag_run_conf,
+            "build": asked.build,
+            "reason": asked.reason,
+            **({} if asked.bundle_version is None else {"bundle_version": asked.bundle_version}),
         },
         sees=sees,
     )
@@ -225,20 +208,14 @@ class BackfillView:
         )
 
 
-def _bound(
-    host: Host,
-    dag_id: str,
-    asked: tuple[int | None, str | None],
-    wish: BackfillWish,
-    request: once.Request,
-    reason: str | None,
-) -> once.Done[Backfilled]:
-    """``asked`` is the number of a build, a version of its bundle, or both."""
-    build, named = asked
+def _bound(host: Host, asked: BackfillRequest, request: once.Request) -> once.Done[Backfilled]:
+    dag_id, wish = asked.dag_id, _wish(asked)
 
     def work(session: Session) -> Backfilled:
         lock_dags(session, [dag_id])
-        target = target_of(host, session, dag_id, build, verb="backfill", bundle_version=named)
+        target = target_of(
+            host, session, dag_id, asked.build, verb="backfill", bundle_version=asked.bundle_version
+        )
         version_id, release, bundle_version = version_for(host, session, target)
         created = host.runs.create_backfill(
             session, dag_id, version_id, wish, bundle_version=bundle_version, actor=request.actor
@@ -253,18 +230,17 @@ def _bound(
             runs=created.runs,
         )
         bound_by = BoundBy.of_choice(chosen=True, release=release)
-        _record(host, session, made, wish, actor=request.actor, bound_by=bound_by, reason=reason)
+        _record(host, session, made, asked, actor=request.actor, bound_by=bound_by)
         return made
 
     return once.carry_out(host, request, BACKFILLED, work)
 
 
-def _default(
-    host: Host, dag_id: str, wish: BackfillWish, request: once.Request, reason: str | None
-) -> once.Done[Backfilled]:
+def _default(host: Host, asked: BackfillRequest, request: once.Request) -> once.Done[Backfilled]:
     begun = once.begin(host, request, BACKFILLED)
     if isinstance(begun, once.Done):
         return begun
+    dag_id, wish = asked.dag_id, _wish(asked)
     created = None
     if begun is not None:
         since = begun
@@ -284,16 +260,16 @@ def _default(
         made = _default_made(
             host, session, dag_id, backfill_id, host.runs.backfill_runs(session, backfill_id)
         )
-        _record(host, session, made, wish, actor=request.actor, bound_by=BoundBy.ACTIVE, reason=reason)
+        _record(host, session, made, asked, actor=request.actor, bound_by=BoundBy.ACTIVE)
         return made
 
     return once.carry_out(host, request, BACKFILLED, work)
 
 
-def _plan_default(host: Host, dag_id: str, wish: BackfillWish) -> Backfilled:
+def _plan_default(host: Host, asked: BackfillRequest) -> Backfilled:
     def work(session: Session) -> Backfilled:
-        runs = host.runs.plan_default_backfill(session, dag_id, wish)
-        return evolve(_default_made(host, session, dag_id, None, runs), plan=True)
+        runs = host.runs.plan_default_backfill(session, asked.dag_id, _wish(asked))
+        return evolve(_default_made(host, session, asked.dag_id, None, runs), plan=True)
 
     return host.unit.run(work)
 
@@ -319,11 +295,10 @@ def _record(
     host: Host,
     session: Session,
     made: Backfilled,
-    wish: BackfillWish,
+    asked: BackfillRequest,
     *,
     actor: str,
     bound_by: BoundBy,
-    reason: str | None,
 ) -> None:
     now = host.unit.now()
     bound = [(run, run.run_id) for run in made.runs if run.run_id is not None and run.outcome in _RUN]
@@ -349,11 +324,11 @@ def _record(
         "build": made.build,
         "release": made.release,
         "bundle_version": made.bundle_version,
-        "from_date": instant(wish.from_date),
-        "to_date": instant(wish.to_date),
-        "max_active_runs": wish.max_active_runs,
-        "run_backwards": wish.run_backwards,
-        "reprocess_behavior": wish.reprocess,
+        "from_date": instant(asked.from_date),
+        "to_date": instant(asked.to_date),
+        "max_active_runs": asked.max_active_runs,
+        "run_backwards": asked.run_backwards,
+        "reprocess_behavior": asked.reprocess_behavior,
         **_counts(made.runs),
     }
     events.add(
@@ -362,7 +337,7 @@ def _record(
         now=host.unit.now(),
         actor=actor,
         dag_id=made.dag_id,
-        reason=reason,
+        reason=asked.reason,
         details=details,
     )
     host.rows.audit(
@@ -370,7 +345,7 @@ def _record(
         event="pinwheel_backfill",
         dag_id=made.dag_id,
         actor=actor,
-        details={"reason": reason, **details},
+        details={"reason": asked.reason, **details},
     )
 
 

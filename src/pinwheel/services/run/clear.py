@@ -6,12 +6,16 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from attrs import evolve
+
 from pinwheel.core.event import EventKind
+from pinwheel.core.request import ClearRequest
 from pinwheel.core.run.binding import BoundBy, Tries, kept
 from pinwheel.core.structure.layout import layout
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.run.bound import CLEARED, Cleared, record
+from pinwheel.services.run.known import known_dag
 from pinwheel.services.run.target import Target, target_of, version_for
 from pinwheel.store import bindings, builds, releases
 from pinwheel.store.bindings import NewBinding
@@ -22,47 +26,32 @@ if TYPE_CHECKING:
 
 
 def clear(
-    host: Host,
-    dag_id: str,
-    run_ids: Sequence[str],
-    *,
-    actor: str,
-    build: int | None = None,
-    bundle_version: str | None = None,
-    only_failed: bool = False,
-    task_ids: Collection[str] | None = None,
-    reason: str | None = None,
-    request_id: str | None = None,
-    sees: once.Sees = once.all_of_them,
-    plan: bool = False,
+    host: Host, request: ClearRequest, *, actor: str, sees: once.Sees = once.all_of_them
 ) -> list[Cleared]:
     """Clear runs so that they run again: on the build they were bound to, or on the given one.
 
-    All of them in one transaction; with ``plan`` it is undone at the end. ``request_id`` makes a repeat
-    harmless (see :mod:`pinwheel.services.once`): it clears nothing and gives what the first one gave.
+    All of them in one transaction; a plan is undone at the end. A repeat (see :mod:`pinwheel.services.once`)
+    clears nothing and gives what the first one gave.
 
-    :raises Conflict: ``request_id`` stands for another request.
+    :raises Conflict: the request id stands for another request.
     """
-    if plan:
-        return host.rehearse(
-            lambda rehearsal: clear(
-                rehearsal,
-                dag_id,
-                run_ids,
-                actor=actor,
-                build=build,
-                bundle_version=bundle_version,
-                only_failed=only_failed,
-                task_ids=task_ids,
-                reason=reason,
-            )
-        )
+    with known_dag(host, request.dag_id):
+        if request.plan:
+            unnamed = evolve(request, request_id=None)
+            return host.rehearse(lambda rehearsal: _clear(rehearsal, unnamed, actor, sees))
+        return _clear(host, request, actor, sees)
+
+
+def _clear(host: Host, request: ClearRequest, actor: str, sees: once.Sees) -> list[Cleared]:
+    dag_id = request.dag_id
 
     def work(session: Session) -> list[Cleared]:
         lock_dags(session, [dag_id])
-        named = build is not None or bundle_version is not None
+        named = request.build is not None or request.bundle_version is not None
         target = (
-            target_of(host, session, dag_id, build, verb="clear", bundle_version=bundle_version)
+            target_of(
+                host, session, dag_id, request.build, verb="clear", bundle_version=request.bundle_version
+            )
             if named
             else None
         )
@@ -70,33 +59,36 @@ def clear(
             host,
             session,
             dag_id,
-            list(dict.fromkeys(run_ids)),
+            list(dict.fromkeys(request.run_ids)),
             target,
-            only_failed=only_failed,
-            task_ids=task_ids,
+            only_failed=request.only_failed,
+            task_ids=request.task_ids,
             actor=actor,
-            reason=reason,
+            reason=request.reason,
         )
 
-    request = once.Request(
-        id=request_id,
-        actor=actor,
-        verb=EventKind.CLEAR.value,
-        dag_ids=(dag_id,),
-        values={
-            "run_ids": sorted(set(run_ids)),
-            "build": build,
-            "only_failed": only_failed,
-            "task_ids": sorted(set(task_ids)) if task_ids is not None else None,
-            "reason": reason,
-            **({} if bundle_version is None else {"bundle_version": bundle_version}),
-        },
-        sees=sees,
-    )
-    done = once.carry_out(host, request, CLEARED, work)
+    done = once.carry_out(host, _request(request, actor, sees), CLEARED, work)
     if not done.repeated:
         host.unit.announce([{"kind": "clear", "dag_id": dag_id}])
     return done.answer
+
+
+def _request(asked: ClearRequest, actor: str, sees: once.Sees) -> once.Request:
+    return once.Request(
+        id=asked.request_id,
+        actor=actor,
+        verb=EventKind.CLEAR.value,
+        dag_ids=(asked.dag_id,),
+        values={
+            "run_ids": sorted(set(asked.run_ids)),
+            "build": asked.build,
+            "only_failed": asked.only_failed,
+            "task_ids": sorted(set(asked.task_ids)) if asked.task_ids is not None else None,
+            "reason": asked.reason,
+            **({} if asked.bundle_version is None else {"bundle_version": asked.bundle_version}),
+        },
+        sees=sees,
+    )
 
 
 def clear_each(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from pinwheel.core.errors import NotFound, PinwheelError, unknown_dag
+from pinwheel.core.request import ClearRequest
 from pinwheel.core.structure.layout import Layout
 from pinwheel.services.history.grid import versions_of_tasks
 from pinwheel.services.history.structures import layouts
@@ -100,16 +101,15 @@ def preview(
     )
     if view.refusal is None:
         try:
-            (planned,) = clear.clear(
-                host,
-                dag_id,
-                [run_id],
-                actor=actor,
+            planned_clear = ClearRequest(
+                dag_id=dag_id,
+                run_ids=[run_id],
                 build=build,
                 only_failed=only_failed,
                 task_ids=view.tasks if task_ids is not None else None,
                 plan=True,
             )
+            (planned,) = clear.clear(host, planned_clear, actor=actor)
         except NotFound:
             raise
         except PinwheelError as error:

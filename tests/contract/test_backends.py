@@ -1,0 +1,328 @@
+"""The command line gives the same over the database and over REST: answers, and errors with their facts.
+
+Both are asked in turn, of the same database: what the first one changed is undone before the second is asked.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import httpx
+import pytest
+
+from harness.everything import Everything
+from harness.inprocess import bound_airflow
+from harness.inprocess_api import Api, Reader
+from pinwheel.airflow3.unit import AirflowUnit
+from pinwheel.api import errors as api_errors
+from pinwheel.api.access import Permission
+from pinwheel.cli.backend.local import LocalBackend
+from pinwheel.cli.backend.protocol import Backend
+from pinwheel.cli.backend.remote import RemoteBackend
+from pinwheel.core.errors import InvalidInput, PinwheelError
+from pinwheel.core.release.decide import Verb
+from pinwheel.core.request import (
+    MOST_RUNS,
+    MOST_SHOWN,
+    MOST_TASKS,
+    BackfillRequest,
+    ChangeRequest,
+    ClearRequest,
+    HistoryRequest,
+    Selection,
+    TriggerRequest,
+)
+from pinwheel.core.selector import Selector
+
+pytestmark = pytest.mark.airflow
+
+Call = Callable[[Any], Any]
+FIRST, LAST = datetime(2024, 3, 1, tzinfo=UTC), datetime(2024, 3, 3, tzinfo=UTC)
+
+SELECTORS = {
+    "none": Selector(),
+    "all": Selector(everything=True),
+    "all of a bundle": Selector(everything=True, bundle="seed"),
+    "all of a tag": Selector(everything=True, tags=("version:1.0",)),
+    "every name": Selector(globs=("*",)),
+    "some names": Selector(globs=("g*", "un*")),
+    "no such name": Selector(globs=("zzz*",)),
+    "a bundle": Selector(bundle="seed"),
+    "another bundle": Selector(bundle="prebuilt"),
+    "no such bundle": Selector(bundle="zzz"),
+    "a tag": Selector(tags=("version:1.0",)),
+    "one": Selector(ids=("d",)),
+    "two, one of them twice": Selector(ids=("unsteady", "d", "d")),
+    "a retired one": Selector(ids=("gone",)),
+    "a retired one and a pattern": Selector(ids=("gone",), globs=("d*",)),
+    "an adopted one": Selector(ids=("adopted",)),
+    "a foreign one": Selector(ids=("foreign",)),
+    "nobody's": Selector(ids=("nope",)),
+    "nobody's and a pattern": Selector(ids=("nope",), globs=("*",)),
+    "one of another bundle": Selector(ids=("d",), bundle="prebuilt"),
+}
+
+
+def changing(verb: Verb, *dag_ids: str, **more: Any) -> Call:
+    selector = more.pop("selector", None) or Selector(ids=dag_ids or ("d",))
+    request = ChangeRequest(verb=verb, selection=Selection(selector=selector), **more)
+    return lambda backend: backend.change(request)
+
+
+def triggering(dag_id: str = "d", **more: Any) -> Call:
+    request = TriggerRequest(dag_id=dag_id, **more)
+    return lambda backend: backend.trigger(request)
+
+
+def clearing(*run_ids: str, dag_id: str = "d", **more: Any) -> Call:
+    request = ClearRequest(dag_id=dag_id, run_ids=run_ids, **more)
+    return lambda backend: backend.clear(request)
+
+
+def backfilling(dag_id: str = "d", **more: Any) -> Call:
+    request = BackfillRequest(dag_id=dag_id, **{"from_date": FIRST, "to_date": LAST, **more})
+    return lambda backend: backend.backfill(request)
+
+
+def history(dag_id: str = "d", **more: Any) -> Call:
+    request = HistoryRequest(dag_id=dag_id, **more)
+    return lambda backend: backend.history(request)
+
+
+def of_selections(method: str, **more: Any) -> dict[str, Call]:
+    return {
+        name: lambda backend, s=selector: getattr(backend, method)(Selection.to_show(s), **more)
+        for name, selector in SELECTORS.items()
+    }
+
+
+DAGS = ("d", "unsteady", "gone", "adopted", "foreign", "nope")
+CASES: dict[str, dict[str, Call]] = {
+    "select": of_selections("select"),
+    "status": {"": lambda backend: backend.status(), **of_selections("status")},
+    "bundles": {
+        "": lambda backend: backend.bundles(),
+        "one": lambda backend: backend.bundles(["seed"]),
+        "no such": lambda backend: backend.bundles(["zzz"]),
+    },
+    "builds": {dag_id: lambda backend, d=dag_id: backend.builds(d) for dag_id in DAGS},
+    "releases": {
+        f"{dag_id} {before}": lambda backend, d=dag_id, b=before: backend.releases(d, include_before=b)
+        for dag_id in DAGS
+        for before in (False, True)
+    },
+    "history": {
+        **{dag_id: history(dag_id) for dag_id in DAGS},
+        "a run": history(run_id="one"),
+        "a task": history(task_id="g.a"),
+        "a task of a run": history(run_id="one", task_id="g.b"),
+        "no such run": history(run_id="nope"),
+        "no such task": history(task_id="nope"),
+        "the newest": history(limit=1),
+        "as many as there may be": history(limit=MOST_SHOWN),
+    },
+    "diff": {
+        **{dag_id: lambda backend, d=dag_id: backend.diff(d) for dag_id in DAGS},
+        "two": lambda backend: backend.diff("d", 1, 3),
+        "no such": lambda backend: backend.diff("d", 1, 99),
+    },
+    "events": {
+        "": lambda backend: backend.events(),
+        **of_selections("events"),
+        "three": lambda backend: backend.events(limit=3),
+        "more than a page": lambda backend: backend.events(limit=5000),
+        "of kinds": lambda backend: backend.events(kinds=["rollback", "adopt"]),
+        "of one Dag, of a kind": lambda backend: backend.events(
+            Selection.to_show(Selector(ids=("d",))), kinds=["pin"]
+        ),
+        "older": lambda backend: backend.events(before_id=5),
+        "since": lambda backend: backend.events(since=FIRST),
+        "until": lambda backend: backend.events(until=FIRST),
+    },
+    "change": {
+        **{
+            f"{verb} {plan}": changing(verb, reason="because", plan=plan)
+            for verb in (Verb.PROMOTE, Verb.PIN, Verb.UNPIN, Verb.ROLLBACK)
+            for plan in (True, False)
+        },
+        **{
+            f"pin {name}": changing(Verb.PIN, selector=selector)
+            for name, selector in SELECTORS.items()
+            if not selector.empty
+        },
+        "reject": changing(Verb.REJECT, build=2),
+        "lift": changing(Verb.LIFT, build=3),
+        "to a build": changing(Verb.PIN, build=2, reason="because"),
+        "to a release": changing(Verb.ROLLBACK, to_release=1, to_blame=False, rerun_failed=True),
+        "a rejected one without a reason": changing(Verb.PROMOTE, build=3),
+        "to no such build": changing(Verb.PROMOTE, build=99),
+        "to no such release": changing(Verb.ROLLBACK, to_release=99),
+        "to no such version": changing(Verb.PIN, bundle_version="zzz"),
+        "stale": changing(Verb.PIN, expected_release=1),
+        "a build of two": changing(Verb.PIN, "d", "unsteady", build=1),
+        "a build that unpin does not take": changing(Verb.UNPIN, build=1),
+        "named": changing(Verb.PIN, request_id="deploy-1"),
+    },
+    "trigger": {
+        "active": triggering(run_id="new"),
+        "a build": triggering(run_id="new", build=2, note="n", reason="r"),
+        "a date": triggering(run_id="new", logical_date=FIRST, conf={"x": [1, {"y": None}]}),
+        "plan": triggering(run_id="new", build=2, plan=True),
+        "taken": triggering(run_id="one"),
+        "no such build": triggering(build=99),
+        "no such version": triggering(bundle_version="zzz"),
+        **{f"of {dag_id}": triggering(dag_id, run_id="new") for dag_id in DAGS[1:]},
+    },
+    "clear": {
+        "one": clearing("one"),
+        "on a build": clearing("one", "mapped", build=2, reason="r"),
+        "some tasks": clearing("one", task_ids=["g.a", "m"]),
+        "failed": clearing("one", only_failed=True),
+        "no such task": clearing("one", task_ids=["nope"]),
+        "plan": clearing("mapped", build=1, plan=True),
+        "no such run": clearing("nope"),
+        "no such build": clearing("one", build=99),
+        "as many tasks as may be": clearing("one", task_ids=[f"t{n}" for n in range(MOST_TASKS)]),
+        **{f"of {dag_id}": clearing("one", dag_id=dag_id) for dag_id in DAGS[1:]},
+    },
+    "backfill": {
+        "Airflow's": backfilling(),
+        "on a build": backfilling(build=2, max_active_runs=2, reason="r", dag_run_conf={"x": 1}),
+        "backwards": backfilling(build=2, run_backwards=True),
+        "again": backfilling(build=2, reprocess_behavior="completed"),
+        "plan": backfilling(build=2, plan=True),
+        "plan of Airflow's": backfilling(plan=True),
+        "the wrong way round": backfilling(from_date=LAST, to_date=FIRST),
+        "no such build": backfilling(build=99),
+        **{f"of {dag_id}": backfilling(dag_id, build=1) for dag_id in DAGS[1:]},
+    },
+}
+"""By method of the protocol, what to ask."""
+
+
+class Anybody(Reader):
+    """May do everything with every Dag there is."""
+
+    def may(self, permission: Permission, dag_id: str | None) -> bool:
+        return True
+
+    def lacking(self, permission: Permission, dag_ids: Collection[str]) -> list[str]:
+        return []
+
+
+class Pair:
+    """The local and the remote backend on one database."""
+
+    def __init__(self, file: Path, folder: Path) -> None:
+        self.file = file
+        self.everything = Everything(folder / "everything")
+        self.api = Api(self.everything.host)
+        self.api.reader = Anybody(*self.everything.dag_ids)
+        self.local: Any = LocalBackend(self.everything.host, actor="ada")
+        self.remote: Any = RemoteBackend("http://airflow", transport=httpx.MockTransport(self._answer))
+        self.now = self.everything.host.unit.now()
+        self.kept = folder / "kept.db"
+        _copy(file, self.kept)
+
+    def _answer(self, asked: httpx.Request) -> httpx.Response:
+        path = asked.url.raw_path.decode().removeprefix("/pinwheel")
+        reply = self.api.http.request(asked.method, path, content=asked.content, headers=dict(asked.headers))
+        return httpx.Response(reply.status_code, content=reply.content, headers=reply.headers)
+
+    def ask(self, call: Call) -> list[Any]:
+        """What each of the two answers, or the document of its error."""
+        found = []
+        for backend in (self.local, self.remote):
+            try:
+                # As text, since the order of the keys is what a person reads.
+                with patch.object(AirflowUnit, "now", return_value=self.now):
+                    found.append(json.dumps(call(backend)))
+            except PinwheelError as error:
+                found.append((type(error), error.exit_code, api_errors.declared(error)))
+            _copy(self.kept, self.file)
+        return found
+
+
+def _copy(of: Path, to: Path) -> None:
+    with closing(sqlite3.connect(of)) as source, closing(sqlite3.connect(to)) as target:
+        source.backup(target)
+
+
+@pytest.fixture(scope="module")
+def pair(sqlite: Any, tmp_path_factory: Any) -> Iterator[Pair]:
+    database = sqlite.create()
+    folder = tmp_path_factory.mktemp("backends")
+    (folder / "everything").mkdir()
+    with bound_airflow(database):
+        yield Pair(Path(database.url.partition("///")[2]), folder)
+    database.drop()
+
+
+def test_every_method_of_the_protocol_has_cases() -> None:
+    methods = {name for name, _ in inspect.getmembers(Backend, inspect.isfunction) if name[0] != "_"}
+    assert CASES.keys() == methods
+
+
+@pytest.mark.parametrize("method", CASES)
+def test_both_backends_give_the_same(pair: Pair, method: str) -> None:
+    answered = 0
+    for name, call in CASES[method].items():
+        local, remote = pair.ask(call)
+        assert local == remote, (method, name)
+        answered += isinstance(local, str)
+    assert answered > len(CASES[method]) / 3, "most cases only compare refusals"
+
+
+def test_retired_dags_are_shown_where_nothing_is_selected_or_they_are_named(pair: Pair) -> None:
+    for backend in (pair.local, pair.remote):
+        retired = {view["dag_id"] for view in backend.status() if view["retired"]}
+        assert "gone" in retired
+        for name in ("all", "all of a bundle", "every name", "some names", "a bundle", "another bundle"):
+            selection = Selection.to_show(SELECTORS[name])
+            shown = {view["dag_id"] for view in backend.status(selection)}
+            assert shown and not shown & retired, name
+            assert shown == set(backend.select(selection))
+            told = {event["dag_id"] for event in backend.events(selection, limit=5000)}
+            assert told - {None} and not told & retired, name
+        assert {event["dag_id"] for event in backend.events(limit=5000)} >= {"gone", "d", None}
+        named = Selection.to_show(SELECTORS["a retired one"])
+        assert [view["dag_id"] for view in backend.status(named)] == ["gone"]
+        assert {event["dag_id"] for event in backend.events(named)} == {"gone", None}
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda: Selection.to_show(Selector(everything=True, ids=("d",))), "all Dags are selected"),
+        (lambda: changing(Verb.PIN, selector=Selector(everything=True, globs=("*",))), "all Dags are"),
+        (lambda: changing(Verb.PIN, selector=Selector(tags=())), "no Dag is named"),
+        (lambda: changing(Verb.PIN, build=0), "build 0 is below 1"),
+        (lambda: changing(Verb.PIN, to_release=2**31), "release 2147483648 is above 2147483647"),
+        (lambda: changing(Verb.PIN, build=1, to_release=1), "both a build and a release"),
+        (lambda: changing(Verb.PIN, rerun_failed=True), "rerun_failed goes with rollback only"),
+        (lambda: changing(Verb.PIN, to_blame=False), "to_blame goes with rollback only"),
+        (lambda: changing(Verb.PIN, reason="x" * 10_001), "its reason has 10001 letters"),
+        (lambda: changing(Verb.PIN, bundle_version=""), "its bundle version is empty"),
+        (lambda: triggering(run_id="x" * 251), "its run id has 251 letters"),
+        (lambda: triggering(note="x" * 1001), "its note has 1001 letters"),
+        (lambda: changing(Verb.PIN, request_id="naïve"), "printable ASCII"),
+        (lambda: clearing(), "no run is named"),
+        (lambda: clearing(*map(str, range(MOST_RUNS + 1))), "1,001 runs are named"),
+        (lambda: clearing("one", task_ids=map(str, range(MOST_TASKS + 1))), "5,001 tasks are named"),
+        (lambda: history(limit=0), "limit 0"),
+        (lambda: history(limit=MOST_SHOWN + 1), "limit 10001"),
+        (lambda: backfilling(max_active_runs=0), "max active runs 0 is below 1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_a_backend_is_asked(make: Any, found: str) -> None:
+    with pytest.raises(InvalidInput, match=found) as refused:
+        make()
+    assert refused.value.exit_code == 2
