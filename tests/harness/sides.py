@@ -166,9 +166,12 @@ class RealSide:
 
     def delete_run(self, dag_id: str, run_id: str) -> None:
         from airflow.models.dagrun import DagRun
+        from airflow.models.taskinstance import TaskInstance
+        from sqlalchemy import delete
 
         def work(session: Any) -> None:
-            session.delete(session.query(DagRun).filter_by(dag_id=dag_id, run_id=run_id).one())
+            for table in (TaskInstance.__table__, DagRun.__table__):
+                session.execute(delete(table).where(table.c.dag_id == dag_id, table.c.run_id == run_id))
 
         self.host.unit.run(work)
 

@@ -91,13 +91,15 @@ def dates(serialized: Mapping[str, Json], first: datetime, last: datetime) -> li
     return found
 
 
-def due_after(serialized: Mapping[str, Json], now: datetime) -> datetime | None:
-    """When the next run is to be made, of a Dag without catch-up; None: never, without somebody's doing."""
+def due_at(serialized: Mapping[str, Json], now: datetime, last: datetime | None) -> datetime | None:
+    """When the run after the *last* date that has one is due, of a Dag without catch-up; None: never."""
     if not is_periodic(serialized):
         return None
-    return next(
-        end for _, end in dates(serialized, now - timedelta(days=2), now + timedelta(days=2)) if end > now
-    )
+    around = dates(serialized, now - timedelta(days=3), now + timedelta(days=3))
+    date, end = [one for one in around if one[1] <= now][-1]
+    if last is None or last < date:
+        return end
+    return next((end for date, end in around if date > last), None)
 
 
 def _timetable(serialized: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _OF_CONSUMERS = "task_inlet_asset_reference"
 """The one kind of references that a Dag off the schedule keeps."""
-_OF_RELEASES = ("scheduled", "backfill")
+_OF_SCHEDULE = ("scheduled", "backfill")
 
 
 @frozen
@@ -57,7 +57,7 @@ class MemoryRows:
                 tags=form.tags(p.serialized),
                 references=form.references(p.serialized),
                 described=digest_of(form.inner(p.serialized)),
-                next_run_at=form.due_after(p.serialized, self.airflow.now),
+                next_run_at=form.due_at(p.serialized, self.airflow.now, self._last_date(p.dag_id)),
                 last_parsed_at=self.airflow.now,
             )
 
@@ -65,13 +65,10 @@ class MemoryRows:
         found = {}
         for row in self._dags(dag_ids):
             if row.next_run_at is None or row.next_run_at > self.airflow.now:
-                dates = [
-                    run.logical_date
-                    for run in self.airflow.tables.runs.values()
-                    if run.dag_id == row.dag_id and run.run_type in _OF_RELEASES and run.logical_date
-                ]
                 same = evolve(row, last_parsed_at=None, bundle_version=None, references=frozenset())
-                found[row.dag_id] = digest_of([repr(same), sorted(row.references), max(dates, default=None)])
+                found[row.dag_id] = digest_of(
+                    [repr(same), sorted(row.references), self._last_date(row.dag_id)]
+                )
         return found
 
     def due_to_follow(
@@ -244,6 +241,15 @@ class MemoryRows:
         for warning in warnings:
             if warning["dag_id"] in self.airflow.tables.dags:
                 shown[warning["dag_id"], warning["warning_type"]] = warning["message"]
+
+    def _last_date(self, dag_id: str) -> datetime | None:
+        """The last date of its schedule that has a run."""
+        dates = [
+            run.logical_date
+            for run in self.airflow.tables.runs.values()
+            if run.dag_id == dag_id and run.run_type in _OF_SCHEDULE and run.logical_date is not None
+        ]
+        return max(dates, default=None)
 
     def _dags(self, dag_ids: Collection[str]) -> list[DagRow]:
         found = self.airflow.tables.dags

@@ -40,7 +40,7 @@ class MemoryRuns(SingleRuns):
         bundle_version: str | None,
         actor: str,
     ) -> AirflowBackfill:
-        version = self.runnable(dag_id, dag_version_id)
+        version = self._runnable(dag_id, dag_version_id)
         row = self._backfill(session, version, wish, bundle_version=bundle_version, actor=actor)
         return AirflowBackfill(id=row.id, runs=self.backfill_runs(session, row.id))
 
@@ -126,7 +126,7 @@ class MemoryRuns(SingleRuns):
                     actor=actor,
                     backfill_id=row.id,
                 )
-                self.keep_assets(session, version)
+                self._keep_assets(session, version)
             elif reason is None:
                 self.clear_run(
                     session,
@@ -139,7 +139,7 @@ class MemoryRuns(SingleRuns):
                 )
                 cleared = tables.runs[dag_id, run.run_id]
                 conf: Mapping[str, Json] | None = wish.conf if wish.conf is not None else cleared.conf
-                self.put(evolve(cleared, backfill_id=row.id, run_type="backfill", conf=conf))
+                self._put(evolve(cleared, backfill_id=row.id, run_type="backfill", conf=conf))
             dates.append(
                 BackfillDate(logical_date=date, run_id=run.run_id if reason is None else None, reason=reason)
             )
@@ -172,7 +172,7 @@ class MemoryRuns(SingleRuns):
                 )
         self._check(dag_id, serialized, wish)
         dates = form.dates(serialized, wish.from_date, wish.to_date)
-        found = [(date, end, self.of_date(dag_id, date)) for date, end in dates if end < self.airflow.now]
+        found = [(date, end, self._of_date(dag_id, date)) for date, end in dates if end < self.airflow.now]
         if not found:
             raise _invalid(
                 dag_id,

@@ -48,7 +48,7 @@ class SingleRuns:
         note: str | None,
         actor: str,
     ) -> tuple[str, int]:
-        version = self.runnable(dag_id, dag_version_id)
+        version = self._runnable(dag_id, dag_version_id)
         if not form.allows(version.serialized, "manual"):
             raise Refused(
                 f"Cannot run {dag_id}", found="the Dag does not allow manual runs", remedy="Use a backfill"
@@ -65,7 +65,7 @@ class SingleRuns:
             note=note,
             actor=actor,
         )
-        self.keep_assets(session, version)
+        self._keep_assets(session, version)
         return run.run_id, run.clear_number
 
     def would_clear(
@@ -118,12 +118,12 @@ class SingleRuns:
             run = evolve(run, clear_number=run.clear_number + 1, queued_at=self.airflow.now)
             if run.state in FINISHED or not rows:
                 run = evolve(run, state="queued", start_date=None, end_date=None)
-            self.put(run)
+            self._put(run)
             if version is not None:
-                self.keep_assets(session, version)
+                self._keep_assets(session, version)
         return len(rows), run.clear_number, run.dag_version_id, run.bundle_version
 
-    def runnable(self, dag_id: str, dag_version_id: UUID) -> VersionRow:
+    def _runnable(self, dag_id: str, dag_version_id: UUID) -> VersionRow:
         dag = self.airflow.tables.dags.get(dag_id)
         version = self.airflow.tables.versions.get(dag_version_id)
         if dag is None or version is None:
@@ -143,7 +143,7 @@ class SingleRuns:
             raise Conflict(
                 f"Cannot run {dag_id}", found=f"a run {run_id!r} exists", remedy="Choose another run id"
             )
-        same_date = self.of_date(dag_id, logical_date) if logical_date is not None else None
+        same_date = self._of_date(dag_id, logical_date) if logical_date is not None else None
         if same_date is not None and logical_date is not None:
             raise Conflict(
                 f"Cannot run {dag_id}",
@@ -161,7 +161,7 @@ class SingleRuns:
             )
         return run
 
-    def of_date(self, dag_id: str, logical_date: datetime) -> RunRow | None:
+    def _of_date(self, dag_id: str, logical_date: datetime) -> RunRow | None:
         runs = self.airflow.tables.runs.values()
         return next((run for run in runs if (run.dag_id, run.logical_date) == (dag_id, logical_date)), None)
 
@@ -194,7 +194,7 @@ class SingleRuns:
             elif row.task_id not in tasks and row.state in FINISHED_TASK and row.state != "removed":
                 # "removed" is written over the state of what the version lacks.
                 self._archive(row)
-        self.put(run)
+        self._put(run)
         self.airflow.check_tasks(run, version)
         return run
 
@@ -211,13 +211,13 @@ class SingleRuns:
             row = evolve(row, state="failed", end_date=row.end_date or self.airflow.now)
         tables.earlier.append(row)
 
-    def put(self, run: RunRow) -> None:
+    def _put(self, run: RunRow) -> None:
         self.airflow.tables.runs[run.dag_id, run.run_id] = evolve(run, updated_at=self.airflow.now)
 
     def _put_task(self, row: TaskRow) -> None:
         self.airflow.tables.tasks[row.dag_id, row.run_id, row.task_id, row.map_index] = row
 
-    def keep_assets(self, session: Session, version: VersionRow) -> None:
+    def _keep_assets(self, session: Session, version: VersionRow) -> None:
         """A run that is not on the active version finds its assets active."""
         active = session.scalar(select(t.dag.c.dag_version_id).where(t.dag.c.dag_id == version.dag_id))
         if version.id != active and form.references(version.serialized or {}) & _ASSETS_OF_TASKS:
