@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from harness.taking import take_in
 from pinwheel.core.build import BuildContent, label_of
@@ -57,10 +57,12 @@ class File:
     depends_on_past: bool = False
     run_types: tuple[str, ...] | None = None
     unversioned: bool = False
+    clock: int = 0
+    """What the file read from the clock: it gives another task then, from the same source."""
 
     @property
     def source(self) -> bytes:
-        return f"# {self}\n".encode()
+        return f"# {evolve(self, clock=0)}\n".encode()
 
     @property
     def digest(self) -> str:
@@ -84,7 +86,7 @@ class File:
                 "relative_fileloc": path,
                 "fileloc": "{bundle}/" + path,
                 "_processor_dags_folder": "/dags",
-                "tasks": [self._task(task_id) for task_id in self.tasks],
+                "tasks": [self._task(task_id) for task_id in self._tasks],
                 "task_group": {
                     "_group_id": None,
                     "group_display_name": "",
@@ -92,7 +94,7 @@ class File:
                     "tooltip": "",
                     "ui_color": "CornflowerBlue",
                     "ui_fgcolor": "#000",
-                    "children": {task_id: ["operator", task_id] for task_id in self.tasks},
+                    "children": {task_id: ["operator", task_id] for task_id in self._tasks},
                     "upstream_group_ids": [],
                     "downstream_group_ids": [],
                     "upstream_task_ids": [],
@@ -106,6 +108,10 @@ class File:
                 **({"dag_display_name": self.display_name} if self.display_name else {}),
             },
         }
+
+    @property
+    def _tasks(self) -> tuple[str, ...]:
+        return (*self.tasks, *((f"at_{self.clock}",) if self.clock else ()))
 
     def _task(self, task_id: str) -> dict[str, Any]:
         task = {
@@ -193,7 +199,7 @@ class Pusher:
     def parsed(self, dag_id: str, *, version: str, seq: int, impure: bool = False) -> ParsedFile:
         file, path = self.files[dag_id], self.path(dag_id)
         digest = file.digest if file else hashlib.sha256(version.encode()).hexdigest()
-        inputs_digest = digest_of("the same" if impure else digest)
+        inputs_digest = digest_of([path, digest])
         contents = []
         if file is not None:
             data = file.serialized(dag_id, path)
