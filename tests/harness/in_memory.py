@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Table
+
 from harness.pushing import File, Pusher
 from harness.sides import MemorySide
 from pinwheel.core.release.decide import Verb
@@ -15,6 +17,7 @@ from pinwheel.services.run.bound import Bound
 from pinwheel.services.show import builds, events, status
 from pinwheel.services.show.status import StatusView
 from pinwheel.store import dags
+from pinwheel.store import tables as t
 
 
 class InMemory:
@@ -122,17 +125,14 @@ class InMemory:
         """Pinwheel's own row."""
         return self.host.unit.run(lambda s: dags.rows(s, [dag_id]))[dag_id]
 
+    def rows(self, table: Table) -> list[Any]:
+        """Those of one of Pinwheel's tables."""
+        return self.host.unit.run(lambda s: list(s.execute(table.select())))
+
     def everything(self) -> tuple[Any, Any]:
         """All that both sides hold, to tell whether anything changed."""
-        from pinwheel.store import tables as t
-
-        def rows(session: Any) -> dict[str, list[Any]]:
-            return {
-                name: [tuple(row) for row in session.execute(table.select())]
-                for name, table in sorted(t.metadata.tables.items())
-            }
-
-        return self.host.unit.run(rows), self.airflow.tables.copy()
+        ours = {name: self.rows(table) for name, table in sorted(t.metadata.tables.items())}
+        return ours, self.airflow.tables.copy()
 
 
 def _database(world: InMemory) -> Any:

@@ -8,6 +8,7 @@ from harness.in_memory import InMemory
 from harness.pushing import File
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
 from pinwheel.core.release.decide import Verb
+from pinwheel.store import tables as t
 
 
 def held_at_2_with_3(world: InMemory) -> InMemory:
@@ -162,25 +163,32 @@ def test_a_rejected_build_is_not_released_by_an_unpin_but_the_next_push_is(world
     assert world.do(Verb.REJECT, build=3, reason="wrong totals").changed
     unpinned = world.do(Verb.UNPIN)
     assert (unpinned.kind, world.active()) == (None, (2, 2))
-    assert "ada rejected it" in unpinned.message
+    assert "ada rejected it" in unpinned.message and "wrong totals" in unpinned.message
     assert [hold.kind for hold in world.status().holds] == ["rejected"]
     world.push(a=File(body=9))
     assert world.active() == (3, 4)
 
 
 def test_rejected_content_is_not_released_when_it_comes_back(world: InMemory) -> None:
-    world.do(Verb.REJECT, build=1, reason="wrong totals")
-    world.push(a=File())
-    assert world.active() == (2, 2)
+    world.do(Verb.ROLLBACK, reason="wrong totals")
+    world.do(Verb.UNPIN)
+    world.push(a=File(body=2))
+    world.push(a=File(body=1))
+    found = world.status()
+    assert (found.active_build, found.newest_build, found.held) == (3, 2, True)
+    assert [hold.kind for hold in found.holds] == ["rejected"]
 
 
-def test_a_rejected_build_is_released_with_a_reason_which_lifts_the_rejection(world: InMemory) -> None:
-    held_at_2_with_3(world).do(Verb.REJECT, build=3, reason="wrong totals")
-    with pytest.raises(Refused, match="wrong totals") as refused:
-        world.do(Verb.PROMOTE, build=3)
-    assert "--reason" in refused.value.remedy
-    outcome = world.do(Verb.PROMOTE, build=3, reason="they were right")
-    assert (outcome.lifted, world.active(), world.rejected()) == (True, (3, 3), {})
+@pytest.mark.parametrize("verb", [Verb.PROMOTE, Verb.PIN, Verb.ROLLBACK])
+def test_a_rejected_build_is_released_with_a_reason_which_lifts_the_rejection(
+    world: InMemory, verb: Verb
+) -> None:
+    world.do(Verb.ROLLBACK, reason="wrong totals")
+    with pytest.raises(Refused, match="ada rejected it") as refused:
+        world.do(verb, build=2)
+    assert "wrong totals" in refused.value.found and "--reason" in refused.value.remedy
+    outcome = world.do(verb, build=2, reason="they were right")
+    assert (outcome.lifted, world.active()[1], world.rejected().get(2)) == (True, 2, None)
 
 
 def test_a_second_rejection_changes_nothing(world: InMemory) -> None:
@@ -192,8 +200,10 @@ def test_a_second_rejection_changes_nothing(world: InMemory) -> None:
 def test_a_lift_releases_at_once_what_nothing_else_holds(world: InMemory) -> None:
     held_at_2_with_3(world).do(Verb.REJECT, build=3)
     world.do(Verb.UNPIN)
-    lifted = world.do(Verb.LIFT, build=3)
+    lifted = world.do(Verb.LIFT, build=3, reason="they were right")
     assert (lifted.kind, lifted.lifted, world.active()) == ("auto", True, (3, 3))
+    (row,) = world.rows(t.rejection)
+    assert (row.lifted_by, row.lifted_reason) == ("ada", "they were right")
 
 
 def test_a_lift_on_a_pinned_dag_releases_nothing(world: InMemory) -> None:
