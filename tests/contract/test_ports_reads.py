@@ -71,6 +71,12 @@ def test_failed_runs_are_those_whose_last_end_on_these_versions_was_a_failure(hi
     assert read(side, "failed_runs", "a", [second]) == ["bad"], "by its binding: the end is not recorded"
 
 
+def test_a_run_that_ended_well_and_was_marked_failed_later_is_no_failed_run(history: History) -> None:
+    side, (first, _) = history.side, history.versions
+    history.side.end_run("a", "good", "failed")
+    assert read(side, "failed_runs", "a", [first]) == ["bad"], "what was recorded of its end counts"
+
+
 def test_counts_have_each_run_once_on_each_version_as_it_went_there_last(history: History) -> None:
     side, (first, second) = history.side, history.versions
     history.run("goes_on", state=None)
@@ -85,6 +91,26 @@ def test_a_run_that_goes_again_on_its_version_counts_as_that_only(history: Histo
     side, (first, _) = history.side, history.versions
     clear(side.host, "a", ["bad"], actor="ada")
     assert read(side, "run_counts", "a") == {first: {"success": 1, "queued": 1}}
+
+
+def test_a_run_that_ended_twice_on_a_version_counts_by_its_last_end(history: History) -> None:
+    side, (first, _) = history.side, history.versions
+    clear(side.host, "a", ["bad"], actor="ada")
+    side.start_run("a", "bad")
+    side.end_run("a", "bad")
+    bindings.record_outcomes(side.host)
+    assert read(side, "run_counts", "a") == {first: {"success": 2}}
+
+
+def test_a_run_that_was_never_bound_counts_by_its_row(history: History) -> None:
+    side, (_, second) = history.side, history.versions
+    side.make_run("a", "stock")
+    assert read(side, "run_counts", "a")[second] == {"queued": 1}
+    (found, *_) = read(side, "placed_runs", "a", since=None, before=None, limit=9)
+    assert (found.run_id, found.dag_version_id, found.bound_by) == ("stock", second, None)
+    side.start_run("a", "stock")
+    side.end_run("a", "stock", "failed")
+    assert read(side, "failed_runs", "a", [second]) == ["stock"]
 
 
 def test_what_is_recorded_counts_when_airflow_has_the_run_no_more(history: History) -> None:
@@ -168,6 +194,13 @@ def test_an_end_without_an_outcome_is_unrecorded_until_it_has_one(history: Histo
 
 
 # Runs and tries
+
+
+def test_a_run_that_airflow_makes_takes_the_version_that_the_dag_row_names(side: Side) -> None:
+    version = release(side, 1, row_version="followed")
+    side.make_run("a", "stock")
+    found = read(side, "some_runs", "a", ["stock"])["stock"]
+    assert (found.dag_version_id, found.bundle_version) == (version, "followed")
 
 
 def test_runs_are_newest_first_and_as_many_as_asked_for(history: History) -> None:

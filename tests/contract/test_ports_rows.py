@@ -266,6 +266,25 @@ def test_what_is_retired_in_our_rows_is_no_drift(side: Side, pusher: Pusher) -> 
     assert drift(side) == {}
 
 
+def test_a_version_of_another_writer_in_place_of_the_released_one_is_drift(
+    side: Side, pusher: Pusher
+) -> None:
+    pusher.push({"a": File()})
+    side.delete_dag("a")
+    other = release(side, 1)
+    (found,) = side.host.unit.run(lambda s: side.host.rows.drifted(s))
+    assert (found.version_missing, found.foreign_versions) == (True, (other,))
+
+
+def test_where_only_a_trial_is_left_no_number_is_taken(side: Side, pusher: Pusher) -> None:
+    pusher.push({"a": File()})
+    rows = managed(side)
+    side.host.unit.run(lambda s: side.host.rows.write_trial(s, projection(-1)))
+    side.host.unit.run(lambda s: side.host.rows.delete_unused_versions(s, [rows["a"].dag_version_id]))
+    observed = side.host.unit.run(lambda s: side.host.rows.observe(s, rows))["a"]
+    assert observed.highest == 0
+
+
 def test_versions_that_runs_use_are_not_deleted(side: Side) -> None:
     used, unused = release(side, 1), release(side, 2)
     trigger(side, used, "r")

@@ -1,8 +1,11 @@
 """The five ports in memory: services run on them in milliseconds, without Airflow.
 
 Airflow's side are plain values (:class:`~pinwheel.services.ports.memory.airflow.Airflow`), Pinwheel's own
-tables an SQLite database in memory, and a transaction is over both. For tests: ``tests/contract/test_ports``
-holds these ports and the real ones to the same sentences, and no other module imports them.
+tables an SQLite database in memory, and a transaction is over both. For tests: ``tests/contract`` holds these
+ports and the real ones to the same sentences and stories, and no other module imports them.
+
+What is not here needs a real Airflow or database: other schedules than daily ones, mapped tasks, params of
+runs, deadlines, permissions, listeners, values that a database refuses, locks, and retries.
 """
 
 from __future__ import annotations

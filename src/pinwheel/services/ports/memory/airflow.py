@@ -212,8 +212,6 @@ class Airflow:
     """Stands still until somebody sets it, or :meth:`tick` moves it on."""
     announced: list[Mapping[str, str]] = field(factory=list)
     """What was told after commits."""
-    told: list[tuple[str, str, bool]] = field(factory=list)
-    """What listeners heard of import errors: path, traceback, and whether it is a new one."""
     keep: Keep = field(factory=Keep)
     processors: list[str] = field(factory=list)
     """Machines on which a Dag processor is alive."""

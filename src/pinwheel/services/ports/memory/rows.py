@@ -225,10 +225,7 @@ class MemoryRows:
                 and not errors.keys().isdisjoint(itself_and_around(path))
             ):
                 del shown[name, path]
-        for path, text in wanted.items():
-            if tell:
-                self.airflow.told.append((path, text, (bundle_name, path) not in shown))
-            shown[bundle_name, path] = text
+        shown.update({(bundle_name, path): text for path, text in wanted.items()})
 
     def show_warnings(
         self, session: Session, dag_ids: Collection[str], warnings: Sequence[Mapping[str, str]]
