@@ -43,7 +43,7 @@ soak: setup ## A long search, an hour or more: many seeds, each fault point, lon
 	tests/integration/test_replayed_repositories.py \
 	tests/faults/test_between_statements.py $(ARGS)
 
-test-unit: setup ## Unit and property tests: no Airflow processes, seconds
+test-unit: setup ## Unit and property tests: no Airflow processes, a minute or two
 	@$(RUN) pytest $(wildcard tests/unit tests/property tests/contract) $(ARGS)
 
 test-integration: setup ## Tests with real Airflow, PostgreSQL and SQLite

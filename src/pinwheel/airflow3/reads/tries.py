@@ -13,10 +13,9 @@ from sqlalchemy.orm import Session
 from pinwheel.airflow3.compat import airflow_34_plus
 from pinwheel.core.chunks import chunks
 from pinwheel.core.run.binding import WITHOUT_EXECUTION, Present
+from pinwheel.core.run.executed import PENDING, executed
 from pinwheel.services.ports.reads import AirflowRun, AirflowTry
 
-_PENDING = frozenset({None, "scheduled", "queued", "up_for_retry"})
-"""States of a row that stands for a try still to come."""
 _OF_RUN = (
     DagRun.run_id,
     DagRun.state,
@@ -67,12 +66,7 @@ def tries(
     task_id: str | None = None,
     task_ids: Collection[str] | None = None,
 ) -> list[AirflowTry]:
-    """Tries of these runs by run, task, map index and try number; those not begun yet are left out.
-
-    Skipped, removed and upstream-failed task instances are listed although nothing was executed, unless the
-    row is what is left of an execution that is listed itself: Airflow marks the row of a task that a newer
-    version lacks as removed but leaves the times of its last execution in it.
-    """
+    """Tries of these runs by run, task, map index and try number: those that ``core.run.executed`` keeps."""
     found: dict[tuple[str, str, int], list[tuple[bool, Row[Any]]]] = {}
     if task_id is not None:
         task_ids = [task_id]
@@ -92,31 +86,8 @@ def tries(
             current=not archived,
         )
         for key in sorted(found)
-        for archived, row in _executed(found[key])
+        for archived, row in executed(found[key])
     ]
-
-
-def _executed(rows: Iterable[tuple[bool, Row[Any]]]) -> list[tuple[bool, Row[Any]]]:
-    shown: list[tuple[bool, Row[Any]]] = []
-    starts: set[Any] = set()
-    for archived, row in sorted(rows, key=lambda item: (not item[0], item[1].try_number)):
-        repeated = row.start_date is not None and row.start_date in starts
-        if row.state in _PENDING:
-            # Rescheduled or resumed: begun already. Otherwise the times are still those of the try before.
-            keep = row.start_date is not None and not repeated and not archived
-        elif row.state == "removed":
-            keep = not shown
-        elif archived and row.try_number == 0 and row.start_date is None:
-            # A clear archives what was waiting as failed, although it never began ("Queue up new tasks").
-            keep = row.state in WITHOUT_EXECUTION
-        else:
-            keep = not repeated and (
-                row.start_date is not None or row.state in WITHOUT_EXECUTION or row.end_date
-            )
-        if keep:
-            shown.append((archived, row))
-            starts.add(row.start_date)
-    return sorted(shown, key=lambda item: item[1].try_number)
 
 
 def present(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, list[Present]]:
@@ -149,7 +120,7 @@ def _begun(try_number: int, state: str | None) -> int:
     3.3 only that one; from 3.4 on a clear and a retry add a row with the number of the try to come
     (``models/taskinstance.py``, ``prepare_db_for_next_try``). Remove the first when the minimum is 3.4.
     """
-    to_come = _PENDING - {"queued"} if airflow_34_plus() else {"scheduled"}
+    to_come = PENDING - {"queued"} if airflow_34_plus() else {"scheduled"}
     return max(try_number - (state in to_come), 0)
 
 

@@ -1,0 +1,470 @@
+"""The port of reads: the same sentences of the real one and of the one in memory."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from harness import asked
+from harness.asked import clear
+from harness.projections import projection, release, seen, trigger
+from harness.pushing import File, Pusher
+from harness.sides import Side
+from pinwheel.core.release.decide import Verb
+from pinwheel.services import change
+from pinwheel.services.run import bindings
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def read(side: Side, name: str, *args: Any, **more: Any) -> Any:
+    """What a method of the port answers in a transaction of its own."""
+    return side.host.unit.run(lambda s: getattr(side.host.reads, name)(s, *args, **more))
+
+
+class History:
+    """The Dag ``a`` with releases 1 and 2 (active), and runs that are bound to either."""
+
+    def __init__(self, side: Side, pusher: Pusher) -> None:
+        self.side = side
+        self.commits = [pusher.push({"a": File(tasks=("x", "y"))})]
+        self.versions: list[UUID] = [seen(side).dag_version_id]  # type: ignore[list-item]
+        self.ids: dict[str, int] = {}
+        self.run("good")
+        self.run("bad", state="failed")
+        self.commits.append(pusher.push({"a": File(tasks=("x", "y"), body=1)}))
+        self.versions.append(seen(side).dag_version_id)  # type: ignore[arg-type]
+
+    def run(self, run_id: str, state: str | None = "success", build: int | None = None) -> None:
+        """One that ended like this, or goes on; with its binding and its outcome."""
+        self.side.tick()
+        asked.trigger(self.side.host, "a", actor="ada", run_id=run_id, build=build)
+        self.side.start_run("a", run_id)
+        for task in ("x", "y"):
+            self.side.tick()
+            self.side.execute("a", run_id, task, 1, state or "running")
+        if state:
+            self.side.end_run("a", run_id, state)
+        bindings.record_outcomes(self.side.host)
+
+
+@pytest.fixture
+def history(side: Side, pusher: Pusher) -> History:
+    return History(side, pusher)
+
+
+# Runs by version
+
+
+def test_failed_runs_are_those_whose_last_end_on_these_versions_was_a_failure(history: History) -> None:
+    side, (first, second) = history.side, history.versions
+    history.run("bad_too", state="failed", build=1)
+    assert read(side, "failed_runs", "a", [first]) == ["bad", "bad_too"]
+    assert read(side, "failed_runs", "a", [second]) == []
+    clear(side.host, "a", ["bad"], actor="ada", build=2)
+    assert read(side, "failed_runs", "a", [first, second]) == ["bad_too"], "it is run again"
+    side.start_run("a", "bad")
+    side.end_run("a", "bad", "failed")
+    assert read(side, "failed_runs", "a", [second]) == ["bad"], "by its binding: the end is not recorded"
+
+
+def test_a_run_that_ended_well_and_was_marked_failed_later_is_no_failed_run(history: History) -> None:
+    side, (first, _) = history.side, history.versions
+    history.side.end_run("a", "good", "failed")
+    assert read(side, "failed_runs", "a", [first]) == ["bad"], "what was recorded of its end counts"
+
+
+def test_counts_have_each_run_once_on_each_version_as_it_went_there_last(history: History) -> None:
+    side, (first, second) = history.side, history.versions
+    history.run("goes_on", state=None)
+    clear(side.host, "a", ["bad"], actor="ada", build=2)
+    expected = {first: {"success": 1, "failed": 1}, second: {"running": 1, "queued": 1}}
+    assert read(side, "run_counts", "a") == expected
+    assert read(side, "counts_by_version", [first]) == {first: expected[first]}
+    assert read(side, "run_counts", "unknown") == {}
+
+
+def test_a_run_that_goes_again_on_its_version_counts_as_that_only(history: History) -> None:
+    side, (first, _) = history.side, history.versions
+    clear(side.host, "a", ["bad"], actor="ada")
+    assert read(side, "run_counts", "a") == {first: {"success": 1, "queued": 1}}
+
+
+def test_a_run_that_ended_twice_on_a_version_counts_by_its_last_end(history: History) -> None:
+    side, (first, _) = history.side, history.versions
+    clear(side.host, "a", ["bad"], actor="ada")
+    side.start_run("a", "bad")
+    side.end_run("a", "bad")
+    bindings.record_outcomes(side.host)
+    assert read(side, "run_counts", "a") == {first: {"success": 2}}
+
+
+def test_a_run_that_was_never_bound_counts_by_its_row(history: History) -> None:
+    side, (_, second) = history.side, history.versions
+    side.make_run("a", "stock")
+    assert read(side, "run_counts", "a")[second] == {"queued": 1}
+    (found, *_) = read(side, "placed_runs", "a", since=None, before=None, limit=9)
+    assert (found.run_id, found.dag_version_id, found.bound_by) == ("stock", second, None)
+    side.start_run("a", "stock")
+    side.end_run("a", "stock", "failed")
+    assert read(side, "failed_runs", "a", [second]) == ["stock"]
+
+
+def test_what_is_recorded_counts_when_airflow_has_the_run_no_more(history: History) -> None:
+    side, (first, _) = history.side, history.versions
+    side.delete_run("a", "bad")
+    assert read(side, "run_counts", "a") == {first: {"success": 1, "failed": 1}}
+
+
+def test_failures_of_active_versions_are_told_and_those_of_others_are_not(history: History) -> None:
+    side, (_, second) = history.side, history.versions
+    assert read(side, "active_with_failures") == set()
+    history.run("bad_now", state="failed")
+    assert read(side, "active_with_failures") == {second}
+
+
+def test_placed_runs_are_newest_first_with_what_they_are_bound_to(history: History) -> None:
+    side, (first, second) = history.side, history.versions
+    history.run("tried", build=2)
+    found = read(side, "placed_runs", "a", since=None, before=None, limit=9)
+    assert [(each.run_id, each.state, each.bound_by) for each in found] == [
+        ("tried", "success", "hand"),
+        ("bad", "failed", "active"),
+        ("good", "success", "active"),
+    ]
+    assert [each.dag_version_id for each in found] == [second, first, first]
+    assert found[0].run_type == "manual" and found[0].at == found[0].start_date
+
+
+def test_placed_runs_are_those_of_a_span_of_time_from_its_first_to_below_its_last_instant(
+    history: History,
+) -> None:
+    side = history.side
+    newest, oldest = read(side, "placed_runs", "a", since=None, before=None, limit=9)
+    assert read(side, "placed_runs", "a", since=newest.at, before=None, limit=9) == [newest]
+    assert read(side, "placed_runs", "a", since=None, before=newest.at, limit=9) == [oldest]
+    assert read(side, "placed_runs", "a", since=None, before=None, limit=1) == [newest]
+    assert read(side, "placed_runs", "a", since=None, before=LONG_AGO, limit=9) == []
+
+
+# What nobody recorded
+
+
+def test_running_runs_are_those_of_managed_dags(side: Side, history: History) -> None:
+    history.run("goes_on", state=None)
+    trigger(side, release(side, 1, dag_id="foreign"), "r", dag_id="foreign")
+    side.start_run("foreign", "r")
+    assert len(read(side, "running_runs")) == 1
+
+
+def test_a_running_run_without_a_binding_is_unrecorded_until_it_has_one(history: History) -> None:
+    side = history.side
+    side.make_run("a", "stock")
+    assert read(side, "unrecorded_runs", 9, ()) == []
+    side.start_run("a", "stock")
+    (found,) = read(side, "unrecorded_runs", 9, ())
+    assert (found.dag_id, found.run_id, found.clear_number) == ("a", "stock", 0)
+    assert (found.dag_version_id, found.bundle_version) == (history.versions[1], history.commits[1])
+    assert found.queued_at is not None and found.queued_at <= side.host.unit.now()
+    assert read(side, "unrecorded_runs", 0, ()) == []
+    side.end_run("a", "stock")
+    assert read(side, "unrecorded_runs", 9, ()) == []
+    assert [each.run_id for each in read(side, "unrecorded_runs", 9, [found.id])] == ["stock"]
+    assert bindings.record_bindings(side.host, {found.id}) == 1
+    assert read(side, "unrecorded_runs", 9, [found.id]) == []
+
+
+def test_an_end_without_an_outcome_is_unrecorded_until_it_has_one(history: History) -> None:
+    side = history.side
+    side.make_run("a", "stock")
+    side.start_run("a", "stock")
+    (running,) = read(side, "running_runs")
+    assert read(side, "unrecorded_outcomes", 9, (), 9) == []
+    side.end_run("a", "stock", "failed")
+    (found,) = read(side, "unrecorded_outcomes", 9, (), 9)
+    assert (found.run_id, found.seq, found.state) == ("stock", 0, "failed")
+    assert (found.dag_version_id, found.release) == (history.versions[1], None)
+    assert read(side, "unrecorded_outcomes", 9, (), 0) == [], "it is none of the newest"
+    assert len(read(side, "unrecorded_outcomes", 9, [running], 0)) == 1, "but watched"
+    assert bindings.record_outcomes(side.host) == 1
+    assert read(side, "unrecorded_outcomes", 9, (), 9) == []
+
+
+# Runs and tries
+
+
+def test_a_run_that_airflow_makes_takes_the_version_that_the_dag_row_names(side: Side) -> None:
+    version = release(side, 1, row_version="followed")
+    side.make_run("a", "stock")
+    found = read(side, "some_runs", "a", ["stock"])["stock"]
+    assert (found.dag_version_id, found.bundle_version) == (version, "followed")
+
+
+def test_runs_are_newest_first_and_as_many_as_asked_for(history: History) -> None:
+    side, (first, _) = history.side, history.versions
+    found = read(side, "runs", "a", run_id=None, limit=9)
+    assert [(each.run_id, each.state, each.clear_number) for each in found] == [
+        ("bad", "failed", 0),
+        ("good", "success", 0),
+    ]
+    assert {(each.dag_version_id, each.bundle_version) for each in found} == {(first, history.commits[0])}
+    assert [each.run_id for each in read(side, "runs", "a", run_id=None, limit=1)] == ["bad"]
+    assert [each.run_id for each in read(side, "runs", "a", run_id="good", limit=9)] == ["good"]
+    assert read(side, "runs", "a", run_id="unknown", limit=9) == []
+    assert read(side, "count_runs", "a") == 2
+    assert read(side, "count_runs", "unknown") == 0
+
+
+def test_some_runs_are_those_that_exist(history: History) -> None:
+    found = read(history.side, "some_runs", "a", ["good", "unknown"])
+    assert {run_id: each.state for run_id, each in found.items()} == {"good": "success"}
+
+
+def test_a_page_of_runs_has_one_more_and_the_start_of_the_page_before(history: History) -> None:
+    side = history.side
+    for number in range(4):
+        history.run(f"r{number}")
+    names = ["r3", "r2", "r1", "r0", "bad", "good"]
+
+    def page(until: str | None, limit: int) -> tuple[list[str], str | None]:
+        found, newer = read(side, "run_page", "a", until=until, limit=limit)
+        return [each.run_id for each in found], newer
+
+    assert page(None, 2) == (names[:3], None)
+    assert page("r1", 2) == (names[2:5], "r3")
+    assert page("r2", 2) == (names[1:4], "r3")
+    assert page("bad", 2) == (names[4:], "r1")
+    assert page("unknown", 2) == ([], None)
+    found, _ = read(side, "run_page", "a", until=None, limit=1)
+    assert (found[0].run_type, found[0].logical_date) == ("manual", None)
+    assert found[0].queued_at <= found[0].start_date <= found[0].end_date
+
+
+def test_tries_are_told_by_run_task_and_number(history: History) -> None:
+    side, (first, _) = history.side, history.versions
+    found = read(side, "tries", "a", ["good", "bad"])
+    assert [(each.run_id, each.task_id, each.try_number, each.state) for each in found] == [
+        ("bad", "x", 1, "failed"),
+        ("bad", "y", 1, "failed"),
+        ("good", "x", 1, "success"),
+        ("good", "y", 1, "success"),
+    ]
+    assert {(each.dag_version_id, each.map_index, each.executed, each.current) for each in found} == {
+        (first, -1, True, True)
+    }
+    assert [each.task_id for each in read(side, "tries", "a", ["good"], task_id="y")] == ["y"]
+    assert [each.task_id for each in read(side, "tries", "a", ["good"], task_ids=["x"])] == ["x"]
+
+
+def test_tries_leave_out_what_has_not_begun_and_tell_what_was_only_marked(history: History) -> None:
+    side = history.side
+    asked.trigger(side.host, "a", actor="ada", run_id="new")
+    assert read(side, "tries", "a", ["new"]) == []
+    side.start_run("a", "new")
+    side.execute("a", "new", "x", 0, "skipped")
+    found = read(side, "tries", "a", ["new"])
+    assert [(each.task_id, each.executed) for each in found] == [("x", False)]
+
+
+def test_present_tells_how_far_each_task_has_come(history: History) -> None:
+    side = history.side
+    history.run("goes_on", state=None)
+    side.execute("a", "goes_on", "y", 1, "scheduled")
+    found = read(side, "present", "a", ["good", "goes_on", "unknown"])
+    assert {
+        run_id: {each.task_id: (each.begun, each.state) for each in rows} for run_id, rows in found.items()
+    } == {
+        "good": {"x": (1, "success"), "y": (1, "success")},
+        "goes_on": {"x": (1, "running"), "y": (0, "scheduled")},
+    }
+
+
+def test_versions_of_instances_are_those_of_what_has_started(history: History) -> None:
+    side, (first, second) = history.side, history.versions
+    asked.trigger(side.host, "a", actor="ada", run_id="new")
+    clear(side.host, "a", ["good"], actor="ada", build=2, task_ids=["x"])
+    side.start_run("a", "good")
+    side.tick()
+    side.execute("a", "good", "x", 2)
+    found = read(side, "versions_of_instances", "a", ["good", "bad", "new"])
+    assert found == {"good": {first, second}, "bad": {first}}
+
+
+def test_instances_in_one_state_on_one_version_are_counted_together(history: History) -> None:
+    side, (first, _) = history.side, history.versions
+    found = read(side, "instance_groups", "a", ["good", "bad"], ["x"])
+    assert {(each.run_id, each.task_id, each.state, each.dag_version_id) for each in found} == {
+        ("good", "x", "success", first),
+        ("bad", "x", "failed", first),
+    }
+    assert {(each.count, each.try_number, each.map_index) for each in found} == {(1, 1, -1)}
+
+
+def test_instances_of_a_run_are_told_one_by_one(history: History) -> None:
+    found = read(history.side, "instance_rows", "a", "bad")
+    assert [(each.task_id, each.map_index, each.state, each.try_number) for each in found] == [
+        ("x", -1, "failed", 1),
+        ("y", -1, "failed", 1),
+    ]
+    (one,) = read(history.side, "instance_rows", "a", "bad", task_id="y")
+    assert one == found[1] and one.start_date is not None
+
+
+# Versions
+
+
+def test_versions_exist_until_they_are_deleted(side: Side) -> None:
+    first, second = release(side, 1), release(side, 2)
+    unknown = uuid4()
+    assert read(side, "existing_version_ids", [first, second, unknown]) == {first, second}
+    side.host.unit.run(lambda s: side.host.rows.delete_unused_versions(s, [first]))
+    assert read(side, "existing_version_ids", [first, second]) == {second}
+
+
+def test_a_version_is_used_by_runs_and_by_earlier_tries(history: History) -> None:
+    side, (first, second) = history.side, history.versions
+    assert read(side, "unused", [first, second]) == {second}
+    clear(side.host, "a", ["good", "bad"], actor="ada", build=2)
+    assert read(side, "unused", [first, second]) == set(), "earlier tries were on the first"
+
+
+def test_versions_are_told_by_id_by_number_and_by_what_came_before(side: Side) -> None:
+    first, second = release(side, 1), release(side, 2)
+    trial = side.host.unit.run(lambda s: side.host.rows.write_trial(s, projection(-3)))
+    found = read(side, "airflow_versions", [first, uuid4()])
+    assert found.keys() == {first}
+    assert (found[first].version_number, found[first].bundle_name) == (1, "dags")
+    assert found[first].bundle_version == "v1"
+    assert read(side, "version_id_of", "a", 2) == second
+    assert read(side, "version_id_of", "a", -3) == trial
+    assert read(side, "version_id_of", "a", 3) is None
+    assert [each.id for each in read(side, "versions_before", "a", 3)] == [second, first]
+    assert [each.id for each in read(side, "versions_before", "a", 2)] == [first]
+
+
+def test_the_same_serialized_dag_has_the_same_hash_wherever_its_file_lies(side: Side) -> None:
+    first = release(side, 1)
+    moved = File().serialized("a", "a.py")
+    moved["dag"]["fileloc"] = "/elsewhere/a.py"
+    second = release(side, 2, serialized=moved)
+    third = release(side, 3, File(tasks=("other",)))
+    hashes = read(side, "serialized_hashes", [first, second, third, uuid4()])
+    assert hashes.keys() == {first, second, third}
+    assert hashes[first] == hashes[second] != hashes[third]
+
+
+def test_the_serialized_dag_of_each_version_is_told(side: Side) -> None:
+    first = release(side, 1, File(tasks=("x",)))
+    second = release(side, 2, File(tasks=("y",)))
+    found = read(side, "serialized", [first, second, uuid4()])
+    tasks = {
+        version: [task["__var"]["task_id"] for task in data["dag"]["tasks"]]
+        for version, data in found.items()
+    }
+    assert tasks == {first: ["x"], second: ["y"]}
+
+
+def test_versions_can_be_looked_at_where_their_bundle_says_so(side: Side) -> None:
+    side.add_bundle("plain")
+    side.add_bundle("odd", url="javascript:{version}")
+    places = [("dags", "abc"), ("dags", None), ("plain", "abc"), ("odd", "abc"), ("unknown", "abc")]
+    assert read(side, "view_urls", places) == {("dags", "abc"): "https://git/abc"}
+
+
+# Dags
+
+
+def test_what_airflow_holds_of_a_dag_is_its_newest_version(side: Side) -> None:
+    release(side, 1)
+    version = release(side, 2, File(body=5), dag_id="a", version_data={"is": "v2"})
+    release(side, 1, dag_id="b")
+    (found,) = read(side, "airflow_dags", ["a", "unknown"])
+    assert (found.dag_id, found.version_number, found.dag_version_id) == ("a", 2, version)
+    assert (found.bundle_version, found.dag_version_bundle_version) == ("v2", "v2")
+    assert (found.version_data, found.source_code) == ({"is": "v2"}, File(body=5).source.decode())
+    assert [each.dag_id for each in read(side, "airflow_dags")] == ["a", "b"]
+
+
+def test_managed_dags_are_selected_by_all_criteria_at_once(side: Side, pusher: Pusher) -> None:
+    side.add_bundle("other")
+    pusher.push({"sales": File(tags=("x", "y")), "stock": File(tags=("x",))})
+    Pusher(side.host, "other").push({"staff": File(tags=("y",))})
+    release(side, 1, dag_id="foreign")
+    assert read(side, "select") == ["sales", "staff", "stock"]
+    assert read(side, "select", globs=["s*s", "none"], ids=["stock", "foreign"]) == ["sales", "stock"]
+    assert read(side, "select", tags=["y"]) == ["sales", "staff"]
+    assert read(side, "select", tags=["x", "y"], bundle="dags") == ["sales", "stock"]
+    assert read(side, "select", globs=["st*"], tags=["y"], bundle="other") == ["staff"]
+    assert read(side, "select", globs=["S*"]) == []
+
+
+def test_dags_are_matched_by_tag_owner_and_text_in_id_or_name(side: Side) -> None:
+    release(side, 1, File(tags=("x",), owner="ada", display_name="Daily sales"), dag_id="a")
+    release(side, 1, File(tags=("x", "y"), owner="adam"), dag_id="b_50%")
+
+    def matching(*, tags: tuple[str, ...] = (), owner: str | None = None, text: str | None = None) -> Any:
+        return read(side, "matching", tags=tags, owner=owner, text=text)
+
+    assert matching() is None
+    assert matching(tags=("x",)) == {"a", "b_50%"}
+    assert matching(tags=("y", "z")) == {"b_50%"}
+    assert matching(owner="ada") == {"a"}
+    assert matching(text="SALES") == {"a"}
+    assert matching(text="0%") == {"b_50%"}
+    assert matching(tags=("x",), owner="adam", text="sales") == set()
+
+
+def test_cards_say_what_people_call_a_dag(side: Side) -> None:
+    release(side, 1, File(tags=("y", "x"), owner="ada", display_name="Daily sales"), dag_id="a")
+    release(side, 1, dag_id="b")
+    found = read(side, "cards", ["a", "b", "unknown"])
+    assert found.keys() == {"a", "b"}
+    assert (found["a"].display_name, found["a"].owners) == ("Daily sales", ("ada",))
+    assert found["a"].tags == ("x", "y")
+    assert (found["b"].display_name, found["b"].owners, found["b"].tags) == ("b", ("airflow",), ())
+    assert found["b"].paused, "as Airflow makes new ones"
+
+
+def test_a_release_without_a_name_takes_that_of_the_one_before_away(side: Side) -> None:
+    release(side, 1, File(display_name="Daily sales"))
+    release(side, 2, File(body=1))
+    assert read(side, "cards", ["a"])["a"].display_name == "a"
+
+
+def test_owners_and_tags_are_those_of_these_dags(side: Side) -> None:
+    release(side, 1, File(tags=("y", "x"), owner="ada"), dag_id="a")
+    release(side, 1, File(tags=("x",), owner="grace"), dag_id="b")
+    release(side, 1, File(tags=("z",), owner="joan"), dag_id="c")
+    assert read(side, "owners_and_tags", ["a", "b"]) == (["ada", "grace"], ["x", "y"])
+
+
+def test_dags_are_found_by_their_file_and_by_the_zip_around_it(side: Side) -> None:
+    release(side, 1)
+    made = projection(1, dag_id="b")
+    inside = made.location.__class__(bundle_name="dags", bundle_version="v1", relative_fileloc="z.zip/b.py")
+    data = made.serialized | {"dag": made.serialized["dag"] | {"relative_fileloc": "z.zip/b.py"}}
+    release(side, 1, dag_id="b", location=inside, serialized=data)
+    places = [("dags", "a.py"), ("dags", "z.zip"), ("other", "a.py")]
+    assert read(side, "in_files", places) == {
+        ("dags", "a.py"): {"a"},
+        ("dags", "z.zip"): {"b"},
+        ("other", "a.py"): set(),
+    }
+
+
+def test_dags_of_bundles_say_which_are_active(side: Side) -> None:
+    release(side, 1)
+    release(side, 1, dag_id="b")
+    side.host.unit.run(lambda s: side.host.rows.retire(s, ["b"]))
+    assert read(side, "dags_of_bundles") == {"dags": {"a": True, "b": False}}
+
+
+def test_reading_is_not_changed_by_a_pin(history: History) -> None:
+    side = history.side
+    before = read(side, "airflow_dags")
+    change.apply(side.host, asked.change(verb=Verb.PIN, dag_ids=["a"], actor="ada"))
+    assert read(side, "airflow_dags") == before
+    assert timedelta() <= side.host.unit.now() - before[0].created_at
