@@ -6,7 +6,8 @@ import pytest
 
 from pinwheel.core.parse.references import text_references, value_references
 
-LONGEST = "x" * 250 + "/a.py"
+FOLDER = "x" * 250
+LONGEST = f"{FOLDER}/a.py"
 """255 letters."""
 
 
@@ -65,6 +66,11 @@ def test_a_folder_has_a_slash_at_its_end() -> None:
         pytest.param("s3://bucket/key", set(), id="an address"),
         pytest.param("*.sql", set(), id="a pattern"),
         pytest.param("a/b?c", {"a/b"}, id="a letter that no name has"),
+        pytest.param("/a", set(), id="too short for a path"),
+        pytest.param("run /a > x", set(), id="too short for a path in a command"),
+        pytest.param("run /X/a > x", {"X/a"}, id="from the root in a command"),
+        pytest.param(f"{FOLDER}/abcd > x", {f"{FOLDER}/abcd"}, id="as long as a path can be in a command"),
+        pytest.param(f"x {FOLDER}/ab", {f"x {FOLDER}/ab", f"{FOLDER}/ab"}, id="a blank in a long one"),
         pytest.param(LONGEST, {LONGEST}, id="as long as a path can be"),
         pytest.param(f"x{LONGEST}", set(), id="longer than a path can be"),
     ],

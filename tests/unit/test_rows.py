@@ -6,7 +6,7 @@ import pytest
 
 from harness.builds import build
 from pinwheel.core.digest import PATH_PLACEHOLDER
-from pinwheel.core.release.rows import Location, location_of, serialized_for
+from pinwheel.core.release.rows import Location, Projection, location_of, serialized_for
 
 SHA = "ab" * 20
 OWN = Location(bundle_name="dags", bundle_version=SHA, relative_fileloc="sales.py")
@@ -47,6 +47,19 @@ def test_a_build_without_versions_or_of_a_foreign_bundle_is_released_where_it_li
     )
     too_long = location_of(build(1, bundle_version=SHA), stable_bundle=None, stable_fileloc="x" * 200)
     assert too_long == OWN
+
+
+def test_what_a_dag_holds_is_in_no_line_of_a_log() -> None:
+    projection = Projection(
+        dag_id="sales",
+        release=1,
+        kind=None,
+        build=build(1),
+        location=OWN,
+        serialized={"dag": "a secret of the Dag"},
+        source_code="a secret of the file",
+    )
+    assert "secret" not in repr(projection)
 
 
 def test_the_rows_hold_the_paths_of_this_machine_and_the_path_that_earlier_runs_know() -> None:
