@@ -114,6 +114,7 @@ def _in_child(finder: _Finder, tests: Sequence[str], temporary: str) -> None:
         phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
         hypothesis.settings.register_profile("mutation", derandomize=True, database=None, phases=phases)
         hypothesis.settings.load_profile("mutation")
+        sys.dont_write_bytecode = False  # pytest rewrites and compiles the tests once, not for each mutant
         sys.meta_path.insert(0, finder)
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         code = pytest.main(["-x", "-q", "--noconftest", "--no-header", "-p", "no:cacheprovider", *tests])
