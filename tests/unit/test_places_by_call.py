@@ -60,7 +60,7 @@ def test_a_call_that_wraps_a_place_is_looked_through(call: str) -> None:
 @pytest.mark.parametrize("method", ["resolve", "absolute", "as_posix", "expanduser", "__str__", "__fspath__"])
 def test_a_method_that_gives_the_same_place_is_looked_through(method: str) -> None:
     assert "{SQL}/" not in strings(f"{HELD}open(SQL.{method}() / 'a.sql')")
-    assert "{SQL}/" in strings(f"{HELD}open(SQL.{method}(other) / 'a.sql')") or method == "expanduser"
+    assert "{SQL}/" in strings(f"{HELD}open(SQL.{method}(1, 2) / 'a.sql')")
     assert "{SQL}/" in strings(f"{HELD}open(SQL.{method}_of() / 'a.sql')")
 
 
