@@ -27,7 +27,7 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 def test_the_limits_are_those_that_the_documentation_names() -> None:
     assert MOST_SAVED == 30.0
-    assert OVERDUE == timedelta(hours=1)
+    assert timedelta(hours=1) == OVERDUE
     assert MOST_PATHS == 20
 
 
