@@ -39,6 +39,7 @@ def test_a_call_that_takes_a_folder_uses_it_whole(call: str) -> None:
     assert folders(f"{call}('project', 'other')") == {"project/"}
     assert folders(f"{call}(name)") == set()
     assert folders(f"{call}()") == set()
+    assert folders(f"{call}('X')") == {"X/"} and folders(f"{call}('Xa')") == {"Xa/"}
 
 
 @pytest.mark.parametrize("call", ["join", "joinpath", "Path", "PurePath", "PosixPath", "with_segments"])
@@ -83,7 +84,8 @@ def test_a_call_for_what_lies_in_a_package_names_it_there(call: str) -> None:
     whole = set() if call == "read_text" else {"package/data/"}
     assert folders(f"lib.{call}('package.data')") == whole
     assert folders(f"lib.{call}('package.data', name)") == whole
-    assert folders(f"lib.{call}('package-data')") == set(), "it is no package"
+    for other in ("package-data", "package-data.sub"):
+        assert folders(f"lib.{call}({other!r})") == set(), "it is no package"
 
 
 def test_a_file_beside_another_is_named_by_the_stem_of_that() -> None:
@@ -179,10 +181,18 @@ def test_an_attribute_that_sounds_like_a_folder_may_hold_one(name: str) -> None:
         ("X: Path = HERE / 'sql'", {"X": "sql"}),
         ("X = Y = HERE / 'sql'", {}),
         ("X = f(HERE / 'sql')", {}),
+        ("X = f'{A}{B}/sql'", {"X": "sql"}),
+        ("X_DIR = 'X'", {"X_DIR": "X"}),
+        ("X_DIR = 'Xa'", {"X_DIR": "Xa"}),
+        ("X = HERE / 'Xa'", {"X": "Xa"}),
     ],
 )
 def test_a_name_holds_the_place_that_is_assigned_to_it(source: str, held: dict[str, str]) -> None:
     assert static_facts(source).holders == held
+
+
+def test_a_place_that_no_name_holds_is_used_where_it_stands() -> None:
+    assert folders("x['a'] = HERE / 'sql'") == {"sql/"}
 
 
 def test_a_name_that_holds_two_places_uses_both_whole() -> None:
@@ -217,6 +227,12 @@ def test_a_name_that_holds_two_places_uses_both_whole() -> None:
         ("f'{x}/sql/{y}/deep/{z}'", {"sql/*", "deep/*"}),
         ("HERE + '/sql/' + name + '/deep/'", {"sql/*", "deep/"}),
         ("HERE - '/sql/'", set()),
+        ("HERE / 'X'", {"X/"}),
+        ("HERE / 'Xa' / 'bX'", {"Xa/bX/"}),
+        ("f'/sql/deep{x}'", set()),
+        ("f'{x}/sql/deep'", {"sql/deep/"}),
+        ("'/sql/deep' + x", set()),
+        ("'-'.join('sql')", set()),
         ("(a + 'x/y/') + ('z/w/' + b)", {"x/y/*", "x/y/", "z/w/*", "z/w/"}),
     ],
 )
@@ -265,6 +281,14 @@ def test_the_places_in_an_expression(expression: str, found: set[str]) -> None:
         ("cd " + " " * 57 + "a", False, False, ["a/"]),
         ("cd " + " " * 58 + "a", False, False, []),
         ("a", False, False, []),
+        ("%s/a", False, False, ["a"]),
+        ("$X/a b/c", False, False, ["b/c"]),
+        ("/a/b c/d", False, False, ["c/d"]),
+        ("X/", False, False, ["X/"]),
+        ("X/yX/", False, False, ["X/yX/"]),
+        ("X/a", False, True, ["X/*"]),
+        ("cd Xa", False, False, ["Xa/"]),
+        ("X/a", False, False, ["X/a"]),
     ],
 )
 def test_the_folders_in_a_piece_of_text(text: str, follows: bool, continues: bool, pieces: list[str]) -> None:

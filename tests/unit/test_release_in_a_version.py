@@ -296,6 +296,14 @@ def test_a_build_of_which_a_version_is_rejected_can_be_rejected_as_a_whole() -> 
     assert decided(evolve(FREE, rejections=(WHOLE,)), Verb.REJECT, build=build(5)).steps == ()
 
 
+def test_a_rejection_says_whether_the_build_stays_active() -> None:
+    stays, never = "it stays active until another is released", "it is never released by itself"
+    assert decided(FREE, Verb.REJECT, build=build(5)).reason == stays
+    assert decided(FREE, Verb.REJECT, build=build(6)).reason == never
+    assert decided(evolve(FREE, retired=True), Verb.REJECT, build=build(5)).reason == never
+    assert decided(evolve(FREE, active_build=None), Verb.REJECT, build=build(5)).reason == never
+
+
 def test_the_active_build_is_released_again_where_each_version_is_a_release() -> None:
     assert released_again(FREE).steps == (Release(build=build(5), kind=Kind.AUTO),)
 
