@@ -60,7 +60,7 @@ test-browser: setup ## The pages in a real Chromium, against a real Airflow with
 test-34: setup-34 ## On the Airflow 3.4 beta, the tests that can differ there but for the slow ones
 	@PINWHEEL_TEST_PART=second $(RUN34) pytest -m "not slow" $(ARGS)
 
-mutation: setup ## Changes core line by line and says which changes no test notices: half an hour; ARGS="release" for less
+mutation: setup ## Changes core line by line and says which changes no test notices; ARGS=release for less
 	@PYTHONPATH=tests $(RUN) python -m mutation $(ARGS)
 
 lint: setup ## ruff, import-linter, mypy, tsc

@@ -102,6 +102,13 @@ def test_paths_beside_the_folder_of_the_bundle_have_a_root_of_their_own() -> Non
     }
 
 
+def test_a_name_that_is_no_text_has_a_digest() -> None:
+    listed = [
+        InputsSpec(directories=("",)).read({name: "1"}).directories[""] for name in ("\udcfe", "\udcff")
+    ]
+    assert listed[0] != listed[1]
+
+
 def test_a_whole_tree_is_known_by_all_its_files() -> None:
     assert tree_id(MANIFEST) == digest(sorted(map(list, MANIFEST.items())))
     assert tree_id({}) == ""
