@@ -211,6 +211,9 @@ def test_a_binding_is_in_force_until_the_run_is_cleared_once_more() -> None:
 def test_who_chose_a_version_is_kept_while_the_run_keeps_it() -> None:
     bound = [evolve(binding(0), bound_by=BoundBy.TRIAL, tries=None), binding(1, TWO)]
     assert kept(bound, TWO) is BoundBy.HAND
+    assert (
+        kept([*bound, evolve(binding(2, THREE), bound_by=BoundBy.TRIAL, tries=None)], THREE) is BoundBy.TRIAL
+    )
     assert kept(bound, ONE) is BoundBy.ACTIVE and kept([], ONE) is BoundBy.ACTIVE
 
 
@@ -234,6 +237,7 @@ def test_a_run_without_bindings_has_the_versions_that_airflows_rows_say() -> Non
     versions = versions_of([], clear_number=0, dag_version_id=TWO, said=[THREE, ONE, TWO])
     assert versions == RunVersions(current=TWO, used=(ONE, THREE, TWO), bound=())
     assert versions.mixed is True
+    assert versions_of([], clear_number=0, dag_version_id=TWO, said=[ONE]).mixed is True
     assert versions_of([], clear_number=0, dag_version_id=TWO).mixed is False
 
 

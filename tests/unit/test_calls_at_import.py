@@ -66,6 +66,16 @@ def test_a_decorator_is_called_at_import_with_what_it_gets() -> None:
     assert impure(f"{CLOCK}class C(f(time.time())): pass") == ["time.time() at a.py:2"]
 
 
+def test_a_call_in_a_path_runs_what_it_calls() -> None:
+    assert impure(f"{CLOCK}def Path(x): time.time()\nPath('a') / 'b'") == ["time.time() at a.py:2"]
+    made = "class C:\n    def resolve(self): time.time()\nf(1)(2).resolve() / 'a'"
+    assert impure(CLOCK + made) == ["time.time() at a.py:3"]
+
+
+def test_functions_that_call_each_other_come_to_an_end() -> None:
+    assert impure(f"{CLOCK}def f(): g()\ndef g(): f(); time.time()\nf()") == ["time.time() at a.py:3"]
+
+
 def test_default_values_are_made_at_import() -> None:
     for source in (
         "def f(x=time.time()): pass",
@@ -93,6 +103,7 @@ def test_default_values_are_made_at_import() -> None:
         ("x = f'{time.time()}'", True),
         ("x[time.time()] = 1", True),
         ("x: float = time.time()", True),
+        ("x[time.time()]: float = 1", True),
         ("x: time.time()", False),
         ("with f(time.time()):\n    pass", True),
         ("for x in f(time.time()):\n    pass", True),
@@ -174,6 +185,7 @@ def test_a_call_that_imports_by_name_imports_the_module(call: str) -> None:
         ("import_module('.a', __name__)", ModuleImport("a", 1)),
         ("import_module('a', 'p.q')", ModuleImport("a")),
         ("import_module('a', other='p.q')", ModuleImport("a")),
+        ("import_module('Xa.b')", ModuleImport("Xa.b")),
         ("import_module('a-b')", None),
         ("import_module('a..b')", None),
         ("import_module('')", None),
@@ -224,6 +236,14 @@ def test_imports_have_their_level_and_their_names_in_order() -> None:
         ModuleImport("f.g"),
         ModuleImport("i"),
     ]
+
+
+def test_what_only_a_script_imports_is_imported() -> None:
+    assert imports("if __name__ == '__main__':\n    import a") == [ModuleImport("a")]
+
+
+def test_a_seed_may_have_more_arguments() -> None:
+    assert impure("import random\nrandom.Random(1, version=2)") == []
 
 
 @pytest.mark.parametrize(
@@ -319,6 +339,7 @@ def test_bodies_are_told_by_their_kind_and_what_they_call() -> None:
         "m:m": Scope(("m:n",)),
     }
     assert facts.top == Scope(("f:f", "m:o"))
+    assert static_facts("from lib import f\nf()").top == Scope(("f:f",))
 
 
 def test_each_function_has_the_line_of_its_first_decorator() -> None:
@@ -353,3 +374,7 @@ def test_each_function_has_the_line_of_its_first_decorator() -> None:
 )
 def test_a_text_counts_but_for_one_that_is_only_a_comment(source: str, strings: set[str]) -> None:
     assert {name for name in static_facts(source).strings if not name.endswith(("/", "/*"))} == strings
+
+
+def test_a_path_names_each_of_its_parts_too() -> None:
+    assert {"conf", "a.yaml", "conf/a.yaml"} <= set(static_facts("HERE / 'conf' / 'a.yaml'").strings)
