@@ -76,7 +76,9 @@ def mutants_of(source: str) -> list[Mutant]:
     tree = ast.parse(source)
     seen: Counter[tuple[str, str]] = Counter()
     mutants = []
-    for around, change in sorted(_module(tree), key=lambda found: getattr(found[1].shown, "lineno", 0)):
+    for around, change in sorted(
+        _body(tree, _Around()), key=lambda found: getattr(found[1].shown, "lineno", 0)
+    ):
         ast.fix_missing_locations(ast.copy_location(change.new, change.shown))
         place = ".".join(around.place) or "<module>"
         text = _said(change)
@@ -89,6 +91,8 @@ def mutants_of(source: str) -> list[Mutant]:
 
 
 class _Applied:
+    """Makes a change when it is called; the one made before, by whichever of them, is undone first."""
+
     _undo: Callable[[], None] | None = None
 
     def __init__(self, tree: ast.Module, change: _Change) -> None:
@@ -119,10 +123,6 @@ def _said(change: _Change) -> str:
 def _short(node: ast.AST) -> str:
     lines = ast.unparse(node).splitlines()
     return lines[0] if len(lines) == 1 else f"{lines[0]} …"
-
-
-def _module(tree: ast.Module) -> Iterator[tuple[_Around, _Change]]:
-    yield from _body(tree, _Around())
 
 
 def _body(node: ast.AST, around: _Around) -> Iterator[tuple[_Around, _Change]]:
