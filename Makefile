@@ -6,7 +6,7 @@ RUN = UV_PROJECT_ENVIRONMENT=.venv $$(scripts/bootstrap --uv) run --frozen --no-
 RUN34 = UV_PROJECT_ENVIRONMENT=.venv-34 $$(scripts/bootstrap --uv) run --frozen --no-sync --no-default-groups
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-34 setup-all demo test test-all soak test-unit test-integration test-ui test-browser test-34 lint format references screenshots bench clean
+.PHONY: help setup setup-34 setup-all demo test test-all soak test-unit test-integration test-ui test-browser test-34 mutation lint format references screenshots bench clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ test-browser: setup ## The pages in a real Chromium, against a real Airflow with
 
 test-34: setup-34 ## On the Airflow 3.4 beta, the tests that can differ there but for the slow ones
 	@PINWHEEL_TEST_PART=second $(RUN34) pytest -m "not slow" $(ARGS)
+
+mutation: setup ## Changes core line by line and says which changes no test notices; ARGS=release for less
+	@PYTHONPATH=tests $(RUN) python -m mutation $(ARGS)
 
 lint: setup ## ruff, import-linter, mypy, tsc, dependency-cruiser
 	@$(RUN) ruff check .

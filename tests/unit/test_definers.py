@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pinwheel.core.parse.definers import Holder, definers
 
 
@@ -27,3 +29,15 @@ def test_of_files_that_import_each_other_it_is_the_one_that_spells_the_id() -> N
     assert definers("one", [a, b, importer]) == {"a.py"}
     assert definers("two", [importer, b, a]) == {"b.py"}
     assert definers("three", [a, b, importer]) == {"a.py", "b.py"}
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_an_id_is_spelled_in_quotes_of_either_kind(quote: str) -> None:
+    a = holder("a.py", "b.py", source=f"DAG({quote}one{quote})".encode())
+    b = holder("b.py", "a.py", source=b"one = 1")
+    assert definers("one", [a, b]) == {"a.py"}
+
+
+def test_a_file_that_can_not_be_read_spells_nothing() -> None:
+    gone = Holder(path="a.py", reads={"b.py"}, source=lambda: None)
+    assert definers("XX", [gone, holder("b.py", "a.py", source=b"DAG('XX')")]) == {"b.py"}

@@ -83,6 +83,10 @@ WRONG: dict[str, tuple[bytes, int, str, str]] = {
         "more than 20,000 values",
         "Make it smaller",
     ),
+    "too many files of a rule": (
+        b"inputs:\n- dags: {ids: [a]}\n  files:\n" + b"  - b\n" * 201,
+        *(3, "inputs[0].files is too long: there can be 200 in it", "Make it shorter"),
+    ),
     "too many bytes": (b"#" + b"x" * MOST_BYTES, 1, "more than 262,144 bytes", "Make it smaller"),
 }
 """By what is wrong: the file, the line that is told, and words of what was found and of the remedy."""
@@ -118,6 +122,7 @@ def test_a_right_file_gives_its_rules() -> None:
         Rule(dags=Selector(tags=("dbt",)), files=("profiles.yml",)),
     )
     assert read(RIGHT).rules[0].lines == {"orders_daily": 4, "2024": 4}
+    assert [rule.line for rule in read(RIGHT).rules] == [3, 9]
     for nothing in (b"", b"# only a comment\n", b"\xef\xbb\xbfinputs: []\n", b"{}"):
         assert read(nothing).rules == () and read(nothing).wrong == (), nothing
 
@@ -145,6 +150,8 @@ def test_a_pattern_that_means_no_file_of_the_repository_is_refused(pattern: str)
 def test_everything_that_is_wrong_is_told_in_the_order_of_its_lines_and_not_without_end() -> None:
     data = b"inputs:\n  - dag: {ids: [a]}\n    files: []\nother: 1\n"
     assert [wrong.line for wrong in read(data).wrong] == [2, 2, 3, 4]
+    most = "inputs:\n" + "  - {}\n" * 10
+    assert [wrong.line for wrong in read(most.encode()).wrong] == sorted([*range(2, 12)] * 2)
     many = "inputs:\n" + "  - {}\n" * 400
     assert len(read(many.encode()).wrong) == 21
     assert "780 more" in read(many.encode()).wrong[-1].found

@@ -11,6 +11,7 @@ from attrs import evolve
 from harness.builds import build
 from pinwheel.core.release.decide import Command, Lift, Reject, Verb, decide
 from pinwheel.core.release.rejection import Rejection, rejection_of
+from pinwheel.core.release.stand import Head
 from pinwheel.core.release.state import DagState
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -32,6 +33,46 @@ def test_where_versions_are_rejected_the_build_is_free_in_all_others(seq: int | 
     rejection = of_build_2(first_seq=4, last_seq=6)
     assert rejection.covers(build(2), seq) is rejected
     assert not rejection.covers(build(1), seq)
+
+
+@pytest.mark.parametrize(
+    ("changes", "seq", "holds"),
+    [
+        pytest.param({}, None, True, id="of all versions, wherever it stands"),
+        pytest.param({}, 9, True, id="of all versions"),
+        pytest.param(
+            {"first_seq": 4, "last_seq": 6}, None, False, id="of some, and nobody knows where it is"
+        ),
+        pytest.param({"first_seq": 4, "last_seq": 6}, 3, False, id="before these"),
+        pytest.param({"first_seq": 4, "last_seq": 6}, 4, True, id="the first of these"),
+        pytest.param({"first_seq": 4, "last_seq": 6}, 6, True, id="the last of these"),
+        pytest.param({"first_seq": 4, "last_seq": 6}, 7, False, id="after these"),
+        pytest.param({"first_seq": 4}, 4, True, id="of one version, that one"),
+        pytest.param({"first_seq": 4}, 5, False, id="of one version, the next"),
+        pytest.param({"lifted_at": WHEN}, None, False, id="lifted"),
+        pytest.param({"lifted_at": WHEN, "first_seq": 4}, 4, False, id="of one version, and lifted"),
+    ],
+)
+def test_a_rejection_holds_where_its_build_stands_in_one_of_its_versions(
+    changes: dict[str, object], seq: int | None, holds: bool
+) -> None:
+    head = Head(seq=seq, version="v") if seq else None
+    assert of_build_2(**changes).holds_at(head) is holds
+
+
+@pytest.mark.parametrize(
+    ("changes", "number", "is_so"),
+    [
+        ({"first_seq": 4}, 2, True),
+        ({"first_seq": 4}, 1, False),
+        ({"first_seq": 4, "lifted_at": WHEN}, 2, False),
+        ({}, 2, False),
+    ],
+)
+def test_a_rejection_is_of_versions_of_its_own_build_until_it_is_lifted(
+    changes: dict[str, object], number: int, is_so: bool
+) -> None:
+    assert of_build_2(**changes).is_of_versions_of(build(number)) is is_so
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 from attrs import evolve
 
 from harness.tables import Expected, product, rows_of
-from pinwheel.core.parse.inputs import Inputs
+from pinwheel.core.parse.facts import WHOLE_TREE
+from pinwheel.core.parse.inputs import Inputs, tree_id
 from pinwheel.core.parse.plan import (
     Done,
     KnownFile,
@@ -167,6 +168,30 @@ def test_earlier_parses_are_looked_up_only_for_files_that_are_not_as_they_were()
     assert {path: parse.parse_id for path, parse in made.reused.items()} == {"a.py": 2, "copy.py": 3}
 
 
+def test_a_file_that_must_be_parsed_in_each_tree_is_served_by_a_parse_in_this_very_one_only() -> None:
+    in_this_tree = evolve(SAME, asked={WHOLE_TREE: tree_id(MANIFEST)})
+    rows = [EARLIER, evolve(EARLIER, id=5, inputs=in_this_tree.to_json())]
+    compared = compare(VERSION, {}, [])
+
+    def reused(*parses: Parse, always: Sequence[str]) -> list[int]:
+        return [
+            parse.parse_id for parse in plan(compared, {"a1": parses}, seq=7, always=always).reused.values()
+        ]
+
+    assert reused(*rows, always=["a.py"]) == [5]
+    assert reused(EARLIER, always=["a.py"]) == []
+    assert reused(*rows, always=["b.py"]) == [2]
+
+
+def test_what_was_parsed_by_another_process_meanwhile_waits_for_its_result() -> None:
+    version = evolve(VERSION, files=frozenset(["a.py", "b.py", "c.py"]))
+    compared = compare(version, {"a.py": LAST, "b.py": LAST}, [])
+    assert compared.without(["b.py", "none.py"]) == evolve(
+        compared, unchanged={"a.py": LAST}, others={"b.py": Why.WAITS, "c.py": Why.NEVER}
+    )
+    assert compared.without([]) == compared
+
+
 def test_gone_is_what_is_known_and_not_in_the_version() -> None:
     made = plan(compare(VERSION, {"b.py": LAST}, ["a.py", "b.py", "c.py"]), {}, seq=7)
     assert made.gone == {"b.py", "c.py"}
@@ -227,6 +252,16 @@ def test_every_file_has_its_turn_as_the_table_says() -> None:
         )
         expected.compare(state, why.value if why else "no")
     expected.verify()
+
+
+def test_a_file_of_which_nothing_was_done_was_never_tried_or_parsed() -> None:
+    assert (KnownFile().seq, KnownFile().tried, Done().runs) == (0, 0, 0)
+
+
+def test_a_file_that_is_to_be_parsed_once_is_not_parsed_again() -> None:
+    pace = Pace(interval=30, max_runs=1)
+    assert due(KnownFile(seq=6), Done(runs=0), seq=7, pace=pace, now=NOW) is Why.WAITS
+    assert due(KnownFile(seq=6), Done(runs=1, last=NOW), seq=7, pace=pace, now=NOW) is None
 
 
 @pytest.mark.parametrize("max_runs", [-1, 0])

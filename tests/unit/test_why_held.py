@@ -91,3 +91,14 @@ def test_a_dag_is_behind_by_the_versions_shown_after_its_own_and_says_of_what_ki
     assert behind(evolve(lag, seq=13), waits=False) is None
     assert behind(evolve(lag, seq=None), waits=True) is None, "the version never showed: nobody can tell"
     assert behind(None, waits=False) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "later"),
+    [("c11", False), ("c1", True), pytest.param(None, False, id="the version never showed")],
+)
+def test_the_newest_build_stands_in_a_later_version_where_that_is_another_one(
+    version: str | None, later: bool
+) -> None:
+    lag = Lag(version=version, seq=3, head_seq=13, newest_version="c11", at_head=True)
+    assert lag.later is later

@@ -1,0 +1,43 @@
+"""The words of enumerations, as rows and answers hold them: another breaks what is stored, and the API."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import pytest
+
+from pinwheel.core.parse.plan import Why
+from pinwheel.core.parse.verify import Verdict
+from pinwheel.core.release.behind import BehindKind
+from pinwheel.core.release.decide import Verb
+from pinwheel.core.release.state import Kind, Track
+from pinwheel.core.release.why_held import HoldKind
+from pinwheel.core.run.binding import BoundBy
+
+
+@pytest.mark.parametrize(
+    ("words", "stored"),
+    [
+        (BehindKind, {"traced", "other files"}),
+        (BoundBy, {"active", "hand", "trial"}),
+        (HoldKind, {"pin", "rejected"}),
+        (Kind, {"adopt", "auto", "pin", "unpin", "promote", "rollback", "retire"}),
+        (Track, {"auto", "pinned"}),
+        (Verb, {"promote", "pin", "unpin", "rollback", "arrive", "retire", "reject", "lift"}),
+        (Verdict, {"same", "again", "missed", "unstable"}),
+        (
+            Why,
+            {
+                "never parsed",
+                "other runtime",
+                "changed",
+                "result is gone",
+                "waits",
+                "not registered",
+                "impure",
+            },
+        ),
+    ],
+)
+def test_each_word_is_stored_as_it_always_was(words: type[StrEnum], stored: set[str]) -> None:
+    assert {word.value for word in words} == stored
