@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import Attribute, converters, field, frozen
 
@@ -66,6 +66,15 @@ def _texts(given: Iterable[str]) -> tuple[str, ...]:
     return tuple(given)
 
 
+class _Asked(Protocol):
+    """What a validator knows of the request that it checks."""
+
+    @property
+    def failed(self) -> str:
+        """The first clause of its refusals."""
+        ...
+
+
 def _number(request: _Targeted, attribute: Attribute[Any], number: int | None) -> None:
     if number is None or 1 <= number <= LARGEST_NUMBER:
         return
@@ -83,7 +92,7 @@ class _Length:
         self.longest = longest
         self.empty = empty
 
-    def __call__(self, request: _Targeted, attribute: Attribute[Any], text: str | None) -> None:
+    def __call__(self, request: _Asked, attribute: Attribute[Any], text: str | None) -> None:
         if text is None or (len(text) <= self.longest and (text or self.empty)):
             return
         name = attribute.name.replace("_", " ")
@@ -91,6 +100,14 @@ class _Length:
         raise InvalidInput(
             request.failed, found=found, remedy=f"Give at most {self.longest}, or leave it out"
         )
+
+
+def _names(request: _Asked, attribute: Attribute[Any], names: tuple[str, ...] | None) -> None:
+    for name in names or ():
+        if not 0 < len(name) <= LONGEST_NAME:
+            one = attribute.name.removesuffix("s").replace("_", " ")
+            found = f"a {one} has {len(name)} letters" if name else f"a {one} is empty"
+            raise InvalidInput(request.failed, found=found, remedy=f"Give 1 to {LONGEST_NAME}")
 
 
 def _request_id(_: _Targeted, __: Attribute[Any], text: str | None) -> None:
@@ -177,9 +194,11 @@ class ClearRequest(_Targeted):
     """To let runs of one Dag run again, all in one transaction; without a build on those that they have."""
 
     dag_id: str
-    run_ids: tuple[str, ...] = field(converter=_texts)
+    run_ids: tuple[str, ...] = field(converter=_texts, validator=_names)
     only_failed: bool = False
-    task_ids: tuple[str, ...] | None = field(default=None, converter=converters.optional(_texts))
+    task_ids: tuple[str, ...] | None = field(
+        default=None, converter=converters.optional(_texts), validator=_names
+    )
     """None: all tasks."""
 
     def __attrs_post_init__(self) -> None:
@@ -226,14 +245,19 @@ class HistoryRequest:
     """To see what the tries of a Dag's newest *limit* runs ran on."""
 
     dag_id: str
-    run_id: str | None = None
-    task_id: str | None = None
+    run_id: str | None = field(default=None, validator=_Length(LONGEST_NAME, empty=False))
+    task_id: str | None = field(default=None, validator=_Length(LONGEST_NAME, empty=False))
     limit: int = 100
+
+    @property
+    def failed(self) -> str:
+        """The first clause of its refusals."""
+        return f"Cannot show the history of {self.dag_id}"
 
     def __attrs_post_init__(self) -> None:
         if not 1 <= self.limit <= MOST_SHOWN:
             raise InvalidInput(
-                f"Cannot show the history of {self.dag_id}",
+                self.failed,
                 found=f"limit {self.limit}",
                 remedy=f"Give a limit from 1 to {MOST_SHOWN}",
                 dag_id=self.dag_id,
