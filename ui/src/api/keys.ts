@@ -18,7 +18,7 @@ export const keys = {
  * under the same number, often without news. Where no digest tells, it is asked again like anything else.
  */
 export function keptBy(...digests: (string | null)[]) {
-  return digests.includes(null) ? {} : ({ staleTime: Infinity } as const);
+  return digests.every((digest) => typeof digest === "string") ? ({ staleTime: Infinity } as const) : {};
 }
 
 /** For queries that show runs, which change without any event of ours. */
