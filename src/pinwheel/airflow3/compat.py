@@ -117,12 +117,14 @@ def aliases_keep_assets_active() -> bool:
 def create_dagrun(dag: Any, version: Any, **arguments: Any) -> Any:
     """Create a run of *dag*, as loaded from *version*.
 
-    From 3.4 on Airflow binds it to the version itself; on 3.3 the run comes out bound to the newest
-    version and the caller binds it anew. Remove the first branch when the minimum is 3.4.
+    From 3.4 on Airflow binds it to the version itself, and takes no bundle version for a Dag that opts out of
+    them; on 3.3 the run comes out bound to the newest version and the caller binds it anew. Remove the first
+    branch when the minimum is 3.4.
     """
     if not airflow_34_plus():
         return dag.create_dagrun(**arguments)
-    return dag.create_dagrun(bundle_version=version.bundle_version, dag_version=version, **arguments)
+    bundle_version = None if dag.disable_bundle_versioning else version.bundle_version
+    return dag.create_dagrun(bundle_version=bundle_version, dag_version=version, **arguments)
 
 
 def may_read_unbound_events(manager: Any, user: Any) -> bool:
