@@ -52,7 +52,10 @@ _PARTS = {
     "browser": "pages",
 }
 _ALIKE = {"unit", "property", "contract", "chart", "bundles"}
-"""Folders whose tests can not differ between versions of Airflow. Part ``second`` are all others."""
+"""Folders whose tests can not differ between versions of Airflow, but for :data:`_OF_PORTS`. Part ``second``
+are all others."""
+_OF_PORTS = "test_ports_"
+"""Files of sentences that Airflow's side of the ports is held to, on each version."""
 _ONE_DATABASE = {"integration": "sqlite", "faults": "postgres", "migration": "postgres"}
 """On the second version tests in these folders that take each database take this one: the two do not differ
 otherwise there than on the first, where both are tested."""
@@ -115,7 +118,7 @@ def _in_part(path: Path) -> bool:
     if not _PART:
         return True
     if _PART == "second":
-        return _folder(path) not in _ALIKE
+        return _folder(path) not in _ALIKE or path.name.startswith(_OF_PORTS)
     return ("apart" if path.name in _APART else _PARTS.get(_folder(path), "main")) == _PART
 
 
