@@ -27,7 +27,7 @@ from pinwheel.api.access import Permission
 from pinwheel.cli.backend.local import LocalBackend
 from pinwheel.cli.backend.protocol import Backend
 from pinwheel.cli.backend.remote import RemoteBackend
-from pinwheel.core.errors import InvalidInput, PinwheelError
+from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import (
     MOST_RUNS,
@@ -202,10 +202,33 @@ CASES: dict[str, dict[str, Call]] = {
         "plan of Airflow's": backfilling(plan=True),
         "the wrong way round": backfilling(from_date=LAST, to_date=FIRST),
         "no such build": backfilling(build=99),
+        "while another one is active": lambda backend: [
+            backfilling(build=2)(backend),
+            backfilling(build=1)(backend),
+        ],
         **{f"of {dag_id}": backfilling(dag_id, build=1) for dag_id in DAGS[1:]},
     },
 }
 """By method of the protocol, what to ask."""
+REFUSED: dict[tuple[str, str], type[PinwheelError]] = {
+    ("status", "nobody's"): NotFound,
+    ("builds", "nope"): NotFound,
+    ("history", "no such run"): NotFound,
+    ("diff", "no such"): NotFound,
+    ("change", "pin no such name"): NotFound,
+    ("change", "to no such build"): NotFound,
+    ("change", "stale"): Conflict,
+    ("change", "a rejected one without a reason"): Refused,
+    ("change", "a build of two"): InvalidInput,
+    ("change", "a build that unpin does not take"): InvalidInput,
+    ("trigger", "taken"): Conflict,
+    ("trigger", "no such build"): NotFound,
+    ("trigger", "of gone"): Refused,
+    ("clear", "no such run"): NotFound,
+    ("backfill", "the wrong way round"): InvalidInput,
+    ("backfill", "while another one is active"): Conflict,
+}
+"""Of some of these, which error they are."""
 
 
 class Anybody(Reader):
@@ -279,6 +302,13 @@ def test_both_backends_give_the_same(pair: Pair, method: str) -> None:
         assert local == remote, (method, name)
         answered += isinstance(local, str)
     assert answered > len(CASES[method]) / 3, "most cases only compare refusals"
+
+
+def test_both_backends_refuse_with_the_error_of_that_name(pair: Pair) -> None:
+    told = {(method, name): pair.ask(CASES[method][name]) for method, name in REFUSED}
+    assert {case: [answer[0] for answer in answers] for case, answers in told.items()} == {
+        case: [error, error] for case, error in REFUSED.items()
+    }
 
 
 def test_retired_dags_are_shown_where_nothing_is_selected_or_they_are_named(pair: Pair) -> None:
