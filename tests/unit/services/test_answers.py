@@ -92,6 +92,12 @@ def test_the_history_of_what_does_not_exist_is_not_found(told: InMemory) -> None
         history(told.host, "unknown")
 
 
+def test_a_dag_that_airflow_lost_is_not_said_to_be_unknown(told: InMemory) -> None:
+    told.airflow.delete_dag("a")
+    with pytest.raises(NotFound, match="Cannot show the history of a: Airflow has no such Dag"):
+        history(told.host, "a")
+
+
 # Grid
 
 

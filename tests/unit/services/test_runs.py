@@ -144,6 +144,14 @@ def test_no_run_is_started_of_a_retired_dag_or_on_no_build(world: InMemory) -> N
         world.trigger("r")
 
 
+def test_of_a_dag_that_airflow_lost_it_is_said_what_was_not_found(world: InMemory) -> None:
+    world.airflow.delete_dag("a")
+    with pytest.raises(NotFound, match="it has no good build of that number"):
+        world.trigger("r", build=9)
+    with pytest.raises(NotFound, match="Cannot find Dag b: Pinwheel has no build of it"):
+        world.trigger("r", build=9, dag_id="b")
+
+
 # Clear
 
 

@@ -17,7 +17,7 @@ from pinwheel.core.run.binding import Used, used
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import AirflowTry
 from pinwheel.services.show.words import plain_version
-from pinwheel.store import bindings, builds, releases
+from pinwheel.store import bindings, builds, dags, releases
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -114,7 +114,14 @@ def _view(
 
 def _require(host: Host, session: Session, dag_id: str, run_id: str | None) -> None:
     if not host.reads.airflow_dags(session, [dag_id]):
-        raise unknown_dag(dag_id)
+        if not dags.rows(session, [dag_id]):
+            raise unknown_dag(dag_id)
+        raise NotFound(
+            f"Cannot show the history of {dag_id}",
+            found="Airflow has no such Dag",
+            remedy="Try again in a few seconds",
+            dag_id=dag_id,
+        )
     if run_id is not None:
         raise NotFound(
             f"Cannot show run {run_id} of {dag_id}",
