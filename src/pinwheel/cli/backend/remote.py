@@ -273,7 +273,7 @@ def _selected(selector: Selector) -> dict[str, Any]:
     """A selector as the parameters of a route say it."""
     return {
         "ids": list(selector.ids),
-        # A pattern of all: without any, the route means retired Dags and what belongs to no Dag too.
+        # A pattern of all: without any, the route of events means retired Dags too.
         "glob": ["*"] if selector.everything else list(selector.globs),
         "tag": list(selector.tags),
         "bundle": selector.bundle,
