@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -84,6 +85,28 @@ def test_the_ports_in_memory_offer_what_their_protocols_say_and_nothing_more(por
 
 def methods_of(value: object) -> set[str]:
     return {name for cls in type(value).__mro__[:-1] for name in methods(cls)}
+
+
+def test_each_room_is_kept_from_the_ports_in_memory_by_the_linter() -> None:
+    """Its contract names them one by one: the floor as a whole holds the ports in memory themselves."""
+    project = tomllib.loads((SERVICES.parents[2] / "pyproject.toml").read_text())
+    (contract,) = (
+        each
+        for each in project["tool"]["importlinter"]["contracts"]
+        if each.get("forbidden_modules") == ["pinwheel.services.ports.memory"]
+    )
+    parts = {
+        f"{package}.{path.stem}"
+        for package, folder in (
+            ("pinwheel", SERVICES.parent),
+            ("pinwheel.services", SERVICES),
+            ("pinwheel.services.ports", SERVICES / "ports"),
+        )
+        for path in folder.iterdir()
+        if (path.suffix == ".py" or (path / "__init__.py").exists()) and path.stem != "__init__"
+    }
+    above = {"pinwheel.services", "pinwheel.services.ports", "pinwheel.services.ports.memory"}
+    assert set(contract["source_modules"]) == parts - above
 
 
 def test_a_method_that_nobody_calls_is_noticed() -> None:
