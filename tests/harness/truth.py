@@ -541,7 +541,7 @@ def _files_of(dag_id: str, number: int) -> list[str]:
         assert found is not None
         return sorted(builds.files(session, found.id))
 
-    return airflow_host().run(load)
+    return airflow_host().unit.run(load)
 
 
 def _in_mirror(ran: Printed, version: str, path: str) -> bytes:
