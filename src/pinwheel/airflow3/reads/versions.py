@@ -18,6 +18,15 @@ from pinwheel.airflow3 import compat
 from pinwheel.airflow3.reads.grid import _ANY_VERSION
 from pinwheel.services.ports.reads import AirflowVersion
 
+_OF_VERSION: tuple[Any, ...] = (
+    DagVersion.id,
+    DagVersion.version_number,
+    DagVersion.bundle_name,
+    DagVersion.bundle_version,
+    DagVersion.created_at,
+)
+"""What an :class:`AirflowVersion` says."""
+
 
 def existing_version_ids(session: Session, ids: Collection[UUID]) -> set[UUID]:
     """Those of the ids that (still) exist."""
@@ -38,15 +47,7 @@ def unused(session: Session, dag_version_ids: Collection[UUID]) -> set[UUID]:
 
 def airflow_versions(session: Session, ids: Collection[UUID]) -> dict[UUID, AirflowVersion]:
     """Airflow's versions by id; those that are gone are left out."""
-    rows = session.execute(
-        select(
-            DagVersion.id,
-            DagVersion.version_number,
-            DagVersion.bundle_name,
-            DagVersion.bundle_version,
-            DagVersion.created_at,
-        ).where(DagVersion.id.in_(list(ids)))
-    )
+    rows = session.execute(select(*_OF_VERSION).where(DagVersion.id.in_(list(ids))))
     return {row.id: AirflowVersion(**row._mapping) for row in rows}
 
 
@@ -109,23 +110,8 @@ def _rendered(model: DagBundleModel, version: str) -> str | None:
 def versions_before(session: Session, dag_id: str, number: int) -> list[AirflowVersion]:
     """Airflow's versions of a Dag below a number, newest first."""
     rows = session.execute(
-        select(
-            DagVersion.id,
-            DagVersion.version_number,
-            DagVersion.bundle_name,
-            DagVersion.bundle_version,
-            DagVersion.created_at,
-        )
+        select(*_OF_VERSION)
         .where(DagVersion.dag_id == dag_id, DagVersion.version_number < number, DagVersion.version_number > 0)
         .order_by(DagVersion.version_number.desc())
     )
-    return [
-        AirflowVersion(
-            id=row.id,
-            version_number=row.version_number,
-            bundle_name=row.bundle_name,
-            bundle_version=row.bundle_version,
-            created_at=row.created_at,
-        )
-        for row in rows
-    ]
+    return [AirflowVersion(**row._mapping) for row in rows]

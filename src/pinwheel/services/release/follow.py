@@ -11,10 +11,9 @@ from attrs import frozen
 from pinwheel.core.event import EventKind
 from pinwheel.core.release.follow import Follower, Step, plain, steps
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release.outcome import ACTOR
 from pinwheel.services.release.stands import showing
 from pinwheel.store import bundles, events, files, rejections
-
-ACTOR = "pinwheel"
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
