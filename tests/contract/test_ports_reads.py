@@ -14,6 +14,7 @@ from harness.projections import projection, release, seen, trigger
 from harness.pushing import File, Pusher
 from harness.sides import Side
 from pinwheel.core.release.decide import Verb
+from pinwheel.core.selector import Selector
 from pinwheel.services import change
 from pinwheel.services.run import bindings
 
@@ -393,12 +394,15 @@ def test_managed_dags_are_selected_by_all_criteria_at_once(side: Side, pusher: P
     pusher.push({"sales": File(tags=("x", "y")), "stock": File(tags=("x",))})
     Pusher(side.host, "other").push({"staff": File(tags=("y",))})
     release(side, 1, dag_id="foreign")
-    assert read(side, "select") == ["sales", "staff", "stock"]
-    assert read(side, "select", globs=["s*s", "none"], ids=["stock", "foreign"]) == ["sales", "stock"]
-    assert read(side, "select", tags=["y"]) == ["sales", "staff"]
-    assert read(side, "select", tags=["x", "y"], bundle="dags") == ["sales", "stock"]
-    assert read(side, "select", globs=["st*"], tags=["y"], bundle="other") == ["staff"]
-    assert read(side, "select", globs=["S*"]) == []
+    assert read(side, "select", Selector(everything=True)) == ["sales", "staff", "stock"]
+    assert read(side, "select", Selector.of(globs=["s*s", "none"], ids=["stock", "foreign"])) == [
+        "sales",
+        "stock",
+    ]
+    assert read(side, "select", Selector.of(tags=["y"])) == ["sales", "staff"]
+    assert read(side, "select", Selector.of(tags=["x", "y"], bundle="dags")) == ["sales", "stock"]
+    assert read(side, "select", Selector.of(globs=["st*"], tags=["y"], bundle="other")) == ["staff"]
+    assert read(side, "select", Selector.of(globs=["S*"])) == []
 
 
 def test_dags_are_matched_by_tag_owner_and_text_in_id_or_name(side: Side) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 from attrs import frozen
 
 from pinwheel.core.errors import InvalidInput
@@ -45,6 +47,12 @@ class Selector:
             bundle=bundle or None,
             everything=everything,
         )
+
+    def names(self, dag_id: str) -> bool:
+        """Whether an id or a glob means the Dag; where neither is given, each is meant."""
+        if not (self.ids or self.globs):
+            return True
+        return dag_id in self.ids or any(fnmatchcase(dag_id, pattern) for pattern in self.globs)
 
     @property
     def empty(self) -> bool:

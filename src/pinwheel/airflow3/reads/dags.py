@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from fnmatch import fnmatchcase
 from typing import Any
 
 from airflow.models.dag import DagModel, DagTag
@@ -15,6 +14,7 @@ from sqlalchemy import func
 from sqlalchemy import select as query_of
 from sqlalchemy.orm import Session
 
+from pinwheel.core.selector import Selector
 from pinwheel.services.ports.reads import AirflowDag
 from pinwheel.store import tables as t
 
@@ -83,23 +83,12 @@ def _with_deadlines(row: SerializedDagModel) -> dict[str, Any]:
     return {**data, "dag": {**data["dag"], "deadline": written}}
 
 
-def select(
-    session: Session,
-    *,
-    ids: Collection[str] = (),
-    globs: Collection[str] = (),
-    tags: Collection[str] = (),
-    bundle: str | None = None,
-) -> list[str]:
+def select(session: Session, selector: Selector) -> list[str]:
     """Ids of managed Dags that match every given criterion, sorted."""
     query = query_of(t.dag.c.dag_id).order_by(t.dag.c.dag_id)
-    if bundle is not None:
-        query = query.where(t.dag.c.bundle_name == bundle)
-    if tags:
-        tagged = query_of(DagTag.dag_id).where(DagTag.name.in_(list(tags)))
+    if selector.bundle is not None:
+        query = query.where(t.dag.c.bundle_name == selector.bundle)
+    if selector.tags:
+        tagged = query_of(DagTag.dag_id).where(DagTag.name.in_(selector.tags))
         query = query.where(t.dag.c.dag_id.in_(tagged))
-    found = list(session.scalars(query))
-    if ids or globs:
-        wanted = set(ids)
-        found = [d for d in found if d in wanted or any(fnmatchcase(d, pattern) for pattern in globs)]
-    return found
+    return [dag_id for dag_id in session.scalars(query) if selector.names(dag_id)]

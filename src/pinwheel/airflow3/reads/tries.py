@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.compat import airflow_34_plus
 from pinwheel.core.chunks import chunks
-from pinwheel.core.run.binding import WITHOUT_EXECUTION, Present
-from pinwheel.core.run.executed import PENDING, executed
+from pinwheel.core.run.binding import Present
+from pinwheel.core.run.executed import PENDING
 from pinwheel.services.ports.reads import AirflowRun, AirflowTry
 
 _OF_RUN = (
@@ -67,27 +67,9 @@ def tries(
     task_ids: Collection[str] | None = None,
 ) -> list[AirflowTry]:
     """Tries of these runs by run, task, map index and try number: those that ``core.run.executed`` keeps."""
-    found: dict[tuple[str, str, int], list[tuple[bool, Row[Any]]]] = {}
     if task_id is not None:
         task_ids = [task_id]
-    for archived, row in _rows(session, dag_id, run_ids, task_ids):
-        found.setdefault((row.run_id, row.task_id, row.map_index), []).append((archived, row))
-    return [
-        AirflowTry(
-            run_id=row.run_id,
-            task_id=row.task_id,
-            map_index=row.map_index,
-            try_number=row.try_number,
-            state=row.state,
-            start_date=row.start_date,
-            end_date=row.end_date,
-            dag_version_id=row.dag_version_id,
-            executed=row.state not in WITHOUT_EXECUTION,
-            current=not archived,
-        )
-        for key in sorted(found)
-        for archived, row in executed(found[key])
-    ]
+    return AirflowTry.of(_rows(session, dag_id, run_ids, task_ids))
 
 
 def present(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, list[Present]]:

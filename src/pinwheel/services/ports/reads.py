@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 from uuid import UUID
 
 from attrs import frozen
 
 from pinwheel.core.json import Json
 from pinwheel.core.records import RunOutcome
-from pinwheel.core.run.binding import Present, Try
+from pinwheel.core.run.binding import WITHOUT_EXECUTION, Present, Try
+from pinwheel.core.run.executed import TryRow, executed
+from pinwheel.core.selector import Selector
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -49,6 +51,19 @@ class AirflowRun:
     bundle_version: str | None
 
 
+class InstanceTry(TryRow, Protocol):
+    """A row of one try, with the instance that it is of."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def task_id(self) -> str: ...
+    @property
+    def map_index(self) -> int: ...
+    @property
+    def dag_version_id(self) -> UUID | None: ...
+
+
 @frozen(kw_only=True)
 class AirflowTry(Try):
     """One try of one task instance, with what came of it."""
@@ -57,6 +72,32 @@ class AirflowTry(Try):
     state: str | None
     start_date: datetime | None
     end_date: datetime | None
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[bool, InstanceTry]]) -> list[Self]:
+        """Rows of instances, with True for an earlier try, as the tries that :func:`executed` keeps of them.
+
+        By run, task, map index and try number.
+        """
+        found: dict[tuple[str, str, int], list[tuple[bool, InstanceTry]]] = {}
+        for archived, row in rows:
+            found.setdefault((row.run_id, row.task_id, row.map_index), []).append((archived, row))
+        return [
+            cls(
+                run_id=row.run_id,
+                task_id=row.task_id,
+                map_index=row.map_index,
+                try_number=row.try_number,
+                state=row.state,
+                start_date=row.start_date,
+                end_date=row.end_date,
+                dag_version_id=row.dag_version_id,
+                executed=row.state not in WITHOUT_EXECUTION,
+                current=not archived,
+            )
+            for key in sorted(found)
+            for archived, row in executed(found[key])
+        ]
 
 
 @frozen(kw_only=True)
@@ -184,15 +225,7 @@ class Reads(Protocol):
         """What Airflow holds, newest version included; all Dags when no ids are given."""
         ...
 
-    def select(
-        self,
-        session: Session,
-        *,
-        ids: Collection[str] = (),
-        globs: Collection[str] = (),
-        tags: Collection[str] = (),
-        bundle: str | None = None,
-    ) -> list[str]:
+    def select(self, session: Session, selector: Selector) -> list[str]:
         """Ids of managed Dags that match every given criterion, sorted."""
         ...
 

@@ -26,9 +26,7 @@ def select(host: Host, selection: Selection) -> list[str]:
     def work(session: Session) -> list[str]:
         if selector.names_only:
             return sorted(set(selector.ids))
-        found = host.reads.select(
-            session, ids=selector.ids, globs=selector.globs, tags=selector.tags, bundle=selector.bundle
-        )
+        found = host.reads.select(session, selector)
         rows = dags.rows(session, {*found, *selector.ids})
         for dag_id in selector.ids:
             if dag_id not in rows:

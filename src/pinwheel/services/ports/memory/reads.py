@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from fnmatch import fnmatchcase
 from itertools import chain
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -12,6 +11,7 @@ from attrs import frozen
 from sqlalchemy import select as query_of
 
 from pinwheel.core.json import Json
+from pinwheel.core.selector import Selector
 from pinwheel.services.ports.memory.airflow import VersionRow
 from pinwheel.services.ports.memory.run_reads import RunReads
 from pinwheel.services.ports.reads import AirflowDag, AirflowVersion, DagCard
@@ -95,24 +95,16 @@ class MemoryReads(RunReads):
             )
         return found
 
-    def select(
-        self,
-        session: Session,
-        *,
-        ids: Collection[str] = (),
-        globs: Collection[str] = (),
-        tags: Collection[str] = (),
-        bundle: str | None = None,
-    ) -> list[str]:
-        dags = self.airflow.tables.dags
-        found = []
-        for row in session.execute(query_of(t.dag.c.dag_id, t.dag.c.bundle_name).order_by(t.dag.c.dag_id)):
-            dag_id = row.dag_id
-            named = dag_id in ids or any(fnmatchcase(dag_id, pattern) for pattern in globs)
-            tagged = not tags or (dag_id in dags and not set(tags).isdisjoint(dags[dag_id].tags))
-            if bundle in (None, row.bundle_name) and tagged and (named or not (ids or globs)):
-                found.append(dag_id)
-        return found
+    def select(self, session: Session, selector: Selector) -> list[str]:
+        dags, wanted = self.airflow.tables.dags, set(selector.tags)
+        managed = session.execute(query_of(t.dag.c.dag_id, t.dag.c.bundle_name).order_by(t.dag.c.dag_id))
+        return [
+            row.dag_id
+            for row in managed
+            if selector.bundle in (None, row.bundle_name)
+            and (not wanted or (row.dag_id in dags and not wanted.isdisjoint(dags[row.dag_id].tags)))
+            and selector.names(row.dag_id)
+        ]
 
     def matching(
         self, session: Session, *, tags: Collection[str], owner: str | None, text: str | None

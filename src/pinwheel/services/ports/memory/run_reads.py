@@ -11,8 +11,7 @@ from attrs import frozen
 from sqlalchemy import select
 
 from pinwheel.core.records import RunOutcome
-from pinwheel.core.run.binding import WITHOUT_EXECUTION, Present
-from pinwheel.core.run.executed import executed
+from pinwheel.core.run.binding import Present
 from pinwheel.services.ports.memory.airflow import FINISHED, Airflow, RunRow, TaskRow
 from pinwheel.services.ports.memory.bound import Bound
 from pinwheel.services.ports.reads import (
@@ -163,27 +162,8 @@ class RunReads:
         task_ids: Collection[str] | None = None,
     ) -> list[AirflowTry]:
         wanted = [task_id] if task_id is not None else task_ids
-        found: dict[tuple[str, str, int], list[tuple[bool, TaskRow]]] = {}
-        for archived, row in self._rows(dag_id, run_ids):
-            if wanted is None or row.task_id in wanted:
-                key = (row.run_id, row.task_id, row.map_index)
-                found.setdefault(key, []).append((archived, row))
-        return [
-            AirflowTry(
-                run_id=row.run_id,
-                task_id=row.task_id,
-                map_index=row.map_index,
-                try_number=row.try_number,
-                state=row.state,
-                start_date=row.start_date,
-                end_date=row.end_date,
-                dag_version_id=row.dag_version_id,
-                executed=row.state not in WITHOUT_EXECUTION,
-                current=not archived,
-            )
-            for key in sorted(found)
-            for archived, row in executed(found[key])
-        ]
+        rows = self._rows(dag_id, run_ids)
+        return AirflowTry.of(item for item in rows if wanted is None or item[1].task_id in wanted)
 
     def present(self, session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, list[Present]]:
         found: dict[str, list[Present]] = {}
