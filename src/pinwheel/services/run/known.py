@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from pinwheel.core.errors import NotFound, unknown_dag
+from pinwheel.core.errors import NotFound
+from pinwheel.services.history.grid import require_known
 from pinwheel.services.ports.host import Host
-from pinwheel.store import dags
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
 
 
 @contextmanager
@@ -23,11 +19,6 @@ def known_dag(host: Host, dag_id: str) -> Iterator[None]:
     try:
         yield
     except NotFound:
-        if not host.unit.run(lambda session: _is_known(host, session, dag_id)):
-            raise unknown_dag(dag_id) from None
+        # What Airflow lost is repaired in seconds: such a Dag is known.
+        host.unit.run(lambda session: require_known(host, session, dag_id))
         raise
-
-
-def _is_known(host: Host, session: Session, dag_id: str) -> bool:
-    """Whether Pinwheel or Airflow has the Dag; what Airflow lost is repaired in seconds."""
-    return bool(dags.rows(session, [dag_id]) or host.reads.airflow_dags(session, [dag_id]))
