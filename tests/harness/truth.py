@@ -226,6 +226,9 @@ class Player:
 CONFIG = {
     # A task at a gate holds a slot: more slots than gates at once.
     "core.parallelism": 26,
+    # A connection for each of the API server's 40 threads. With Airflow's 15, requests of tasks that start
+    # beside each other on a busy machine waited 30 s for one and got a 500 (docs/airflow-notes.md).
+    "database.sql_alchemy_pool_size": 40,
     "dag_processor.parsing_processes": 4,
 }
 
