@@ -19,7 +19,7 @@ from pinwheel.core.run.binding import BoundBy
     ("words", "stored"),
     [
         (BehindKind, {"traced", "other files"}),
-        (BoundBy, {"active", "hand", "trial"}),
+        (BoundBy, {"active", "hand", "trial", "era", "canary"}),
         (HoldKind, {"pin", "rejected"}),
         (Kind, {"adopt", "auto", "pin", "unpin", "promote", "rollback", "retire"}),
         (Track, {"auto", "pinned"}),

@@ -27,6 +27,10 @@ class BoundBy(StrEnum):
     """Somebody, of the releases."""
     TRIAL = "trial"
     """Somebody, a build that was never released."""
+    ERA = "era"
+    """The Dag's timeline, by the run's date."""
+    CANARY = "canary"
+    """A rollout, of a share of new runs."""
 
     @classmethod
     def of_choice(cls, *, chosen: bool, release: int | None) -> BoundBy:

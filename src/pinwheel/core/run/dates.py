@@ -1,0 +1,58 @@
+"""The date of a run's data: what decides which code it executes, whenever it runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from attrs import frozen
+
+
+class DatedBy(StrEnum):
+    """Which of a run's dates is that of its data; the first that it has."""
+
+    DATA_INTERVAL = "data_interval"
+    """The start of its data interval."""
+    PARTITION = "partition"
+    LOGICAL_DATE = "logical_date"
+    ASSET_EVENTS = "asset_events"
+    """The earliest date of data among the runs whose asset events it consumed."""
+    RUN_AFTER = "run_after"
+    """It has none of the others: from when on it may run."""
+
+
+@frozen(kw_only=True)
+class RunDates:
+    """The dates that Airflow's row of a run has, with those of the runs that it was triggered by."""
+
+    data_interval_start: datetime | None = None
+    partition_date: datetime | None = None
+    """None also for a run of several partitions whose dates differ: Airflow gives it none."""
+    logical_date: datetime | None = None
+    event_dates: tuple[datetime, ...] = ()
+    """Of the runs whose asset events it consumed. An event made over REST has no run, so no date."""
+    run_after: datetime
+
+
+@frozen
+class Dated:
+    """The date of a run's data."""
+
+    at: datetime
+    by: DatedBy
+    latest: datetime | None = None
+    """Of asset events of different dates the latest, where ``at`` is the earliest."""
+
+
+def date_of(run: RunDates) -> Dated:
+    """The one date that a run has. An interval that crosses an edge belongs to its start."""
+    if run.data_interval_start is not None:
+        return Dated(run.data_interval_start, DatedBy.DATA_INTERVAL)
+    if run.partition_date is not None:
+        return Dated(run.partition_date, DatedBy.PARTITION)
+    if run.logical_date is not None:
+        return Dated(run.logical_date, DatedBy.LOGICAL_DATE)
+    if run.event_dates:
+        first, last = min(run.event_dates), max(run.event_dates)
+        return Dated(first, DatedBy.ASSET_EVENTS, last if last != first else None)
+    return Dated(run.run_after, DatedBy.RUN_AFTER)
