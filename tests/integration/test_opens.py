@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from textwrap import dedent
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -152,3 +153,24 @@ class _Refusing:
 def _one_overflow() -> Any:
     left = [opened._EVENT.pack(-1, opened._IN_Q_OVERFLOW, 0, 0)]
     return lambda self: left.pop() if left else b""
+
+
+def test_what_was_loaded_before_is_looked_up_once_in_the_manager_and_not_in_each_parser(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A parser that looked at thousands of modules would copy a page of the manager's memory for most."""
+    looks = []
+    look = opened._look_at_extensions
+    monkeypatch.setattr(opened, "_look_at_extensions", lambda: looks.append(1) or look())
+    native = ModuleType("acme_native.core")
+    native.__file__ = "/opt/acme_native/core.so"
+    monkeypatch.setitem(sys.modules, "acme_native.core", native)
+
+    opened.look_at_extensions()
+    assert opened.loaded_extensions()["acme_native"] == "acme_native.core"
+    opened.look_at_extensions()
+    assert opened.loaded_extensions().keys() >= {"acme_native"}
+    assert len(looks) == 1
+    monkeypatch.delitem(sys.modules, "acme_native.core")
+    opened.look_at_extensions()
+    assert "acme_native" not in opened.loaded_extensions()

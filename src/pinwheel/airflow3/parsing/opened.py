@@ -10,7 +10,8 @@ import ctypes
 import os
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import ModuleType
 
 MOST_FOLDERS = 50_000
 """A version with more is not watched."""
@@ -161,6 +162,38 @@ def is_foreign_extension(name: str, path: str) -> bool:
         and "lib-dynload" not in path
         and "site-packages/airflow/" not in path
     )
+
+
+_COMPILED = (".so", ".pyd", ".dylib")
+_modules_seen = 0
+_loaded: Mapping[str, str] = {}
+
+
+def look_at_extensions() -> None:
+    """Find out, in the manager and for all parsers, what :func:`loaded_extensions` gives.
+
+    A parser that looked at each module would touch, and so copy, a page of the manager's for most of them.
+    """
+    global _modules_seen, _loaded
+    if len(sys.modules) != _modules_seen:
+        _modules_seen, _loaded = len(sys.modules), _look_at_extensions()
+
+
+def loaded_extensions() -> Mapping[str, str]:
+    """By package, one of its compiled modules that are loaded and may open files by themselves."""
+    if not _modules_seen:
+        look_at_extensions()
+    return _loaded
+
+
+def _look_at_extensions() -> dict[str, str]:
+    found: dict[str, str] = {}
+    modules: Mapping[str, object] = sys.modules.copy()
+    for name, module in modules.items():
+        path = vars(module).get("__file__") if isinstance(module, ModuleType) else None
+        if isinstance(path, str) and path.endswith(_COMPILED) and is_foreign_extension(name, path):
+            found.setdefault(name.partition(".")[0], name)
+    return found
 
 
 def database_of(argument: object) -> str | None:

@@ -14,6 +14,7 @@ from airflow.dag_processing.processor import DagFileProcessorProcess
 from pinwheel.airflow3.parsing.entrypoint import traced_entrypoint
 from pinwheel.airflow3.parsing.handover import imported_modules
 from pinwheel.airflow3.parsing.listing import listing_of
+from pinwheel.airflow3.parsing.opened import look_at_extensions
 from pinwheel.airflow3.parsing.paths import repository_of
 from pinwheel.airflow3.parsing.runtime import current_runtime, installed_prefixes
 from pinwheel.core.text import visible
@@ -67,6 +68,7 @@ def prepare(bundle_path: str) -> None:
     installed_prefixes()
     listing_of(repository_of(bundle_path))
     _import_what_parsers_imported()
+    look_at_extensions()
 
 
 def _import_what_parsers_imported() -> None:

@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from types import FrameType, ModuleType
 from typing import Any
@@ -23,12 +23,11 @@ from pinwheel.airflow3.parsing.opened import (
     database_of,
     folders_below,
     is_foreign_extension,
-    may_be_foreign,
+    loaded_extensions,
 )
 from pinwheel.airflow3.parsing.runtime import SYSTEM_FILES, installed_prefixes
 
 _CODE_SUFFIXES = (".py", ".pyc", ".so", ".pyd", ".pyi", ".pth")
-_COMPILED = (".so", ".pyd", ".dylib")
 _MOST_IMPURITIES = 100
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
@@ -74,6 +73,7 @@ class Tracer:
         self.dags: dict[str, Any] = {}
         """The Dags that the parse gave, by id."""
         self._last_module_before: str | None = None
+        self._loaded: Mapping[str, str] = {}
         self._main = threading.main_thread().ident
         self._installed = installed_prefixes()
         self._temporary = os.path.join(tempfile.gettempdir(), "tmp")
@@ -106,6 +106,7 @@ class Tracer:
         # Modules come in the order of their import. A set of all names before would touch, and so copy, the
         # pages of thousands of the manager's objects.
         self._last_module_before = next(reversed(sys.modules), None)
+        self._loaded = loaded_extensions()
         sys.meta_path.insert(0, ImportAttempts(self))
         self.active = True
         sys.addaudithook(self._hook)
@@ -205,14 +206,8 @@ class Tracer:
         if self.opens is not None or self.blind is not None:
             return self.blind
         tops = {name.partition(".")[0] for name in imported}
-        there = {top for top in tops if top in sys.modules and may_be_foreign(top)}
-        if not there:
-            return None
-        for name, module in sys.modules.copy().items():
-            if name.partition(".")[0] in there and isinstance(module, ModuleType):
-                path = vars(module).get("__file__")
-                if isinstance(path, str) and path.endswith(_COMPILED) and is_foreign_extension(name, path):
-                    return f"{name} was loaded before"
+        for top in sorted(tops & self._loaded.keys()):
+            return f"{self._loaded[top]} was loaded before"
         return None
 
     def _where(self, frame: FrameType) -> str:
