@@ -17,7 +17,7 @@ from pinwheel.api.schemas.parts import (
     Short,
     Text,
 )
-from pinwheel.api.schemas.problems import Facts
+from pinwheel.api.schemas.problems import DagFacts
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import ChangeRequest, Selection
 from pinwheel.core.selector import Selector
@@ -196,7 +196,7 @@ class Refusal(BaseAnswer):
     failed: str
     found: str
     remedy: str
-    facts: Facts
+    facts: DagFacts
 
 
 class Changes(BaseAnswer):
