@@ -30,7 +30,7 @@ export function Refused({ refused, leftOut, onLeaveOut, onRelease }: Props) {
       <Alert.Content gap={1}>
         <Alert.Title>{leftOut ? `${dags} left out` : `${dags} cannot take this change`}</Alert.Title>
         <Alert.Description>
-          <List.Root gap={1} listStyle="none" maxHeight="30vh" overflowY="auto" aria-label={leftOut ? "Left out" : "Refused"}>
+          <List.Root gap={1} listStyle="none" maxHeight="30vh" overflowY="auto" tabIndex={all ? 0 : undefined} aria-label={leftOut ? "Left out" : "Refused"}>
             {shown.map((refusal) => (
               <List.Item key={refusal.dag_id} overflowWrap="anywhere">
                 <Text as="span" fontWeight="medium">
