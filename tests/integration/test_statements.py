@@ -149,9 +149,9 @@ def test_a_rollback_of_a_hundred_dags_needs_no_more_statements_than_one_of_one(w
 
 def test_a_plan_asks_no_more_for_a_hundred_dags_that_refuse_than_for_one(world: World) -> None:
     dag_ids = [f"d{number:03}" for number in range(102)]
-    world.pusher.push({dag_id: Text("plain", 1) for dag_id in dag_ids})
     # The first two have a way back, no other has one.
-    world.pusher.push({dag_id: Text("plain", 2) for dag_id in dag_ids[:2]})
+    world.pusher.push({dag_id: Text("plain", 1) for dag_id in dag_ids[:2]})
+    world.pusher.push({dag_id: Text("plain", 2) for dag_id in dag_ids})
 
     def plan(refusing: list[str]) -> Counted:
         wanted = asked.change(Verb.ROLLBACK, [*dag_ids[:2], *refusing], plan=True)

@@ -153,7 +153,8 @@ def line(
         by_release, by_build, unknown = _counted(counts, known)
         ledgered = [*shown, *([earlier] if earlier else ())]
         released = builds.by_ids(session, {item.build_id for item in ledgered})
-        newer = _newer(session, row, [*good, *released.values()])
+        at_hand = {**released, **{build.id: build for build in good}}
+        newer = _newer(session, row, at_hand)
         places = [(item.bundle_name, item.bundle_version) for item in good]
         places += [(item.bundle_name, item.bundle_version) for item in bad]
         places += [(released[item.build_id].bundle_name, item.bundle_version) for item in ledgered]
@@ -210,13 +211,15 @@ def line(
             runs=tuple(run for _, run in ended[:RUNS]),
             more_runs=len(ended) > RUNS,
             runs_before_pinwheel=unknown,
-            way_back=_way_back(session, row, rejected),
+            way_back=_way_back(session, row, rejected, at_hand),
         )
 
     return host.unit.run(work)
 
 
-def _way_back(session: Session, row: ManagedDag, rejected: Sequence[Rejection]) -> WayBack | None:
+def _way_back(
+    session: Session, row: ManagedDag, rejected: Sequence[Rejection], at_hand: Mapping[int, Build]
+) -> WayBack | None:
     """As ``decide`` takes it for a rollback without a target."""
     if row.active_build_id is None or row.active_release is None:
         return None
@@ -230,14 +233,16 @@ def _way_back(session: Session, row: ManagedDag, rejected: Sequence[Rejection]) 
     )
     if back is None:
         return None
-    build = builds.by_ids(session, [back])[back]
+    build = at_hand.get(back) or builds.by_ids(session, [back])[back]
     return WayBack(build=build.build, bundle_version=row.follow_before if follows else None)
 
 
-def _newer(session: Session, row: ManagedDag, asked: Sequence[Build]) -> set[int]:
+def _newer(session: Session, row: ManagedDag, at_hand: Mapping[int, Build]) -> set[int]:
     """Ids of those of these builds that are newer than the active one; all, when none is active."""
     wanted = [build_id for build_id in (row.active_build_id, row.newest_build_id) if build_id is not None]
-    known = builds.by_ids(session, wanted)
+    missing = [build_id for build_id in wanted if build_id not in at_hand]
+    known = {**at_hand, **(builds.by_ids(session, missing) if missing else {})}
+    asked = at_hand.values()
     active = named(known, row.active_build_id)
     if active is None:
         return {build.id for build in asked}
