@@ -164,7 +164,8 @@ class Outcome(BaseAnswer):
     )
     rejected: int | None = Field(description="The build that is never released by itself again.")
     rejected_after: str | None = Field(
-        description="Where only some versions of the build are rejected: the version before these."
+        description="Where only some versions of the build are rejected: the version before these. Null with "
+        "`rejected_until`: it is that one alone."
     )
     rejected_until: str | None = Field(description="And the last of these versions.")
     lifted: bool = Field(description="A rejection was taken back.")

@@ -82,9 +82,9 @@ class Reject:
     first_seq: int | None = None
     last_seq: int | None = None
     """Only in these heads of its bundle; None: wherever it stands."""
-    after: str | None = None
-    """Of some heads only: the version before the first of them."""
-    until: str | None = None
+    after: str | None = field(default=None, eq=False)
+    """To tell of some heads: the version before the first of them; None: there is one of them only."""
+    until: str | None = field(default=None, eq=False)
     """And that of the last."""
 
     @property
@@ -369,7 +369,7 @@ def _back_a_version(state: DagState, command: Command, build: Build, before: Hea
                 build=build,
                 first_seq=min(before.seq + 1, left.seq),
                 last_seq=left.seq,
-                after=before.version,
+                after=before.version if before.seq < left.seq else None,
                 until=left.version,
             )
         )

@@ -57,7 +57,7 @@ class Outcome:
     rejected: int | None = None
     """The build that is never released by itself again."""
     rejected_after: str | None = None
-    """Of a rejection of some versions only: the one before the first of them."""
+    """Of a rejection of some versions only: the one before the first of them; None: it is of one."""
     rejected_until: str | None = None
     """And the last of them."""
     lifted: bool = False

@@ -73,6 +73,7 @@ function WhereTo({ places, wayBack, target, onTarget }: Pick<Props, "places" | "
 function rejects(outcome: Outcome | undefined): string {
   if (outcome?.rejected == null) return "it is rejected, and never released by itself again";
   const { rejected, rejected_after: after, rejected_until: until } = outcome;
-  if (after === null || until === null) return `build ${rejected} is rejected, and never released by itself again`;
+  if (until === null) return `build ${rejected} is rejected, and never released by itself again`;
+  if (after === null) return `commit ${shortVersion(until)} of build ${rejected} is rejected; a later one may be released`;
   return `the commits of build ${rejected} after ${shortVersion(after)} up to ${shortVersion(until)} are rejected; a later one may be released`;
 }
