@@ -249,9 +249,9 @@ def test_a_roll_back_shows_its_plan_asks_a_reason_and_runs_again_what_failed(
 ) -> None:
     dag_id = story.spare()
     page = opened(visitor, dag_id)
-    page.get_by_role("button", name="Roll back", exact=True).click()
+    page.get_by_role("button", name="Roll back to build 1", exact=True).click()
     dialog = visitor.page.get_by_role("dialog")
-    dialog.get_by_text("Also run again").click()
+    expect(dialog.get_by_role("radio", name="failed tasks only")).to_be_checked()
     expect(dialog).to_contain_text(f"Runs again: {story.failed_runs[dag_id]}")
     dialog.get_by_label("Reason").fill("it fails")
     visitor.check_accessibility("[role=dialog]")
@@ -352,10 +352,10 @@ def test_the_command_that_is_copied_does_the_same(visitor: Visitor, story: LineS
     act(page, visitor, 1, "Roll back to build 1")
     dialog = visitor.page.get_by_role("dialog")
     command = dialog.get_by_test_id("command")
-    expect(command).to_have_attribute("title", f"pinwheel rollback --build=1 {dag_id}")
+    expect(command).to_have_attribute("title", f"pinwheel rollback --build=1 --rerun-failed {dag_id}")
     reason = "that's wrong"
     dialog.get_by_label("Reason").fill(reason)
-    told = f"pinwheel rollback --build=1 --reason={shlex.quote(reason)} {dag_id}"
+    told = f"pinwheel rollback --build=1 --rerun-failed --reason={shlex.quote(reason)} {dag_id}"
     expect(command).to_have_attribute("title", told)
     visitor.airflow.pinwheel(*shlex.split(told)[1:])
     assert story.releases.status(dag_id)["active_build"] == 1

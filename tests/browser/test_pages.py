@@ -59,7 +59,7 @@ def test_a_release_is_promoted_in_the_browser(visitor: Visitor, fleet: Fleet) ->
     page.get_by_role("checkbox", name=f"Select {dag_id}").check(force=True)
     visitor.page.get_by_role("button", name="Roll back", exact=True).click()
     dialog = visitor.page.get_by_role("dialog")
-    expect(dialog.get_by_role("row", name=dag_id)).to_contain_text("a new release")
+    expect(dialog.get_by_role("group", name="Then")).to_contain_text("a new release")
     dialog.get_by_role("button", name="Roll back", exact=True).click()
     expect(dialog).to_contain_text("Done")
     assert fleet.status(dag_id)["active_build"] == 1

@@ -57,8 +57,7 @@ def test_what_was_rolled_back_is_rejected_and_released_again_only_on_purpose(
     dialog.get_by_role("button", name="Close", exact=True).click()
 
     # The page says so, and leads nobody back.
-    expect(standing).to_contain_text("Build 2 is not released by itself")
-    expect(standing).to_contain_text("Rejected by admin")
+    expect(standing).to_contain_text("Build 2 was rolled back by admin")
     expect(standing).to_contain_text(WHY)
     row = page.get_by_test_id("build-2")
     expect(row).to_contain_text("rejected by admin")
@@ -71,6 +70,7 @@ def test_what_was_rolled_back_is_rejected_and_released_again_only_on_purpose(
     # Unpinned, it is still not released.
     standing.get_by_role("button", name="Unpin").click()
     expect(dialog).to_contain_text("build 2 is not: admin rejected it at")
+    expect(dialog.get_by_test_id("still-rejected")).to_contain_text("Build 2 was rolled back by admin")
     dialog.get_by_role("button", name="Unpin").click()
     expect(dialog).to_contain_text("Done")
     dialog.get_by_role("button", name="Close", exact=True).click()

@@ -77,6 +77,12 @@ def changing(verb: Verb, *dag_ids: str, **more: Any) -> Call:
     return lambda backend: backend.change(request)
 
 
+def planning(verb: Verb, *dag_ids: str, **more: Any) -> Call:
+    selector = more.pop("selector", None) or Selector(ids=dag_ids or ("d",))
+    request = ChangeRequest(verb=verb, selection=Selection(selector=selector), **more)
+    return lambda backend: backend.plan(request)
+
+
 def triggering(dag_id: str = "d", **more: Any) -> Call:
     request = TriggerRequest(dag_id=dag_id, **more)
     return lambda backend: backend.trigger(request)
@@ -170,6 +176,24 @@ CASES: dict[str, dict[str, Call]] = {
         "a build of two": changing(Verb.PIN, "d", "unsteady", build=1),
         "a build that unpin does not take": changing(Verb.UNPIN, build=1),
         "named": changing(Verb.PIN, request_id="deploy-1"),
+        "without those that refuse": changing(
+            Verb.PIN, "d", "unsteady", "foreign", skip_refused=["foreign", "unsteady"]
+        ),
+        "with one that refuses": changing(Verb.PIN, "d", "unsteady", "foreign", skip_refused=["unsteady"]),
+        "whole runs again": changing(Verb.ROLLBACK, to_release=1, rerun_whole=True),
+    },
+    "plan": {
+        **{str(verb): planning(verb, reason="because") for verb in (Verb.PROMOTE, Verb.PIN, Verb.UNPIN)},
+        "of what failed": planning(Verb.ROLLBACK, rerun_failed=True),
+        "of whole runs": planning(Verb.ROLLBACK, rerun_whole=True),
+        "of all": planning(Verb.ROLLBACK, selector=Selector(everything=True)),
+        "of some that refuse": planning(Verb.PROMOTE, "d", "unsteady", "gone", "foreign", "adopted"),
+        "without some": planning(Verb.PIN, "d", "foreign", skip_refused=["foreign"]),
+        "without any": planning(Verb.PIN, "d", skip_refused=["d"]),
+        "a rejected one without a reason": planning(Verb.PROMOTE, build=3),
+        "to no such build": planning(Verb.PROMOTE, build=99),
+        "stale": planning(Verb.PIN, expected_release=1),
+        "of nobody's": planning(Verb.PIN, "d", "nope"),
     },
     "trigger": {
         "active": triggering(run_id="new"),
@@ -338,6 +362,11 @@ def test_retired_dags_are_shown_where_nothing_is_selected_or_they_are_named(pair
         (lambda: changing(Verb.PIN, to_release=2**31), "release 2147483648 is above 2147483647"),
         (lambda: changing(Verb.PIN, build=1, to_release=1), "both a build and a release"),
         (lambda: changing(Verb.PIN, rerun_failed=True), "rerun_failed goes with rollback only"),
+        (lambda: changing(Verb.PIN, rerun_whole=True), "rerun_whole goes with rollback only"),
+        (
+            lambda: changing(Verb.ROLLBACK, rerun_failed=True, rerun_whole=True),
+            "both rerun_failed and rerun_w",
+        ),
         (lambda: changing(Verb.PIN, to_blame=False), "to_blame goes with rollback only"),
         (lambda: changing(Verb.PIN, reason="x" * 10_001), "its reason has 10001 letters"),
         (lambda: changing(Verb.PIN, bundle_version=""), "its bundle version is empty"),

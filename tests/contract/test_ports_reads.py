@@ -120,6 +120,31 @@ def test_what_is_recorded_counts_when_airflow_has_the_run_no_more(history: Histo
     assert read(side, "run_counts", "a") == {first: {"success": 1, "failed": 1}}
 
 
+def test_earlier_ends_are_what_runs_came_to_before_they_ran_again_or_were_removed(history: History) -> None:
+    side, (first, _) = history.side, history.versions
+    everything = {"since": None, "before": None, "limit": 9}
+    assert read(side, "earlier_ends", "a", **everything) == []
+    clear(side.host, "a", ["bad"], actor="ada", build=2)
+    (again,) = read(side, "earlier_ends", "a", **everything)
+    assert (again.run_id, again.state, again.dag_version_id, again.run_type) == (
+        "bad",
+        "failed",
+        first,
+        "manual",
+    )
+    assert again.at == again.end_date
+    side.delete_run("a", "good")
+    found = read(side, "earlier_ends", "a", **everything)
+    assert [(each.run_id, each.state, each.run_type) for each in found] == [
+        ("bad", "failed", "manual"),
+        ("good", "success", ""),
+    ]
+    assert read(side, "earlier_ends", "a", since=again.at, before=None, limit=9) == found[:1]
+    assert read(side, "earlier_ends", "a", since=None, before=again.at, limit=9) == found[1:]
+    assert read(side, "earlier_ends", "a", since=None, before=None, limit=1) == found[:1]
+    assert read(side, "earlier_ends", "unknown", **everything) == []
+
+
 def test_failures_of_active_versions_are_told_and_those_of_others_are_not(history: History) -> None:
     side, (_, second) = history.side, history.versions
     assert read(side, "active_with_failures") == set()

@@ -17,11 +17,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from harness import asked
 from harness.faults import airflow_engine
 from harness.inprocess import bound_airflow
 from harness.operations import World
 from harness.prebuilt import Text
 from pinwheel.core.release.decide import Verb
+from pinwheel.services import change
 
 pytestmark = pytest.mark.postgres
 
@@ -143,3 +145,21 @@ def test_a_rollback_of_a_hundred_dags_needs_no_more_statements_than_one_of_one(w
     ]
     assert len(per_dag[1]) == len(per_dag[0]) * len(dag_ids[1:])
     assert len(many.airflows) - len(per_dag[1]) == len(one.airflows) - len(per_dag[0])
+
+
+def test_a_plan_asks_no_more_for_a_hundred_dags_that_refuse_than_for_one(world: World) -> None:
+    dag_ids = [f"d{number:03}" for number in range(102)]
+    # The first two have a way back, no other has one.
+    world.pusher.push({dag_id: Text("plain", 1) for dag_id in dag_ids[:2]})
+    world.pusher.push({dag_id: Text("plain", 2) for dag_id in dag_ids})
+
+    def plan(refusing: list[str]) -> Counted:
+        wanted = asked.change(Verb.ROLLBACK, [*dag_ids[:2], *refusing], plan=True)
+        with Counted() as counted:
+            planned = change.plan(world.host, wanted)
+        assert [refusal.dag_id for refusal in planned.refused] == refusing
+        return counted
+
+    one, many = plan(dag_ids[2:3]), plan(dag_ids[2:])
+    assert len(many.own) == len(one.own), "\n".join(many.own)
+    assert not many.writes

@@ -175,12 +175,38 @@ OUTCOME = {
     "track": "pinned",
     "warnings": ["packages differ"],
     "rerun": ["run1"],
+    "rerun_tasks": 3,
+    "rerun_mixed": 1,
+    "failed_runs": ["run1"],
+}
+REFUSAL = {
+    "dag_id": "e",
+    "type": "urn:pinwheel:not-found",
+    "title": "Not found",
+    "status": 404,
+    "detail": "Cannot roll back e: no earlier release has another build. See.",
+    "failed": "Cannot roll back e",
+    "found": "no earlier release has another build",
+    "remedy": "See",
+    "facts": {"dag_id": "e"},
 }
 
 
+class Changing(Recording):
+    """A backend whose plan has these refusals beside the outcomes."""
+
+    def __init__(self, outcomes: list[Any], refused: list[Any]) -> None:
+        super().__init__(outcomes)
+        self.refused = refused
+
+    def plan(self, request: ChangeRequest) -> dict[str, Any]:
+        self.asked.append(("plan", (request,), {}))
+        return {"outcomes": self.answer, "refused": self.refused}
+
+
 @pytest.fixture
-def backend(monkeypatch: pytest.MonkeyPatch) -> Recording:
-    made = Recording([OUTCOME])
+def backend(monkeypatch: pytest.MonkeyPatch) -> Changing:
+    made = Changing([OUTCOME], [])
     monkeypatch.setattr(context, "make_backend", lambda args: made)
     return made
 
@@ -253,9 +279,9 @@ def test_on_a_terminal_what_is_shown_is_what_is_done(
 ) -> None:
     monkeypatch.setattr(sys, "stdout", screen := Terminal())
     assert main.main(["rollback", "d"]) == 0
-    planned, done = (request for _, (request,), _ in backend.asked)
-    assert (planned.plan, planned.expected_release) == (True, None)
-    assert (done.plan, done.expected_release) == (False, 2)
+    (plan, (planned,), _), (change, (done,), _) = backend.asked
+    assert (plan, planned.expected_release) == ("plan", None)
+    assert (change, done.plan, done.expected_release) == ("change", False, 2)
     assert "2 → 3" in screen.getvalue(), "from release to release"
     assert "2 → 1" in screen.getvalue(), "from build to build"
 
@@ -270,6 +296,48 @@ def test_a_person_is_asked_before_a_batch(
     assert main.main(["rollback", "--all"]) == code
     assert len(backend.asked) == calls
     assert main.main(["rollback", "--all", "--yes"]) == 0
+
+
+def test_a_plan_shows_all_that_can_not_take_it_and_ends_as_the_change_would(
+    backend: Changing, capsys: Any
+) -> None:
+    backend.refused = [REFUSAL, {**REFUSAL, "dag_id": "f"}]
+    assert main.main(["rollback", "d", "e", "f", "--plan"]) == 3
+    out, err = capsys.readouterr()
+    assert "2 Dags can not take this:" in out
+    assert "e: no earlier release has another build. See." in out
+    assert "f: no earlier release has another build. See." in out
+    assert "--skip-refused" in out
+    assert "error: Cannot roll back e" in err
+    assert main.main(["rollback", "d", "e", "f", "--plan", "-o", "json"]) == 3
+    shown = json.loads(capsys.readouterr().out)
+    assert [entry["dag_id"] for entry in shown] == ["d", "e", "f"]
+    assert shown[1]["refused"] == {name: value for name, value in REFUSAL.items() if name != "dag_id"}
+
+
+def test_what_the_plan_refuses_is_left_out_and_named(backend: Changing, capsys: Any) -> None:
+    backend.refused = [REFUSAL]
+    assert main.main(["rollback", "--all", "--skip-refused", "--rerun-whole"]) == 0
+    (_, (planned,), _), (verb, (done,), _) = backend.asked
+    assert (verb, planned.skip_refused, done.skip_refused) == ("change", (), ("e",))
+    assert done.rerun_whole
+    out = capsys.readouterr().out
+    assert "Rolled back d" in out
+    assert "1 Dag left out:" in out
+    assert "e: no earlier release has another build." in out
+    assert main.main(["rollback", "--all", "--skip-refused", "--plan"]) == 0
+    assert "1 Dag left out:" in capsys.readouterr().out
+
+
+def test_where_all_are_refused_nothing_is_left_to_change(backend: Changing, capsys: Any) -> None:
+    backend.answer, backend.refused = [], [REFUSAL]
+    assert main.main(["rollback", "e", "--skip-refused"]) == 3
+    assert [name for name, *_ in backend.asked] == ["plan"]
+
+
+def test_a_repeat_might_leave_others_out_so_it_takes_no_request_id(backend: Changing, capsys: Any) -> None:
+    assert main.main(["rollback", "--all", "--skip-refused", "--request-id", "deploy-1"]) == 2
+    assert backend.asked == []
 
 
 def test_the_actor_is_the_user_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

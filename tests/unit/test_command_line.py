@@ -54,6 +54,7 @@ def test_a_change_reads_back(verb: str, reason: str | None, dag_id: str) -> None
 def test_a_release_and_failed_runs_read_back() -> None:
     args = parsed(change("rollback", "d", to_release=4, rerun_failed=True))
     assert (args.release, args.build, args.rerun_failed) == (4, None, True)
+    assert parsed(change("rollback", "d", rerun_whole=True)).rerun_whole
     assert parsed(change("promote", "d", to_release=4)).release == 4
     assert parsed(change("pin", "d", to_release=4)).release == 4
 

@@ -50,6 +50,18 @@ NOTED: dict[str, tuple[once.Request, list[Any]]] = {
         changing(Verb.ROLLBACK, Selector(ids=("a",)), "a", to_blame=False, to_release=2, rerun_failed=True),
         ["rollback", ["a"], {**CHANGE, "to_release": 2, "rerun_failed": True, "to_blame": False}],
     ),
+    "a rollback that leaves Dags out and runs whole runs again": (
+        changing(
+            Verb.ROLLBACK,
+            Selector(ids=("a", "b", "c")),
+            "a",
+            "b",
+            "c",
+            skip_refused=["c", "b"],
+            rerun_whole=True,
+        ),
+        ["rollback", ["a", "b", "c"], {**CHANGE, "skip_refused": ["b", "c"], "rerun_whole": True}],
+    ),
     "a change to a version": (
         changing(Verb.PIN, Selector(ids=("a",)), "a", bundle_version="v"),
         ["pin", ["a"], {**CHANGE, "bundle_version": "v"}],
@@ -137,7 +149,9 @@ def test_a_body_has_neither_what_stands_in_the_path_and_headers_nor_what_was_not
         "selector": {"ids": [], "globs": ["s*"], "tags": [], "bundle": None, "everything": False},
         "reason": "r",
         "rerun_failed": False,
+        "rerun_whole": False,
         "to_blame": True,
+        "skip_refused": [],
         "plan": False,
     }
     date = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,6 +10,8 @@ from attrs import evolve
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, badges, counted, show_table, text, warn
+from pinwheel.core.errors import InvalidInput
+from pinwheel.core.problem import error_of
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import ChangeRequest, Selection
 
@@ -41,11 +43,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_common(parser)
 
 
-def run(context: Context, verb: Verb, *, rerun_failed: bool = False, to_blame: bool = True) -> None:
+def run(
+    context: Context,
+    verb: Verb,
+    *,
+    rerun_failed: bool = False,
+    rerun_whole: bool = False,
+    to_blame: bool = True,
+) -> None:
     """Carry *verb* out on the selected Dags.
 
     On a terminal the plan is shown first, and for one Dag it is what is done: a release that somebody makes
-    in between is a conflict.
+    in between is a conflict. With ``--skip-refused`` the Dags that the plan refuses are left out, no others.
     """
     args = context.args
     request = ChangeRequest(
@@ -57,28 +66,62 @@ def run(context: Context, verb: Verb, *, rerun_failed: bool = False, to_blame: b
         expected_release=args.expected_release,
         reason=args.reason,
         rerun_failed=rerun_failed,
+        rerun_whole=rerun_whole,
         to_blame=to_blame,
         plan=args.plan,
         request_id=args.request_id,
     )
-    if request.plan:
-        planned = context.backend.change(request)
-        context.emit(planned, lambda console: render_plan(console, planned, asked=True))
-        _warn(context, planned)
-        return
-    if context.interactive:
-        planned = context.backend.change(evolve(request, plan=True))
-        context.emit(planned, lambda console: render_plan(console, planned))
-        _warn(context, planned)
+    if args.skip_refused and args.request_id:
+        raise InvalidInput(
+            request.failed,
+            found="--skip-refused is given with --request-id, and a repeat might leave other Dags out",
+            remedy="Leave one of them out",
+        )
+    refused: list[dict[str, Any]] = []
+    if request.plan or args.skip_refused or context.interactive:
+        planned, refused = _plan(context, request)
+        if request.plan:
+            return
         changing = [outcome for outcome in planned if outcome["changed"]]
         if len(changing) > 1 and not args.yes:
             context.confirm(f"Change {counted(len(changing), 'Dag')}?")
-        if len(planned) == 1 and request.expected_release is None and not request.request_id:
+        if len(planned) == 1 and not refused and request.expected_release is None and not request.request_id:
             request = evolve(request, expected_release=planned[0]["from_release"])
+        request = evolve(request, skip_refused=[refusal["dag_id"] for refusal in refused])
     outcomes = context.backend.change(request)
-    context.emit(outcomes, lambda console: render_done(console, verb, outcomes))
+    context.emit(entries(outcomes, refused), lambda console: render_done(console, verb, outcomes, refused))
     if not context.interactive:
         _warn(context, outcomes)
+
+
+def _plan(context: Context, request: ChangeRequest) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The outcomes and the refusals of the plan, shown where somebody sees them.
+
+    :raises PinwheelError: a Dag can not take the change and is not to be left out, or none is left.
+    """
+    args = context.args
+    plan = context.backend.plan(request)
+    outcomes, refused = plan["outcomes"], plan["refused"]
+    if outcomes and (request.plan or context.interactive):
+        context.emit(
+            entries(outcomes, refused),
+            lambda console: render_plan(
+                console, outcomes, refused, asked=request.plan, skipping=args.skip_refused
+            ),
+        )
+        _warn(context, outcomes)
+    if refused and not (args.skip_refused and outcomes):
+        raise error_of(refused[0])
+    return outcomes, refused
+
+
+def entries(outcomes: list[dict[str, Any]], refused: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One a Dag, in order of id: its outcome, or why there is none."""
+    whys = [
+        {"dag_id": refusal["dag_id"], "refused": {k: v for k, v in refusal.items() if k != "dag_id"}}
+        for refusal in refused
+    ]
+    return sorted([*outcomes, *whys], key=lambda entry: str(entry["dag_id"]))
 
 
 def _warn(context: Context, outcomes: list[dict[str, Any]]) -> None:
@@ -89,7 +132,14 @@ def _warn(context: Context, outcomes: list[dict[str, Any]]) -> None:
             warn(f"warning: {outcome['dag_id']}: {warning}")
 
 
-def render_plan(console: Console, outcomes: list[dict[str, Any]], *, asked: bool = False) -> None:
+def render_plan(
+    console: Console,
+    outcomes: list[dict[str, Any]],
+    refused: list[dict[str, Any]],
+    *,
+    asked: bool = False,
+    skipping: bool = False,
+) -> None:
     """Draw what will change; *asked* when only the plan was asked for."""
     shown = []
     for outcome in outcomes:
@@ -112,6 +162,20 @@ def render_plan(console: Console, outcomes: list[dict[str, Any]], *, asked: bool
             )
         )
     show_table(console, COLUMNS, shown)
+    for outcome in outcomes:
+        if outcome["rerun"]:
+            runs, tasks = (
+                counted(len(outcome["rerun"]), "run"),
+                counted(outcome["rerun_tasks"], "task instance"),
+            )
+            console.print(text(f"{outcome['dag_id']}: {tasks} of {runs} run again."), soft_wrap=True)
+            _tell_mixed(console, outcome)
+    if refused and skipping:
+        _tell_left_out(console, refused)
+    elif refused:
+        console.print(text(f"{counted(len(refused), 'Dag')} can not take this:", "bold red"))
+        _tell_refused(console, refused)
+        console.print(text("With --skip-refused these are left out, and the others change.", "dim"))
     if asked:
         changing = sum(1 for outcome in outcomes if outcome["changed"])
         console.print(
@@ -119,8 +183,10 @@ def render_plan(console: Console, outcomes: list[dict[str, Any]], *, asked: bool
         )
 
 
-def render_done(console: Console, verb: Verb, outcomes: list[dict[str, Any]]) -> None:
-    """Tell what was done: a sentence a Dag, and a count for many."""
+def render_done(
+    console: Console, verb: Verb, outcomes: list[dict[str, Any]], refused: list[dict[str, Any]]
+) -> None:
+    """Tell what was done: a sentence a Dag, and a count for many; and which Dags were left out."""
     for outcome in outcomes:
         if outcome["changed"]:
             line = text(f"{_DONE[verb]} {outcome['dag_id']}", "bold green") + text(_result(outcome))
@@ -130,9 +196,33 @@ def render_done(console: Console, verb: Verb, outcomes: list[dict[str, Any]]) ->
         if outcome["rerun"]:
             failed = counted(len(outcome["rerun"]), "failed run")
             console.print(text(f"  {failed} will run again: {', '.join(outcome['rerun'])}"), soft_wrap=True)
+            _tell_mixed(console, outcome)
     if len(outcomes) > 1:
         changed = sum(1 for outcome in outcomes if outcome["changed"])
         console.print(text(f"{changed} of {len(outcomes)} Dags changed, all in one transaction.", "dim"))
+    if refused:
+        _tell_left_out(console, refused)
+
+
+def _tell_mixed(console: Console, outcome: dict[str, Any]) -> None:
+    if outcome["rerun_mixed"]:
+        runs = counted(outcome["rerun_mixed"], "run")
+        console.print(
+            text(f"  In {runs} what did not fail stays as it ran: versions mix there (see --rerun-whole).")
+        )
+
+
+def _tell_left_out(console: Console, refused: list[dict[str, Any]]) -> None:
+    console.print(text(f"{counted(len(refused), 'Dag')} left out:", "bold yellow"))
+    _tell_refused(console, refused)
+
+
+def _tell_refused(console: Console, refused: list[dict[str, Any]]) -> None:
+    for refusal in refused:
+        remedy = f" {refusal['remedy']}." if refusal["remedy"] else ""
+        console.print(
+            text(f"  {refusal['dag_id']}: {refusal['found']}.") + text(remedy, "dim"), soft_wrap=True
+        )
 
 
 def _result(outcome: dict[str, Any]) -> str:

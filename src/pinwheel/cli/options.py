@@ -68,6 +68,12 @@ def add_change(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("change")
     group.add_argument("--plan", action="store_true", help="show what would change, change nothing")
     group.add_argument(
+        "--skip-refused",
+        action="store_true",
+        help="leave out the Dags that can not take the change, and name them; one that is refused only after "
+        "that was found out keeps all as they are",
+    )
+    group.add_argument(
         "-m",
         "--reason",
         metavar="TEXT",

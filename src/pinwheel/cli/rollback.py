@@ -11,10 +11,17 @@ from pinwheel.core.release.decide import Verb
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_target(parser, "--to", "--release")
-    parser.add_argument(
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument(
         "--rerun-failed",
         action="store_true",
-        help="also run the failed runs of what is rolled back again, on the build rolled back to",
+        help="also run again what failed in the failed runs of what is rolled back, on the build rolled back "
+        "to; the rest of these runs stays as it ran",
+    )
+    again.add_argument(
+        "--rerun-whole",
+        action="store_true",
+        help="run these runs again from their start, so that no versions mix in them",
     )
     parser.add_argument(
         "--not-to-blame",
@@ -26,4 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> None:
     args = context.args
-    changing.run(context, Verb.ROLLBACK, rerun_failed=args.rerun_failed, to_blame=not args.not_to_blame)
+    changing.run(
+        context,
+        Verb.ROLLBACK,
+        rerun_failed=args.rerun_failed,
+        rerun_whole=args.rerun_whole,
+        to_blame=not args.not_to_blame,
+    )

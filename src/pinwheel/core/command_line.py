@@ -23,6 +23,7 @@ def change(request: ChangeRequest) -> str:
             "--bundle-version": request.bundle_version,
             "--to" if verb is Verb.ROLLBACK else "--release": request.to_release,
             "--rerun-failed": request.rerun_failed,
+            "--rerun-whole": request.rerun_whole,
             "--not-to-blame": not request.to_blame,
             "--reason": request.reason,
             "--expected-release": request.expected_release,

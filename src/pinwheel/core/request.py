@@ -66,6 +66,10 @@ def _texts(given: Iterable[str]) -> tuple[str, ...]:
     return tuple(given)
 
 
+def _some(given: Iterable[str] | None) -> tuple[str, ...]:
+    return tuple(given or ())
+
+
 class _Asked(Protocol):
     """What a validator knows of the request that it checks."""
 
@@ -153,9 +157,13 @@ class ChangeRequest(_Targeted):
     to_release: int | None = field(default=None, validator=_number)
     expected_release: int | None = field(default=None, validator=_number)
     rerun_failed: bool = False
-    """With a rollback: the failed runs of what is rolled back run again."""
+    """With a rollback: in the failed runs of what is rolled back, what failed runs again."""
+    rerun_whole: bool = False
+    """With a rollback: these runs run again from their start, so that no versions mix in them."""
     to_blame: bool = True
     """With a rollback: what is rolled back is rejected."""
+    skip_refused: tuple[str, ...] = field(default=(), converter=_some)
+    """Dags that a plan showed as refused: they are left out, whether or not they still are."""
 
     def __attrs_post_init__(self) -> None:
         self.selection.selector.require(self.verb.value)
@@ -163,11 +171,27 @@ class ChangeRequest(_Targeted):
             raise InvalidInput(
                 self.failed, found="both a build and a release are given", remedy="Give one of them"
             )
-        for name, given in (("rerun_failed", self.rerun_failed), ("to_blame", not self.to_blame)):
+        if self.rerun_failed and self.rerun_whole:
+            raise InvalidInput(
+                self.failed,
+                found="both rerun_failed and rerun_whole are given",
+                remedy="Give one of them: whole runs include what failed",
+            )
+        rollback_only = {
+            "rerun_failed": self.rerun_failed,
+            "rerun_whole": self.rerun_whole,
+            "to_blame": not self.to_blame,
+        }
+        for name, given in rollback_only.items():
             if given and self.verb is not Verb.ROLLBACK:
                 raise InvalidInput(
                     self.failed, found=f"{name} goes with rollback only", remedy=f"Leave {name} out"
                 )
+
+    @property
+    def reruns(self) -> bool:
+        """Failed runs run again."""
+        return self.rerun_failed or self.rerun_whole
 
     @property
     def failed(self) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import asdict, evolve, frozen
+from attrs import evolve, frozen
 
 from pinwheel.core.build import Build
-from pinwheel.core.errors import InvalidInput, NotFound
-from pinwheel.core.json import Json, JsonObject
+from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.core.lookup import named
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.decide import Command, Verb, decide
-from pinwheel.core.release.follow import plain
 from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.stand import Head
 from pinwheel.core.release.state import DagState
@@ -25,12 +23,11 @@ from pinwheel.services.ingest import faults
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import keeping
 from pinwheel.services.release.carry_out import carry_out
-from pinwheel.services.release.loading import Loaded, load, managed
-from pinwheel.services.release.outcome import Act, Outcome, outcome_of
+from pinwheel.services.release.loading import Loaded, known_and_not, load
+from pinwheel.services.release.outcome import OUTCOMES, Act, Outcome, outcome_of
 from pinwheel.services.release.stands import last_shown, place_named, stood_another
-from pinwheel.services.run.clear import clear_each
-from pinwheel.services.run.target import Target
-from pinwheel.store import bindings, builds, bundles, rejections, releases
+from pinwheel.services.run import rerun
+from pinwheel.store import builds, rejections, releases
 from pinwheel.store.locking import lock_dags
 
 if TYPE_CHECKING:
@@ -51,27 +48,49 @@ class Change:
     sees: once.Sees = once.all_of_them
 
 
+@frozen(kw_only=True)
+class Refusal:
+    """Why one Dag of a plan can not take the change."""
+
+    dag_id: str
+    error: PinwheelError
+
+
+@frozen(kw_only=True)
+class Plan:
+    """What a change would do of all its Dags, in order of id."""
+
+    outcomes: tuple[Outcome, ...]
+    refused: tuple[Refusal, ...]
+
+
 def apply(host: Host, change: Change) -> list[Outcome]:
     """Carry the change out on all its Dags or on none, and say what became of each, in order of id.
 
-    Of a plan say what would become of them; nothing is locked or written.
+    Dags that it leaves out (``skip_refused``) are not among them. Of a plan say what would become of them;
+    nothing is locked or written.
 
     :raises NotFound: a Dag, build or release does not exist.
     :raises Conflict: ``expected_release`` is stale, or the request id stands for another request.
     :raises Refused: one of the Dags can not take the change.
     """
-    _check(change)
     if change.request.plan:
-        return host.unit.run(lambda session: _plan(host, session, change))
+        planned = plan(host, change)
+        if planned.refused:
+            raise planned.refused[0].error
+        return list(planned.outcomes)
+    _check(change)
+    wanted = _wanted(change)
 
     def work(session: Session) -> list[Outcome]:
-        acts, loaded = _decide_all(host, session, change, lock_dags(session, change.dag_ids))
+        acts, loaded = _decide_all(host, session, change, lock_dags(session, wanted))
         outcomes = carry_out(
             host, session, acts, now=host.unit.now(), contents=loaded.contents, versions=loaded.versions
         )
-        if change.request.rerun_failed:
+        if change.request.reruns:
             outcomes = [
-                _rerun(host, session, act, outcome) for act, outcome in zip(acts, outcomes, strict=True)
+                rerun.carried_out(host, session, act, outcome, whole=change.request.rerun_whole)
+                for act, outcome in zip(acts, outcomes, strict=True)
             ]
         return _with_bundles(session, acts, outcomes)
 
@@ -86,15 +105,37 @@ def apply(host: Host, change: Change) -> list[Outcome]:
     return outcomes
 
 
-def _plan(host: Host, session: Session, change: Change) -> list[Outcome]:
-    acts, _ = _decide_all(host, session, change)
-    outcomes = [
-        evolve(outcome_of(act), rerun=tuple(_failed_runs(host, session, act)))
-        if change.request.rerun_failed
-        else outcome_of(act)
-        for act in acts
-    ]
-    return _with_bundles(session, acts, outcomes)
+def plan(host: Host, change: Change) -> Plan:
+    """What the change would do, and every Dag that can not take it with its reason; nothing is written.
+
+    :raises NotFound, InvalidInput: the request itself can not be answered for any Dag.
+    """
+    _check(change)
+    return host.unit.run(lambda session: _plan(host, session, change))
+
+
+def left_out(request: ChangeRequest, dag_ids: Sequence[str]) -> list[str]:
+    """Those of the Dags that the request leaves out."""
+    return sorted(set(dag_ids).intersection(request.skip_refused))
+
+
+def _wanted(change: Change) -> list[str]:
+    return sorted(set(change.dag_ids).difference(change.request.skip_refused))
+
+
+def _plan(host: Host, session: Session, change: Change) -> Plan:
+    refused: list[Refusal] = []
+    acts, _ = _decide_all(host, session, change, refused=refused)
+    asked = change.request
+    outcomes = [outcome_of(act) for act in acts]
+    # Of one Dag it is said too what could run again: whoever decides chooses by that.
+    if asked.reruns or (asked.verb is Verb.ROLLBACK and len(acts) == 1):
+        how = rerun.How.of(failed=asked.rerun_failed, whole=asked.rerun_whole)
+        outcomes = [
+            rerun.planned(host, session, act, outcome, how)
+            for act, outcome in zip(acts, outcomes, strict=True)
+        ]
+    return Plan(outcomes=tuple(_with_bundles(session, acts, outcomes)), refused=tuple(refused))
 
 
 def _request(change: Change) -> once.Request:
@@ -113,6 +154,8 @@ def _request(change: Change) -> once.Request:
             "rerun_failed": asked.rerun_failed,
             # Only what differs from the default: requests of before it was there keep their fingerprint.
             **({} if asked.to_blame else {"to_blame": False}),
+            **({"rerun_whole": True} if asked.rerun_whole else {}),
+            **({"skip_refused": sorted(set(asked.skip_refused))} if asked.skip_refused else {}),
             **({} if asked.bundle_version is None else {"bundle_version": asked.bundle_version}),
         },
         sees=change.sees,
@@ -121,40 +164,6 @@ def _request(change: Change) -> once.Request:
 
 def _repeated(outcome: Outcome) -> Outcome:
     return evolve(outcome, changed=False, message="this request was carried out before")
-
-
-def _outcomes_1(kept: Json) -> list[Outcome]:
-    return [_outcome_1(one) for one in JsonObject.all_of(kept)]
-
-
-def _outcomes_2(kept: Json) -> list[Outcome]:
-    return [
-        evolve(_outcome_1(one), rejected=one.number_or_none("rejected"), lifted=one.flag("lifted"))
-        for one in JsonObject.all_of(kept)
-    ]
-
-
-def _outcome_1(one: JsonObject) -> Outcome:
-    return Outcome(
-        dag_id=one.text("dag_id"),
-        changed=one.flag("changed"),
-        message=one.text("message"),
-        kind=one.text_or_none("kind"),
-        release=one.number_or_none("release"),
-        build=one.number_or_none("build"),
-        from_release=one.number_or_none("from_release"),
-        from_build=one.number_or_none("from_build"),
-        track=one.text("track"),
-        warnings=one.texts("warnings"),
-        rerun=one.texts("rerun"),
-    )
-
-
-OUTCOMES: once.Form[list[Outcome]] = once.Form(
-    version=2,
-    write=lambda outcomes: [asdict(outcome) for outcome in outcomes],
-    readers={1: _outcomes_1, 2: _outcomes_2},
-)
 
 
 def _with_bundles(session: Session, acts: Sequence[Act], outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -189,15 +198,36 @@ def _check(change: Change) -> None:
         raise NotFound(
             asked.failed, found="no Dag matches", remedy="List what there is with: pinwheel status"
         )
+    if not _wanted(change):
+        raise NotFound(asked.failed, found="every Dag is left out", remedy="Leave one in")
 
 
 def _decide_all(
-    host: Host, session: Session, change: Change, locked: Mapping[str, ManagedDag] | None = None
+    host: Host,
+    session: Session,
+    change: Change,
+    locked: Mapping[str, ManagedDag] | None = None,
+    *,
+    refused: list[Refusal] | None = None,
 ) -> tuple[list[Act], Loaded]:
-    """What is to be done with each Dag; *locked* are their rows, None for a plan, which writes nothing."""
+    """What is to be done with each Dag; *locked* are their rows, None for a plan, which writes nothing.
+
+    A Dag that can not take the change ends it, or is noted in *refused*.
+    """
+
+    def no(dag_id: str, error: PinwheelError) -> None:
+        if refused is None:
+            raise error
+        refused.append(Refusal(dag_id=dag_id, error=error))
+
     asked = change.request
-    dag_ids = sorted(set(change.dag_ids))
-    rows = managed(host, session, dag_ids, locked)
+    dag_ids = _wanted(change)
+    rows, unknown = known_and_not(host, session, dag_ids, locked)
+    for dag_id, error in unknown.items():
+        no(dag_id, error)
+    if not rows:
+        return [], Loaded(dags={}, states={})
+    dag_ids = list(rows)
     ledger = keeping.ledger(session, dag_ids[0]) if asked.to_release is not None else None
     rejected = rejections.of_dags(session, dag_ids)
     targets = _targets(session, asked, rows, ledger or (), rejected)
@@ -227,16 +257,23 @@ def _decide_all(
         if releases_it and command.build is not None and command.build != state.active_build:
             keeping.require(host, session, command.build, verb=asked.verb.value, ledger=ledger)
         state = _with_order(session, state, command)
+        try:
+            decision = decide(state, command)
+        except (Conflict, NotFound, Refused) as error:
+            no(dag_id, error)
+            continue
         acts.append(
             Act(
                 dag=rows[dag_id],
                 state=state,
-                decision=decide(state, command),
+                decision=decision,
                 verb=asked.verb.value,
                 actor=change.actor,
                 reason=asked.reason,
             )
         )
+    if refused is not None:
+        refused.sort(key=lambda refusal: refusal.dag_id)
     return acts, loaded
 
 
@@ -309,50 +346,3 @@ def _with_order(session: Session, state: DagState, command: Command) -> DagState
         return state
     asked = {command.build.id, state.active_build.id}
     return evolve(state, shown=last_shown(session, state.bundle_name, asked))
-
-
-def _rerun(host: Host, session: Session, act: Act, outcome: Outcome) -> Outcome:
-    """Clear the failed runs of the release that was rolled back, bound to the one rolled back to."""
-    step = act.decision.release
-    if step is None:
-        return outcome
-    cleared = clear_each(
-        host,
-        session,
-        act.state.dag_id,
-        _failed_runs(host, session, act),
-        Target(build=step.build, version=step.version),
-        only_failed=True,
-        task_ids=None,
-        actor=act.actor,
-        reason=act.reason,
-    )
-    return evolve(outcome, rerun=tuple(run.run_id for run in cleared))
-
-
-def _failed_runs(host: Host, session: Session, act: Act) -> list[str]:
-    """Failed runs of what this act takes off, oldest first: bound to releases of that build, or, where the
-    same build is taken from an older version, those in a later one."""
-    left = act.state.active_build
-    step = act.decision.release
-    if step is None or left is None:
-        return []
-    ids = [
-        row.dag_version_id
-        for row in releases.of_dag(session, act.state.dag_id)
-        if row.build_id == left.id and row.release <= (act.state.active_release or 0)
-    ]
-    failed = host.reads.failed_runs(session, act.state.dag_id, ids)
-    if step.version is None or step.build.id != left.id:
-        return failed
-    name = act.state.bundle_name
-    bound = bindings.of_runs(session, act.state.dag_id, failed)
-    versions = {
-        run_id: plain(version)
-        for run_id in failed
-        if (rows := bound.get(run_id)) and (version := rows[-1].bundle_version) is not None
-    }
-    heads = bundles.versions(session, {(name, version) for version in (step.version, *versions.values())})
-    back = heads.get((name, step.version))
-    later = {version for (_, version), head in heads.items() if back is not None and head.seq > back.seq}
-    return [run_id for run_id in failed if versions.get(run_id) in later]

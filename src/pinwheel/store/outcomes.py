@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from attrs import asdict, evolve
-from sqlalchemy import select, tuple_
+from sqlalchemy import and_, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -62,3 +62,20 @@ def _bindings(session: Session, ended: Sequence[RunOutcome]) -> dict[tuple[str, 
         ).where(tuple_(t.binding.c.dag_id, t.binding.c.run_id, t.binding.c.seq).in_(keys))
     )
     return {(row.dag_id, row.run_id, row.seq): row for row in rows}
+
+
+def run_again_on(session: Session, dag_id: str) -> dict[int, dict[int, int]]:
+    """By release, on which other releases its failed runs were run again right after, and how many."""
+    o, b = t.outcome.c, t.binding.c
+    query = (
+        select(o.release, b.release.label("again"), func.count().label("runs"))
+        .select_from(t.outcome)
+        .join(t.binding, and_(b.dag_id == o.dag_id, b.run_id == o.run_id, b.seq == o.seq + 1))
+        .where(o.dag_id == dag_id, o.state == "failed", b.release != o.release)
+        .group_by(o.release, b.release)
+        .order_by(o.release, b.release)
+    )
+    found: dict[int, dict[int, int]] = {}
+    for row in session.execute(query):
+        found.setdefault(row.release, {})[row.again] = row.runs
+    return found

@@ -9,58 +9,76 @@ import type { Schemas } from "src/api/schemas";
 export type Verb = "promote" | "pin" | "unpin" | "rollback";
 /** The command line is told of a change of one Dag only. */
 export type Outcome = Schemas["Outcome"] & Partial<Pick<Schemas["OneOutcome"], "command">>;
+export type Refusal = Schemas["Refusal"];
 
 export interface Change {
   verb: Verb;
   dagIds: string[];
   /** Of one Dag only: the build to release or to stay on. */
   build?: number;
+  /** The version of its bundle to take the build from; without: the newest in which it stands. */
+  bundleVersion?: string;
   /** Of one Dag only, in place of `build`. */
   toRelease?: number;
 }
 
+/** What of the failed runs of what is rolled back runs again: nothing, what failed there, or all of it. */
+export type Rerun = "no" | "failed" | "whole";
+
 export interface Details {
   reason: string;
   /** Of a rollback only, like `toBlame`. */
-  rerunFailed: boolean;
+  rerun: Rerun;
   /** Whether what is rolled back is rejected. */
   toBlame: boolean;
 }
 
-async function send(
-  change: Change,
-  details: Details,
-  how: { plan: boolean; expectedRelease?: number | null; key?: string; signal?: AbortSignal },
-): Promise<Outcome[]> {
-  const { verb, dagIds, build, toRelease } = change;
+/** What would change, and of many Dags those that can not take the change. Of one Dag that is an error. */
+export interface Plan {
+  outcomes: Outcome[];
+  refused: Refusal[];
+}
+
+interface How {
+  plan: boolean;
+  expectedRelease?: number | null;
+  /** Dags that the plan showed as refused, and that are left out. */
+  leftOut?: string[];
+  key?: string;
+  signal?: AbortSignal;
+}
+
+async function send(change: Change, details: Details, how: How): Promise<Plan> {
+  const { verb, dagIds, build, bundleVersion, toRelease } = change;
   const { signal } = how;
   const header = how.key === undefined ? {} : { "Idempotency-Key": how.key };
   const reason = details.reason.trim() === "" ? null : details.reason.trim();
+  const rerun = { rerun_failed: details.rerun === "failed", rerun_whole: details.rerun === "whole" };
   const [dagId] = dagIds;
   if (dagIds.length === 1 && dagId !== undefined) {
     const params = { path: { dag_id: dagId }, header };
     const common = { reason, plan: how.plan, expected_release: how.expectedRelease ?? null };
-    const target = { build: build ?? null, to_release: toRelease ?? null };
+    const target = { build: build ?? null, bundle_version: bundleVersion ?? null, to_release: toRelease ?? null };
     switch (verb) {
       case "promote":
-        return [await answer(api.POST("/api/v1/dags/{dag_id}/promote", { params, signal, body: { ...common, ...target } }))];
+        return one(await answer(api.POST("/api/v1/dags/{dag_id}/promote", { params, signal, body: { ...common, ...target } })));
       case "pin":
-        return [await answer(api.POST("/api/v1/dags/{dag_id}/pin", { params, signal, body: { ...common, ...target } }))];
+        return one(await answer(api.POST("/api/v1/dags/{dag_id}/pin", { params, signal, body: { ...common, ...target } })));
       case "unpin":
-        return [await answer(api.POST("/api/v1/dags/{dag_id}/unpin", { params, signal, body: common }))];
+        return one(await answer(api.POST("/api/v1/dags/{dag_id}/unpin", { params, signal, body: common })));
       case "rollback":
-        return [
+        return one(
           await answer(
             api.POST("/api/v1/dags/{dag_id}/rollback", {
               params,
               signal,
-              body: { ...common, ...target, rerun_failed: details.rerunFailed, to_blame: details.toBlame },
+              body: { ...common, ...target, ...rerun, to_blame: details.toBlame },
             }),
           ),
-        ];
+        );
     }
   }
-  const { outcomes } = await answer(
+  return answer(
     api.POST("/api/v1/changes", {
       params: { header },
       signal,
@@ -69,16 +87,20 @@ async function send(
         selector: { ids: dagIds },
         reason,
         plan: how.plan,
-        rerun_failed: verb === "rollback" && details.rerunFailed,
+        ...(verb === "rollback" ? rerun : {}),
         to_blame: verb !== "rollback" || details.toBlame,
+        ...(how.leftOut === undefined || how.leftOut.length === 0 ? {} : { skip_refused: how.leftOut }),
       },
     }),
   );
-  return outcomes;
+}
+
+function one(outcome: Outcome): Plan {
+  return { outcomes: [outcome], refused: [] };
 }
 
 /** What would change, Dag by Dag; changes nothing. */
-function plan(change: Change, details: Details, signal?: AbortSignal): Promise<Outcome[]> {
+function plan(change: Change, details: Details, signal?: AbortSignal): Promise<Plan> {
   return send(change, details, { plan: true, signal });
 }
 
@@ -89,10 +111,13 @@ const COMMAND = [...keys.all, "command"];
 
 /** The plan, whatever the reason; which one it is changes nothing in the plan. */
 export function planQuery(change: Change, flags: Flags) {
+  const what = hashKey([change]);
   return queryOptions({
     ...ASKED_ONCE,
-    queryKey: [...keys.all, "plan", change, flags],
+    queryKey: [...keys.all, "plan", what, flags],
     queryFn: () => plan(change, { ...flags, reason: "" }),
+    // Other flags leave what is shown until their plan is there; another target does not.
+    placeholderData: (before, query) => (query?.queryKey.at(-2) === what ? before : undefined),
   });
 }
 
@@ -111,7 +136,7 @@ export function commandQuery(change: Change, flags: Flags, reason: string) {
   return queryOptions({
     ...ASKED_ONCE,
     queryKey: [...COMMAND, what, reason],
-    queryFn: ({ signal }) => plan(change, { ...flags, reason }, signal),
+    queryFn: async ({ signal }) => (await plan(change, { ...flags, reason }, signal)).outcomes,
     // So that it does not flicker; but never the command of something else.
     placeholderData: (before, query) => (query?.queryKey.at(-2) === what ? before : undefined),
   });
@@ -122,9 +147,12 @@ export function giveUpCommand(client: QueryClient): Promise<void> {
   return client.cancelQueries({ queryKey: COMMAND });
 }
 
-/** Carry it out as planned: refused when a single Dag's active release is another one by now. */
-export function apply(change: Change, details: Details, planned: Outcome[], key: string): Promise<Outcome[]> {
-  const [only] = planned;
-  const expectedRelease = planned.length === 1 ? only?.from_release : undefined;
-  return send(change, details, { plan: false, expectedRelease, key });
+/**
+ * Carry it out as planned, without the Dags that are left out. It is refused when a single Dag's active release is
+ * another one by now, and when a Dag that the plan did not show as refused can not take it.
+ */
+export async function apply(change: Change, details: Details, planned: Plan, leftOut: string[], key: string): Promise<Outcome[]> {
+  const [only] = planned.outcomes;
+  const expectedRelease = change.dagIds.length === 1 ? only?.from_release : undefined;
+  return (await send(change, details, { plan: false, expectedRelease, leftOut, key })).outcomes;
 }

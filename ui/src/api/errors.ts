@@ -22,7 +22,67 @@ export class OfflineError extends Error {
   }
 }
 
-/** Whether an answer says that a build is rejected, so that releasing it needs a reason. */
+/** A no: of a whole answer, or of one Dag in a plan. */
+export type Refusing = Partial<Pick<Problem, "type" | "found" | "remedy" | "facts">>;
+
+/** Whether a no says that a build is rejected, so that releasing it needs a reason. */
+export function isRejection(refusing: Refusing): boolean {
+  return typeof refusing.facts?.rejected_by === "string";
+}
+
+/** The same of a failed request. */
 export function rejects(error: Error | null): error is ApiError {
-  return error instanceof ApiError && typeof error.problem.facts?.rejected_by === "string";
+  return error instanceof ApiError && isRejection(error.problem);
+}
+
+/** What a page says to do, and the page of this Airflow on which it is done. */
+export interface Remedy {
+  text: string;
+  link?: { to: string; text: string };
+}
+
+const FLEET = "/plugin/releases";
+
+/**
+ * What to do about each type of problem, in the page's own words: the server's are those of the command line too.
+ * "theirs": what the server says, unless that is a command; undefined: the page has nothing better to offer.
+ */
+const REMEDIES = {
+  "urn:pinwheel:invalid-input": () => "theirs",
+  "urn:pinwheel:not-found": ({ facts }) => {
+    const dagId = facts?.dag_id;
+    return typeof dagId === "string"
+      ? { text: "There may be something else to choose.", link: { to: pageOf(dagId), text: "See its builds and releases" } }
+      : { text: "It may have been removed meanwhile.", link: { to: FLEET, text: "See all Dags" } };
+  },
+  "urn:pinwheel:conflict": () => ({ text: "Look again, and decide by what you see then." }),
+  "urn:pinwheel:refused": ({ facts }) => {
+    if (typeof facts?.rejected_by === "string") return { text: "With a reason it is released all the same, and is no longer rejected." };
+    if (typeof facts?.active_build === "number") return { text: "To go back to an older build, choose Roll back." };
+    return "theirs";
+  },
+  "urn:pinwheel:host-error": () => ({ text: "Try again. If it stays so, the API server's log tells more." }),
+  "urn:pinwheel:refused-version": () => ({ text: "The version in use stays. Correct what is named, and push again." }),
+  "urn:pinwheel:unexpected": () => ({ text: "Report it, with what the API server's log says." }),
+  "urn:pinwheel:unauthenticated": () => ({ text: "Reload this page." }),
+} as const satisfies Record<string, (problem: Refusing) => Remedy | "theirs" | undefined>;
+
+export const PROBLEM_TYPES = Object.keys(REMEDIES) as (keyof typeof REMEDIES)[];
+
+/** What to do about a problem; nothing in it is to be typed into a terminal. */
+export function remedyOf(problem: Refusing): Remedy | undefined {
+  const known: Record<string, ((problem: Refusing) => Remedy | "theirs" | undefined) | undefined> = REMEDIES;
+  const remedy = known[problem.type ?? ""]?.(problem) ?? (problem.type === undefined ? "theirs" : undefined);
+  if (remedy !== "theirs") return remedy;
+  const theirs = problem.remedy ?? "";
+  return theirs === "" || isCommand(theirs) ? undefined : { text: theirs };
+}
+
+/** Whether a text tells to type something into a terminal. */
+function isCommand(text: string): boolean {
+  return /\b(pinwheel|airflow) [a-z]|(^|\W)--?[a-z]/.test(text);
+}
+
+function pageOf(dagId: string): string {
+  return `/dags/${encodeURIComponent(dagId)}/plugin/dag-releases`;
 }

@@ -25,3 +25,18 @@ export function rejectionIn(holds: Schemas["Hold"][]): Rejection | undefined {
   const hold = holds.find(({ kind }) => kind === "rejected");
   return hold === undefined ? undefined : { actor: hold.by ?? "unknown", at: hold.since ?? "", reason: hold.reason };
 }
+
+/** "was rolled back by ada 7 minutes ago: why", or "was rejected …": what stands after the name of a build. */
+export function HowRejected({ rejection, releases }: { rejection: Rejection; releases: Pick<Schemas["Release"], "kind" | "created_at">[] }) {
+  return (
+    <>
+      {wasRolledBack(rejection, releases) ? "was rolled back" : "was rejected"} <ByWhom rejection={rejection} />
+    </>
+  );
+}
+
+/** A rollback rejects what it leaves in one transaction, so both are of one instant. */
+function wasRolledBack({ at }: Rejection, releases: Pick<Schemas["Release"], "kind" | "created_at">[]): boolean {
+  const instant = new Date(at).getTime();
+  return releases.some(({ kind, created_at: made }) => kind === "rollback" && made !== null && new Date(made).getTime() === instant);
+}

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
 import { Tooltip } from "src/components/Tooltip";
+import { shortVersion } from "src/components/version/short";
 
 /** "Build 3", with the author's version label when there is one. */
 export function BuildLabel({ build, label }: { build: number | null | undefined; label?: string | null }) {
@@ -41,10 +42,9 @@ export function ReleaseLabel({ release, active }: { release: number | null | und
 /** A bundle version, short; the whole of it as tooltip. Linked when the bundle has a view URL. */
 export function Commit({ version, url }: { version: string | null | undefined; url?: string | null }) {
   if (version === null || version === undefined) return <Text as="span" color="fg.muted">–</Text>;
-  const short = /^[0-9a-f]{40}$/.test(version) ? version.slice(0, 8) : version.slice(0, 16);
   const code = (
     <Code size="sm" variant="subtle">
-      {short}
+      {shortVersion(version)}
     </Code>
   );
   return (

@@ -2,7 +2,9 @@
 import { Alert, Box, Button, Code, EmptyState, Skeleton, Stack, Text } from "@chakra-ui/react";
 import type { PropsWithChildren, ReactNode } from "react";
 
-import { ApiError, OfflineError } from "src/api/errors";
+import { ApiError, OfflineError, remedyOf } from "src/api/errors";
+import type { Remedy } from "src/api/errors";
+import { PageLink } from "src/components/labels";
 
 export function Loading({ rows = 5, label = "Loading" }: { rows?: number; label?: string }) {
   return (
@@ -28,28 +30,28 @@ export function Empty({ title, children }: PropsWithChildren<{ title: string }>)
 interface Words {
   title: string;
   details: ReactNode;
-  remedy?: string;
+  remedy?: Remedy;
 }
 
 function words(error: Error): Words {
   if (error instanceof OfflineError) {
-    return { title: "Airflow does not answer", details: "What you see may be old.", remedy: "Trying again by itself." };
+    return { title: "Airflow does not answer", details: "What you see may be old.", remedy: { text: "Trying again by itself." } };
   }
   if (error instanceof ApiError) {
-    const { detail, failed, found, remedy, title } = error.problem;
+    const { failed, found, title } = error.problem;
     if (error.status === 401) {
-      return { title: "Your login has ended", details: "Log in again to go on.", remedy: "Reload this page" };
+      return { title: "Your login has ended", details: "Log in again to go on.", remedy: { text: "Reload this page." } };
     }
     return {
       title: failed ?? title ?? `The server answered ${error.status}`,
-      details: found ?? (failed === undefined ? detail : undefined),
-      remedy: remedy ?? undefined,
+      details: found ?? (failed === undefined ? error.problem.detail : undefined),
+      remedy: remedyOf(error.problem),
     };
   }
-  return { title: "This page failed", details: <Code whiteSpace="pre-wrap">{String(error)}</Code>, remedy: "Please report it" };
+  return { title: "This page failed", details: <Code whiteSpace="pre-wrap">{String(error)}</Code>, remedy: { text: "Please report it." } };
 }
 
-/** What failed, what was found, what to do: the server's own words. */
+/** What failed and what was found, in the server's own words, and what to do, in the page's. */
 export function ErrorState({ error, onRetry }: { error: Error; onRetry?: () => void }) {
   const { title, details, remedy } = words(error);
   return (
@@ -59,7 +61,7 @@ export function ErrorState({ error, onRetry }: { error: Error; onRetry?: () => v
         <Alert.Title>{title}</Alert.Title>
         <Alert.Description>
           {details === undefined ? undefined : <Box>{details}</Box>}
-          {remedy === undefined ? undefined : <Text>{remedy}</Text>}
+          {remedy === undefined ? undefined : <Advice remedy={remedy} />}
         </Alert.Description>
       </Alert.Content>
       {onRetry === undefined ? undefined : (
@@ -68,6 +70,15 @@ export function ErrorState({ error, onRetry }: { error: Error; onRetry?: () => v
         </Button>
       )}
     </Alert.Root>
+  );
+}
+
+/** What to do, with a link to where it is done. */
+export function Advice({ remedy: { text, link } }: { remedy: Remedy }) {
+  return (
+    <Text>
+      {text} {link === undefined ? undefined : <PageLink to={link.to}>{link.text}</PageLink>}
+    </Text>
   );
 }
 

@@ -13,7 +13,7 @@ from pinwheel.airflow3.reads.fleet import (
     owners_and_tags,
 )
 from pinwheel.airflow3.reads.grid import instance_groups, instance_rows, run_page, versions_of_instances
-from pinwheel.airflow3.reads.line import placed_runs, run_counts
+from pinwheel.airflow3.reads.line import earlier_ends, placed_runs, run_counts
 from pinwheel.airflow3.reads.runs import failed_runs
 from pinwheel.airflow3.reads.tries import count_runs, present, runs, some_runs, tries
 from pinwheel.airflow3.reads.unrecorded import running_runs, unrecorded_outcomes, unrecorded_runs
@@ -36,6 +36,7 @@ __all__ = [
     "count_runs",
     "counts_by_version",
     "dags_of_bundles",
+    "earlier_ends",
     "existing_version_ids",
     "failed_runs",
     "in_files",

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Depends
 
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require, require_all
 from pinwheel.api.bodies import JsonRoute
+from pinwheel.api.errors import declared
 from pinwheel.api.parameters import DagIdPath, IdempotencyKey, IfMatch, PlanQuery, expected, sees
 from pinwheel.api.routes.dags import readable_selection
 from pinwheel.api.schemas.changes import (
@@ -53,7 +54,7 @@ class _Request:
             plan=self.plan or body.plan,
             request_id=self.key,
         )
-        if asked.rerun_failed:
+        if asked.reruns:
             require(self.access, self.dag_id, Permission.EDIT_RUN)
         (outcome,) = _apply(self.access, self.host, asked, [self.dag_id])
         return {**outcome, "plan": asked.plan, "command": command_line.change(asked)}
@@ -119,7 +120,14 @@ def reject_build(request: RequestDep, body: RejectBody) -> dict[str, Any]:
     return request.carry_out(verb, body)
 
 
-@router.post("/changes", operation_id="change_dags", response_model=Changes, summary="Change many Dags")
+@router.post(
+    "/changes",
+    operation_id="change_dags",
+    response_model=Changes,
+    # Of the facts of a refusal only those that fit it.
+    response_model_exclude_unset=True,
+    summary="Change many Dags",
+)
 def change_dags(
     access: AccessDep,
     host: HostDep,
@@ -128,7 +136,10 @@ def change_dags(
     if_match: IfMatch = None,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
-    """One transaction: all Dags of the selector change, or none. You must be allowed to edit each of them."""
+    """One transaction: all Dags of the selector change, or none. You must be allowed to edit each of them.
+
+    A plan names every Dag that can not take the change; `skip_refused` leaves these out.
+    """
     asked = body.request(
         expected_release=expected(if_match, body.expected_release),
         plan=plan or body.plan,
@@ -136,11 +147,25 @@ def change_dags(
     )
     dag_ids = readable_selection(access, host, asked.selection)
     require_all(access, dag_ids, Permission.EDIT)
-    if asked.rerun_failed:
+    if asked.reruns:
         require_all(access, dag_ids, Permission.EDIT_RUN)
-    return {"plan": asked.plan, "outcomes": _apply(access, host, asked, dag_ids)}
+    left_out = change.left_out(asked, dag_ids)
+    if not asked.plan:
+        outcomes = _apply(access, host, asked, dag_ids)
+        return {"plan": False, "outcomes": outcomes, "refused": [], "left_out": left_out}
+    planned = change.plan(host, _change(access, asked, dag_ids))
+    refused = [{"dag_id": each.dag_id, **declared(each.error)} for each in planned.refused]
+    return {
+        "plan": True,
+        "outcomes": plain_all(planned.outcomes),
+        "refused": refused,
+        "left_out": left_out,
+    }
 
 
 def _apply(access: Access, host: Host, asked: ChangeRequest, dag_ids: Sequence[str]) -> list[dict[str, Any]]:
-    wanted = change.Change(request=asked, dag_ids=dag_ids, actor=access.user_name, sees=sees(access))
-    return plain_all(change.apply(host, wanted))
+    return plain_all(change.apply(host, _change(access, asked, dag_ids)))
+
+
+def _change(access: Access, asked: ChangeRequest, dag_ids: Sequence[str]) -> change.Change:
+    return change.Change(request=asked, dag_ids=dag_ids, actor=access.user_name, sees=sees(access))

@@ -17,6 +17,7 @@ from pinwheel.api.schemas.parts import (
     Short,
     Text,
 )
+from pinwheel.api.schemas.problems import DagFacts
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import ChangeRequest, Selection
 from pinwheel.core.selector import Selector
@@ -71,7 +72,14 @@ class RollbackBody(ChangeBody):
     rerun_failed: bool = Field(
         False,
         strict=True,
-        description="Also clear the failed runs of what is rolled back, on the older build.",
+        description="Also run again, on the older build, what failed in the failed runs of what is rolled "
+        "back. What did not fail there stays as it ran, so that such a run has tasks of two builds.",
+    )
+    rerun_whole: bool = Field(
+        False,
+        strict=True,
+        description="In place of `rerun_failed`: run these runs again from their start, on the older build "
+        "alone.",
     )
     to_blame: bool = Field(
         True,
@@ -121,8 +129,15 @@ class BatchBody(BaseRequest):
     to_release: Number | None = Field(None, description="Only with a selector of exactly one Dag.")
     expected_release: Number | None = Field(None, description="Only with a selector of exactly one Dag.")
     rerun_failed: bool = Field(False, strict=True, description="Only with `rollback`.")
+    rerun_whole: bool = Field(False, strict=True, description="Only with `rollback`.")
     to_blame: bool = Field(
         True, strict=True, description="Only with `rollback`: whether what is rolled back is rejected."
+    )
+    skip_refused: list[DagId] | None = Field(
+        None,
+        max_length=MAX_SELECTED,
+        description="Dags that a plan showed as refused: these are left out, whether or not they still are, "
+        "and the others change. Any other refusal keeps all Dags as they are.",
     )
     plan: bool = Field(False, strict=True)
 
@@ -144,10 +159,26 @@ class Outcome(BaseAnswer):
     from_release: int | None
     from_build: int | None
     track: str
+    version: str | None = Field(
+        description="The bundle version that new runs take, where the change is to a version of the build."
+    )
     rejected: int | None = Field(description="The build that is never released by itself again.")
+    rejected_after: str | None = Field(
+        description="Where only some versions of the build are rejected: the version before these. Null with "
+        "`rejected_until`: it is that one alone."
+    )
+    rejected_until: str | None = Field(description="And the last of these versions.")
     lifted: bool = Field(description="A rejection was taken back.")
     warnings: list[str]
-    rerun: list[str]
+    rerun: list[str] = Field(description="Runs that run again.")
+    rerun_tasks: int = Field(description="So many task instances of these runs run again.")
+    rerun_mixed: int = Field(
+        description="In so many of these runs some tasks stay as they ran: versions mix there."
+    )
+    failed_runs: list[str] = Field(
+        description="In the plan of a rollback of one Dag: the failed runs of what is rolled back, which "
+        "can run again."
+    )
 
 
 class OneOutcome(Outcome):
@@ -155,6 +186,25 @@ class OneOutcome(Outcome):
     command: str = Field(description="The command line that does the same.")
 
 
+class Refusal(BaseAnswer):
+    """Why a Dag can not take the change: the problem that a change of it alone would be answered with."""
+
+    dag_id: str
+    type: str = Field(examples=["urn:pinwheel:refused"])
+    title: str
+    status: int
+    detail: str = Field(description="What failed, what was found and what to do, in one text.")
+    failed: str
+    found: str
+    remedy: str
+    facts: DagFacts
+
+
 class Changes(BaseAnswer):
     plan: bool = Field(description="True: nothing was changed.")
-    outcomes: list[Outcome] = Field(description="One a Dag, in order of Dag id.")
+    outcomes: list[Outcome] = Field(description="One a Dag that changes or stays, in order of Dag id.")
+    refused: list[Refusal] = Field(
+        description="In a plan: all Dags that can not take the change, in order of Dag id. Carried out, one "
+        "refusal is a problem, and no Dag is changed."
+    )
+    left_out: list[str] = Field(description="The Dags of `skip_refused` that the selector means.")

@@ -28,6 +28,9 @@ class LineRelease(Release):
     author: str | None
     until: Moment | None = Field(description="When the next release was made; null: there is none.")
     runs: Counts = Field(description="How many runs came to what on it, by their outcomes, or are at work.")
+    run_again_on: dict[str, int] = Field(
+        description="How many of those that failed were run again on which other release."
+    )
     newer: Newer
 
 
@@ -54,6 +57,18 @@ class LineRun(BaseAnswer):
     release: int | None = Field(description="What it runs on; null: never released, or before Pinwheel.")
     build: int | None = Field(description="Null: it ran before Pinwheel.")
     bound_by: str | None
+    earlier: bool = Field(
+        description="What it came to before it was run again or removed from Airflow; `at` is its end then."
+    )
+
+
+class WayBack(BaseAnswer):
+    """Where a rollback without a target goes."""
+
+    build: int
+    bundle_version: str | None = Field(
+        description="Of the active build: the older version of its bundle. Null: of another build the newest."
+    )
 
 
 class May(BaseAnswer):
@@ -80,4 +95,5 @@ class Line(BaseAnswer):
     )
     more_runs: bool = Field(description="Whether there are runs that are not listed; the numbers count all.")
     runs_before_pinwheel: Counts
+    way_back: WayBack | None = Field(description="Null: there is none.")
     may: May

@@ -21,8 +21,8 @@ class EarlierRequest(BaseAnswer):
     at: Moment
 
 
-class Facts(BaseAnswer):
-    """What an error is about, for programs. Each problem has those that fit it."""
+class DagFacts(BaseAnswer):
+    """What a no to one Dag is about, for programs. Each has those that fit it."""
 
     dag_id: str | None = None
     dag_ids: list[str] | None = None
@@ -39,6 +39,11 @@ class Facts(BaseAnswer):
     active_release: int | None = None
     active_build: int | None = None
     rejected_by: str | None = Field(None, description="Who rejected the build that was asked for.")
+
+
+class Facts(DagFacts):
+    """What an error is about, for programs. Each problem has those that fit it."""
+
     request_id: str | None = None
     first: EarlierRequest | None = Field(None, description="What was asked under this request id before.")
     errors: list[InvalidPart] | None = Field(None, description="What is wrong with the request, at most 20.")

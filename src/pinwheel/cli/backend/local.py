@@ -93,6 +93,16 @@ class LocalBackend:
         )
         return plain_all(found)
 
+    def plan(self, request: ChangeRequest) -> View:
+        from pinwheel.core.problem import problem_of
+        from pinwheel.services.change import Change, plan
+        from pinwheel.services.show.plain import plain_all
+
+        wanted = Change(request=request, dag_ids=self.select(request.selection), actor=self.actor)
+        planned = plan(self.host, wanted)
+        refused = [{"dag_id": each.dag_id, **problem_of(each.error)} for each in planned.refused]
+        return {"outcomes": plain_all(planned.outcomes), "refused": refused}
+
     def change(self, request: ChangeRequest) -> list[View]:
         from pinwheel.services.change import Change, apply
         from pinwheel.services.show.plain import plain_all

@@ -67,8 +67,15 @@ class Backend(Protocol):
         """See ``services.show.events.EventView``."""
         ...
 
+    def plan(self, request: ChangeRequest) -> View:
+        """What a change would do: ``outcomes`` as of :meth:`change`, and ``refused``, a problem a Dag."""
+        ...
+
     def change(self, request: ChangeRequest) -> list[View]:
-        """Change all selected Dags in one transaction: one ``services.release.outcome.Outcome`` a Dag."""
+        """Change all selected Dags in one transaction: one ``services.release.outcome.Outcome`` a Dag.
+
+        Of a plan one refusal is an error, as of the change.
+        """
         ...
 
     def trigger(self, request: TriggerRequest) -> View:

@@ -8,13 +8,13 @@ from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import httpx
-from attrs import asdict
+from attrs import asdict, evolve
 
 from pinwheel import __version__
 from pinwheel.cli.backend.protocol import View
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import HostError, InvalidInput, NotFound, Refused
-from pinwheel.core.problem import CLASSES
+from pinwheel.core.problem import CLASSES, error_of
 from pinwheel.core.request import (
     EVERY,
     BackfillRequest,
@@ -128,8 +128,17 @@ class RemoteBackend:
                 break
         return found
 
+    def plan(self, request: ChangeRequest) -> View:
+        answer = self._post("/changes", evolve(request, plan=True))
+        return {"outcomes": answer["outcomes"], "refused": answer["refused"]}
+
     def change(self, request: ChangeRequest) -> list[View]:
-        return list(self._post("/changes", request)["outcomes"])
+        if not request.plan:
+            return list(self._post("/changes", request)["outcomes"])
+        planned = self.plan(request)
+        for refusal in planned["refused"]:
+            raise error_of(refusal)
+        return list(planned["outcomes"])
 
     def trigger(self, request: TriggerRequest) -> View:
         return dict(self._post(f"/dags/{_part(request.dag_id)}/runs", request))
@@ -190,13 +199,7 @@ class RemoteBackend:
         body = _json(answer)
         kind = body.get("type") if _media_type(answer) == "application/problem+json" else None
         if kind in CLASSES and body.get("failed"):
-            facts = body.get("facts")
-            raise CLASSES[kind](
-                str(body["failed"]),
-                found=str(body.get("found") or ""),
-                remedy=str(body.get("remedy") or ""),
-                **_facts(facts),
-            )
+            raise error_of(body)
         detail = str(body.get("detail") or "") if isinstance(body.get("detail"), str) else ""
         if answer.status_code == 401:
             raise Refused(
@@ -299,9 +302,3 @@ def _json(answer: httpx.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
-
-
-def _facts(facts: Any) -> dict[str, Any]:
-    """The facts that can be given by name beside the three sentences."""
-    taken = {"failed", "found", "remedy", "self"}
-    return {k: v for k, v in facts.items() if k not in taken} if isinstance(facts, dict) else {}

@@ -82,6 +82,10 @@ class Reject:
     first_seq: int | None = None
     last_seq: int | None = None
     """Only in these heads of its bundle; None: wherever it stands."""
+    after: str | None = field(default=None, eq=False)
+    """To tell of some heads: the version before the first of them; None: there is one of them only."""
+    until: str | None = field(default=None, eq=False)
+    """And that of the last."""
 
     @property
     def inputs_digest(self) -> str | None:
@@ -360,7 +364,15 @@ def _back_a_version(state: DagState, command: Command, build: Build, before: Hea
     left = state.in_force
     if command.to_blame and left is not None and (command.at is None or left.seq > before.seq):
         # The way back may be the head again since; what is left is the version that new runs took.
-        steps.append(Reject(build=build, first_seq=min(before.seq + 1, left.seq), last_seq=left.seq))
+        steps.append(
+            Reject(
+                build=build,
+                first_seq=min(before.seq + 1, left.seq),
+                last_seq=left.seq,
+                after=before.version if before.seq < left.seq else None,
+                until=left.version,
+            )
+        )
         held += "; the versions after it are rejected"
     back = Release(build=build, kind=Kind.ROLLBACK, version=before.version)
     return Decision(steps=(*steps, back), reason=held)

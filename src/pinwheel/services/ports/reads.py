@@ -309,6 +309,15 @@ class Reads(Protocol):
         """The Dag's runs that began in a span of time (from, below), newest first."""
         ...
 
+    def earlier_ends(
+        self, session: Session, dag_id: str, *, since: datetime | None, before: datetime | None, limit: int
+    ) -> list[PlacedRun]:
+        """What the Dag's runs came to before they were run again or removed, by the recorded ends.
+
+        Those that ended in a span of time (from, below), newest first, each ``at`` its end.
+        """
+        ...
+
     def run_counts(self, session: Session, dag_id: str) -> dict[UUID | None, dict[str, int]]:
         """How many of the Dag's runs came to what on each version, or are under way on it."""
         ...

@@ -50,11 +50,23 @@ def managed(
     :raises NotFound: one of them is not managed.
     :raises Refused: one of them is Airflow's alone: its bundle keeps no versions.
     """
+    found, unknown = known_and_not(host, session, dag_ids, rows)
+    if unknown:
+        raise next(iter(unknown.values()))
+    return found
+
+
+def known_and_not(
+    host: Host, session: Session, dag_ids: Sequence[str], rows: Mapping[str, ManagedDag] | None = None
+) -> tuple[dict[str, ManagedDag], dict[str, PinwheelError]]:
+    """As :func:`managed`: the rows of those that are, and why the others are not.
+
+    :raises NotFound: Airflow does not know one of them either.
+    """
     found = dags.rows(session, dag_ids) if rows is None else rows
-    for dag_id in dag_ids:
-        if dag_id not in found:
-            raise _not_managed(host, session, dag_id)
-    return {dag_id: found[dag_id] for dag_id in dag_ids}
+    missing = [dag_id for dag_id in dag_ids if dag_id not in found]
+    known = {dag_id: found[dag_id] for dag_id in dag_ids if dag_id in found}
+    return known, _not_managed(host, session, missing) if missing else {}
 
 
 def load(
@@ -150,16 +162,23 @@ def _unused_auto_releases(
     return {dag_id for dag_id, release in ledger.items() if release.kind is Kind.AUTO}
 
 
-def _not_managed(host: Host, session: Session, dag_id: str) -> PinwheelError:
-    """Why a Dag has no state: nobody knows it, or it is Airflow's alone, of an unversioned bundle."""
-    known = host.reads.airflow_dags(session, [dag_id])
-    if not known or known[0].bundle_version is not None:
-        return unknown_dag(dag_id)
-    bundle_name = known[0].bundle_name or ""
-    return Refused(
-        f"Cannot change {dag_id}",
-        found=f"its bundle {bundle_name!r} keeps no versions, so older code can not be fetched again",
-        remedy=unversioned_remedy(bundle_name),
-        dag_id=dag_id,
-        bundle=bundle_name,
-    )
+def _not_managed(host: Host, session: Session, dag_ids: Sequence[str]) -> dict[str, PinwheelError]:
+    """Why Dags that Airflow has are not managed: not yet, or since their bundle keeps no versions."""
+    known = {dag.dag_id: dag for dag in host.reads.airflow_dags(session, dag_ids)}
+    why: dict[str, PinwheelError] = {}
+    for dag_id in dag_ids:
+        if dag_id not in known:
+            raise unknown_dag(dag_id)
+        dag = known[dag_id]
+        if dag.bundle_version is not None:
+            why[dag_id] = unknown_dag(dag_id)
+            continue
+        bundle_name = dag.bundle_name or ""
+        why[dag_id] = Refused(
+            f"Cannot change {dag_id}",
+            found=f"its bundle {bundle_name!r} keeps no versions, so older code can not be fetched again",
+            remedy=unversioned_remedy(bundle_name),
+            dag_id=dag_id,
+            bundle=bundle_name,
+        )
+    return why

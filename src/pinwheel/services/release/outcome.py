@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, assert_never
 
-from attrs import frozen
+from attrs import asdict, evolve, frozen
 
 from pinwheel.core.build import runtime_warnings
-from pinwheel.core.json import Json
+from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.decide import Decision, Lift, Reject, Release, SetTrack
 from pinwheel.core.release.state import DagState, Track
+from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.store import events
 
@@ -51,27 +52,39 @@ class Outcome:
     from_release: int | None = None
     from_build: int | None = None
     track: str = Track.AUTO.value
+    version: str | None = None
+    """The bundle version that new runs take after a way back to a version, or one that was named."""
     rejected: int | None = None
     """The build that is never released by itself again."""
+    rejected_after: str | None = None
+    """Of a rejection of some versions only: the one before the first of them; None: it is of one."""
+    rejected_until: str | None = None
+    """And the last of them."""
     lifted: bool = False
     """A rejection was taken back."""
     warnings: tuple[str, ...] = ()
     rerun: tuple[str, ...] = ()
     """Runs that were cleared to run again on the build rolled back to."""
+    rerun_tasks: int = 0
+    """So many of their task instances."""
+    rerun_mixed: int = 0
+    """In so many of these runs tasks stay as they ran on what was rolled back: versions mix."""
+    failed_runs: tuple[str, ...] = ()
+    """Of a plan: the failed runs of what is rolled back, which can run again."""
 
 
 def outcome_of(act: Act, number: int | None = None) -> Outcome:
     """Say what an act does, by the steps that :func:`carry_out` takes; without a number, what it would do."""
     state, track = act.state, act.state.track
     release: Release | None = None
-    rejected: int | None = None
+    rejected: Reject | None = None
     lifted = False
     for step in act.decision.steps:
         match step:
             case SetTrack():
                 track = step.track
             case Reject():
-                rejected = step.build.build
+                rejected = step
             case Lift():
                 lifted = True
             case Release():
@@ -89,7 +102,10 @@ def outcome_of(act: Act, number: int | None = None) -> Outcome:
         from_release=state.active_release,
         from_build=state.active_build.build if state.active_build else None,
         track=track.value,
-        rejected=rejected,
+        version=release.version if release else None,
+        rejected=rejected.build.build if rejected else None,
+        rejected_after=rejected.after if rejected else None,
+        rejected_until=rejected.until if rejected else None,
         lifted=lifted,
         warnings=runtime_warnings(state.active_build, release.build if release else None),
     )
@@ -130,3 +146,52 @@ def record(host: Host, session: Session, done: Sequence[tuple[Act, Outcome]], *,
             details={"reason": act.reason, **details},
         )
     events.add_all(session, rows)
+
+
+def _outcomes_1(kept: Json) -> list[Outcome]:
+    return [_outcome_1(one) for one in JsonObject.all_of(kept)]
+
+
+def _outcomes_2(kept: Json) -> list[Outcome]:
+    return [_outcome_2(one) for one in JsonObject.all_of(kept)]
+
+
+def _outcomes_3(kept: Json) -> list[Outcome]:
+    return [
+        evolve(
+            _outcome_2(one),
+            version=one.text_or_none("version"),
+            rejected_after=one.text_or_none("rejected_after"),
+            rejected_until=one.text_or_none("rejected_until"),
+            rerun_tasks=one.number("rerun_tasks"),
+            rerun_mixed=one.number("rerun_mixed"),
+        )
+        for one in JsonObject.all_of(kept)
+    ]
+
+
+def _outcome_1(one: JsonObject) -> Outcome:
+    return Outcome(
+        dag_id=one.text("dag_id"),
+        changed=one.flag("changed"),
+        message=one.text("message"),
+        kind=one.text_or_none("kind"),
+        release=one.number_or_none("release"),
+        build=one.number_or_none("build"),
+        from_release=one.number_or_none("from_release"),
+        from_build=one.number_or_none("from_build"),
+        track=one.text("track"),
+        warnings=one.texts("warnings"),
+        rerun=one.texts("rerun"),
+    )
+
+
+def _outcome_2(one: JsonObject) -> Outcome:
+    return evolve(_outcome_1(one), rejected=one.number_or_none("rejected"), lifted=one.flag("lifted"))
+
+
+OUTCOMES: once.Form[list[Outcome]] = once.Form(
+    version=3,
+    write=lambda outcomes: [asdict(outcome) for outcome in outcomes],
+    readers={1: _outcomes_1, 2: _outcomes_2, 3: _outcomes_3},
+)

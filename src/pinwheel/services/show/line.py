@@ -14,6 +14,7 @@ from pinwheel.core.errors import InvalidInput
 from pinwheel.core.lookup import named
 from pinwheel.core.records import BrokenBuild, KnownVersion, ManagedDag, NumberedRelease
 from pinwheel.core.release.newer import is_newer
+from pinwheel.core.release.rejection import Rejection
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import PlacedRun
 from pinwheel.services.release import keeping
@@ -21,7 +22,7 @@ from pinwheel.services.release.stands import last_shown
 from pinwheel.services.show.builds import BuildView, ReleaseView, by_time
 from pinwheel.services.show.links import Links
 from pinwheel.services.show.status import managed
-from pinwheel.store import builds, rejections, releases
+from pinwheel.store import builds, outcomes, rejections, releases
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -44,6 +45,8 @@ class LineRelease(ReleaseView):
     author: str | None = None
     runs: Mapping[str, int] = field(factory=dict)
     """How many runs on it are in which state."""
+    run_again_on: Mapping[str, int] = field(factory=dict)
+    """How many of those that failed were run again on which other release."""
     newer: bool = False
     """Its build is newer than the active one: promote leads there, else rollback."""
 
@@ -74,6 +77,17 @@ class LineRun:
     release: int | None
     build: int | None
     bound_by: str | None
+    earlier: bool = False
+    """What it came to before it was run again or removed; it stands where it ended."""
+
+
+@frozen(kw_only=True)
+class WayBack:
+    """Where a rollback without a target goes."""
+
+    build: int
+    bundle_version: str | None = None
+    """Of the active build: the older version of its bundle."""
 
 
 @frozen(kw_only=True)
@@ -93,6 +107,8 @@ class Line:
     """The newest of those that began in the page's time."""
     more_runs: bool
     runs_before_pinwheel: Mapping[str, int]
+    way_back: WayBack | None = None
+    """None: there is none."""
 
 
 def line(
@@ -125,13 +141,20 @@ def line(
             if runs
             else []
         )
+        past = (
+            host.reads.earlier_ends(session, dag_id, since=since, before=before, limit=RUNS + 1)
+            if runs
+            else []
+        )
         counts = host.reads.run_counts(session, dag_id) if runs else {}
-        versions = {run.dag_version_id for run in listed} | counts.keys()
+        again = outcomes.run_again_on(session, dag_id) if runs else {}
+        versions = {run.dag_version_id for run in (*listed, *past)} | counts.keys()
         known = releases.by_dag_version(session, {version for version in versions if version is not None})
         by_release, by_build, unknown = _counted(counts, known)
         ledgered = [*shown, *([earlier] if earlier else ())]
         released = builds.by_ids(session, {item.build_id for item in ledgered})
-        newer = _newer(session, row, [*good, *released.values()])
+        at_hand = {**released, **{build.id: build for build in good}}
+        newer = _newer(session, row, at_hand)
         places = [(item.bundle_name, item.bundle_version) for item in good]
         places += [(item.bundle_name, item.bundle_version) for item in bad]
         places += [(released[item.build_id].bundle_name, item.bundle_version) for item in ledgered]
@@ -158,6 +181,7 @@ def line(
                 message=build.message,
                 author=build.author,
                 runs=by_release.get(item.release, {}),
+                run_again_on={str(on): number for on, number in again.get(item.release, {}).items()},
                 newer=build.id in newer,
             )
 
@@ -173,6 +197,9 @@ def line(
             view = LineBuild.of_broken(row)
             return evolve(view, url=links.of(view.bundle, view.bundle_version), error=_cut(view.error or ""))
 
+        ended = [(run.at, _run(run, known)) for run in listed]
+        ended += [(run.at, evolve(_run(run, known), earlier=True)) for run in past]
+        ended.sort(key=lambda pair: pair[0], reverse=True)
         ends = [end, *(item.created_at for item in shown[:-1])]
         return Line(
             dag_id=dag_id,
@@ -181,18 +208,41 @@ def line(
             releases=tuple(release(item, until) for item, until in zip(shown, ends, strict=False)),
             in_force=release(earlier, shown[-1].created_at if shown else end) if earlier else None,
             builds=tuple(by_time([made(build) for build in good], [broken(row) for row in bad])),
-            runs=tuple(_run(run, known) for run in listed[:RUNS]),
-            more_runs=len(listed) > RUNS,
+            runs=tuple(run for _, run in ended[:RUNS]),
+            more_runs=len(ended) > RUNS,
             runs_before_pinwheel=unknown,
+            way_back=_way_back(session, row, rejected, at_hand),
         )
 
     return host.unit.run(work)
 
 
-def _newer(session: Session, row: ManagedDag, asked: Sequence[Build]) -> set[int]:
+def _way_back(
+    session: Session, row: ManagedDag, rejected: Sequence[Rejection], at_hand: Mapping[int, Build]
+) -> WayBack | None:
+    """As ``decide`` takes it for a rollback without a target."""
+    if row.active_build_id is None or row.active_release is None:
+        return None
+    passed_over = rejections.build_ids(session, {row.dag_id: rejected})
+    follows = row.follow_before is not None and not row.retired and row.active_build_id not in passed_over
+    active = {row.dag_id: (row.active_release, row.active_build_id)}
+    back = (
+        row.active_build_id
+        if follows
+        else releases.previous_build_ids(session, active, passed_over=passed_over).get(row.dag_id)
+    )
+    if back is None:
+        return None
+    build = at_hand.get(back) or builds.by_ids(session, [back])[back]
+    return WayBack(build=build.build, bundle_version=row.follow_before if follows else None)
+
+
+def _newer(session: Session, row: ManagedDag, at_hand: Mapping[int, Build]) -> set[int]:
     """Ids of those of these builds that are newer than the active one; all, when none is active."""
     wanted = [build_id for build_id in (row.active_build_id, row.newest_build_id) if build_id is not None]
-    known = builds.by_ids(session, wanted)
+    missing = [build_id for build_id in wanted if build_id not in at_hand]
+    known = {**at_hand, **(builds.by_ids(session, missing) if missing else {})}
+    asked = at_hand.values()
     active = named(known, row.active_build_id)
     if active is None:
         return {build.id for build in asked}

@@ -1,61 +1,9 @@
-import { ChakraProvider, defaultSystem } from "@chakra-ui/react";
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { cleanup, fireEvent, screen, waitFor } from "@testing-library/react";
 import { expect, test, vi } from "vitest";
 
-import type { Verb } from "src/api/changes";
-import { ChangeDialog } from "src/features/change/ChangeDialog";
+import { button, open, outcome, REJECTED, rejecting, server, toldOf } from "src/features/change/testing";
+import type { Sent } from "src/features/change/testing";
 import { isFilled } from "src/testing";
-
-const outcome = (dagId: string, more = {}) => ({
-  dag_id: dagId,
-  changed: true,
-  message: "held on build 1 until unpinned",
-  kind: "rollback",
-  release: null,
-  build: 1,
-  from_release: 2,
-  from_build: 2,
-  track: "pinned",
-  rejected: null,
-  lifted: false,
-  warnings: [],
-  rerun: [],
-  ...more,
-});
-
-interface Sent {
-  path: string;
-  body: Record<string, unknown>;
-  key: string | null;
-}
-
-/** Answers each request by its body; what was sent. */
-function server(reply: (sent: Sent) => { status?: number; body: unknown }): Sent[] {
-  const all: Sent[] = [];
-  vi.stubGlobal("fetch", async (request: Request) => {
-    const sent = {
-      path: new URL(request.url).pathname.replace(/^.*\/api\/v1/, ""),
-      body: (await request.json()) as Record<string, unknown>,
-      key: request.headers.get("Idempotency-Key"),
-    };
-    all.push(sent);
-    const { status = 200, body } = reply(sent);
-    return new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json" } });
-  });
-  return all;
-}
-
-function open(dagIds: string[], verb: Verb = "rollback", onDone = vi.fn()) {
-  render(
-    <ChakraProvider value={defaultSystem}>
-      <QueryClientProvider client={new QueryClient({ defaultOptions: { queries: { retry: false } } })}>
-        <ChangeDialog verb={verb} dagIds={dagIds} onClose={vi.fn()} onDone={onDone} />
-      </QueryClientProvider>
-    </ChakraProvider>,
-  );
-  return onDone;
-}
 
 test("nothing but the plan is asked for until the change is confirmed", async () => {
   const sent = server(({ body }) => ({ body: outcome("etl", { release: body["plan"] ? null : 3 }) }));
@@ -120,7 +68,7 @@ function quoting(): Sent[] {
     const reason = typeof body["reason"] === "string" ? ` --reason='${body["reason"]}'` : "";
     const rerun = body["rerun_failed"] ? " --rerun-failed" : "";
     const first = reason === "" && rerun === "";
-    return { body: outcome("etl", { command: `pinwheel rollback${rerun}${reason} etl`, from_release: first ? 2 : 7 }) };
+    return { body: outcome("etl", { command: `pinwheel rollback${rerun}${reason} etl`, from_release: first ? 2 : 7, failed_runs: ["bad"] }) };
   });
 }
 
@@ -134,7 +82,7 @@ test("the command to copy has the reason typed, without asking for each letter",
   await waitFor(() => expect(command.title).toBe("pinwheel rollback --reason='wrong totals' etl"), { timeout: 10_000 });
   expect(sent.filter(({ body }) => body["reason"] !== null)).toHaveLength(1);
 
-  fireEvent.click(screen.getByRole("checkbox", { name: /Also run again/ }));
+  fireEvent.click(screen.getByRole("radio", { name: "failed tasks only" }));
   await waitFor(() => expect(screen.getByTestId("command").title).toBe("pinwheel rollback --rerun-failed --reason='wrong totals' etl"));
   fireEvent.change(field, { target: { value: "" } });
   await waitFor(() => expect(screen.getByTestId("command").title).toBe("pinwheel rollback --rerun-failed etl"), { timeout: 10_000 });
@@ -163,6 +111,7 @@ test("while the change is being made no command is asked for: there may be nothi
   const waiting = new Promise<void>((resolve) => (release = resolve));
   const sent: { plan: unknown; reason: unknown; signal: AbortSignal }[] = [];
   vi.stubGlobal("fetch", async (request: Request) => {
+    if (request.method === "GET") return toldOf(request);
     const body = (await request.json()) as Record<string, unknown>;
     sent.push({ plan: body["plan"], reason: body["reason"], signal: request.signal });
     if (body["reason"] !== null) await waiting;
@@ -181,30 +130,6 @@ test("while the change is being made no command is asked for: there may be nothi
   expect(sent.slice(2)).toMatchObject([{ plan: false, reason: "second" }]);
   release();
   await screen.findByText("Done");
-});
-
-test("many Dags are changed in one request", async () => {
-  const sent = server(() => ({ body: { plan: false, outcomes: [outcome("a"), outcome("b", { changed: false })] } }));
-  open(["a", "b"]);
-  fireEvent.click(await screen.findByRole("button", { name: "Roll back 1 Dag" }));
-  await screen.findByText("Done");
-  expect(sent.map(({ path }) => path)).toEqual(["/changes", "/changes"]);
-  expect(sent[1]?.body).toMatchObject({ verb: "rollback", selector: { ids: ["a", "b"] }, plan: false });
-});
-
-test("a Dag that can not take the change is named, and can be left out", async () => {
-  server(({ body }) => {
-    const { ids } = (body["selector"] ?? { ids: ["b"] }) as { ids: string[] };
-    return ids.includes("a")
-      ? { status: 404, body: { status: 404, failed: "Cannot rollback a", facts: { dag_id: "a" } } }
-      : { body: outcome("b") };
-  });
-  open(["a", "b"]);
-  await screen.findByText("Cannot rollback a");
-  expect(screen.getByRole<HTMLButtonElement>("button", { name: /Roll back/ }).disabled).toBe(true);
-  fireEvent.click(screen.getByRole("button", { name: "Leave out a" }));
-  await screen.findByText("a new release");
-  await waitFor(() => expect(screen.getByRole<HTMLButtonElement>("button", { name: "Roll back" }).disabled).toBe(false));
 });
 
 test("a plan in which nothing changes can not be carried out", async () => {
@@ -229,48 +154,12 @@ test("what is rolled back is to blame, unless somebody says that it is not", asy
   expect(sent.at(-1)?.body).toMatchObject({ plan: false, to_blame: false });
 });
 
-test.each([true, false])("of many Dags what is rolled back is to blame too: %s", async (toBlame) => {
-  const sent = server(() => ({ body: { plan: false, outcomes: [outcome("a"), outcome("b")] } }));
-  open(["a", "b"]);
-  await screen.findByRole("button", { name: "Roll back 2 Dags" });
-  if (!toBlame) fireEvent.click(screen.getByRole("checkbox", { name: /These builds are to blame/ }));
-  const go = await screen.findByRole<HTMLButtonElement>("button", { name: "Roll back 2 Dags" });
-  await waitFor(() => expect(go.disabled).toBe(false));
-  fireEvent.click(go);
-  await screen.findByText("Done");
-  expect(sent.at(-1)?.body).toMatchObject({ verb: "rollback", plan: false, to_blame: toBlame });
-});
-
 test("only a roll back asks who is to blame", async () => {
   server(() => ({ body: outcome("etl", { kind: "promote" }) }));
   open(["etl"], "promote");
   await screen.findByText("a new release");
   expect(screen.queryByRole("checkbox")).toBeNull();
 });
-
-function button(name: string): HTMLButtonElement {
-  return screen.getByRole<HTMLButtonElement>("button", { name });
-}
-
-const REJECTED = "grace rejected it at 2026-03-01 10:00 UTC: wrong totals";
-
-/** A server on which build 3 of these Dags is rejected: it is released with a reason only. */
-function rejecting(dagIds: string[]): Sent[] {
-  return server(({ path, body }) => {
-    const { ids } = (body["selector"] ?? { ids: [path.split("/")[2]] }) as { ids: string[] };
-    const [culprit] = ids.filter((id) => dagIds.includes(id));
-    if (culprit !== undefined && body["reason"] === null) {
-      const facts = { dag_id: culprit, build: 3, rejected_by: "grace" };
-      return { status: 403, body: { status: 403, failed: `Cannot promote ${culprit} to build 3`, found: REJECTED, facts } };
-    }
-    const all = ids.map((id) => {
-      const lifted = dagIds.includes(id);
-      const command = `pinwheel promote --reason='${String(body["reason"])}' ${id}`;
-      return outcome(id, { kind: "promote", build: 3, lifted, message: lifted ? `promoted, which lifts a rejection: ${REJECTED}` : "promoted", command });
-    });
-    return { body: path === "/changes" ? { plan: body["plan"], outcomes: all } : all[0] };
-  });
-}
 
 test("a rejected build is released with a reason only, after it was said who rejected it, when and why", async () => {
   const sent = rejecting(["etl"]);
@@ -316,19 +205,6 @@ test("the button that releases a rejected build is never filled, the one that re
   open(["good"], "promote");
   await screen.findByText("promoted");
   expect(isFilled(button("Promote"))).toBe(true);
-});
-
-test("of many Dags those with a rejected build are named, and left out or released with a reason", async () => {
-  const sent = rejecting(["a", "b"]);
-  open(["a", "b", "c"], "promote");
-  const said = await screen.findByTestId("rejection");
-  expect(said.textContent).toContain("Build 3 of a is rejected");
-  fireEvent.click(button("Leave out a"));
-  await waitFor(() => expect(screen.getByTestId("rejection").textContent).toContain("Build 3 of b is rejected"));
-  fireEvent.change(screen.getByRole("textbox", { name: /Reason/ }), { target: { value: "it is right" } });
-  fireEvent.click(await screen.findByRole("button", { name: "Promote 2 Dags" }, { timeout: 10_000 }));
-  await screen.findByText("Done");
-  expect(sent.at(-1)?.body).toMatchObject({ selector: { ids: ["b", "c"] }, reason: "it is right", plan: false });
 });
 
 test("a build that was rejected after the plan was made is planned anew before it is released", async () => {

@@ -1,20 +1,29 @@
 /** Every change of what runs: the plan is shown first, a reason is asked, and what became of it is told. */
-import { Alert, Box, Button, Checkbox, Field, Stack, Text, Textarea } from "@chakra-ui/react";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Alert, Box, Button, Field, HStack, Stack, Text, Textarea } from "@chakra-ui/react";
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 
 import { apply, giveUpCommand } from "src/api/changes";
-import type { Change } from "src/api/changes";
+import type { Change, Rerun } from "src/api/changes";
 import { requestKey } from "src/api/client";
-import { ApiError, rejects } from "src/api/errors";
+import { statusQuery } from "src/api/dags";
+import { ApiError } from "src/api/errors";
+import type { Refusing } from "src/api/errors";
 import { keys } from "src/api/keys";
+import { lineQuery } from "src/api/line";
 import { CommandLine } from "src/components/dialogs/CommandLine";
 import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { ErrorState, Loading } from "src/components/states";
-import { Outcomes } from "src/features/change/Outcomes";
+import { NowAndThen } from "src/features/change/NowAndThen";
+import { Outcomes, RunsAgain, Warnings } from "src/features/change/Outcomes";
+import { placesOf } from "src/features/change/places";
+import type { Target } from "src/features/change/places";
+import { Refused } from "src/features/change/Refused";
+import { RollbackChoices } from "src/features/change/RollbackChoices";
+import { StillRejected } from "src/features/change/StillRejected";
 import { useCommand } from "src/features/change/useCommand";
 import { usePlan } from "src/features/change/usePlan";
-import { wordsOf } from "src/features/change/words";
+import { counted, wordsOf } from "src/features/change/words";
 
 interface Props extends Change {
   onClose: () => void;
@@ -23,63 +32,79 @@ interface Props extends Change {
 }
 
 /** Mounted while it is open. */
-export function ChangeDialog({ onClose, onDone, ...change }: Props) {
+export function ChangeDialog(props: Props) {
+  const [instead, setInstead] = useState<Pick<Change, "verb" | "build">>();
+  return <Asking key={instead?.verb} {...props} {...instead} onInstead={setInstead} />;
+}
+
+type AskingProps = Props & { onInstead: (instead: Pick<Change, "verb" | "build">) => void };
+
+function Asking({ onClose, onDone, onInstead, ...change }: AskingProps) {
   const client = useQueryClient();
-  const [left, setLeft] = useState<string[]>([]);
+  const { verb, dagIds } = change;
+  const [only = ""] = dagIds;
+  const many = dagIds.length !== 1;
+  const [target, setTarget] = useState<Target | undefined>(change.build === undefined ? undefined : { build: change.build });
+  const [leavesOut, setLeavesOut] = useState(false);
+  const [onPurpose, setOnPurpose] = useState(false);
   const [reason, setReason] = useState("");
-  const [rerunFailed, setRerunFailed] = useState(false);
+  const [wish, setWish] = useState<Rerun>();
   const [toBlame, setToBlame] = useState(true);
   const reasonField = useRef<HTMLTextAreaElement>(null);
   const [key, setKey] = useState(requestKey);
-  const words = wordsOf(change.verb);
-  const wanted = { ...change, dagIds: change.dagIds.filter((dagId) => !left.includes(dagId)) };
-  const many = wanted.dagIds.length !== 1;
-  const whom = many ? `${wanted.dagIds.length} Dags` : wanted.dagIds[0];
-
-  const details = { reason, rerunFailed, toBlame };
-  const planned = usePlan(wanted, details);
+  const words = wordsOf(verb);
+  const rollsBack = verb === "rollback";
+  const line = useInfiniteQuery({ ...lineQuery(only), enabled: !many && (rollsBack || verb === "unpin") });
+  const status = useQuery({ ...statusQuery(only), enabled: !many && (rollsBack || verb === "unpin") });
+  const pages = line.data?.pages ?? [];
+  // What failed is run again, where somebody may: that is what a rollback is for. Of many Dags only when asked to.
+  const rerun = wish ?? (rollsBack && !many && pages[0]?.may.edit_runs ? "failed" : "no");
+  const details = { reason, rerun, toBlame };
+  const wanted = target === undefined ? change : { ...change, ...target };
+  const planned = usePlan(wanted, details, onPurpose);
+  const { plan, rejections } = planned;
+  const refused = plan?.refused ?? [];
+  const leftOut = leavesOut ? refused.map(({ dag_id: dagId }) => dagId) : [];
   const act = useMutation({
     onMutate: () => giveUpCommand(client),
-    mutationFn: () => apply(wanted, details, planned.outcomes ?? [], key),
+    mutationFn: () => apply(wanted, details, plan ?? { outcomes: [], refused: [] }, leftOut, key),
     onSuccess: () => {
       void client.invalidateQueries({ queryKey: keys.fleet });
-      for (const dagId of wanted.dagIds) void client.invalidateQueries({ queryKey: keys.dag(dagId) });
+      for (const dagId of dagIds) void client.invalidateQueries({ queryKey: keys.dag(dagId) });
       onDone?.();
     },
   });
+  // As it was before the change: what is asked again afterwards tells of the change already.
+  const [before, setBefore] = useState<{ pages: typeof pages; now: string | null }>();
+  const now = status.data?.bundle_version ?? null;
+  const seen = before ?? { pages, now };
 
-  const changing = planned.outcomes?.filter((outcome) => outcome.changed) ?? [];
-  const command = useCommand(wanted, details, act.data === undefined ? planned.outcomes : undefined, act.isPending);
-  const removable = (error: Error | null | undefined) => {
-    const culprit = error instanceof ApiError ? error.problem.facts?.dag_id : undefined;
-    return many && typeof culprit === "string" && wanted.dagIds.includes(culprit) ? culprit : undefined;
-  };
-  const leaveOut = (dagId: string) => setLeft([...left, dagId]);
-  // What was planned is not what there is: another release was made meanwhile, or its build was rejected.
-  const stale = act.error instanceof ApiError && (act.error.status === 409 || rejects(act.error));
-  const { refusal } = planned;
-  const lifts = refusal !== undefined || changing.some(({ lifted }) => lifted);
+  const changing = plan?.outcomes.filter((outcome) => outcome.changed) ?? [];
+  const command = useCommand(wanted, details, act.data === undefined ? plan?.outcomes : undefined, act.isPending);
+  // What was planned is not what there is: another release was made meanwhile, or a Dag can not take it any more.
+  const stale = act.error instanceof ApiError && [403, 404, 409].includes(act.error.status);
+  const lifts = rejections.length > 0 || changing.some(({ lifted }) => lifted);
+  const blocked = refused.length > 0 && !leavesOut;
 
   return (
     <DialogFrame
-      title={`${words.title} ${whom}`}
+      title={`${words.title} ${many ? `${dagIds.length} Dags` : only}`}
       testId="change-dialog"
       size="xl"
       onClose={onClose}
       initialFocus={reasonField}
       footer={
-        <>
-          {command === undefined ? undefined : <CommandLine command={command} />}
+        // In the order of the keyboard: what is done comes right after the reason, and stands at the right.
+        <HStack width="full" flexDirection="row-reverse" gap={3}>
           {act.data === undefined ? (
             <>
-              <Button variant="outline" onClick={onClose}>
-                Cancel
-              </Button>
               {stale ? (
                 <Button
                   colorPalette="brand"
                   onClick={() => {
                     act.reset();
+                    setLeavesOut(false);
+                    setOnPurpose(false);
                     // Another plan is another request.
                     setKey(requestKey());
                     planned.again();
@@ -90,65 +115,81 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
               ) : (
                 <Button
                   variant={lifts ? "outline" : "solid"}
-                  colorPalette={lifts || change.verb === "rollback" ? "danger" : "brand"}
+                  colorPalette={lifts || rollsBack ? "danger" : "brand"}
                   loading={act.isPending}
-                  disabled={changing.length === 0 || planned.fetching}
-                  onClick={() => act.mutate()}
+                  disabled={changing.length === 0 || planned.fetching || blocked}
+                  onClick={() => {
+                    setBefore({ pages, now });
+                    act.mutate();
+                  }}
                 >
                   {words.button}
-                  {many ? ` ${changing.length} ${changing.length === 1 ? "Dag" : "Dags"}` : ""}
+                  {many ? ` ${counted(changing.length, "Dag")}` : ""}
                 </Button>
               )}
+              <Button variant="outline" onClick={onClose}>
+                Cancel
+              </Button>
             </>
           ) : (
             <Button autoFocus colorPalette="brand" onClick={onClose}>
               Close
             </Button>
           )}
-        </>
+          {command === undefined ? undefined : <CommandLine command={command} />}
+        </HStack>
       }
     >
       {act.data === undefined ? (
         <Stack gap={4}>
-          {refusal === undefined ? undefined : (
-            <Box>
-              <Rejection refusal={refusal} many={many} />
-              <LeaveOut dagId={removable(refusal)} onLeave={leaveOut} />
-            </Box>
-          )}
+          {rejections.length === 0 || many ? undefined : <Rejection refusing={rejections[0] ?? {}} />}
           {planned.loading ? <Loading rows={2} label="Working out what would change" /> : undefined}
-          {planned.error === null ? undefined : (
-            <Box>
-              <ErrorState error={planned.error} />
-              <LeaveOut dagId={removable(planned.error)} onLeave={leaveOut} />
-            </Box>
-          )}
-          {planned.outcomes === undefined ? undefined : (
+          {planned.error === null ? undefined : <ErrorState error={planned.error} />}
+          <Refused
+            refused={refused}
+            leftOut={leavesOut}
+            onLeaveOut={() => setLeavesOut(true)}
+            onRelease={onPurpose ? undefined : () => setOnPurpose(true)}
+          />
+          {many && rejections.length > 0 ? (
+            <Text fontSize="sm">With a reason the rejected builds are released all the same, and are no longer rejected.</Text>
+          ) : undefined}
+          {verb === "unpin" && !many ? (
+            <StillRejected status={status.data} pages={pages} onRelease={(build) => onInstead({ verb: "promote", build })} />
+          ) : undefined}
+          {plan === undefined || plan.outcomes.length === 0 ? undefined : (
             <>
-              <Outcomes outcomes={planned.outcomes} caption="What would change" />
+              {rollsBack && !many ? (
+                plan.outcomes.map((outcome) => (
+                  <Stack key={outcome.dag_id} gap={2}>
+                    <NowAndThen outcome={outcome} pages={pages} now={now} />
+                    <Text fontSize="sm">{outcome.message}</Text>
+                    <Warnings warnings={outcome.warnings} />
+                  </Stack>
+                ))
+              ) : (
+                <Outcomes outcomes={plan.outcomes} caption="What would change" />
+              )}
               <Text color="fg.muted" fontSize="sm">
                 {words.stays}
               </Text>
             </>
           )}
-          {left.length > 0 ? <Text fontSize="sm">Left out: {left.join(", ")}</Text> : undefined}
-          {change.verb === "rollback" ? (
-            <Checkbox.Root checked={toBlame} onCheckedChange={({ checked }) => setToBlame(checked === true)}>
-              <Checkbox.HiddenInput />
-              <Checkbox.Control />
-              <Checkbox.Label>
-                {many ? "These builds are to blame: they are" : "This build is to blame: it is"} rejected, and never released by {many ? "themselves" : "itself"} again
-              </Checkbox.Label>
-            </Checkbox.Root>
+          {rollsBack ? (
+            <RollbackChoices
+              many={many}
+              outcomes={plan?.outcomes ?? []}
+              places={placesOf(pages, status.data?.active_build ?? null, now)}
+              wayBack={pages[0]?.way_back ?? null}
+              target={target}
+              onTarget={setTarget}
+              toBlame={toBlame}
+              onBlame={setToBlame}
+              rerun={rerun}
+              onRerun={setWish}
+            />
           ) : undefined}
-          {change.verb === "rollback" ? (
-            <Checkbox.Root checked={rerunFailed} onCheckedChange={({ checked }) => setRerunFailed(checked === true)}>
-              <Checkbox.HiddenInput />
-              <Checkbox.Control />
-              <Checkbox.Label>Also run again, on the older build, what failed on the one rolled back</Checkbox.Label>
-            </Checkbox.Root>
-          ) : undefined}
-          <Field.Root required={refusal !== undefined}>
+          <Field.Root required={rejections.length > 0}>
             <Field.Label>
               Reason <Field.RequiredIndicator />
             </Field.Label>
@@ -158,7 +199,7 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
               value={reason}
               onChange={(event) => setReason(event.target.value)}
               placeholder={
-                refusal === undefined
+                rejections.length === 0
                   ? "Why? It is kept with the release and in the audit log."
                   : "Why is it right after all? It is kept with the release and in the audit log."
               }
@@ -169,7 +210,19 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
       ) : (
         <Stack gap={4}>
           <Success>Done</Success>
-          <Outcomes outcomes={act.data} caption="What changed" />
+          {rollsBack && !many ? (
+            act.data.map((outcome) => (
+              <Stack key={outcome.dag_id} gap={2}>
+                <NowAndThen outcome={outcome} pages={seen.pages} now={seen.now} done />
+                <Text fontSize="sm">What happened: {outcome.message}</Text>
+                <Warnings warnings={outcome.warnings} />
+                <RunsAgain outcome={outcome} done />
+              </Stack>
+            ))
+          ) : (
+            <Outcomes outcomes={act.data} caption="What changed" done />
+          )}
+          {leftOut.length > 0 ? <Refused refused={refused} leftOut /> : undefined}
         </Stack>
       )}
     </DialogFrame>
@@ -177,32 +230,17 @@ export function ChangeDialog({ onClose, onDone, ...change }: Props) {
 }
 
 /** Who rejected the build that would be released, when and why, and what it takes. */
-function Rejection({ refusal: { problem }, many }: { refusal: ApiError; many: boolean }) {
-  const { facts } = problem;
+function Rejection({ refusing: { facts, found } }: { refusing: Refusing }) {
   return (
     <Alert.Root status="warning" my={2} data-testid="rejection">
       <Alert.Indicator />
       <Alert.Content>
-        <Alert.Title>
-          Build {facts?.build} {many ? `of ${facts?.dag_id} ` : ""}is rejected
-        </Alert.Title>
+        <Alert.Title>Build {facts?.build} is rejected</Alert.Title>
         <Alert.Description>
-          <Box>{problem.found}</Box>
-          <Text>
-            {many
-              ? "With a reason it is released all the same, like any other rejected one of these Dags, and is no longer rejected."
-              : "With a reason it is released all the same, and is no longer rejected."}
-          </Text>
+          <Box>{found}</Box>
+          <Text>With a reason it is released all the same, and is no longer rejected.</Text>
         </Alert.Description>
       </Alert.Content>
     </Alert.Root>
-  );
-}
-
-function LeaveOut({ dagId, onLeave }: { dagId: string | undefined; onLeave: (dagId: string) => void }) {
-  return dagId === undefined ? undefined : (
-    <Button size="sm" variant="outline" onClick={() => onLeave(dagId)}>
-      Leave out {dagId}
-    </Button>
   );
 }

@@ -1,25 +1,43 @@
-import { Badge, Box, Stack, Table, Text } from "@chakra-ui/react";
+import { Alert, Badge, Box, Stack, Table, Text } from "@chakra-ui/react";
+import { Fragment } from "react";
 
 import type { Outcome } from "src/api/changes";
-import { BuildLabel } from "src/components/labels";
+import { BuildLabel, PageLink } from "src/components/labels";
+
+interface Props {
+  outcomes: Outcome[];
+  caption: string;
+  /** They were carried out: told of as what was and what is now. */
+  done?: boolean;
+}
 
 /** What changes Dag by Dag, and what does not: those that change come first. */
-export function Outcomes({ outcomes, caption }: { outcomes: Outcome[]; caption: string }) {
+export function Outcomes({ outcomes, caption, done = false }: Props) {
   const ordered = [...outcomes].sort((a, b) => Number(b.changed) - Number(a.changed));
+  const headings = done ? ["Dag", "Was", "Is now", "What happened"] : ["Dag", "Now", "Then", "What happens"];
   return (
-    <Table.ScrollArea maxHeight="45vh" borderWidth="1px" borderRadius="md">
+    <Table.ScrollArea maxHeight="45vh" borderWidth="1px" borderRadius="md" tabIndex={0} role="group" aria-label={caption}>
       <Table.Root size="sm" stickyHeader aria-label={caption}>
         <Table.Header>
           <Table.Row>
-            <Table.ColumnHeader>Dag</Table.ColumnHeader>
-            <Table.ColumnHeader>Now</Table.ColumnHeader>
-            <Table.ColumnHeader>Then</Table.ColumnHeader>
-            <Table.ColumnHeader>What happens</Table.ColumnHeader>
+            {headings.map((heading) => (
+              <Table.ColumnHeader key={heading}>{heading}</Table.ColumnHeader>
+            ))}
           </Table.Row>
         </Table.Header>
         <Table.Body>
           {ordered.map((outcome) => (
-            <Row key={outcome.dag_id} outcome={outcome} />
+            <Fragment key={outcome.dag_id}>
+              <Row outcome={outcome} />
+              {outcome.warnings.length + outcome.rerun.length > 0 ? (
+                <Table.Row>
+                  <Table.Cell colSpan={headings.length} pt={0}>
+                    <Warnings warnings={outcome.warnings} />
+                    <RunsAgain outcome={outcome} done={done} />
+                  </Table.Cell>
+                </Table.Row>
+              ) : undefined}
+            </Fragment>
           ))}
         </Table.Body>
       </Table.Root>
@@ -29,9 +47,12 @@ export function Outcomes({ outcomes, caption }: { outcomes: Outcome[]; caption: 
 
 function Row({ outcome }: { outcome: Outcome }) {
   const { dag_id: dagId, changed, from_build: fromBuild, from_release: fromRelease, build, release, track } = outcome;
+  const told = outcome.warnings.length + outcome.rerun.length > 0;
   return (
-    <Table.Row verticalAlign="top">
-      <Table.Cell fontWeight="medium">{dagId}</Table.Cell>
+    <Table.Row verticalAlign="top" css={told ? { "& > td": { borderBottomWidth: 0 } } : undefined}>
+      <Table.Cell fontWeight="medium" overflowWrap="anywhere" minWidth="8rem" maxWidth="22rem">
+        {dagId}
+      </Table.Cell>
       <Table.Cell>
         <BuildLabel build={fromBuild} />
         <Text color="fg.muted" fontSize="xs">
@@ -55,22 +76,40 @@ function Row({ outcome }: { outcome: Outcome }) {
           <Text color="fg.muted">as it is</Text>
         )}
       </Table.Cell>
-      <Table.Cell>
-        <Stack gap={1}>
-          <Text>{outcome.message}</Text>
-          {outcome.warnings.map((warning) => (
-            <Text key={warning} color="fg.warning">
-              {warning}
-            </Text>
-          ))}
-          {outcome.rerun.length > 0 ? (
-            <Box>
-              Runs again: {outcome.rerun.slice(0, 5).join(", ")}
-              {outcome.rerun.length > 5 ? ` and ${outcome.rerun.length - 5} more` : ""}
-            </Box>
-          ) : undefined}
-        </Stack>
-      </Table.Cell>
+      <Table.Cell minWidth="12rem">{outcome.message}</Table.Cell>
     </Table.Row>
+  );
+}
+
+/** In the full width below what they belong to. */
+export function Warnings({ warnings }: { warnings: string[] }) {
+  return (
+    <Stack gap={1}>
+      {warnings.map((warning) => (
+        <Alert.Root key={warning} status="warning" size="sm">
+          <Alert.Indicator />
+          <Alert.Title overflowWrap="anywhere">{warning}</Alert.Title>
+        </Alert.Root>
+      ))}
+    </Stack>
+  );
+}
+
+const NAMED = 5;
+
+/** The runs that run again; once they were cleared, each leads to its page. */
+export function RunsAgain({ outcome: { dag_id: dagId, rerun }, done }: { outcome: Outcome; done: boolean }) {
+  if (rerun.length === 0) return undefined;
+  return (
+    <Box fontSize="sm">
+      {done ? "Running again: " : "Runs again: "}
+      {rerun.slice(0, NAMED).map((runId, place) => (
+        <Fragment key={runId}>
+          {place === 0 ? "" : ", "}
+          {done ? <PageLink to={`/dags/${encodeURIComponent(dagId)}/runs/${encodeURIComponent(runId)}`}>{runId}</PageLink> : runId}
+        </Fragment>
+      ))}
+      {rerun.length > NAMED ? ` and ${rerun.length - NAMED} more` : ""}
+    </Box>
   );
 }

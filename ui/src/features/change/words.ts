@@ -27,3 +27,8 @@ const WORDS: Record<Verb, { title: string; button: string; stays: string }> = {
 export function wordsOf(verb: Verb) {
   return WORDS[verb];
 }
+
+/** "1 run", "3 runs". */
+export function counted(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}

@@ -94,7 +94,7 @@ export function FleetTable() {
                   </Empty>
                 ) : (
                   <Empty title="No Dags yet">
-                    Pinwheel lists a Dag as soon as its Dag processor has parsed it: pinwheel dag-processor.
+                    Pinwheel lists a Dag as soon as its Dag processor has parsed it.
                   </Empty>
                 )
               ) : (

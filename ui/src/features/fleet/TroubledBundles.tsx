@@ -44,7 +44,7 @@ export function TroubledBundles({ bundles }: { bundles: readonly Schemas["Troubl
           </Alert.Content>
         </Alert.Root>
       ))}
-      {bundles.length > SHOWN ? <Text>{bundles.length - SHOWN} more: pinwheel bundles tells of all.</Text> : undefined}
+      {bundles.length > SHOWN ? <Text>And {bundles.length - SHOWN} more.</Text> : undefined}
     </Stack>
   );
 }

@@ -7,10 +7,10 @@ import { author } from "src/components/author";
 import { BrokenButton } from "src/components/BrokenButton";
 import { BuildLabel, Commit, Kind, ReleaseLabel } from "src/components/labels";
 import { ByWhom, RejectedBadge } from "src/components/Rejected";
+import { RunCounts } from "src/components/RunCounts";
 import { Time } from "src/components/time";
 import { verbTo } from "src/features/releases/line";
 import type { Action, Entry } from "src/features/releases/line";
-import { RunCounts } from "src/features/releases/RunCounts";
 
 /** So many rows are drawn at first and added at a time. */
 const ROWS = 25;
@@ -176,7 +176,7 @@ function Row({ dagId, entry, activeBuild, may, canAct, selected, picked, onChoos
         )}
       </Table.Cell>
       <Table.Cell>
-        <RunCounts runs={release?.runs ?? (build === undefined ? {} : build.runs)} />
+        <RunCounts runs={release?.runs ?? (build === undefined ? {} : build.runs)} again={release?.run_again_on} />
       </Table.Cell>
       {canAct ? (
         <Table.Cell>
@@ -218,7 +218,7 @@ function Actions({ build, rejected, newer, activeBuild, may, onAct }: ActionsPro
             ) : undefined}
             {may.create_runs ? (
               <Menu.Item value="try" onClick={() => onAct({ verb: "try", build })}>
-                Try build {build} once
+                {build === activeBuild ? "Run once" : `Try build ${build} once`}
               </Menu.Item>
             ) : undefined}
           </Menu.Content>

@@ -65,7 +65,7 @@ function Shown({ dagId, dag, pages, older }: Props) {
 
   return (
     <Stack gap={3}>
-      <Standing dag={dag} builds={all.builds} releases={all.releases} may={may} onAct={setAction} />
+      <Standing dag={dag} builds={all.builds} releases={all.releases} wayBack={newest.way_back} may={may} onAct={setAction} />
       <Picture
         entries={entries}
         builds={all.builds}
@@ -106,7 +106,7 @@ function Shown({ dagId, dag, pages, older }: Props) {
       />
       {selected.length === 0 ? undefined : <Chosen selected={selected} />}
       {action === undefined ? undefined : action.verb === "try" ? (
-        <TryDialog dagId={dagId} build={action.build} onClose={() => setAction(undefined)} />
+        <TryDialog dagId={dagId} build={action.build} active={action.build === dag.active_build} onClose={() => setAction(undefined)} />
       ) : (
         <ChangeDialog {...action} dagIds={[dagId]} onClose={() => setAction(undefined)} />
       )}

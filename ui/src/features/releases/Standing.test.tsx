@@ -29,6 +29,7 @@ const HELD = {
   actor: "ada",
   since: "2026-11-21T12:00:00+00:00",
 } as Schemas["DagStatus"];
+const BACK_TO_1 = { build: 1, bundle_version: null };
 const BUILDS = [build(3, 30, { newer: true }), build(2, 20, { newer: true }), build(1, 10, { releases: [1] })];
 const RELEASES = [release(2, 1, 25, { kind: "rollback", active: true }), release(1, 1, 10)];
 
@@ -43,7 +44,7 @@ function show(what: React.ReactNode) {
 test("a Dag that is behind in other files only says so, and no filled button asks to go on", () => {
   const act = vi.fn();
   const same = { ...HELD, newest_build: 1, behind: { versions: 10, kind: "other files" } } as Schemas["DagStatus"];
-  show(<Standing dag={same} builds={BUILDS.slice(2)} releases={RELEASES} may={EVERYTHING} onAct={act} />);
+  show(<Standing dag={same} builds={BUILDS.slice(2)} releases={RELEASES} wayBack={null} may={EVERYTHING} onAct={act} />);
   expect(screen.getByText("Build 1 waits in a newer version")).toBeDefined();
   expect(screen.getByText("New runs are 10 versions behind, only other files.")).toBeDefined();
   const promote = screen.getByRole("button", { name: "Promote build 1 to its newest version" });
@@ -54,9 +55,11 @@ test("a Dag that is behind in other files only says so, and no filled button ask
 
 test("a held Dag says who pinned it and why, what waits, and offers to promote it", () => {
   const act = vi.fn();
-  show(<Standing dag={HELD} builds={BUILDS} releases={RELEASES} may={EVERYTHING} onAct={act} />);
+  show(<Standing dag={HELD} builds={BUILDS} releases={RELEASES} wayBack={BACK_TO_1} may={EVERYTHING} onAct={act} />);
   expect(screen.getByText(/Pinned by ada/).textContent).toContain("month-end closing");
   expect(screen.getByText("Build 3 waits, 2 builds behind")).toBeDefined();
+  // Said once: what waits, and what holds it.
+  expect(screen.queryByText("held")).toBeNull();
   fireEvent.click(screen.getByRole("button", { name: "Promote build 3" }));
   fireEvent.click(screen.getByRole("button", { name: "Unpin" }));
   fireEvent.click(screen.getByRole("button", { name: "Try build 3 once" }));
@@ -65,13 +68,13 @@ test("a held Dag says who pinned it and why, what waits, and offers to promote i
 
 test("a Dag that followed says which version new runs take", () => {
   const followed = { ...HELD, bundle_version: "f".repeat(40) } as Schemas["DagStatus"];
-  show(<Standing dag={followed} builds={BUILDS} releases={RELEASES} may={EVERYTHING} onAct={vi.fn()} />);
+  show(<Standing dag={followed} builds={BUILDS} releases={RELEASES} wayBack={BACK_TO_1} may={EVERYTHING} onAct={vi.fn()} />);
   expect(screen.getByText(/new runs take/).textContent).toContain("ffffffff");
 });
 
 test("nothing to go back to, nothing waiting: neither is offered", () => {
   const free = { ...HELD, track: "auto", held: false, holds: [], newest_build: 1 } as Schemas["DagStatus"];
-  show(<Standing dag={free} builds={BUILDS.slice(2)} releases={RELEASES} may={EVERYTHING} onAct={vi.fn()} />);
+  show(<Standing dag={free} builds={BUILDS.slice(2)} releases={RELEASES} wayBack={null} may={EVERYTHING} onAct={vi.fn()} />);
   expect(screen.queryByRole("button", { name: /Promote|Roll back|Unpin/ })).toBeNull();
   expect(screen.getByRole("button", { name: "Pin" })).toBeDefined();
 });
@@ -79,7 +82,7 @@ test("nothing to go back to, nothing waiting: neither is offered", () => {
 test("whoever may only read sees everything and no action", () => {
   show(
     <>
-      <Standing dag={HELD} builds={BUILDS} releases={RELEASES} may={NOTHING} onAct={vi.fn()} />
+      <Standing dag={HELD} builds={BUILDS} releases={RELEASES} wayBack={BACK_TO_1} may={NOTHING} onAct={vi.fn()} />
       <EntryList
         dagId="d"
         entries={entriesOf(BUILDS, RELEASES)}
@@ -142,10 +145,9 @@ function filled(): string[] {
 
 test("after a roll back the page says who rejected the build and why, and no filled button brings it back", () => {
   const act = vi.fn();
-  show(<Standing dag={ROLLED_BACK} builds={LEFT} releases={BACK} may={EVERYTHING} onAct={act} />);
+  show(<Standing dag={ROLLED_BACK} builds={LEFT} releases={BACK} wayBack={BACK_TO_1} may={EVERYTHING} onAct={act} />);
   const standing = screen.getByRole("region", { name: "Where the Dag stands" });
-  expect(standing.textContent).toContain("Build 2 is not released by itself");
-  expect(standing.textContent).toMatch(/Rejected by grace .*: wrong totals/);
+  expect(standing.textContent).toMatch(/Build 2 was rolled back by grace .*: wrong totals/);
   expect(standing.textContent).toContain("Once unpinned, the next build that is not rejected is released by itself.");
   expect(standing.textContent).not.toContain("waits");
   expect(filled()).toEqual([]);
@@ -156,24 +158,77 @@ test("after a roll back the page says who rejected the build and why, and no fil
 test("an unpinned Dag says what it waits for", () => {
   const [, rejected] = ROLLED_BACK.holds;
   const unpinned = { ...ROLLED_BACK, track: "auto", holds: [rejected] } as Schemas["DagStatus"];
-  show(<Standing dag={unpinned} builds={LEFT} releases={BACK} may={EVERYTHING} onAct={vi.fn()} />);
+  show(<Standing dag={unpinned} builds={LEFT} releases={BACK} wayBack={null} may={EVERYTHING} onAct={vi.fn()} />);
   expect(screen.getByText("The next build that is not rejected is released by itself.")).toBeDefined();
 });
 
 test("what is held but not rejected is promoted by a filled button", () => {
-  show(<Standing dag={HELD} builds={BUILDS} releases={RELEASES} may={EVERYTHING} onAct={vi.fn()} />);
+  show(<Standing dag={HELD} builds={BUILDS} releases={RELEASES} wayBack={BACK_TO_1} may={EVERYTHING} onAct={vi.fn()} />);
   expect(filled()).toEqual(["Promote build 3"]);
+});
+
+test("what was rejected without a roll back is said to be rejected", () => {
+  show(<Standing dag={ROLLED_BACK} builds={LEFT} releases={BACK.slice(1)} wayBack={null} may={EVERYTHING} onAct={vi.fn()} />);
+  expect(screen.getByText(/Build 2 was rejected by grace/).textContent).toContain("wrong totals");
+});
+
+const FAILS = { ...HELD, track: "auto", held: false, holds: [], active_release: 2, active_build: 2, newest_build: 2 } as Schemas["DagStatus"];
+const FAILED = [release(2, 2, 20, { active: true, runs: { failed: 2, success: 1 } }), release(1, 1, 10)];
+
+test("while runs of the active release fail, the filled button is the one that rolls back, and says where to", () => {
+  const act = vi.fn();
+  show(<Standing dag={FAILS} builds={BUILDS.slice(1)} releases={FAILED} wayBack={BACK_TO_1} may={EVERYTHING} onAct={act} />);
+  expect(filled()).toEqual(["Roll back to build 1"]);
+  fireEvent.click(screen.getByRole("button", { name: "Roll back to build 1" }));
+  expect(act.mock.calls).toEqual([[{ verb: "rollback" }]]);
+  cleanup();
+  const older = { build: 2, bundle_version: "f".repeat(40) };
+  show(<Standing dag={FAILS} builds={BUILDS.slice(1)} releases={FAILED} wayBack={older} may={EVERYTHING} onAct={act} />);
+  expect(filled()).toEqual(["Roll back to version ffffffff"]);
+  cleanup();
+  // A newer build waits: it may be the fix or not, so it does not compete.
+  const waits = { ...HELD, active_release: 2, active_build: 2 } as Schemas["DagStatus"];
+  show(<Standing dag={waits} builds={BUILDS} releases={FAILED} wayBack={BACK_TO_1} may={EVERYTHING} onAct={act} />);
+  expect(filled()).toEqual(["Roll back to build 1"]);
+  cleanup();
+  show(<Standing dag={FAILS} builds={BUILDS.slice(1)} releases={FAILED} wayBack={null} may={EVERYTHING} onAct={act} />);
+  expect(filled()).toEqual([]);
+});
+
+test("what failed on a release stays counted, and is said to run again on the other", () => {
+  const left = release(2, 2, 20, { runs: { failed: 2 }, run_again_on: { 3: 2 } });
+  show(
+    <EntryList
+      dagId="d"
+      entries={entriesOf(LEFT, [release(3, 1, 25, { kind: "rollback", active: true, runs: { success: 2 } }), left, release(1, 1, 10)])}
+      activeBuild={1}
+      may={EVERYTHING}
+      selected={[]}
+      picked={undefined}
+      onChoose={vi.fn()}
+      onAct={vi.fn()}
+      older={undefined}
+    />,
+  );
+  expect(screen.getByTestId("build-2").textContent).toContain("2 failedre-run on release 3");
+  expect(screen.getByTestId("release-3").textContent).toContain("2 good");
+});
+
+test("the active build is run once, another one is tried once", () => {
+  show(<Standing dag={FAILS} builds={BUILDS.slice(1)} releases={FAILED} wayBack={null} may={EVERYTHING} onAct={vi.fn()} />);
+  expect(screen.getByRole("button", { name: "Run once" })).toBeDefined();
+  expect(screen.queryByRole("button", { name: /Try/ })).toBeNull();
 });
 
 test("a rejected build that is active is said to stay", () => {
   const active = { ...ROLLED_BACK, active_release: 2, active_build: 2, held: false, holds: [] } as Schemas["DagStatus"];
-  show(<Standing dag={active} builds={LEFT} releases={BACK.slice(1)} may={EVERYTHING} onAct={vi.fn()} />);
+  show(<Standing dag={active} builds={LEFT} releases={BACK.slice(1)} wayBack={null} may={EVERYTHING} onAct={vi.fn()} />);
   expect(screen.getByText(/The active build is rejected by grace/).textContent).toContain("It stays active until another one is released.");
 });
 
 test("what is rejected is nothing to go back to", () => {
   const onSecond = { ...HELD, active_release: 4, active_build: 1, newest_build: 1, held: false, holds: [] } as Schemas["DagStatus"];
-  show(<Standing dag={onSecond} builds={LEFT} releases={BACK.slice(1)} may={EVERYTHING} onAct={vi.fn()} />);
+  show(<Standing dag={onSecond} builds={LEFT} releases={BACK.slice(1)} wayBack={null} may={EVERYTHING} onAct={vi.fn()} />);
   expect(screen.queryByRole("button", { name: "Roll back" })).toBeNull();
 });
 

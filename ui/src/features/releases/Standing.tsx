@@ -6,38 +6,41 @@ import { behindWords } from "src/components/behind";
 import { BrokenButton } from "src/components/BrokenButton";
 import { PinIcon } from "src/components/icons";
 import { BuildLabel, Commit, ReleaseLabel } from "src/components/labels";
-import { ByWhom, RejectedBadge, rejectionIn } from "src/components/Rejected";
+import { ByWhom, HowRejected, RejectedBadge, rejectionIn } from "src/components/Rejected";
+import { RunCounts } from "src/components/RunCounts";
 import { Time } from "src/components/time";
-import { behind, rejectedOf } from "src/features/releases/line";
+import { shortVersion } from "src/components/version/short";
+import { behind } from "src/features/releases/line";
 import type { Action, LineBuild, LineRelease } from "src/features/releases/line";
-import { RunCounts } from "src/features/releases/RunCounts";
 
 interface Props {
   dag: Schemas["DagStatus"];
   builds: LineBuild[];
   releases: LineRelease[];
+  /** Where a rollback goes; null: nowhere. */
+  wayBack: Schemas["WayBack"] | null;
   may: Schemas["May"];
   onAct: (action: Action) => void;
 }
 
-function whatWaits(dag: Schemas["DagStatus"], rejected: boolean): string {
-  const what = `Build ${dag.newest_build}`;
-  if (dag.newest_build === dag.active_build) {
-    return rejected ? `${what} is not taken from newer versions by itself` : `${what} waits in a newer version`;
-  }
-  return rejected ? `${what} is not released by itself` : `${what} waits`;
+function whatWaits(dag: Schemas["DagStatus"]): string {
+  return `Build ${dag.newest_build} waits${dag.newest_build === dag.active_build ? " in a newer version" : ""}`;
 }
 
-export function Standing({ dag, builds, releases, may, onAct }: Props) {
+function back(wayBack: Schemas["WayBack"]): string {
+  return wayBack.bundle_version === null ? `Roll back to build ${wayBack.build}` : `Roll back to version ${shortVersion(wayBack.bundle_version)}`;
+}
+
+export function Standing({ dag, builds, releases, wayBack, may, onAct }: Props) {
   const release = releases.find(({ active }) => active);
   const pinned = dag.track === "pinned";
   const waiting = behind(builds, dag.active_build);
   const rejection = rejectionIn(dag.holds);
-  const asksFor = rejection === undefined && dag.newest_build !== dag.active_build;
+  const failing = !dag.retired && (release?.runs["failed"] ?? 0) > 0 && wayBack !== null;
+  // One button is filled at most: the way out while runs fail, else what waits; never what leads to a rejected build.
+  const asksFor = !failing && rejection === undefined && dag.newest_build !== dag.active_build;
   const running = builds.find(({ build }) => build !== null && build === dag.active_build)?.rejected ?? undefined;
   const { reason, actor, since } = dag;
-  const rejected = rejectedOf(builds);
-  const earlier = releases.some(({ build }) => build !== null && build !== dag.active_build && !rejected.has(build));
   return (
     <HStack align="flex-start" gap={4} wrap="wrap" borderWidth="1px" borderRadius="md" p={3} role="region" aria-label="Where the Dag stands">
       <Stack gap={1}>
@@ -60,7 +63,7 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
             new runs take <Commit version={dag.bundle_version} url={null} />
           </Text>
         )}
-        {release === undefined ? undefined : <RunCounts runs={release.runs} none="no run on it yet" />}
+        {release === undefined ? undefined : <RunCounts runs={release.runs} again={release.run_again_on} none="no run on it yet" />}
       </Stack>
       <Stack gap={1}>
         {pinned ? (
@@ -72,15 +75,19 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
             </Text>
           </HStack>
         ) : undefined}
-        {dag.held ? (
-          <HStack gap={2}>
-            <Badge colorPalette="orange">held</Badge>
-            {rejection === undefined ? undefined : <RejectedBadge />}
+        {rejection !== undefined ? (
+          <HStack gap={2} alignItems="baseline" wrap="wrap">
+            <RejectedBadge />
             <Text>
-              {whatWaits(dag, rejection !== undefined)}
-              {waiting > 1 ? `, ${waiting} builds behind` : ""}
+              {dag.newest_build === dag.active_build ? "A newer version of build" : "Build"} {dag.newest_build}{" "}
+              <HowRejected rejection={rejection} releases={releases} />
             </Text>
           </HStack>
+        ) : dag.held ? (
+          <Text>
+            {whatWaits(dag)}
+            {waiting > 1 ? `, ${waiting} builds behind` : ""}
+          </Text>
         ) : dag.active_build === null || dag.active_build !== dag.newest_build ? undefined : (
           <Text color="fg.muted">The newest build is active.</Text>
         )}
@@ -90,14 +97,9 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
           </Text>
         )}
         {rejection === undefined ? undefined : (
-          <>
-            <Text>
-              Rejected <ByWhom rejection={rejection} />
-            </Text>
-            <Text fontSize="sm" color="fg.muted">
-              {pinned ? "Once unpinned, the" : "The"} next build that is not rejected is released by itself.
-            </Text>
-          </>
+          <Text fontSize="sm" color="fg.muted">
+            {pinned ? "Once unpinned, the" : "The"} next build that is not rejected is released by itself.
+          </Text>
         )}
         {running === undefined ? undefined : (
           <Text>
@@ -123,9 +125,9 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
             {dag.newest_build === dag.active_build ? " to its newest version" : ""}
           </Button>
         ) : undefined}
-        {may.edit && earlier ? (
-          <Button size="sm" variant="outline" colorPalette="danger" onClick={() => onAct({ verb: "rollback" })}>
-            Roll back
+        {may.edit && wayBack !== null ? (
+          <Button size="sm" variant={failing ? "solid" : "outline"} colorPalette="danger" onClick={() => onAct({ verb: "rollback" })}>
+            {failing ? back(wayBack) : "Roll back"}
           </Button>
         ) : undefined}
         {may.edit && dag.active_build !== null ? (
@@ -141,7 +143,7 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
         ) : undefined}
         {may.create_runs && dag.newest_build !== null ? (
           <Button size="sm" variant="outline" onClick={() => onAct({ verb: "try", build: dag.newest_build ?? 1 })}>
-            Try build {dag.newest_build} once
+            {dag.newest_build === dag.active_build ? "Run once" : `Try build ${dag.newest_build} once`}
           </Button>
         ) : undefined}
       </HStack>

@@ -15,7 +15,15 @@ import { useCalm } from "src/components/useCalm";
 import { instantOf } from "src/components/zoned";
 import { confOf } from "src/features/releases/conf";
 
-export function TryDialog({ dagId, build, onClose }: { dagId: string; build: number; onClose: () => void }) {
+interface Props {
+  dagId: string;
+  build: number;
+  /** It is what other runs use too. */
+  active: boolean;
+  onClose: () => void;
+}
+
+export function TryDialog({ dagId, build, active, onClose }: Props) {
   const client = useQueryClient();
   const timezone = useTimezone();
   const [date, setDate] = useState("");
@@ -53,7 +61,7 @@ export function TryDialog({ dagId, build, onClose }: { dagId: string; build: num
 
   return (
     <DialogFrame
-      title={`Try build ${build} of ${dagId} once`}
+      title={active ? `Run ${dagId} once` : `Try build ${build} of ${dagId} once`}
       testId="try-dialog"
       size="lg"
       onClose={onClose}

@@ -38,8 +38,9 @@ export const release = (number: number, of: number, minute: number, more: Partia
     author: null,
     until: null,
     runs: {},
+    run_again_on: {},
     ...more,
   }) as LineRelease;
 
 export const run = (id: string, minute: number, state: string): LineRun =>
-  ({ run_id: id, at: at(minute), state, run_type: "manual", release: 1, build: 1, bound_by: null }) as LineRun;
+  ({ run_id: id, at: at(minute), state, run_type: "manual", release: 1, build: 1, bound_by: null, earlier: false }) as LineRun;

@@ -72,6 +72,38 @@ class RunReads:
             if (since is None or since <= at) and (before is None or at < before)
         ][:limit]
 
+    def earlier_ends(
+        self, session: Session, dag_id: str, *, since: datetime | None, before: datetime | None, limit: int
+    ) -> list[PlacedRun]:
+        present = {run.run_id: run for run in self._runs(dag_id)}
+        o = t.outcome
+        ended = session.execute(
+            select(o).where(o.c.dag_id == dag_id).order_by(o.c.ended_at.desc(), o.c.run_id, o.c.seq.desc())
+        )
+        found = []
+        for row in ended:
+            run = present.get(row.run_id)
+            past = run is None or run.clear_number > row.seq
+            if (
+                past
+                and (since is None or since <= row.ended_at)
+                and (before is None or row.ended_at < before)
+            ):
+                found.append(
+                    PlacedRun(
+                        run_id=row.run_id,
+                        state=row.state,
+                        run_type=run.run_type if run is not None else "",
+                        at=row.ended_at,
+                        logical_date=run.logical_date if run is not None else None,
+                        start_date=None,
+                        end_date=row.ended_at,
+                        dag_version_id=row.dag_version_id,
+                        bound_by=None,
+                    )
+                )
+        return found[:limit]
+
     def run_counts(self, session: Session, dag_id: str) -> dict[UUID | None, dict[str, int]]:
         return Bound.of(session).counts(self._all_runs(), lambda of_dag, _, __: of_dag == dag_id)
 
