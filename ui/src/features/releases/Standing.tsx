@@ -7,8 +7,9 @@ import { BrokenButton } from "src/components/BrokenButton";
 import { PinIcon } from "src/components/icons";
 import { BuildLabel, Commit, ReleaseLabel } from "src/components/labels";
 import { ByWhom, RejectedBadge, rejectionIn } from "src/components/Rejected";
+import { commitWords, ownReason, ReleasedBy } from "src/components/released";
 import { Time } from "src/components/time";
-import { behind, rejectedOf } from "src/features/releases/line";
+import { behind, canGoBack } from "src/features/releases/line";
 import type { Action, LineBuild, LineRelease } from "src/features/releases/line";
 import { RunCounts } from "src/features/releases/RunCounts";
 
@@ -36,8 +37,9 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
   const asksFor = rejection === undefined && dag.newest_build !== dag.active_build;
   const running = builds.find(({ build }) => build !== null && build === dag.active_build)?.rejected ?? undefined;
   const { reason, actor, since } = dag;
-  const rejected = rejectedOf(builds);
-  const earlier = releases.some(({ build }) => build !== null && build !== dag.active_build && !rejected.has(build));
+  const reasonOf = ownReason(release?.reason, release?.message);
+  const said = commitWords(release?.author ?? null, release?.message ?? null);
+  const earlier = canGoBack(builds, releases, dag.active_build);
   return (
     <HStack align="flex-start" gap={4} wrap="wrap" borderWidth="1px" borderRadius="md" p={3} role="region" aria-label="Where the Dag stands">
       <Stack gap={1}>
@@ -51,8 +53,9 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
         </HStack>
         {release === undefined ? undefined : (
           <Text fontSize="sm" color="fg.muted">
-            released <Time at={release.created_at} /> by {release.actor ?? "unknown"}
-            {release.reason === null ? "" : `: ${release.reason}`}
+            <ReleasedBy kind={release.kind} actor={release.actor} at={release.created_at} />
+            {reasonOf === null ? "" : `: ${reasonOf}`}
+            {said === "" ? "" : ` · ${said}`}
           </Text>
         )}
         {release === undefined || dag.retired || dag.bundle_version === null || dag.bundle_version === release.bundle_version ? undefined : (
@@ -111,7 +114,7 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
         )}
       </Stack>
       <Spacer />
-      <HStack gap={2} wrap="wrap">
+      <HStack gap={2} wrap="wrap" _empty={{ display: "none" }}>
         {may.edit && dag.held && dag.newest_build !== null ? (
           <Button
             size="sm"
@@ -124,7 +127,7 @@ export function Standing({ dag, builds, releases, may, onAct }: Props) {
           </Button>
         ) : undefined}
         {may.edit && earlier ? (
-          <Button size="sm" variant="outline" colorPalette="danger" onClick={() => onAct({ verb: "rollback" })}>
+          <Button size="sm" variant="outline" colorPalette="danger" title="Keyboard: r" aria-keyshortcuts="r" onClick={() => onAct({ verb: "rollback" })}>
             Roll back
           </Button>
         ) : undefined}

@@ -1,0 +1,24 @@
+import { useEffect, useRef } from "react";
+
+/** Where a letter is typed, or means something else. */
+const ELSEWHERE = "input, textarea, select, [contenteditable]:not([contenteditable='false']), [role=dialog], [role=menu]";
+
+/** A letter does this, unless it is typed into a field, a dialog is open, or there is nothing to do. */
+export function useShortcut(letter: string, act: (() => void) | undefined): void {
+  const latest = useRef(act);
+  useEffect(() => {
+    latest.current = act;
+  });
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      const { key, target } = event;
+      if (key !== letter || event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented) return;
+      if (latest.current === undefined || document.querySelector("[role=dialog]") !== null) return;
+      if (target instanceof Element && target.closest(ELSEWHERE) !== null) return;
+      event.preventDefault();
+      latest.current();
+    };
+    window.addEventListener("keydown", press);
+    return () => window.removeEventListener("keydown", press);
+  }, [letter]);
+}
