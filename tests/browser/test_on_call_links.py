@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -170,7 +171,7 @@ def test_11_releases_and_runs_are_compared_as_they_are_named(
     expect(chosen).to_have_text(re.compile(r"^Release 2 · build 2"))
     page.get_by_role("button", name="Swap the two builds").click()
     expect(visitor.page).to_have_url(re.compile("from=r2&to=r1"))
-    page = visitor.open_dag(fleet.failing, TAB, f"view=compare&from=r1&to_run={fleet.failed_run}")
+    page = visitor.open_dag(fleet.failing, TAB, f"view=compare&from=r1&to_run={quote(fleet.failed_run)}")
     expect(page.get_by_label("To", exact=True)).to_have_value("r2")
     expect(page.get_by_role("link", name=fleet.failed_run)).to_be_visible()
     expect(page).to_contain_text(f"pinwheel diff {fleet.failing} 1 2")

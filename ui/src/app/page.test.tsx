@@ -1,5 +1,5 @@
 import { ChakraProvider, defaultSystem } from "@chakra-ui/react";
-import { render, screen } from "@testing-library/react";
+import { cleanup, render, screen } from "@testing-library/react";
 import { MemoryRouter } from "react-router-dom";
 import { beforeEach, expect, test, vi } from "vitest";
 
@@ -31,8 +31,10 @@ test("whoever types elsewhere goes on typing", () => {
   expect(region).toBeDefined();
 });
 
-test("an open dialog keeps the focus", () => {
-  expect(open(<div role="dialog" />)).not.toBe(document.activeElement);
+test("an open dialog keeps the focus, a closed one does not", () => {
+  expect(open(<div role="dialog" data-state="open" />)).not.toBe(document.activeElement);
+  cleanup();
+  expect(open(<div role="dialog" data-state="closed" />)).toBe(document.activeElement);
 });
 
 test("a card on a page of Airflow's takes no focus, and a fault of it leaves nothing behind", () => {

@@ -10,6 +10,7 @@ import { Live } from "src/app/Live";
 import { queryClient } from "src/app/queryClient";
 import { DagScope } from "src/components/dag";
 import { Loading } from "src/components/states";
+import { dialogIsOpen } from "src/components/useShortcut";
 
 /** What Airflow gives a plugin's component. */
 export interface HostProps {
@@ -32,7 +33,7 @@ function Landmark({ padded, children }: { padded: boolean; children: ReactNode }
     const { activeElement } = document;
     if (activeElement !== null && !activeElement.matches(LEFT_BEHIND)) return;
     // A dialog keeps the focus, and gives it back.
-    if (document.querySelector("[role=dialog]") === null) region.current?.focus({ preventScroll: true });
+    if (!dialogIsOpen()) region.current?.focus({ preventScroll: true });
   }, []);
   return (
     <Box

@@ -9,7 +9,7 @@ function Page({ act, dialog = false }: { act: (() => void) | undefined; dialog?:
     <>
       <input aria-label="field" />
       <button>button</button>
-      {dialog ? <div role="dialog" /> : undefined}
+      <div role="dialog" data-state={dialog ? "open" : "closed"} />
     </>
   );
 }
