@@ -7,6 +7,7 @@ import { BrokenButton } from "src/components/BrokenButton";
 import { PinIcon } from "src/components/icons";
 import { BuildLabel, Commit, Kind, PageLink, ReleaseLabel, State } from "src/components/labels";
 import { ByWhom, RejectedBadge, rejectionIn } from "src/components/Rejected";
+import { byItself } from "src/components/released";
 import { Time } from "src/components/time";
 import { Tooltip } from "src/components/Tooltip";
 
@@ -87,7 +88,7 @@ export function FleetRow({
               </Box>
             </Tooltip>
             <Small>
-              {dag.last_change.actor}, <Time at={dag.last_change.at} />
+              {byItself(dag.last_change.actor) ? "by itself" : dag.last_change.actor}, <Time at={dag.last_change.at} />
             </Small>
           </>
         )}

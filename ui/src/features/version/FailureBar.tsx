@@ -37,7 +37,7 @@ export function FailureBar({ dagId, runId, version }: Props) {
   const there = `${dagPath(dagId, "dag-history")}?until=${encodeURIComponent(runId)}&run=${encodeURIComponent(runId)}`;
   return (
     <>
-      <Alert.Root status={ours ? "error" : "info"} size="sm" role="group" aria-label="What to do about it" data-testid="failure-bar">
+      <Alert.Root status={ours ? "error" : "info"} variant="outline" size="sm" role="group" aria-label="What to do about it" data-testid="failure-bar">
         <Alert.Indicator />
         <Alert.Content>
           <Alert.Title>{ours ? told(active) : `This ran on ${nameOf(version)}. Release ${active.release} is active now.`}</Alert.Title>
