@@ -407,19 +407,22 @@ def _build_named(session: Session, dag_id: str, which: Which, default_id: int | 
     found = store.by_ids(session, [build_id]).get(build_id) if build_id is not None else None
     if found is not None:
         return found
-    facts: dict[str, int | None]
+    failed = f"Cannot compare builds of {dag_id}"
     if asked is not None and asked.release:
-        lacking, what, facts = str(asked), "releases", {"release": asked.number}
-    else:
-        number = asked.number if asked is not None else None
-        lacking = f"good build {number}" if number else "good build yet"
-        what, facts = "builds", {"build": number}
+        raise NotFound(
+            failed,
+            found=f"it has no {asked}",
+            remedy=f"See its releases: pinwheel releases {dag_id}",
+            dag_id=dag_id,
+            release=asked.number,
+        )
+    number = asked.number if asked is not None else None
     raise NotFound(
-        f"Cannot compare builds of {dag_id}",
-        found=f"it has no {lacking}",
-        remedy=f"See its {what}: pinwheel {what} {dag_id}",
+        failed,
+        found=f"it has no good build {number}" if number else "it has no good build yet",
+        remedy=f"See its builds: pinwheel builds {dag_id}",
         dag_id=dag_id,
-        **facts,
+        build=number,
     )
 
 
