@@ -34,7 +34,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "GET /dags/{dag_id}/releases": [{}, {"include_before": True, "of": {"dag_id": "adopted"}}],
     "GET /dags/{dag_id}/diff": [{"from": 1, "to": 3}, {"from": 1, "to": 2, "files": False}],
     "GET /dags/{dag_id}/line": [{}, {"limit": 3}, {"of": {"dag_id": "unsteady"}}],
-    "GET /dags/{dag_id}/compare": [{"from": 1, "to": 3}, {}],
+    "GET /dags/{dag_id}/compare": [{"from": 1, "to": 3}, {}, {"from": "r1", "to_run": "one"}],
     "GET /dags/{dag_id}/compare/file": [{"path": "d.py", "from": 1, "to": 3}],
     "GET /dags/{dag_id}/history": [{}],
     "GET /dags/{dag_id}/history/rows": [{"version": ["r1", "r2", "t2"]}],

@@ -138,6 +138,8 @@ CASES: dict[str, dict[str, Call]] = {
     "diff": {
         **{dag_id: lambda backend, d=dag_id: backend.diff(d) for dag_id in DAGS},
         "two": lambda backend: backend.diff("d", 1, 3),
+        "releases": lambda backend: backend.diff("d", "r1", "r2"),
+        "no such release": lambda backend: backend.diff("d", "r99"),
         "no such": lambda backend: backend.diff("d", 1, 99),
     },
     "events": {
@@ -239,6 +241,7 @@ REFUSED: dict[tuple[str, str], type[PinwheelError]] = {
     ("builds", "nope"): NotFound,
     ("history", "no such run"): NotFound,
     ("diff", "no such"): NotFound,
+    ("diff", "no such release"): NotFound,
     ("change", "pin no such name"): NotFound,
     ("change", "to no such build"): NotFound,
     ("change", "stale"): Conflict,

@@ -24,6 +24,7 @@ BUDGETS: Mapping[str, float] = {
     "browser/test_dag_releases.py": 300,
     "browser/test_fleet.py": 250,
     "browser/test_history.py": 400,
+    "browser/test_on_call_links.py": 350,
     "browser/test_pages.py": 150,
     "faults/test_between_statements.py": 300,
     "integration/test_api.py": 150,

@@ -188,6 +188,8 @@ INVALID = [
     ("GET", "/dags/read_1/line?limit=501", None),
     ("GET", "/dags/read_1/line?before=yesterday", None),
     ("GET", "/dags/read_1/compare?to=0", None),
+    ("GET", "/dags/read_1/compare?to=x1", None),
+    ("GET", "/dags/read_1/compare?from=1&from_run=one", None),
     ("GET", "/dags/read_1/compare/file", None),
     ("GET", "/dags/read_1/compare/file?path=%00", None),
     ("GET", "/dags/read_1/runs?limit=0", None),

@@ -132,6 +132,8 @@ def test_an_error_as_json_is_the_problem_document_that_the_api_answers_with(
         ["trigger", "d", "--logical-date", "tomorrow"],
         ["trigger", "d", "--conf", "{"],
         ["diff", "d", "1", "2", "3"],
+        ["diff", "d", "x1"],
+        ["diff", "d", "r0"],
         ["history", "d", "--limit", "0"],
     ],
 )

@@ -36,6 +36,15 @@ def airflow_34_plus() -> bool:
     return airflow_version().release[:2] >= (3, 4)
 
 
+def overview_pages() -> bool:
+    """Whether a plugin may add to a Dag's and a task's overview (`dag_overview`, `task_overview`).
+
+    3.3 knows `dashboard` only; a destination that it does not know fails its list of all plugins. Remove when
+    the minimum is 3.4.
+    """
+    return airflow_34_plus()
+
+
 def unsupported_message() -> str:
     minimum = ".".join(map(str, MINIMUM_AIRFLOW))
     return (

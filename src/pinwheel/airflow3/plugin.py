@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from pinwheel.airflow3.compat import airflow_is_supported, unsupported_message
+from pinwheel.airflow3.compat import airflow_is_supported, overview_pages, unsupported_message
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,15 @@ class PinwheelPlugin(AirflowPlugin):
         return [listener]
 
     @cached_property
+    def macros(self) -> list[Any]:
+        """In templates ``macros.pinwheel.…``."""
+        if not airflow_is_supported():
+            return []
+        from pinwheel.sdk import release_url
+
+        return [release_url]
+
+    @cached_property
     def fastapi_apps(self) -> list[Any]:
         if not airflow_is_supported():
             return []
@@ -51,7 +60,9 @@ class PinwheelPlugin(AirflowPlugin):
 
     @cached_property
     def react_apps(self) -> list[Any]:
-        return [dict(page) for page in _PAGES] if self.fastapi_apps else []
+        if not self.fastapi_apps:
+            return []
+        return [dict(page) for page in (*_PAGES, *(_OVERVIEWS if overview_pages() else ()))]
 
 
 def _page(name: str, destination: str, url_route: str, **more: Any) -> dict[str, Any]:
@@ -78,8 +89,14 @@ _PAGES = (
     _page("Dag History", "dag", "dag-history"),
     _page("Version", "dag_run", "run-version"),
     _page("Version", "task_instance", "task-version"),
+    _page("Pinwheel Home", "dashboard", "home-card"),
 )
 """The name is the label, and where ``ui/src/main.tsx`` puts the component. Each ``url_route`` is unique."""
+
+_OVERVIEWS = (
+    _page("Pinwheel Overview", "dag_overview", "dag-card"),
+    _page("Pinwheel Overview", "task_overview", "task-card"),
+)
 
 
 def _app() -> Any:

@@ -10,6 +10,7 @@ from pydantic import StringConstraints
 from pinwheel.api.access import Access, unreadable
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.request import LARGEST_NUMBER, LONGEST_ID
+from pinwheel.core.side import PATTERN as SIDE
 from pinwheel.services.once import Sees
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
@@ -20,7 +21,10 @@ RunIdPath = Annotated[str, Path(alias="run_id", min_length=1, max_length=250, pa
 BuildPath = Annotated[int, Path(alias="build", ge=1, le=LARGEST_NUMBER)]
 LimitQuery = Annotated[int, Query(alias="limit", ge=1, le=MAX_LIMIT)]
 OffsetQuery = Annotated[int, Query(alias="offset", ge=0, le=MAX_OFFSET)]
-NumberQuery = Annotated[int | None, Query(ge=1, le=LARGEST_NUMBER)]
+_SideQuery = Annotated[str | None, Query(max_length=11, pattern=SIDE)]
+_HOW = "`3` or `b3`: build 3; `r4`: release 4, which stands for its build."
+FromQuery = Annotated[_SideQuery, Query(alias="from", description=f"{_HOW} Without: the active build.")]
+ToQuery = Annotated[_SideQuery, Query(alias="to", description=f"{_HOW} Without: the newest build.")]
 TextQuery = Annotated[str | None, Query(min_length=1, max_length=250, pattern=NO_CONTROLS)]
 _Word = Annotated[str, StringConstraints(min_length=1, max_length=250, pattern=NO_CONTROLS)]
 Words = Annotated[list[_Word], Query(max_length=1000)]

@@ -20,12 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "from_build",
         nargs="?",
-        type=options.positive,
+        type=options.side,
         metavar="FROM",
-        help="a build (default: the active one)",
+        help="a build: 3 or b3; or a release: r4 (default: the active build)",
     )
     parser.add_argument(
-        "to_build", nargs="?", type=options.positive, metavar="TO", help="a build (default: the newest one)"
+        "to_build", nargs="?", type=options.side, metavar="TO", help="the same (default: the newest build)"
     )
     options.add_common(parser)
 

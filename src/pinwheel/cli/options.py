@@ -8,8 +8,10 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
+from pinwheel.core.errors import InvalidInput
 from pinwheel.core.request import LONGEST_ID, is_request_id
 from pinwheel.core.selector import Selector
+from pinwheel.core.side import side as parsed_side
 
 OUTPUTS = ("table", "json", "yaml")
 
@@ -140,6 +142,15 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
     return number
+
+
+def side(text: str) -> str:
+    """A build (``3``, ``b3``) or a release (``r4``), to be compared."""
+    try:
+        parsed_side(text)
+    except InvalidInput as error:
+        raise argparse.ArgumentTypeError(f"{error.found}. {error.remedy}") from error
+    return text
 
 
 def request_id(text: str) -> str:

@@ -276,6 +276,44 @@ def test_the_difference_of_two_builds_is_told_by_tasks_and_files(told: InMemory)
     assert (by_default.from_.build, by_default.to.build) == (2, 3)
 
 
+def sides(found: compare.Comparison) -> tuple[int | None, int | None]:
+    return found.from_.build, found.to.build
+
+
+def test_releases_and_runs_stand_for_their_builds_in_a_comparison(told: InMemory) -> None:
+    assert sides(compare.compare(told.host, "a", "r1", "b3")) == (1, 3)
+    assert sides(compare.compare(told.host, "a", from_run="back_on_1", to_run="on_2")) == (1, 2)
+    assert sides(compare.compare(told.host, "a", "r2", to_run="tried_3")) == (2, 3)
+    assert compare.compare(told.host, "a", from_run="on_1").command == "pinwheel diff a 1 3"
+    diff = builds.diff(told.host, "a", "r1", "r2")
+    assert (diff.from_, diff.to) == (1, 2)
+    file = compare.file(told.host, "a", "a.py", "r1", "r2")
+    assert file.change == "modified"
+
+
+def test_what_is_not_there_to_be_compared_is_refused_in_words(told: InMemory) -> None:
+    with pytest.raises(
+        NotFound, match=r"it has no release 3\. See its releases: pinwheel releases a"
+    ) as refused:
+        compare.compare(told.host, "a", "r3")
+    assert refused.value.facts == {"dag_id": "a", "release": 3}
+    with pytest.raises(NotFound, match=r"it has no good build 9\. See its builds: pinwheel builds a"):
+        builds.diff(told.host, "a", "b9")
+    with pytest.raises(NotFound, match="Cannot compare run nope of a: Airflow has no such run"):
+        compare.compare(told.host, "a", to_run="nope")
+    with pytest.raises(
+        InvalidInput, match="Cannot compare run on_1 of a: release 1 is given for the same side"
+    ):
+        compare.compare(told.host, "a", "r1", from_run="on_1")
+
+
+def test_a_run_that_was_bound_again_is_compared_by_its_last_build_and_says_so(told: InMemory) -> None:
+    clear(told.host, "a", ["on_1"], build=2)
+    found = compare.compare(told.host, "a", from_run="on_1")
+    assert sides(found) == (2, 3)
+    assert "Run on_1 was on builds 1, 2: compared is build 2, its last" in found.warnings
+
+
 def test_events_are_newest_first_and_paged_by_their_ids(told: InMemory) -> None:
     found = events.events(told.host, dag_ids=["a"])
     assert [event.kind for event in found][:2] == ["trigger", "build"]

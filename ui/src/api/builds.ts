@@ -29,7 +29,7 @@ export function fileQuery(dagId: string, build: number, digest: string | null, p
     queryFn: ({ signal }) =>
       answer(
         api.GET("/api/v1/dags/{dag_id}/compare/file", {
-          params: { path: { dag_id: dagId }, query: { path, from: build, to: build } },
+          params: { path: { dag_id: dagId }, query: { path, from: `b${build}`, to: `b${build}` } },
           signal,
         }),
       ),

@@ -4,13 +4,19 @@ import { answer, api } from "src/api/client";
 import { keptBy, keys } from "src/api/keys";
 import type { Schemas } from "src/api/schemas";
 
-export function compareQuery(dagId: string, from: number | undefined, to: number | undefined) {
+/** Which two: a build (`b3`) or a release (`r4`), or in its place a run; the active and the newest build where neither is given. */
+export interface Sides {
+  from?: string;
+  to?: string;
+  from_run?: string;
+  to_run?: string;
+}
+
+export function compareQuery(dagId: string, sides: Sides) {
   return queryOptions({
-    queryKey: [...keys.dag(dagId), "compare", { from, to }],
+    queryKey: [...keys.dag(dagId), "compare", sides],
     queryFn: ({ signal }) =>
-      answer(
-        api.GET("/api/v1/dags/{dag_id}/compare", { params: { path: { dag_id: dagId }, query: { from, to } }, signal }),
-      ),
+      answer(api.GET("/api/v1/dags/{dag_id}/compare", { params: { path: { dag_id: dagId }, query: { ...sides } }, signal })),
     placeholderData: keepPreviousData,
   });
 }
@@ -24,7 +30,7 @@ export function comparedFileQuery(dagId: string, from: Side, to: Side, path: str
     queryFn: ({ signal }) =>
       answer(
         api.GET("/api/v1/dags/{dag_id}/compare/file", {
-          params: { path: { dag_id: dagId }, query: { from: from.build, to: to.build, path } },
+          params: { path: { dag_id: dagId }, query: { from: `b${from.build}`, to: `b${to.build}`, path } },
           signal,
         }),
       ),

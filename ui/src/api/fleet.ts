@@ -41,3 +41,12 @@ export async function allEditable(wish: FleetWish): Promise<string[]> {
     if (offset + dags.length >= total || dags.length === 0) return found;
   }
 }
+
+/** How many Dags are in each state: for a card on a page that is not ours. */
+export function fleetCountsQuery() {
+  return queryOptions({
+    queryKey: [...keys.fleet, "counts"],
+    queryFn: async ({ signal }) => (await answer(api.GET("/api/v1/fleet", { params: { query: { limit: 1 } }, signal }))).counts,
+    refetchInterval: 30_000,
+  });
+}

@@ -1,4 +1,4 @@
-import { infiniteQueryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 
 import { answer, api } from "src/api/client";
 import { keys } from "src/api/keys";
@@ -22,5 +22,15 @@ export function lineQuery(dagId: string) {
       const runs = state.data?.pages[0]?.runs ?? [];
       return runs.some((run) => run.state === "running" || run.state === "queued") ? 5_000 : 30_000;
     },
+  });
+}
+
+/** The newest of the line only: what is active, what ran on it, and what the user may do. */
+export function lineHeadQuery(dagId: string, limit = 1) {
+  return queryOptions({
+    queryKey: [...keys.dag(dagId), "line", "head", limit],
+    queryFn: ({ signal }) =>
+      answer(api.GET("/api/v1/dags/{dag_id}/line", { params: { path: { dag_id: dagId }, query: { limit } }, signal })),
+    refetchInterval: 30_000,
   });
 }

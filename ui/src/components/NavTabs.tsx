@@ -10,10 +10,17 @@ interface Tab {
 
 const TabLink = chakra(RouterLink);
 
+interface Props {
+  tabs: Tab[];
+  label: string;
+  /** Another page of ours, which Airflow's own tabs may have pushed out of sight. */
+  beside?: { label: string; to: string };
+}
+
 /** Views of one page, looking as the tabs of Airflow's own pages. */
-export function NavTabs({ tabs, label }: { tabs: Tab[]; label: string }) {
+export function NavTabs({ tabs, label, beside }: Props) {
   return (
-    <Flex as="nav" aria-label={label} borderBottomWidth="1px" borderColor="border.emphasized" mb={2}>
+    <Flex as="nav" aria-label={label} wrap="wrap" borderBottomWidth="1px" borderColor="border.emphasized" mb={2}>
       {tabs.map((tab) => (
         <TabLink
           key={tab.label}
@@ -31,6 +38,11 @@ export function NavTabs({ tabs, label }: { tabs: Tab[]; label: string }) {
           {tab.label}
         </TabLink>
       ))}
+      {beside === undefined ? undefined : (
+        <TabLink to={beside.to} px={4} py={2} ml="auto" color="fg.info" _hover={{ textDecoration: "underline" }}>
+          {beside.label}
+        </TabLink>
+      )}
     </Flex>
   );
 }

@@ -49,3 +49,19 @@ export function useAddress(): URLSearchParams {
   const text = useSyncExternalStore(subscribe, search);
   return useMemo(() => new URLSearchParams(text), [text]);
 }
+
+const hash = () => window.location.hash;
+
+/** What stands behind the `#`: a place on the page. */
+export function useAnchor(): string {
+  useLocation();
+  return useSyncExternalStore(subscribe, hash).slice(1);
+}
+
+/** Go to a place on this page, past the router like all else here. */
+export function writeAnchor(anchor: string): void {
+  const url = new URL(window.location.href);
+  url.hash = anchor;
+  window.history.replaceState(window.history.state, "", url);
+  window.dispatchEvent(new Event(CHANGED));
+}

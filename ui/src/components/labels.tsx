@@ -1,17 +1,46 @@
 /** Short names of things, looking the same wherever they stand. */
 import { Badge, Code, HStack, Link, Text } from "@chakra-ui/react";
-import type { ReactNode } from "react";
+import type { MouseEvent, ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
+import { writeAnchor } from "src/components/address";
+import { dagPath, useDagOfPage } from "src/components/dag";
 import { Tooltip } from "src/components/Tooltip";
 import { shortVersion } from "src/components/version/short";
 
+/**
+ * To a release (`r3`) or a build (`b3`) on its Dag's Releases tab. Of the page's Dag unless another is given; just
+ * the text where there is none.
+ */
+export function LineLink({ anchor, dagId, children }: { anchor: string; dagId?: string; children: ReactNode }) {
+  const ofPage = useDagOfPage();
+  const of = dagId ?? ofPage;
+  if (of === undefined) return <>{children}</>;
+  const to = dagPath(of, "dag-releases");
+  // There already: past the router, which would mount the page anew.
+  const go = (event: MouseEvent) => {
+    const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+    if (!plain || !window.location.pathname.endsWith(to) || new URLSearchParams(window.location.search).has("view")) return;
+    event.preventDefault();
+    writeAnchor(anchor);
+  };
+  return (
+    <Link asChild color="inherit" textDecorationColor="border.emphasized" textDecorationLine="underline">
+      <RouterLink to={{ pathname: to, hash: anchor }} onClick={go}>
+        {children}
+      </RouterLink>
+    </Link>
+  );
+}
+
 /** "Build 3", with the author's version label when there is one. */
-export function BuildLabel({ build, label }: { build: number | null | undefined; label?: string | null }) {
+export function BuildLabel({ build, label, dagId }: { build: number | null | undefined; label?: string | null; dagId?: string }) {
   if (build === null || build === undefined) return <Text as="span" color="fg.muted">–</Text>;
   return (
     <HStack as="span" display="inline-flex" gap={1} whiteSpace="nowrap">
-      <span>Build {build}</span>
+      <LineLink anchor={`b${build}`} dagId={dagId}>
+        Build {build}
+      </LineLink>
       {label === null || label === undefined ? undefined : <VersionLabel label={label} />}
     </HStack>
   );
@@ -25,11 +54,13 @@ export function VersionLabel({ label }: { label: string }) {
   );
 }
 
-export function ReleaseLabel({ release, active }: { release: number | null | undefined; active?: boolean }) {
+export function ReleaseLabel({ release, active, dagId }: { release: number | null | undefined; active?: boolean; dagId?: string }) {
   if (release === null || release === undefined) return <Text as="span" color="fg.muted">–</Text>;
   return (
     <HStack as="span" display="inline-flex" gap={1} whiteSpace="nowrap">
-      <span>Release {release}</span>
+      <LineLink anchor={`r${release}`} dagId={dagId}>
+        Release {release}
+      </LineLink>
       {active ? (
         <Badge colorPalette="green" variant="subtle">
           active
@@ -74,9 +105,15 @@ const KINDS: Record<string, string> = {
   unpin: "orange",
 };
 
+const WHY: Record<string, string> = { auto: "By itself: the Dag is not pinned, and each new build is released at once" };
+
 /** What kind of release or event it was. */
 export function Kind({ kind }: { kind: string }) {
-  return <Badge colorPalette={KINDS[kind] ?? "gray"}>{kind.replaceAll("_", " ")}</Badge>;
+  return (
+    <Badge colorPalette={KINDS[kind] ?? "gray"} title={WHY[kind]}>
+      {kind.replaceAll("_", " ")}
+    </Badge>
+  );
 }
 
 /** States whose colour in Airflow's theme is so bright that white on it can not be read by everybody. */

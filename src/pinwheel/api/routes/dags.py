@@ -12,10 +12,11 @@ from pinwheel.api.parameters import (
     DEFAULT_LIMIT,
     BuildPath,
     DagIdPath,
+    FromQuery,
     LimitQuery,
-    NumberQuery,
     OffsetQuery,
     TextQuery,
+    ToQuery,
     Words,
 )
 from pinwheel.api.redaction import readable_broken, readable_builds
@@ -129,8 +130,8 @@ def diff_builds(
     access: AccessDep,
     host: HostDep,
     dag_id: DagIdPath,
-    from_build: Annotated[NumberQuery, Query(alias="from", description="Without: the active build.")] = None,
-    to_build: Annotated[NumberQuery, Query(alias="to", description="Without: the newest build.")] = None,
+    from_build: FromQuery = None,
+    to_build: ToQuery = None,
     files: Annotated[
         bool, Query(description="With the changed files, for which you must be allowed to see code.")
     ] = True,

@@ -8,7 +8,7 @@ from attrs import evolve
 from fastapi import APIRouter, Query
 
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require
-from pinwheel.api.parameters import DagIdPath, NumberQuery
+from pinwheel.api.parameters import DagIdPath, FromQuery, TextQuery, ToQuery
 from pinwheel.api.redaction import readable_builds
 from pinwheel.api.schemas.compare import Comparison, FileComparison
 from pinwheel.api.schemas.line import Line
@@ -19,8 +19,12 @@ from pinwheel.services.show.plain import plain
 
 router = APIRouter(prefix="/dags/{dag_id}", tags=["Dags"])
 
-FromQuery = Annotated[NumberQuery, Query(alias="from", description="Without: the active build.")]
-ToQuery = Annotated[NumberQuery, Query(alias="to", description="Without: the newest build.")]
+RunQuery = Annotated[
+    TextQuery,
+    Query(
+        description="A run in place of a build: it stands for the one that it is on. Needs runs to be seen."
+    ),
+]
 
 
 @router.get("/line", operation_id="get_line", response_model=Line, summary="Line of releases")
@@ -53,10 +57,14 @@ def compare_builds(
     dag_id: DagIdPath,
     from_build: FromQuery = None,
     to_build: ToQuery = None,
+    from_run: RunQuery = None,
+    to_run: RunQuery = None,
 ) -> dict[str, Any]:
     """Both as one graph with marks, what changed in structure, and the names of all files used."""
     require(access, dag_id, Permission.READ_VERSIONS)
-    return plain(compare.compare(host, dag_id, from_build, to_build))
+    if from_run is not None or to_run is not None:
+        require(access, dag_id, Permission.READ_TASK_INSTANCES)
+    return plain(compare.compare(host, dag_id, from_build, to_build, from_run=from_run, to_run=to_run))
 
 
 @router.get(

@@ -16,6 +16,7 @@ from pinwheel.core.request import (
     Selection,
     TriggerRequest,
 )
+from pinwheel.core.side import Which
 
 if TYPE_CHECKING:
     from pinwheel.services.ports.host import Host
@@ -63,7 +64,7 @@ class LocalBackend:
 
         return plain_all(history(self.host, request).tries)
 
-    def diff(self, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> View:
+    def diff(self, dag_id: str, from_build: Which = None, to_build: Which = None) -> View:
         from pinwheel.services.show.builds import diff
         from pinwheel.services.show.plain import plain
 

@@ -19,6 +19,7 @@ from pinwheel.core.request import (
     Selection,
     TriggerRequest,
 )
+from pinwheel.core.side import Which
 
 View = dict[str, Any]
 
@@ -50,7 +51,7 @@ class Backend(Protocol):
         """See ``services.history.tries.TryView``."""
         ...
 
-    def diff(self, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> View:
+    def diff(self, dag_id: str, from_build: Which = None, to_build: Which = None) -> View:
         """See ``services.show.builds.DiffView``."""
         ...
 

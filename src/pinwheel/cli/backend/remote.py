@@ -25,6 +25,7 @@ from pinwheel.core.request import (
     TriggerRequest,
 )
 from pinwheel.core.selector import Selector
+from pinwheel.core.side import Which
 
 Request = ChangeRequest | TriggerRequest | ClearRequest | BackfillRequest
 
@@ -96,7 +97,7 @@ class RemoteBackend:
         parameters = {"run_id": request.run_id, "task_id": request.task_id, "limit": request.limit}
         return list(self._get(f"/dags/{_part(request.dag_id)}/runs", parameters)["tries"])
 
-    def diff(self, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> View:
+    def diff(self, dag_id: str, from_build: Which = None, to_build: Which = None) -> View:
         return dict(self._get(f"/dags/{_part(dag_id)}/diff", {"from": from_build, "to": to_build}))
 
     def events(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from attrs import evolve, frozen
 
 from pinwheel.core.build import Build, runtime_warnings
-from pinwheel.core.errors import InvalidInput, NotFound
+from pinwheel.core.errors import NotFound
 from pinwheel.core.records import BrokenBuild, NumberedRelease
 from pinwheel.core.release.rejection import Rejection, rejection_of
+from pinwheel.core.side import Which, side
 from pinwheel.core.structure import diff as differences
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import AirflowVersion
@@ -332,11 +333,11 @@ def releases(host: Host, dag_id: str, *, include_before: bool = False) -> list[R
     return host.unit.run(work)
 
 
-def diff(host: Host, dag_id: str, from_build: int | None = None, to_build: int | None = None) -> DiffView:
-    """What changed between two builds of a Dag; without numbers: from the active build to the newest one.
+def diff(host: Host, dag_id: str, from_build: Which = None, to_build: Which = None) -> DiffView:
+    """What changed between two builds of a Dag; without them: from the active build to the newest one.
 
-    :raises NotFound: the Dag or a build does not exist.
-    :raises InvalidInput: a number is below 1.
+    :raises NotFound: the Dag, a build or a release does not exist.
+    :raises InvalidInput: one of the two is neither, or its number is below 1.
     """
 
     def work(session: Session) -> DiffView:
@@ -359,13 +360,11 @@ def diff(host: Host, dag_id: str, from_build: int | None = None, to_build: int |
     return host.unit.run(work)
 
 
-def two_builds(
-    session: Session, dag_id: str, from_build: int | None, to_build: int | None
-) -> tuple[Build, Build]:
-    """The builds of these numbers, or the active and the newest one, for comparing.
+def two_builds(session: Session, dag_id: str, from_build: Which, to_build: Which) -> tuple[Build, Build]:
+    """These builds, or the active and the newest one, for comparing.
 
-    :raises NotFound: the Dag or a build does not exist.
-    :raises InvalidInput: a number is below 1.
+    :raises NotFound: the Dag, a build or a release does not exist.
+    :raises InvalidInput: one of the two is neither, or its number is below 1.
     """
     row = managed(session, dag_id)
     return (
@@ -397,24 +396,34 @@ def read_at_parse(
     return frozenset({*before, *after} - decide)
 
 
-def _build_named(session: Session, dag_id: str, number: int | None, default_id: int | None) -> Build:
-    if number is not None and number < 1:
-        raise InvalidInput(
-            f"Cannot compare builds of {dag_id}", found=f"build {number}", remedy="Numbers start at 1"
-        )
-    if number is None:
-        found = store.by_ids(session, [default_id]).get(default_id) if default_id is not None else None
-    else:
-        found = store.by_number(session, dag_id, number)
-    if found is None:
+def _build_named(session: Session, dag_id: str, which: Which, default_id: int | None) -> Build:
+    asked = None if which is None else side(which)
+    build_id = default_id
+    if asked is not None and asked.release:
+        released = release_store.one(session, dag_id, asked.number)
+        build_id = released.build_id if released is not None else None
+    elif asked is not None:
+        build_id = store.ids_by_number(session, dag_id, [asked.number]).get(asked.number)
+    found = store.by_ids(session, [build_id]).get(build_id) if build_id is not None else None
+    if found is not None:
+        return found
+    failed = f"Cannot compare builds of {dag_id}"
+    if asked is not None and asked.release:
         raise NotFound(
-            f"Cannot compare builds of {dag_id}",
-            found=f"it has no good build {number}" if number else "it has no good build yet",
-            remedy=f"See its builds: pinwheel builds {dag_id}",
+            failed,
+            found=f"it has no {asked}",
+            remedy=f"See its releases: pinwheel releases {dag_id}",
             dag_id=dag_id,
-            build=number,
+            release=asked.number,
         )
-    return found
+    number = asked.number if asked is not None else None
+    raise NotFound(
+        failed,
+        found=f"it has no good build {number}" if number else "it has no good build yet",
+        remedy=f"See its builds: pinwheel builds {dag_id}",
+        dag_id=dag_id,
+        build=number,
+    )
 
 
 def _file_changes(

@@ -9,14 +9,16 @@ from attrs import evolve, frozen
 
 from pinwheel.core import command_line
 from pinwheel.core.build import Build, runtime_warnings
-from pinwheel.core.errors import NotFound
+from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.release.rejection import Rejection
+from pinwheel.core.side import Side, Which, side
 from pinwheel.core.structure import diff as differences
 from pinwheel.core.structure import graph
 from pinwheel.services.ports.host import Host
 from pinwheel.services.show.builds import BuildView, files_of_two, read_at_parse, two_builds
 from pinwheel.services.show.links import Links
-from pinwheel.store import builds, rejections, releases
+from pinwheel.services.show.status import managed
+from pinwheel.store import bindings, builds, rejections, releases
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -89,16 +91,24 @@ class FileComparison:
 
 
 def compare(
-    host: Host, dag_id: str, from_build: int | None = None, to_build: int | None = None
+    host: Host,
+    dag_id: str,
+    from_build: Which = None,
+    to_build: Which = None,
+    *,
+    from_run: str | None = None,
+    to_run: str | None = None,
 ) -> Comparison:
-    """Two builds; without numbers the active one and the newest one.
+    """Two builds; without them the active one and the newest one. A run stands for the build that it is on.
 
-    :raises NotFound: the Dag or a build does not exist.
-    :raises InvalidInput: a number is below 1.
+    :raises NotFound: the Dag, a build, a release or a run does not exist, or nobody knows what the run ran.
+    :raises InvalidInput: a side is neither a build nor a release, or one is given twice.
     """
 
     def work(session: Session) -> Comparison:
-        old, new = two_builds(session, dag_id, from_build, to_build)
+        before_side, mixed = _side_of(host, session, dag_id, from_build, from_run)
+        after_side, mixed_too = _side_of(host, session, dag_id, to_build, to_run)
+        old, new = two_builds(session, dag_id, before_side, after_side)
         stored = builds.serialized(session, {old.id, new.id})
         before, after, untraced = files_of_two(session, old, new)
         told = builds.how_told(session, {old.id, new.id})
@@ -129,11 +139,43 @@ def compare(
                 for path in sorted({*before, *after})
             ),
             untraced=untraced,
-            warnings=runtime_warnings(old, new),
+            warnings=(*mixed, *mixed_too, *runtime_warnings(old, new)),
             command=command_line.diff(dag_id, old.build, new.build),
         )
 
     return host.unit.run(work)
+
+
+def _side_of(
+    host: Host, session: Session, dag_id: str, which: Which, run_id: str | None
+) -> tuple[Which, tuple[str, ...]]:
+    """What to compare, and a warning when a run does not stand for one build only."""
+    if run_id is None:
+        return which, ()
+    failed = f"Cannot compare run {run_id} of {dag_id}"
+    if which is not None:
+        raise InvalidInput(
+            failed, found=f"{side(which)} is given for the same side", remedy="Give one of the two"
+        )
+    bound = bindings.of_runs(session, dag_id, [run_id]).get(run_id, [])
+    known = builds.by_ids(session, {row.build_id for row in bound})
+    last = known.get(bound[-1].build_id) if bound and bound[-1].build_id is not None else None
+    if last is None:
+        managed(session, dag_id)
+        there = run_id in host.reads.some_runs(session, dag_id, [run_id])
+        raise NotFound(
+            failed,
+            found="which build it ran is not known: it began before Pinwheel saw it"
+            if there
+            else "Airflow has no such run",
+            remedy="Compare builds, or another run",
+            dag_id=dag_id,
+            run_id=run_id,
+        )
+    if len(known) == 1:
+        return Side(last.build), ()
+    ran = ", ".join(str(number) for number in sorted(build.build for build in known.values()))
+    return Side(last.build), (f"Run {run_id} was on builds {ran}: compared is build {last.build}, its last",)
 
 
 def _shown(
@@ -148,11 +190,12 @@ def _shown(
 
 
 def file(
-    host: Host, dag_id: str, path: str, from_build: int | None = None, to_build: int | None = None
+    host: Host, dag_id: str, path: str, from_build: Which = None, to_build: Which = None
 ) -> FileComparison:
     """One file in two builds, as they were parsed.
 
-    :raises NotFound: the Dag or a build does not exist, or neither used the file.
+    :raises NotFound: the Dag, a build or a release does not exist, or neither used the file.
+    :raises InvalidInput: a side is neither a build nor a release.
     """
 
     def work(session: Session) -> FileComparison:

@@ -1,18 +1,22 @@
 /** All there is to say of one version. */
-import { Alert, Badge, DataList, HStack, Text } from "@chakra-ui/react";
+import { Alert, Badge, Box, DataList, HStack, Text } from "@chakra-ui/react";
 import type { ReactNode } from "react";
 
 import type { Version } from "src/api/versions";
-import { BuildLabel, Commit, Kind, PageLink, ReleaseLabel } from "src/components/labels";
+import { author } from "src/components/author";
+import { BuildLabel, Commit, Kind, LineLink, PageLink, ReleaseLabel } from "src/components/labels";
+import { ownReason, ReleasedBy, subject } from "src/components/released";
 import { Time } from "src/components/time";
-import { nameOf } from "src/components/version/names";
+import { anchorOf, nameOf } from "src/components/version/names";
 
 /** A version's name as a small mark. */
 export function VersionMark({ version, keyName, active = false }: { version: Version | undefined; keyName: string; active?: boolean }) {
   const odd = version === undefined || version.kind === "before" || version.kind === "unknown";
+  const anchor = anchorOf(version);
+  const name = nameOf(version, keyName);
   return (
     <Badge variant={odd ? "outline" : "subtle"} colorPalette={odd ? "gray" : active ? "green" : "blue"}>
-      {nameOf(version, keyName)}
+      {anchor === undefined ? name : <LineLink anchor={anchor}>{name}</LineLink>}
     </Badge>
   );
 }
@@ -43,7 +47,7 @@ export function BeforePinwheel({ dagId, version }: { dagId: string; version: Ver
 
 function Fact({ name, children }: { name: string; children: ReactNode }) {
   return (
-    <DataList.Item>
+    <DataList.Item alignItems="flex-start">
       <DataList.ItemLabel minWidth="8rem">{name}</DataList.ItemLabel>
       <DataList.ItemValue>{children}</DataList.ItemValue>
     </DataList.Item>
@@ -52,34 +56,33 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
 
 export function VersionFacts({ dagId, version, active }: { dagId: string; version: Version; active: boolean }) {
   if (version.kind === "before" || version.kind === "unknown") return <BeforePinwheel dagId={dagId} version={version} />;
+  const reason = ownReason(version.reason, version.message);
   return (
     <DataList.Root orientation="horizontal" size="md" gap={2} data-testid={`version-${version.key}`}>
       <Fact name="Release">
         {version.release === null ? (
-          <Text>Never released: tried once</Text>
+          <Text>Never released: {nameOf(version)}</Text>
         ) : (
           <HStack wrap="wrap">
             <ReleaseLabel release={version.release} active={active} />
             {version.release_kind === null ? undefined : <Kind kind={version.release_kind} />}
             <span>
-              by {version.released_by} <Time at={version.released_at} />
+              <ReleasedBy kind={version.release_kind} actor={version.released_by} at={version.released_at} />
             </span>
+            <Text color="fg.muted">Airflow calls it v{version.release}.</Text>
           </HStack>
         )}
       </Fact>
-      {version.reason === null ? undefined : <Fact name="Reason">{version.reason}</Fact>}
+      {reason === null ? undefined : <Fact name="Reason">{reason}</Fact>}
       <Fact name="Build">
         <BuildLabel build={version.build} label={version.label} />
       </Fact>
       <Fact name="Commit">
-        <HStack wrap="wrap">
-          <Commit version={version.bundle_version} url={version.url} />
-          <span>
-            {version.author ?? "unknown author"}
-            {version.message === null ? "" : `: ${version.message.split("\n")[0]}`}
-          </span>
+        <Box overflowWrap="anywhere">
+          <Commit version={version.bundle_version} url={version.url} /> {author(version.author) || "unknown author"}
+          {version.message === null ? "" : `: ${subject(version.message)}`}{" "}
           {version.committed_at === null ? undefined : <Time at={version.committed_at} />}
-        </HStack>
+        </Box>
       </Fact>
       <Fact name="Bundle">
         {version.bundle}, {version.path}

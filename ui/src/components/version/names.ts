@@ -1,23 +1,31 @@
 import type { Version } from "src/api/versions";
 
-/** "Release 5", "Build 3 (trial)", "v2 (before Pinwheel)". */
+/** "Release 5", "t3 (trial of build 3)", "v2 (before Pinwheel)". */
 export function nameOf(version: Version | undefined, key = "unknown"): string {
   if (version === undefined) return key;
   if (version.kind === "release") return `Release ${version.release}`;
-  if (version.kind === "trial") return `Build ${version.build} (trial)`;
+  if (version.kind === "trial") return `${version.key} (trial of build ${version.build})`;
   if (version.kind === "before") return `v${version.airflow_version} (before Pinwheel)`;
   return "Version unknown";
 }
 
 /** The name with what tells it apart: "Release 5 (build 3, 2.4.1, 0a1b2c3d)". */
 export function fullNameOf(version: Version | undefined, key = "unknown"): string {
+  const trial = version?.kind === "trial";
   const more = [
+    trial ? `trial of build ${version.build}` : undefined,
     version?.kind === "release" && version.build !== null ? `build ${version.build}` : undefined,
     version?.label ?? undefined,
     version?.bundle_version?.slice(0, 8),
   ].filter((part) => part !== undefined);
-  const name = nameOf(version, key);
+  const name = trial ? version.key : nameOf(version, key);
   return more.length === 0 ? name : `${name} (${more.join(", ")})`;
+}
+
+/** Where it stands on the Releases tab: `r5`; a trial stands with its build, `b3`. */
+export function anchorOf(version: Version | undefined): string | undefined {
+  if (version?.kind === "release") return `r${version.release}`;
+  return version?.kind === "trial" ? `b${version.build}` : undefined;
 }
 
 const BOUND: Record<string, string> = {

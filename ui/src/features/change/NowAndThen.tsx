@@ -115,7 +115,7 @@ function Card({ title, build, made, released, version, where, runs, again, pinne
 
 /** What differs between two builds, in numbers, and where it is shown. */
 function Differs({ dagId, from, to }: { dagId: string; from: number; to: number }) {
-  const compared = useQuery({ ...compareQuery(dagId, from, to), enabled: from !== to });
+  const compared = useQuery({ ...compareQuery(dagId, { from: `b${from}`, to: `b${to}` }), enabled: from !== to });
   if (from === to) {
     return (
       <Text fontSize="sm" color="fg.muted">

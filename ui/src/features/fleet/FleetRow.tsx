@@ -5,8 +5,9 @@ import { author } from "src/components/author";
 import { behindWords } from "src/components/behind";
 import { BrokenButton } from "src/components/BrokenButton";
 import { PinIcon } from "src/components/icons";
-import { BuildLabel, Commit, Kind, PageLink, State } from "src/components/labels";
+import { BuildLabel, Commit, Kind, PageLink, ReleaseLabel, State } from "src/components/labels";
 import { ByWhom, RejectedBadge, rejectionIn } from "src/components/Rejected";
+import { byItself } from "src/components/released";
 import { Time } from "src/components/time";
 import { Tooltip } from "src/components/Tooltip";
 
@@ -43,12 +44,12 @@ export function FleetRow({
       </Table.Cell>
       <Table.Cell>
         <HStack gap={1}>
-          <BuildLabel build={dag.active?.build} label={dag.active?.label} />
+          <BuildLabel dagId={dag.dag_id} build={dag.active?.build} label={dag.active?.label} />
           {dag.retired ? <Badge colorPalette="gray">retired</Badge> : undefined}
         </HStack>
         {dag.active === null ? undefined : (
           <Small>
-            {dag.active_release === null ? "not released" : `Release ${dag.active_release}`} ·{" "}
+            {dag.active_release === null ? "not released" : <ReleaseLabel dagId={dag.dag_id} release={dag.active_release} />} ·{" "}
             <Commit version={dag.active.bundle_version} url={dag.active.url} /> {author(dag.active.author)}
           </Small>
         )}
@@ -87,7 +88,7 @@ export function FleetRow({
               </Box>
             </Tooltip>
             <Small>
-              {dag.last_change.actor}, <Time at={dag.last_change.at} />
+              {byItself(dag.last_change.actor) ? "by itself" : dag.last_change.actor}, <Time at={dag.last_change.at} />
             </Small>
           </>
         )}
@@ -102,7 +103,7 @@ function Newest({ dag }: { dag: FleetDag }) {
     <Stack gap={1} alignItems="flex-start">
       {dag.held ? (
         <HStack gap={1} wrap="wrap">
-          <BuildLabel build={dag.newest?.build} label={dag.newest?.label} />
+          <BuildLabel dagId={dag.dag_id} build={dag.newest?.build} label={dag.newest?.label} />
           <Badge colorPalette="orange">held</Badge>
           {rejection === undefined ? undefined : <RejectedBadge />}
         </HStack>

@@ -6,6 +6,7 @@ import type { Verb } from "src/api/changes";
 import { PAGE_SIZE, allEditable, fleetChoicesQuery, fleetQuery } from "src/api/fleet";
 import { SelectFilter, TextFilter, ToggleFilter, useFilters } from "src/components/filters";
 import { Pager } from "src/components/Pager";
+import { ReadOnly } from "src/components/ReadOnly";
 import { Empty, Loaded } from "src/components/states";
 import { ChangeDialog, wordsOf } from "src/features/change";
 import { FleetRow } from "src/features/fleet/FleetRow";
@@ -62,6 +63,7 @@ export function FleetTable() {
           return (
             <>
               <TroubledBundles bundles={bundles} />
+              {dags.length > 0 && editable.length === 0 ? <ReadOnly what="a Dag" /> : undefined}
               <Flex justifyContent="space-between" alignItems="center" mb={2} gap={2} wrap="wrap">
                 <HStack>
                   <Heading size="md" as="h2" aria-live="polite">

@@ -2,9 +2,11 @@
 import { Box } from "@chakra-ui/react";
 
 import { useAddress } from "src/components/address";
+import { dagPath } from "src/components/dag";
 import { NavTabs } from "src/components/NavTabs";
 import { Events } from "src/features/events";
 import { Compare } from "src/features/releases/compare/Compare";
+import { FromOutside } from "src/features/releases/FromOutside";
 import { LineView } from "src/features/releases/LineView";
 
 export default function DagReleases({ dagId }: { dagId: string }) {
@@ -19,7 +21,9 @@ export default function DagReleases({ dagId }: { dagId: string }) {
           { label: "Compare", search: "view=compare", current: view === "compare" },
           { label: "Events", search: "view=events", current: view === "events" },
         ]}
+        beside={{ label: "Dag History", to: dagPath(dagId, "dag-history") }}
       />
+      <FromOutside dagId={dagId} />
       {view === "compare" ? <Compare dagId={dagId} /> : view === "events" ? <Events dagId={dagId} /> : <LineView dagId={dagId} />}
     </Box>
   );

@@ -7,6 +7,7 @@ import { author } from "src/components/author";
 import { BrokenButton } from "src/components/BrokenButton";
 import { BuildLabel, Commit, Kind, ReleaseLabel } from "src/components/labels";
 import { ByWhom, RejectedBadge } from "src/components/Rejected";
+import { byItself, ownReason, subject } from "src/components/released";
 import { RunCounts } from "src/components/RunCounts";
 import { Time } from "src/components/time";
 import { verbTo } from "src/features/releases/line";
@@ -93,6 +94,7 @@ function Row({ dagId, entry, activeBuild, may, canAct, selected, picked, onChoos
     if (picked) row.current?.scrollIntoView({ block: "center", behavior: "smooth" });
   }, [picked]);
   const commit = build ?? release;
+  const reason = ownReason(release?.reason, commit?.message);
   return (
     <Table.Row
       ref={row}
@@ -148,7 +150,7 @@ function Row({ dagId, entry, activeBuild, may, canAct, selected, picked, onChoos
       <Table.Cell maxWidth="20rem">
         <Commit version={commit?.bundle_version} url={commit?.url} />
         <Text fontSize="sm" lineClamp={1} title={commit?.message ?? undefined}>
-          {(commit?.message ?? "").split("\n", 1)[0]}
+          {subject(commit?.message)}
         </Text>
         {broken ? undefined : (
           <Text fontSize="xs" color="fg.muted">
@@ -161,10 +163,10 @@ function Row({ dagId, entry, activeBuild, may, canAct, selected, picked, onChoos
           <BrokenButton dagId={dagId} broken={{ at: build.created_at, bundle_version: build.bundle_version, error: build.error }} url={build.url} />
         ) : (
           <>
-            {release === undefined ? undefined : <Text fontSize="sm">{release.actor}</Text>}
-            {release === undefined || (release.kind === "auto" && release.reason === commit?.message) ? undefined : (
-              <Text fontSize="xs" color="fg.muted" lineClamp={2} title={release.reason ?? undefined}>
-                {release.reason}
+            {release === undefined ? undefined : <Text fontSize="sm">{byItself(release.actor) ? "by itself" : release.actor}</Text>}
+            {reason === null ? undefined : (
+              <Text fontSize="xs" color="fg.muted" lineClamp={2} title={reason}>
+                {reason}
               </Text>
             )}
             {build === undefined || build.rejected === null ? undefined : (

@@ -1,15 +1,17 @@
 import { Badge, Button, HStack, Spacer, Stack, Text } from "@chakra-ui/react";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { Link as RouterLink, useNavigate } from "react-router-dom";
 
 import { statusQuery } from "src/api/dags";
 import { lineQuery } from "src/api/line";
-import { useAddress, writeAddress } from "src/components/address";
+import { useAddress, useAnchor, writeAddress } from "src/components/address";
+import { ReadOnly } from "src/components/ReadOnly";
 import { Empty, Loaded } from "src/components/states";
+import { useShortcut } from "src/components/useShortcut";
 import { ChangeDialog } from "src/features/change";
 import { EntryList } from "src/features/releases/EntryList";
-import { chosen, entriesOf, joined } from "src/features/releases/line";
+import { chosen, entriesOf, joined, keyOf } from "src/features/releases/line";
 import type { Action, Line, Spacing } from "src/features/releases/line";
 import { Picture } from "src/features/releases/Picture";
 import { Standing } from "src/features/releases/Standing";
@@ -47,6 +49,17 @@ function Shown({ dagId, dag, pages, older }: Props) {
   const selected = selectedIn(params);
   const spacing: Spacing = params.get("spacing") === "time" ? "time" : "even";
   const [newest] = pages;
+  const anchor = useAnchor();
+  const named = keyOf(entries, anchor);
+  // What the address names may be further back than what is loaded.
+  const missing = named === undefined && /^[rb][1-9]/.test(anchor) && older !== undefined && !older.loading;
+  useEffect(() => {
+    if (missing) older?.more();
+  }, [missing, older]);
+  // A click in the picture counts until the address names another row.
+  useEffect(() => setPicked(named), [named]);
+  const back = newest?.may.edit === true && newest.way_back !== null;
+  useShortcut("r", back && action === undefined ? () => setAction({ verb: "rollback" }) : undefined);
   if (newest === undefined || entries.length === 0) return <Empty title="No build of this Dag yet" />;
   const { may } = newest;
 
@@ -66,6 +79,7 @@ function Shown({ dagId, dag, pages, older }: Props) {
   return (
     <Stack gap={3}>
       <Standing dag={dag} builds={all.builds} releases={all.releases} wayBack={newest.way_back} may={may} onAct={setAction} />
+      {may.edit ? undefined : <ReadOnly />}
       <Picture
         entries={entries}
         builds={all.builds}

@@ -257,3 +257,20 @@ test("the list marks each row of a rejected build, says once who rejected it and
     "Try build 2 once",
   ]);
 });
+
+test("what released itself says so, and names the commit's author in place of Pinwheel", () => {
+  const one = release(1, 1, 10, { active: true, author: "Linus Example <linus@shop.example>", message: "Settlement: compare\n\nMore.", reason: "Settlement: compare" });
+  const dag = { ...HELD, active_release: 1 } as Schemas["DagStatus"];
+  show(<Standing dag={dag} builds={BUILDS} releases={[one]} wayBack={null} may={NOTHING} onAct={() => undefined} />);
+  const said = screen.getByRole("region", { name: "Where the Dag stands" }).textContent;
+  expect(said).toMatch(/released by itself .* · Linus Example: Settlement: compare/);
+  expect(said).not.toContain("by pinwheel");
+  expect(said).not.toContain("linus@shop.example");
+});
+
+test("the list repeats no reason that is the first line of the commit's message, and says what went by itself", () => {
+  const entries = entriesOf([build(1, 10, { message: "Fees: 1.2 %\n\nMore." })], [release(1, 1, 10, { reason: "Fees: 1.2 %" })]);
+  show(<EntryList dagId="d" entries={entries} activeBuild={1} may={NOTHING} selected={[]} picked={undefined} onChoose={vi.fn()} onAct={vi.fn()} older={undefined} />);
+  expect(screen.getAllByText("Fees: 1.2 %")).toHaveLength(1);
+  expect(screen.getByText("by itself")).toBeDefined();
+});

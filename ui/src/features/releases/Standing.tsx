@@ -7,6 +7,7 @@ import { BrokenButton } from "src/components/BrokenButton";
 import { PinIcon } from "src/components/icons";
 import { BuildLabel, Commit, ReleaseLabel } from "src/components/labels";
 import { ByWhom, HowRejected, RejectedBadge, rejectionIn } from "src/components/Rejected";
+import { commitWords, ownReason, ReleasedBy } from "src/components/released";
 import { RunCounts } from "src/components/RunCounts";
 import { Time } from "src/components/time";
 import { shortVersion } from "src/components/version/short";
@@ -41,6 +42,8 @@ export function Standing({ dag, builds, releases, wayBack, may, onAct }: Props) 
   const asksFor = !failing && rejection === undefined && dag.newest_build !== dag.active_build;
   const running = builds.find(({ build }) => build !== null && build === dag.active_build)?.rejected ?? undefined;
   const { reason, actor, since } = dag;
+  const reasonOf = ownReason(release?.reason, release?.message);
+  const said = commitWords(release?.author ?? null, release?.message ?? null);
   return (
     <HStack align="flex-start" gap={4} wrap="wrap" borderWidth="1px" borderRadius="md" p={3} role="region" aria-label="Where the Dag stands">
       <Stack gap={1}>
@@ -54,8 +57,9 @@ export function Standing({ dag, builds, releases, wayBack, may, onAct }: Props) 
         </HStack>
         {release === undefined ? undefined : (
           <Text fontSize="sm" color="fg.muted">
-            released <Time at={release.created_at} /> by {release.actor ?? "unknown"}
-            {release.reason === null ? "" : `: ${release.reason}`}
+            <ReleasedBy kind={release.kind} actor={release.actor} at={release.created_at} />
+            {reasonOf === null ? "" : `: ${reasonOf}`}
+            {said === "" ? "" : ` · ${said}`}
           </Text>
         )}
         {release === undefined || dag.retired || dag.bundle_version === null || dag.bundle_version === release.bundle_version ? undefined : (
@@ -113,7 +117,7 @@ export function Standing({ dag, builds, releases, wayBack, may, onAct }: Props) 
         )}
       </Stack>
       <Spacer />
-      <HStack gap={2} wrap="wrap">
+      <HStack gap={2} wrap="wrap" _empty={{ display: "none" }}>
         {may.edit && dag.held && dag.newest_build !== null ? (
           <Button
             size="sm"
@@ -126,7 +130,14 @@ export function Standing({ dag, builds, releases, wayBack, may, onAct }: Props) 
           </Button>
         ) : undefined}
         {may.edit && wayBack !== null ? (
-          <Button size="sm" variant={failing ? "solid" : "outline"} colorPalette="danger" onClick={() => onAct({ verb: "rollback" })}>
+          <Button
+            size="sm"
+            variant={failing ? "solid" : "outline"}
+            colorPalette="danger"
+            title="Keyboard: r"
+            aria-keyshortcuts="r"
+            onClick={() => onAct({ verb: "rollback" })}
+          >
             {failing ? back(wayBack) : "Roll back"}
           </Button>
         ) : undefined}

@@ -1,6 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 
-import { behind, chosen, columnsOf, entriesOf, joined, lastLine, scaleOf, segmentsOf, verbTo } from "src/features/releases/line";
+import { behind, chosen, columnsOf, entriesOf, joined, keyOf, lastLine, scaleOf, segmentsOf, verbTo } from "src/features/releases/line";
 import type { Line } from "src/features/releases/line";
 import { at, build, ms, release, run } from "src/features/releases/testing";
 
@@ -114,4 +114,11 @@ describe("small decisions", () => {
     const found = joined([page(2), page(1)]);
     expect([found.releases.map(({ release: one }) => one), found.inForce?.release, found.moreRuns]).toEqual([[2, 1], 0, true]);
   });
+});
+
+test("an address names a release's row or a build's, and a build that was loaded only as released by the release's", () => {
+  const entries = entriesOf([build(2, 20), build(1, 10)], [release(3, 1, 30), release(2, 2, 20), release(1, 1, 10)]);
+  expect(["r3", "r2", "b2", "b1"].map((anchor) => keyOf(entries, anchor))).toEqual(["release 3", "build 2", "build 2", "build 1"]);
+  expect(["r9", "b0", "x1", "", "r3x"].map((anchor) => keyOf(entries, anchor))).toEqual([undefined, undefined, undefined, undefined, undefined]);
+  expect(keyOf(entriesOf([], [release(3, 1, 30)]), "b1")).toBe("release 3");
 });

@@ -163,6 +163,18 @@ export function verbTo(build: number, active: number | null, newer: boolean): "p
   return active === null || newer ? "promote" : "rollback";
 }
 
+/** The row that shows what an address names: `r3` a release, `b3` a build. */
+export function keyOf(entries: Entry[], anchor: string): string | undefined {
+  const found = /^([rb])([1-9][0-9]{0,9})$/.exec(anchor);
+  if (found === null) return undefined;
+  const number = Number(found[2]);
+  const entry =
+    found[1] === "r"
+      ? entries.find(({ release }) => release?.release === number)
+      : (entries.find(({ build }) => build?.build === number) ?? entries.find(({ release }) => release?.build === number));
+  return entry?.key;
+}
+
 /** How many good builds wait behind the active one. */
 export function behind(builds: LineBuild[], active: number | null): number {
   return builds.filter((build) => build.build !== null && active !== null && build.newer).length;

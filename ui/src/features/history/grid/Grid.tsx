@@ -170,7 +170,7 @@ function RunHead({ run, versions, column, height, selected, onSelect }: HeadProp
       >
         {run.changed ? (
           <span className="release" data-testid="release-mark" aria-hidden>
-            {version?.kind === "before" ? `v${version.airflow_version}` : version?.release === null ? `b${version.build}` : `r${version?.release ?? "?"}`}
+            {version?.kind === "before" ? `v${version.airflow_version}` : version?.release === null ? `t${version.build}` : `r${version?.release ?? "?"}`}
           </span>
         ) : undefined}
         {run.mixed ? (

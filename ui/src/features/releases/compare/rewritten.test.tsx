@@ -45,7 +45,7 @@ test("a comparison is made again when it is looked at again", async () => {
   try {
     const asked = counted();
     const client = new QueryClient({ defaultOptions: { queries: { staleTime: 2_000 } } });
-    const Compared = () => <>{useQuery(compareQuery("etl", 1, 2)).status}</>;
+    const Compared = () => <>{useQuery(compareQuery("etl", { from: "b1", to: "b2" })).status}</>;
     const { unmount } = render(within(client, <Compared />));
     await waitFor(() => expect(client.isFetching()).toBe(0));
     expect(asked()).toBe(1);

@@ -1,0 +1,94 @@
+/** From a run or a try that failed to the way back: how its release stands, and what to do about it. */
+import { Alert, Button, HStack } from "@chakra-ui/react";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { Link as RouterLink } from "react-router-dom";
+
+import { lineHeadQuery } from "src/api/line";
+import type { Schemas } from "src/api/schemas";
+import type { Version } from "src/api/versions";
+import { dagPath } from "src/components/dag";
+import { PageLink } from "src/components/labels";
+import { ReadOnly } from "src/components/ReadOnly";
+import { useShortcut } from "src/components/useShortcut";
+import { nameOf } from "src/components/version/names";
+import { ChangeDialog } from "src/features/change";
+
+/** So many builds and releases are looked through for the way back. */
+const FAR_BACK = 50;
+
+interface Props {
+  dagId: string;
+  runId: string;
+  /** What the run or the try ran on. */
+  version: Version | undefined;
+}
+
+export function FailureBar({ dagId, runId, version }: Props) {
+  const line = useQuery(lineHeadQuery(dagId, FAR_BACK));
+  const [open, setOpen] = useState(false);
+  const found = line.data;
+  const active = found === undefined ? undefined : [...found.releases, ...(found.in_force === null ? [] : [found.in_force])].find((one) => one.active);
+  const ours = active !== undefined && version?.release === active.release;
+  const back = found === undefined || active === undefined ? undefined : wayBack(found, active);
+  const roll = ours && back !== undefined && found?.may.edit ? () => setOpen(true) : undefined;
+  useShortcut("r", roll);
+  if (active === undefined || version === undefined || version.kind === "unknown") return null;
+  const there = `${dagPath(dagId, "dag-history")}?until=${encodeURIComponent(runId)}&run=${encodeURIComponent(runId)}`;
+  return (
+    <>
+      <Alert.Root status={ours ? "error" : "info"} variant="outline" size="sm" role="group" aria-label="What to do about it" data-testid="failure-bar">
+        <Alert.Indicator />
+        <Alert.Content>
+          <Alert.Title>{ours ? told(active) : `This ran on ${nameOf(version)}. Release ${active.release} is active now.`}</Alert.Title>
+          <Alert.Description>
+            {found?.may.edit === false ? <ReadOnly /> : undefined}
+            {ours && back === undefined ? "There is no earlier build to go back to." : undefined}
+            <HStack gap={2} wrap="wrap" mt={1}>
+              {roll === undefined ? undefined : (
+                <Button size="sm" colorPalette="danger" onClick={roll} title="Keyboard: r" aria-keyshortcuts="r">
+                  Roll back…
+                </Button>
+              )}
+              {ours && back !== undefined ? (
+                <CompareLink dagId={dagId} from={`r${back.release}`} to={`r${active.release}`}>
+                  Compare with build {back.build}
+                </CompareLink>
+              ) : undefined}
+              {!ours && version.build !== null && version.build !== active.build ? (
+                <CompareLink dagId={dagId} from={`b${version.build}`} to={`r${active.release}`}>
+                  Compare with build {active.build}
+                </CompareLink>
+              ) : undefined}
+              {ours ? undefined : <PageLink to={there}>Run it again, in Dag History</PageLink>}
+            </HStack>
+          </Alert.Description>
+        </Alert.Content>
+      </Alert.Root>
+      {open ? <ChangeDialog verb="rollback" dagIds={[dagId]} onClose={() => setOpen(false)} /> : undefined}
+    </>
+  );
+}
+
+/** "Release 3 is active; 2 runs failed on it." */
+function told({ release, runs }: Schemas["LineRelease"]): string {
+  const failed = runs.failed ?? 0;
+  const came = failed === 0 ? "no run has ended as failed on it yet" : `${failed} ${failed === 1 ? "run" : "runs"} failed on it`;
+  return `Release ${release} is active; ${came}.`;
+}
+
+/** The release to go back to, as far as can be seen here: the dialog's plan has the last word. */
+function wayBack({ releases, in_force: inForce, builds }: Schemas["Line"], active: Schemas["LineRelease"]) {
+  const rejected = new Set(builds.filter((build) => build.rejected !== null).map(({ build }) => build));
+  return [...releases, ...(inForce === null ? [] : [inForce])].find(
+    ({ release, build, fetchable }) => release < active.release && build !== null && build !== active.build && fetchable && !rejected.has(build),
+  );
+}
+
+function CompareLink({ dagId, from, to, children }: { dagId: string; from: string; to: string; children: React.ReactNode }) {
+  return (
+    <Button size="sm" variant="outline" asChild>
+      <RouterLink to={`${dagPath(dagId, "dag-releases")}?view=compare&from=${from}&to=${to}`}>{children}</RouterLink>
+    </Button>
+  );
+}
