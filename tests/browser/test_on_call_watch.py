@@ -60,7 +60,8 @@ def test_finding_4_no_cell_of_a_table_lies_outside_of_its_page(
         page = visitor.open(path)
         expect(page).to_contain_text(there)
         found[name] = visitor.page.evaluate(_OUTSIDE, "[data-testid=pinwheel]")
-    assert {name: cells for name, cells in found.items() if cells} == {}
+    outside = [f"{name}: {cell}" for name, cells in found.items() for cell in cells]
+    assert outside == [], "\n".join(outside)
 
 
 def test_finding_4_the_plan_of_many_dags_with_long_ids_fits_its_dialog(visitor: Visitor, long: Fleet) -> None:

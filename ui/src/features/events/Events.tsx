@@ -54,7 +54,7 @@ export function Events({ dagId }: { dagId?: string }) {
           }
           return (
             <>
-              <Table.ScrollArea>
+              <Table.ScrollArea whiteSpace="normal">
                 <Table.Root size="sm" aria-label="Events">
                   <Table.Header>
                     <Table.Row>

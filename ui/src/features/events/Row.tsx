@@ -103,7 +103,9 @@ function Line({ event, withDag, within = false, open = false, onOpen }: LineProp
           </Text>
         )}
         {said.runId !== undefined && event.dag_id !== null ? (
-          <PageLink to={`/dags/${encodeURIComponent(event.dag_id)}/runs/${encodeURIComponent(said.runId)}`}>{said.runId}</PageLink>
+          <DagId>
+            <PageLink to={`/dags/${encodeURIComponent(event.dag_id)}/runs/${encodeURIComponent(said.runId)}`}>{said.runId}</PageLink>
+          </DagId>
         ) : undefined}
         {onOpen === undefined ? undefined : (
           <Button size="2xs" variant="outline" aria-expanded={open} onClick={onOpen}>
@@ -111,7 +113,7 @@ function Line({ event, withDag, within = false, open = false, onOpen }: LineProp
           </Button>
         )}
       </Table.Cell>
-      <Table.Cell overflowWrap="anywhere">
+      <Table.Cell minWidth="6.5rem" overflowWrap="anywhere">
         <Who event={event} />
       </Table.Cell>
       <Table.Cell minWidth="9rem" maxWidth="24rem" whiteSpace="pre-wrap" overflowWrap="anywhere">

@@ -118,7 +118,7 @@ function Tags({ tags }: { tags: readonly string[] }) {
         <Button
           key={tag}
           size="2xs"
-          variant="subtle"
+          variant="outline"
           height="auto"
           minHeight={5}
           maxWidth="100%"
@@ -196,8 +196,8 @@ function Runs({ dag }: { dag: FleetDag }) {
         ))}
       </HStack>
       {dag.failing_since === null ? undefined : (
-        <Small>
-          failing <Time at={dag.failing_since} />
+        <Small lines={2}>
+          failing since <Time at={dag.failing_since} />
         </Small>
       )}
     </>

@@ -106,7 +106,7 @@ export function FleetTable() {
                   </Empty>
                 )
               ) : (
-                <Table.ScrollArea>
+                <Table.ScrollArea whiteSpace="normal">
                   <Table.Root size="sm" striped aria-label="Dags">
                     <Table.Header>
                       <Table.Row>

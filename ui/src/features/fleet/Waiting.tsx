@@ -20,6 +20,14 @@ export function since(builds: readonly Build[], active: number): Build[] {
   return builds.slice(0, place < 0 ? builds.length : place);
 }
 
+/** "2 builds, 1 broken commit". */
+export function countOf(waiting: readonly Build[]): string {
+  const broken = waiting.filter(({ status }) => status === "broken").length;
+  const good = waiting.length - broken;
+  const said = [good === 0 ? "" : `${good} ${good === 1 ? "build" : "builds"}`, broken === 0 ? "" : `${broken} broken ${broken === 1 ? "commit" : "commits"}`];
+  return said.filter(Boolean).join(", ") || "no other build";
+}
+
 export function Waiting({ dag, columns }: { dag: FleetDag; columns: number }) {
   const query = useQuery(buildsQuery(dag.dag_id));
   const [from, to] = [dag.active?.build ?? 0, dag.newest?.build ?? 0];
@@ -34,7 +42,7 @@ export function Waiting({ dag, columns }: { dag: FleetDag; columns: number }) {
               <Stack gap={1} ps={4}>
                 <HStack gap={3} wrap="wrap">
                   <Text fontWeight="bold">
-                    After build {from}: {waiting.length === 0 ? "no other build" : `${waiting.length} ${waiting.length === 1 ? "build" : "builds"}`}
+                    After build {from}: {countOf(waiting)}
                     {dag.behind === null ? "" : `, ${behindWords(dag.behind)}`}
                   </Text>
                   {from === to ? undefined : <PageLink to={`${page}?view=compare&from=${from}&to=${to}`}>Compare build {from} with build {to}</PageLink>}

@@ -7,6 +7,9 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { keys } from "src/api/keys";
 import { FleetTable } from "src/features/fleet/FleetTable";
 
+/** Fifty rows are slow to draw where much else runs. */
+const PATIENCE = { timeout: 10_000 };
+
 let drawn: string[] = [];
 
 // Each row draws one of these, with what tells the rows apart.
@@ -69,7 +72,7 @@ async function open() {
       </QueryClientProvider>
     </ChakraProvider>,
   );
-  await screen.findByText("dag_49");
+  await screen.findByText("dag_49", {}, PATIENCE);
   return client;
 }
 
@@ -81,7 +84,7 @@ test("of fifty rows only the one is drawn anew that changed", async () => {
   await act(() => client.refetchQueries({ queryKey: keys.fleet }));
   dags[7] = dag(7, { runs: { success: 1, failed: 1 } });
   await act(() => client.refetchQueries({ queryKey: keys.fleet }));
-  await screen.findByText("1 failed");
+  await screen.findByText("1 failed", {}, PATIENCE);
   expect(new Set(drawn)).toEqual(new Set(["change 7"]));
 });
 
@@ -89,7 +92,7 @@ test("to choose a row draws that one anew and no other", async () => {
   await open();
   drawn = [];
   fireEvent.click(screen.getByLabelText("Select dag_3"));
-  await screen.findByText("1 selected");
+  await screen.findByText("1 selected", {}, PATIENCE);
   expect(new Set(drawn)).toEqual(new Set(["change 3"]));
 });
 
