@@ -2,6 +2,7 @@ import { Alert, Badge, Box, Stack, Table, Text } from "@chakra-ui/react";
 import { Fragment } from "react";
 
 import type { Outcome } from "src/api/changes";
+import { DagId } from "src/components/DagId";
 import { BuildLabel, PageLink } from "src/components/labels";
 
 interface Props {
@@ -16,7 +17,7 @@ export function Outcomes({ outcomes, caption, done = false }: Props) {
   const ordered = [...outcomes].sort((a, b) => Number(b.changed) - Number(a.changed));
   const headings = done ? ["Dag", "Was", "Is now", "What happened"] : ["Dag", "Now", "Then", "What happens"];
   return (
-    <Table.ScrollArea maxHeight="45vh" borderWidth="1px" borderRadius="md" tabIndex={0} role="group" aria-label={caption}>
+    <Table.ScrollArea whiteSpace="normal" maxHeight="45vh" borderWidth="1px" borderRadius="md" tabIndex={0} role="group" aria-label={caption}>
       <Table.Root size="sm" stickyHeader aria-label={caption}>
         <Table.Header>
           <Table.Row>
@@ -50,8 +51,8 @@ function Row({ outcome }: { outcome: Outcome }) {
   const told = outcome.warnings.length + outcome.rerun.length > 0;
   return (
     <Table.Row verticalAlign="top" css={told ? { "& > td": { borderBottomWidth: 0 } } : undefined}>
-      <Table.Cell fontWeight="medium" overflowWrap="anywhere" minWidth="8rem" maxWidth="22rem">
-        {dagId}
+      <Table.Cell fontWeight="medium">
+        <DagId>{dagId}</DagId>
       </Table.Cell>
       <Table.Cell>
         <BuildLabel build={fromBuild} />
