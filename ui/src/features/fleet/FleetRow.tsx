@@ -130,7 +130,7 @@ function Runs({ dag }: { dag: FleetDag }) {
   const { success = 0, failed = 0 } = dag.runs;
   const running = GOING_ON.reduce((sum, state) => sum + (dag.runs?.[state] ?? 0), 0);
   const shown = [
-    { state: "success", number: success, words: "good" },
+    { state: "success", number: success, words: "success" },
     { state: "failed", number: failed, words: "failed" },
     { state: "running", number: running, words: "running" },
   ].filter(({ number }) => number > 0);

@@ -2,7 +2,7 @@ import { HStack, Text } from "@chakra-ui/react";
 
 import { State } from "src/components/labels";
 
-const WORDS: Record<string, string> = { success: "good", failed: "failed", running: "running", queued: "queued" };
+const WORDS: Record<string, string> = { success: "success", failed: "failed", running: "running", queued: "queued" };
 
 /** How many runs came to what; in Airflow's colours. */
 export function RunCounts({ runs, none }: { runs: Record<string, number>; none?: string }) {
