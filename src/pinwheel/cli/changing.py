@@ -76,7 +76,14 @@ def run(context: Context, verb: Verb, *, rerun_failed: bool = False, to_blame: b
         if len(planned) == 1 and request.expected_release is None and not request.request_id:
             request = evolve(request, expected_release=planned[0]["from_release"])
     outcomes = context.backend.change(request)
-    context.emit(outcomes, lambda console: render_done(console, verb, outcomes))
+
+    def tell(console: Console) -> None:
+        render_done(console, verb, outcomes)
+        dag_ids = [outcome["dag_id"] for outcome in outcomes]
+        of_one = ("dags", *dag_ids, "plugin", "dag-releases")
+        context.show_page(console, *(of_one if len(dag_ids) == 1 else ("plugin", "releases")))
+
+    context.emit(outcomes, tell)
     if not context.interactive:
         _warn(context, outcomes)
 

@@ -1,0 +1,70 @@
+"""Completion in a real bash, as `register-python-argcomplete pinwheel` sets it up."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pinwheel.cli import completion, context
+from pinwheel.core.errors import HostError
+
+BIN = Path(sys.executable).parent
+
+SCRIPT = """
+eval "$(register-python-argcomplete pinwheel)"
+complete -p pinwheel >/dev/null || exit 9
+COMP_LINE=$1; COMP_POINT=${#COMP_LINE}; COMP_TYPE=9
+set -- $1; COMP_WORDS=("$@"); [[ $COMP_LINE == *' ' ]] && COMP_WORDS+=("")
+COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+_python_argcomplete pinwheel "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def offered(line: str, **more: str) -> list[str]:
+    """What bash offers for a line with the cursor at its end."""
+    environment = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": os.environ.get("HOME", "/"), **more}
+    done = subprocess.run(
+        ["bash", "-c", SCRIPT, "bash", line], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return sorted(word.strip() for word in done.stdout.splitlines() if word.strip())
+
+
+def test_bash_completes_commands_and_options_and_their_values() -> None:
+    assert offered("pinwheel ro") == ["rollback"]
+    assert offered("pinwheel pr") == ["promote", "prune"]
+    assert offered("pinwheel rollback orders --not") == ["--not-to-blame"]
+    assert offered("pinwheel db capsule ") == ["list", "prune", "store", "verify"]
+    assert offered("pinwheel status --output ") == ["json", "table", "yaml"]
+
+
+class Backend:
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+
+    def select(self, selection: Any) -> list[str]:
+        if self.args.url == "http://down":
+            raise HostError("Cannot reach it")
+        return [f"{self.args.url} {' '.join(selection.selector.globs)}"]
+
+
+def test_ids_of_dags_are_those_of_the_airflow_that_the_command_would_work_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(context, "make_backend", Backend)
+    monkeypatch.setenv("PINWHEEL_URL", "http://there")
+    named = argparse.Namespace(url="http://here", token="t")
+    assert completion.dag_ids("a[b", parsed_args=named) == ["http://here a[[]b*"]
+    assert completion.dag_ids("", parsed_args=argparse.Namespace()) == ["http://there *"]
+
+
+def test_an_airflow_that_does_not_answer_completes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context, "make_backend", Backend)
+    assert completion.dag_ids("a", parsed_args=argparse.Namespace(url="http://down")) == []
