@@ -27,7 +27,7 @@ pytestmark = pytest.mark.airflow
 D = {"dag_id": "d", "run_id": "one", "task_id": "g.a", "version": "r2", "bundle_name": "seed", "build": 1}
 
 CASES: dict[str, list[dict[str, Any]]] = {
-    "GET /dags": [{}, {"held": True}],
+    "GET /dags": [{}, {"runs": True}, {"held": True}],
     "GET /dags/{dag_id}": [{}, {"of": {"dag_id": "foreign"}}],
     "GET /dags/{dag_id}/builds": [{}],
     "GET /dags/{dag_id}/builds/{build}": [{}, {"of": {"dag_id": "adopted"}}],
@@ -69,12 +69,12 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "POST /dags/{dag_id}/unpin": [{}, {"json": {}}],
     "POST /dags/{dag_id}/reject": [{}, {"json": {"build": 2}}, {"json": {"build": 2, "lift": True}}],
     "POST /changes": [{}, {"json": {"verb": "pin", "selector": {"globs": ["*"]}}}],
-    "GET /fleet": [{"retired": True}, {"broken": True}],
+    "GET /fleet": [{"retired": True}, {"broken": True}, {"order_by": "attention"}],
     "GET /fleet/filters": [{}],
     "GET /bundles": [{}],
     "GET /bundles/{bundle_name}": [{}],
     "GET /changes": [{}, {"after": 0}],
-    "GET /events": [{}, {"limit": 1}],
+    "GET /events": [{}, {"limit": 1}, {"fold": True}],
     "GET /health": [{}],
     "GET /openapi.json": [{}],
 }

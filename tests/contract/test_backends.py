@@ -38,6 +38,7 @@ from pinwheel.core.request import (
     ClearRequest,
     HistoryRequest,
     Selection,
+    States,
     TriggerRequest,
 )
 from pinwheel.core.selector import Selector
@@ -107,7 +108,19 @@ def of_selections(method: str, **more: Any) -> dict[str, Call]:
 DAGS = ("d", "unsteady", "gone", "adopted", "foreign", "nope")
 CASES: dict[str, dict[str, Call]] = {
     "select": of_selections("select"),
-    "status": {"": lambda backend: backend.status(), **of_selections("status")},
+    "status": {
+        "": lambda backend: backend.status(),
+        **of_selections("status"),
+        **{
+            f"{state} {wanted}": lambda backend, s=state, w=wanted: backend.status(states=States(**{s: w}))
+            for state in ("held", "pinned", "broken", "failing", "behind")
+            for wanted in (True, False)
+        },
+        "with runs": lambda backend: backend.status(runs=True),
+        "failing, with runs, of some": lambda backend: backend.status(
+            Selection.to_show(Selector(ids=("d",))), states=States(failing=False), runs=True
+        ),
+    },
     "bundles": {
         "": lambda backend: backend.bundles(),
         "one": lambda backend: backend.bundles(["seed"]),
@@ -146,6 +159,14 @@ CASES: dict[str, dict[str, Call]] = {
         "older": lambda backend: backend.events(before_id=5),
         "since": lambda backend: backend.events(since=FIRST),
         "until": lambda backend: backend.events(until=FIRST),
+        "of somebody": lambda backend: backend.events(actor="ada"),
+        "of nobody": lambda backend: backend.events(actor="nobody"),
+        "a reason": lambda backend: backend.events(search="BECAUSE"),
+        "folded": lambda backend: backend.events(fold=True),
+        "folded, three": lambda backend: backend.events(fold=True, limit=3),
+        "folded, of a selection": lambda backend: backend.events(
+            Selection.to_show(Selector(ids=("d",))), kinds=["auto", "build"], fold=True
+        ),
     },
     "change": {
         **{

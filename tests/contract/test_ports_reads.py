@@ -122,9 +122,12 @@ def test_what_is_recorded_counts_when_airflow_has_the_run_no_more(history: Histo
 
 def test_failures_of_active_versions_are_told_and_those_of_others_are_not(history: History) -> None:
     side, (_, second) = history.side, history.versions
-    assert read(side, "active_with_failures") == set()
+    assert read(side, "active_with_failures") == {}
     history.run("bad_now", state="failed")
-    assert read(side, "active_with_failures") == {second}
+    ((version, since),) = read(side, "active_with_failures").items()
+    assert version == second
+    history.run("worse", state="failed")
+    assert read(side, "active_with_failures") == {second: since}, "since the first of them"
 
 
 def test_placed_runs_are_newest_first_with_what_they_are_bound_to(history: History) -> None:

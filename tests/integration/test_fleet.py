@@ -84,10 +84,17 @@ def test_filters_add_up_and_paging_leaves_nothing_out(deployment: Deployment) ->
     assert deployment.ids(pinned=False) == [name for name in NAMES if name not in ("dag_01", "dag_02")]
     assert deployment.ids(held=True) == ["dag_02"]
     assert deployment.ids(order_by="-last_change")[:2] == ["dag_02", "dag_01"]
+    assert deployment.ids(order_by="attention")[0] == "dag_02"
+    for order in ("waits_since", "pinned_since", "failing_since"):
+        assert sorted(deployment.ids(order_by=order)) == NAMES
+    assert deployment.ids(behind=True) == ["dag_02"]
+    assert deployment.ids(pinned_days=1) == []
+    assert deployment.ids(tag=["even", "odd"]) == NAMES[::2]
+    assert deployment.ids(tag=["even", "odd"], tags_match_mode="all") == []
 
 
 def test_counts_tell_how_many_are_in_each_state_whatever_of_them_is_asked(deployment: Deployment) -> None:
-    counts = {"all": 12, "held": 1, "pinned": 2, "broken": 0, "failing": 0}
+    counts = {"all": 12, "held": 1, "pinned": 2, "broken": 0, "failing": 0, "broken_files": 0}
     assert deployment.get()["counts"] == deployment.get(held=True)["counts"] == counts
     assert deployment.get(held=True)["total_entries"] == 1
     assert deployment.get(tag=["even"])["counts"] == {**counts, "all": 6, "pinned": 1}
@@ -123,7 +130,7 @@ def test_only_readable_dags_are_shown_counted_and_offered(deployment: Deployment
 
 
 def test_the_number_of_statements_does_not_grow_with_the_number_of_dags(deployment: Deployment) -> None:
-    def statements(limit: int) -> int:
+    def statements(limit: int, behind: bool | None = None) -> int:
         seen: list[str] = []
 
         def note(conn: Any, cursor: Any, statement: str, *rest: Any) -> None:
@@ -131,12 +138,14 @@ def test_the_number_of_statements_does_not_grow_with_the_number_of_dags(deployme
 
         sa.event.listen(sa.Engine, "before_cursor_execute", note)
         try:
-            fleet.fleet(deployment.seeder.host, fleet.Wish(limit=limit), lambda: set(NAMES))
+            wish = fleet.Wish(limit=limit, behind=behind, order_by="attention")
+            fleet.fleet(deployment.seeder.host, wish, lambda: set(NAMES))
         finally:
             sa.event.remove(sa.Engine, "before_cursor_execute", note)
         return len(seen)
 
     assert statements(12) == statements(2) < 15
+    assert statements(12, behind=False) == statements(2, behind=False) < 16
 
 
 @pytest.mark.parametrize(
@@ -215,3 +224,38 @@ def test_events_are_filtered_by_who_did_them(deployment: Deployment) -> None:
         ("dag_01", "pin"),
         ("dag_02", "rollback"),
     }
+
+
+def test_reasons_are_searched_and_events_of_one_batch_folded(deployment: Deployment) -> None:
+    reason = "Month-end 100%_sure"
+    wanted = {"selector": {"ids": ["dag_07", "dag_08", "dag_09"]}, "verb": "pin", "reason": reason}
+    assert deployment.env.api().post("/pinwheel/api/v1/changes", json=wanted).is_success
+
+    def events(**more: Any) -> list[dict[str, Any]]:
+        return list(deployment.env.get("/pinwheel/api/v1/events", kind=["pin"], **more)["events"])
+
+    assert [len(events(search=text)) for text in ("MONTH-END", "100%_", "100__", "%%")] == [3, 3, 0, 0]
+    (line,) = events(search="100%", fold=True)
+    assert (line["alike"]["events"], line["alike"]["dags"]) == (3, 3)
+    assert [event["dag_id"] for event in events(batch=line["batch"])] == ["dag_09", "dag_08", "dag_07"]
+    (alone,) = events(search="100%", fold=True, ids=["dag_08"])
+    assert alone["alike"]["events"] == 1
+    deployment.env.api().post("/pinwheel/api/v1/changes", json={**wanted, "verb": "unpin"})
+
+
+def test_commits_are_folded_page_by_page_without_telling_one_twice(deployment: Deployment) -> None:
+    def page(**more: Any) -> dict[str, Any]:
+        return dict(deployment.env.get("/pinwheel/api/v1/events", kind=["build", "auto"], fold=True, **more))
+
+    whole, paged, before = page(limit=100)["events"], [], None
+    while True:
+        found = page(limit=1, **({"before_id": before} if before else {}))
+        paged += found["events"]
+        before = found["next_before_id"]
+        if before is None:
+            break
+    assert paged == whole
+    assert (
+        sorted((event["kind"], event["alike"]["dags"]) for event in whole)
+        == [("auto", 12)] * 2 + [("build", 12)] * 2
+    )

@@ -300,6 +300,31 @@ def test_files_wait_for_their_first_verification_from_when_they_were_parsed(sour
     database.drop()
 
 
+def test_events_survive_the_way_to_0008_and_are_told_one_by_one_after_it(source: Any) -> None:
+    from alembic import command
+
+    from pinwheel.services.show import events
+
+    database = source.create()
+    kept = "SELECT id, kind, dag_id, actor, reason, details FROM pinwheel_event ORDER BY id"
+    with bound_airflow(database):
+        pusher = Prebuilt()
+        pusher.push({"a": Text(), "b": Text()})
+        assert [view.alike.events for view in events.events(pusher.host, kinds=["build"], fold=True)] == [2]
+    before = database.rows(kept)
+    assert before
+    with manager(database) as ours:
+        ours.downgrade("0008")
+        assert database.rows(kept) == before
+        assert "batch" not in database.rows("SELECT * FROM pinwheel_event")[0]
+        command.upgrade(ours.get_alembic_config(), "head")
+    assert database.rows(kept) == before
+    with bound_airflow(database):
+        views = events.events(pusher.host, kinds=["build"], fold=True)
+        assert [(view.alike.events, view.batch) for view in views] == [(1, None)] * 2
+    database.drop()
+
+
 def filled(table: sa.Table, values: dict[str, Any], now: datetime) -> dict[str, Any]:
     """A row of a table as the database describes it, with something in each column that must have a value."""
     empty: dict[type, Any] = {str: "x", int: 0, bool: False, bytes: b"", datetime: now}

@@ -20,7 +20,7 @@ from typing import TypeVar
 from attrs import evolve, frozen
 
 from pinwheel.api.access import Access, unreadable
-from pinwheel.core.event import EventKind
+from pinwheel.core.event import TOLD_OF_BUNDLES
 from pinwheel.services.ingest.errors_of_files import told_of, told_of_bundles
 from pinwheel.services.ports.host import Host
 from pinwheel.services.show import bundles
@@ -33,9 +33,6 @@ from pinwheel.services.show.status import StatusView
 
 REDACTED = "REDACTED - you do not have read permission on all Dags in the file"
 REDACTED_BUNDLE = "REDACTED - you do not have read permission on all Dags in the bundle"
-
-_TOLD_OF_BUNDLES = frozenset({EventKind.REFUSED, EventKind.FAULT})
-"""Events whose reason tells of a bundle."""
 
 B = TypeVar("B", bound=BuildView)
 D = TypeVar("D", StatusView, FleetDagView)
@@ -146,7 +143,7 @@ def _readable_reasons(access: Access, host: Host, events: Sequence[EventView]) -
 
 
 def _tells_of_bundle(event: EventView) -> bool:
-    return _names_paths(event) or (event.kind in _TOLD_OF_BUNDLES and event.reason is not None)
+    return _names_paths(event) or (event.kind in TOLD_OF_BUNDLES and event.reason is not None)
 
 
 def _names_paths(event: EventView) -> bool:

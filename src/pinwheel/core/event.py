@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from pinwheel.core.digest import digest_of
+
 
 class EventKind(StrEnum):
     """What happened. Releases and changes of the track have the name of what was asked or decided."""
@@ -108,6 +110,9 @@ DETAILS: Mapping[EventKind, tuple[str, ...]] = {
 }
 """What an event of each kind says beside what all say. Not each event of a kind has all of them."""
 
+TOLD_OF_BUNDLES = frozenset({EventKind.REFUSED, EventKind.FAULT})
+"""Those whose reason quotes files of a bundle: not everybody may read it, so no search finds it."""
+
 AUDITED = frozenset(
     {
         EventKind.AUTO,
@@ -125,6 +130,14 @@ AUDITED = frozenset(
     }
 )
 """Those of which Airflow's audit log has a line too, under their name with ``pinwheel_`` before it."""
+
+
+def brought_by(bundle_name: str, version: str, *alike: str) -> str:
+    """The batch of what one version of a bundle brought, file by file, in as many transactions as it took.
+
+    ``alike`` are texts that events must share beside that, to be told in one line.
+    """
+    return digest_of(["version", bundle_name, version, *alike])
 
 
 def event_kind(word: str) -> EventKind | str:

@@ -128,6 +128,8 @@ class Event(Record):
     actor: str
     reason: str | None
     details: Mapping[str, Any]
+    batch: str | None
+    """Events of one batch and kind can be told in one line."""
 
 
 @frozen(kw_only=True)
@@ -288,6 +290,8 @@ class FleetDag(Record):
     retired: bool
     active_build: int | None
     newest_build: int | None
+    newest_at: datetime | None
+    """When the newest build was made."""
     released_at: datetime | None
     release_kind: str | None
     release_actor: str | None

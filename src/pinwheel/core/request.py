@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Protocol
 
-from attrs import Attribute, converters, field, frozen
+from attrs import Attribute, astuple, converters, field, frozen
 
 from pinwheel.core.errors import InvalidInput, spoken
 from pinwheel.core.json import Json
@@ -60,6 +60,27 @@ class Selection:
 
 
 EVERY = Selection.to_show(Selector())
+
+
+@frozen(kw_only=True)
+class States:
+    """States that somebody asks for, or the states of one Dag; in what is asked for, None is either way."""
+
+    held: bool | None = None
+    """A newer place waits."""
+    pinned: bool | None = None
+    broken: bool | None = None
+    failing: bool | None = None
+    """A run on the active release has failed and was not run again since."""
+    behind: bool | None = None
+    """New runs do not take what the bundle shows."""
+
+    def admit(self, dag: States) -> bool:
+        """Whether a Dag in these states is one that is asked for."""
+        return all(wanted in (None, found) for wanted, found in zip(astuple(self), astuple(dag), strict=True))
+
+
+ANY_STATE = States()
 
 
 def _texts(given: Iterable[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import Result, Row, case, func, or_, select, update
+from sqlalchemy import Result, Row, case, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.build import Build, BuildContent
@@ -170,6 +170,17 @@ def by_number(session: Session, dag_id: str, number: int) -> Build | None:
         _selected().where(t.build.c.dag_id == dag_id, t.build.c.build == number)
     ).one_or_none()
     return _build(row) if row else None
+
+
+def by_numbers(session: Session, numbers: Collection[tuple[str, int]]) -> dict[tuple[str, int], Build]:
+    """Builds by Dag and number; unknown ones are left out."""
+    found: dict[tuple[str, int], Build] = {}
+    for chunk in chunks(sorted(set(numbers)), 250):
+        query = _selected().where(tuple_(t.build.c.dag_id, t.build.c.build).in_(chunk))
+        for row in session.execute(query):
+            build = _build(row)
+            found[build.dag_id, build.build] = build
+    return found
 
 
 def alike(session: Session, contents: Sequence[BuildContent]) -> dict[str, list[Build]]:

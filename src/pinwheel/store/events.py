@@ -1,5 +1,8 @@
 """The audit trail. Written in the transaction of the change, never altered.
 
+Events have a batch: those of one batch and kind are told in one line where somebody asks for that. It is the
+transaction that wrote them, unless whoever writes names another, which may reach over several.
+
 But for two kinds, which count in one event what would be many (:func:`recount`): parses that are folded into
 an unstable build, and Dags that follow to a bundle version.
 """
@@ -9,11 +12,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import func, insert, or_, select, update
-from sqlalchemy.orm import Session
+from attrs import field, frozen
+from sqlalchemy import ColumnElement, FromClause, and_, exists, func, insert, or_, select, update
+from sqlalchemy.orm import Session, SessionTransaction
 
-from pinwheel.core.event import EventKind
+from pinwheel.core.event import TOLD_OF_BUNDLES, EventKind
 from pinwheel.core.json import Json
 from pinwheel.core.records import Event
 from pinwheel.store import tables as t
@@ -29,6 +35,7 @@ def add(
     bundle_name: str | None = None,
     reason: str | None = None,
     details: Mapping[str, Json],
+    batch: str | None = None,
 ) -> None:
     add_all(
         session,
@@ -43,13 +50,26 @@ def add(
                 "details": dict(details),
             }
         ],
+        batch=batch,
     )
 
 
-def add_all(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """As :func:`add`, many at once; each row names every column but the id."""
+def add_all(session: Session, rows: Sequence[dict[str, Any]], *, batch: str | None = None) -> None:
+    """As :func:`add`, many at once; each row names every column but the id and the batch.
+
+    Without a ``batch`` that is the transaction.
+    """
     if rows:
-        session.execute(insert(t.event), rows)
+        batch = batch or _transaction(session)
+        session.execute(insert(t.event), [{"batch": batch, **row} for row in rows])
+
+
+_TRANSACTIONS: WeakKeyDictionary[SessionTransaction, str] = WeakKeyDictionary()
+
+
+def _transaction(session: Session) -> str:
+    """A name of the transaction that the session is in."""
+    return _TRANSACTIONS.setdefault(session.get_transaction() or session.begin(), uuid4().hex)
 
 
 def of_kind(session: Session, dag_id: str, kind: EventKind) -> list[Event]:
@@ -95,35 +115,113 @@ def count(
     add(session, kind, now=now, actor=actor, bundle_name=bundle_name, details=details)
 
 
+def _words(given: Collection[str] | None) -> frozenset[str] | None:
+    return None if given is None else frozenset(given)
+
+
+@frozen(kw_only=True)
+class Wanted:
+    """Which events. All that is given must hold."""
+
+    dag_ids: frozenset[str] | None = field(default=None, converter=_words)
+    """Those of other Dags are left out, not those of no Dag."""
+    kinds: frozenset[str] | None = field(default=None, converter=_words)
+    actor: str | None = None
+    search: str | None = None
+    """Stands in the reason, in letters of either case."""
+    batch: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """Only before it."""
+
+
+ANY = Wanted()
+
+
 def listed(
     session: Session,
+    wanted: Wanted = ANY,
     *,
-    dag_ids: Collection[str] | None = None,
-    kinds: Collection[str] | None = None,
-    actor: str | None = None,
     limit: int = 100,
     before_id: int | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    fold: bool = False,
 ) -> list[Event]:
-    """Events, newest first, of ``since`` or later and before ``until``.
-
-    ``dag_ids`` leaves out those of other Dags (not those of no Dag).
-    """
-    query = select(t.event).order_by(t.event.c.id.desc()).limit(limit)
-    if dag_ids is not None:
-        query = query.where(or_(t.event.c.dag_id.in_(sorted(dag_ids)), t.event.c.dag_id.is_(None)))
-    if kinds:
-        query = query.where(t.event.c.kind.in_(sorted(kinds)))
-    if actor is not None:
-        query = query.where(t.event.c.actor == actor)
+    """Events, newest first. With ``fold`` of each batch and kind the newest that is wanted, and no other."""
+    query = select(t.event).where(*_holds(t.event, wanted)).order_by(t.event.c.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(t.event.c.id < before_id)
-    if since is not None:
-        query = query.where(t.event.c.at >= since)
-    if until is not None:
-        query = query.where(t.event.c.at < until)
+    if fold:
+        later = t.event.alias("later")
+        query = query.where(
+            ~exists(
+                select(later.c.id)
+                .where(
+                    later.c.batch == t.event.c.batch,
+                    later.c.kind == t.event.c.kind,
+                    later.c.id > t.event.c.id,
+                    *_holds(later, wanted),
+                )
+                .correlate(t.event)
+            )
+        )
     return [Event.from_row(row._mapping) for row in session.execute(query)]
+
+
+def alike(session: Session, wanted: Wanted, heads: Collection[Event]) -> dict[int, Alike]:
+    """By id of each of these events: which wanted ones are of its batch and kind, itself among them."""
+    ids = {(head.batch, str(head.kind)): head.id for head in heads if head.batch is not None}
+    if not ids:
+        return {}
+    of = t.event.c
+    query = (
+        select(
+            of.batch,
+            of.kind,
+            func.count().label("events"),
+            func.count(of.dag_id.distinct()).label("dags"),
+            func.min(of.at).label("first_at"),
+        )
+        .where(
+            or_(*(and_(of.batch == batch, of.kind == kind) for batch, kind in sorted(ids))),
+            *_holds(t.event, wanted),
+        )
+        .group_by(of.batch, of.kind)
+    )
+    return {
+        ids[row.batch, row.kind]: Alike(events=row.events, dags=row.dags, first_at=row.first_at)
+        for row in session.execute(query)
+    }
+
+
+@frozen(kw_only=True)
+class Alike:
+    """Events that are told in one line."""
+
+    events: int
+    dags: int
+    """How many Dags they are of."""
+    first_at: datetime
+
+
+def _holds(events: FromClause, wanted: Wanted) -> list[ColumnElement[bool]]:
+    of = events.c
+    found: list[ColumnElement[bool]] = []
+    if wanted.dag_ids is not None:
+        found.append(or_(of.dag_id.in_(sorted(wanted.dag_ids)), of.dag_id.is_(None)))
+    if wanted.kinds:
+        found.append(of.kind.in_(sorted(wanted.kinds)))
+    if wanted.actor is not None:
+        found.append(of.actor == wanted.actor)
+    if wanted.search is not None:
+        found.append(of.reason.icontains(wanted.search, autoescape=True))
+        found.append(of.kind.not_in(sorted(TOLD_OF_BUNDLES)))
+    if wanted.batch is not None:
+        found.append(of.batch == wanted.batch)
+    if wanted.since is not None:
+        found.append(of.at >= wanted.since)
+    if wanted.until is not None:
+        found.append(of.at < wanted.until)
+    return found
 
 
 def last_id(session: Session) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Result, select
@@ -33,6 +34,7 @@ def rows(session: Session, *, bundle: str | None = None, retired: bool = False) 
             t.dag.c.retired,
             _ACTIVE.c.build.label("active_build"),
             _NEWEST.c.build.label("newest_build"),
+            _NEWEST.c.created_at.label("newest_at"),
             t.release.c.created_at.label("released_at"),
             t.release.c.kind.label("release_kind"),
             t.release.c.actor.label("release_actor"),
@@ -53,12 +55,14 @@ def rows(session: Session, *, bundle: str | None = None, retired: bool = False) 
     return [FleetDag.from_row(row._mapping) for row in session.execute(query)]
 
 
-def broken_files(session: Session) -> set[tuple[str, str]]:
-    """Bundle and path of each file that can not be imported now."""
+def broken_files(session: Session) -> dict[tuple[str, str], datetime]:
+    """Bundle and path of each file that can not be imported now, and since when it can not."""
     found = session.execute(
-        select(t.file.c.bundle_name, t.file.c.relative_fileloc).where(t.file.c.error.is_not(None))
+        select(
+            t.file.c.bundle_name, t.file.c.relative_fileloc, t.file.c.broken_since, t.file.c.parsed_at
+        ).where(t.file.c.error.is_not(None))
     )
-    return {(row.bundle_name, row.relative_fileloc) for row in found}
+    return {(row.bundle_name, row.relative_fileloc): row.broken_since or row.parsed_at for row in found}
 
 
 def errors(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], DagFile]:

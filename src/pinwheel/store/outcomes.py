@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import asdict, evolve
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -17,6 +18,8 @@ from pinwheel.store.bindings import ROWS
 from pinwheel.store.locking import insert_missing
 
 _KEY = ("dag_id", "run_id", "seq")
+_LATE = timedelta(minutes=10)
+"""So much later than an end of later may an outcome still be written, and be noticed by :func:`newest`."""
 
 
 def add_all(session: Session, ended: Sequence[RunOutcome]) -> int:
@@ -29,6 +32,15 @@ def add_all(session: Session, ended: Sequence[RunOutcome]) -> int:
         insert_missing(session, t.outcome, [asdict(one) for one in _placed(session, chunk)], _KEY)
         for chunk in chunks(ended, ROWS)
     )
+
+
+def newest(session: Session) -> tuple[datetime | None, int]:
+    """When the last run ended, and how many did of late: another pair with every outcome that is added."""
+    last: datetime | None = session.scalar(select(func.max(t.outcome.c.ended_at)))
+    if last is None:
+        return None, 0
+    late = select(func.count()).select_from(t.outcome).where(t.outcome.c.ended_at >= last - _LATE)
+    return last, session.scalar(late) or 0
 
 
 def _placed(session: Session, ended: Sequence[RunOutcome]) -> list[RunOutcome]:

@@ -327,6 +327,7 @@ outcome = Table(
     Column("ended_at", UtcInstant, nullable=False),
     Index(None, "dag_id", "ended_at"),
     Index(None, "dag_version_id"),
+    Index(None, "ended_at"),
     comment="What each run came to, and on which release. seq is the run's clear_number. Append-only.",
 )
 
@@ -377,8 +378,11 @@ event = Table(
     Column("actor", String(250), nullable=False),
     Column("reason", Text),
     Column("details", PackedJson, nullable=False),
+    # What belongs together: a change, or what one bundle version brought; null: from before this was kept.
+    Column("batch", String(64)),
     Index(None, "dag_id", "at"),
     Index(None, "at"),
+    Index(None, "batch", "kind", "id"),
     comment="Append-only audit trail.",
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,14 +25,20 @@ from pinwheel.store.holders import itself_and_around, lies_in
 
 
 def matching(
-    session: Session, *, tags: Collection[str], owner: str | None, text: str | None
+    session: Session,
+    *,
+    tags: Collection[str],
+    all_tags: bool = False,
+    owner: str | None,
+    text: str | None,
 ) -> set[str] | None:
-    """Ids of the Dags with any of the tags, that owner, and the text in their id or name; None: no limit."""
+    """Ids of the Dags with any (or all) of the tags, that owner, and the text in id or name; None: all."""
     if not tags and owner is None and text is None:
         return None
     query = select(DagModel.dag_id)
     if tags:
-        query = query.where(DagModel.dag_id.in_(select(DagTag.dag_id).where(DagTag.name.in_(list(tags)))))
+        for together in [[tag] for tag in tags] if all_tags else [list(tags)]:
+            query = query.where(DagModel.dag_id.in_(select(DagTag.dag_id).where(DagTag.name.in_(together))))
     if owner is not None:
         query = query.where(DagModel.owners.icontains(owner, autoescape=True))
     if text is not None:
@@ -101,10 +108,10 @@ def dags_of_bundles(session: Session) -> dict[str, dict[str, bool]]:
     return found
 
 
-def active_with_failures(session: Session) -> set[UUID]:
-    """Active versions on which a run has failed and was not run again since."""
+def active_with_failures(session: Session) -> dict[UUID, datetime | None]:
+    """Active versions on which a run has failed and was not run again since, with when the first did."""
     active = select(t.dag.c.dag_version_id).where(t.dag.c.dag_version_id.is_not(None))
-    found = outcomes.counts(
+    return outcomes.first_ends(
         session,
         of_runs=and_(
             DagRun.dag_id.in_(select(t.dag.c.dag_id)),
@@ -113,7 +120,6 @@ def active_with_failures(session: Session) -> set[UUID]:
         ),
         of_outcomes=and_(t.outcome.c.state == "failed", t.outcome.c.dag_version_id.in_(active)),
     )
-    return {version for version in found if version is not None}
 
 
 def counts_by_version(session: Session, ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -47,16 +48,45 @@ def counts(
     count by Airflow's rows, on the version that they are bound to. The conditions say which runs and which
     outcomes count: that of runs may name :data:`~pinwheel.airflow3.reads.bound.VERSION`.
     """
-    rows: list[Any] = [
+    found: dict[UUID | None, dict[str, int]] = {}
+    for row in _grouped(session, of_runs, of_outcomes):
+        states = found.setdefault(row.version, {})
+        state = word_of(row.state)
+        states[state] = states.get(state, 0) + int(row.number)
+    return found
+
+
+def first_ends(
+    session: Session, *, of_runs: ColumnElement[bool], of_outcomes: ColumnElement[bool]
+) -> dict[UUID, datetime | None]:
+    """When the first of the runs that :func:`counts` counts ended, by version; None: nobody noted when."""
+    found: dict[UUID, datetime | None] = {}
+    for row in _grouped(session, of_runs, of_outcomes):
+        if row.version is not None:
+            ends = [end for end in (found.get(row.version), row.first) if end is not None]
+            found[row.version] = min(ends, default=None)
+    return found
+
+
+def _grouped(session: Session, of_runs: ColumnElement[bool], of_outcomes: ColumnElement[bool]) -> list[Any]:
+    return [
         *session.execute(
             select(
-                t.outcome.c.dag_version_id.label("version"), t.outcome.c.state, func.count().label("number")
+                t.outcome.c.dag_version_id.label("version"),
+                t.outcome.c.state,
+                func.count().label("number"),
+                func.min(t.outcome.c.ended_at).label("first"),
             )
             .where(of_outcomes, ~_ENDED_LATER, ~_GOES_ON)
             .group_by(t.outcome.c.dag_version_id, t.outcome.c.state)
         ),
         *session.execute(
-            select(VERSION.label("version"), DagRun.state, func.count().label("number"))
+            select(
+                VERSION.label("version"),
+                DagRun.state,
+                func.count().label("number"),
+                func.min(DagRun.end_date).label("first"),
+            )
             .select_from(DagRun)
             .outerjoin(t.binding, BINDING)
             .outerjoin(t.outcome, OUTCOME)
@@ -64,9 +94,3 @@ def counts(
             .group_by(VERSION, DagRun.state)
         ),
     ]
-    found: dict[UUID | None, dict[str, int]] = {}
-    for row in rows:
-        states = found.setdefault(row.version, {})
-        state = word_of(row.state)
-        states[state] = states.get(state, 0) + int(row.number)
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from attrs import evolve
@@ -23,7 +24,7 @@ from pinwheel.api.routes.bundles import troubled
 from pinwheel.api.schemas.compare import Diff
 from pinwheel.api.schemas.dags import BuildPage, DagPage, DagStatus, OneBuild, ReleasePage
 from pinwheel.core.errors import unknown_dag
-from pinwheel.core.request import Selection
+from pinwheel.core.request import ANY_STATE, Selection, States
 from pinwheel.core.selector import Selector
 from pinwheel.services.release import selecting
 from pinwheel.services.show import status
@@ -33,7 +34,13 @@ from pinwheel.services.show.plain import plain, plain_all
 router = APIRouter(prefix="/dags", tags=["Dags"])
 
 
-@router.get("", operation_id="list_dags", response_model=DagPage, summary="Status of Dags")
+@router.get(
+    "",
+    operation_id="list_dags",
+    response_model=DagPage,
+    response_model_exclude_unset=True,
+    summary="Status of Dags",
+)
 def list_dags(
     access: AccessDep,
     host: HostDep,
@@ -45,6 +52,17 @@ def list_dags(
         bool | None, Query(description="Only those of which a newer build waits, or does not.")
     ] = None,
     track: Annotated[Literal["auto", "pinned"] | None, Query()] = None,
+    pinned: Annotated[bool | None, Query(description="Only those that are pinned, or are not.")] = None,
+    broken: Annotated[
+        bool | None, Query(description="Only those whose file can not be used in the newest version.")
+    ] = None,
+    failing: Annotated[
+        bool | None, Query(description="Only those of which a run on the active release has failed.")
+    ] = None,
+    behind: Annotated[
+        bool | None, Query(description="Only those whose new runs do not take what the bundle shows.")
+    ] = None,
+    runs: Annotated[bool, Query(description="Whether to count the runs on the active release.")] = False,
     retired: Annotated[bool, Query(description="Whether to list retired Dags too.")] = True,
     limit: LimitQuery = DEFAULT_LIMIT,
     offset: OffsetQuery = 0,
@@ -52,20 +70,30 @@ def list_dags(
     """Dags that you may read, by id. ``ids`` and ``glob`` add up; ``tag`` and ``bundle`` narrow."""
     selector = Selector.of(ids, globs=glob, tags=tag, bundle=bundle)
     found = readable_selection(access, host, Selection(selector=selector, retired=retired))
-    if held is None and track is None:
-        shown, total = status.status(host, dag_ids=found[offset : offset + limit]), len(found)
+    states = States(held=held, pinned=pinned, broken=broken, failing=failing, behind=behind)
+
+    def sees_runs(dag_ids: Collection[str]) -> set[str]:
+        return set(dag_ids) - set(access.lacking(Permission.READ_RUNS, dag_ids))
+
+    total = len(found)
+    if states == ANY_STATE and track is None:
+        found = found[offset : offset + limit]
     else:
-        every = [
-            view
-            for view in status.status(host, dag_ids=found)
-            if held in (None, view.held) and track in (None, view.track)
-        ]
-        shown, total = every[offset : offset + limit], len(every)
+        every = status.status(host, dag_ids=found, states=states, sees_runs=sees_runs)
+        named = [view.dag_id for view in every if track in (None, view.track)]
+        total, found = len(named), named[offset : offset + limit]
+    shown = status.status(host, dag_ids=found, runs=runs, sees_runs=sees_runs)
     readable = readable_broken(access, host, shown)
     return {"dags": plain_all(readable), "total_entries": total, "bundles": troubled(access, host, of=bundle)}
 
 
-@router.get("/{dag_id}", operation_id="get_dag", response_model=DagStatus, summary="Status of one Dag")
+@router.get(
+    "/{dag_id}",
+    operation_id="get_dag",
+    response_model=DagStatus,
+    response_model_exclude_unset=True,
+    summary="Status of one Dag",
+)
 def get_dag(access: AccessDep, host: HostDep, dag_id: DagIdPath, response: Response) -> dict[str, Any]:
     """The header ``ETag`` is the active release; send it back as ``If-Match`` with a change."""
     require(access, dag_id)

@@ -42,6 +42,17 @@ def list_events(
     bundle: TextQuery = None,
     kind: Words = [],  # noqa: B006
     actor: Annotated[TextQuery, Query(description="Only what this user did.")] = None,
+    search: Annotated[
+        TextQuery, Query(description="Only those whose reason has this in it, in letters of either case.")
+    ] = None,
+    batch: Annotated[TextQuery, Query(description="Only those of this `batch`.")] = None,
+    fold: Annotated[
+        bool,
+        Query(
+            description="Tell events of one `batch` and `kind` in one, the newest of them, with `alike`. "
+            "`limit` counts these. To see them all, ask with that `batch` and `kind`, and without `fold`."
+        ),
+    ] = False,
     before_id: Annotated[
         int | None, Query(ge=1, le=2**53, description="Only events older than this one.")
     ] = None,
@@ -66,10 +77,13 @@ def list_events(
         dag_ids=wanted,
         kinds=kind or None,
         actor=actor,
+        search=search,
+        batch=batch,
         before_id=before_id,
         since=since,
         until=until,
         limit=limit,
+        fold=fold,
     )
     unbound = access.may_read_unbound_events()
     shown = [event for event in found if event.dag_id is not None or unbound]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from attrs import evolve
@@ -18,6 +19,7 @@ from pinwheel.services.show.plain import plain
 router = APIRouter(prefix="/fleet", tags=["Fleet"])
 
 State = Annotated[bool | None, Query()]
+Order = Literal["attention", "dag_id", "-last_change", "waits_since", "pinned_since", "failing_since"]
 
 
 @router.get("", operation_id="get_fleet", response_model=Fleet, summary="Fleet")
@@ -30,12 +32,27 @@ def get_fleet(
     failing: Annotated[
         bool | None, Query(description="Whether a run on the active release has failed.")
     ] = None,
+    behind: Annotated[
+        bool | None, Query(description="Whether new runs do not take what the bundle shows.")
+    ] = None,
+    pinned_days: Annotated[
+        int | None, Query(ge=1, le=36_500, description="Only Dags that have been pinned for so many days.")
+    ] = None,
     tag: Words = [],  # noqa: B006 - FastAPI copies it
+    tags_match_mode: Annotated[
+        Literal["any", "all"], Query(description="Of several tags, as in Airflow's list of Dags.")
+    ] = "any",
     bundle: TextQuery = None,
     owner: TextQuery = None,
     text: Annotated[TextQuery, Query(description="Part of the id or of the display name.")] = None,
     retired: Annotated[bool, Query(description="Whether to show retired Dags too.")] = False,
-    order_by: Literal["dag_id", "-last_change"] = "dag_id",
+    order_by: Annotated[
+        Order,
+        Query(
+            description="`attention`: failing, broken, held, and the others; of each what is new first. "
+            "`waits_since`, `pinned_since` and `failing_since`: what is so for longest first."
+        ),
+    ] = "dag_id",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     offset: OffsetQuery = 0,
 ) -> dict[str, Any]:
@@ -45,7 +62,10 @@ def get_fleet(
         pinned=pinned,
         broken=broken,
         failing=failing,
+        behind=behind,
+        pinned_days=pinned_days,
         tags=tuple(tag),
+        all_tags=tags_match_mode == "all",
         bundle=bundle,
         owner=owner,
         text=text,
@@ -54,7 +74,11 @@ def get_fleet(
         limit=limit,
         offset=offset,
     )
-    found = fleet.fleet(host, wish, access.readable)
+
+    def sees_runs(dag_ids: Collection[str]) -> set[str]:
+        return set(dag_ids) - set(access.lacking(Permission.READ_RUNS, dag_ids))
+
+    found = fleet.fleet(host, wish, access.readable, sees_runs)
     ids = [view.dag_id for view in found.dags]
     fixed, quiet = set(access.lacking(Permission.EDIT, ids)), set(access.lacking(Permission.READ_RUNS, ids))
     shown = [

@@ -8,8 +8,25 @@ from pinwheel.api.schemas.parts import BaseAnswer, Moment
 from pinwheel.core.event import EventKind
 
 
+class Alike(BaseAnswer):
+    """The events of one batch and kind, of those that are asked for."""
+
+    events: int
+    dags: int = Field(description="How many Dags they are of.")
+    first_at: Moment = Field(description="When the oldest of them was.")
+    paths: int | None = Field(
+        description="Of broken builds: how many files they are of; null for those of more than 1,000 Dags."
+    )
+
+
+class EventCommit(BaseAnswer):
+    version: str
+    url: str | None = Field(description="Where it can be looked at, when the bundle knows it.")
+    author: str | None
+
+
 class Event(BaseAnswer):
-    """One entry of the audit trail: the first seven fields, and those of the others that its kind has."""
+    """One entry of the audit trail: the first nine fields, and those of the others that its kind has."""
 
     id: int
     at: Moment
@@ -18,6 +35,16 @@ class Event(BaseAnswer):
     bundle: str | None
     actor: str
     reason: str | None
+    batch: str | None = Field(
+        description="What it belongs to: one change, or what one bundle version brought; null for an event "
+        "of before this was kept."
+    )
+
+    commit: EventCommit | None = Field(
+        description="The bundle version that it is about: the one that it names, else the one of its build."
+    )
+
+    alike: Alike | None = Field(None, description="With `fold`: the events that this one stands for.")
 
     verb: str | None = Field(None, description="Of a release, or of a change of the track: what was asked.")
     release: int | None = None

@@ -55,6 +55,11 @@ class FleetDag(BaseAnswer):
     retired: bool
     pin: Pin | None
     broken: Broken | None
+    waits_since: Moment | None = Field(description="When what waits came; null: nothing holds the Dag.")
+    failing_since: Moment | None = Field(
+        description="When the first of the runs that failed on the active release did; null when none has "
+        "that you may see, or when nobody noted it."
+    )
     runs: dict[str, int] | None = Field(
         description="Runs on the active release, by what they came to or are now; null when you may not "
         "see them."
@@ -69,6 +74,7 @@ class FleetCounts(BaseAnswer):
     pinned: int
     broken: int
     failing: int
+    broken_files: int = Field(description="How many files the broken Dags are of.")
 
 
 class Fleet(BaseAnswer):

@@ -14,6 +14,10 @@ class News(BaseAnswer):
     dag_ids: list[str] = Field(
         description="Dags that you may read of which something changed, at most 1,000."
     )
+    runs: str | None = Field(
+        description="Another text whenever a run of any Dag began or ended, which is no event; null with "
+        "`dag_id`."
+    )
 
 
 class Health(BaseAnswer):

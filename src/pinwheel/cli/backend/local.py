@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from pinwheel.cli.backend.protocol import View
 from pinwheel.core.request import (
+    ANY_STATE,
     EVERY,
     BackfillRequest,
     ChangeRequest,
     ClearRequest,
     HistoryRequest,
     Selection,
+    States,
     TriggerRequest,
 )
 
@@ -34,11 +36,13 @@ class LocalBackend:
 
         return select(self.host, selection)
 
-    def status(self, selection: Selection = EVERY) -> list[View]:
+    def status(
+        self, selection: Selection = EVERY, *, states: States = ANY_STATE, runs: bool = False
+    ) -> list[View]:
         from pinwheel.services.show.plain import plain_all
         from pinwheel.services.show.status import status
 
-        return plain_all(status(self.host, dag_ids=self._ids(selection)))
+        return plain_all(status(self.host, dag_ids=self._ids(selection), states=states, runs=runs))
 
     def bundles(self, names: Sequence[str] = ()) -> View:
         from pinwheel.services.show.bundles import standings
@@ -76,9 +80,13 @@ class LocalBackend:
         *,
         limit: int = 100,
         kinds: Sequence[str] | None = None,
+        actor: str | None = None,
+        search: str | None = None,
+        batch: str | None = None,
         before_id: int | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        fold: bool = False,
     ) -> list[View]:
         from pinwheel.services.show.events import events
         from pinwheel.services.show.plain import plain_all
@@ -88,9 +96,13 @@ class LocalBackend:
             dag_ids=self._ids(selection),
             limit=limit,
             kinds=kinds,
+            actor=actor,
+            search=search,
+            batch=batch,
             before_id=before_id,
             since=since,
             until=until,
+            fold=fold,
         )
         return plain_all(found)
 

@@ -11,12 +11,14 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from pinwheel.core.request import (
+    ANY_STATE,
     EVERY,
     BackfillRequest,
     ChangeRequest,
     ClearRequest,
     HistoryRequest,
     Selection,
+    States,
     TriggerRequest,
 )
 
@@ -35,8 +37,10 @@ class Backend(Protocol):
         """Ids of the Dags that a selection means, sorted. May be empty."""
         ...
 
-    def status(self, selection: Selection = EVERY) -> list[View]:
-        """See ``services.show.status.StatusView``."""
+    def status(
+        self, selection: Selection = EVERY, *, states: States = ANY_STATE, runs: bool = False
+    ) -> list[View]:
+        """See ``services.show.status.StatusView``; of Dags in these states, with ``runs`` if asked for."""
         ...
 
     def bundles(self, names: Sequence[str] = ()) -> View:
@@ -65,9 +69,13 @@ class Backend(Protocol):
         *,
         limit: int = 100,
         kinds: Sequence[str] | None = None,
+        actor: str | None = None,
+        search: str | None = None,
+        batch: str | None = None,
         before_id: int | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        fold: bool = False,
     ) -> list[View]:
         """See ``services.show.events.EventView``."""
         ...

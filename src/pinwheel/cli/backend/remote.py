@@ -16,12 +16,14 @@ from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import HostError, InvalidInput, NotFound, Refused
 from pinwheel.core.problem import CLASSES
 from pinwheel.core.request import (
+    ANY_STATE,
     EVERY,
     BackfillRequest,
     ChangeRequest,
     ClearRequest,
     HistoryRequest,
     Selection,
+    States,
     TriggerRequest,
 )
 from pinwheel.core.selector import Selector
@@ -79,13 +81,19 @@ class RemoteBackend:
             return sorted(set(selector.ids))
         return [view["dag_id"] for view in self.status(selection)]
 
-    def status(self, selection: Selection = EVERY) -> list[View]:
+    def status(
+        self, selection: Selection = EVERY, *, states: States = ANY_STATE, runs: bool = False
+    ) -> list[View]:
         selector = selection.selector
+        wanted = {**asdict(states), "runs": runs or None}
         if selector.names_only:
             ids = sorted(set(selector.ids))
-            found = (self._pages("/dags", "dags", {"ids": chunk}) for chunk in chunks(ids, size=IDS_AT_ONCE))
+            found = (
+                self._pages("/dags", "dags", {"ids": chunk, **wanted})
+                for chunk in chunks(ids, size=IDS_AT_ONCE)
+            )
             return [view for views in found for view in views]
-        return self._pages("/dags", "dags", {**_selected(selector), "retired": selection.retired})
+        return self._pages("/dags", "dags", {**_selected(selector), "retired": selection.retired, **wanted})
 
     def bundles(self, names: Sequence[str] = ()) -> View:
         found: View = self._get("/bundles", {"name": list(names)})
@@ -110,9 +118,13 @@ class RemoteBackend:
         *,
         limit: int = 100,
         kinds: Sequence[str] | None = None,
+        actor: str | None = None,
+        search: str | None = None,
+        batch: str | None = None,
         before_id: int | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        fold: bool = False,
     ) -> list[View]:
         found: list[View] = []
         while len(found) < limit:
@@ -121,6 +133,10 @@ class RemoteBackend:
                 {
                     **_selected(selection.selector),
                     "kind": list(kinds or ()),
+                    "actor": actor,
+                    "search": search,
+                    "batch": batch,
+                    "fold": fold or None,
                     "before_id": before_id,
                     "since": since.isoformat() if since else None,
                     "until": until.isoformat() if until else None,

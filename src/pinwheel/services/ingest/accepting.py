@@ -10,7 +10,7 @@ from attrs import evolve
 
 from pinwheel.core import text
 from pinwheel.core.build import Build
-from pinwheel.core.event import EventKind
+from pinwheel.core.event import EventKind, brought_by
 from pinwheel.core.json import JsonObject
 from pinwheel.core.parse.definers import Holder, definers
 from pinwheel.core.records import DagFile, ManagedDag
@@ -79,7 +79,10 @@ def release_newest(
         )
         for dag_id, item in sorted(accepted.items())
     ]
-    return carry_out(host, session, acts, now=now, contents=_contents(session, accepted.values()))
+    batch = brought_by(bundle_name, shown.head.version) if shown.head is not None else None
+    return carry_out(
+        host, session, acts, now=now, contents=_contents(session, accepted.values()), batch=batch
+    )
 
 
 _MOVED = ("newest_build_id", "newest_seq", "bundle_name", "relative_fileloc", "missing_since")
@@ -234,6 +237,7 @@ def record_broken(
     now: datetime,
 ) -> None:
     """Remember that these Dags could not be made from the file in this bundle version."""
+    said = _last_line(error)
     for dag_id in dag_ids:
         if builds.add_broken(session, dag_id, bundle_name, bundle_version, path, error, now=now):
             events.add(
@@ -243,7 +247,8 @@ def record_broken(
                 actor=ACTOR,
                 dag_id=dag_id,
                 bundle_name=bundle_name,
-                details={"bundle_version": bundle_version, "path": path, "error": _last_line(error)},
+                details={"bundle_version": bundle_version, "path": path, "error": said},
+                batch=brought_by(bundle_name, bundle_version, said),
             )
 
 

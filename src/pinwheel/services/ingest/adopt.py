@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from pinwheel.core.build import BuildContent, label_of
-from pinwheel.core.event import EventKind
+from pinwheel.core.event import EventKind, brought_by
 from pinwheel.core.json import JsonObject
 from pinwheel.core.records import ReleaseRecord
 from pinwheel.core.release.state import Kind
@@ -113,5 +113,6 @@ def _adopt(host: Host, session: Session, dag: AirflowDag) -> bool:
         dag_id=dag.dag_id,
         bundle_name=bundle_name,
         details={"release": dag.version_number, "build": build.build, "bundle_version": version},
+        batch=brought_by(bundle_name, version),
     )
     return True

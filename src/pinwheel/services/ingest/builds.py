@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 from pinwheel.core import text
 from pinwheel.core.build import Build, BuildContent
 from pinwheel.core.digest import varying_attributes
-from pinwheel.core.event import EventKind
+from pinwheel.core.event import EventKind, brought_by
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.parse.facts import WHOLE_TREE
 from pinwheel.core.records import ManagedDag
@@ -178,6 +178,7 @@ def _add(
                 "bundle_name": build.bundle_name,
                 "actor": ACTOR,
                 "reason": None,
+                "batch": brought_by(build.bundle_name, build.bundle_version),
                 "details": {
                     "build": build.build,
                     "digest": build.digest,

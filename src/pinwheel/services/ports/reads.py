@@ -314,9 +314,18 @@ class Reads(Protocol):
         ...
 
     def matching(
-        self, session: Session, *, tags: Collection[str], owner: str | None, text: str | None
+        self,
+        session: Session,
+        *,
+        tags: Collection[str],
+        all_tags: bool = False,
+        owner: str | None,
+        text: str | None,
     ) -> set[str] | None:
-        """Ids of the Dags with any of the tags, that owner, and the text in their id or name; None: all."""
+        """Ids of the Dags with any of the tags (or all), that owner, and the text in their id or name.
+
+        None: no limit.
+        """
         ...
 
     def cards(self, session: Session, dag_ids: Collection[str]) -> dict[str, DagCard]:
@@ -337,8 +346,11 @@ class Reads(Protocol):
         """By name of the bundle: the Dags that Airflow's rows place in it, and whether each is active."""
         ...
 
-    def active_with_failures(self, session: Session) -> set[UUID]:
-        """Active versions on which a run has failed and was not run again since."""
+    def active_with_failures(self, session: Session) -> dict[UUID, datetime | None]:
+        """Active versions on which a run has failed and was not run again since.
+
+        With when the first of these ended; None: nobody noted when.
+        """
         ...
 
     def counts_by_version(self, session: Session, ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:

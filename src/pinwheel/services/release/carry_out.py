@@ -48,11 +48,12 @@ def carry_out(
     now: datetime,
     contents: Mapping[int, StoredContent] | None = None,
     versions: Mapping[int, str] | None = None,
+    batch: str | None = None,
 ) -> list[Outcome]:
     """Carry out decisions on Dags that the caller has locked. Writes everything, commits nothing.
 
     ``contents``, and the newest ``versions`` in which they stand, are those of builds that the caller has at
-    hand, by id of the build, so that they need not be read back.
+    hand, by id of the build, so that they need not be read back. ``batch`` is that of the events.
     """
     rows: dict[str, ManagedDag] = {}
     columns: dict[str, tuple[str, ...]] = {}
@@ -102,6 +103,7 @@ def carry_out(
             if act.decision.changes and not act.told
         ],
         now=now,
+        batch=batch,
     )
     return outcomes
 

@@ -95,7 +95,14 @@ def outcome_of(act: Act, number: int | None = None) -> Outcome:
     )
 
 
-def record(host: Host, session: Session, done: Sequence[tuple[Act, Outcome]], *, now: datetime) -> None:
+def record(
+    host: Host,
+    session: Session,
+    done: Sequence[tuple[Act, Outcome]],
+    *,
+    now: datetime,
+    batch: str | None = None,
+) -> None:
     rows = []
     for act, outcome in done:
         kind = outcome.kind or act.verb
@@ -129,4 +136,4 @@ def record(host: Host, session: Session, done: Sequence[tuple[Act, Outcome]], *,
             actor=act.actor,
             details={"reason": act.reason, **details},
         )
-    events.add_all(session, rows)
+    events.add_all(session, rows, batch=batch)

@@ -6,17 +6,43 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from attrs import fields, frozen
+from attrs import evolve, fields, frozen
 
 from pinwheel.core import records
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.event import EventKind
 from pinwheel.services.ports.host import Host
+from pinwheel.services.show.links import Links
 from pinwheel.services.show.plain import ABSENT, Sometimes
+from pinwheel.services.show.words import plain_version
+from pinwheel.store import builds, bundles
 from pinwheel.store import events as store
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+
+@frozen(kw_only=True)
+class AlikeView:
+    """The events of one batch and kind, as far as they were asked for."""
+
+    events: int
+    dags: int
+    """How many Dags they are of."""
+    first_at: datetime
+    """When the oldest of them was."""
+    paths: int | None
+    """Of broken builds: how many files they are of. None: of another kind, or of more than were looked at."""
+
+
+@frozen(kw_only=True)
+class CommitView:
+    """The bundle version that an event is about: the one that it names, else the one of its build."""
+
+    version: str
+    url: str | None
+    """Where it can be looked at."""
+    author: str | None
 
 
 @frozen(kw_only=True)
@@ -31,6 +57,11 @@ class EventView:
     bundle: str | None
     actor: str
     reason: str | None
+    batch: str | None
+    """What it belongs to: one change, or what one bundle version brought. None: from before this was kept."""
+    commit: CommitView | None = None
+    alike: Sometimes[AlikeView] = ABSENT
+    """Where events are folded: those that this one stands for."""
 
     # Releases and changes of the track
     verb: Sometimes[str] = ABSENT
@@ -103,11 +134,15 @@ class EventView:
             bundle=row.bundle_name,
             actor=row.actor,
             reason=row.reason,
+            batch=row.batch,
             **{name: value for name, value in row.details.items() if name in DETAILS},
         )
 
 
-DETAILS = frozenset(each.name for each in fields(EventView) if each.default is ABSENT)
+DETAILS = frozenset(each.name for each in fields(EventView) if each.default is ABSENT) - {"alike"}
+
+MOST_LOOKED_AT = 1000
+"""So many events of one line are looked at for their files."""
 
 
 def events(
@@ -117,28 +152,91 @@ def events(
     limit: int = 100,
     kinds: Collection[str] | None = None,
     actor: str | None = None,
+    search: str | None = None,
+    batch: str | None = None,
     before_id: int | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    fold: bool = False,
 ) -> list[EventView]:
     """The audit trail, newest first. ``dag_ids`` leaves out what happened to other Dags.
 
-    ``before_id`` pages on: only events older than that one. ``since`` is included, ``until`` is not.
+    ``search`` is a part of the reason; what tells of a bundle is not searched. ``before_id`` pages on: only
+    events older than that one. ``since`` is included, ``until`` is not. With ``fold`` each batch and kind is
+    one event, its newest, which says in ``alike`` for how many it stands, and ``limit`` counts these; all of
+    one are listed by its ``batch`` and kind.
     """
     if limit < 1:
         raise InvalidInput("Cannot list events", found=f"limit {limit}", remedy="Give a limit of 1 or more")
+    wanted = store.Wanted(
+        dag_ids=dag_ids,
+        kinds=kinds,
+        actor=actor,
+        search=search,
+        batch=batch,
+        since=since,
+        until=until,
+    )
 
     def work(session: Session) -> list[EventView]:
-        rows = store.listed(
-            session,
-            dag_ids=dag_ids,
-            kinds=kinds,
-            actor=actor,
-            limit=limit,
-            before_id=before_id,
-            since=since,
-            until=until,
-        )
-        return [EventView.of(row) for row in rows]
+        rows = store.listed(session, wanted, limit=limit, before_id=before_id, fold=fold)
+        commits = _commits(host, session, rows)
+        views = [evolve(EventView.of(row), commit=commits.get(row.id)) for row in rows]
+        if not fold:
+            return views
+        told = _alike(session, wanted, rows)
+        return [evolve(view, alike=told[view.id]) for view in views]
 
     return host.unit.run(work)
+
+
+def _alike(session: Session, wanted: store.Wanted, rows: Sequence[records.Event]) -> dict[int, AlikeView]:
+    found = store.alike(session, wanted, rows)
+    views = {}
+    for row in rows:
+        one = found.get(row.id) or store.Alike(events=1, dags=int(row.dag_id is not None), first_at=row.at)
+        views[row.id] = AlikeView(
+            events=one.events,
+            dags=one.dags,
+            first_at=one.first_at,
+            paths=_paths(session, wanted, row, one.events) if row.kind == EventKind.BROKEN else None,
+        )
+    return views
+
+
+def _paths(session: Session, wanted: store.Wanted, row: records.Event, events: int) -> int | None:
+    """How many files the events that are told with this one are of."""
+    if events == 1:
+        return 1
+    if events > MOST_LOOKED_AT:
+        return None
+    of = evolve(wanted, batch=row.batch, kinds={EventKind.BROKEN.value})
+    return len({each.details.get("path") for each in store.listed(session, of, limit=MOST_LOOKED_AT)})
+
+
+def _commits(host: Host, session: Session, rows: Sequence[records.Event]) -> dict[int, CommitView]:
+    """By id of the event, the bundle version that it is about."""
+    places: dict[int, tuple[str, str]] = {}
+    numbers: dict[int, tuple[str, int]] = {}
+    for row in rows:
+        version, build = row.details.get("bundle_version"), row.details.get("build")
+        if version and row.bundle_name:
+            places[row.id] = row.bundle_name, version
+        elif build is not None and row.dag_id is not None:
+            numbers[row.id] = row.dag_id, build
+    made = builds.by_numbers(session, numbers.values())
+    for event_id, number in numbers.items():
+        if (found := made.get(number)) is not None:
+            places[event_id] = found.bundle_name, found.bundle_version
+    known = bundles.versions(
+        session, {(name, plain_version(version) or "") for name, version in places.values()}
+    )
+    links = Links.to(host, session, places.values())
+    commits = {}
+    for event_id, (name, version) in places.items():
+        plain = plain_version(version) or version
+        info = known.get((name, plain))
+        commits[event_id] = CommitView(
+            version=plain, url=links.of(name, version), author=info.author if info is not None else None
+        )
+    return commits

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -13,10 +13,11 @@ from pinwheel.core.lookup import named
 from pinwheel.core.records import DagFile, FleetDag
 from pinwheel.core.release.behind import Behind, Lag, behind
 from pinwheel.core.release.why_held import Hold, waits, why_held
+from pinwheel.core.request import States
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import DagCard
 from pinwheel.services.show.links import Links
-from pinwheel.services.show.status import BrokenView
+from pinwheel.services.show.status import BrokenView, everybodys
 from pinwheel.services.show.words import plain_version
 from pinwheel.store import builds, rejections, stands
 from pinwheel.store import fleet as store
@@ -27,30 +28,25 @@ if TYPE_CHECKING:
 ERROR_TAIL = 20_000
 """So many of the last characters of a broken file's error are shown."""
 
-STATES = ("held", "pinned", "broken", "failing")
-
-
-def _by_change(row: FleetDag) -> tuple[bool, float]:
-    at = _changed_at(row)
-    return at is not None, at.timestamp() if at is not None else 0.0
-
-
-ORDERS: dict[str, tuple[Callable[[FleetDag], str | tuple[bool, float]], bool]] = {
-    "dag_id": (lambda row: row.dag_id, False),
-    "-last_change": (_by_change, True),
-}
+COUNTED = ("held", "pinned", "broken", "failing")
+"""States of which the page says how many Dags are in them."""
 
 
 @frozen(kw_only=True)
 class Wish:
-    """Which Dags to show. All that is given must hold; of ``tags`` any."""
+    """Which Dags to show, in which order. All that is given must hold."""
 
     held: bool | None = None
     pinned: bool | None = None
     broken: bool | None = None
     failing: bool | None = None
-    """Whether a run on the active release has failed."""
+    behind: bool | None = None
+    """These five as in :class:`pinwheel.core.request.States`."""
     tags: tuple[str, ...] = ()
+    all_tags: bool = False
+    """Whether a Dag must have all of the tags, not any of them."""
+    pinned_days: int | None = None
+    """Only Dags that have been pinned for so many days."""
     bundle: str | None = None
     owner: str | None = None
     text: str | None = None
@@ -58,6 +54,16 @@ class Wish:
     order_by: str = "dag_id"
     limit: int = 50
     offset: int = 0
+
+    @property
+    def states(self) -> States:
+        return States(
+            held=self.held,
+            pinned=self.pinned,
+            broken=self.broken,
+            failing=self.failing,
+            behind=self.behind,
+        )
 
 
 @frozen(kw_only=True)
@@ -117,6 +123,10 @@ class FleetDagView:
     retired: bool
     pin: PinView | None
     broken: BrokenView | None
+    waits_since: datetime | None
+    """When what waits for it came; None: it is not held."""
+    failing_since: datetime | None
+    """When the first of the runs that failed on the active release did; None: none has, or may be told of."""
     runs: Mapping[str, int] | None
     """Runs on the active release, by state; None: whoever asks may not see them."""
     last_change: LastChange | None
@@ -131,6 +141,8 @@ class FleetCounts:
     pinned: int
     broken: int
     failing: int
+    broken_files: int
+    """How many files the broken Dags are of."""
 
 
 @frozen(kw_only=True)
@@ -158,34 +170,83 @@ class _Line:
 
     row: FleetDag
     holds: tuple[Hold, ...]
-    held: bool
-    pinned: bool
-    broken: bool
-    failing: bool
+    states: States
+    waits_since: datetime | None
+    broken_since: datetime | None
+    failing_since: datetime | None
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.row.bundle_name, self.row.relative_fileloc
+
+    @property
+    def rank(self) -> int:
+        """How much it needs attention: the lower, the more."""
+        if self.row.retired:
+            return 4
+        urgent = (self.states.failing, self.states.broken, self.states.held)
+        return next((rank for rank, is_so in enumerate(urgent) if is_so), 3)
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when it needs attention, for the first reason that it has."""
+        return (self.failing_since, self.broken_since, self.waits_since, None, None)[self.rank]
 
 
-def fleet(host: Host, wish: Wish, readable: Callable[[], Collection[str]]) -> FleetPage:
-    """One page of the fleet. The number of statements does not depend on the number of Dags."""
+def _oldest(at: datetime | None) -> tuple[bool, float]:
+    return at is None, at.timestamp() if at is not None else 0.0
+
+
+def _newest(at: datetime | None) -> tuple[bool, float]:
+    none, seconds = _oldest(at)
+    return none, -seconds
+
+
+ORDERS: dict[str, Callable[[_Line], tuple[int | bool | float, ...]]] = {
+    "attention": lambda line: (line.rank, *_newest(line.since)),
+    "dag_id": lambda line: (),
+    "-last_change": lambda line: _newest(_changed_at(line.row)),
+    "waits_since": lambda line: _oldest(line.waits_since),
+    "pinned_since": lambda line: _oldest(line.row.track_since if line.row.pinned else None),
+    "failing_since": lambda line: (not line.states.failing, *_oldest(line.failing_since)),
+}
+"""What comes first; of those alike the one whose id does. Those of which there is nothing to say are last."""
+
+
+def fleet(
+    host: Host,
+    wish: Wish,
+    readable: Callable[[], Collection[str]],
+    sees_runs: Callable[[Collection[str]], set[str]] = everybodys,
+) -> FleetPage:
+    """One page of the fleet. The number of statements does not depend on the number of Dags.
+
+    ``sees_runs`` tells of which Dags whoever asks may know how their runs went: no other is failing.
+    """
 
     def work(session: Session) -> FleetPage:
-        lines = _lines(host, session, wish, set(readable()))
-        wanted = {state: getattr(wish, state) for state in STATES}
+        lines = _lines(host, session, wish, set(readable()), sees_runs)
+        since = host.unit.now() - timedelta(days=wish.pinned_days) if wish.pinned_days is not None else None
         found = [
             line
             for line in lines
-            if all(value in (None, getattr(line, state)) for state, value in wanted.items())
+            if wish.states.admit(line.states) and (since is None or _pinned_before(line.row, since))
         ]
-        key, down = ORDERS[wish.order_by]
-        found.sort(key=lambda line: key(line.row), reverse=down)
+        found.sort(key=ORDERS[wish.order_by])
         page = found[wish.offset : wish.offset + wish.limit]
-        counts = {state: sum(getattr(line, state) for line in lines) for state in STATES}
+        counts = {state: sum(getattr(line.states, state) for line in lines) for state in COUNTED}
+        files = {line.place for line in lines if line.states.broken}
         return FleetPage(
             dags=_page(host, session, page),
             total_entries=len(found),
-            counts=FleetCounts(all=len(lines), **counts),
+            counts=FleetCounts(all=len(lines), **counts, broken_files=len(files)),
         )
 
     return host.unit.run(work)
+
+
+def _pinned_before(row: FleetDag, at: datetime) -> bool:
+    return row.pinned and row.track_since is not None and row.track_since <= at
 
 
 def choices(host: Host, readable: Callable[[], Collection[str]]) -> Choices:
@@ -201,8 +262,16 @@ def choices(host: Host, readable: Callable[[], Collection[str]]) -> Choices:
     return host.unit.run(work)
 
 
-def _lines(host: Host, session: Session, wish: Wish, readable: set[str]) -> list[_Line]:
-    matching = host.reads.matching(session, tags=wish.tags, owner=wish.owner, text=wish.text)
+def _lines(
+    host: Host,
+    session: Session,
+    wish: Wish,
+    readable: set[str],
+    sees_runs: Callable[[Collection[str]], set[str]],
+) -> list[_Line]:
+    matching = host.reads.matching(
+        session, tags=wish.tags, all_tags=wish.all_tags, owner=wish.owner, text=wish.text
+    )
     broken = store.broken_files(session)
     failing = host.reads.active_with_failures(session)
     rejected = rejections.of_newest(session)
@@ -211,20 +280,44 @@ def _lines(host: Host, session: Session, wish: Wish, readable: set[str]) -> list
         for row in store.rows(session, bundle=wish.bundle, retired=wish.retired)
         if row.dag_id in readable and (matching is None or row.dag_id in matching)
     ]
+    told = sees_runs([row.dag_id for row in rows if row.dag_version_id in failing]) if failing else set()
     # Of the others a version that waits is taken by itself, or a rejection tells.
-    still = [row.dag_id for row in rows if row.pinned and not waits(row) and not row.retired]
-    later = {dag_id for dag_id, lag in stands.lags(session, still).items() if lag.later}
-    return [
-        _Line(
-            row=row,
-            holds=(holds := why_held(row, rejected.get(row.dag_id), later=row.dag_id in later)),
-            held=bool(holds),
-            pinned=row.pinned,
-            broken=(row.bundle_name, row.relative_fileloc) in broken,
-            failing=row.dag_version_id in failing,
-        )
+    still = [
+        row.dag_id
         for row in rows
+        if not row.retired and (wish.behind is not None or (row.pinned and not waits(row)))
     ]
+    lags = stands.lags(session, still)
+    lines = []
+    for row in rows:
+        lag = lags.get(row.dag_id)
+        later = lag is not None and lag.later and row.pinned and not waits(row)
+        holds = why_held(row, rejected.get(row.dag_id), later=later)
+        fails = row.dag_id in told
+        broken_since = broken.get((row.bundle_name, row.relative_fileloc))
+        lines.append(
+            _Line(
+                row=row,
+                holds=holds,
+                states=States(
+                    held=bool(holds),
+                    pinned=row.pinned,
+                    broken=broken_since is not None,
+                    failing=fails,
+                    behind=behind(lag, waits=waits(row)) is not None,
+                ),
+                waits_since=_waits_since(row, holds),
+                broken_since=broken_since,
+                failing_since=failing.get(row.dag_version_id) if fails and row.dag_version_id else None,
+            )
+        )
+    return lines
+
+
+def _waits_since(row: FleetDag, holds: Sequence[Hold]) -> datetime | None:
+    if not holds:
+        return None
+    return row.newest_at if waits(row) else holds[0].since
 
 
 def _page(host: Host, session: Session, page: list[_Line]) -> tuple[FleetDagView, ...]:
@@ -274,13 +367,15 @@ def _view(
         active=active,
         newest=newest,
         behind=None if row.retired else behind(lag, waits=waits(row)),
-        held=line.held,
+        held=bool(line.holds),
         holds=line.holds,
         retired=row.retired,
         pin=PinView(actor=row.track_actor, reason=row.track_reason, since=row.track_since)
-        if line.pinned
+        if row.pinned
         else None,
         broken=_broken(broken) if broken is not None else None,
+        waits_since=line.waits_since,
+        failing_since=line.failing_since,
         runs=runs,
         last_change=_last_change(row),
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import unknown_dag
@@ -17,7 +17,9 @@ from pinwheel.core.release.follow import taken
 from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.state import Kind, Track
 from pinwheel.core.release.why_held import Hold, waits, why_held
+from pinwheel.core.request import ANY_STATE, States
 from pinwheel.services.ports.host import Host
+from pinwheel.services.show.plain import ABSENT, Sometimes
 from pinwheel.services.show.words import plain_version
 from pinwheel.store import builds as build_store
 from pinwheel.store import dags as dag_store
@@ -80,10 +82,26 @@ class StatusView:
     """Why the active release was made."""
     released_at: datetime | None
     path: str
+    runs: Sometimes[Mapping[str, int] | None] = ABSENT
+    """Runs on the active release, by state. None: whoever asks may not see them."""
 
 
-def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[StatusView]:
-    """Each managed Dag, by id.
+def everybodys(dag_ids: Collection[str]) -> set[str]:
+    """Whoever asks may see the runs of all Dags."""
+    return set(dag_ids)
+
+
+def status(
+    host: Host,
+    *,
+    dag_ids: Collection[str] | None = None,
+    states: States = ANY_STATE,
+    runs: bool = False,
+    sees_runs: Callable[[Collection[str]], set[str]] = everybodys,
+) -> list[StatusView]:
+    """Each managed Dag that is in these states, by id; if asked for, with how its runs went.
+
+    ``sees_runs`` tells of which Dags whoever asks may know that: no other is failing.
 
     :raises NotFound: one of the named Dags is not managed.
     """
@@ -102,7 +120,8 @@ def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[Status
         )
         rejected = rejections.of_newest(session, rows)
         lags = stands.lags(session, rows)
-        return [
+        failing = host.reads.active_with_failures(session) if states.failing is not None else {}
+        views = [
             _status(
                 row,
                 named(found, row.active_build_id),
@@ -114,8 +133,40 @@ def status(host: Host, *, dag_ids: Collection[str] | None = None) -> list[Status
             )
             for dag_id, row in sorted(rows.items())
         ]
+        failed = [dag_id for dag_id, row in rows.items() if row.dag_version_id in failing]
+        told = sees_runs(failed) if failed else set()
+        views = [view for view in views if states.admit(_states(view, failing=view.dag_id in told))]
+        return _with_runs(host, session, views, rows, sees_runs) if runs else views
 
     return host.unit.run(work)
+
+
+def _states(view: StatusView, *, failing: bool) -> States:
+    return States(
+        held=view.held,
+        pinned=view.track is Track.PINNED,
+        broken=view.broken is not None,
+        failing=failing,
+        behind=view.behind is not None,
+    )
+
+
+def _with_runs(
+    host: Host,
+    session: Session,
+    views: Sequence[StatusView],
+    rows: Mapping[str, ManagedDag],
+    sees_runs: Callable[[Collection[str]], set[str]],
+) -> list[StatusView]:
+    versions = {view.dag_id: rows[view.dag_id].dag_version_id for view in views}
+    counts = host.reads.counts_by_version(session, [each for each in versions.values() if each is not None])
+    told = sees_runs(list(versions))
+    return [
+        evolve(view, runs=counts.get(version, {}) if (version := versions[view.dag_id]) else {})
+        if view.dag_id in told
+        else evolve(view, runs=None)
+        for view in views
+    ]
 
 
 def _status(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
@@ -22,19 +23,22 @@ Key = tuple[str, str, int]
 
 @frozen
 class Bound:
-    """The bindings (version and chooser) and the outcomes (version and state) of all runs."""
+    """The bindings (version and chooser) and the outcomes (version, state and end) of all runs."""
 
     bindings: dict[Key, tuple[UUID | None, str]]
-    outcomes: dict[Key, tuple[UUID | None, str]]
+    outcomes: dict[Key, tuple[UUID | None, str, datetime]]
 
     @classmethod
     def of(cls, session: Session) -> Self:
-        b, o = t.binding.c, t.outcome.c
+        b = t.binding.c
         bindings = session.execute(select(b.dag_id, b.run_id, b.seq, b.dag_version_id, b.bound_by))
-        outcomes = session.execute(select(o.dag_id, o.run_id, o.seq, o.dag_version_id, o.state))
+        outcomes = session.execute(select(t.outcome))
         return cls(
             {(row.dag_id, row.run_id, row.seq): (row.dag_version_id, row.bound_by) for row in bindings},
-            {(row.dag_id, row.run_id, row.seq): (row.dag_version_id, row.state) for row in outcomes},
+            {
+                (row.dag_id, row.run_id, row.seq): (row.dag_version_id, row.state, row.ended_at)
+                for row in outcomes
+            },
         )
 
     def version_of(self, run: RunRow) -> UUID | None:
@@ -53,7 +57,8 @@ class Bound:
 
     def went_on(self, run: RunRow) -> UUID | None:
         """The version on which it ended, or that it is bound to."""
-        return self.outcomes.get(_key(run), (None, ""))[0] or self.version_of(run)
+        ended = self.outcomes.get(_key(run))
+        return (ended[0] if ended else None) or self.version_of(run)
 
     def counts(
         self, runs: Iterable[RunRow], counts: Callable[[str, UUID | None, str], bool]
@@ -62,24 +67,29 @@ class Bound:
 
         *counts* is asked by Dag, version and state.
         """
-        present = {(run.dag_id, run.run_id): run for run in runs}
-        found: Counter[tuple[UUID | None, str]] = Counter()
-        for (dag_id, run_id, seq), (version, state) in self.outcomes.items():
-            run = present.get((dag_id, run_id))
-            later = any(
-                key[:2] == (dag_id, run_id) and key[2] > seq and of == version
-                for key, (of, _) in self.outcomes.items()
-            )
-            goes_on = run is not None and run.clear_number > seq and self.version_of(run) == version
-            if counts(dag_id, version, state) and not later and not goes_on:
-                found[version, state] += 1
-        for run in present.values():
-            if self.came_to(run) is None and counts(run.dag_id, self.version_of(run), run.state):
-                found[self.version_of(run), run.state] += 1
+        found = Counter((version, state) for version, state, _ in self.each(runs, counts))
         by_version: dict[UUID | None, dict[str, int]] = {}
         for (version, state), number in found.items():
             by_version.setdefault(version, {})[state] = number
         return by_version
+
+    def each(
+        self, runs: Iterable[RunRow], counts: Callable[[str, UUID | None, str], bool]
+    ) -> Iterator[tuple[UUID | None, str, datetime | None]]:
+        """What :meth:`counts` counts: version, state and end."""
+        present = {(run.dag_id, run.run_id): run for run in runs}
+        for (dag_id, run_id, seq), (version, state, ended) in self.outcomes.items():
+            run = present.get((dag_id, run_id))
+            later = any(
+                key[:2] == (dag_id, run_id) and key[2] > seq and of == version
+                for key, (of, _, _) in self.outcomes.items()
+            )
+            goes_on = run is not None and run.clear_number > seq and self.version_of(run) == version
+            if counts(dag_id, version, state) and not later and not goes_on:
+                yield version, state, ended
+        for run in present.values():
+            if self.came_to(run) is None and counts(run.dag_id, self.version_of(run), run.state):
+                yield self.version_of(run), run.state, run.end_date
 
 
 def _key(run: RunRow) -> Key:

@@ -107,14 +107,20 @@ class MemoryReads(RunReads):
         ]
 
     def matching(
-        self, session: Session, *, tags: Collection[str], owner: str | None, text: str | None
+        self,
+        session: Session,
+        *,
+        tags: Collection[str],
+        all_tags: bool = False,
+        owner: str | None,
+        text: str | None,
     ) -> set[str] | None:
         if not tags and owner is None and text is None:
             return None
         return {
             dag.dag_id
             for dag in self.airflow.tables.dags.values()
-            if (not tags or not set(tags).isdisjoint(dag.tags))
+            if (not tags or (set(tags) <= set(dag.tags) if all_tags else not set(tags).isdisjoint(dag.tags)))
             and (owner is None or owner in _names(dag.owners))
             and (text is None or any(text.lower() in of.lower() for of in (dag.dag_id, dag.display_name)))
         }

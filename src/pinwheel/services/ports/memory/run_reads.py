@@ -79,12 +79,17 @@ class RunReads:
         counted = Bound.of(session).counts(self._all_runs(), lambda _, version, __: version in ids)
         return {version: states for version, states in counted.items() if version is not None}
 
-    def active_with_failures(self, session: Session) -> set[UUID]:
+    def active_with_failures(self, session: Session) -> dict[UUID, datetime | None]:
         active = set(session.scalars(select(t.dag.c.dag_version_id)))
-        counted = Bound.of(session).counts(
+        failed = Bound.of(session).each(
             self._all_runs(), lambda _, version, state: state == "failed" and version in active
         )
-        return {version for version in counted if version is not None}
+        found: dict[UUID, datetime | None] = {}
+        for version, _, ended in failed:
+            if version is not None:
+                ends = [end for end in (found.get(version), ended) if end is not None]
+                found[version] = min(ends, default=None)
+        return found
 
     def running_runs(self, session: Session) -> set[int]:
         managed = _managed(session)
