@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -45,6 +49,30 @@ def test_bash_completes_commands_and_options_and_their_values() -> None:
     assert offered("pinwheel status --output ") == ["json", "table", "yaml"]
 
 
+def test_bash_completes_ids_of_dags_of_an_api_server() -> None:
+    asked: list[dict[str, list[str]]] = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(parse_qs(urlsplit(self.path).query))
+            body = json.dumps({"dags": [{"dag_id": "orders_daily"}], "total_entries": 1}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        assert offered("pinwheel rollback ord", PINWHEEL_URL=url) == ["orders_daily"]
+        assert offered(f"pinwheel history --url {url} ord") == ["orders_daily"]
+        server.shutdown()
+    assert [query["glob"] for query in asked] == [["ord*"]] * 2
+
+
 class Backend:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
@@ -55,10 +83,13 @@ class Backend:
         return [f"{self.args.url} {' '.join(selection.selector.globs)}"]
 
 
-def test_ids_of_dags_are_those_of_the_airflow_that_the_command_would_work_on(
+def test_ids_of_dags_are_those_of_the_api_server_that_the_command_would_ask(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(context, "make_backend", Backend)
+    nowhere = argparse.Namespace(url=None)
+    monkeypatch.delenv("PINWHEEL_URL", raising=False)
+    assert completion.dag_ids("", parsed_args=nowhere) == [], "a database is not asked: that takes seconds"
     monkeypatch.setenv("PINWHEEL_URL", "http://there")
     named = argparse.Namespace(url="http://here", token="t")
     assert completion.dag_ids("a[b", parsed_args=named) == ["http://here a[[]b*"]

@@ -11,6 +11,8 @@ import glob
 import os
 from typing import Any
 
+from pinwheel.core.errors import PinwheelError
+
 
 def asked() -> bool:
     """Whether a shell started this process to complete a line."""
@@ -32,17 +34,21 @@ def complete(parser: argparse.ArgumentParser) -> None:
 
 
 def dag_ids(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    """Ids that begin so, of the Airflow that the command would work on; none where it cannot be asked."""
+    """Ids that begin so, of the API server that the command would ask; none where it does not answer.
+
+    None of the database here: to ask that means to import Airflow, for seconds at each Tab.
+    """
+    given = vars(parsed_args)
+    url = given.get("url") or os.environ.get("PINWHEEL_URL")
+    if not url:
+        return []
     from pinwheel.cli.context import make_backend
     from pinwheel.core.request import Selection
     from pinwheel.core.selector import Selector
 
-    given = vars(parsed_args)
-    args = argparse.Namespace(
-        url=given.get("url") or os.environ.get("PINWHEEL_URL") or None, token=given.get("token"), debug=False
-    )
+    selector = Selector(globs=(f"{glob.escape(prefix)}*",))
     try:
-        selector = Selector(globs=(f"{glob.escape(prefix)}*",))
-        return make_backend(args).select(Selection(selector=selector))
-    except Exception:
+        backend = make_backend(argparse.Namespace(url=url, token=given.get("token")))
+        return backend.select(Selection(selector=selector))
+    except PinwheelError:
         return []
