@@ -143,6 +143,40 @@ def status(dag_id: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def test_narrow_tables_keep_who_and_why_before_when(said: Any) -> None:
+    held = status(
+        "orders_daily_of_all_shops",
+        track="pinned",
+        held=True,
+        newest_build=3,
+        actor="admin",
+        reason="month end",
+    )
+    made = {
+        "release": 4,
+        "build": 2,
+        "kind": "rollback",
+        "label": None,
+        "bundle_version": "a" * 40,
+        "fetchable": True,
+    }
+    release = {
+        **made,
+        "active": True,
+        "created_at": held["since"],
+        "actor": "admin",
+        "reason": "wrong totals",
+    }
+    for width, kept, left in ((80, "held pinned", "Since"), (100, "admin", "Since"), (140, "admin", "Dagx")):
+        out = said("status", width=width, status=[held], bundles={"bundles": [], "faults": []})
+        table = out.splitlines()[:3]
+        assert max(map(len, table)) <= width and kept in table[2] and left not in table[0]
+    for width in (66, 76):
+        out = said("releases", "d", width=width, releases=[release])
+        assert max(map(len, out.splitlines())) <= width
+        assert "wrong totals" in out and "rollback" in out and "Made" not in out
+
+
 def test_a_file_that_breaks_many_dags_is_told_once(said: Any) -> None:
     broken = {
         "bundle_version": "b" * 40,

@@ -20,9 +20,9 @@ COLUMNS = (
     Column("Build", right=True),
     Column("Kind"),
     Column("Version"),
-    Column("Made", spare=1, time=True),
+    Column("Made", spare=2, time=True),
     Column("By", cut=True),
-    Column("Reason", cut=True, spare=2),
+    Column("Reason", cut=True, spare=1),
 )
 
 

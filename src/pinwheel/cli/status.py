@@ -35,8 +35,8 @@ COLUMNS = (
     Column("Build"),
     Column("State"),
     Column("Version", spare=2),
-    Column("Since", spare=3, time=True),
-    Column("Why", cut=True, spare=4),
+    Column("Since", spare=4, time=True),
+    Column("Why", cut=True, spare=3),
 )
 
 
