@@ -6,6 +6,7 @@ import importlib
 import io
 import json
 import pkgutil
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -145,6 +146,11 @@ def test_wrong_usage_is_exit_code_2(command: list[str], capsys: Any) -> None:
 def test_a_rollback_is_two_words_in_a_sentence(capsys: Any) -> None:
     assert main.main(["rollback"]) == 2
     assert "Cannot roll back: no Dag is named" in capsys.readouterr().err
+    source = Path(str(next(iter(pinwheel.__path__))))
+    changes = [*(source / "core").rglob("*.py"), *(source / "services").glob("*.py")]
+    changes += (source / "services" / "release").rglob("*.py")
+    unspoken = [path for path in changes if re.search(r"Cannot \{[\w.]*verb[\w.]*\}", path.read_text())]
+    assert unspoken == [], "say spoken(verb)"
 
 
 def test_every_verb_has_help(capsys: Any) -> None:

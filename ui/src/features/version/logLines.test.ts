@@ -15,6 +15,12 @@ describe("the lines of a log", () => {
     expect(flat(found).map(({ text }) => text.split(" ").at(-1))).toEqual(["one", "two", "three"]);
   });
 
+  it("say of a failure where it was and what it was", () => {
+    const detail = [{ exc_type: "ValueError", exc_value: "no label", frames: [{ filename: "/dags/d.py", lineno: 7, name: "label" }] }];
+    const [line] = flat(grouped([{ event: "Task failed", level: "error", error_detail: detail }, { event: "x", error_detail: null }], "UTC"));
+    expect(line?.text).toBe('Task failed\n  File "/dags/d.py", line 7, in label\nValueError: no label');
+  });
+
   it("are what they are where there are no groups, whatever they hold", () => {
     expect(flat(grouped([{ other: 1 }, "::endgroup::", ""], "UTC"))).toEqual([
       { text: '{"other":1}', level: undefined },

@@ -21,7 +21,22 @@ function lineOf(raw: Raw, timezone: string): Line & { event: string } {
   const { timestamp, event, level } = raw;
   const said = typeof event === "string" ? event : JSON.stringify(event ?? raw);
   const at = typeof timestamp === "string" && !Number.isNaN(Date.parse(timestamp)) ? `[${absolute(timestamp, timezone)}] ` : "";
-  return { text: at + said, event: said, level: typeof level === "string" ? level : undefined };
+  return { text: [at + said, ...traceback(raw["error_detail"])].join("\n"), event: said, level: typeof level === "string" ? level : undefined };
+}
+
+interface Failure {
+  exc_type?: unknown;
+  exc_value?: unknown;
+  frames?: { filename?: unknown; lineno?: unknown; name?: unknown }[];
+}
+
+/** What Airflow keeps of an exception beside the message, as Python prints it. */
+function traceback(detail: unknown): string[] {
+  if (!Array.isArray(detail)) return [];
+  return (detail as Failure[]).flatMap(({ exc_type: type, exc_value: value, frames }) => [
+    ...(Array.isArray(frames) ? frames : []).map(({ filename, lineno, name }) => `  File "${String(filename)}", line ${String(lineno)}, in ${String(name)}`),
+    `${String(type)}: ${String(value)}`,
+  ]);
 }
 
 /** Lines and groups, in their order. A group that is never ended goes on to the end. */
