@@ -1,4 +1,4 @@
-"""Completion in a real bash, as `register-python-argcomplete pinwheel` sets it up."""
+"""In a real bash: completion, as `register-python-argcomplete pinwheel` sets it up, and what was mistyped."""
 
 from __future__ import annotations
 
@@ -47,6 +47,19 @@ def test_bash_completes_commands_and_options_and_their_values() -> None:
     assert offered("pinwheel rollback orders --not") == ["--not-to-blame"]
     assert offered("pinwheel db capsule ") == ["list", "prune", "store", "verify"]
     assert offered("pinwheel status --output ") == ["json", "table", "yaml"]
+
+
+def test_a_mistyped_command_says_in_the_shell_what_was_meant() -> None:
+    environment = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": os.environ.get("HOME", "/")}
+    for line, meant in (
+        ("pinwheel rollbak orders", "Did you mean rollback? See: pinwheel --help."),
+        ("pinwheel status --hold", "Did you mean --held? See: pinwheel status --help."),
+    ):
+        done = subprocess.run(
+            ["bash", "-c", line], env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("Usage: pinwheel") and meant in done.stderr
 
 
 def test_bash_completes_ids_of_dags_of_an_api_server() -> None:
