@@ -92,7 +92,7 @@ export default function DagHistory({ dagId }: { dagId: string }) {
               </HStack>
             </Flex>
             <Compared dagId={dagId} marked={inOrder(marked, data.runs)} onForget={() => setMarked([])} />
-            <Tasks dagId={dagId} runs={data.runs} versions={data.versions} active={data.active} options={options} run={run} task={task} marked={marked} onMark={mark} onSelect={(runId, taskId) => choose({ run: runId, task: taskId, map: undefined, state: undefined, try: undefined, version: undefined })} />
+            <Tasks dagId={dagId} runs={data.runs} versions={data.versions} active={data.active} options={options} run={run} task={task} marked={marked} onMark={mark} onSelect={(runId, taskId) => choose({ run: runId, task: taskId, map: undefined, instances: undefined, try: undefined, version: undefined })} />
             {run === undefined ? (
               <Text color="fg.muted">Choose a run or a task to see its graph, code and log as they were.</Text>
             ) : task === undefined ? (

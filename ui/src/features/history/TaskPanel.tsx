@@ -32,7 +32,7 @@ export function TaskPanel({ dagId, runId, taskId, mapIndex }: Props) {
 }
 
 function Chosen({ dagId, data }: { dagId: string; data: TaskInstance }) {
-  const { view = "graph", version: chosen, try: asked, state: only, choose } = useChoice();
+  const { view = "graph", version: chosen, try: asked, instances: only, choose } = useChoice();
   const [clearing, setClearing] = useState(false);
   const { run_id: runId, task_id: taskId, map_index: mapIndex, tries, versions } = data;
   const tried = tries.find(({ try_number: number }) => String(number) === asked) ?? tries.at(-1);
@@ -68,7 +68,7 @@ function Chosen({ dagId, data }: { dagId: string; data: TaskInstance }) {
             </Tooltip>
           ) : undefined}
           {data.total_instances > 1 || mapIndex >= 0 ? (
-            <Instances data={data} only={only} onChoose={(index, state) => choose({ map: String(index), state, try: undefined, version: undefined })} />
+            <Instances data={data} only={only} onChoose={(index, instances) => choose({ map: String(index), instances, try: undefined, version: undefined })} />
           ) : undefined}
         </HStack>
       }
@@ -95,7 +95,7 @@ function Chosen({ dagId, data }: { dagId: string; data: TaskInstance }) {
           versions={versions}
           mixed={data.run_versions.length > 1}
           selected={taskId}
-          onSelect={(other) => choose({ task: other, map: undefined, state: undefined, try: undefined, version: undefined })}
+          onSelect={(other) => choose({ task: other, map: undefined, instances: undefined, try: undefined, version: undefined })}
         />
       ) : undefined}
       {shown === "code" && version !== undefined ? <VersionCode key={key} dagId={dagId} version={version} /> : undefined}
