@@ -107,6 +107,7 @@ def test_finding_28_the_groups_of_a_log_are_folded_and_it_can_be_searched_and_sa
     expect(log.locator("summary", has_text="Labels m1")).to_be_visible()
     expect(log.get_by_text("label 2")).not_to_be_visible()
     expect(log).not_to_contain_text("::group::")
+    expect(log).to_contain_text("ValueError: no label for that")
     page.get_by_label("Search in the log").fill("LABEL 2")
     expect(log.get_by_text("label 2")).to_be_visible()
     with visitor.page.expect_download() as saved:
