@@ -12,6 +12,7 @@ from types import ModuleType
 from bench.items import (
     bytes_stored,
     commits,
+    fleet_page,
     follow,
     history,
     idle,
@@ -41,6 +42,7 @@ ITEMS: dict[str, ModuleType] = {
     "l": commits,
     "m": verification,
     "n": tracing,
+    "o": fleet_page,
 }
 FLEET_ORDER = "edacm"
 """Items that share a side's deployment, in the order in which they are measured on it."""

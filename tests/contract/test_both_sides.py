@@ -146,6 +146,7 @@ class Player:
             "status": status.status(host),
             "fleet": fleet.fleet(host, fleet.Wish(retired=True), lambda: set(DAGS)),
             "events": events.events(host, limit=1000),
+            "events, folded": events.events(host, limit=1000, fold=True),
             "drift": host.unit.run(lambda s: host.rows.drifted(s)),
             "airflow": host.unit.run(lambda s: _airflow(host, s)),
             "errors": self.side.errors("dags"),

@@ -20,10 +20,10 @@ class Fleet:
     ``rolled_back``: back on build 1. ``spares``: two builds, released, for tests that change something.
     """
 
-    def __init__(self, airflow: SharedAirflow) -> None:
+    def __init__(self, airflow: SharedAirflow, base: str = "fleet") -> None:
         self.airflow = airflow
         self.releases = Releases(airflow)
-        self.prefix = unique("fleet")
+        self.prefix = unique(base)
         self.bundle = airflow.take_git()
         names = ("quiet", "held", "broken", "failing", "rolled_back")
         self.quiet, self.held, self.broken, self.failing, self.rolled_back = (

@@ -69,7 +69,7 @@ _TRANSACTIONS: WeakKeyDictionary[SessionTransaction, str] = WeakKeyDictionary()
 
 def _transaction(session: Session) -> str:
     """A name of the transaction that the session is in."""
-    return _TRANSACTIONS.setdefault(session.get_transaction() or session.begin(), uuid4().hex)
+    return _TRANSACTIONS.setdefault(session.get_transaction() or session.begin(), str(uuid4()))
 
 
 def of_kind(session: Session, dag_id: str, kind: EventKind) -> list[Event]:

@@ -18,15 +18,19 @@ export interface EventWish {
   dag: string;
   kinds: string[];
   actor: string;
+  search: string;
   since: string | undefined;
   until: string | undefined;
 }
 
-export function eventsQuery(dagId: string | undefined, wish: EventWish) {
+/** Events of one batch and kind in one, unless it is them that are asked for. */
+export function eventsQuery(dagId: string | undefined, wish: EventWish, batch?: string) {
   const query = {
+    ...(batch === undefined ? { fold: true } : { batch }),
     limit: PAGE_SIZE,
     kind: wish.kinds,
     actor: wish.actor || undefined,
+    search: wish.search || undefined,
     since: wish.since,
     until: wish.until,
     ...(dagId === undefined ? { glob: wish.dag === "" ? [] : [asGlob(wish.dag)] } : { ids: [dagId] }),

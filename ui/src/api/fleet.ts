@@ -1,11 +1,12 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 
 import { answer, api } from "src/api/client";
-import { keys, whileRunning } from "src/api/keys";
+import { keys } from "src/api/keys";
 import type { paths } from "src/api/schema";
 import type { Schemas } from "src/api/schemas";
 
 export type FleetDag = Schemas["FleetDag"];
+export type FleetCounts = Schemas["FleetCounts"];
 /** Which Dags, and in which order. */
 export type FleetWish = Omit<NonNullable<paths["/api/v1/fleet"]["get"]["parameters"]["query"]>, "limit" | "offset">;
 
@@ -15,10 +16,10 @@ const MOST_AT_ONCE = 200;
 export function fleetQuery(wish: FleetWish, page: number) {
   const query = { ...wish, limit: PAGE_SIZE, offset: (page - 1) * PAGE_SIZE };
   return queryOptions({
-    queryKey: [...keys.fleet, "page", query],
+    queryKey: [...keys.fleetPage, query],
     queryFn: ({ signal }) => answer(api.GET("/api/v1/fleet", { params: { query }, signal })),
+    // Asked again on news only: of runs too, which change without any event.
     placeholderData: keepPreviousData,
-    ...whileRunning,
   });
 }
 

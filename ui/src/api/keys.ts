@@ -10,6 +10,8 @@ export const keys = {
   all: ["pinwheel"] as const,
   live: ["pinwheel", "live"] as const,
   fleet: ["pinwheel", "fleet"] as const,
+  /** Of what shows many, that which shows how their runs go. */
+  fleetPage: ["pinwheel", "fleet", "page"] as const,
   dag: (dagId: string) => ["pinwheel", "dag", dagId] as const,
 };
 

@@ -5,18 +5,31 @@ import { useEffect, useRef } from "react";
 import { keys } from "src/api/keys";
 import { newsQuery } from "src/api/news";
 
+/** Runs of a busy deployment begin and end all the time: so often is what shows them read again. */
+const RUNS_MS = 5_000;
+
 export function Live({ dagId }: { dagId?: string }) {
   const client = useQueryClient();
   const seen = useRef<number | null>(null);
-  const { data } = useQuery(newsQuery(dagId, () => seen.current));
+  const runs = useRef<string | null>(null);
+  const readAt = useRef(0);
+  const { data, dataUpdatedAt } = useQuery(newsQuery(dagId, () => seen.current));
   useEffect(() => {
     if (data === undefined) return;
     const first = seen.current === null;
     const news = !first && data.last_event_id !== seen.current;
+    const ran = !first && data.runs !== runs.current && dataUpdatedAt - readAt.current >= RUNS_MS;
     seen.current = data.last_event_id;
-    if (!news) return;
-    void client.invalidateQueries({ queryKey: keys.fleet });
-    for (const changed of data.dag_ids) void client.invalidateQueries({ queryKey: keys.dag(changed) });
-  }, [data, client]);
+    if (first || news || ran) {
+      runs.current = data.runs;
+      readAt.current = dataUpdatedAt;
+    }
+    if (news) {
+      void client.invalidateQueries({ queryKey: keys.fleet });
+      for (const changed of data.dag_ids) void client.invalidateQueries({ queryKey: keys.dag(changed) });
+    } else if (ran) {
+      void client.invalidateQueries({ queryKey: keys.fleetPage });
+    }
+  }, [data, dataUpdatedAt, client]);
   return null;
 }

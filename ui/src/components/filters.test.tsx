@@ -3,7 +3,7 @@ import { act, fireEvent, render, screen } from "@testing-library/react";
 import { MemoryRouter } from "react-router-dom";
 import { expect, test, vi } from "vitest";
 
-import { InstantFilter, SelectFilter, TextFilter, ToggleFilter, useFilters } from "src/components/filters";
+import { InstantFilter, SelectFilter, TextFilter, ToggleFilter, WordsFilter, useFilters } from "src/components/filters";
 
 function Address() {
   const { params, page } = useFilters();
@@ -90,10 +90,10 @@ test("a time is typed on the user's clock and stands in the address as an instan
   localStorage.setItem("timezone", JSON.stringify("Asia/Kolkata"));
   const address = open("/");
   const field = screen.getByLabelText<HTMLInputElement>("From");
-  fireEvent.change(field, { target: { value: "2026-11-21T12:00" } });
+  fireEvent.change(field, { target: { value: "2026-11-21 12:00" } });
   await act(() => vi.advanceTimersByTimeAsync(300));
   expect(address()).toBe(`?${new URLSearchParams({ since: "2026-11-21T06:30:00.000Z" }).toString()} page 1`);
-  expect(field.value).toBe("2026-11-21T12:00");
+  expect(field.value).toBe("2026-11-21 12:00");
   fireEvent.change(field, { target: { value: "" } });
   await act(() => vi.advanceTimersByTimeAsync(300));
   expect(address()).toBe("? page 1");
@@ -104,4 +104,39 @@ test("a time is typed on the user's clock and stands in the address as an instan
 test("a time in the address that is none is no filter", () => {
   open("/?since=yesterday");
   expect(screen.getByLabelText<HTMLInputElement>("From").value).toBe("");
+});
+
+test("a time is written as every time is shown, a day is its beginning, and what is none is marked", async () => {
+  vi.useFakeTimers();
+  localStorage.setItem("timezone", JSON.stringify("UTC"));
+  const address = open("/?since=2026-11-21T06:30:00.000Z");
+  const field = screen.getByLabelText<HTMLInputElement>("From");
+  expect(field.value).toBe("2026-11-21 06:30");
+  fireEvent.change(field, { target: { value: "2026-11-2" } });
+  expect(field.getAttribute("aria-invalid")).toBe("true");
+  fireEvent.change(field, { target: { value: "2026-11-22" } });
+  expect(field.getAttribute("aria-invalid")).toBe("false");
+  await act(() => vi.advanceTimersByTimeAsync(300));
+  expect(address()).toBe(`?${new URLSearchParams({ since: "2026-11-22T00:00:00.000Z" }).toString()} page 1`);
+  localStorage.clear();
+  vi.useRealTimers();
+});
+
+test("several words are chosen one by one, found by a part, and go away with a click", () => {
+  window.history.replaceState(null, "", "/?page=2");
+  render(
+    <ChakraProvider value={defaultSystem}>
+      <MemoryRouter>
+        <WordsFilter name="tag" label="Tag" choices={["finance", "critical", "crm"]} />
+        <Address />
+      </MemoryRouter>
+    </ChakraProvider>,
+  );
+  const field = screen.getByLabelText("Tag");
+  fireEvent.change(field, { target: { value: "finance" } });
+  fireEvent.change(field, { target: { value: "crit" } });
+  fireEvent.keyDown(field, { key: "Enter" });
+  expect(screen.getByRole("status").textContent).toBe("?tag=finance&tag=critical page 1");
+  fireEvent.click(screen.getByRole("button", { name: "Without tag finance" }));
+  expect(screen.getByRole("status").textContent).toBe("?tag=critical page 1");
 });

@@ -1,6 +1,6 @@
 /** Filters whose values stand in the page's address, so that a view can be sent to somebody. */
-import { Button, Input, NativeSelect, chakra } from "@chakra-ui/react";
-import { useEffect, useRef, useState } from "react";
+import { Button, HStack, Input, NativeSelect, chakra } from "@chakra-ui/react";
+import { useEffect, useId, useRef, useState } from "react";
 import type { ReactNode } from "react";
 
 import { assign, useAddress, writeAddress } from "src/components/address";
@@ -117,25 +117,92 @@ export function instantIn(params: URLSearchParams, name: string): string | undef
   return Number.isNaN(at) ? undefined : new Date(at).toISOString();
 }
 
-/** A time on the wall of the user's time zone; an instant in the address, so that it means the same to all. */
-export function InstantFilter({ name, label }: { name: string; label: string }) {
+const WALL = "2026-11-21 13:15";
+
+/** "2026-11-21 13:15", or a day, on the wall of the time zone, as an instant; undefined when it is none. */
+function wallInstant(text: string, timeZone: string): string | undefined {
+  const wall = text.trim().replace(" ", "T");
+  return instantOf(/^\d{4}-\d{2}-\d{2}$/.test(wall) ? `${wall}T00:00` : wall, timeZone);
+}
+
+/**
+ * A time on the wall of the user's time zone, written as every time is shown; an instant in the address, so that it
+ * means the same to all. `forget` is a parameter that no longer holds when somebody changes it.
+ */
+export function InstantFilter({ name, label, forget }: { name: string; label: string; forget?: string }) {
   const { params, set } = useFilters();
   const timezone = useTimezone();
   const at = instantIn(params, name);
-  const wall = at === undefined ? "" : absolute(at, timezone).replace(" ", "T").slice(0, "2026-11-21T13:15".length);
-  const [text, setText] = useTyped(wall, (typed) => set({ [name]: instantOf(typed, timezone) ?? null }, { replace: true }));
+  const wall = at === undefined ? "" : absolute(at, timezone).slice(0, WALL.length);
+  const [text, setText] = useTyped(wall, (typed) =>
+    set({ [name]: wallInstant(typed, timezone) ?? null, ...(forget === undefined ? {} : { [forget]: null }) }, { replace: true }),
+  );
+  const wrong = text.trim() !== "" && wallInstant(text, timezone) === undefined;
   return (
     <chakra.label display="flex" alignItems="center" gap={1} fontSize="sm" color="fg.muted">
       {label}
       <Input
         color="fg"
-        type="datetime-local"
         size="sm"
-        width="auto"
+        width="10.5rem"
+        placeholder="YYYY-MM-DD HH:MM"
+        maxLength={WALL.length + 3}
         title={`${label}, in ${timezone}`}
+        aria-invalid={wrong}
         value={text}
         onChange={(event) => setText(event.target.value)}
       />
     </chakra.label>
+  );
+}
+
+/** Add a word to those that a parameter has, or take it away. */
+export function toggleWord(name: string, word: string): void {
+  writeAddress((params) => {
+    const words = params.getAll(name).filter(Boolean);
+    params.delete(name);
+    params.delete(PAGE);
+    for (const one of words.includes(word) ? words.filter((other) => other !== word) : [...words, word]) params.append(name, one);
+  });
+}
+
+/** Several words at once, each found by typing a part of it; a chosen one goes away with a click. */
+export function WordsFilter({ name, label, choices }: { name: string; label: string; choices: readonly string[] | undefined }) {
+  const { params } = useFilters();
+  const list = useId();
+  const [typed, setTyped] = useState("");
+  const chosen = params.getAll(name).filter(Boolean);
+  const offered = (choices ?? []).filter((choice) => !chosen.includes(choice));
+  const take = (text: string) => {
+    const known = offered.includes(text);
+    setTyped(known ? "" : text);
+    if (known) toggleWord(name, text);
+  };
+  return (
+    <HStack gap={1} wrap="wrap">
+      <Input
+        size="sm"
+        width="9rem"
+        list={list}
+        aria-label={label}
+        placeholder={chosen.length === 0 ? `${label}: any` : `and ${label.toLowerCase()} …`}
+        value={typed}
+        onChange={(event) => take(event.target.value)}
+        onKeyDown={(event) => {
+          const [only, ...more] = offered.filter((choice) => choice.toLowerCase().includes(typed.trim().toLowerCase()));
+          if (event.key === "Enter" && typed.trim() !== "" && only !== undefined && more.length === 0) take(only);
+        }}
+      />
+      <datalist id={list}>
+        {offered.map((choice) => (
+          <option key={choice} value={choice} />
+        ))}
+      </datalist>
+      {chosen.map((word) => (
+        <Button key={word} size="2xs" variant="solid" colorPalette="brand" aria-label={`Without ${label.toLowerCase()} ${word}`} onClick={() => toggleWord(name, word)}>
+          {word} ×
+        </Button>
+      ))}
+    </HStack>
   );
 }

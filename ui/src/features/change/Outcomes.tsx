@@ -1,13 +1,14 @@
 import { Badge, Box, Stack, Table, Text } from "@chakra-ui/react";
 
 import type { Outcome } from "src/api/changes";
+import { DagId } from "src/components/DagId";
 import { BuildLabel } from "src/components/labels";
 
 /** What changes Dag by Dag, and what does not: those that change come first. */
 export function Outcomes({ outcomes, caption }: { outcomes: Outcome[]; caption: string }) {
   const ordered = [...outcomes].sort((a, b) => Number(b.changed) - Number(a.changed));
   return (
-    <Table.ScrollArea maxHeight="45vh" borderWidth="1px" borderRadius="md">
+    <Table.ScrollArea whiteSpace="normal" maxHeight="45vh" borderWidth="1px" borderRadius="md">
       <Table.Root size="sm" stickyHeader aria-label={caption}>
         <Table.Header>
           <Table.Row>
@@ -31,7 +32,9 @@ function Row({ outcome }: { outcome: Outcome }) {
   const { dag_id: dagId, changed, from_build: fromBuild, from_release: fromRelease, build, release, track } = outcome;
   return (
     <Table.Row verticalAlign="top">
-      <Table.Cell fontWeight="medium">{dagId}</Table.Cell>
+      <Table.Cell fontWeight="medium">
+        <DagId>{dagId}</DagId>
+      </Table.Cell>
       <Table.Cell>
         <BuildLabel build={fromBuild} />
         <Text color="fg.muted" fontSize="xs">

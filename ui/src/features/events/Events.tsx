@@ -1,27 +1,37 @@
 /** The audit trail: who changed what, when and why; of one Dag or of all that the user may read. */
-import { Box, Button, Flex, HStack, NativeSelect, Stack, Table, Text } from "@chakra-ui/react";
+import { Button, ButtonGroup, Flex, HStack, NativeSelect, Table, Text } from "@chakra-ui/react";
 import { useInfiniteQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 
 import { eventsQuery } from "src/api/events";
-import type { Event } from "src/api/events";
+import type { EventWish } from "src/api/events";
 import { InstantFilter, TextFilter, instantIn, useFilters } from "src/components/filters";
-import { Kind, PageLink } from "src/components/labels";
 import { Empty, Loaded } from "src/components/states";
-import { Time } from "src/components/time";
-import { GROUPS } from "src/features/events/groups";
-import { sentence } from "src/features/events/sentence";
+import { useTimezone } from "src/components/time";
+import { DEFAULT_GROUP, EVERYTHING, GROUPS } from "src/features/events/groups";
+import { EventRow } from "src/features/events/Row";
+import { HINTS, SPANS, spanOf } from "src/features/events/spans";
+import type { SpanName } from "src/features/events/spans";
 
-export function Events({ dagId }: { dagId?: string }) {
-  const { params } = useFilters();
-  const group = params.get("kind") ?? "";
-  const query = useInfiniteQuery(eventsQuery(dagId, {
+const FILTERS = ["kind", "dag", "actor", "search", "since", "until"];
+
+function wishOf(params: URLSearchParams): EventWish {
+  return {
     dag: params.get("dag") ?? "",
-    kinds: GROUPS[group] ?? [],
+    kinds: GROUPS[params.get("kind") ?? DEFAULT_GROUP] ?? [],
     actor: params.get("actor") ?? "",
+    search: params.get("search") ?? "",
     since: instantIn(params, "since"),
     until: instantIn(params, "until"),
-  }));
-  const filtered = ["kind", "dag", "actor", "since", "until"].some((name) => params.has(name));
+  };
+}
+
+export function Events({ dagId }: { dagId?: string }) {
+  const { params, set } = useFilters();
+  const timezone = useTimezone();
+  const wish = useMemo(() => wishOf(params), [params]);
+  const query = useInfiniteQuery(eventsQuery(dagId, wish));
+  const filtered = FILTERS.some((name) => params.has(name));
   return (
     <>
       <Filters ofOneDag={dagId !== undefined} />
@@ -30,18 +40,30 @@ export function Events({ dagId }: { dagId?: string }) {
           const events = pages.flatMap((page) => page.events);
           if (events.length === 0 && !query.hasNextPage) {
             return (
-              <Empty title={filtered ? "No event matches these filters" : "Nothing has happened yet"}>
-                Each release, pin and rollback is noted here, with who did it and why.
+              <Empty title={filtered ? "No event matches these filters" : "Nobody has changed anything yet"}>
+                {filtered ? "Each release, pin and rollback is noted here, with who did it and why." : "What happens by itself is among all events."}
+                {filtered ? undefined : (
+                  <Flex justifyContent="center" mt={2}>
+                    <Button size="sm" variant="outline" onClick={() => set({ kind: EVERYTHING })}>
+                      Show all events
+                    </Button>
+                  </Flex>
+                )}
               </Empty>
             );
           }
           return (
             <>
-              <Table.ScrollArea>
-                <Table.Root size="sm" striped aria-label="Events">
+              <Table.ScrollArea whiteSpace="normal">
+                <Table.Root size="sm" aria-label="Events">
                   <Table.Header>
                     <Table.Row>
-                      <Table.ColumnHeader>When</Table.ColumnHeader>
+                      <Table.ColumnHeader>
+                        When{" "}
+                        <Text as="span" fontWeight="normal" color="fg.muted">
+                          ({timezone})
+                        </Text>
+                      </Table.ColumnHeader>
                       {dagId === undefined ? <Table.ColumnHeader>Dag</Table.ColumnHeader> : undefined}
                       <Table.ColumnHeader>Kind</Table.ColumnHeader>
                       <Table.ColumnHeader>What</Table.ColumnHeader>
@@ -51,7 +73,7 @@ export function Events({ dagId }: { dagId?: string }) {
                   </Table.Header>
                   <Table.Body>
                     {events.map((event) => (
-                      <Row key={event.id} event={event} withDag={dagId === undefined} />
+                      <EventRow key={event.id} event={event} dagId={dagId} wish={wish} />
                     ))}
                   </Table.Body>
                 </Table.Root>
@@ -71,66 +93,48 @@ export function Events({ dagId }: { dagId?: string }) {
   );
 }
 
-function Row({ event, withDag }: { event: Event; withDag: boolean }) {
-  const said = sentence(event);
-  return (
-    <Table.Row verticalAlign="top">
-      <Table.Cell>
-        <Stack gap={0}>
-          <Time at={event.at} as="absolute" />
-          <Text color="fg.muted" fontSize="xs">
-            <Time at={event.at} />
-          </Text>
-        </Stack>
-      </Table.Cell>
-      {withDag ? (
-        <Table.Cell>
-          {event.dag_id === null ? (
-            <Text color="fg.muted">{event.bundle ?? "–"}</Text>
-          ) : (
-            <PageLink to={`/dags/${encodeURIComponent(event.dag_id)}/plugin/dag-releases`}>{event.dag_id}</PageLink>
-          )}
-        </Table.Cell>
-      ) : undefined}
-      <Table.Cell>
-        <Kind kind={event.kind} />
-      </Table.Cell>
-      <Table.Cell>
-        <Box>{said.what}</Box>
-        {said.more === undefined ? undefined : (
-          <Text color="fg.muted" fontSize="xs">
-            {said.more}
-          </Text>
-        )}
-        {said.runId !== undefined && event.dag_id !== null ? (
-          <PageLink to={`/dags/${encodeURIComponent(event.dag_id)}/runs/${encodeURIComponent(said.runId)}`}>{said.runId}</PageLink>
-        ) : undefined}
-      </Table.Cell>
-      <Table.Cell>{event.actor}</Table.Cell>
-      <Table.Cell maxWidth="24rem" whiteSpace="pre-wrap">
-        {event.reason ?? <Text color="fg.muted">–</Text>}
-      </Table.Cell>
-    </Table.Row>
-  );
-}
-
 function Filters({ ofOneDag }: { ofOneDag: boolean }) {
   const { params, set } = useFilters();
+  const timezone = useTimezone();
+  const pressed = (name: SpanName) => params.get("span") === name && params.has("since");
+  const choose = (name: SpanName) =>
+    set(pressed(name) ? { span: null, since: null, until: null } : { span: name, ...spanOf(name, new Date(), timezone) });
   return (
     <HStack mb={3} gap={2} wrap="wrap" role="search" aria-label="Filters">
       {ofOneDag ? undefined : <TextFilter name="dag" label="Dag" width="14rem" />}
       <NativeSelect.Root size="sm" width="auto" minWidth={48}>
-        <NativeSelect.Field aria-label="Kind" value={params.get("kind") ?? ""} onChange={(event) => set({ kind: event.target.value })}>
-          <option value="">All events</option>
+        <NativeSelect.Field
+          aria-label="Kind"
+          value={params.get("kind") ?? DEFAULT_GROUP}
+          onChange={({ target: { value } }) => set({ kind: value === DEFAULT_GROUP ? null : value })}
+        >
           {Object.keys(GROUPS).map((name) => (
             <option key={name}>{name}</option>
           ))}
         </NativeSelect.Field>
         <NativeSelect.Indicator />
       </NativeSelect.Root>
-      <TextFilter name="actor" label="Who" width="14rem" />
-      <InstantFilter name="since" label="From" />
-      <InstantFilter name="until" label="Until" />
+      <TextFilter name="actor" label="Who" width="10rem" />
+      <TextFilter name="search" label="Search reasons" width="14rem" />
+      <ButtonGroup attached size="sm">
+        {(Object.keys(SPANS) as SpanName[]).map((name) => (
+          <Button
+            key={name}
+            variant={pressed(name) ? "solid" : "outline"}
+            colorPalette="brand"
+            aria-pressed={pressed(name)}
+            title={`${HINTS[name]} (${timezone})`}
+            onClick={() => choose(name)}
+          >
+            {SPANS[name]}
+          </Button>
+        ))}
+      </ButtonGroup>
+      <InstantFilter name="since" label="From" forget="span" />
+      <InstantFilter name="until" label="Until" forget="span" />
+      <Text color="fg.muted" fontSize="sm">
+        {timezone}
+      </Text>
     </HStack>
   );
 }

@@ -1,8 +1,12 @@
 /** Kinds of events by what a person asks for: what the events page can be filtered by. */
 import type { EventKind } from "src/api/events";
 
+/** What is shown unless somebody asks for something else. */
+export const DEFAULT_GROUP = "What people did";
+export const EVERYTHING = "All events";
+
 export const GROUPS: Record<string, EventKind[]> = {
-  "Changes by people": ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill"],
+  [DEFAULT_GROUP]: ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill"],
   "Promotions and rollbacks": ["promote", "rollback"],
   "Pins": ["pin", "unpin"],
   "Rejections": ["rollback", "reject", "lift"],
@@ -11,4 +15,5 @@ export const GROUPS: Record<string, EventKind[]> = {
   "Runs": ["trigger", "clear", "backfill"],
   "Repairs": ["drift"],
   "Problems": ["broken", "duplicate", "refused", "fault"],
+  [EVERYTHING]: [],
 };

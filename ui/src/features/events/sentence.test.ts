@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { Event } from "src/api/events";
-import { WORDS, sentence } from "src/features/events/sentence";
+import { WORDS, folded, sentence } from "src/features/events/sentence";
 
 const event = (kind: string, details: Partial<Event>): Event => ({
   id: 1,
@@ -11,12 +11,14 @@ const event = (kind: string, details: Partial<Event>): Event => ({
   bundle: "shop",
   actor: "ada",
   reason: null,
+  batch: null,
+  commit: null,
   ...details,
 });
 
 test("a rollback says which build came in place of which", () => {
   const said = sentence(event("rollback", { build: 2, from_build: 3, release: 4, from_release: 3 }));
-  expect(said.what).toBe("Build 2 is release 4, in place of build 3");
+  expect(said.what).toBe("Back to build 2 (release 4), from build 3");
 });
 
 test("a pin of the active build says that it stays", () => {
@@ -46,7 +48,7 @@ const EACH: Record<keyof typeof WORDS, [Partial<Event>, string]> = {
   pin: [{ build: 2, from_build: 2, release: 2, from_release: 2 }, "Stays on build 2, release 2"],
   unpin: [{ build: 3, from_build: 2, release: 3, from_release: 2 }, "Build 3 is release 3, in place of build 2"],
   promote: [{ build: 3, from_build: 2, release: 3, from_release: 2 }, "Build 3 is release 3, in place of build 2"],
-  rollback: [{ build: 2, from_build: 3, release: 4, from_release: 3 }, "Build 2 is release 4, in place of build 3"],
+  rollback: [{ build: 2, from_build: 3, release: 4, from_release: 3 }, "Back to build 2 (release 4), from build 3"],
   retire: [{ build: 2, release: 5, message: "gone from its bundle" }, "Taken off the schedule"],
   reject: [{ build: 2, release: 2, rejected: 3, message: "it is never released by itself" }, "Build 3 is rejected"],
   lift: [{ build: 2, release: 2, lifted: true, message: "build 3 may be released again" }, "A rejection was lifted"],
@@ -74,4 +76,29 @@ const EACH: Record<keyof typeof WORDS, [Partial<Event>, string]> = {
 test.each(Object.keys(WORDS) as (keyof typeof WORDS)[])("an event of the kind %s has words of its own", (kind) => {
   const [details, what] = EACH[kind];
   expect(sentence(event(kind, details)).what).toBe(what);
+});
+
+const alike = (events: number, dags: number, paths: number | null = null) => ({ alike: { events, dags, paths, first_at: "2026-11-21T13:19:50+00:00" } });
+
+test("one broken file is told once for all of its Dags", () => {
+  const said = folded(event("broken", { error: "SyntaxError: x", path: "dags/risk_factory.py", bundle_version: "0319505917ef", ...alike(55, 55, 1) }));
+  expect(said).toEqual({ what: "55 Dags of risk_factory.py: SyntaxError: x", more: "commit 03195059" });
+});
+
+test("an error of a shared file is told once for all files that have it", () => {
+  expect(folded(event("broken", { error: "ImportError: y", ...alike(7, 7, 3) })).what).toBe("7 Dags of 3 files: ImportError: y");
+  expect(folded(event("broken", { error: "ImportError: y", ...alike(2000, 2000) })).what).toBe("2000 Dags: ImportError: y");
+});
+
+test("a batch is told by what was done to how many Dags, and never by the numbers of one of them", () => {
+  const details = { build: 2, from_build: 3, release: 4, from_release: 3 };
+  expect(folded(event("rollback", { ...details, ...alike(10, 10) })).what).toBe("10 Dags went back to an earlier build");
+  expect(folded(event("pin", { ...details, ...alike(10, 10) })).what).toBe("10 Dags pinned");
+  expect(folded(event("clear", { run_id: "r", ...alike(6, 1) })).what).toBe("6 runs run again");
+});
+
+test("an event that stands for itself says what it says alone", () => {
+  expect(folded(event("rollback", { build: 2, from_build: 3, release: 4, from_release: 3, ...alike(1, 1) })).what).toBe(
+    "Back to build 2 (release 4), from build 3",
+  );
 });

@@ -7,7 +7,7 @@ export interface Sentence {
   runId?: string;
 }
 
-const COMMON = new Set(["id", "at", "kind", "dag_id", "bundle", "actor", "reason"]);
+const COMMON = new Set(["id", "at", "kind", "dag_id", "bundle", "actor", "reason", "batch", "commit", "alike"]);
 
 function commit({ bundle_version: version }: Event): string | undefined {
   return version ? `commit ${version.slice(0, 8)}` : undefined;
@@ -18,6 +18,12 @@ function released({ build, from_build: from, release, from_release: fromRelease,
   if (typeof release === "number" && release === fromRelease) return { what: `Stays on build ${build}, release ${release}`, more };
   const came = typeof from !== "number" || from === build ? "" : `, in place of build ${from}`;
   return { what: `Build ${build ?? "?"} is release ${release ?? "?"}${came}`, more };
+}
+
+function rolledBack(event: Event): Sentence {
+  const { build, from_build: from, release, message } = event;
+  if (typeof release !== "number" || typeof from !== "number" || from === build) return released(event);
+  return { what: `Back to build ${build} (release ${release}), from build ${from}`, more: message ?? undefined };
 }
 
 function backfilled({ build, from_date: from, to_date: to, new: made, cleared, skipped }: Event): Sentence {
@@ -33,7 +39,7 @@ export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
   pin: released,
   unpin: released,
   promote: released,
-  rollback: released,
+  rollback: rolledBack,
   retire: ({ message }) => ({ what: "Taken off the schedule", more: message ?? undefined }),
   reject: ({ rejected, message }) => ({ what: `Build ${rejected ?? "?"} is rejected`, more: message ?? undefined }),
   lift: ({ message }) => ({ what: "A rejection was lifted", more: message ?? undefined }),
@@ -66,6 +72,41 @@ export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
   refused: (event) => ({ what: "A version was not taken", more: commit(event) }),
   fault: (event) => ({ what: `Failed in ${event.place ?? "the Dag processor"}`, more: commit(event) }),
 };
+
+/** What is said of a kind in one line for many events; of the others the newest speaks for all. */
+const TOGETHER: Partial<Record<EventKind, (count: string, event: Event) => string>> = {
+  adopt: (dags) => `What Airflow ran of ${dags} is their first release`,
+  auto: (dags) => `New builds of ${dags} are released`,
+  pin: (dags) => `${dags} pinned`,
+  unpin: (dags) => `${dags} unpinned`,
+  promote: (dags) => `Newer builds of ${dags} are released`,
+  rollback: (dags) => `${dags} went back to an earlier build`,
+  retire: (dags) => `${dags} taken off the schedule`,
+  reject: (dags) => `Builds of ${dags} are rejected`,
+  lift: (dags) => `Rejections of ${dags} were lifted`,
+  build: (_, event) => `${event.alike?.events} builds were made`,
+};
+
+/** Kinds whose events are of one run each: so many of a Dag are no repetition. */
+const OF_RUNS: readonly string[] = ["trigger", "clear"];
+
+/** An event with those that are told with it: "55 Dags of risk_factory.py: SyntaxError: …". */
+export function folded(event: Event): Sentence {
+  const alike = event.alike;
+  const one = sentence(event);
+  if (!alike || alike.events === 1 || !isKnown(event.kind)) return one;
+  const dags = `${alike.dags} ${alike.dags === 1 ? "Dag" : "Dags"}`;
+  if (OF_RUNS.includes(event.kind)) return { what: `${alike.events} runs${event.kind === "clear" ? " run again" : ""}${alike.dags > 1 ? ` of ${dags}` : ""}` };
+  if (event.kind === "broken") return { what: `${dags}${filesOf(event)}: ${one.what}`, more: one.more };
+  const words = TOGETHER[event.kind];
+  if (words === undefined || alike.dags === 1) return { ...one, what: `${one.what} (${alike.dags > 1 ? dags : `${alike.events} times`})` };
+  return { what: words(dags, event), more: event.kind === "build" ? one.more : undefined };
+}
+
+function filesOf({ alike, path }: Event): string {
+  if (alike?.paths === 1 && path) return ` of ${path.split("/").at(-1)}`;
+  return alike?.paths ? ` of ${alike.paths} files` : "";
+}
 
 function isKnown(kind: string): kind is EventKind {
   return Object.hasOwn(WORDS, kind);

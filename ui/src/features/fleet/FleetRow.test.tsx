@@ -26,6 +26,8 @@ function show(holds: object[]) {
     pin: null,
     retired: false,
     runs: {},
+    waits_since: null,
+    failing_since: null,
     last_change: null,
     may_edit: true,
   } as unknown as FleetDag;

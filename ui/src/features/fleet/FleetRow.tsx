@@ -1,102 +1,146 @@
-import { Badge, Box, Checkbox, HStack, Stack, Table, Text } from "@chakra-ui/react";
+import { Badge, Box, Button, Checkbox, HStack, Stack, Table, Text } from "@chakra-ui/react";
+import { memo, useState } from "react";
 
 import type { FleetDag } from "src/api/fleet";
 import { author } from "src/components/author";
 import { behindWords } from "src/components/behind";
 import { BrokenButton } from "src/components/BrokenButton";
+import { DagId } from "src/components/DagId";
+import { toggleWord } from "src/components/filters";
 import { PinIcon } from "src/components/icons";
 import { BuildLabel, Commit, Kind, PageLink, State } from "src/components/labels";
 import { ByWhom, RejectedBadge, rejectionIn } from "src/components/Rejected";
 import { Time } from "src/components/time";
 import { Tooltip } from "src/components/Tooltip";
+import { Waiting } from "src/features/fleet/Waiting";
 
 const GOING_ON = ["running", "queued"];
 
-export function FleetRow({
-  dag,
-  selectable,
-  chosen,
-  onChoose,
-}: {
+/** Whom Pinwheel names when nobody asked. */
+const BY_ITSELF = "pinwheel";
+
+interface Props {
   dag: FleetDag;
   selectable: boolean;
   chosen: boolean;
-  onChoose: (on: boolean) => void;
-}) {
+  onChoose: (dagId: string, on: boolean) => void;
+}
+
+/** Drawn anew only when something of its own changed: answers that are alike keep their objects. */
+export const FleetRow = memo(function FleetRow({ dag, selectable, chosen, onChoose }: Props) {
+  const [open, setOpen] = useState(false);
+  const waits = dag.active !== null && dag.newest !== null && (dag.held || dag.behind !== null);
   return (
-    <Table.Row verticalAlign="top" data-testid={`dag-${dag.dag_id}`}>
-      {selectable ? (
+    <>
+      <Table.Row verticalAlign="top" data-testid={`dag-${dag.dag_id}`}>
+        {selectable ? (
+          <Table.Cell>
+            {dag.may_edit ? (
+              <Checkbox.Root size="sm" checked={chosen} onCheckedChange={({ checked }) => onChoose(dag.dag_id, checked === true)}>
+                <Checkbox.HiddenInput aria-label={`Select ${dag.dag_id}`} />
+                <Checkbox.Control />
+              </Checkbox.Root>
+            ) : undefined}
+          </Table.Cell>
+        ) : undefined}
         <Table.Cell>
-          {dag.may_edit ? (
-            <Checkbox.Root size="sm" checked={chosen} onCheckedChange={({ checked }) => onChoose(checked === true)}>
-              <Checkbox.HiddenInput aria-label={`Select ${dag.dag_id}`} />
-              <Checkbox.Control />
-            </Checkbox.Root>
-          ) : undefined}
+          <Box fontWeight="bold">
+            <DagId>
+              <PageLink to={`/dags/${encodeURIComponent(dag.dag_id)}/plugin/dag-releases`}>{dag.display_name}</PageLink>
+            </DagId>
+          </Box>
+          <Small>{dag.owners.join(" · ")}</Small>
+          <Tags tags={dag.tags} />
         </Table.Cell>
-      ) : undefined}
-      <Table.Cell>
-        <Box fontWeight="bold">
-          <PageLink to={`/dags/${encodeURIComponent(dag.dag_id)}/plugin/dag-releases`}>{dag.display_name}</PageLink>
-        </Box>
-        <Small>{[...dag.owners, ...dag.tags.map((tag) => `#${tag}`)].join(" · ")}</Small>
-      </Table.Cell>
-      <Table.Cell>
-        <HStack gap={1}>
-          <BuildLabel build={dag.active?.build} label={dag.active?.label} />
-          {dag.retired ? <Badge colorPalette="gray">retired</Badge> : undefined}
-        </HStack>
-        {dag.active === null ? undefined : (
-          <Small>
-            {dag.active_release === null ? "not released" : `Release ${dag.active_release}`} ·{" "}
-            <Commit version={dag.active.bundle_version} url={dag.active.url} /> {author(dag.active.author)}
-          </Small>
-        )}
-      </Table.Cell>
-      <Table.Cell>
-        <Newest dag={dag} />
-      </Table.Cell>
-      <Table.Cell maxWidth="16rem">
-        {dag.pin === null ? (
-          <Text color="fg.muted">–</Text>
-        ) : (
-          <Stack gap={0}>
-            <HStack gap={1}>
-              <PinIcon color="fg.warning" />
-              <Text lineClamp={2} title={dag.pin.reason ?? undefined}>
-                {dag.pin.reason ?? "no reason given"}
-              </Text>
-            </HStack>
-            <Small>
-              {dag.pin.actor ?? "unknown"}, <Time at={dag.pin.since} />
+        <Table.Cell>
+          <HStack gap={1}>
+            <BuildLabel build={dag.active?.build} label={dag.active?.label} />
+            {dag.retired ? <Badge colorPalette="gray">retired</Badge> : undefined}
+          </HStack>
+          {dag.active === null ? undefined : (
+            <Small lines={2}>
+              {dag.active_release === null ? "not released" : `Release ${dag.active_release}`} ·{" "}
+              <Commit version={dag.active.bundle_version} url={dag.active.url} /> {author(dag.active.author)}
             </Small>
-          </Stack>
-        )}
-      </Table.Cell>
-      <Table.Cell>
-        <Runs dag={dag} />
-      </Table.Cell>
-      <Table.Cell>
-        {dag.last_change === null ? (
-          <Text color="fg.muted">–</Text>
-        ) : (
-          <>
-            <Tooltip content={dag.last_change.reason ?? "no reason given"}>
-              <Box as="span" tabIndex={0}>
-                <Kind kind={dag.last_change.kind} />
-              </Box>
-            </Tooltip>
-            <Small>
-              {dag.last_change.actor}, <Time at={dag.last_change.at} />
-            </Small>
-          </>
-        )}
-      </Table.Cell>
-    </Table.Row>
+          )}
+        </Table.Cell>
+        <Table.Cell>
+          <Newest dag={dag} open={open} onOpen={waits ? setOpen : undefined} />
+        </Table.Cell>
+        <Table.Cell maxWidth="16rem">
+          {dag.pin === null ? (
+            <Text color="fg.muted">–</Text>
+          ) : (
+            <Stack gap={0}>
+              <HStack gap={1}>
+                <PinIcon color="fg.warning" />
+                <Text lineClamp={2} overflowWrap="anywhere" title={dag.pin.reason ?? undefined}>
+                  {dag.pin.reason ?? "no reason given"}
+                </Text>
+              </HStack>
+              <Small lines={2}>
+                {dag.pin.actor ?? "unknown"}, <Time at={dag.pin.since} />
+              </Small>
+            </Stack>
+          )}
+        </Table.Cell>
+        <Table.Cell>
+          <Runs dag={dag} />
+        </Table.Cell>
+        <Table.Cell>
+          {dag.last_change === null ? (
+            <Text color="fg.muted">–</Text>
+          ) : (
+            <>
+              <Tooltip content={dag.last_change.reason ?? "no reason given"}>
+                <Box as="span" tabIndex={0}>
+                  <Kind kind={dag.last_change.kind} />
+                </Box>
+              </Tooltip>
+              <Small lines={2}>
+                <Actor dag={dag} />, <Time at={dag.last_change.at} />
+              </Small>
+            </>
+          )}
+        </Table.Cell>
+      </Table.Row>
+      {open && waits ? <Waiting dag={dag} columns={selectable ? 7 : 6} /> : undefined}
+    </>
+  );
+});
+
+/** Each is a click on the filter. */
+function Tags({ tags }: { tags: readonly string[] }) {
+  if (tags.length === 0) return null;
+  return (
+    <HStack gap={1} wrap="wrap" mt={1}>
+      {tags.map((tag) => (
+        <Button
+          key={tag}
+          size="2xs"
+          variant="outline"
+          height="auto"
+          minHeight={5}
+          maxWidth="100%"
+          whiteSpace="normal"
+          overflowWrap="anywhere"
+          title={`Only Dags with the tag ${tag}, or no longer only those`}
+          onClick={() => toggleWord("tag", tag)}
+        >
+          #{tag}
+        </Button>
+      ))}
+    </HStack>
   );
 }
 
-function Newest({ dag }: { dag: FleetDag }) {
+/** Who made the last change; of one that nobody asked for, whose commit it was. */
+function Actor({ dag }: { dag: FleetDag }) {
+  if (dag.last_change?.actor !== BY_ITSELF) return <>{dag.last_change?.actor}</>;
+  return <>{author(dag.active?.author ?? null) || "by itself"}</>;
+}
+
+function Newest({ dag, open, onOpen }: { dag: FleetDag; open: boolean; onOpen: ((open: boolean) => void) | undefined }) {
   const rejection = rejectionIn(dag.holds);
   return (
     <Stack gap={1} alignItems="flex-start">
@@ -111,7 +155,7 @@ function Newest({ dag }: { dag: FleetDag }) {
       )}
       {dag.behind === null ? undefined : <Text fontSize="sm">{behindWords(dag.behind)}</Text>}
       {dag.held && dag.newest !== null ? (
-        <Small>
+        <Small lines={2}>
           <Time at={dag.newest.created_at} /> · {subject(dag.newest.message)}
         </Small>
       ) : undefined}
@@ -119,6 +163,11 @@ function Newest({ dag }: { dag: FleetDag }) {
         <Box fontSize="xs" lineClamp={2} title={rejection.reason ?? undefined}>
           Rejected <ByWhom rejection={rejection} />
         </Box>
+      )}
+      {onOpen === undefined ? undefined : (
+        <Button size="2xs" variant="outline" aria-expanded={open} onClick={() => onOpen(!open)}>
+          {open ? "Hide" : "Show"} what waits
+        </Button>
       )}
       {dag.broken === null ? undefined : <BrokenButton dagId={dag.dag_id} broken={dag.broken} />}
     </Stack>
@@ -136,21 +185,28 @@ function Runs({ dag }: { dag: FleetDag }) {
   ].filter(({ number }) => number > 0);
   if (shown.length === 0) return <Text color="fg.muted">none yet</Text>;
   return (
-    <HStack gap={1} wrap="wrap">
-      {shown.map(({ state, number, words }) => (
-        <PageLink key={state} to={`/dags/${encodeURIComponent(dag.dag_id)}/runs?state=${state}`}>
-          <State state={state}>
-            {number} {words}
-          </State>
-        </PageLink>
-      ))}
-    </HStack>
+    <>
+      <HStack gap={1} wrap="wrap">
+        {shown.map(({ state, number, words }) => (
+          <PageLink key={state} to={`/dags/${encodeURIComponent(dag.dag_id)}/runs?state=${state}`}>
+            <State state={state}>
+              {number} {words}
+            </State>
+          </PageLink>
+        ))}
+      </HStack>
+      {dag.failing_since === null ? undefined : (
+        <Small lines={2}>
+          failing since <Time at={dag.failing_since} />
+        </Small>
+      )}
+    </>
   );
 }
 
-function Small({ children }: { children: React.ReactNode }) {
+function Small({ children, lines = 1 }: { children: React.ReactNode; lines?: number }) {
   return (
-    <Box color="fg.muted" fontSize="xs" lineClamp={1}>
+    <Box color="fg.muted" fontSize="xs" lineClamp={lines} overflowWrap="anywhere">
       {children}
     </Box>
   );

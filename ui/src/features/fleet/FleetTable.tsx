@@ -1,16 +1,17 @@
 import { ActionBar, Box, Button, ButtonGroup, Checkbox, Flex, Heading, HStack, NativeSelect, Portal, Table } from "@chakra-ui/react";
 import { useQuery } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { useCallback, useRef, useState } from "react";
 
 import type { Verb } from "src/api/changes";
 import { PAGE_SIZE, allEditable, fleetChoicesQuery, fleetQuery } from "src/api/fleet";
-import { SelectFilter, TextFilter, ToggleFilter, useFilters } from "src/components/filters";
+import type { FleetCounts } from "src/api/fleet";
+import { SelectFilter, TextFilter, ToggleFilter, WordsFilter, useFilters } from "src/components/filters";
 import { Pager } from "src/components/Pager";
 import { Empty, Loaded } from "src/components/states";
 import { ChangeDialog, wordsOf } from "src/features/change";
 import { FleetRow } from "src/features/fleet/FleetRow";
 import { TroubledBundles } from "src/features/fleet/TroubledBundles";
-import { STATES, wishOf } from "src/features/fleet/wish";
+import { FIRST_ORDER, ORDERS, PIN_AGES, STATES, wishOf } from "src/features/fleet/wish";
 
 const VERBS: Verb[] = ["pin", "unpin", "promote", "rollback"];
 const TITLES: Record<(typeof STATES)[number], string> = {
@@ -35,8 +36,11 @@ export function FleetTable() {
   const counts = fleet.data?.counts;
   const filtered = [...params.keys()].some((name) => !["page", "order"].includes(name));
 
-  const choose = (dagId: string, on: boolean) =>
-    setChosen((before) => (on ? [...before, dagId] : before.filter((other) => other !== dagId)));
+  // The same function each time: a row is drawn anew only when something of its own changed.
+  const choose = useCallback(
+    (dagId: string, on: boolean) => setChosen((before) => (on ? [...before, dagId] : before.filter((other) => other !== dagId))),
+    [],
+  );
 
   return (
     <>
@@ -47,11 +51,12 @@ export function FleetTable() {
         <ButtonGroup attached size="sm">
           {STATES.map((state) => (
             <ToggleFilter key={state} name={state}>
-              {TITLES[state]} {counts === undefined ? "" : `(${counts[state]})`}
+              {TITLES[state]} {counts === undefined ? "" : `(${counted(state, counts)})`}
             </ToggleFilter>
           ))}
         </ButtonGroup>
-        <SelectFilter name="tag" label="Tag" choices={choices.data?.tags} />
+        <PinAge />
+        <WordsFilter name="tag" label="Tag" choices={choices.data?.tags} />
         <SelectFilter name="bundle" label="Bundle" choices={choices.data?.bundles} />
         <SelectFilter name="owner" label="Owner" choices={choices.data?.owners} />
       </Flex>
@@ -76,11 +81,14 @@ export function FleetTable() {
                 <NativeSelect.Root size="sm" width="auto">
                   <NativeSelect.Field
                     aria-label="Order"
-                    value={params.get("order") ?? ""}
-                    onChange={(event) => set({ order: event.target.value })}
+                    value={wishOf(params).order_by}
+                    onChange={({ target: { value } }) => set({ order: value === FIRST_ORDER ? null : value })}
                   >
-                    <option value="">Sort by Dag id</option>
-                    <option value="-last_change">Sort by last change</option>
+                    {Object.entries(ORDERS).map(([order, words]) => (
+                      <option key={order} value={order}>
+                        {words}
+                      </option>
+                    ))}
                   </NativeSelect.Field>
                   <NativeSelect.Indicator />
                 </NativeSelect.Root>
@@ -98,7 +106,7 @@ export function FleetTable() {
                   </Empty>
                 )
               ) : (
-                <Table.ScrollArea>
+                <Table.ScrollArea whiteSpace="normal">
                   <Table.Root size="sm" striped aria-label="Dags">
                     <Table.Header>
                       <Table.Row>
@@ -129,7 +137,7 @@ export function FleetTable() {
                           dag={dag}
                           selectable={editable.length > 0}
                           chosen={chosen.includes(dag.dag_id)}
-                          onChoose={(on) => choose(dag.dag_id, on)}
+                          onChoose={choose}
                         />
                       ))}
                     </Table.Body>
@@ -163,5 +171,29 @@ export function FleetTable() {
         <ChangeDialog verb={verb} dagIds={[...chosen]} onClose={close} onDone={() => (changed.current = true)} />
       )}
     </>
+  );
+}
+
+/** "3"; of several Dags of one broken file "1 file, 55 Dags". */
+function counted(state: (typeof STATES)[number], counts: FleetCounts): string {
+  const { broken, broken_files: files } = counts;
+  if (state !== "broken" || files >= broken) return String(counts[state]);
+  return `${files} ${files === 1 ? "file" : "files"}, ${broken} Dags`;
+}
+
+function PinAge() {
+  const { params, set } = useFilters();
+  return (
+    <NativeSelect.Root size="sm" width="auto">
+      <NativeSelect.Field aria-label="Pinned for" value={params.get("pinned_days") ?? ""} onChange={(event) => set({ pinned_days: event.target.value })}>
+        <option value="">Pinned for: any time</option>
+        {Object.entries(PIN_AGES).map(([days, words]) => (
+          <option key={days} value={days}>
+            Pinned for {words} or longer
+          </option>
+        ))}
+      </NativeSelect.Field>
+      <NativeSelect.Indicator />
+    </NativeSelect.Root>
   );
 }
