@@ -39,6 +39,13 @@ def make_host(*, quiet: bool = False) -> Host:
     return airflow_host()
 
 
+def web_address() -> str | None:
+    """Where the configuration says that Airflow's pages are; None: it does not say. Imports Airflow."""
+    from pinwheel.airflow3.deployment import web_address
+
+    return web_address()
+
+
 def run_dag_processor(options: argparse.Namespace) -> None:
     """Run Pinwheel's Dag processor as ``airflow dag-processor`` runs Airflow's, until it is stopped.
 

@@ -72,7 +72,7 @@ def test_the_line_shows_which_build_was_active_when_which_never_and_which_broke(
 
 def test_run_outcomes_stand_along_the_line(visitor: Visitor, story: LineStory) -> None:
     page = opened(visitor, story.told)
-    expect(page.get_by_test_id("build-1")).to_contain_text("1 good")
+    expect(page.get_by_test_id("build-1")).to_contain_text("1 success")
     expect(page.get_by_test_id("build-2")).to_contain_text("1 failed")
     picture = page.get_by_test_id("line-picture")
     expect(picture.locator("rect.good")).to_have_count(1)
@@ -264,7 +264,7 @@ def test_a_roll_back_shows_its_plan_asks_a_reason_and_runs_again_what_failed(
     run = visitor.airflow.wait_run(dag_id, story.failed_runs[dag_id], "success", timeout=120)
     assert run["state"] == "success"
     # The run's outcome comes to the page by itself.
-    expect(page.get_by_test_id("release-3")).to_contain_text("1 good", timeout=60_000)
+    expect(page.get_by_test_id("release-3")).to_contain_text("1 success", timeout=60_000)
 
 
 def test_a_build_is_promoted_pinned_and_unpinned(visitor: Visitor, story: LineStory) -> None:

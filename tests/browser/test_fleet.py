@@ -66,7 +66,7 @@ def test_the_error_of_a_broken_commit_is_one_click_away(visitor: Visitor, fleet:
 
 def test_runs_since_the_release_are_counted_and_lead_to_airflows_list(visitor: Visitor, fleet: Fleet) -> None:
     page = shown(visitor, fleet)
-    expect(line(page, fleet.quiet)).to_contain_text("1 good")
+    expect(line(page, fleet.quiet)).to_contain_text("1 success")
     # The failed run was on release 2; what is before a rollback does not count.
     expect(line(page, fleet.rolled_back)).to_contain_text("none yet")
     line(page, fleet.failing).get_by_role("link", name="1 failed").click()

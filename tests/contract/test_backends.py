@@ -24,6 +24,7 @@ from harness.inprocess_api import Api, Reader
 from pinwheel.airflow3.unit import AirflowUnit
 from pinwheel.api import errors as api_errors
 from pinwheel.api.access import Permission
+from pinwheel.cli import context, main
 from pinwheel.cli.backend.local import LocalBackend
 from pinwheel.cli.backend.protocol import Backend
 from pinwheel.cli.backend.remote import RemoteBackend
@@ -415,3 +416,21 @@ def test_what_makes_no_sense_is_refused_before_a_backend_is_asked(make: Any, fou
     with pytest.raises(InvalidInput, match=found) as refused:
         make()
     assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize("state", ["held", "pinned", "broken", "failing", "behind"])
+def test_the_status_of_a_state_prints_what_the_filter_of_the_fleet_shows(
+    pair: Pair, state: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reply = pair.api.http.get("/api/v1/fleet", params={state: True, "limit": 100})
+    assert reply.status_code == 200, reply.text
+    shown = {dag["dag_id"]: dag["runs"] for dag in reply.json()["dags"]}
+    every = pair.api.http.get("/api/v1/fleet", params={"limit": 100}).json()["dags"]
+    assert len(shown) < len(every)
+    for backend in (pair.local, pair.remote):
+        monkeypatch.setattr(context, "make_backend", lambda args, asked=backend: asked)
+        assert main.main(["status", f"--{state}", "--output", "json"]) == 0
+        assert {dag["dag_id"]: dag["runs"] for dag in json.loads(capsys.readouterr().out)} == shown
+        assert main.main(["status", f"--{state}"]) == 0
+        table = capsys.readouterr().out
+        assert all(dag_id in table for dag_id in shown)

@@ -261,8 +261,56 @@ def test_instances_of_a_mapped_task_and_tasks_of_a_group_are_counted(seeder: See
     assert found.cells[0][0].instances == {"failed": 1, "success": 2}
     assert found.groups[0]["all"].instances == {"failed": 1, "success": 2}
     assert found.groups[0]["empty"] is None
+    panel = instances.task_instance(seeder.host, "d", "one", "m")
+    assert (panel.map_index, panel.state, panel.total_instances) == (1, "failed", 3), "what failed is opened"
+    assert panel.instance_states == {"failed": 1, "success": 2}
+    assert [(one.map_index, one.state) for one in panel.instances] == [
+        (1, "failed"),
+        (0, "success"),
+        (2, "success"),
+    ]
+    assert instances.task_instance(seeder.host, "d", "one", "m", 2).state == "success"
     with pytest.raises(NotFound, match="map index 7"):
         instances.task_instance(seeder.host, "d", "one", "m", 7)
+
+
+def test_a_group_is_on_several_versions_where_its_tasks_ran_last_on_several(seeder: Seeder) -> None:
+    seeder.push({"d.py": dag("a", "b")})
+    life = ran(seeder, "one", "a", "b")
+    seeder.push({"d.py": dag("a", "b", mark="m2")})
+
+    def together() -> Any:
+        return grid.cells(seeder.host, "d", ["one"], ["a"], {"all": ["a", "b"], "one": ["a"]}).groups[0]
+
+    clear(seeder.host, "d", ["one"], actor="ada", build=2, task_ids=["a"])
+    life.execute("a", 2)
+    life.set_run("success")
+    assert set(together()["all"].versions) == {"r1", "r2"}
+    assert (together()["one"].versions, together()["one"].version) == (ABSENT, "r2"), "its only task has two"
+    clear(seeder.host, "d", ["one"], actor="ada", task_ids=["b"])
+    life.execute("b", 2)
+    assert (together()["all"].versions, together()["all"].version) == (ABSENT, "r2")
+
+
+def test_a_preview_of_a_clear_has_the_tasks_in_the_order_of_the_dag(seeder: Seeder) -> None:
+    chained = """
+        from airflow.sdk import DAG, task
+
+        with DAG("d", schedule=None):
+            @task
+            def z(): ...
+            @task
+            def b(): ...
+            @task
+            def a(): ...
+            z() >> b() >> a()
+    """
+    seeder.push({"d.py": chained})
+    ran(seeder, "one", "z", "b", "a")
+    seen = clear_preview.preview(seeder.host, "d", "one", actor="ada", task_ids=["b"], downstream=True)
+    assert seen.tasks == ("b", "a")
+    assert [row.task_id for row in seen.task_instances] == ["b", "a"]
+    assert seen.command == "pinwheel clear --task-id=b --task-id=a d one"
 
 
 def test_what_ran_before_pinwheel_is_said_to_be_so_and_never_guessed(seeder: Seeder) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pinwheel.cli.main import make_parser
 from pinwheel.core import command_line
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.request import ChangeRequest, Selection, TriggerRequest
+from pinwheel.core.request import ChangeRequest, ClearRequest, Selection, TriggerRequest
 from pinwheel.core.selector import Selector
 
 HOSTILE = [
@@ -72,6 +72,17 @@ def test_a_trigger_reads_back(text: str) -> None:
     args = parsed(command_line.trigger(TriggerRequest(dag_id="-d", **wanted)))
     assert {name: getattr(args, name) for name in wanted} == wanted
     assert args.dag_id == "-d"
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_clear_reads_back(text: str) -> None:
+    request = ClearRequest(
+        dag_id="-d", run_ids=[text, "two"], build=8, only_failed=True, task_ids=[text, "t"], reason=text
+    )
+    args = parsed(command_line.clear(request))
+    assert (args.dag_id, args.run_ids, args.task_id) == ("-d", [text, "two"], [text, "t"])
+    assert (args.build, args.only_failed, args.reason, args.plan) == (8, True, text, False)
+    assert parsed(command_line.clear(ClearRequest(dag_id="d", run_ids=["r"]))).task_id is None
 
 
 def test_a_diff_reads_back() -> None:

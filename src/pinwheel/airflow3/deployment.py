@@ -66,3 +66,8 @@ class AirflowDeployment:
         if bundle_name not in self.versioned:
             self.versioned[bundle_name] = configured.is_versioned(bundle_name)
         return self.versioned[bundle_name]
+
+
+def web_address() -> str | None:
+    """Where Airflow's pages are, as ``[api] base_url`` says; None: it says nothing."""
+    return (conf.get("api", "base_url", fallback="") or "").rstrip("/") or None

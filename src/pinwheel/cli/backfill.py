@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, counted, show_table, text
+from pinwheel.cli.parser import add_examples
 from pinwheel.cli.trigger import build_of
 from pinwheel.core.request import BackfillRequest
 
@@ -20,7 +21,12 @@ _STYLES = {"new": "green", "cleared": "yellow"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dag_id", metavar="DAG_ID")
+    add_examples(
+        parser,
+        "pinwheel backfill orders_daily --from-date 2026-03-01 --to-date 2026-03-07 --plan",
+        "pinwheel backfill orders_daily --from-date 2026-03-01 --to-date 2026-03-07 --build 3",
+    )
+    options.add_dag_id(parser)
     parser.add_argument(
         "--from-date",
         type=options.instant,
@@ -88,7 +94,13 @@ def run(context: Context) -> None:
         plan=args.plan,
     )
     made = context.backend.backfill(request)
-    context.emit(made, lambda console: render(console, made))
+
+    def tell(console: Console) -> None:
+        render(console, made)
+        if not made["plan"]:
+            context.show_page(console, "dags", args.dag_id, "backfills")
+
+    context.emit(made, tell)
 
 
 def render(console: Console, made: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from pinwheel.cli.output import (
     text,
     version_of,
 )
+from pinwheel.cli.parser import add_examples
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +27,7 @@ COLUMNS = (
     Column("Build", right=True),
     Column("State"),
     Column("Version"),
-    Column("Made", spare=2),
+    Column("Made", spare=2, time=True),
     Column("Releases", spare=1),
     Column("Author", spare=3),
     Column("Message", cut=True),
@@ -34,7 +35,8 @@ COLUMNS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dag_id", metavar="DAG_ID")
+    add_examples(parser, "pinwheel builds orders_daily")
+    options.add_dag_id(parser)
     options.add_common(parser)
 
 

@@ -17,8 +17,10 @@ from pinwheel.cli.output import (
     short_version,
     show_table,
     text,
+    time_and_zone,
     version_of,
 )
+from pinwheel.cli.parser import add_examples
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,8 +32,8 @@ COLUMNS = (
     Column("State"),
     Column("Dags", right=True),
     Column("Head"),
-    Column("Since", spare=1),
-    Column("Looked at", spare=2),
+    Column("Since", spare=1, time=True),
+    Column("Looked at", spare=2, time=True),
     Column("Message", cut=True, spare=3),
 )
 
@@ -40,6 +42,7 @@ _HIDDEN = "you may not see why"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_examples(parser, "pinwheel bundles", "pinwheel bundles dags --output yaml")
     parser.add_argument("names", nargs="*", metavar="BUNDLE", help="these bundles only")
     options.add_common(parser)
 
@@ -87,12 +90,12 @@ def problems_of(found: View, names: Collection[str | None] | None = None) -> lis
         problem = row["problem"]
         if problem and (names is None or row["name"] in names):
             version = f" at version {short_version(problem['version'])}" if problem["version"] else ""
-            since = f" since {short_time(problem['since'])}" if problem["since"] else ""
+            since = f" since {time_and_zone(problem['since'])}" if problem["since"] else ""
             problems.append(
                 (f"Bundle {row['name']}: {words_of(row)}{since}{version}", _why(problem["reason"]))
             )
     for fault in found["faults"]:
-        since = short_time(fault["since"])
+        since = time_and_zone(fault["since"])
         problems.append(
             (f"The Dag processor: failing since {since} in {fault['place']}", _why(fault["error"]))
         )
@@ -112,7 +115,7 @@ def show_unverified(console: Console, found: View, names: Collection[str | None]
         if unverified and (names is None or row["name"] in names):
             files = counted(unverified["files"], "file")
             at = f" at {short_version(unverified['version'])}" if unverified["version"] else ""
-            since, done_at = short_time(unverified["since"]), short_time(unverified["done_at"])
+            since, done_at = time_and_zone(unverified["since"]), time_and_zone(unverified["done_at"])
             told = (
                 f"Bundle {row['name']}: {files} judged unchanged and not verified yet, the oldest{at} since "
                 f"{since}; done at about {done_at}"
@@ -125,12 +128,12 @@ def _show_more(console: Console, row: View) -> None:
     problem = row["problem"] or {}
     for fault in row["faults"]:
         if fault["error"] is None or fault["error"] != problem.get("reason"):
-            told = f"{row['name']}: failing since {short_time(fault['since'])} in {fault['place']}: "
+            told = f"{row['name']}: failing since {time_and_zone(fault['since'])} in {fault['place']}: "
             console.print(text(told) + text(_why(fault["error"]), "red"), soft_wrap=True)
     for refused in row["refused"]:
         if row["state"] != "refused" or refused["version"] != problem.get("version"):
             named = " ".join(part for part in (refused["label"], short_version(refused["version"])) if part)
-            told = f"{row['name']}: refused {named}, {short_time(refused['at'])}: "
+            told = f"{row['name']}: refused {named}, {time_and_zone(refused['at'])}: "
             console.print(text(told + _why(refused["reason"]), "dim"), soft_wrap=True)
     for left in row["left_out"] or ():
         console.print(

@@ -89,7 +89,14 @@ def run(
             request = evolve(request, expected_release=planned[0]["from_release"])
         request = evolve(request, skip_refused=[refusal["dag_id"] for refusal in refused])
     outcomes = context.backend.change(request)
-    context.emit(entries(outcomes, refused), lambda console: render_done(console, verb, outcomes, refused))
+
+    def tell(console: Console) -> None:
+        render_done(console, verb, outcomes, refused)
+        dag_ids = [outcome["dag_id"] for outcome in outcomes]
+        of_one = ("dags", *dag_ids, "plugin", "dag-releases")
+        context.show_page(console, *(of_one if len(dag_ids) == 1 else ("plugin", "releases")))
+
+    context.emit(entries(outcomes, refused), tell)
     if not context.interactive:
         _warn(context, outcomes)
 

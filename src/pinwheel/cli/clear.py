@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import counted, text
+from pinwheel.cli.parser import add_examples
 from pinwheel.cli.trigger import build_of
 from pinwheel.core.request import ClearRequest
 
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dag_id", metavar="DAG_ID")
+    add_examples(
+        parser,
+        "pinwheel clear orders_daily scheduled__2026-03-01T00:00:00+00:00 --plan",
+        "pinwheel clear orders_daily scheduled__2026-03-01T00:00:00+00:00 --only-failed",
+        "pinwheel clear orders_daily scheduled__2026-03-01T00:00:00+00:00 --build 2 --task-id load",
+    )
+    options.add_dag_id(parser)
     parser.add_argument("run_ids", nargs="+", metavar="RUN_ID", help="runs; all are cleared or none")
     parser.add_argument(
         "--build",
@@ -49,7 +56,13 @@ def run(context: Context) -> None:
         plan=args.plan,
     )
     cleared = context.backend.clear(request)
-    context.emit(cleared, lambda console: render(console, cleared, plan=args.plan))
+
+    def tell(console: Console) -> None:
+        render(console, cleared, plan=args.plan)
+        if not args.plan:
+            context.show_page(console, "dags", args.dag_id, "plugin", "dag-history")
+
+    context.emit(cleared, tell)
 
 
 def render(console: Console, cleared: list[dict[str, Any]], *, plan: bool) -> None:

@@ -8,8 +8,9 @@ import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
+from urllib.parse import quote
 
-from pinwheel.cli.output import emit, is_terminal
+from pinwheel.cli.output import emit, is_terminal, text
 from pinwheel.core.errors import Refused
 from pinwheel.core.text import visible
 
@@ -43,6 +44,12 @@ class Context:
         """Answer with *value*, drawn by *render* when a table is asked for."""
         emit(value, self.args.output, render, self.stream)
 
+    def show_page(self, console: Console, *path: str) -> None:
+        """Say where Airflow's pages show what was done, by the parts of the path; nothing if nobody knows."""
+        if address := self.backend.address:
+            page = "/".join(quote(part, safe="") for part in path)
+            console.print(text(f"See {address}/{page}", "dim"), soft_wrap=True)
+
     def confirm(self, question: str) -> None:
         """Ask a person; without one to ask, go on.
 
@@ -64,9 +71,9 @@ def make_backend(args: argparse.Namespace) -> Backend:
 
         return RemoteBackend(args.url, args.token or os.environ.get("PINWHEEL_TOKEN") or None)
     from pinwheel.cli.backend.local import LocalBackend
-    from pinwheel.wiring import make_host
+    from pinwheel.wiring import make_host, web_address
 
-    return LocalBackend(make_host(quiet=not args.debug), actor=actor())
+    return LocalBackend(make_host(quiet=not args.debug), actor=actor(), address=web_address())
 
 
 def actor() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pinwheel.cli.parser import add_examples
 from pinwheel.wiring import run_dag_processor
 
 OWN_STDOUT = True
@@ -11,6 +12,7 @@ OWN_STDOUT = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_examples(parser, "pinwheel dag-processor", "pinwheel dag-processor --bundle-name dags")
     parser.add_argument(
         "-B",
         "--bundle-name",

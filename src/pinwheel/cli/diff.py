@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import text, warn
+from pinwheel.cli.parser import add_examples
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dag_id", metavar="DAG_ID")
+    add_examples(parser, "pinwheel diff orders_daily", "pinwheel diff orders_daily 2 3")
+    options.add_dag_id(parser)
     parser.add_argument(
         "from_build",
         nargs="?",

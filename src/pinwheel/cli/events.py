@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, first_line, last_line, short_time, short_version, show_table, text
+from pinwheel.cli.parser import add_examples
 from pinwheel.core.request import Selection
 
 if TYPE_CHECKING:
@@ -25,19 +26,29 @@ _STYLES = {
 }
 
 COLUMNS = (
-    Column("When"),
+    Column("When", time=True),
     Column("What"),
-    Column("Dag"),
+    Column("Dag", fold=True),
     Column("By", cut=True, spare=2),
-    Column("Change", cut=True),
+    Column("Change", cut=True, least=36),
     Column("Reason", cut=True, spare=3),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_examples(
+        parser,
+        "pinwheel events",
+        "pinwheel events orders_daily --kind rollback --kind pin",
+        "pinwheel events --actor admin --since 2026-03-01T18:00",
+    )
     options.add_selectors(parser)
     parser.add_argument(
         "-k", "--kind", action="append", metavar="KIND", help="such as rollback; may be repeated"
+    )
+    parser.add_argument("--actor", metavar="NAME", help="only what this user did")
+    parser.add_argument(
+        "--search", metavar="TEXT", help="only those with this in their reason, in letters of either case"
     )
     parser.add_argument(
         "-n",
@@ -45,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=options.positive,
         default=50,
         metavar="N",
-        help="the newest N events (default: 50)",
+        help="the newest N lines of the table, or events of JSON and YAML (default: 50)",
     )
     parser.add_argument(
         "--before", type=options.positive, metavar="ID", help="only events older than this one"
@@ -63,9 +74,13 @@ def run(context: Context) -> None:
         Selection.to_show(options.selector_of(args)),
         limit=args.limit,
         kinds=args.kind,
+        actor=args.actor,
+        search=args.search,
         before_id=args.before,
         since=args.since,
         until=args.until,
+        # Events of one change, or of one version, are one line; programs get them one by one.
+        fold=args.output == "table",
     )
     context.emit(rows, lambda console: render(console, rows))
 
@@ -80,13 +95,22 @@ def render(console: Console, rows: list[dict[str, Any]]) -> None:
             (
                 text(short_time(row["at"])),
                 text(row["kind"], _STYLES.get(row["kind"], "")),
-                text(row["dag_id"] or row["bundle"], "bold"),
+                text(_of(row), "bold"),
                 text(row["actor"]),
                 text(change_of(row)),
                 text(first_line(row["reason"]) or last_line(row.get("error")) or _changed(row)),
             )
         )
     show_table(console, COLUMNS, shown)
+
+
+def _of(row: dict[str, Any]) -> str:
+    """The Dag or the bundle, and how many more the line stands for."""
+    name = row["dag_id"] or row["bundle"] or ""
+    alike = row.get("alike") or {"events": 1, "dags": 1}
+    if alike["dags"] > 1:
+        return f"{name} and {alike['dags'] - 1} more"
+    return f"{name} ({alike['events']} times)" if alike["events"] > 1 else name
 
 
 def _changed(row: dict[str, Any]) -> str:
@@ -110,7 +134,7 @@ def change_of(row: dict[str, Any]) -> str:
     if row["kind"] == "lift":
         return str(row.get("message") or "")
     if row.get("run_id"):
-        return f"run {row['run_id']} on build {after}"
+        return f"build {after}: run {row['run_id']}"
     if row.get("release") is not None and row.get("release") != row.get("from_release"):
         return (
             f"release {row['release']} (build {before} → {after})"
@@ -120,5 +144,5 @@ def change_of(row: dict[str, Any]) -> str:
     if after is not None:
         return f"build {after}"
     if row.get("bundle_version"):
-        return short_version(row["bundle_version"])
+        return " ".join(part for part in (short_version(row["bundle_version"]), row.get("path")) if part)
     return ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, short_time, show_table, text, version_of
+from pinwheel.cli.parser import add_examples
 from pinwheel.core.request import MOST_SHOWN, HistoryRequest
 
 if TYPE_CHECKING:
@@ -31,12 +32,18 @@ COLUMNS = (
     Column("Release", right=True),
     Column("Build", right=True),
     Column("Version", spare=1),
-    Column("Started", spare=2),
+    Column("Started", spare=2, time=True),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dag_id", metavar="DAG_ID")
+    add_examples(
+        parser,
+        "pinwheel history orders_daily",
+        "pinwheel history orders_daily --run-id scheduled__2026-03-01T00:00:00+00:00",
+        "pinwheel history orders_daily --task-id load --limit 10 --output json",
+    )
+    options.add_dag_id(parser)
     parser.add_argument("-r", "--run-id", metavar="ID", help="this run only")
     parser.add_argument("-t", "--task-id", metavar="ID", help="this task only")
     parser.add_argument(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, as_json, counted, show_table, text
+from pinwheel.cli.parser import add_examples
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.parse.declared import FILE, Rule, declare, matching, too_many, too_much
 from pinwheel.core.parse.lined_yaml import MOST_BYTES, Wrong
@@ -39,8 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"the file, or the folder that has it, which is taken for the repository's root "
         f"(default: {FILE} of this folder)",
     )
+    add_examples(check, "pinwheel inputs check", "pinwheel inputs check ~/work/dags --output json")
     options.add_output(check)
     schema = verbs.add_parser("schema", help="print the file's JSON schema, for editors")
+    add_examples(schema, "pinwheel inputs schema")
     options.add_output(schema)
 
 

@@ -11,12 +11,14 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 from pinwheel import __version__
+from pinwheel.cli import completion
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import as_json
-from pinwheel.core.errors import InvalidInput, PinwheelError
+from pinwheel.cli.parser import Parser, UsageError
+from pinwheel.core.errors import PinwheelError
 from pinwheel.core.problem import problem_of
 from pinwheel.core.text import visible
 
@@ -30,7 +32,7 @@ VERBS = {
     "releases": ("releases", "the releases of a Dag"),
     "diff": ("diff", "what changed between two builds of a Dag"),
     "pin": ("pin", "hold Dags on a build until they are unpinned"),
-    "unpin": ("unpin", "release each new build at once again, but none that is rejected"),
+    "unpin": ("unpin", "release what waits, and each new build at once again, but none that is rejected"),
     "promote": ("promote", "release a newer build"),
     "rollback": ("rollback", "release the build of an earlier release, hold it, and reject what was active"),
     "reject": ("reject", "never release a build by itself again, or take that back"),
@@ -46,35 +48,6 @@ VERBS = {
     "standalone": ("standalone", "run a whole local Airflow with Pinwheel"),
     "uninstall": ("uninstall", "drop Pinwheel's tables; Airflow goes on without it"),
 }
-
-
-class UsageError(InvalidInput):
-    """The command line itself is wrong."""
-
-    def __init__(self, usage: str, message: str) -> None:
-        super().__init__(
-            "Cannot understand the command", found=message, remedy="Add --help to see what it takes"
-        )
-        self.usage = usage
-
-
-class Parser(argparse.ArgumentParser):
-    """Raises instead of leaving the process, so that errors look alike."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"formatter_class": _formatter, "allow_abbrev": False, **kwargs})
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(self.format_usage(), message)
-
-
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    """Airflow's help formatter where it is there; imported only when help is asked for."""
-    try:
-        from rich_argparse import RichHelpFormatter
-    except ImportError:
-        return argparse.HelpFormatter(prog)
-    return RichHelpFormatter(prog)
 
 
 def make_parser(verb: str | None = None) -> Parser:
@@ -95,10 +68,12 @@ def make_parser(verb: str | None = None) -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Never raises; prints nothing but the answer to stdout."""
+    if argv is None and completion.asked():
+        completion.complete(make_parser(_verb_in(completion.words())))
     arguments = list(sys.argv[1:] if argv is None else argv)
     form, debug = _wanted_output(arguments), "--debug" in arguments
     try:
-        args = make_parser(next((a for a in arguments if not a.startswith("-")), None)).parse_args(arguments)
+        args = make_parser(_verb_in(arguments)).parse_args(arguments)
         return _run(args)
     except PinwheelError as error:
         if debug:
@@ -116,6 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             _traceback()
         return _report(_expected(error), form)
+
+
+def _verb_in(words: Sequence[str]) -> str:
+    return next((word for word in words if not word.startswith("-")), "")
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
+from pinwheel.cli import completion
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.request import LONGEST_ID, is_request_id
 from pinwheel.core.selector import Selector
@@ -48,9 +49,18 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
+def add_dag_id(parser: argparse.ArgumentParser) -> None:
+    """The one Dag that a command is about."""
+    _completed(parser.add_argument("dag_id", metavar="DAG_ID"))
+
+
+def _completed(action: argparse.Action) -> None:
+    action.completer = completion.dag_ids  # type: ignore[attr-defined]
+
+
 def add_selectors(parser: argparse.ArgumentParser) -> None:
     """The ways to say which Dags are meant."""
-    parser.add_argument("dag_ids", nargs="*", metavar="DAG_ID", help="Dags by id")
+    _completed(parser.add_argument("dag_ids", nargs="*", metavar="DAG_ID", help="Dags by id"))
     group = parser.add_argument_group("selection", "Ids and globs add up; tags and the bundle narrow them.")
     group.add_argument(
         "--dag-glob",

@@ -86,33 +86,48 @@ class Column:
     right: bool = False
     cut: bool = False
     """May be cut short, with an ellipsis, down to a few words."""
+    least: int = 14
+    """Of one that may be cut: other columns are left out before it is cut to less."""
     spare: int = 0
-    """Left out where the terminal is too narrow, the highest number first; 0: always shown."""
+    """Cut, and then left out, where the terminal is too narrow, the highest number first; 0: always shown."""
+    fold: bool = False
+    """Broken into lines where nothing else helps; without one, the first column is."""
+    time: bool = False
+    """Holds times: its heading names their zone."""
+
+    @property
+    def head(self) -> str:
+        return f"{self.heading} ({_zone()})" if self.time else self.heading
 
 
 def show_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:
     """Draw a table that fits the console.
 
     Where it would be too wide, cells that may be cut are cut, then columns that can be spared are left out,
-    and at last the first column is folded.
+    and at last one column is folded.
     """
     from rich import box
     from rich.table import Table
 
     kept, widths = _fitted(columns, rows, console.width)
+    folded = _folded(columns, kept)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", show_edge=False)
     for place in kept:
         column = columns[place]
         made.add_column(
-            column.heading,
+            column.head,
             justify="right" if column.right else "left",
             width=widths[place],
-            no_wrap=place != kept[0],
-            overflow="fold" if place == kept[0] else "ellipsis",
+            no_wrap=place != folded,
+            overflow="fold" if place == folded else "ellipsis",
         )
     for row in rows:
         made.add_row(*(row[place] for place in kept))
     console.print(made)
+
+
+def _folded(columns: Sequence[Column], kept: Sequence[int]) -> int:
+    return next((place for place in kept if columns[place].fold), kept[0])
 
 
 def _fitted(
@@ -121,23 +136,31 @@ def _fitted(
     from rich.cells import cell_len
 
     widths = {
-        place: max([cell_len(column.heading), *(row[place].cell_len for row in rows)])
+        place: max([cell_len(column.head), *(row[place].cell_len for row in rows)])
         for place, column in enumerate(columns)
     }
-    least = {place: min(width, _LEAST) if columns[place].cut else width for place, width in widths.items()}
+    least = {
+        place: min(width, columns[place].least) if columns[place].cut else width
+        for place, width in widths.items()
+    }
     kept = list(widths)
 
     def needed(of: dict[int, int]) -> int:
         return sum(of[place] for place in kept) + _GAP * (len(kept) - 1)
 
+    def narrow(place: int, to: int) -> None:
+        widths[place] = max(min(to, widths[place]), widths[place] - max(0, needed(widths) - available))
+
     while needed(least) > available and any(columns[place].spare for place in kept):
         kept.remove(max(kept, key=lambda place: columns[place].spare))
-    for place in kept:
-        if columns[place].cut:
-            widths[place] = max(least[place], widths[place] - max(0, needed(widths) - available))
-    if needed(widths) > available:
-        first = kept[0]
-        widths[first] = max(_LEAST, widths[first] - (needed(widths) - available))
+    cut = sorted(
+        (place for place in kept if columns[place].cut), key=lambda place: columns[place].spare, reverse=True
+    )
+    for place in cut:
+        narrow(place, least[place])
+    narrow(_folded(columns, kept), _LEAST)
+    for place in cut:
+        narrow(place, _LEAST)
     return kept, widths
 
 
@@ -160,16 +183,27 @@ def badges(items: Iterable[tuple[str, str]], otherwise: tuple[str, str] = ("ok",
 
 
 def short_time(value: str | None, *, now: datetime | None = None) -> str:
-    """An ISO instant in local time, as short as it can be understood: the time today, else the date."""
+    """An ISO instant in local time, with the year where it is another one.
+
+    For a table, whose heading names the zone; what summer time makes another one is named with the time.
+    """
     if not value:
         return ""
-    at = datetime.fromisoformat(value).astimezone()
-    today = (now or datetime.now().astimezone()).astimezone()
-    if at.date() == today.date():
-        return at.strftime("%H:%M:%S")
-    if at.year == today.year:
-        return at.strftime("%d %b %H:%M")
-    return at.strftime("%d %b %Y")
+    at, today = datetime.fromisoformat(value).astimezone(), (now or datetime.now().astimezone()).astimezone()
+    shown = at.strftime("%d %b %H:%M:%S" if at.year == today.year else "%d %b %Y %H:%M")
+    return shown if at.tzname() == today.tzname() else f"{shown} {at.tzname()}"
+
+
+def time_and_zone(value: str | None) -> str:
+    """The same for a sentence."""
+    if not value:
+        return ""
+    shown, zone = short_time(value), datetime.fromisoformat(value).astimezone().tzname()
+    return shown if shown.endswith(f" {zone}") else f"{shown} {zone}"
+
+
+def _zone() -> str:
+    return datetime.now().astimezone().tzname() or "local"
 
 
 def short_version(version: str | None) -> str:
@@ -205,6 +239,12 @@ def counted(number: int, noun: str) -> str:
 
 def names(values: Sequence[Any]) -> str:
     return ", ".join(str(value) for value in values)
+
+
+def some(values: Sequence[Any], limit: int = 3) -> str:
+    """The first few by name, the others counted."""
+    more = len(values) - limit
+    return names(values) if more <= 0 else f"{names(values[:limit])} and {more} more"
 
 
 def warn(message: str) -> None:

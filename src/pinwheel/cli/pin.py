@@ -6,10 +6,17 @@ import argparse
 
 from pinwheel.cli import changing, options
 from pinwheel.cli.context import Context
+from pinwheel.cli.parser import add_examples
 from pinwheel.core.release.decide import Verb
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_examples(
+        parser,
+        "pinwheel pin orders_daily --reason 'month-end closing'",
+        "pinwheel pin orders_daily --build 2 --plan",
+        "pinwheel pin --tag finance --yes --reason 'audit'",
+    )
     options.add_target(parser)
     changing.add_arguments(parser)
 

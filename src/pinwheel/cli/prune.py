@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, show_table, text
+from pinwheel.cli.parser import add_examples
 from pinwheel.wiring import make_host
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_examples(parser, "pinwheel prune --plan", "pinwheel prune")
     parser.add_argument(
         "--plan", action="store_true", help="show how many rows of each table would go, change nothing"
     )

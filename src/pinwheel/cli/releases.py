@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, first_line, short_time, show_table, text, version_of
+from pinwheel.cli.parser import add_examples
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,14 +20,15 @@ COLUMNS = (
     Column("Build", right=True),
     Column("Kind"),
     Column("Version"),
-    Column("Made", spare=1),
+    Column("Made", spare=2, time=True),
     Column("By", cut=True),
-    Column("Reason", cut=True, spare=2),
+    Column("Reason", cut=True, spare=1),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dag_id", metavar="DAG_ID")
+    add_examples(parser, "pinwheel releases orders_daily", "pinwheel releases orders_daily --before")
+    options.add_dag_id(parser)
     parser.add_argument(
         "--before",
         action="store_true",

@@ -6,10 +6,18 @@ import argparse
 
 from pinwheel.cli import changing, options
 from pinwheel.cli.context import Context
+from pinwheel.cli.parser import add_examples
 from pinwheel.core.release.decide import Verb
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_examples(
+        parser,
+        "pinwheel rollback orders_daily --reason 'small orders are missing'",
+        "pinwheel rollback orders_daily --plan",
+        "pinwheel rollback orders_daily --to 2 --rerun-failed --reason 'wrong totals'",
+        "pinwheel rollback --tag finance --yes --reason 'wrong VAT'",
+    )
     options.add_target(parser, "--to", "--release")
     again = parser.add_mutually_exclusive_group()
     again.add_argument(

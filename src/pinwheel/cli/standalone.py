@@ -13,14 +13,11 @@ from typing import Any
 
 from rich.console import Console
 
+from pinwheel.cli.parser import add_examples
 from pinwheel.cli.terminal import make_console
 from pinwheel.standalone import Deployment, Login, Source
 
-_EPILOG = """\
-examples:
-  pinwheel standalone --dags ./dags
-  pinwheel standalone --repo https://github.com/acme/pipelines --ref main --subdir dags
-
+_MORE = """\
 Everything lies in the home folder (.pinwheel); delete it to start afresh. Ctrl-C ends all components.
 In another shell, export AIRFLOW_HOME=<home> makes the airflow and pinwheel commands work on it.
 """
@@ -35,8 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Start API server, scheduler, triggerer and Pinwheel's Dag processor on this machine."
     )
-    parser.epilog = _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add_examples(
+        parser,
+        "pinwheel standalone --dags ./dags",
+        "pinwheel standalone --repo https://github.com/acme/pipelines --ref main --subdir dags",
+        more=_MORE,
+    )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--dags", type=Path, metavar="PATH", help="folder of Dag files")
     source.add_argument("--repo", metavar="URL", help="git repository (URL or path)")

@@ -16,11 +16,15 @@ from pinwheel.cli.output import (
     short_time,
     short_version,
     show_table,
+    some,
     text,
+    time_and_zone,
     version_of,
     warn,
 )
-from pinwheel.core.request import Selection
+from pinwheel.cli.parser import add_examples
+from pinwheel.core.request import ANY_STATE, Selection, States
+from pinwheel.core.selector import Selector
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,24 +35,52 @@ COLUMNS = (
     Column("Build"),
     Column("State"),
     Column("Version", spare=2),
-    Column("Since", spare=3),
-    Column("Why", cut=True, spare=4),
+    Column("Since", spare=4, time=True),
+    Column("Why", cut=True, spare=3),
 )
 
 
+_RUNS = Column("Runs")
+_AFTER_STATE = 4
+
+STATES = {
+    "held": "a newer build or version waits, for a pin or a rejection",
+    "pinned": "pinned",
+    "broken": "its file fails in the newest version",
+    "failing": "a run on the active release failed, and was not run again since; shows what its runs came to",
+    "behind": "new runs take an older version than the newest of the bundle",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_examples(
+        parser,
+        "pinwheel status",
+        "pinwheel status orders_daily",
+        "pinwheel status --held --tag finance",
+        "pinwheel status --failing --output json",
+    )
     options.add_selectors(parser)
+    group = parser.add_argument_group(
+        "states", "Only Dags in all of the states that are given; none is retired."
+    )
+    for name, what in STATES.items():
+        group.add_argument(f"--{name}", action="store_true", help=what)
     options.add_common(parser)
 
 
 def run(context: Context) -> None:
-    selection = Selection.to_show(options.selector_of(context.args))
-    rows = context.backend.status(selection)
+    states = States(**{name: getattr(context.args, name) or None for name in STATES})
+    selector = options.selector_of(context.args)
+    if states != ANY_STATE and selector.empty:
+        selector = Selector(everything=True)
+    selection = Selection.to_show(selector)
+    rows = context.backend.status(selection, states=states, runs=True)
     found = context.backend.bundles()
     names = None if selection.whole else {row["bundle"] for row in rows} | {context.args.bundle}
 
     def draw(console: Console) -> None:
-        render(console, rows, troubled(found), selected=not selection.whole)
+        render(console, rows, troubled(found), selected=not selection.whole, runs=bool(states.failing))
         bundles.show_problems(console, found, names)
         bundles.show_unverified(console, found, names)
 
@@ -81,7 +113,15 @@ def marks(row: dict[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def render(console: Console, rows: list[dict[str, Any]], troubled: dict[str, str], *, selected: bool) -> None:
+def render(
+    console: Console,
+    rows: list[dict[str, Any]],
+    troubled: dict[str, str],
+    *,
+    selected: bool,
+    runs: bool = False,
+) -> None:
+    """Draw one line a Dag, with *runs* with what its runs came to, and below them what needs more words."""
     if not rows:
         console.print(
             "No Dag matches."
@@ -90,6 +130,7 @@ def render(console: Console, rows: list[dict[str, Any]], troubled: dict[str, str
         )
         return
     shown = []
+    columns = [*COLUMNS[:_AFTER_STATE], *((_RUNS,) if runs else ()), *COLUMNS[_AFTER_STATE:]]
     for row in rows:
         shown.append(
             (
@@ -97,13 +138,20 @@ def render(console: Console, rows: list[dict[str, Any]], troubled: dict[str, str
                 text(row["active_release"]),
                 text(_build(row), "bold yellow" if row["held"] else ""),
                 badges(marks(row), otherwise=_otherwise(row, troubled)),
+                *((text(_runs(row), "bold red"),) if runs else ()),
                 text(version_of(row)) + text(_behind(row), "yellow"),
                 text(short_time(row["since"])),
                 text(_why(row)),
             )
         )
-    show_table(console, COLUMNS, shown)
+    show_table(console, columns, shown)
     _notes(console, rows)
+
+
+def _runs(row: dict[str, Any]) -> str:
+    """What the runs on the active release came to, failures first."""
+    counts = row.get("runs") or {}
+    return ", ".join(f"{counts[state]} {state}" for state in sorted(counts, key=lambda s: (s != "failed", s)))
 
 
 def _otherwise(row: dict[str, Any], troubled: dict[str, str]) -> tuple[str, str]:
@@ -135,21 +183,38 @@ def _rejected(row: dict[str, Any]) -> dict[str, Any] | None:
     return next((hold for hold in row.get("holds", ()) if hold["kind"] == "rejected"), None)
 
 
-def _notes(console: Console, rows: list[dict[str, Any]]) -> None:
+def _broken(rows: list[dict[str, Any]]) -> list[tuple[list[str], dict[str, Any]]]:
+    """What is broken, each with the Dags that it breaks: one file can hold many."""
+    found: dict[tuple[Any, ...], tuple[list[str], dict[str, Any]]] = {}
     for row in rows:
-        if row["broken"]:
-            broken = row["broken"]
-            where = f" in {short_version(broken['bundle_version'])} ({broken['path']}): "
-            console.print(
-                text(f"{row['dag_id']} is broken since {short_time(broken['at'])}", "bold red")
-                + text(where)
-                + text(last_line(broken["error"]), "red")
-                + text(" It stays on its active release.", "dim"),
-                soft_wrap=True,
-            )
+        broken = row["broken"]
+        if broken:
+            key = (row["bundle"], *(broken[name] for name in ("bundle_version", "path", "at", "error")))
+            found.setdefault(key, ([], broken))[0].append(row["dag_id"])
+    return list(found.values())
+
+
+def _notes(console: Console, rows: list[dict[str, Any]]) -> None:
+    for ids, broken in _broken(rows):
+        where = f" in {short_version(broken['bundle_version'])} ({broken['path']}): "
+        one = len(ids) == 1
+        named = ids[0] if one else f"{len(ids)} Dags"
+        console.print(
+            text(f"{named} {'is' if one else 'are'} broken since {time_and_zone(broken['at'])}", "bold red")
+            + text(where)
+            + text(last_line(broken["error"]), "red")
+            + text(
+                " It stays on its active release."
+                if one
+                else f" They stay on their active releases: {some(ids)}.",
+                "dim",
+            ),
+            soft_wrap=True,
+        )
+    for row in rows:
         hold = _rejected(row)
         if hold is not None and not row["retired"]:
-            since = f" at {short_time(hold['since'])}" if hold["since"] else ""
+            since = f" at {time_and_zone(hold['since'])}" if hold["since"] else ""
             because = f": {first_line(hold['reason'])}" if hold["reason"] else ""
             console.print(
                 text(f"{row['dag_id']} build {row['newest_build']} is not released by itself", "bold red")

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import short_version, text
+from pinwheel.cli.parser import add_examples
 from pinwheel.core.request import TriggerRequest
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dag_id", metavar="DAG_ID")
+    add_examples(
+        parser,
+        "pinwheel trigger orders_daily",
+        "pinwheel trigger orders_daily --build 3 --run-id trial-of-build-3",
+        "pinwheel trigger orders_daily --logical-date 2026-03-01 --conf '{\"full\": true}'",
+    )
+    options.add_dag_id(parser)
     parser.add_argument(
         "--build",
         type=options.positive,
@@ -55,7 +65,12 @@ def run(context: Context) -> None:
         request_id=args.request_id,
     )
     bound = context.backend.trigger(request)
-    context.emit(bound, lambda console: console.print(_told(bound), soft_wrap=True))
+
+    def tell(console: Console) -> None:
+        console.print(_told(bound), soft_wrap=True)
+        context.show_page(console, "dags", bound["dag_id"], "runs", bound["run_id"])
+
+    context.emit(bound, tell)
 
 
 def _told(bound: dict[str, Any]) -> Any:

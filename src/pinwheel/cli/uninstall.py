@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import counted, text
+from pinwheel.cli.parser import add_examples
 from pinwheel.wiring import make_host
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_examples(parser, "pinwheel uninstall --plan", "pinwheel uninstall")
     parser.add_argument(
         "--plan", action="store_true", help="show what would go and what would stay, change nothing"
     )

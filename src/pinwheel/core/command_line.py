@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.request import ChangeRequest, TriggerRequest
+from pinwheel.core.request import ChangeRequest, ClearRequest, TriggerRequest
 from pinwheel.core.text import shell_word, visible_json
 
 
@@ -48,6 +48,21 @@ def trigger(request: TriggerRequest) -> str:
     )
 
 
+def clear(request: ClearRequest) -> str:
+    """``pinwheel clear``."""
+    return _command(
+        "clear",
+        [request.dag_id, *request.run_ids],
+        {
+            "--build": request.build,
+            "--bundle-version": request.bundle_version,
+            "--only-failed": request.only_failed,
+            "--task-id": request.task_ids,
+            "--reason": request.reason,
+        },
+    )
+
+
 def diff(dag_id: str, from_build: int, to_build: int) -> str:
     """``pinwheel diff``."""
     return _command("diff", [dag_id, from_build, to_build], {})
@@ -64,7 +79,8 @@ def _command(verb: str, places: Sequence[Any], options: Mapping[str, Any]) -> st
         if value is True:
             words.append(name)
         elif value is not None and value is not False:
-            words.append(f"{name}={shell_word(str(value))}")
+            several = value if isinstance(value, tuple) else (value,)
+            words += [f"{name}={shell_word(str(one))}" for one in several]
     if any(str(place).startswith("-") for place in places):
         words.append("--")
     return " ".join([*words, *(shell_word(str(place)) for place in places)])

@@ -148,3 +148,8 @@ def unknown_dag(dag_id: str) -> NotFound:
         remedy="List what there is with: pinwheel status",
         dag_id=dag_id,
     )
+
+
+def spoken(verb: str) -> str:
+    """A verb as it stands in a sentence: "Cannot roll back sales_daily"."""
+    return "roll back" if verb == "rollback" else verb

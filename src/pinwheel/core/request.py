@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from attrs import Attribute, astuple, converters, field, frozen
 
-from pinwheel.core.errors import InvalidInput
+from pinwheel.core.errors import InvalidInput, spoken
 from pinwheel.core.json import Json
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.selector import Selector
@@ -216,7 +216,7 @@ class ChangeRequest(_Targeted):
 
     @property
     def failed(self) -> str:
-        return f"Cannot {self.verb}"
+        return f"Cannot {spoken(self.verb)}"
 
 
 @frozen(kw_only=True)

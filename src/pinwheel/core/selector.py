@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 from attrs import frozen
 
-from pinwheel.core.errors import InvalidInput
+from pinwheel.core.errors import InvalidInput, spoken
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -71,13 +71,13 @@ class Selector:
         """
         if self.empty:
             raise InvalidInput(
-                f"Cannot {verb}",
+                f"Cannot {spoken(verb)}",
                 found="no Dag is named",
                 remedy="Name Dags by id, or select them by glob, tag or bundle, or say that all are meant",
             )
         if self.everything and (self.ids or self.globs):
             raise InvalidInput(
-                f"Cannot {verb}",
+                f"Cannot {spoken(verb)}",
                 found="all Dags are selected, and some are named as well",
                 remedy="Give one of the two",
             )

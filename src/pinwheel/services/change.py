@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from pinwheel.core.build import Build
-from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
+from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused, spoken
 from pinwheel.core.lookup import named
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.decide import Command, Verb, decide
@@ -184,13 +184,13 @@ def _check(change: Change) -> None:
     for name, value in numbered.items():
         if value is not None and len(change.dag_ids) != 1:
             raise InvalidInput(
-                f"Cannot {asked.verb} {len(change.dag_ids)} Dags to one {name}",
+                f"Cannot {spoken(asked.verb)} {len(change.dag_ids)} Dags to one {name}",
                 found="numbers count per Dag",
                 remedy=f"Name one Dag, or leave the {name} out",
             )
     if asked.bundle_version is not None and len(change.dag_ids) != 1:
         raise InvalidInput(
-            f"Cannot {asked.verb} {len(change.dag_ids)} Dags to one bundle version",
+            f"Cannot {spoken(asked.verb)} {len(change.dag_ids)} Dags to one bundle version",
             found="each Dag stood there with a build of its own, or with none",
             remedy="Name one Dag, or leave the bundle version out",
         )
@@ -290,7 +290,7 @@ def _targets(
         build_ids = [release.build_id for release in ledger if release.number == asked.to_release]
         if not build_ids:
             raise NotFound(
-                f"Cannot {asked.verb} {dag_id} to release {asked.to_release}",
+                f"Cannot {spoken(asked.verb)} {dag_id} to release {asked.to_release}",
                 found="it has no release of that number",
                 remedy=f"See its releases: pinwheel releases {dag_id}",
                 dag_id=dag_id,
@@ -323,7 +323,7 @@ def _command(
         target, chosen = loaded.numbered(dag_id, asked.build), True
         if target is None:
             raise NotFound(
-                f"Cannot {asked.verb} {dag_id} to build {asked.build}",
+                f"Cannot {spoken(asked.verb)} {dag_id} to build {asked.build}",
                 found="it has no good build of that number",
                 remedy=f"See its builds: pinwheel builds {dag_id}",
                 dag_id=dag_id,

@@ -14,7 +14,7 @@ from uuid import uuid4
 from attrs import evolve, frozen
 
 from pinwheel.core.digest import digest_of
-from pinwheel.core.errors import Conflict
+from pinwheel.core.errors import Conflict, spoken
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.records import AnsweredRequest
 from pinwheel.core.selector import Selector
@@ -207,4 +207,4 @@ def _call(earlier: AnsweredRequest) -> str:
 
 def _failed(request: Request) -> str:
     dag_ids = sorted(set(request.dag_ids))
-    return f"Cannot {request.verb} {dag_ids[0] if len(dag_ids) == 1 else f'{len(dag_ids)} Dags'}"
+    return f"Cannot {spoken(request.verb)} {dag_ids[0] if len(dag_ids) == 1 else f'{len(dag_ids)} Dags'}"

@@ -14,6 +14,7 @@ from pinwheel.core.selector import Selector
 from pinwheel.services.history import grid, instances
 from pinwheel.services.history.tries import TryView
 from pinwheel.services.release.selecting import select
+from pinwheel.services.run import clear_preview
 from pinwheel.services.show import builds, bundles, compare, events, fleet, news
 from pinwheel.services.show.line import line
 from pinwheel.services.show.plain import ABSENT
@@ -155,10 +156,30 @@ def test_a_task_instance_tells_each_of_its_tries(told: InMemory) -> None:
     told.finish("on_1", number=2)
     found = instances.task_instance(told.host, "a", "on_1", "x")
     assert [(each.try_number, each.version) for each in found.tries] == [(1, "r1"), (2, "r2")]
+    assert dict(found.instance_states) == {"success": 1}
     other = instances.task_instance(told.host, "a", "on_1", "y")
     assert (other.version, other.run_version) == ("r1", "r2")
     with pytest.raises(NotFound, match="no such task"):
         instances.task_instance(told.host, "a", "on_1", "z")
+
+
+def test_the_history_of_a_run_begins_with_the_task_that_began_first(told: InMemory) -> None:
+    told.trigger("early")
+    told.airflow.start_run("a", "early")
+    # By name it would be the other way round.
+    for task_id in ("y", "x"):
+        told.airflow.tick(60)
+        told.airflow.execute("a", "early", task_id, 1)
+    assert [view.task_id for view in history(told.host, "a", run_id="early")] == ["y", "x"]
+
+
+def test_a_preview_of_a_clear_has_the_command_line_that_does_the_same(told: InMemory) -> None:
+    seen = clear_preview.preview(told.host, "a", "on_1", actor="ada", reason="late")
+    assert seen.command == "pinwheel clear --reason=late a on_1"
+    some = clear_preview.preview(told.host, "a", "on_1", actor="ada", task_ids=["y"], build=2)
+    assert some.command == "pinwheel clear --build=2 --task-id=y a on_1"
+    none = clear_preview.preview(told.host, "a", "on_1", actor="ada", only_failed=True)
+    assert (none.refusal, none.command) == (clear_preview.NOTHING, None)
 
 
 # Line

@@ -1,4 +1,4 @@
-/** One of a few: attempts, versions, views. */
+/** One of a few: tries, versions, views. */
 import { Button, HStack, Text } from "@chakra-ui/react";
 
 interface Option {

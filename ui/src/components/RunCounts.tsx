@@ -2,7 +2,7 @@ import { HStack, Text } from "@chakra-ui/react";
 
 import { State } from "src/components/labels";
 
-const WORDS: Record<string, string> = { success: "good", failed: "failed", running: "running", queued: "queued" };
+const WORDS: Record<string, string> = { success: "success", failed: "failed", running: "running", queued: "queued" };
 
 interface Props {
   runs: Record<string, number>;

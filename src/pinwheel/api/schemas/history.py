@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pinwheel.api.schemas.parts import BaseAnswer, BaseRequest, Moment, Number, Short, TaskIds
+from pinwheel.api.schemas.parts import BaseAnswer, BaseRequest, Moment, Number, Short, TaskIds, Text
 
 Key = Annotated[
     str,
@@ -109,7 +109,11 @@ class Cell(BaseAnswer):
     state: str | None
     tries: int = Field(0, description="The number of its last try.")
     version: Key = Field(description="What its last try ran on, or will.")
-    versions: list[Key] | None = Field(None, description="What its tries ran on, when that is more than one.")
+    versions: list[Key] | None = Field(
+        None,
+        description="What its tries ran on, when that is more than one; of a group: what the last tries of "
+        "its tasks ran on.",
+    )
     states: dict[str, str | None] | None = Field(
         None, description="Then also the state of its last try on each of them."
     )
@@ -186,8 +190,13 @@ class TaskInstance(BaseAnswer):
     run_version: Key
     run_versions: list[Key]
     tries: list[InstanceTry] = Field(description="Oldest first.")
-    instances: list[Instance] = Field(description="Of a mapped task, at most 500.")
+    instances: list[Instance] = Field(
+        description="Of a mapped task, at most 500: what failed comes first, then by state and map index."
+    )
     total_instances: int
+    instance_states: dict[str, int] = Field(
+        description="How many of all instances are in which state; `none` is no state."
+    )
     upstream: list[TaskVersion] = Field(
         description="Tasks before it whose last try ran on another version; at most 50."
     )
@@ -203,6 +212,7 @@ class PreviewBody(BaseRequest):
     downstream: bool = Field(False, strict=True, description="And all tasks after them.")
     upstream: bool = Field(False, strict=True, description="And all tasks before them.")
     only_failed: bool = Field(False, strict=True)
+    reason: Text | None = Field(None, description="For `command` only.")
 
 
 class PreviewedInstance(BaseAnswer):
@@ -226,9 +236,12 @@ class Preview(BaseAnswer):
     from_version: Key = Field(description="What the run is bound to now.")
     moves: bool = Field(description="The run would be bound to another version.")
     tasks: list[str] = Field(description="To be given as `task_ids` to the clear.")
-    task_instances: list[PreviewedInstance]
+    task_instances: list[PreviewedInstance] = Field(description="In the order of the Dag.")
     added: list[str] = Field(description="Tasks that are new in that version and would run too.")
     dropped: list[str] = Field(description="Tasks that it lacks; they would be marked as removed.")
     refused: list[RefusedTask] = Field(description="Tasks that were asked for and can not be cleared.")
     warnings: list[str]
     refusal: str | None = Field(description="Why nothing can be cleared.")
+    command: str | None = Field(
+        description="The command line that does the same; null: nothing can be cleared."
+    )

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 class LocalBackend:
     """The commands on Airflow's database, with the rights of whoever may reach it."""
 
-    def __init__(self, host: Host, *, actor: str) -> None:
+    def __init__(self, host: Host, *, actor: str, address: str | None = None) -> None:
         self.host = host
         self.actor = actor
+        self.address = address
 
     def select(self, selection: Selection) -> list[str]:
         from pinwheel.services.release.selecting import select

@@ -29,6 +29,11 @@ View = dict[str, Any]
 class Backend(Protocol):
     """All that the CLI asks for. Each method raises only :class:`pinwheel.core.errors.PinwheelError`."""
 
+    @property
+    def address(self) -> str | None:
+        """Where Airflow's pages are, without a slash at the end; None: nobody said."""
+        ...
+
     def select(self, selection: Selection) -> list[str]:
         """Ids of the Dags that a selection means, sorted. May be empty."""
         ...

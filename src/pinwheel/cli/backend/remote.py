@@ -63,6 +63,11 @@ class RemoteBackend:
             transport=transport,
         )
 
+    @property
+    def address(self) -> str | None:
+        """The server that is asked serves the pages too."""
+        return self._url
+
     def __repr__(self) -> str:
         return f"RemoteBackend({self._url!r})"
 

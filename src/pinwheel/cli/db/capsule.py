@@ -110,7 +110,7 @@ def show_capsules(
             Column("Capsule", right=True),
             Column("Airflow"),
             Column("Revision", spare=1),
-            Column("Stored", spare=2),
+            Column("Stored", spare=2, time=True),
             Column("MB", right=True, spare=3),
             Column("Goes down from"),
             Column("To"),

@@ -13,7 +13,7 @@ from typing import assert_never
 from attrs import field, frozen
 
 from pinwheel.core.build import Build
-from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
+from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused, spoken
 from pinwheel.core.release.newer import is_newer
 from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.stand import Head
@@ -152,7 +152,7 @@ def decide(state: DagState, command: Command) -> Decision:
     """
     if command.expected_release is not None and command.expected_release != state.active_release:
         raise Conflict(
-            f"Cannot {command.verb} {state.dag_id}",
+            f"Cannot {spoken(command.verb)} {state.dag_id}",
             found=f"its active release is {state.active_release}, not {command.expected_release}",
             remedy=f"Look again (pinwheel releases {state.dag_id}) and repeat with the number you see",
             dag_id=state.dag_id,
@@ -173,7 +173,7 @@ def _freed(state: DagState, build: Build) -> Lift:
 def _require_versions(state: DagState, command: Command) -> None:
     if not state.versioned:
         raise Refused(
-            f"Cannot {command.verb} {state.dag_id}",
+            f"Cannot {spoken(command.verb)} {state.dag_id}",
             found=f"its bundle {state.bundle_name!r} keeps no versions, so older code can not come back",
             remedy=unversioned_remedy(state.bundle_name),
             dag_id=state.dag_id,
@@ -182,7 +182,7 @@ def _require_versions(state: DagState, command: Command) -> None:
     target = command.build or state.active_build
     if target is not None and not target.versioned:
         raise Refused(
-            f"Cannot {command.verb} {state.dag_id}",
+            f"Cannot {spoken(command.verb)} {state.dag_id}",
             found="the Dag sets disable_bundle_versioning=True, so its runs execute whatever is newest",
             remedy="Remove disable_bundle_versioning from the Dag (and from [dag_processor]) and push again",
             dag_id=state.dag_id,
@@ -428,7 +428,7 @@ def _on_purpose(state: DagState, command: Command, build: Build) -> tuple[Lift, 
         return ()
     if not command.reason:
         raise Refused(
-            f"Cannot {command.verb} {state.dag_id} to build {build.build}",
+            f"Cannot {spoken(command.verb)} {state.dag_id} to build {build.build}",
             found=rejection.said(),
             remedy="If it is right after all, say why with a reason (--reason): that lifts the rejection",
             dag_id=state.dag_id,
@@ -463,7 +463,7 @@ def _given(state: DagState, command: Command) -> Build:
 
 def _no_build(state: DagState, command: Command) -> NotFound:
     return NotFound(
-        f"Cannot {command.verb} {state.dag_id}",
+        f"Cannot {spoken(command.verb)} {state.dag_id}",
         found="it has no good build yet",
         remedy=f"See why: pinwheel builds {state.dag_id}",
         dag_id=state.dag_id,

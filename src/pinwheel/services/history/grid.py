@@ -106,7 +106,7 @@ class CellView:
     """The key of what its last try ran on, or will."""
     tries: Sometimes[int] = ABSENT
     versions: Sometimes[tuple[str, ...]] = ABSENT
-    """What its tries ran on, when that is more than one."""
+    """What its tries ran on, when that is more than one; of tasks together: what their last tries did."""
     states: Sometimes[Mapping[str, str | None]] = ABSENT
     """Then also the state of its last try on each of them."""
     instances: Sometimes[Mapping[str, int]] = ABSENT
@@ -242,8 +242,13 @@ def graph_of(host: Host, dag_id: str, key: str) -> graph.Graph:
     return host.unit.run(work)
 
 
+def priority(state: str | None) -> int:
+    """The place of a state among those that stand for several: the lowest is that of them all."""
+    return _PRIORITY.index(state) if state in _PRIORITY else 0
+
+
 def _worst(states: Iterable[str | None]) -> str | None:
-    return min(states, key=lambda state: _PRIORITY.index(state) if state in _PRIORITY else 0, default=None)
+    return min(states, key=priority, default=None)
 
 
 def cells(
@@ -373,7 +378,7 @@ def _group_view(inside: Sequence[_Cell], names: Names) -> CellView | None:
     together = _Cell()
     for cell in inside:
         together.states.update(cell.states)
-        together.versions.update(cell.versions)
+        together.versions[list(cell.versions)[-1]] = None
     keys = tuple(dict.fromkeys(names.key(version_id) for version_id in together.versions))
     return CellView(
         state=together.state,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -11,7 +12,7 @@ from attrs import frozen
 
 from pinwheel.core.errors import NotFound, unknown_dag
 from pinwheel.core.run.binding import Binding, RunVersions, Used, used
-from pinwheel.services.history.grid import versions_of_tasks
+from pinwheel.services.history.grid import priority, versions_of_tasks
 from pinwheel.services.history.structures import layouts
 from pinwheel.services.history.versions import Names, VersionView, run_versions
 from pinwheel.services.ports.host import Host
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 MAX_INSTANCES, MAX_UPSTREAM = 500, 50
+FAILED = frozenset({"failed", "upstream_failed"})
 
 
 @frozen(kw_only=True)
@@ -102,7 +104,10 @@ class TaskInstanceView:
     run_versions: tuple[str, ...]
     tries: tuple[InstanceTry, ...]
     instances: tuple[Instance, ...]
+    """What failed comes first, then by state and map index."""
     total_instances: int
+    instance_states: Mapping[str, int]
+    """How many of all instances are in which state, in the same order; ``none`` is no state."""
     upstream: tuple[TaskVersion, ...]
     """Tasks before it whose last try ran on another version."""
     removed: bool
@@ -144,7 +149,7 @@ def task_instance(
 ) -> TaskInstanceView:
     """Every try of a task instance with the version that it ran on, and how it was bound to it.
 
-    ``map_index`` below 0 of a mapped task is its first instance.
+    ``map_index`` below 0 of a mapped task is its first instance that failed; where none did, the first one.
 
     :raises NotFound: the Dag, the run or the task instance does not exist.
     """
@@ -153,7 +158,13 @@ def task_instance(
         found, ran = _run(host, session, dag_id, run_id)
         present = [row for row in host.reads.instance_rows(session, dag_id, run_id, task_id=task_id)]
         tries = host.reads.tries(session, dag_id, [run_id], task_id=task_id)
-        indexes = sorted({row.map_index for row in present} | {item.map_index for item in tries})
+        # What Airflow wrote over the state of a task that a newer version lacks; the last try knows better.
+        ended = {item.map_index: item.state for item in tries}
+        states = {
+            row.map_index: ended.get(row.map_index, row.state) if row.state == "removed" else row.state
+            for row in present
+        }
+        indexes = sorted(states.keys() | ended.keys())
         if not indexes:
             raise NotFound(
                 f"Cannot show task {task_id} of run {run_id} of {dag_id}",
@@ -163,7 +174,9 @@ def task_instance(
                 run_id=run_id,
                 task_id=task_id,
             )
-        shown = map_index if map_index in indexes else indexes[0]
+        ordered = sorted(states, key=lambda index: (priority(states[index]), index))
+        failed = next((index for index in ordered if states[index] in FAILED), indexes[0])
+        shown = map_index if map_index in indexes else failed
         if map_index >= 0 and shown != map_index:
             raise NotFound(
                 f"Cannot show task {task_id} with map index {map_index} of run {run_id} of {dag_id}",
@@ -174,7 +187,6 @@ def task_instance(
                 task_id=task_id,
             )
         mine = [(item, used(ran.bound, item)) for item in tries if item.map_index == shown]
-        row = next((row for row in present if row.map_index == shown), None)
         active_id = active_version(session, dag_id)
         last = mine[-1][1].dag_version_id if mine else ran.current
         upstream = _upstream(host, session, dag_id, run_id, task_id, ran, last)
@@ -184,25 +196,23 @@ def task_instance(
             dag_id,
             [*ran.used, active_id, *(ran_on.dag_version_id for _, ran_on in mine), *upstream.values()],
         )
-        state = row.state if row is not None else mine[-1][0].state
-        if state == "removed" and mine:
-            state = mine[-1][0].state
         active = names.key(active_id) if active_id is not None else None
         return TaskInstanceView(
             dag_id=dag_id,
             run_id=run_id,
             task_id=task_id,
             map_index=shown,
-            state=state,
+            state=states.get(shown, ended.get(shown)),
             run_state=found.state,
             version=names.key(last),
             run_version=names.key(ran.current),
             run_versions=tuple(dict.fromkeys(names.key(version_id) for version_id in ran.used)),
             tries=tuple(_try(item, ran_on, names) for item, ran_on in mine),
             instances=tuple(
-                Instance(map_index=row.map_index, state=row.state) for row in present[:MAX_INSTANCES]
+                Instance(map_index=index, state=states[index]) for index in ordered[:MAX_INSTANCES]
             ),
             total_instances=len(indexes),
+            instance_states=_counted(states[index] for index in ordered),
             upstream=tuple(
                 TaskVersion(task_id=other, version=names.key(version))
                 for other, version in sorted(upstream.items())[:MAX_UPSTREAM]
@@ -213,6 +223,10 @@ def task_instance(
         )
 
     return host.unit.run(work)
+
+
+def _counted(states: Iterable[str | None]) -> dict[str, int]:
+    return dict(Counter(state or "none" for state in states))
 
 
 def active_version(session: Session, dag_id: str) -> UUID | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -52,7 +52,8 @@ class History:
 
 
 def history(host: Host, request: HistoryRequest) -> History:
-    """Tries of the Dag's newest runs, newest run first, then by task, map index and try.
+    """Tries of the Dag's newest runs, newest run first; in it the task that began first, then by map index
+    and try.
 
     What a try ran on follows from our own append-only bindings (``core.run.binding``). Airflow's
     ``task_instance.dag_version_id`` is asked only of what ran before the first of them, and gives no commit,
@@ -77,13 +78,35 @@ def history(host: Host, request: HistoryRequest) -> History:
         )
         found = builds.by_ids(session, {row.build_id for row in known.values()})
         order = {run.run_id: place for place, run in enumerate(runs)}
+        began = _began(tries)
         shown = [_view(dag_id, item, one, known, found) for item, one in zip(tries, ran_on, strict=True)]
-        shown.sort(key=lambda v: (order[v.run_id], v.task_id, v.map_index, v.try_number))
+        shown.sort(
+            key=lambda v: (
+                order[v.run_id],
+                began.get((v.run_id, v.task_id), _NEVER),
+                v.task_id,
+                v.map_index,
+                v.try_number,
+            )
+        )
         whole = len(runs) < request.limit or request.run_id is not None
         count = len(runs) if whole else host.reads.count_runs(session, dag_id)
         return History(tries=tuple(shown), runs=count)
 
     return host.unit.run(work)
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def _began(tries: Iterable[AirflowTry]) -> dict[tuple[str, str], datetime]:
+    """When each task of a run first began, of those that did."""
+    found: dict[tuple[str, str], datetime] = {}
+    for item in tries:
+        if item.start_date is not None:
+            key = (item.run_id, item.task_id)
+            found[key] = min(item.start_date, found.get(key, _NEVER))
+    return found
 
 
 def _view(

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pinwheel.core.build import Build
 from pinwheel.core.chunks import chunks
-from pinwheel.core.errors import Refused
+from pinwheel.core.errors import Refused, spoken
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.retention import ReleaseFact, fetchable_releases, older_releases
 from pinwheel.services.ports.host import Host
@@ -81,7 +81,7 @@ def require(
     if not there[build.dag_id].isdisjoint(numbers):
         return
     raise Refused(
-        f"Cannot {verb} {build.dag_id} to build {build.build}",
+        f"Cannot {spoken(verb)} {build.dag_id} to build {build.build}",
         found=f"its files can no longer be fetched: kept are those of the last {keep.releases} releases, of "
         f"{keep.releases_days} days, and of each run that Airflow has",
         remedy="Commit that state again, or choose a later build: pinwheel releases " + build.dag_id,

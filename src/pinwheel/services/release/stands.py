@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from pinwheel.core.build import Build
-from pinwheel.core.errors import NotFound, Refused
+from pinwheel.core.errors import NotFound, Refused, spoken
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.stand import Head, Span, Standing, disproved, known
 from pinwheel.store import bundles, files, stands, verification
@@ -115,7 +115,7 @@ def place_named(session: Session, row: ManagedDag, version: str, *, verb: str) -
     known = bundles.versions(session, [key]).get(key)
     if known is None or known.seq < 1:
         raise NotFound(
-            f"Cannot {verb} {row.dag_id} to version {version}",
+            f"Cannot {spoken(verb)} {row.dag_id} to version {version}",
             found=f"it was never the newest version of bundle {row.bundle_name!r} while Pinwheel looked",
             remedy=f"See in which versions its builds stood: pinwheel builds {row.dag_id}",
             dag_id=row.dag_id,
@@ -126,7 +126,7 @@ def place_named(session: Session, row: ManagedDag, version: str, *, verb: str) -
     build_id = None if pending else stands.build_at(session, row.dag_id, row.bundle_name, known.seq)
     if build_id is None:
         raise NotFound(
-            f"Cannot {verb} {row.dag_id} to version {version}",
+            f"Cannot {spoken(verb)} {row.dag_id} to version {version}",
             found="what its file gives there is not known yet"
             if pending
             else "no good build of it stood there",
@@ -139,7 +139,7 @@ def place_named(session: Session, row: ManagedDag, version: str, *, verb: str) -
 def stood_another(verb: str, asked: Build, there: Build, version: str) -> Refused:
     """Why a build can not be taken from a version."""
     return Refused(
-        f"Cannot {verb} {asked.dag_id} to build {asked.build} of version {version}",
+        f"Cannot {spoken(verb)} {asked.dag_id} to build {asked.build} of version {version}",
         found=f"build {there.build} stood there",
         remedy=f"Leave the build out, or name a version in which it stood: pinwheel builds {asked.dag_id}",
         dag_id=asked.dag_id,

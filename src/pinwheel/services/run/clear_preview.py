@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
+from pinwheel.core import command_line
 from pinwheel.core.errors import NotFound, PinwheelError, unknown_dag
 from pinwheel.core.request import ClearRequest
 from pinwheel.core.structure.layout import Layout
@@ -68,6 +69,8 @@ class Preview:
     warnings: tuple[str, ...]
     refusal: str | None
     """Why nothing at all can be cleared."""
+    command: str | None
+    """The command line that does the same; None: nothing can be cleared."""
 
 
 def preview(
@@ -81,8 +84,11 @@ def preview(
     downstream: bool = False,
     upstream: bool = False,
     only_failed: bool = False,
+    reason: str | None = None,
 ) -> Preview:
     """Which tasks of a run would run again and on which build; nothing is changed.
+
+    ``reason`` is for the command line only.
 
     :raises NotFound: the Dag, the run or the build does not exist.
     """
@@ -107,6 +113,7 @@ def preview(
                 build=build,
                 only_failed=only_failed,
                 task_ids=view.tasks if task_ids is not None else None,
+                reason=reason,
                 plan=True,
             )
             (planned,) = clear.clear(host, planned_clear, actor=actor)
@@ -116,6 +123,9 @@ def preview(
             return evolve(view, refusal=error.message)
         if not planned.changed:
             return evolve(view, refusal=NOTHING)
+        # Without a task to name it would be the command that clears them all.
+        if planned_clear.task_ids != ():
+            return evolve(view, command=command_line.clear(planned_clear))
     return view
 
 
@@ -158,9 +168,10 @@ def _preview(
             wanted |= structure.below(wanted)
         if upstream:
             wanted |= structure.above(wanted)
+    order = _order(structure)
     chosen = [
         row
-        for row in instances
+        for row in sorted(instances, key=lambda row: (order(row.task_id), row.map_index))
         if row.task_id in wanted
         and (not only_failed or row.state in _FAILED)
         and (structure is None or row.task_id in structure.task_ids)
@@ -170,7 +181,7 @@ def _preview(
     last = versions_of_tasks(host, session, dag_id, run_id, have)
     names = Names(host, session, dag_id, {*ran.used, *last.values()})
     keys = {task_id: names.key(version_id) for task_id, version_id in last.items()}
-    added = sorted(structure.task_ids - have) if structure is not None and moved else []
+    added = sorted(structure.task_ids - have, key=order) if structure is not None and moved else []
     dropped = sorted(have - structure.task_ids) if structure is not None and moved else []
     return Preview(
         dag_id=dag_id,
@@ -180,7 +191,7 @@ def _preview(
         runs_on=label,
         from_version=current,
         moves=moved,
-        tasks=tuple(sorted(cleared)),
+        tasks=tuple(sorted(cleared, key=order)),
         task_instances=tuple(
             PreviewedInstance(
                 task_id=row.task_id,
@@ -197,7 +208,15 @@ def _preview(
             instances, cleared, keys, structure, target, label, moved=moved, added=added, dropped=dropped
         ),
         refusal=None if chosen or (moved and added) else NOTHING,
+        command=None,
     )
+
+
+def _order(structure: Layout | None) -> Callable[[str], tuple[int, str]]:
+    """Where a task stands in the Dag, as in its grid; what is not there any more comes last, by its id."""
+    rows = structure.rows if structure is not None else ()
+    places = {row.id: place for place, row in enumerate(rows) if not row.is_group}
+    return lambda task_id: (places.get(task_id, len(places)), task_id)
 
 
 def _of_build(session: Session, dag_id: str, number: int) -> tuple[str, str]:

@@ -13,7 +13,6 @@ import { byItself } from "src/components/released";
 import { Time } from "src/components/time";
 import { folded, sentence } from "src/features/events/sentence";
 
-/** Whom Pinwheel names when nobody asked. */
 
 interface Props {
   event: Event;

@@ -17,7 +17,6 @@ import { Waiting } from "src/features/fleet/Waiting";
 
 const GOING_ON = ["running", "queued"];
 
-/** Whom Pinwheel names when nobody asked. */
 
 interface Props {
   dag: FleetDag;
@@ -179,7 +178,7 @@ function Runs({ dag }: { dag: FleetDag }) {
   const { success = 0, failed = 0 } = dag.runs;
   const running = GOING_ON.reduce((sum, state) => sum + (dag.runs?.[state] ?? 0), 0);
   const shown = [
-    { state: "success", number: success, words: "good" },
+    { state: "success", number: success, words: "success" },
     { state: "failed", number: failed, words: "failed" },
     { state: "running", number: running, words: "running" },
   ].filter(({ number }) => number > 0);

@@ -9,15 +9,19 @@ import { keys } from "src/api/keys";
 import { clearPreviewQuery, clearRun } from "src/api/runs";
 import type { ClearPreview } from "src/api/runs";
 import type { Version } from "src/api/versions";
+import { CommandLine } from "src/components/dialogs/CommandLine";
 import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { State } from "src/components/labels";
 import { ErrorState, Loading } from "src/components/states";
+import { useCalm } from "src/components/useCalm";
 import { fullNameOf, nameOf } from "src/components/version/names";
 
 interface Props {
   dagId: string;
   runId: string;
   taskId?: string;
+  /** What is known of the versions that take part. */
+  versions: Record<string, Version>;
   /** What the run is bound to. */
   current: Version | undefined;
   active: Version | undefined;
@@ -26,8 +30,10 @@ interface Props {
 
 const SHOWN = 200;
 
+const instances = (count: number) => `${count} task ${count === 1 ? "instance" : "instances"}`;
+
 /** Mounted while it is open. */
-export function ClearDialog({ dagId, runId, taskId, current, active, onClose }: Props) {
+export function ClearDialog({ dagId, runId, taskId, versions, current, active, onClose }: Props) {
   const client = useQueryClient();
   const [where, setWhere] = useState("same");
   const [other, setOther] = useState<number>();
@@ -48,6 +54,12 @@ export function ClearDialog({ dagId, runId, taskId, current, active, onClose }: 
     ...clearPreviewQuery(dagId, runId, wanted),
     enabled: where !== "other" || other !== undefined,
   });
+  // Asked for beside the preview: a letter typed must not change what is shown.
+  const calm = useCalm(reason.trim());
+  const withReason = useQuery({
+    ...clearPreviewQuery(dagId, runId, { ...wanted, reason: calm }),
+    enabled: preview.data !== undefined && calm !== "",
+  });
   const builds = useQuery({ ...buildsQuery(dagId), enabled: where === "other" });
   const clear = useMutation({
     mutationFn: () =>
@@ -58,13 +70,14 @@ export function ClearDialog({ dagId, runId, taskId, current, active, onClose }: 
           build,
           only_failed: onlyFailed,
           task_ids: taskId === undefined ? undefined : preview.data?.tasks,
-          reason: reason === "" ? undefined : reason,
+          reason: reason.trim() === "" ? undefined : reason.trim(),
           plan: false,
         },
         key,
       ),
     onSuccess: () => void client.invalidateQueries({ queryKey: keys.dag(dagId) }),
   });
+  const command = ((calm === "" ? undefined : withReason.data) ?? preview.data)?.command;
   const count = preview.data?.task_instances.length ?? 0;
   return (
     <DialogFrame
@@ -74,6 +87,7 @@ export function ClearDialog({ dagId, runId, taskId, current, active, onClose }: 
       onClose={onClose}
       footer={
         <>
+          {clear.data === undefined && command ? <CommandLine command={command} /> : undefined}
           <Button variant="outline" onClick={onClose}>
             {clear.data === undefined ? "Cancel" : "Close"}
           </Button>
@@ -84,7 +98,7 @@ export function ClearDialog({ dagId, runId, taskId, current, active, onClose }: 
               disabled={preview.data === undefined || preview.isFetching || preview.data.refusal !== null}
               onClick={() => clear.mutate()}
             >
-              {count > 0 ? `Clear ${count} task ${count === 1 ? "instance" : "instances"}` : "Clear"}
+              {count > 0 ? `Clear ${instances(count)}` : "Clear"}
             </Button>
           ) : undefined}
         </>
@@ -126,7 +140,7 @@ export function ClearDialog({ dagId, runId, taskId, current, active, onClose }: 
           </Stack>
           {preview.isLoading ? <Loading rows={3} label="Working out what would run" /> : undefined}
           {preview.error === null ? undefined : <ErrorState error={preview.error} />}
-          {preview.data === undefined ? undefined : <Previewed preview={preview.data} current={current} />}
+          {preview.data === undefined ? undefined : <Previewed preview={preview.data} versions={versions} />}
           <Field.Root>
             <Field.Label>Reason</Field.Label>
             <Textarea maxLength={10_000} value={reason} onChange={(event) => setReason(event.target.value)} placeholder="Why? It is kept in the events and in the audit log." />
@@ -135,7 +149,9 @@ export function ClearDialog({ dagId, runId, taskId, current, active, onClose }: 
         </Stack>
       ) : (
         <Success>
-          {clear.data.changed ? `${clear.data.cleared} task instances run again on build ${clear.data.build}` : "Nothing was there to clear: the run is as it was"}
+          {clear.data.changed
+            ? `${instances(clear.data.cleared)} ${clear.data.cleared === 1 ? "runs" : "run"} again on build ${clear.data.build}`
+            : "Nothing was there to clear: the run is as it was"}
         </Success>
       )}
     </DialogFrame>
@@ -163,8 +179,9 @@ function Check({ label, checked, onChange }: { label: string; checked: boolean; 
 }
 
 /** What will run on what, and what to know before it does. */
-function Previewed({ preview, current }: { preview: ClearPreview; current: Version | undefined }) {
-  const from = (key: string | null) => (key === null ? "–" : key === current?.key ? nameOf(current, key) : key.replace(/^r/, "Release "));
+function Previewed({ preview, versions }: { preview: ClearPreview; versions: Record<string, Version> }) {
+  const named = (key: string | null) =>
+    key === null ? "–" : key in versions ? nameOf(versions[key], key) : key.replace(/^r/, "Release ").replace(/^t/, "Build ");
   return (
     <Stack gap={2} data-testid="clear-preview">
       {preview.refusal === null ? undefined : <Note status="error" text={preview.refusal} />}
@@ -195,8 +212,8 @@ function Previewed({ preview, current }: { preview: ClearPreview; current: Versi
                   <Table.Cell>
                     <State state={one.state} />
                   </Table.Cell>
-                  <Table.Cell>{from(one.from_version)}</Table.Cell>
-                  <Table.Cell>{preview.runs_on}</Table.Cell>
+                  <Table.Cell>{named(one.from_version)}</Table.Cell>
+                  <Table.Cell>{named(preview.version)}</Table.Cell>
                 </Table.Row>
               ))}
               {preview.added.map((task) => (
@@ -204,7 +221,7 @@ function Previewed({ preview, current }: { preview: ClearPreview; current: Versi
                   <Table.Cell>{task}</Table.Cell>
                   <Table.Cell>new</Table.Cell>
                   <Table.Cell>–</Table.Cell>
-                  <Table.Cell>{preview.runs_on}</Table.Cell>
+                  <Table.Cell>{named(preview.version)}</Table.Cell>
                 </Table.Row>
               ))}
             </Table.Body>

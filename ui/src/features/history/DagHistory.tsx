@@ -7,7 +7,10 @@ import { historyQuery, rowsQuery } from "src/api/history";
 import type { GridRows, GridRun } from "src/api/history";
 import type { Version } from "src/api/versions";
 import { Empty, Loaded, Loading } from "src/components/states";
+import { nameOf } from "src/components/version/names";
+import { Compared } from "src/features/history/Compared";
 import { Grid } from "src/features/history/grid/Grid";
+import { mostOf } from "src/features/history/grid/most";
 import { structuresOf, tasksInside, visible } from "src/features/history/grid/rows";
 import type { Row } from "src/features/history/grid/rows";
 import { RunPanel } from "src/features/history/RunPanel";
@@ -49,6 +52,9 @@ export default function DagHistory({ dagId }: { dagId: string }) {
   const asked = Number(size);
   const limit = SIZES.includes(asked) ? asked : 25;
   const page = useQuery(historyQuery(dagId, until, limit));
+  const [marked, setMarked] = useState<string[]>([]);
+  const mark = (runId: string) =>
+    setMarked((before) => (before.includes(runId) ? before.filter((one) => one !== runId) : [...before.slice(-1), runId]));
 
   return (
     <Loaded query={page} rows={8}>
@@ -56,6 +62,10 @@ export default function DagHistory({ dagId }: { dagId: string }) {
         if (data.runs.length === 0) return <Empty title="No runs yet">Once the Dag has run, each run is shown here with what it ran on.</Empty>;
         return (
           <Stack gap={3}>
+            <Text color="fg.muted" fontSize="sm">
+              What really ran: each run on the release that it was bound to, each try on the code that it executed. Airflow&apos;s own grid shows
+              the same runs by what its rows say today.
+            </Text>
             <Flex wrap="wrap" gap={3} align="center">
               <Option label="Hide removed tasks" checked={options.hideRemoved} onChange={(hideRemoved) => setOptions({ hideRemoved })} />
               <Option label="Order tasks as in the selected run" checked={options.reorder} onChange={(reorder) => setOptions({ reorder })} />
@@ -81,11 +91,12 @@ export default function DagHistory({ dagId }: { dagId: string }) {
                 </Button>
               </HStack>
             </Flex>
-            <Tasks dagId={dagId} runs={data.runs} versions={data.versions} active={data.active} options={options} run={run} task={task} onSelect={(runId, taskId) => choose({ run: runId, task: taskId, map: undefined, try: undefined, version: undefined })} />
+            <Compared dagId={dagId} marked={inOrder(marked, data.runs)} onForget={() => setMarked([])} />
+            <Tasks dagId={dagId} runs={data.runs} versions={data.versions} active={data.active} options={options} run={run} task={task} marked={marked} onMark={mark} onSelect={(runId, taskId) => choose({ run: runId, task: taskId, map: undefined, instances: undefined, try: undefined, version: undefined })} />
             {run === undefined ? (
               <Text color="fg.muted">Choose a run or a task to see its graph, code and log as they were.</Text>
             ) : task === undefined ? (
-              <RunPanel key={run} dagId={dagId} runId={run} mayClear={data.may_clear} />
+              <RunPanel key={run} dagId={dagId} runId={run} mayClear={data.may_clear} marked={marked.includes(run)} onMark={() => mark(run)} />
             ) : (
               <TaskPanel key={`${run}\n${task}\n${map}`} dagId={dagId} runId={run} taskId={task} mapIndex={map} />
             )}
@@ -94,6 +105,12 @@ export default function DagHistory({ dagId }: { dagId: string }) {
       }}
     </Loaded>
   );
+}
+
+/** The older run first; as they were marked where one is not on this page. */
+function inOrder(marked: string[], runs: GridRun[]): string[] {
+  const place = (runId: string) => runs.findIndex(({ run_id: id }) => id === runId);
+  return [...marked].sort((one, other) => (place(one) < 0 || place(other) < 0 ? 0 : place(other) - place(one)));
 }
 
 function Option({ label, checked, onChange }: { label: string; checked: boolean; onChange: (checked: boolean) => void }) {
@@ -114,6 +131,8 @@ interface TasksProps {
   options: Options;
   run: string | undefined;
   task: string | undefined;
+  marked: string[];
+  onMark: (run: string) => void;
   onSelect: (run: string, task?: string) => void;
 }
 
@@ -129,7 +148,7 @@ function Tasks(props: TasksProps) {
 
 const NO_ROWS: Row[] = [];
 
-function Structured({ dagId, runs, versions, active, options, run, task, onSelect, found }: TasksProps & { found: GridRows }) {
+function Structured({ dagId, runs, versions, active, options, run, task, marked, onMark, onSelect, found }: TasksProps & { found: GridRows }) {
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
   const [sight, setSight] = useState<[number, number]>([0, 40]);
   const newestKey = active !== null && active in found.of ? active : runs.map(({ version }) => version).find((key) => key in found.of);
@@ -143,6 +162,16 @@ function Structured({ dagId, runs, versions, active, options, run, task, onSelec
   const shown = useMemo(() => visible(structures.ordered(first), closed, options.hideRemoved), [structures, first, closed, options.hideRemoved]);
   const inSight = useMemo(() => (shown.length === 0 ? NO_ROWS : shown.slice(sight[0], sight[1])), [shown, sight]);
   const cellAt = useCells(dagId, runs, all, inside, inSight);
+  const most = useMemo(
+    () =>
+      new Map(
+        runs.filter(({ mixed }) => mixed).map(({ run_id: id, version }) => [id, mostOf(every.filter(({ isGroup }) => !isGroup).map((row) => cellAt(id, row)), version)]),
+      ),
+    [runs, every, cellAt],
+  );
+  const compared = selected !== undefined && selected.version in found.of ? selected.version : newestKey;
+  const has = structures.has[compared === undefined ? newest : (found.of[compared] ?? newest)];
+  const name = selected !== undefined && compared === selected.version ? nameOf(versions[compared ?? ""], compared) : "the newest structure";
   const onSight = useCallback((from: number, to: number) => setSight([from, to]), []);
   const exists = useCallback(
     (version: string, row: Row) => {
@@ -159,6 +188,10 @@ function Structured({ dagId, runs, versions, active, options, run, task, onSelec
       versions={versions}
       rows={shown}
       exists={exists}
+      lacking={({ key }) => (has?.has(key) === false ? name : undefined)}
+      mostOn={({ run_id: id, version }) => most.get(id) ?? version}
+      marked={marked}
+      onMark={onMark}
       cellAt={cellAt}
       closed={closed}
       onToggle={(group) =>

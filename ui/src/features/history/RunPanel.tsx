@@ -12,7 +12,16 @@ import { Panel, VersionToggle } from "src/features/history/Panel";
 import { useChoice } from "src/features/history/useChoice";
 import { RunBindings, VersionCode, VersionGraph } from "src/features/version";
 
-export function RunPanel({ dagId, runId, mayClear }: { dagId: string; runId: string; mayClear: boolean }) {
+interface Props {
+  dagId: string;
+  runId: string;
+  mayClear: boolean;
+  /** To be compared. */
+  marked: boolean;
+  onMark: () => void;
+}
+
+export function RunPanel({ dagId, runId, mayClear, marked, onMark }: Props) {
   const run = useQuery(runVersionsQuery(dagId, runId));
   const { view = "graph", version: chosen, choose } = useChoice();
   const [clearing, setClearing] = useState(false);
@@ -40,11 +49,16 @@ export function RunPanel({ dagId, runId, mayClear }: { dagId: string; runId: str
               </HStack>
             }
             actions={
-              mayClear ? (
-                <Button size="xs" variant="outline" onClick={() => setClearing(true)}>
-                  Clear run…
+              <HStack>
+                <Button size="xs" variant="outline" aria-pressed={marked} onClick={onMark}>
+                  {marked ? "Do not compare" : "Compare with…"}
                 </Button>
-              ) : undefined
+                {mayClear ? (
+                  <Button size="xs" variant="outline" onClick={() => setClearing(true)}>
+                    Clear run…
+                  </Button>
+                ) : undefined}
+              </HStack>
             }
             views={["graph", "code", "versions"]}
             view={shown}
@@ -62,7 +76,7 @@ export function RunPanel({ dagId, runId, mayClear }: { dagId: string; runId: str
             ) : undefined}
             {shown === "code" && version !== undefined ? <VersionCode key={key} dagId={dagId} version={version} /> : undefined}
             {shown === "versions" ? <RunBindings dagId={dagId} run={data} /> : undefined}
-            {clearing ? <ClearDialog dagId={dagId} runId={runId} current={data.versions[data.version]} active={data.active === null ? undefined : data.versions[data.active]} onClose={() => setClearing(false)} /> : undefined}
+            {clearing ? <ClearDialog dagId={dagId} runId={runId} versions={data.versions} current={data.versions[data.version]} active={data.active === null ? undefined : data.versions[data.active]} onClose={() => setClearing(false)} /> : undefined}
           </Panel>
         );
       }}

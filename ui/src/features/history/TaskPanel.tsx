@@ -1,5 +1,5 @@
 /** A chosen task instance: graph, code and log of each of its tries. */
-import { Badge, Button, HStack, NativeSelect, Stack } from "@chakra-ui/react";
+import { Badge, Button, HStack, Stack } from "@chakra-ui/react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -12,6 +12,7 @@ import { Tooltip } from "src/components/Tooltip";
 import { nameOf } from "src/components/version/names";
 import { VersionMark } from "src/components/version/VersionFacts";
 import { ClearDialog } from "src/features/history/ClearDialog";
+import { Instances } from "src/features/history/Instances";
 import { Panel, VersionToggle } from "src/features/history/Panel";
 import { useChoice } from "src/features/history/useChoice";
 import { TaskTries, TryLog, VersionCode, VersionGraph } from "src/features/version";
@@ -31,16 +32,16 @@ export function TaskPanel({ dagId, runId, taskId, mapIndex }: Props) {
 }
 
 function Chosen({ dagId, data }: { dagId: string; data: TaskInstance }) {
-  const { view = "graph", version: chosen, try: asked, choose } = useChoice();
+  const { view = "graph", version: chosen, try: asked, instances: only, choose } = useChoice();
   const [clearing, setClearing] = useState(false);
   const { run_id: runId, task_id: taskId, map_index: mapIndex, tries, versions } = data;
-  const attempt = tries.find(({ try_number: number }) => String(number) === asked) ?? tries.at(-1);
-  // The version of the chosen attempt, unless another one of the run is asked for.
-  const key = chosen !== undefined && chosen in versions ? chosen : (attempt?.version ?? data.version);
+  const tried = tries.find(({ try_number: number }) => String(number) === asked) ?? tries.at(-1);
+  // The version of the chosen try, unless another one of the run is asked for.
+  const key = chosen !== undefined && chosen in versions ? chosen : (tried?.version ?? data.version);
   const version = versions[key];
   const shown = ["graph", "code", "log", "versions"].includes(view) ? view : "graph";
   const toggled = [...new Set([...data.run_versions, ...tries.map((one) => one.version)])];
-  const number = attempt?.try_number;
+  const number = tried?.try_number;
   return (
     <Panel
       label="Chosen task instance"
@@ -52,8 +53,8 @@ function Chosen({ dagId, data }: { dagId: string; data: TaskInstance }) {
       }
       marks={
         <HStack wrap="wrap" data-testid="task-versions">
-          <State state={attempt?.state ?? data.state} />
-          <VersionMark keyName={attempt?.version ?? data.version} version={versions[attempt?.version ?? data.version]} active={(attempt?.version ?? data.version) === data.active} />
+          <State state={tried?.state ?? data.state} />
+          <VersionMark keyName={tried?.version ?? data.version} version={versions[tried?.version ?? data.version]} active={(tried?.version ?? data.version) === data.active} />
           {data.removed ? (
             <Badge colorPalette="gray" variant="outline">
               removed
@@ -67,16 +68,7 @@ function Chosen({ dagId, data }: { dagId: string; data: TaskInstance }) {
             </Tooltip>
           ) : undefined}
           {data.total_instances > 1 || mapIndex >= 0 ? (
-            <NativeSelect.Root size="xs" width="auto">
-              <NativeSelect.Field aria-label="Map index" value={mapIndex} onChange={(event) => choose({ map: event.currentTarget.value, try: undefined, version: undefined })}>
-                {data.instances.map((one) => (
-                  <option key={one.map_index} value={one.map_index}>
-                    [{one.map_index}] {one.state ?? "no status"}
-                  </option>
-                ))}
-              </NativeSelect.Field>
-              <NativeSelect.Indicator />
-            </NativeSelect.Root>
+            <Instances data={data} only={only} onChoose={(index, instances) => choose({ map: String(index), instances, try: undefined, version: undefined })} />
           ) : undefined}
         </HStack>
       }
@@ -87,7 +79,7 @@ function Chosen({ dagId, data }: { dagId: string; data: TaskInstance }) {
       <Stack gap={2}>
         {tries.length > 0 && shown !== "versions" ? (
           <Choice
-            label="Attempt"
+            label="Try"
             value={String(number)}
             options={tries.map((one) => ({ value: String(one.try_number), label: String(one.try_number) }))}
             onChange={(value) => choose({ try: value, version: undefined })}
@@ -103,7 +95,7 @@ function Chosen({ dagId, data }: { dagId: string; data: TaskInstance }) {
           versions={versions}
           mixed={data.run_versions.length > 1}
           selected={taskId}
-          onSelect={(other) => choose({ task: other, map: undefined, try: undefined, version: undefined })}
+          onSelect={(other) => choose({ task: other, map: undefined, instances: undefined, try: undefined, version: undefined })}
         />
       ) : undefined}
       {shown === "code" && version !== undefined ? <VersionCode key={key} dagId={dagId} version={version} /> : undefined}
@@ -111,7 +103,7 @@ function Chosen({ dagId, data }: { dagId: string; data: TaskInstance }) {
         number === undefined ? (
           <Empty title="No try has begun yet" />
         ) : (
-          <TryLog dagId={dagId} runId={runId} taskId={taskId} mapIndex={mapIndex} tryNumber={number} running={RUNNING.has(attempt?.state ?? "")} />
+          <TryLog dagId={dagId} runId={runId} taskId={taskId} mapIndex={mapIndex} tryNumber={number} running={RUNNING.has(tried?.state ?? "")} />
         )
       ) : undefined}
       {shown === "versions" ? <TaskTries dagId={dagId} task={data} /> : undefined}
@@ -120,6 +112,7 @@ function Chosen({ dagId, data }: { dagId: string; data: TaskInstance }) {
           dagId={dagId}
           runId={runId}
           taskId={taskId}
+          versions={versions}
           current={versions[data.run_version]}
           active={data.active === null ? undefined : versions[data.active]}
           onClose={() => setClearing(false)}

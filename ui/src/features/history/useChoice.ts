@@ -3,7 +3,7 @@ import { useMemo } from "react";
 
 import { assign, useAddress, writeAddress } from "src/components/address";
 
-export type Name = "run" | "task" | "map" | "try" | "version" | "view" | "until" | "limit";
+export type Name = "run" | "task" | "map" | "instances" | "try" | "version" | "view" | "until" | "limit";
 
 function choose(wanted: Partial<Record<Name, string | undefined>>): void {
   writeAddress((params) => assign(params, wanted), { replace: true });
@@ -18,6 +18,7 @@ export function useChoice() {
       run: read("run"),
       task: read("task"),
       map: Number.isInteger(map) ? map : -1,
+      instances: read("instances"),
       try: read("try"),
       version: read("version"),
       view: read("view"),

@@ -182,7 +182,7 @@ function Bar({ x, good, failed, unfinished, runId, unit, onRun }: Column & { uni
   let top = floor;
   return (
     <g className="mark" onClick={() => onRun(runId)}>
-      <title>{`${good} good, ${failed} failed, ${unfinished} not finished\nNewest: ${runId}`}</title>
+      <title>{`${good} success, ${failed} failed, ${unfinished} not finished\nNewest: ${runId}`}</title>
       {parts.map(([name, count]) => {
         if (count === 0) return undefined;
         const tall = Math.max(3, count * unit);

@@ -68,6 +68,10 @@ function show(rows: Row[], runs: GridRun[], cells: Record<string, Cell | null>, 
     versions: VERSIONS,
     rows,
     exists: () => true,
+    lacking: () => undefined,
+    mostOn: ({ version: key }: GridRun) => key,
+    marked: [],
+    onMark: vi.fn(),
     cellAt: (runId: string, { id }: Row) => cells[`${runId} ${id}`],
     closed: new Set<string>(),
     onToggle: vi.fn(),
@@ -88,18 +92,26 @@ function show(rows: Row[], runs: GridRun[], cells: Record<string, Cell | null>, 
 }
 
 describe("the grid", () => {
-  it("says of each cell what it ran on, and marks what ran on another version than its run", () => {
+  it("says of each cell what it ran on, and marks what ran on another version than most tasks of its run", () => {
     const cells: Record<string, Cell> = {
       "one a": { state: "success", tries: 1, version: "r2" },
       "one b": { state: "failed", tries: 2, version: "r2", versions: ["r1", "r2"] },
       "one c": { state: "success", tries: 1, version: "r1" },
+      "one d": { state: "success", tries: 2, version: "r1", versions: ["r2", "r1"] },
+      "one g": { state: "success", tries: 0, version: "r1" },
+      "one h": { state: "success", tries: 0, version: "r2", versions: ["r1", "r2"] },
     };
     const runs = [run("one", { version: "r2", versions: ["r1", "r2"], mixed: true })];
-    show([row("a"), row("b"), row("c")], runs, cells);
+    const groups = [row("g", { isGroup: true }), row("h", { isGroup: true })];
+    show([row("a"), row("b"), row("c"), row("d"), ...groups], runs, cells, { mostOn: () => "r1" });
     const marked = (name: RegExp) => screen.getByRole("button", { name }).dataset["mixed"];
-    expect(marked(/^a in run one: success; Release 2$/)).toBe("false");
+    expect(marked(/^a in run one: success; on Release 2/)).toBe("true");
     expect(marked(/^b in run one: failed; on Release 1 .*, Release 2/)).toBe("true");
-    expect(marked(/^c in run one: success; on Release 1/)).toBe("true");
+    expect(marked(/^c in run one: success; Release 1$/)).toBe("false");
+    expect(marked(/^d in run one: success; on Release 2 .*, Release 1/)).toBe("false");
+    const together = (name: RegExp) => screen.getByRole("gridcell", { name }).dataset["mixed"];
+    expect(together(/^g in run one/)).toBe("false");
+    expect(together(/^h in run one/)).toBe("true");
     expect(screen.getByRole("button", { name: /Run one: success; mixed versions: Release 1, Release 2/ })).toBeTruthy();
   });
 
@@ -114,6 +126,23 @@ describe("the grid", () => {
     const exists = (_: string, { key }: Row) => key === "/[g1]/x";
     show([row("x", { key: "/[g1]/x" }), row("x", { key: "/[g2]/x" })], [run("one")], { "one x": cell }, { exists });
     expect(screen.getAllByRole("button", { name: /x in run one/ })).toHaveLength(1);
+  });
+
+  it("strikes a name through that the compared structure lacks, and says which one that is", () => {
+    show([row("a"), row("b", { removed: true })], [run("one")], {}, { lacking: ({ id }: Row) => (id === "a" ? "Release 1" : undefined) });
+    const [a, b] = screen.getAllByRole("rowheader");
+    expect([a?.className, a?.title]).toEqual(["name removed", "a: not in Release 1"]);
+    expect([b?.className, b?.title]).toEqual(["name", "b"]);
+  });
+
+  it("marks a run to be compared with Ctrl, by the pointer and by the keyboard, and chooses nothing then", () => {
+    const cell = { state: "success", tries: 1, version: "r1" };
+    const { onMark, onSelect } = show([row("a")], [run("one"), run("two")], { "one a": cell }, { marked: ["two"] });
+    fireEvent.click(screen.getByRole("button", { name: /^Run one/ }), { ctrlKey: true });
+    fireEvent.click(screen.getByRole("button", { name: /^a in run one/ }), { metaKey: true });
+    fireEvent.keyDown(screen.getByRole("button", { name: /^Run two.*; marked to be compared$/ }), { key: "Enter", ctrlKey: true });
+    expect(onMark.mock.calls).toEqual([["one"], ["one"], ["two"]]);
+    expect(onSelect).not.toHaveBeenCalled();
   });
 
   it("draws of a thousand tasks only those in sight", () => {

@@ -21,12 +21,19 @@ interface Props {
   rows: Row[];
   /** Whether a version's structure has a row; true also of one that nobody knows. */
   exists: (version: string, row: Row) => boolean;
+  /** The structure that lacks a row, by name: that of the selected run, or the newest; undefined where it has it. */
+  lacking: (row: Row) => string | undefined;
   cellAt: CellAt;
+  /** What most tasks of a run ran on last; a cell on something else is marked. */
+  mostOn: (run: GridRun) => string;
   closed: ReadonlySet<string>;
   onToggle: (group: string) => void;
   run: string | undefined;
   task: string | undefined;
   onSelect: (run: string, task?: string) => void;
+  /** Runs that are to be compared. */
+  marked: string[];
+  onMark: (run: string) => void;
   /** Tells which rows are in sight. */
   onSight: (from: number, to: number) => void;
 }
@@ -35,7 +42,10 @@ const AROUND = 12;
 const MAX_HEIGHT = 460;
 
 export function Grid(props: Props) {
-  const { dagId, runs, versions, rows, exists, cellAt, closed, onToggle, run, task, onSelect, onSight } = props;
+  const { dagId, runs, versions, rows, exists, lacking, cellAt, mostOn, closed, onToggle, run, task, marked, onSight } = props;
+  // With Ctrl (or ⌘) a run is marked to be compared, by the pointer as by the keyboard.
+  const onSelect = (event: MouseEvent, runId: string, taskId?: string) =>
+    event.ctrlKey || event.metaKey ? props.onMark(runId) : props.onSelect(runId, taskId);
   const scroller = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const [hinted, setHinted] = useState<Hinted>();
@@ -85,7 +95,10 @@ export function Grid(props: Props) {
         onMouseLeave={() => setHinted(undefined)}
         onFocus={(event: FocusEvent) => hint(event.target)}
         onBlur={() => setHinted(undefined)}
-        onKeyDown={move}
+        onKeyDown={(event) => {
+          move(event);
+          markWithKey(event, props.onMark);
+        }}
       >
         <div style={{ width: NAME + runs.length * COLUMN + 40, minWidth: "100%" }}>
           <div className="head" role="row" aria-rowindex={1}>
@@ -93,7 +106,7 @@ export function Grid(props: Props) {
               Task
             </div>
             {runs.map((one, column) => (
-              <RunHead key={one.run_id} run={one} versions={versions} column={column} height={seconds(one) / longest} selected={one.run_id === run} onSelect={onSelect} />
+              <RunHead key={one.run_id} run={one} versions={versions} column={column} height={seconds(one) / longest} selected={one.run_id === run} marked={marked.includes(one.run_id)} onSelect={onSelect} />
             ))}
           </div>
           <div role="rowgroup" style={{ position: "relative", height: rows.length * ROW }}>
@@ -107,7 +120,7 @@ export function Grid(props: Props) {
                 data-task={row.isGroup ? undefined : row.id}
                 style={{ transform: `translateY(${place * ROW}px)` }}
               >
-                <Name row={row} closed={closed.has(row.key)} onToggle={onToggle} selected={row.id === task && !row.isGroup} />
+                <Name row={row} lacking={lacking(row)} closed={closed.has(row.key)} onToggle={onToggle} selected={row.id === task && !row.isGroup} />
                 {runs.map((one, column) => {
                   const cell = cellAt(one.run_id, row);
                   return (
@@ -118,6 +131,7 @@ export function Grid(props: Props) {
                       column={column}
                       cell={cell && (row.isGroup || ranIn(cell).some((version) => exists(version, row))) ? cell : undefined}
                       versions={versions}
+                      most={mostOn(one)}
                       selected={one.run_id === run && (task === undefined || row.id === task)}
                       onSelect={onSelect}
                     />
@@ -144,19 +158,22 @@ function seconds({ start_date: start, end_date: end }: GridRun): number {
   return Math.max(0, ((end === null ? Date.now() : Date.parse(end)) - Date.parse(start)) / 1000);
 }
 
+type OnSelect = (event: MouseEvent, run: string, task?: string) => void;
+
 interface HeadProps {
   run: GridRun;
   versions: Record<string, Version>;
   column: number;
   height: number;
   selected: boolean;
-  onSelect: Props["onSelect"];
+  marked: boolean;
+  onSelect: OnSelect;
 }
 
-function RunHead({ run, versions, column, height, selected, onSelect }: HeadProps) {
+function RunHead({ run, versions, column, height, selected, marked, onSelect }: HeadProps) {
   const version = versions[run.version];
   const names = run.versions.map((key) => nameOf(versions[key], key)).join(", ");
-  const classes = ["run", stateClass(run.state), run.changed && "changed", run.mixed && "mixed", selected && "selected"];
+  const classes = ["run", stateClass(run.state), run.changed && "changed", run.mixed && "mixed", selected && "selected", marked && "marked"];
   return (
     <div role="columnheader" aria-colindex={column + 2} style={{ width: COLUMN, flexShrink: 0 }}>
       <button
@@ -165,8 +182,8 @@ function RunHead({ run, versions, column, height, selected, onSelect }: HeadProp
         data-run={run.run_id}
         data-version={run.version}
         aria-pressed={selected}
-        aria-label={`Run ${run.run_id}: ${run.state}; ${run.mixed ? "mixed versions: " : ""}${names}${run.changed ? "; the version changed here" : ""}`}
-        onClick={() => onSelect(run.run_id)}
+        aria-label={`Run ${run.run_id}: ${run.state}; ${run.mixed ? "mixed versions: " : ""}${names}${run.changed ? "; the version changed here" : ""}${marked ? "; marked to be compared" : ""}`}
+        onClick={(event) => onSelect(event, run.run_id)}
       >
         {run.changed ? (
           <span className="release" data-testid="release-mark" aria-hidden>
@@ -184,10 +201,18 @@ function RunHead({ run, versions, column, height, selected, onSelect }: HeadProp
   );
 }
 
-function Name({ row, closed, onToggle, selected }: { row: Row; closed: boolean; onToggle: Props["onToggle"]; selected: boolean }) {
-  const classes = ["name", row.removed && "removed", selected && "selected"];
+interface NameProps {
+  row: Row;
+  lacking: string | undefined;
+  closed: boolean;
+  onToggle: Props["onToggle"];
+  selected: boolean;
+}
+
+function Name({ row, lacking, closed, onToggle, selected }: NameProps) {
+  const classes = ["name", lacking !== undefined && "removed", selected && "selected"];
   return (
-    <div className={classes.filter(Boolean).join(" ")} role="rowheader" style={{ paddingLeft: 8 + row.inside.length * 14 }} title={row.removed ? `${row.id}: not in the newest structure` : row.id}>
+    <div className={classes.filter(Boolean).join(" ")} role="rowheader" style={{ paddingLeft: 8 + row.inside.length * 14 }} title={lacking === undefined ? row.id : `${row.id}: not in ${lacking}`}>
       {row.isGroup ? (
         <button type="button" aria-expanded={!closed} onClick={() => onToggle(row.key)}>
           <span aria-hidden>{closed ? "▸" : "▾"}</span>
@@ -209,17 +234,20 @@ interface CellProps {
   column: number;
   cell: Cell | undefined;
   versions: Record<string, Version>;
+  /** What most tasks of its run ran on last. */
+  most: string;
   selected: boolean;
-  onSelect: Props["onSelect"];
+  onSelect: OnSelect;
 }
 
-function TaskCell({ run, row, column, cell, versions, selected, onSelect }: CellProps) {
+function TaskCell({ run, row, column, cell, versions, most, selected, onSelect }: CellProps) {
   const changed = run.changed ? " changed" : "";
   if (cell === undefined) return <div className={`cell${changed}${selected ? " selected" : ""}`} role="gridcell" aria-colindex={column + 2} />;
-  const mixed = cell.versions != null || cell.version !== run.version;
+  // The versions of a group are those on which its tasks ran last: more than one where they differ.
+  const mixed = row.isGroup ? cell.versions != null : cell.version !== most;
   const ran = ranIn(cell).map((key) => fullNameOf(versions[key], key)).join(", ");
   const state = cell.state ?? "no status";
-  const label = `${row.id} in run ${run.run_id}: ${state}; ${mixed ? `on ${ran}` : nameOf(versions[cell.version], cell.version)}`;
+  const label = `${row.id} in run ${run.run_id}: ${state}; ${mixed || cell.versions != null ? `on ${ran}` : nameOf(versions[cell.version], cell.version)}`;
   const classes = `cell ${stateClass(cell.state)}${changed}${mixed ? " mixed" : ""}${selected ? " selected" : ""}`;
   const marks = { "data-run": run.run_id, "data-row": row.key, "data-state": cell.state ?? "none", "data-version": cell.version, "data-mixed": mixed };
   if (row.isGroup) {
@@ -231,11 +259,20 @@ function TaskCell({ run, row, column, cell, versions, selected, onSelect }: Cell
   }
   return (
     <div role="gridcell" aria-colindex={column + 2}>
-      <button type="button" className={classes} style={{ height: ROW }} aria-label={label} aria-pressed={selected} tabIndex={selected ? 0 : -1} onClick={() => onSelect(run.run_id, row.id)} {...marks}>
+      <button type="button" className={classes} style={{ height: ROW }} aria-label={label} aria-pressed={selected} tabIndex={selected ? 0 : -1} onClick={(event) => onSelect(event, run.run_id, row.id)} {...marks}>
         <span className="box" />
       </button>
     </div>
   );
+}
+
+/** Ctrl-Enter does on a run or a cell what a click with Ctrl does. */
+function markWithKey(event: KeyboardEvent<HTMLElement>, onMark: Props["onMark"]): void {
+  const { run } = (event.target as HTMLElement).dataset;
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || run === undefined) return;
+  // Else the browser makes a click of it, too.
+  event.preventDefault();
+  onMark(run);
 }
 
 /** Arrow keys go from cell to cell; the heads of the columns are reached by Tab. */

@@ -109,7 +109,7 @@ export const LOOK = {
     bg: "bg",
     px: "1px",
   },
-  // Another version than the one its run has now, or several: a corner on the box.
+  // Another version than most tasks of its run, or tasks of a group on several: a corner on the box.
   "& .cell.mixed .box::after": {
     content: '""',
     position: "absolute",
@@ -120,6 +120,7 @@ export const LOOK = {
     borderLeft: "7px solid transparent",
     borderTop: "7px solid var(--chakra-colors-fg)",
   },
+  "& .run.marked": { outline: "2px dashed", outlineColor: "fg.info", outlineOffset: "-3px" },
   "& .run.mixed .caret": { color: "fg", fontSize: "10px", lineHeight: "10px" },
   ...COLOURS,
 } as const;
