@@ -13,7 +13,7 @@ import { CrossIcon } from "src/components/icons";
 import { Commit, PageLink, State } from "src/components/labels";
 import { Loaded } from "src/components/states";
 import { VersionMark } from "src/components/version/VersionFacts";
-import { FailureBar } from "src/features/version";
+import { FailureBar, hasFailed } from "src/features/version";
 
 const NAMES = ["run_id", "task_id", "map_index", "try_number"] as const;
 
@@ -106,7 +106,7 @@ function Told({ dagId, runId, state, version, keyName, active, children }: ToldP
           <CrossIcon />
         </IconButton>
       </HStack>
-      <FailureBar dagId={dagId} runId={runId} version={version} />
+      <FailureBar dagId={dagId} runId={runId} version={version} failed={hasFailed(state)} />
     </Stack>
   );
 }

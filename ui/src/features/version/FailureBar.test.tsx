@@ -20,13 +20,13 @@ beforeEach(() => {
   vi.stubGlobal("fetch", async ({ url }: Request) => (url.includes("/line") ? Response.json(line) : Response.json({}, { status: 500 })));
 });
 
-async function bar(version: Version) {
+async function bar(version: Version, failed = true) {
   const client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
   render(
     <ChakraProvider value={defaultSystem}>
       <QueryClientProvider client={client}>
         <MemoryRouter>
-          <FailureBar dagId="etl" runId="one" version={version} />
+          <FailureBar dagId="etl" runId="one" version={version} failed={failed} />
         </MemoryRouter>
       </QueryClientProvider>
     </ChakraProvider>,
@@ -41,6 +41,12 @@ test("what failed on the active release leads to the rollback, and to what chang
   expect(screen.getByRole("link", { name: "Compare with build 2" }).getAttribute("href")).toBe("/dags/etl/plugin/dag-releases?view=compare&from=r2&to=r3");
   fireEvent.click(roll);
   expect((await screen.findByTestId("change-dialog")).textContent).toContain("Roll back etl");
+});
+
+test("where nothing failed the way back is there, and is not the button to press", async () => {
+  line = { ...line, releases: [release(3, 3, { active: true, runs: { success: 1 } }), release(2, 2)] };
+  expect((await bar(ran({}), false)).textContent).toContain("no run has ended as failed on it yet");
+  expect(isFilled(screen.getByRole("button", { name: "Roll back…" }))).toBe(false);
 });
 
 test("a rejected build is not compared with as the way back", async () => {

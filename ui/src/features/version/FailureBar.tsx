@@ -17,14 +17,23 @@ import { ChangeDialog } from "src/features/change";
 /** So many builds and releases are looked through for the way back. */
 const FAR_BACK = 50;
 
+const FAILED = new Set(["failed", "up_for_retry", "upstream_failed"]);
+
+/** Whether a run or a try came to nothing good, so far. */
+export function hasFailed(state: string | null): boolean {
+  return FAILED.has(state ?? "");
+}
+
 interface Props {
   dagId: string;
   runId: string;
   /** What the run or the try ran on. */
   version: Version | undefined;
+  /** Whether it came to nothing good, so that the way back is what to press. */
+  failed?: boolean;
 }
 
-export function FailureBar({ dagId, runId, version }: Props) {
+export function FailureBar({ dagId, runId, version, failed = true }: Props) {
   const line = useQuery(lineHeadQuery(dagId, FAR_BACK));
   const [open, setOpen] = useState(false);
   const found = line.data;
@@ -34,10 +43,11 @@ export function FailureBar({ dagId, runId, version }: Props) {
   const roll = ours && back !== undefined && found?.may.edit ? () => setOpen(true) : undefined;
   useShortcut("r", roll);
   if (active === undefined || version === undefined || version.kind === "unknown") return null;
+  const wrong = ours && (failed || (active.runs.failed ?? 0) > 0);
   const there = `${dagPath(dagId, "dag-history")}?until=${encodeURIComponent(runId)}&run=${encodeURIComponent(runId)}`;
   return (
     <>
-      <Alert.Root status={ours ? "error" : "info"} variant="outline" size="sm" role="group" aria-label="What to do about it" data-testid="failure-bar">
+      <Alert.Root status={wrong ? "error" : "info"} variant="outline" size="sm" role="group" aria-label="What to do about it" data-testid="failure-bar">
         <Alert.Indicator />
         <Alert.Content>
           <Alert.Title>{ours ? told(active) : `This ran on ${nameOf(version)}. Release ${active.release} is active now.`}</Alert.Title>
@@ -46,7 +56,7 @@ export function FailureBar({ dagId, runId, version }: Props) {
             {ours && back === undefined ? "There is no earlier build to go back to." : undefined}
             <HStack gap={2} wrap="wrap" mt={1}>
               {roll === undefined ? undefined : (
-                <Button size="sm" colorPalette="danger" onClick={roll} title="Keyboard: r" aria-keyshortcuts="r">
+                <Button size="sm" variant={wrong ? "solid" : "outline"} colorPalette="danger" onClick={roll} title="Keyboard: r" aria-keyshortcuts="r">
                   Roll back…
                 </Button>
               )}

@@ -8,7 +8,7 @@ import { Choice } from "src/components/Choice";
 import { PageLink } from "src/components/labels";
 import { Loaded } from "src/components/states";
 import { nameOf } from "src/components/version/names";
-import { FailureBar } from "src/features/version/FailureBar";
+import { FailureBar, hasFailed } from "src/features/version/FailureBar";
 import { RunBindings } from "src/features/version/RunBindings";
 import { VersionCode } from "src/features/version/VersionCode";
 
@@ -22,7 +22,7 @@ export default function RunVersion({ dagId, runId }: { dagId: string; runId: str
         const version = data.versions[key];
         return (
           <Stack gap={4}>
-            {data.state === "failed" ? <FailureBar dagId={dagId} runId={runId} version={data.versions[data.version]} /> : undefined}
+            {hasFailed(data.state) ? <FailureBar dagId={dagId} runId={runId} version={data.versions[data.version]} /> : undefined}
             <RunBindings dagId={dagId} run={data} />
             {data.used.length > 1 ? (
               <Choice label="Files of" value={key} options={data.used.map((value) => ({ value, label: nameOf(data.versions[value], value) }))} onChange={setChosen} />

@@ -7,11 +7,9 @@ import { taskQuery } from "src/api/runs";
 import { Choice } from "src/components/Choice";
 import { PageLink } from "src/components/labels";
 import { Loaded } from "src/components/states";
-import { FailureBar } from "src/features/version/FailureBar";
+import { FailureBar, hasFailed } from "src/features/version/FailureBar";
 import { TaskTries } from "src/features/version/TaskTries";
 import { VersionCode } from "src/features/version/VersionCode";
-
-const FAILED = new Set(["failed", "up_for_retry", "upstream_failed"]);
 
 interface Props {
   dagId: string;
@@ -31,7 +29,7 @@ export default function TaskVersion({ dagId, runId, taskId, mapIndex }: Props) {
         const version = data.versions[attempt?.version ?? data.version];
         return (
           <Stack gap={4}>
-            {FAILED.has(data.state ?? "") ? <FailureBar dagId={dagId} runId={runId} version={data.versions[data.version]} /> : undefined}
+            {hasFailed(data.state) ? <FailureBar dagId={dagId} runId={runId} version={data.versions[data.version]} /> : undefined}
             <TaskTries dagId={dagId} task={data} />
             {data.tries.length > 1 ? (
               <Choice

@@ -1,4 +1,4 @@
-export { FailureBar } from "src/features/version/FailureBar";
+export { FailureBar, hasFailed } from "src/features/version/FailureBar";
 export { RunBindings } from "src/features/version/RunBindings";
 export { TaskTries } from "src/features/version/TaskTries";
 export { TryLog } from "src/features/version/TryLog";
