@@ -89,7 +89,7 @@ def test_finding_14_one_commits_events_are_one_line_that_opens(visitor: Visitor,
     lines = page.locator("[data-testid^=event-]")
     expect(lines).to_have_count(1)
     expect(lines.first).to_contain_text("4 Dags of")
-    expect(lines.first).to_contain_text("SyntaxError")
+    expect(lines.first).to_contain_text("NameError: name 'this' is not defined")
     expect(lines.first).to_contain_text(repo.head()[:8])
     lines.first.get_by_role("button", name="Show the 4 events").click()
     expect(page.get_by_test_id("event-within")).to_have_count(4)

@@ -36,7 +36,7 @@ export function EntryList({ dagId, entries, activeBuild, may, selected, picked, 
   const canAct = may.edit || may.create_runs;
   return (
     <Box>
-      <Table.ScrollArea>
+      <Table.ScrollArea whiteSpace="normal">
         <Table.Root size="sm" aria-label="Builds and releases">
           <Table.Header>
             <Table.Row>
