@@ -342,7 +342,7 @@ def test_a_batch_is_refused_as_a_whole_and_names_the_first_dags(monkeypatch: pyt
 def test_patterns_select_only_what_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selecting, "select", lambda host, selection: ["a", "hidden", "z"])
     monkeypatch.setattr(
-        dag_status, "status", lambda host, dag_ids: pytest.fail(str(dag_ids)) if dag_ids else []
+        dag_status, "status", lambda host, dag_ids, **_: pytest.fail(str(dag_ids)) if dag_ids else []
     )
     monkeypatch.setattr("pinwheel.api.routes.dags.troubled", lambda access, host, of: [])
     reply = client(FakeAccess(READ={"a", "z"})).get("/api/v1/dags", params={"glob": "*", "offset": 2})

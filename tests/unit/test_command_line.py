@@ -86,8 +86,8 @@ def test_a_clear_reads_back(text: str) -> None:
 
 
 def test_a_diff_reads_back() -> None:
-    args = parsed(command_line.diff("-d", 3, 12))
-    assert (args.dag_id, args.from_build, args.to_build) == ("-d", 3, 12)
+    args = parsed(command_line.diff("-d", "3", "12"))
+    assert (args.dag_id, args.from_build, args.to_build) == ("-d", "3", "12")
 
 
 def test_a_plain_command_is_plain() -> None:

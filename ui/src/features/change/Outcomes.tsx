@@ -17,7 +17,7 @@ export function Outcomes({ outcomes, caption, done = false }: Props) {
   const ordered = [...outcomes].sort((a, b) => Number(b.changed) - Number(a.changed));
   const headings = done ? ["Dag", "Was", "Is now", "What happened"] : ["Dag", "Now", "Then", "What happens"];
   return (
-    <Table.ScrollArea whiteSpace="normal" maxHeight="45vh" borderWidth="1px" borderRadius="md" tabIndex={0} role="group" aria-label={caption}>
+    <Table.ScrollArea maxHeight="45vh" whiteSpace="normal" borderWidth="1px" borderRadius="md" tabIndex={0} role="group" aria-label={caption}>
       <Table.Root size="sm" stickyHeader aria-label={caption}>
         <Table.Header>
           <Table.Row>
