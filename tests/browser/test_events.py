@@ -69,7 +69,7 @@ def test_events_are_filtered_by_when_on_the_clock_of_the_user(window: Any, fleet
 
 def test_older_events_are_one_click_away_and_none_is_shown_twice(visitor: Visitor, fleet: Fleet) -> None:
     dag_id = fleet.spare()
-    for _ in range(15):
+    for _ in range(26):
         fleet.releases.pin(dag_id, reason="to fill a page")
         fleet.releases.unpin(dag_id, reason="and the next")
     page = shown(visitor, "kind=All+events")
