@@ -134,7 +134,7 @@ def test_6_7_the_rollback_dialog_shows_what_to_decide_by_and_8_no_filled_button_
     now, then = (dialog.get_by_role("group", name=name, exact=True) for name in ("Now", "Then"))
     for card, texts in (
         (now, ("Build 2", "1 failed", "State m2")),
-        (then, ("Build 1", "1 good", "State m1")),
+        (then, ("Build 1", "1 success", "State m1")),
     ):
         for text in texts:
             expect(card).to_contain_text(text)
@@ -171,7 +171,7 @@ def test_6_7_the_rollback_dialog_shows_what_to_decide_by_and_8_no_filled_button_
     row = page.get_by_test_id("build-2")
     expect(row).to_contain_text("1 failed", timeout=90_000)
     expect(row).to_contain_text("re-run on release 3")
-    expect(page.get_by_test_id("release-3")).to_contain_text("1 good", timeout=90_000)
+    expect(page.get_by_test_id("release-3")).to_contain_text("1 success", timeout=90_000)
     expect(page.get_by_test_id("line-picture").locator("rect.bad")).to_have_count(1)
     expect(standing).to_contain_text("Build 2 was rolled back by admin")
     expect(standing).to_contain_text(WHY)

@@ -143,7 +143,7 @@ def test_an_idle_fleet_page_asks_one_small_question_and_a_run_is_seen_all_the_sa
     asked: list[str] = []
     page = visitor.open_releases(f"text={long.prefix}_quiet")
     row: Locator = page.get_by_test_id(f"dag-{long.quiet}")
-    expect(row).to_contain_text("good")
+    expect(row).to_contain_text("success")
     visitor.page.wait_for_timeout(6_000)
     visitor.page.on(
         "request", lambda request: asked.append(request.url) if "/pinwheel/api/" in request.url else None

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from pinwheel.cli import options
+from pinwheel.cli.backend.told import error_of
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, badges, counted, show_table, text, warn
 from pinwheel.core.errors import InvalidInput
-from pinwheel.core.problem import error_of
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import ChangeRequest, Selection
 

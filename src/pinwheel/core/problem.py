@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pinwheel.core.errors import (
@@ -46,16 +45,3 @@ def problem_of(error: PinwheelError) -> dict[str, Any]:
         "remedy": error.remedy,
         "facts": error.facts,
     }
-
-
-def error_of(problem: Mapping[str, Any]) -> PinwheelError:
-    """The error that a document of :func:`problem_of` tells of."""
-    facts = problem.get("facts")
-    # Those that can be given by name beside the three sentences.
-    taken = {"failed", "found", "remedy", "self"}
-    return CLASSES[problem["type"]](
-        str(problem["failed"]),
-        found=str(problem.get("found") or ""),
-        remedy=str(problem.get("remedy") or ""),
-        **({k: v for k, v in facts.items() if k not in taken} if isinstance(facts, dict) else {}),
-    )

@@ -12,9 +12,10 @@ from attrs import asdict, evolve
 
 from pinwheel import __version__
 from pinwheel.cli.backend.protocol import View
+from pinwheel.cli.backend.told import error_of
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import HostError, InvalidInput, NotFound, Refused
-from pinwheel.core.problem import CLASSES, error_of
+from pinwheel.core.problem import CLASSES
 from pinwheel.core.request import (
     ANY_STATE,
     EVERY,

@@ -48,7 +48,7 @@ test("two cards say what runs now and then: label, commit, author, subject, age 
   const now = await screen.findByRole("group", { name: "Now" });
   await waitFor(() => expect(now.textContent).toMatch(/Build 33.0.0.*33333333.*Release 3.*push 3.*Ada.*2 failed/));
   const then = screen.getByRole("group", { name: "Then" });
-  expect(then.textContent).toMatch(/Build 22.0.0.*22222222.*a new release.*pinned.*push 2.*Ada.*2 good/);
+  expect(then.textContent).toMatch(/Build 22.0.0.*22222222.*a new release.*pinned.*push 2.*Ada.*2 success/);
   expect(within(then).getByRole("link").getAttribute("href")).toBe("https://git/2");
   expect((await screen.findByText(/1 file and 0 tasks differ/)).textContent).toContain("Show what differs");
   expect(screen.getByRole("link", { name: "Show what differs" }).getAttribute("href")).toBe("/dags/etl/plugin/dag-releases?view=compare&from=3&to=2");

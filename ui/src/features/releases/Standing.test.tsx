@@ -211,7 +211,7 @@ test("what failed on a release stays counted, and is said to run again on the ot
     />,
   );
   expect(screen.getByTestId("build-2").textContent).toContain("2 failedre-run on release 3");
-  expect(screen.getByTestId("release-3").textContent).toContain("2 good");
+  expect(screen.getByTestId("release-3").textContent).toContain("2 success");
 });
 
 test("the active build is run once, another one is tried once", () => {
