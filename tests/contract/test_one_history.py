@@ -239,6 +239,19 @@ def test_what_a_rollback_would_run_again_is_what_the_line_shows_as_failed_there(
         }
 
 
+def test_the_grid_says_of_a_run_that_was_run_again_what_it_failed_on(story: Story) -> None:
+    page = grid.page(story.host, "d")
+    failed_on = {run.run_id: [page.versions[key].build for key in run.failed_on] for run in page.runs}
+    ended = {run.run_id for run in line(story.host, "d").runs if run.earlier and run.state == "failed"}
+    assert {run_id for run_id, builds in failed_on.items() if builds} == ended & failed_on.keys()
+    assert {run_id: builds for run_id, builds in failed_on.items() if builds} == {
+        "failed_on_both": [1],
+        "mended": [2],
+        "taken_back": [2],
+        "twice": [3],
+    }
+
+
 def test_line_and_fleet_count_the_runs_of_a_release_alike(story: Story) -> None:
     (active,) = [release for release in line(story.host, "d").releases if release.active]
     (card,) = fleet.fleet(story.host, fleet.Wish(), lambda: {"d"}).dags

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from attrs import asdict, evolve
 from sqlalchemy import and_, func, select, tuple_
@@ -74,6 +75,28 @@ def _bindings(session: Session, ended: Sequence[RunOutcome]) -> dict[tuple[str, 
         ).where(tuple_(t.binding.c.dag_id, t.binding.c.run_id, t.binding.c.seq).in_(keys))
     )
     return {(row.dag_id, row.run_id, row.seq): row for row in rows}
+
+
+def failed_before(
+    session: Session, dag_id: str, clear_numbers: Mapping[str, int]
+) -> dict[str, list[UUID | None]]:
+    """By run, the versions on which it failed before it was run again, oldest first, each once.
+
+    ``clear_numbers`` has those that the runs have now.
+    """
+    o = t.outcome.c
+    found: dict[str, list[UUID | None]] = {}
+    for run_ids in chunks(sorted(run_id for run_id, now in clear_numbers.items() if now > 0)):
+        rows = session.execute(
+            select(o.run_id, o.seq, o.dag_version_id)
+            .where(o.dag_id == dag_id, o.run_id.in_(run_ids), o.state == "failed")
+            .order_by(o.run_id, o.seq)
+        )
+        for row in rows:
+            versions = found.setdefault(row.run_id, [])
+            if row.seq < clear_numbers[row.run_id] and row.dag_version_id not in versions:
+                versions.append(row.dag_version_id)
+    return {run_id: versions for run_id, versions in found.items() if versions}
 
 
 def run_again_on(session: Session, dag_id: str) -> dict[int, dict[int, int]]:

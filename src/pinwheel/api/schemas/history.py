@@ -66,6 +66,9 @@ class GridRun(BaseAnswer):
         description="`active` (nobody chose), `hand`, or `trial` (by hand, a build that was never released); "
         "null: Pinwheel did not see the run begin."
     )
+    failed_on: list[Key] = Field(
+        description="What it failed on before it was run again, oldest first, whatever it came to since."
+    )
 
 
 class GridPage(BaseAnswer):

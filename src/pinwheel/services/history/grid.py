@@ -21,6 +21,7 @@ from pinwheel.services.ports.reads import GridRun
 from pinwheel.services.show.plain import ABSENT, Sometimes
 from pinwheel.services.show.words import plain_version
 from pinwheel.store import dags as dag_store
+from pinwheel.store import outcomes
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -69,6 +70,8 @@ class GridRunView:
     """Another version than the run before it."""
     previous_version: str | None
     bound_by: str | None
+    failed_on: tuple[str, ...]
+    """Keys of what it failed on before it was run again, oldest first; whatever it came to since."""
 
 
 @frozen(kw_only=True)
@@ -142,12 +145,16 @@ def page(host: Host, dag_id: str, *, until: str | None = None, limit: int = 25) 
                 )
         ran = run_versions(host, session, dag_id, runs)
         active_id = rows[dag_id].dag_version_id if rows else None
-        names = Names(host, session, dag_id, [active_id, *(v for r in ran.values() for v in r.used)])
+        failed = outcomes.failed_before(
+            session, dag_id, {run.run_id: run.clear_number for run in runs[:limit]}
+        )
+        told = [version for versions in failed.values() for version in versions]
+        names = Names(host, session, dag_id, [active_id, *told, *(v for r in ran.values() for v in r.used)])
         shown = [
-            _run_view(run, ran[run.run_id], names, runs[place + 1 :][:1], ran)
+            _run_view(run, ran[run.run_id], names, runs[place + 1 :][:1], ran, failed.get(run.run_id, ()))
             for place, run in enumerate(runs[:limit])
         ]
-        keys = {key for run in shown for key in run.versions}
+        keys = {key for run in shown for key in (*run.versions, *run.failed_on)}
         active = names.key(active_id) if active_id is not None else None
         return GridPage(
             dag_id=dag_id,
@@ -167,6 +174,7 @@ def _run_view(
     names: Names,
     older: Sequence[GridRun],
     every: Mapping[str, RunVersions],
+    failed_on: Sequence[UUID | None],
 ) -> GridRunView:
     before = every[older[0].run_id].current if older else None
     version = names.key(ran.current)
@@ -186,6 +194,7 @@ def _run_view(
         changed=bool(older) and names.key(before) != version,
         previous_version=names.key(before) if older else None,
         bound_by=ran.bound[-1].bound_by if ran.bound else None,
+        failed_on=tuple(names.key(version_id) for version_id in failed_on),
     )
 
 

@@ -7,7 +7,7 @@ import { expect, test, vi } from "vitest";
 import { keys } from "src/api/keys";
 import DagHistory from "src/features/history/DagHistory";
 
-const RUN = { run_id: "one", state: "success", version: "r1", versions: ["r1"], run_type: "manual", run_after: "2026-01-01T00:00:00Z", start_date: null, end_date: null };
+const RUN = { run_id: "one", state: "success", version: "r1", versions: ["r1"], failed_on: [], run_type: "manual", run_after: "2026-01-01T00:00:00Z", start_date: null, end_date: null };
 
 test("a structure is read again when its release is written anew under the same number, and else not", async () => {
   let [task, asked] = ["first", 0];

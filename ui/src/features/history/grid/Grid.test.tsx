@@ -46,6 +46,7 @@ const run = (id: string, more: Partial<GridRun> = {}): GridRun => ({
   mixed: false,
   changed: false,
   previous_version: null,
+  failed_on: [],
   bound_by: "active",
   ...more,
 });
@@ -165,4 +166,11 @@ describe("the grid", () => {
     fireEvent.click(document.activeElement as Element);
     expect(onSelect).toHaveBeenCalledWith("one", "c");
   });
+});
+
+it("keeps the mark of what a run failed on when it is run again", () => {
+  show([row("a")], [run("again", { version: "r2", versions: ["r2"], failed_on: ["r1"] }), run("fine")], {});
+  const again = screen.getByRole("button", { name: /^Run again: success; .*; failed on .*1.*, run again since$/ });
+  expect(again.className).toContain("failed-before");
+  expect(screen.getByRole("button", { name: /^Run fine/ }).className).not.toContain("failed-before");
 });

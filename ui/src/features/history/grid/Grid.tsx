@@ -173,7 +173,8 @@ interface HeadProps {
 function RunHead({ run, versions, column, height, selected, marked, onSelect }: HeadProps) {
   const version = versions[run.version];
   const names = run.versions.map((key) => nameOf(versions[key], key)).join(", ");
-  const classes = ["run", stateClass(run.state), run.changed && "changed", run.mixed && "mixed", selected && "selected", marked && "marked"];
+  const failed = run.failed_on.map((key) => nameOf(versions[key], key)).join(", ");
+  const classes = ["run", stateClass(run.state), failed !== "" && "failed-before", run.changed && "changed", run.mixed && "mixed", selected && "selected", marked && "marked"];
   return (
     <div role="columnheader" aria-colindex={column + 2} style={{ width: COLUMN, flexShrink: 0 }}>
       <button
@@ -182,7 +183,7 @@ function RunHead({ run, versions, column, height, selected, marked, onSelect }: 
         data-run={run.run_id}
         data-version={run.version}
         aria-pressed={selected}
-        aria-label={`Run ${run.run_id}: ${run.state}; ${run.mixed ? "mixed versions: " : ""}${names}${run.changed ? "; the version changed here" : ""}${marked ? "; marked to be compared" : ""}`}
+        aria-label={`Run ${run.run_id}: ${run.state}; ${run.mixed ? "mixed versions: " : ""}${names}${failed === "" ? "" : `; failed on ${failed}, run again since`}${run.changed ? "; the version changed here" : ""}${marked ? "; marked to be compared" : ""}`}
         onClick={(event) => onSelect(event, run.run_id)}
       >
         {run.changed ? (

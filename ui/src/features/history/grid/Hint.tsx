@@ -60,6 +60,9 @@ function OfRun({ run, versions }: Pick<Props, "run" | "versions">) {
       <Text>
         {run.state}, {run.run_type}, <Time at={run.start_date ?? run.run_after} as="absolute" />
       </Text>
+      {run.failed_on.length > 0 ? (
+        <Text>Failed before on {run.failed_on.map((key) => nameOf(versions[key], key)).join(", ")}, and was run again</Text>
+      ) : undefined}
       {run.mixed ? (
         <>
           <Text fontWeight="bold">Mixed versions</Text>

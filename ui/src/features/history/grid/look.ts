@@ -93,6 +93,8 @@ export const LOOK = {
   },
   "& .cell.s-none .box": { borderWidth: "1px", borderStyle: "dashed", borderColor: "border.emphasized", background: "transparent" },
   "& .run .box": { width: "14px", borderRadius: "3px 3px 0 0", display: "block" },
+  // What it failed on before it was run again stays to be seen.
+  "& .run.failed-before .box": { borderBottom: "4px solid var(--chakra-colors-failed-solid)" },
   "& .cell.group .box": { borderRadius: "8px" },
   "& .selected": { bg: "bg.info" },
   "& .cell:focus-visible, & .run:focus-visible": { outline: "2px solid", outlineColor: "fg.info", outlineOffset: "-2px", zIndex: 1 },
