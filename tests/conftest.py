@@ -59,6 +59,9 @@ _OF_PORTS = "test_ports_"
 _ONE_DATABASE = {"integration": "sqlite", "faults": "postgres", "migration": "postgres"}
 """On the second version tests in these folders that take each database take this one: the two do not differ
 otherwise there than on the first, where both are tested."""
+_FULL_ON_SECOND = {"faults", "reconcile"}
+"""Folders that inject faults, or walk the schema, statement by statement: `make test` runs them on the first
+version only, `make test-all` on both."""
 _ORDER = (
     "unit",
     "property",
@@ -148,6 +151,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if parameters.get("database_source") == "postgres" and item.path.name not in _DIALECTS:
+            item.add_marker(pytest.mark.full)
+        if _PART == "second" and _folder(item.path) in _FULL_ON_SECOND:
             item.add_marker(pytest.mark.full)
     if _PART == "second":
         sides: dict[bool, list[pytest.Item]] = {True: [], False: []}
