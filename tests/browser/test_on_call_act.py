@@ -144,7 +144,7 @@ def test_6_7_the_rollback_dialog_shows_what_to_decide_by_and_8_no_filled_button_
     expect(dialog.get_by_role("radio", name="failed tasks only")).to_be_checked()
     expect(dialog).to_contain_text("Versions will mix in 1 run")
     dialog.get_by_text("whole runs (no mixed versions)").click()
-    expect(dialog.get_by_test_id("rerun-effect")).to_contain_text("2 task instances of 1 run run again")
+    expect(dialog.get_by_test_id("rerun-effect")).to_contain_text("2 task instances of 1 run would run again")
     expect(dialog).not_to_contain_text("Versions will mix")
     visitor.check_accessibility("[role=dialog]")
 

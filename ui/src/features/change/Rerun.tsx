@@ -59,7 +59,7 @@ function Effect({ outcomes }: { outcomes: Outcome[] }) {
   return (
     <>
       <Text fontSize="sm" data-testid="rerun-effect">
-        {counted(tasks, "task instance")} of {counted(runs, "run")} run again{again.length > 1 ? `, in ${again.length} Dags` : ""}.
+        {counted(tasks, "task instance")} of {counted(runs, "run")} would run again{again.length > 1 ? `, in ${again.length} Dags` : ""}.
       </Text>
       {outcomes.length === 1 ? again.map((outcome) => <RunsAgain key={outcome.dag_id} outcome={outcome} done={false} />) : undefined}
       {mixed === 0 ? undefined : (

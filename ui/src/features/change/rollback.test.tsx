@@ -82,10 +82,10 @@ test("what fails can run again in part or whole, and what that does is said befo
   const only = await screen.findByRole<HTMLInputElement>("radio", { name: "failed tasks only" });
   await waitFor(() => expect(only.checked).toBe(true));
   expect(screen.getByRole("radiogroup", { name: "Re-run the 2 failed runs on build 2" })).toBeDefined();
-  expect((await screen.findByTestId("rerun-effect")).textContent).toBe("2 task instances of 2 runs run again.");
+  expect((await screen.findByTestId("rerun-effect")).textContent).toBe("2 task instances of 2 runs would run again.");
   expect(screen.getByText(/Versions will mix in these 2 runs/)).toBeDefined();
   fireEvent.click(screen.getByRole("radio", { name: "whole runs (no mixed versions)" }));
-  await waitFor(() => expect(screen.getByTestId("rerun-effect").textContent).toBe("8 task instances of 2 runs run again."));
+  await waitFor(() => expect(screen.getByTestId("rerun-effect").textContent).toBe("8 task instances of 2 runs would run again."));
   expect(screen.queryByText(/Versions will mix/)).toBeNull();
   fireEvent.click(screen.getByRole("radio", { name: "no" }));
   await waitFor(() => expect(screen.queryByTestId("rerun-effect")).toBeNull());
