@@ -83,7 +83,7 @@ def test_older_events_are_one_click_away_and_none_is_shown_twice(visitor: Visito
 
 
 def test_an_event_made_elsewhere_shows_without_a_reload(visitor: Visitor, fleet: Fleet) -> None:
-    page = shown(visitor, f"dag={fleet.failing}")
+    page = shown(visitor, f"dag={fleet.failing}&kind=All+events")
     fleet.releases.pin(fleet.failing, reason="seen by the browser")
     expect(rows(page).first).to_contain_text("seen by the browser")
     fleet.releases.unpin(fleet.failing, reason="and undone")

@@ -150,6 +150,6 @@ def test_an_idle_fleet_page_asks_one_small_question_and_a_run_is_seen_all_the_sa
     )
     visitor.page.wait_for_timeout(8_000)
     assert asked and {re.sub(r".*/api/v1/|\?.*", "", url) for url in asked} == {"changes"}, asked
-    before = int(re.findall(r"(\d+) good", row.inner_text())[0])
+    before = int(re.findall(r"(\d+) success", row.inner_text())[0])
     long.airflow.trigger_and_wait(long.quiet, timeout=120)
-    expect(row).to_contain_text(f"{before + 1} good")
+    expect(row).to_contain_text(f"{before + 1} success")

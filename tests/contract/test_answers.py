@@ -16,6 +16,7 @@ from harness.declared import lacking, named_in, told_of, undeclared
 from harness.everything import Everything
 from harness.inprocess import bound_airflow
 from harness.inprocess_api import API, BODIES, Api, Reader
+from harness.life import Life
 from pinwheel.api import errors as api_errors
 from pinwheel.api.access import Permission
 from pinwheel.core.event import AUDITED, DETAILS, EventKind
@@ -192,6 +193,27 @@ class ReadsOnly(Reader):
 
     def lacking(self, permission: Permission, dag_ids: Collection[str]) -> list[str]:
         return super().lacking(permission, dag_ids) if permission is Permission.READ else sorted(dag_ids)
+
+
+def test_who_may_edit_a_dag_but_not_see_its_runs_is_told_of_none_in_the_plan_of_a_rollback(
+    place: Place,
+) -> None:
+    assert place.client.post(f"{API}/dags/d/promote", json={"build": 3, "reason": "again"}).is_success
+    assert place.client.post(f"{API}/dags/d/runs", json={"run_id": "bad"}).is_success
+    Life(place.everything.seeder, "bad").set_run("failed")
+    of_one = {"to_release": 1, "plan": True}
+    of_many = {"verb": "rollback", "selector": {"ids": ["d"]}, **of_one}
+
+    def told(**more: Any) -> list[tuple[Any, ...]]:
+        client = place.api.as_("d", **more)
+        one = client.post(f"{API}/dags/d/rollback", json=of_one).json()
+        (many,) = client.post(f"{API}/changes", json=of_many).json()["outcomes"]
+        again = client.post(f"{API}/dags/d/rollback", json={**of_one, "rerun_failed": True}).json()
+        names = ("failed_runs", "rerun", "rerun_tasks", "rerun_mixed")
+        return [tuple(answer[name] for name in names) for answer in (one, many, again)]
+
+    assert [failed for failed, *_ in told()] == [["bad"]] * 3
+    assert told(without=[Permission.READ_RUNS]) == [([], [], 0, 0)] * 3
 
 
 @pytest.mark.parametrize(

@@ -437,12 +437,21 @@ def test_dags_are_matched_by_tag_owner_and_text_in_id_or_name(side: Side) -> Non
     release(side, 1, File(tags=("x",), owner="ada", display_name="Daily sales"), dag_id="a")
     release(side, 1, File(tags=("x", "y"), owner="adam"), dag_id="b_50%")
 
-    def matching(*, tags: tuple[str, ...] = (), owner: str | None = None, text: str | None = None) -> Any:
-        return read(side, "matching", tags=tags, owner=owner, text=text)
+    def matching(
+        *,
+        tags: tuple[str, ...] = (),
+        owner: str | None = None,
+        text: str | None = None,
+        all_tags: bool = False,
+    ) -> Any:
+        return read(side, "matching", tags=tags, all_tags=all_tags, owner=owner, text=text)
 
     assert matching() is None
     assert matching(tags=("x",)) == {"a", "b_50%"}
     assert matching(tags=("y", "z")) == {"b_50%"}
+    assert matching(tags=("y", "x", "y"), all_tags=True) == {"b_50%"}
+    assert matching(tags=("x",), all_tags=True, owner="ada") == {"a"}
+    assert matching(tags=("x", *(f"t{number}" for number in range(1000))), all_tags=True) == set()
     assert matching(owner="ada") == {"a"}
     assert matching(text="SALES") == {"a"}
     assert matching(text="0%") == {"b_50%"}

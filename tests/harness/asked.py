@@ -27,12 +27,18 @@ from pinwheel.services.run.bound import Bound, Cleared
 
 
 def change(
-    verb: Verb, dag_ids: Sequence[str], *, actor: str = "ada", sees: Sees = all_of_them, **more: Any
+    verb: Verb,
+    dag_ids: Sequence[str],
+    *,
+    actor: str = "ada",
+    sees: Sees = all_of_them,
+    sees_runs: Sees = all_of_them,
+    **more: Any,
 ) -> Change:
     """A change of these Dags, to be given to ``services.change.apply``."""
     selection = Selection(selector=Selector(ids=tuple(dag_ids)))
     request = ChangeRequest(verb=verb, selection=selection, **more)
-    return Change(request=request, dag_ids=dag_ids, actor=actor, sees=sees)
+    return Change(request=request, dag_ids=dag_ids, actor=actor, sees=sees, sees_runs=sees_runs)
 
 
 def trigger(host: Any, dag_id: str, *, actor: str = "ada", **more: Any) -> Bound:

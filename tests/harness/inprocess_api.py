@@ -36,19 +36,22 @@ BODIES: dict[str, Any] = {
 
 
 class Reader:
-    """May do everything with some Dags, and nothing with the others."""
+    """May do everything with some Dags, but for what it lacks, and nothing with the others."""
 
     user_name = "ada"
 
-    def __init__(self, *dag_ids: str, import_errors: bool = True) -> None:
+    def __init__(
+        self, *dag_ids: str, import_errors: bool = True, without: Collection[Permission] = ()
+    ) -> None:
         self.dag_ids = set(dag_ids)
         self.import_errors = import_errors
+        self.without = set(without)
 
     def may(self, permission: Permission, dag_id: str | None) -> bool:
-        return dag_id is None or dag_id in self.dag_ids
+        return permission not in self.without and (dag_id is None or dag_id in self.dag_ids)
 
     def lacking(self, permission: Permission, dag_ids: Collection[str]) -> list[str]:
-        return sorted(set(dag_ids) - self.dag_ids)
+        return sorted(set(dag_ids) - (set() if permission in self.without else self.dag_ids))
 
     def readable(self) -> set[str]:
         return self.dag_ids

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from harness.databases import Database
 from harness.gitrepo import GitRepo
 from harness.manifests import ManifestSlot
 
-GIT_BUNDLES = 8 if os.environ.get("PINWHEEL_TEST_PART") else 12
-"""As many as one suite takes, or all together: the Dag processor looks into each every second."""
+GIT_BUNDLES = 12
+"""As many as one suite takes: the Dag processor looks into each every second."""
 STOCK, PLAIN = "stock", "plain"
 
 

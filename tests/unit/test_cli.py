@@ -350,6 +350,36 @@ def test_where_all_are_refused_nothing_is_left_to_change(backend: Changing, caps
     assert [name for name, *_ in backend.asked] == ["plan"]
 
 
+@pytest.mark.parametrize("more", [["--plan"], ["--plan", "--skip-refused"], ["--skip-refused"]])
+def test_where_all_are_refused_each_is_named_with_its_reason(
+    more: list[str], backend: Changing, capsys: Any
+) -> None:
+    backend.answer, backend.refused = [], [{**REFUSAL, "dag_id": dag_id} for dag_id in "efg"]
+    command = ["rollback", "--dag-glob", "*", *more]
+    assert main.main(command) == 3
+    out, err = capsys.readouterr()
+    assert "3 Dags can not take this:" in out
+    assert [f"{dag_id}: no earlier release has another build. See." in out for dag_id in "efg"] == [True] * 3
+    assert "the others change" not in out and "Because" not in out, "there are no others"
+    assert "error: Cannot roll back e" in err
+    assert main.main([*command, "-o", "json"]) == 3
+    assert [entry["dag_id"] for entry in json.loads(capsys.readouterr().out)] == ["e", "f", "g"]
+    assert [name for name, *_ in backend.asked] == ["plan"] * 2
+
+
+def test_runs_are_counted_where_they_are_shown(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    made = Recording([])
+    monkeypatch.setattr(context, "make_backend", lambda args: made)
+    monkeypatch.setattr("pinwheel.cli.bundles.show_problems", lambda *_: None)
+    monkeypatch.setattr("pinwheel.cli.bundles.show_unverified", lambda *_: None)
+    monkeypatch.setattr("pinwheel.cli.bundles.problems_of", lambda *_: [])
+    monkeypatch.setattr("pinwheel.cli.status.troubled", lambda _: {})
+    for more in ([], ["--held"], ["--failing"], ["-o", "json"], ["-o", "yaml"]):
+        assert main.main(["status", *more]) == 0
+    counted = [more["runs"] for name, _, more in made.asked if name == "status"]
+    assert counted == [False, False, True, True, True]
+
+
 def test_a_repeat_might_leave_others_out_so_it_takes_no_request_id(backend: Changing, capsys: Any) -> None:
     assert main.main(["rollback", "--all", "--skip-refused", "--request-id", "deploy-1"]) == 2
     assert backend.asked == []

@@ -67,6 +67,10 @@ def test_a_date_is_read_in_the_zone_and_a_time_with_an_offset_as_that(
         # Clocks went from 01:00 back to 00:00: there were two midnights.
         ("2018-11-04", "America/Havana", "2018-11-04T04:00+00:00"),
         ("2018-03-11", "America/Havana", "2018-03-11T05:00+00:00"),
+        # A date in its other forms is the same day.
+        ("20260906", "America/Santiago", "2026-09-06T04:00+00:00"),
+        ("2026-W36-7", "America/Santiago", "2026-09-06T04:00+00:00"),
+        ("2026W367", "America/Santiago", "2026-09-06T04:00+00:00"),
     ],
 )
 def test_a_day_begins_at_the_first_instant_that_its_zone_shows_it(day: str, zone: str, expected: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query
 from pydantic import StringConstraints
 
-from pinwheel.api.access import Access, unreadable
+from pinwheel.api.access import Access, Permission, unreadable
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.request import LARGEST_NUMBER, LONGEST_ID
 from pinwheel.core.side import PATTERN as SIDE
@@ -81,3 +82,8 @@ def expected(if_match: int | None, in_body: int | None) -> int | None:
 def sees(access: Access) -> Sees:
     """What lets a service tell of an earlier request only what the user may see."""
     return lambda dag_ids: set(dag_ids) - set(unreadable(access, dag_ids))
+
+
+def sees_runs(access: Access) -> Callable[[Collection[str]], set[str]]:
+    """What lets a service tell only of runs that the user may see."""
+    return lambda dag_ids: set(dag_ids) - set(access.lacking(Permission.READ_RUNS, dag_ids))

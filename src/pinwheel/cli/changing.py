@@ -109,7 +109,9 @@ def _plan(context: Context, request: ChangeRequest) -> tuple[list[dict[str, Any]
     args = context.args
     plan = context.backend.plan(request)
     outcomes, refused = plan["outcomes"], plan["refused"]
-    if outcomes and (request.plan or context.interactive):
+    # One refusal and nothing beside it is all that the error says.
+    told = bool(outcomes) or len(refused) > 1
+    if told and (request.plan or context.interactive or not outcomes):
         context.emit(
             entries(outcomes, refused),
             lambda console: render_plan(
@@ -168,7 +170,8 @@ def render_plan(
                 text(outcome["message"], "" if outcome["changed"] else "dim"),
             )
         )
-    show_table(console, COLUMNS, shown)
+    if shown:
+        show_table(console, COLUMNS, shown)
     for outcome in outcomes:
         if outcome["rerun"]:
             runs, tasks = (
@@ -177,11 +180,12 @@ def render_plan(
             )
             console.print(text(f"{outcome['dag_id']}: {tasks} of {runs} run again."), soft_wrap=True)
             _tell_mixed(console, outcome)
-    if refused and skipping:
+    if refused and outcomes and skipping:
         _tell_left_out(console, refused)
     elif refused:
         console.print(text(f"{counted(len(refused), 'Dag')} can not take this:", "bold red"))
         _tell_refused(console, refused)
+    if refused and outcomes and not skipping:
         console.print(text("With --skip-refused these are left out, and the others change.", "dim"))
     if asked:
         changing = sum(1 for outcome in outcomes if outcome["changed"])

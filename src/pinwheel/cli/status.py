@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_selectors(parser)
     group = parser.add_argument_group(
-        "states", "Only Dags in all of the states that are given; none is retired."
+        "states", "Only Dags in all of the states that are given; none is retired, unless it is named."
     )
     for name, what in STATES.items():
         group.add_argument(f"--{name}", action="store_true", help=what)
@@ -75,12 +75,13 @@ def run(context: Context) -> None:
     if states != ANY_STATE and selector.empty:
         selector = Selector(everything=True)
     selection = Selection.to_show(selector)
-    rows = context.backend.status(selection, states=states, runs=True)
+    runs = context.args.output != "table" or bool(states.failing)
+    rows = context.backend.status(selection, states=states, runs=runs)
     found = context.backend.bundles()
     names = None if selection.whole else {row["bundle"] for row in rows} | {context.args.bundle}
 
     def draw(console: Console) -> None:
-        render(console, rows, troubled(found), selected=not selection.whole, runs=bool(states.failing))
+        render(console, rows, troubled(found), selected=not selection.whole, runs=runs)
         bundles.show_problems(console, found, names)
         bundles.show_unverified(console, found, names)
 

@@ -132,12 +132,13 @@ AUDITED = frozenset(
 """Those of which Airflow's audit log has a line too, under their name with ``pinwheel_`` before it."""
 
 
-def brought_by(bundle_name: str, version: str, *alike: str) -> str:
+def brought_by(bundle_name: str, version: str, *alike: str, seq: int | None = None) -> str:
     """The batch of what one version of a bundle brought, file by file, in as many transactions as it took.
 
-    ``alike`` are texts that events must share beside that, to be told in one line.
+    ``alike`` are texts that events must share beside that, to be told in one line. ``seq`` is the number of
+    the head, for what a version brings again when the bundle comes back to it.
     """
-    return digest_of(["version", bundle_name, version, *alike])
+    return digest_of(["version", bundle_name, version, *([] if seq is None else [seq]), *alike])
 
 
 def event_kind(word: str) -> EventKind | str:

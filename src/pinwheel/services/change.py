@@ -39,13 +39,14 @@ class Change:
     """A request to change what runs, the Dags that its selection means by now, and who asks.
 
     A repeat (see :mod:`pinwheel.services.once`) is one of the same selector; ``sees`` tells which Dags the
-    actor may see.
+    actor may see, ``sees_runs`` of which the runs: of no others is a run named or counted.
     """
 
     request: ChangeRequest
     dag_ids: Sequence[str]
     actor: str
     sees: once.Sees = once.all_of_them
+    sees_runs: once.Sees = once.all_of_them
 
 
 @frozen(kw_only=True)
@@ -88,17 +89,14 @@ def apply(host: Host, change: Change) -> list[Outcome]:
             host, session, acts, now=host.unit.now(), contents=loaded.contents, versions=loaded.versions
         )
         if change.request.reruns:
-            outcomes = [
-                rerun.carried_out(host, session, act, outcome, whole=change.request.rerun_whole)
-                for act, outcome in zip(acts, outcomes, strict=True)
-            ]
+            outcomes = rerun.carried_out(host, session, acts, outcomes, whole=change.request.rerun_whole)
         return _with_bundles(session, acts, outcomes)
 
     done = once.carry_out(host, _request(change), OUTCOMES, work)
     if done.repeated:
         seen = set(change.sees([outcome.dag_id for outcome in done.answer]))
-        return [_repeated(outcome) for outcome in done.answer if outcome.dag_id in seen]
-    outcomes = done.answer
+        return _told(change, [_repeated(outcome) for outcome in done.answer if outcome.dag_id in seen])
+    outcomes = _told(change, done.answer)
     host.unit.announce(
         [{"kind": o.kind or change.request.verb.value, "dag_id": o.dag_id} for o in outcomes if o.changed]
     )
@@ -131,11 +129,9 @@ def _plan(host: Host, session: Session, change: Change) -> Plan:
     # Of one Dag it is said too what could run again: whoever decides chooses by that.
     if asked.reruns or (asked.verb is Verb.ROLLBACK and len(acts) == 1):
         how = rerun.How.of(failed=asked.rerun_failed, whole=asked.rerun_whole)
-        outcomes = [
-            rerun.planned(host, session, act, outcome, how)
-            for act, outcome in zip(acts, outcomes, strict=True)
-        ]
-    return Plan(outcomes=tuple(_with_bundles(session, acts, outcomes)), refused=tuple(refused))
+        outcomes = rerun.planned(host, session, acts, outcomes, how)
+    told = _told(change, _with_bundles(session, acts, outcomes))
+    return Plan(outcomes=tuple(told), refused=tuple(refused))
 
 
 def _request(change: Change) -> once.Request:
@@ -164,6 +160,18 @@ def _request(change: Change) -> once.Request:
 
 def _repeated(outcome: Outcome) -> Outcome:
     return evolve(outcome, changed=False, message="this request was carried out before")
+
+
+def _told(change: Change, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes without the runs that the actor may not see."""
+    naming = [outcome.dag_id for outcome in outcomes if outcome.failed_runs or outcome.rerun]
+    hidden = set(naming).difference(change.sees_runs(naming)) if naming else set()
+    return [
+        evolve(outcome, failed_runs=(), rerun=(), rerun_tasks=0, rerun_mixed=0)
+        if outcome.dag_id in hidden
+        else outcome
+        for outcome in outcomes
+    ]
 
 
 def _with_bundles(session: Session, acts: Sequence[Act], outcomes: Sequence[Outcome]) -> list[Outcome]:

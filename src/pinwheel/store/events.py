@@ -16,9 +16,10 @@ from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 from attrs import field, frozen
-from sqlalchemy import ColumnElement, FromClause, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session, SessionTransaction
 
+from pinwheel.core.chunks import chunks
 from pinwheel.core.event import TOLD_OF_BUNDLES, EventKind
 from pinwheel.core.json import Json
 from pinwheel.core.records import Event
@@ -170,27 +171,41 @@ def listed(
 def alike(session: Session, wanted: Wanted, heads: Collection[Event]) -> dict[int, Alike]:
     """By id of each of these events: which wanted ones are of its batch and kind, itself among them."""
     ids = {(head.batch, str(head.kind)): head.id for head in heads if head.batch is not None}
-    if not ids:
-        return {}
+    kinds = sorted({kind for _, kind in ids})
     of = t.event.c
-    query = (
-        select(
-            of.batch,
-            of.kind,
-            func.count().label("events"),
-            func.count(of.dag_id.distinct()).label("dags"),
-            func.min(of.at).label("first_at"),
+    found: dict[int, Alike] = {}
+    for batches in chunks(sorted({batch for batch, _ in ids})):
+        query = (
+            select(
+                of.batch,
+                of.kind,
+                func.count().label("events"),
+                func.count(of.dag_id.distinct()).label("dags"),
+                func.min(of.at).label("first_at"),
+            )
+            .where(of.batch.in_(batches), of.kind.in_(kinds), *_holds(t.event, wanted))
+            .group_by(of.batch, of.kind)
         )
-        .where(
-            or_(*(and_(of.batch == batch, of.kind == kind) for batch, kind in sorted(ids))),
-            *_holds(t.event, wanted),
+        for row in session.execute(query):
+            # A batch may have another of these kinds, whose line is on another page.
+            if (row.batch, row.kind) in ids:
+                found[ids[row.batch, row.kind]] = Alike(
+                    events=row.events, dags=row.dags, first_at=row.first_at
+                )
+    return found
+
+
+def paths(session: Session, wanted: Wanted, batches: Collection[str]) -> dict[str, int]:
+    """By batch: of how many files its wanted broken builds are."""
+    of = t.event.c
+    found: dict[str, set[Any]] = {}
+    for chunk in chunks(sorted(set(batches))):
+        query = select(of.batch, of.details).where(
+            of.batch.in_(chunk), of.kind == EventKind.BROKEN, *_holds(t.event, wanted)
         )
-        .group_by(of.batch, of.kind)
-    )
-    return {
-        ids[row.batch, row.kind]: Alike(events=row.events, dags=row.dags, first_at=row.first_at)
-        for row in session.execute(query)
-    }
+        for row in session.execute(query):
+            found.setdefault(row.batch, set()).add(row.details.get("path"))
+    return {batch: len(places) for batch, places in found.items()}
 
 
 @frozen(kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from attrs import asdict, evolve
-from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy import and_, exists, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -100,13 +100,30 @@ def failed_before(
 
 
 def run_again_on(session: Session, dag_id: str) -> dict[int, dict[int, int]]:
-    """By release, on which other releases its failed runs were run again right after, and how many."""
+    """By release, on which other releases its failed runs were run again right after, and how many.
+
+    A run counts by how it went last on the release: not when it was run on that again later.
+    """
     o, b = t.outcome.c, t.binding.c
+    ended, bound = t.outcome.alias("ended_later"), t.binding.alias("bound_later")
+    later = [
+        exists(
+            select(each.c.seq)
+            .where(
+                each.c.dag_id == o.dag_id,
+                each.c.run_id == o.run_id,
+                each.c.seq > o.seq,
+                each.c.release == o.release,
+            )
+            .correlate(t.outcome)
+        )
+        for each in (ended, bound)
+    ]
     query = (
-        select(o.release, b.release.label("again"), func.count().label("runs"))
+        select(o.release, b.release.label("again"), func.count(o.run_id.distinct()).label("runs"))
         .select_from(t.outcome)
         .join(t.binding, and_(b.dag_id == o.dag_id, b.run_id == o.run_id, b.seq == o.seq + 1))
-        .where(o.dag_id == dag_id, o.state == "failed", b.release != o.release)
+        .where(o.dag_id == dag_id, o.state == "failed", b.release != o.release, *(~one for one in later))
         .group_by(o.release, b.release)
         .order_by(o.release, b.release)
     )

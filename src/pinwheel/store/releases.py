@@ -82,6 +82,23 @@ def of_dag(
     return [NumberedRelease.from_row(row._mapping) for row in session.execute(query)]
 
 
+def of_builds(session: Session, build_ids: Mapping[str, int]) -> dict[str, list[ReleaseRecord]]:
+    """By Dag: the releases of the one build of it that is given, oldest first."""
+    found: dict[str, list[ReleaseRecord]] = {}
+    for chunk in chunks(sorted(build_ids)):
+        rows = session.execute(
+            select(t.release)
+            .where(
+                t.release.c.dag_id.in_(chunk),
+                t.release.c.build_id.in_([build_ids[dag_id] for dag_id in chunk]),
+            )
+            .order_by(t.release.c.dag_id, t.release.c.release)
+        )
+        for row in rows:
+            found.setdefault(row.dag_id, []).append(ReleaseRecord.from_row(row._mapping))
+    return found
+
+
 def numbers_by_build(session: Session, dag_id: str) -> dict[int, list[int]]:
     """Release numbers by build id, ascending."""
     found: dict[int, list[int]] = {}

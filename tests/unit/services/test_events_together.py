@@ -116,3 +116,58 @@ def test_an_event_names_the_commit_that_it_is_about(many: InMemory) -> None:
     first = many.versions()[0]
     assert event.commit.version == first
     assert event.commit.url == f"https://git/{first}"
+
+
+# Long pages
+
+
+def test_a_page_of_a_thousand_lines_is_one_that_can_be_asked_for(empty: InMemory) -> None:
+    from pinwheel.core.event import EventKind
+    from pinwheel.store import events as store
+
+    now = empty.host.unit.now()
+    lines = [(kind, f"batch {number}") for number in range(600) for kind in (EventKind.PIN, EventKind.BROKEN)]
+
+    def write(session: Any) -> None:
+        for kind, batch in lines:
+            for dag_id in "ab":
+                path = {"path": f"{dag_id}.py"} if kind is EventKind.BROKEN else {}
+                store.add(session, kind, now=now, actor="ada", dag_id=dag_id, details=path, batch=batch)
+
+    empty.host.unit.run(write)
+    page = told(empty, limit=1000)
+    assert counts(page) == [(str(kind), 2, 2) for kind, _ in reversed(lines[-1000:])]
+    paths = [view.alike.paths for view in page]  # type: ignore[union-attr]
+    assert paths == [2, None] * 500
+
+
+def test_the_files_of_a_page_of_errors_are_counted_in_one_question(
+    many: InMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pinwheel.store import events as store
+
+    for dag_ids in ("ab", "cde", "abc"):
+        many.push(**{dag_id: BROKEN for dag_id in dag_ids})
+    asked: list[list[str]] = []
+    count = store.paths
+
+    def noted(session: Any, wanted: Any, batches: Any) -> dict[str, int]:
+        asked.append(sorted(batches))
+        return count(session, wanted, batches)
+
+    monkeypatch.setattr(store, "paths", noted)
+    broken = told(many, kinds=["broken"])
+    assert [view.alike.paths for view in broken] == [3, 3, 2]  # type: ignore[union-attr]
+    assert asked == [sorted({view.batch or "" for view in broken})]
+    monkeypatch.setattr(events, "MOST_OF_A_PAGE", 5)
+    assert [view.alike.paths for view in told(many, kinds=["broken"])] == [3, None, 2]  # type: ignore[union-attr]
+
+
+def test_what_a_version_brings_again_is_a_line_of_its_own(many: InMemory) -> None:
+    first, second = many.versions()
+    for body, version in ((0, first), (1, second), (0, first)):
+        many.airflow.tick(60)
+        many.pusher.push({name: File(body=body) for name in "abcde"}, version=version)
+    found = told(many, kinds=["auto"])
+    assert counts(found) == [("auto", 5, 5)] * 5
+    assert len({view.batch for view in found}) == 5

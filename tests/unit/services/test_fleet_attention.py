@@ -62,6 +62,16 @@ def test_the_page_says_since_when_a_dag_fails_and_since_when_something_waits(tro
     assert again["d"].failing_since == first
 
 
+def test_what_was_held_after_it_had_run_waits_since_it_is_held(troubled: InMemory) -> None:
+    troubled.push(a=File(body=1))
+    troubled.airflow.tick(30 * DAYS)
+    troubled.do(Verb.ROLLBACK, "a", reason="wrong totals")
+    found = {dag.dag_id: dag for dag in page(troubled).dags}["a"]
+    assert found.newest is not None and found.newest.created_at < troubled.host.unit.now()
+    assert found.waits_since == found.holds[0].since == troubled.host.unit.now()
+    assert ids(troubled, order_by="waits_since")[:2] == "ba"
+
+
 def test_pins_of_a_certain_age_are_found(troubled: InMemory) -> None:
     troubled.airflow.tick(10 * DAYS)
     troubled.do(Verb.PIN, "a", reason="new")

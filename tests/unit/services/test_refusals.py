@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -126,6 +127,87 @@ def test_the_plan_of_a_rollback_says_what_can_run_again_and_what_each_way_does(w
     assert (whole.rerun, whole.rerun_tasks, whole.rerun_mixed) == (("bad", "worse"), 4, 0)
     done = world.do(Verb.ROLLBACK, rerun_whole=True)
     assert (done.rerun, done.rerun_tasks, done.rerun_mixed) == (("bad", "worse"), 4, 0)
+
+
+def test_who_may_not_see_a_dags_runs_is_told_of_none_and_has_them_run_again_all_the_same(
+    world: InMemory,
+) -> None:
+    def told(outcome: Any) -> tuple[Any, ...]:
+        return (outcome.failed_runs, outcome.rerun, outcome.rerun_tasks, outcome.rerun_mixed)
+
+    def blind(dag_ids: Collection[str]) -> set[str]:
+        return set(dag_ids) - {"a"}
+
+    world.run("bad", "failed")
+    for more in ({}, {"rerun_failed": True}, {"rerun_whole": True}):
+        assert told(planned(world, Verb.ROLLBACK, "a", sees_runs=blind, **more).outcomes[0]) == ((), (), 0, 0)
+        assert told(world.plan(Verb.ROLLBACK, sees_runs=blind, **more)[0]) == ((), (), 0, 0)
+    again = {"rerun_failed": True, "request_id": "deploy-1"}
+    done = world.do(Verb.ROLLBACK, sees_runs=blind, **again)
+    assert (told(done), done.release) == (((), (), 0, 0), 3)
+    assert [event.run_id for event in world.events("clear")] == ["bad"]
+    assert told(world.do(Verb.ROLLBACK, sees_runs=blind, **again)) == ((), (), 0, 0), "the repeat"
+    assert world.do(Verb.ROLLBACK, **again).rerun == ("bad",), "who may see them by now"
+
+
+def test_what_runs_again_of_many_dags_is_looked_up_once_for_all_of_them(
+    three: InMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pinwheel.store import builds
+
+    for dag_id in "ab":
+        three.run(f"bad_{dag_id}", "failed", dag_id=dag_id)
+    looked_up: list[int] = []
+    load = builds.serialized
+
+    def noted(session: Any, build_ids: Collection[int]) -> Any:
+        looked_up.append(len(build_ids))
+        return load(session, build_ids)
+
+    monkeypatch.setattr(builds, "serialized", noted)
+    found = three.plan(Verb.ROLLBACK, "a", "b", "c", rerun_failed=True)
+    assert [(outcome.rerun, outcome.rerun_tasks) for outcome in found] == [
+        (("bad_a",), 1),
+        (("bad_b",), 1),
+        ((), 0),
+    ]
+    assert looked_up == [2]
+    monkeypatch.undo()
+    done = three.do_all(Verb.ROLLBACK, "a", "b", "c", rerun_failed=True)
+    assert [outcome.rerun for outcome in done] == [("bad_a",), ("bad_b",), ()]
+
+
+def test_versions_mix_in_a_run_of_which_only_a_new_task_failed(world: InMemory) -> None:
+    world.push(a=File(body=2, tasks=("first",)))
+    world.push(a=File(body=3, tasks=("first", "new")))
+    world.trigger("bad")
+    world.airflow.start_run("a", "bad")
+    world.airflow.execute("a", "bad", "first", 1, "success")
+    world.airflow.execute("a", "bad", "new", 1, "failed")
+    world.airflow.end_run("a", "bad", "failed")
+    (failed,) = world.plan(Verb.ROLLBACK, rerun_failed=True)
+    assert (failed.rerun, failed.rerun_tasks, failed.rerun_mixed) == (("bad",), 0, 1)
+    (whole,) = world.plan(Verb.ROLLBACK, rerun_whole=True)
+    assert (whole.rerun_tasks, whole.rerun_mixed) == (1, 0)
+
+
+def test_a_run_that_went_to_and_fro_is_one_that_ran_again_after_its_last_end_there(world: InMemory) -> None:
+    from pinwheel.services.show.line import line
+
+    def on() -> dict[int | None, tuple[dict[str, int], dict[str, int]]]:
+        shown = line(world.host, "a").releases
+        return {one.release: (dict(one.runs or {}), dict(one.run_again_on)) for one in shown}
+
+    world.run("bad", "failed")
+    for number, build in enumerate((1, 2, 1), start=2):
+        asked.clear(world.host, "a", ["bad"], build=build)
+        if build == 2:
+            assert on()[2] == ({"queued": 1}, {}), "it goes on there"
+        world.finish("bad", "failed", number=number)
+    assert on() == {1: ({"failed": 1}, {}), 2: ({"failed": 1}, {"1": 1})}
+    asked.clear(world.host, "a", ["bad"], build=2)
+    world.finish("bad", "success", number=5)
+    assert on() == {1: ({"failed": 1}, {"2": 1}), 2: ({"success": 1}, {})}
 
 
 def test_what_failed_stays_counted_on_its_release_and_is_said_to_run_again_on_the_other(

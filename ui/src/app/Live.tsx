@@ -1,5 +1,6 @@
 /** Live pages: a small question every two seconds while the page is visible; on news, what it concerns is read again. */
 import { useQuery, useQueryClient } from "@tanstack/react-query";
+import type { Query } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 
 import { keys } from "src/api/keys";
@@ -29,7 +30,12 @@ export function Live({ dagId }: { dagId?: string }) {
       for (const changed of data.dag_ids) void client.invalidateQueries({ queryKey: keys.dag(changed) });
     } else if (ran) {
       void client.invalidateQueries({ queryKey: keys.fleetPage });
+    } else if (first) {
+      // What happened after the page was read and before this answer, this answer counts as known.
+      const older = { predicate: ({ state }: Query) => state.dataUpdatedAt > 0 && state.dataUpdatedAt < dataUpdatedAt };
+      void client.invalidateQueries({ queryKey: keys.fleet, ...older });
+      if (dagId !== undefined) void client.invalidateQueries({ queryKey: keys.dag(dagId), ...older });
     }
-  }, [data, dataUpdatedAt, client]);
+  }, [data, dataUpdatedAt, client, dagId]);
   return null;
 }

@@ -70,14 +70,22 @@ export function SelectFilter({
   );
 }
 
-/** What is typed, or stands in the address; reaches the address when typing pauses. */
-function useTyped(inAddress: string, write: (text: string) => void): [string, (text: string) => void] {
+/**
+ * What is typed, or stands in the address; reaches the address when typing pauses. `means`: whether a text says what the
+ * address has, though in other words; it is left as it was typed then.
+ */
+function useTyped(inAddress: string, write: (text: string) => void, means?: (text: string) => boolean): [string, (text: string) => void] {
   const [text, setText] = useState(inAddress);
-  const latest = useRef(write);
-  latest.current = write;
+  const latest = useRef({ write, means, text });
+  latest.current = { write, means, text };
   const written = useRef(inAddress);
   useEffect(() => {
     if (inAddress !== written.current) {
+      const said = latest.current.text;
+      if (said !== "" && latest.current.means?.(said)) {
+        written.current = said;
+        return;
+      }
       written.current = inAddress;
       setText(inAddress); // Back, forward, or a link.
     }
@@ -86,7 +94,7 @@ function useTyped(inAddress: string, write: (text: string) => void): [string, (t
     if (text === written.current) return;
     const timer = setTimeout(() => {
       written.current = text;
-      latest.current(text);
+      latest.current.write(text);
     }, TYPING_MS);
     return () => clearTimeout(timer);
   }, [text]);
@@ -134,9 +142,13 @@ export function InstantFilter({ name, label, forget }: { name: string; label: st
   const timezone = useTimezone();
   const at = instantIn(params, name);
   const wall = at === undefined ? "" : absolute(at, timezone).slice(0, WALL.length);
-  const [text, setText] = useTyped(wall, (typed) =>
-    set({ [name]: wallInstant(typed, timezone) ?? null, ...(forget === undefined ? {} : { [forget]: null }) }, { replace: true }),
-  );
+  const write = (typed: string) => {
+    const wanted = typed.trim() === "" ? undefined : wallInstant(typed, timezone);
+    // While it is typed it is no time yet: what the address has stays until it is one.
+    if (typed.trim() !== "" && wanted === undefined) return;
+    set({ [name]: wanted ?? null, ...(forget === undefined ? {} : { [forget]: null }) }, { replace: true });
+  };
+  const [text, setText] = useTyped(wall, write, (typed) => wallInstant(typed, timezone) === at);
   const wrong = text.trim() !== "" && wallInstant(text, timezone) === undefined;
   return (
     <chakra.label display="flex" alignItems="center" gap={1} fontSize="sm" color="fg.muted">
@@ -174,9 +186,14 @@ export function WordsFilter({ name, label, choices }: { name: string; label: str
   const chosen = params.getAll(name).filter(Boolean);
   const offered = (choices ?? []).filter((choice) => !chosen.includes(choice));
   const take = (text: string) => {
-    const known = offered.includes(text);
-    setTyped(known ? "" : text);
-    if (known) toggleWord(name, text);
+    setTyped("");
+    toggleWord(name, text);
+  };
+  // A word that is whole, and no beginning of another one, is what was meant; so is one that the list gave.
+  const typing = (text: string, picked: boolean) => {
+    const whole = offered.includes(text) && (picked || !offered.some((choice) => choice !== text && choice.startsWith(text)));
+    if (whole) take(text);
+    else setTyped(text);
   };
   return (
     <HStack gap={1} wrap="wrap">
@@ -187,10 +204,13 @@ export function WordsFilter({ name, label, choices }: { name: string; label: str
         aria-label={label}
         placeholder={chosen.length === 0 ? `${label}: any` : `and ${label.toLowerCase()} …`}
         value={typed}
-        onChange={(event) => take(event.target.value)}
+        onChange={(event) => typing(event.target.value, (event.nativeEvent as InputEvent).inputType === "insertReplacementText")}
         onKeyDown={(event) => {
-          const [only, ...more] = offered.filter((choice) => choice.toLowerCase().includes(typed.trim().toLowerCase()));
-          if (event.key === "Enter" && typed.trim() !== "" && only !== undefined && more.length === 0) take(only);
+          const word = typed.trim();
+          if (event.key !== "Enter" || word === "") return;
+          const [only, ...more] = offered.filter((choice) => choice.toLowerCase().includes(word.toLowerCase()));
+          if (offered.includes(word)) take(word);
+          else if (only !== undefined && more.length === 0) take(only);
         }}
       />
       <datalist id={list}>

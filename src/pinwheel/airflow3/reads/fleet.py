@@ -12,7 +12,7 @@ from airflow.models.dag_version import DagVersion
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
 from airflow.utils.state import DagRunState
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.reads import outcomes
@@ -37,8 +37,11 @@ def matching(
         return None
     query = select(DagModel.dag_id)
     if tags:
-        for together in [[tag] for tag in tags] if all_tags else [list(tags)]:
-            query = query.where(DagModel.dag_id.in_(select(DagTag.dag_id).where(DagTag.name.in_(together))))
+        names = sorted(set(tags))
+        tagged = select(DagTag.dag_id).where(DagTag.name.in_(names))
+        if all_tags:
+            tagged = tagged.group_by(DagTag.dag_id).having(func.count(DagTag.name.distinct()) == len(names))
+        query = query.where(DagModel.dag_id.in_(tagged))
     if owner is not None:
         query = query.where(DagModel.owners.icontains(owner, autoescape=True))
     if text is not None:

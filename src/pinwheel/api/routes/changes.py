@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Depends
 from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require, require_all
 from pinwheel.api.bodies import JsonRoute
 from pinwheel.api.errors import declared
-from pinwheel.api.parameters import DagIdPath, IdempotencyKey, IfMatch, PlanQuery, expected, sees
+from pinwheel.api.parameters import DagIdPath, IdempotencyKey, IfMatch, PlanQuery, expected, sees, sees_runs
 from pinwheel.api.routes.dags import readable_selection
 from pinwheel.api.schemas.changes import (
     BatchBody,
@@ -168,4 +168,10 @@ def _apply(access: Access, host: Host, asked: ChangeRequest, dag_ids: Sequence[s
 
 
 def _change(access: Access, asked: ChangeRequest, dag_ids: Sequence[str]) -> change.Change:
-    return change.Change(request=asked, dag_ids=dag_ids, actor=access.user_name, sees=sees(access))
+    return change.Change(
+        request=asked,
+        dag_ids=dag_ids,
+        actor=access.user_name,
+        sees=sees(access),
+        sees_runs=sees_runs(access),
+    )

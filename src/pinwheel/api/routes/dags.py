@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from attrs import evolve
@@ -19,6 +18,7 @@ from pinwheel.api.parameters import (
     TextQuery,
     ToQuery,
     Words,
+    sees_runs,
 )
 from pinwheel.api.redaction import readable_broken, readable_builds
 from pinwheel.api.routes.bundles import troubled
@@ -73,17 +73,14 @@ def list_dags(
     found = readable_selection(access, host, Selection(selector=selector, retired=retired))
     states = States(held=held, pinned=pinned, broken=broken, failing=failing, behind=behind)
 
-    def sees_runs(dag_ids: Collection[str]) -> set[str]:
-        return set(dag_ids) - set(access.lacking(Permission.READ_RUNS, dag_ids))
-
     total = len(found)
     if states == ANY_STATE and track is None:
         found = found[offset : offset + limit]
     else:
-        every = status.status(host, dag_ids=found, states=states, sees_runs=sees_runs)
+        every = status.status(host, dag_ids=found, states=states, sees_runs=sees_runs(access))
         named = [view.dag_id for view in every if track in (None, view.track)]
         total, found = len(named), named[offset : offset + limit]
-    shown = status.status(host, dag_ids=found, runs=runs, sees_runs=sees_runs)
+    shown = status.status(host, dag_ids=found, runs=runs, sees_runs=sees_runs(access))
     readable = readable_broken(access, host, shown)
     return {"dags": plain_all(readable), "total_entries": total, "bundles": troubled(access, host, of=bundle)}
 

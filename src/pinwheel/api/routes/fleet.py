@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from attrs import evolve
 from fastapi import APIRouter, Query
 
 from pinwheel.api.access import AccessDep, HostDep, Permission
-from pinwheel.api.parameters import OffsetQuery, TextQuery, Words
+from pinwheel.api.parameters import OffsetQuery, TextQuery, Words, sees_runs
 from pinwheel.api.redaction import readable_broken
 from pinwheel.api.routes.bundles import troubled
 from pinwheel.api.schemas.fleet import Choices, Fleet
@@ -75,10 +74,7 @@ def get_fleet(
         offset=offset,
     )
 
-    def sees_runs(dag_ids: Collection[str]) -> set[str]:
-        return set(dag_ids) - set(access.lacking(Permission.READ_RUNS, dag_ids))
-
-    found = fleet.fleet(host, wish, access.readable, sees_runs)
+    found = fleet.fleet(host, wish, access.readable, sees_runs(access))
     ids = [view.dag_id for view in found.dags]
     fixed, quiet = set(access.lacking(Permission.EDIT, ids)), set(access.lacking(Permission.READ_RUNS, ids))
     shown = [

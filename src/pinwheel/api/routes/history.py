@@ -115,7 +115,9 @@ def get_task_versions(
     task_id: TaskIdPath,
     map_index: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1,
 ) -> dict[str, Any]:
-    """Every try with the version that it ran on; of a mapped task without an index, of its first instance."""
+    """Every try with the version that it ran on; of a mapped task without an index, of its first
+    instance that failed, else of its first one.
+    """
     require(access, dag_id, Permission.READ_TASK_INSTANCES)
     found = instances.task_instance(host, dag_id, run_id, task_id, map_index)
     return {**plain(found), "may_clear": access.may(Permission.EDIT_RUN, dag_id)}

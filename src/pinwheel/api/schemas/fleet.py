@@ -55,7 +55,9 @@ class FleetDag(BaseAnswer):
     retired: bool
     pin: Pin | None
     broken: Broken | None
-    waits_since: Moment | None = Field(description="When what waits came; null: nothing holds the Dag.")
+    waits_since: Moment | None = Field(
+        description="When what waits came, or was held, if that was later; null: nothing holds the Dag."
+    )
     failing_since: Moment | None = Field(
         description="When the first of the runs that failed on the active release did; null when none has "
         "that you may see, or when nobody noted it."

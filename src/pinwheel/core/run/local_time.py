@@ -25,8 +25,8 @@ def instant(text: str, zone: ZoneInfo) -> datetime:
     try:
         if short := _SHORT.fullmatch(text):
             return _first_of(date(int(short[1]), int(short[2] or 1), 1), zone)
-        if len(text) == 10:
-            return _first_of(date.fromisoformat(text), zone)
+        if (day := _day(text)) is not None:
+            return _first_of(day, zone)
         at = datetime.fromisoformat(text)
         return at.astimezone(UTC) if at.tzinfo is not None else _at(at, zone)
     except (ValueError, OverflowError) as error:
@@ -37,6 +37,14 @@ def instant(text: str, zone: ZoneInfo) -> datetime:
             found=str(error),
             remedy="Write it as 2026-03-01, or 2026-03-01T06:30, with an offset if need be",
         ) from error
+
+
+def _day(text: str) -> date | None:
+    """The date, in any form of ISO 8601; None: the text has a time, or is no date."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _at(local: datetime, zone: ZoneInfo) -> datetime:

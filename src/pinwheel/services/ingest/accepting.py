@@ -79,7 +79,7 @@ def release_newest(
         )
         for dag_id, item in sorted(accepted.items())
     ]
-    batch = brought_by(bundle_name, shown.head.version) if shown.head is not None else None
+    batch = brought_by(bundle_name, shown.head.version, seq=seq) if shown.head is not None else None
     return carry_out(
         host, session, acts, now=now, contents=_contents(session, accepted.values()), batch=batch
     )
@@ -234,6 +234,7 @@ def record_broken(
     path: str,
     error: str,
     *,
+    seq: int,
     now: datetime,
 ) -> None:
     """Remember that these Dags could not be made from the file in this bundle version."""
@@ -248,7 +249,7 @@ def record_broken(
                 dag_id=dag_id,
                 bundle_name=bundle_name,
                 details={"bundle_version": bundle_version, "path": path, "error": said},
-                batch=brought_by(bundle_name, bundle_version, said),
+                batch=brought_by(bundle_name, bundle_version, said, seq=seq),
             )
 
 

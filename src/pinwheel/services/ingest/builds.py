@@ -178,14 +178,14 @@ def _add(
                 "bundle_name": build.bundle_name,
                 "actor": ACTOR,
                 "reason": None,
-                "batch": brought_by(build.bundle_name, build.bundle_version),
+                "batch": brought_by(build.bundle_name, build.bundle_version, seq=file.seq),
                 "details": {
                     "build": build.build,
                     "digest": build.digest,
                     "bundle_version": build.bundle_version,
                 },
             }
-            for build in stored
+            for build, (file, _) in zip(stored, added, strict=True)
         ],
     )
     return {

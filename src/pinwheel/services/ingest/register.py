@@ -107,7 +107,7 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Session) -> lis
     for file in parsed:
         if file.error:
             gone = _own(affected[file.path] - set(made), rows, bundle_name, file.path)
-            record_broken(session, gone, bundle_name, bundle_version, file.path, file.error, now=now)
+            record_broken(session, gone, bundle_name, bundle_version, file.path, file.error, seq=seq, now=now)
     newest = [] if shown.is_late(seq) else list(parsed)
     ids = files.put_parses(session, [_parse_row(file, made, now=now) for file in newest])
     written = files.put_all(
@@ -420,7 +420,9 @@ def _reuse(host: Host, again: Sequence[_Again], gone: set[str], session: Session
     for item in again:
         if item.error:
             broken = _own(affected[item.path] - set(item.builds), rows, bundle_name, item.path)
-            record_broken(session, broken, bundle_name, bundle_version, item.path, item.error, now=now)
+            record_broken(
+                session, broken, bundle_name, bundle_version, item.path, item.error, seq=seq, now=now
+            )
     host.rows.show_errors(
         session, bundle_name, {item.path: {item.path: item.error} if item.error else {} for item in again}
     )

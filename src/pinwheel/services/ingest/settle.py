@@ -160,7 +160,14 @@ def _break(host: Host, session: Session, refused: _Untaken) -> None:
     reason = text.fit(error.message, text.ERROR)
     files.break_one(session, file.bundle_name, file.relative_fileloc, reason, seq=file.seq, now=now)
     record_broken(
-        session, [refused.dag_id], file.bundle_name, file.version, file.relative_fileloc, reason, now=now
+        session,
+        [refused.dag_id],
+        file.bundle_name,
+        file.version,
+        file.relative_fileloc,
+        reason,
+        seq=file.seq,
+        now=now,
     )
     path = file.relative_fileloc
     host.rows.show_errors(session, file.bundle_name, {path: {path: reason}})

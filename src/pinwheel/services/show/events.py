@@ -143,6 +143,8 @@ DETAILS = frozenset(each.name for each in fields(EventView) if each.default is A
 
 MOST_LOOKED_AT = 1000
 """So many events of one line are looked at for their files."""
+MOST_OF_A_PAGE = 10_000
+"""So many of all lines of a page, those of the first lines before others."""
 
 
 def events(
@@ -192,6 +194,7 @@ def events(
 
 def _alike(session: Session, wanted: store.Wanted, rows: Sequence[records.Event]) -> dict[int, AlikeView]:
     found = store.alike(session, wanted, rows)
+    paths = _paths(session, wanted, [row for row in rows if row.kind == EventKind.BROKEN], found)
     views = {}
     for row in rows:
         one = found.get(row.id) or store.Alike(events=1, dags=int(row.dag_id is not None), first_at=row.at)
@@ -199,19 +202,31 @@ def _alike(session: Session, wanted: store.Wanted, rows: Sequence[records.Event]
             events=one.events,
             dags=one.dags,
             first_at=one.first_at,
-            paths=_paths(session, wanted, row, one.events) if row.kind == EventKind.BROKEN else None,
+            paths=paths.get(row.id),
         )
     return views
 
 
-def _paths(session: Session, wanted: store.Wanted, row: records.Event, events: int) -> int | None:
-    """How many files the events that are told with this one are of."""
-    if events == 1:
-        return 1
-    if events > MOST_LOOKED_AT:
-        return None
-    of = evolve(wanted, batch=row.batch, kinds={EventKind.BROKEN.value})
-    return len({each.details.get("path") for each in store.listed(session, of, limit=MOST_LOOKED_AT)})
+def _paths(
+    session: Session,
+    wanted: store.Wanted,
+    broken: Sequence[records.Event],
+    alike: Mapping[int, store.Alike],
+) -> dict[int, int]:
+    """By id of these events: of how many files those told with it are; not of more than are looked at."""
+    paths: dict[int, int] = {}
+    batches: dict[str, int] = {}
+    looked_at = 0
+    for row in broken:
+        events = alike[row.id].events if row.id in alike else 1
+        if events == 1 or row.batch is None:
+            paths[row.id] = 1
+        elif events <= MOST_LOOKED_AT and looked_at + events <= MOST_OF_A_PAGE:
+            batches[row.batch] = row.id
+            looked_at += events
+    for batch, number in store.paths(session, wanted, batches).items():
+        paths[batches[batch]] = number
+    return paths
 
 
 def _commits(host: Host, session: Session, rows: Sequence[records.Event]) -> dict[int, CommitView]:

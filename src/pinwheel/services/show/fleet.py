@@ -124,7 +124,7 @@ class FleetDagView:
     pin: PinView | None
     broken: BrokenView | None
     waits_since: datetime | None
-    """When what waits for it came; None: it is not held."""
+    """When what waits for it came, or was held, if that was later; None: it is not held."""
     failing_since: datetime | None
     """When the first of the runs that failed on the active release did; None: none has, or may be told of."""
     runs: Mapping[str, int] | None
@@ -317,7 +317,9 @@ def _lines(
 def _waits_since(row: FleetDag, holds: Sequence[Hold]) -> datetime | None:
     if not holds:
         return None
-    return row.newest_at if waits(row) else holds[0].since
+    # A build is as old as its content: it may have run before something held it.
+    came = (row.newest_at if waits(row) else None, holds[0].since)
+    return max((at for at in came if at is not None), default=None)
 
 
 def _page(host: Host, session: Session, page: list[_Line]) -> tuple[FleetDagView, ...]:

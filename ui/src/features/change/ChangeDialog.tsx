@@ -60,7 +60,8 @@ function Asking({ onClose, onDone, onInstead, ...change }: AskingProps) {
   // What failed is run again, where somebody may: that is what a rollback is for. Of many Dags only when asked to.
   const rerun = wish ?? (rollsBack && !many && pages[0]?.may.edit_runs ? "failed" : "no");
   const details = { reason, rerun, toBlame };
-  const wanted = target === undefined ? change : { ...change, ...target };
+  // Of a rollback what is chosen here says where to, and nothing where it is the way back.
+  const wanted = rollsBack ? { ...change, build: undefined, ...target } : { ...change, ...target };
   const planned = usePlan(wanted, details, onPurpose);
   const { plan, rejections } = planned;
   const refused = plan?.refused ?? [];
@@ -117,7 +118,8 @@ function Asking({ onClose, onDone, onInstead, ...change }: AskingProps) {
                   variant={lifts ? "outline" : "solid"}
                   colorPalette={lifts || rollsBack ? "danger" : "brand"}
                   loading={act.isPending}
-                  disabled={changing.length === 0 || planned.fetching || blocked}
+                  // What is run again depends on the line: no plan counts before it is there.
+                  disabled={changing.length === 0 || planned.fetching || blocked || (rollsBack && line.isLoading)}
                   onClick={() => {
                     setBefore({ pages, now });
                     act.mutate();

@@ -29,6 +29,7 @@ export function NowAndThen({ outcome, pages, now, done = false }: Props) {
   const made = (number: number | null) => builds.find((one) => one.build === number);
   const left = releases.find((one) => one.release === fromRelease);
   const target = made(build);
+  const mayRead = pages[0]?.may.read_runs ?? false;
   return (
     <Stack gap={2}>
       <SimpleGrid columns={{ base: 1, md: 2 }} gap={3}>
@@ -39,7 +40,7 @@ export function NowAndThen({ outcome, pages, now, done = false }: Props) {
           released={left}
           version={from === build ? now : (now ?? left?.bundle_version)}
           where={fromRelease === null ? "not released" : `Release ${fromRelease}`}
-          runs={left?.runs}
+          runs={mayRead ? left?.runs : undefined}
           again={left?.run_again_on}
         />
         <Card
@@ -49,7 +50,8 @@ export function NowAndThen({ outcome, pages, now, done = false }: Props) {
           released={releases.find((one) => one.build === build && one.bundle_version === outcome.version)}
           version={outcome.version ?? target?.bundle_version}
           where={release === null || release === fromRelease ? "a new release" : `Release ${release}`}
-          runs={target?.runs}
+          // Of the same build the counts are those of Now.
+          runs={mayRead && from !== build ? target?.runs : undefined}
           pinned={track === "pinned"}
         />
       </SimpleGrid>
@@ -66,6 +68,7 @@ interface CardProps {
   released: PlaceRelease | undefined;
   version: string | null | undefined;
   where: string;
+  /** Undefined: not known, or not to be seen. */
   runs: Record<string, number> | undefined;
   again?: Record<string, number>;
   pinned?: boolean;
@@ -106,9 +109,11 @@ function Card({ title, build, made, released, version, where, runs, again, pinne
           rejected by {made.rejected.actor}
         </Text>
       )}
-      <Box mt={1}>
-        <RunCounts runs={runs ?? {}} again={again} none="no run on it yet" />
-      </Box>
+      {runs === undefined ? undefined : (
+        <Box mt={1}>
+          <RunCounts runs={runs} again={again} none="no run on it yet" />
+        </Box>
+      )}
     </Box>
   );
 }
@@ -124,7 +129,8 @@ function Differs({ dagId, from, to }: { dagId: string; from: number; to: number 
     );
   }
   if (compared.error !== null) return undefined;
-  if (compared.data === undefined) return <Skeleton height="20px" width="16rem" />;
+  // What is shown meanwhile of another target would be taken for this one's.
+  if (compared.data === undefined || compared.isPlaceholderData) return <Skeleton height="20px" width="16rem" />;
   const { files, structure } = compared.data;
   const changed = files.filter(({ change }) => change !== "same").length;
   const tasks = structure.tasks_added.length + structure.tasks_removed.length + structure.tasks_changed.length;

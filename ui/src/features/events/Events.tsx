@@ -10,7 +10,7 @@ import { Empty, Loaded } from "src/components/states";
 import { useTimezone } from "src/components/time";
 import { DEFAULT_GROUP, EVERYTHING, GROUPS } from "src/features/events/groups";
 import { EventRow } from "src/features/events/Row";
-import { HINTS, SPANS, spanOf } from "src/features/events/spans";
+import { HINTS, isStill, SPANS, spanOf } from "src/features/events/spans";
 import type { SpanName } from "src/features/events/spans";
 
 const FILTERS = ["kind", "dag", "actor", "search", "since", "until"];
@@ -96,7 +96,8 @@ export function Events({ dagId }: { dagId?: string }) {
 function Filters({ ofOneDag }: { ofOneDag: boolean }) {
   const { params, set } = useFilters();
   const timezone = useTimezone();
-  const pressed = (name: SpanName) => params.get("span") === name && params.has("since");
+  // Of an address that is older, or was sent to somebody, the span is another one by now.
+  const pressed = (name: SpanName) => params.get("span") === name && isStill(name, params.get("since"), new Date(), timezone);
   const choose = (name: SpanName) =>
     set(pressed(name) ? { span: null, since: null, until: null } : { span: name, ...spanOf(name, new Date(), timezone) });
   return (

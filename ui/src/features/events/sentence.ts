@@ -97,6 +97,7 @@ export function folded(event: Event): Sentence {
   if (!alike || alike.events === 1 || !isKnown(event.kind)) return one;
   const dags = `${alike.dags} ${alike.dags === 1 ? "Dag" : "Dags"}`;
   if (OF_RUNS.includes(event.kind)) return { what: `${alike.events} runs${event.kind === "clear" ? " run again" : ""}${alike.dags > 1 ? ` of ${dags}` : ""}` };
+  // Of one batch are those of one error.
   if (event.kind === "broken") return { what: `${dags}${filesOf(event)}: ${one.what}`, more: one.more };
   const words = TOGETHER[event.kind];
   if (words === undefined || alike.dags === 1) return { ...one, what: `${one.what} (${alike.dags > 1 ? dags : `${alike.events} times`})` };

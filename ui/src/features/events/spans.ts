@@ -30,6 +30,14 @@ export function spanOf(name: SpanName, now: Date, timeZone: string): Span {
   return { since, until: now.getTime() < Date.parse(morning) ? null : morning };
 }
 
+/** Within which a span that was chosen is still called by its name. */
+const STILL_MS = 10 * 60_000;
+
+/** Whether what an address asks for is about the span of this name, at this moment. */
+export function isStill(name: SpanName, since: string | null, now: Date, timeZone: string): boolean {
+  return since !== null && Math.abs(Date.parse(spanOf(name, now, timeZone).since) - Date.parse(since)) <= STILL_MS;
+}
+
 function minute(at: number): string {
   return new Date(Math.floor(at / 60_000) * 60_000).toISOString();
 }

@@ -22,7 +22,7 @@ const TASK = {
   ],
 };
 const RUN = { state: "failed", version: "r3", active: "r3", versions: VERSIONS };
-const LINE = { releases: [release(3, 3, 30, { active: true, runs: { failed: 1 }, fetchable: true })], in_force: null, builds: [], may: { edit: true } };
+const LINE = { releases: [release(3, 3, 30, { active: true, runs: { failed: 1 }, fetchable: true })], in_force: null, builds: [], way_back: { build: 1, bundle_version: null }, may: { edit: true, read_runs: true } };
 
 afterEach(() => window.history.replaceState(null, "", "/"));
 

@@ -21,7 +21,7 @@ export function LineView({ dagId }: { dagId: string }) {
   const status = useQuery(statusQuery(dagId));
   const line = useInfiniteQuery(lineQuery(dagId));
   const older = line.hasNextPage
-    ? { more: () => void line.fetchNextPage(), loading: line.isFetchingNextPage }
+    ? { more: () => void line.fetchNextPage(), loading: line.isFetchingNextPage, failed: line.isFetchNextPageError }
     : undefined;
   return (
     <Loaded query={line}>
@@ -36,7 +36,7 @@ interface Props {
   dagId: string;
   dag: Parameters<typeof Standing>[0]["dag"];
   pages: Line[];
-  older: { more: () => void; loading: boolean } | undefined;
+  older: { more: () => void; loading: boolean; failed: boolean } | undefined;
 }
 
 function Shown({ dagId, dag, pages, older }: Props) {
@@ -52,7 +52,7 @@ function Shown({ dagId, dag, pages, older }: Props) {
   const anchor = useAnchor();
   const named = keyOf(entries, anchor);
   // What the address names may be further back than what is loaded.
-  const missing = named === undefined && /^[rb][1-9]/.test(anchor) && older !== undefined && !older.loading;
+  const missing = named === undefined && /^[rb][1-9]/.test(anchor) && older !== undefined && !older.loading && !older.failed;
   useEffect(() => {
     if (missing) older?.more();
   }, [missing, older]);

@@ -16,7 +16,7 @@ const TABS = { "dag-releases": "Releases", "dag-history": "Dag History" } as con
 
 /** Nothing while there is nothing to say: the page it stands on is about something else. */
 export default function Strip({ dagId, tabs = ["dag-releases", "dag-history"] }: { dagId: string; tabs?: (keyof typeof TABS)[] }) {
-  const { data: dag } = useQuery(statusQuery(dagId));
+  const { data: dag } = useQuery({ ...statusQuery(dagId), refetchInterval: 30_000 });
   const { data: line } = useQuery(lineHeadQuery(dagId));
   if (dag === undefined || dag.active_release === null) return null;
   const release = [...(line?.releases ?? []), ...(line?.in_force ? [line.in_force] : [])].find((one) => one.active);
@@ -47,7 +47,7 @@ export default function Strip({ dagId, tabs = ["dag-releases", "dag-history"] }:
       ) : undefined}
       {dag.held ? (
         <Badge colorPalette="orange">
-          {rejection === undefined ? `build ${dag.newest_build} waits` : `build ${dag.newest_build} is rejected`}
+          {dag.newest_build === dag.active_build ? "a newer version of " : ""}build {dag.newest_build} {rejection === undefined ? "waits" : "is rejected"}
         </Badge>
       ) : undefined}
       {dag.broken === null ? undefined : <BrokenButton dagId={dagId} broken={dag.broken} />}

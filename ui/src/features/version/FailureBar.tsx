@@ -1,7 +1,7 @@
 /** From a run or a try that failed to the way back: how its release stands, and what to do about it. */
 import { Alert, Button, HStack } from "@chakra-ui/react";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
 import { lineHeadQuery } from "src/api/line";
@@ -13,9 +13,6 @@ import { ReadOnly } from "src/components/ReadOnly";
 import { useShortcut } from "src/components/useShortcut";
 import { nameOf } from "src/components/version/names";
 import { ChangeDialog } from "src/features/change";
-
-/** So many builds and releases are looked through for the way back. */
-const FAR_BACK = 50;
 
 const FAILED = new Set(["failed", "up_for_retry", "upstream_failed"]);
 
@@ -31,16 +28,25 @@ interface Props {
   version: Version | undefined;
   /** Whether it came to nothing good, so that the way back is what to press. */
   failed?: boolean;
+  /** Only what failed has the bar; once it is there it stays, with the dialog that it opened. */
+  onlyFailed?: boolean;
 }
 
-export function FailureBar({ dagId, runId, version, failed = true }: Props) {
-  const line = useQuery(lineHeadQuery(dagId, FAR_BACK));
+export function FailureBar({ onlyFailed = false, ...bar }: Props) {
+  const seen = useRef(false);
+  // What failed runs again after a rollback: its state is another one then, and what was done is still to be told.
+  seen.current ||= !onlyFailed || bar.failed !== false;
+  return seen.current ? <Bar {...bar} /> : null;
+}
+
+function Bar({ dagId, runId, version, failed = true }: Omit<Props, "onlyFailed">) {
+  const line = useQuery(lineHeadQuery(dagId));
   const [open, setOpen] = useState(false);
   const found = line.data;
   const active = found === undefined ? undefined : [...found.releases, ...(found.in_force === null ? [] : [found.in_force])].find((one) => one.active);
   const ours = active !== undefined && version?.release === active.release;
-  const back = found === undefined || active === undefined ? undefined : wayBack(found, active);
-  const roll = ours && back !== undefined && found?.may.edit ? () => setOpen(true) : undefined;
+  const back = found?.way_back ?? null;
+  const roll = ours && back !== null && found?.may.edit ? () => setOpen(true) : undefined;
   useShortcut("r", roll);
   if (active === undefined || version === undefined || version.kind === "unknown") return null;
   const wrong = ours && (failed || (active.runs.failed ?? 0) > 0);
@@ -50,18 +56,18 @@ export function FailureBar({ dagId, runId, version, failed = true }: Props) {
       <Alert.Root status={wrong ? "error" : "info"} variant="outline" size="sm" role="group" aria-label="What to do about it" data-testid="failure-bar">
         <Alert.Indicator />
         <Alert.Content>
-          <Alert.Title>{ours ? told(active) : `This ran on ${nameOf(version)}. Release ${active.release} is active now.`}</Alert.Title>
+          <Alert.Title>{ours ? told(active, found?.may.read_runs ?? false) : `This ran on ${nameOf(version)}. Release ${active.release} is active now.`}</Alert.Title>
           <Alert.Description>
             {found?.may.edit === false ? <ReadOnly /> : undefined}
-            {ours && back === undefined ? "There is no earlier build to go back to." : undefined}
+            {ours && back === null ? "There is no earlier build to go back to." : undefined}
             <HStack gap={2} wrap="wrap" mt={1}>
               {roll === undefined ? undefined : (
                 <Button size="sm" variant={wrong ? "solid" : "outline"} colorPalette="danger" onClick={roll} title="Keyboard: r" aria-keyshortcuts="r">
                   Roll back…
                 </Button>
               )}
-              {ours && back !== undefined ? (
-                <CompareLink dagId={dagId} from={`r${back.release}`} to={`r${active.release}`}>
+              {ours && back !== null && back.build !== active.build ? (
+                <CompareLink dagId={dagId} from={`b${back.build}`} to={`r${active.release}`}>
                   Compare with build {back.build}
                 </CompareLink>
               ) : undefined}
@@ -81,18 +87,11 @@ export function FailureBar({ dagId, runId, version, failed = true }: Props) {
 }
 
 /** "Release 3 is active; 2 runs failed on it." */
-function told({ release, runs }: Schemas["LineRelease"]): string {
+function told({ release, runs }: Schemas["LineRelease"], mayRead: boolean): string {
+  if (!mayRead) return `Release ${release} is active.`;
   const failed = runs.failed ?? 0;
   const came = failed === 0 ? "no run has ended as failed on it yet" : `${failed} ${failed === 1 ? "run" : "runs"} failed on it`;
   return `Release ${release} is active; ${came}.`;
-}
-
-/** The release to go back to, as far as can be seen here: the dialog's plan has the last word. */
-function wayBack({ releases, in_force: inForce, builds }: Schemas["Line"], active: Schemas["LineRelease"]) {
-  const rejected = new Set(builds.filter((build) => build.rejected !== null).map(({ build }) => build));
-  return [...releases, ...(inForce === null ? [] : [inForce])].find(
-    ({ release, build, fetchable }) => release < active.release && build !== null && build !== active.build && fetchable && !rejected.has(build),
-  );
 }
 
 function CompareLink({ dagId, from, to, children }: { dagId: string; from: string; to: string; children: React.ReactNode }) {

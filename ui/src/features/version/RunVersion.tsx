@@ -22,7 +22,7 @@ export default function RunVersion({ dagId, runId }: { dagId: string; runId: str
         const version = data.versions[key];
         return (
           <Stack gap={4}>
-            {hasFailed(data.state) ? <FailureBar dagId={dagId} runId={runId} version={data.versions[data.version]} /> : undefined}
+            <FailureBar dagId={dagId} runId={runId} version={data.versions[data.version]} failed={hasFailed(data.state)} onlyFailed />
             <RunBindings dagId={dagId} run={data} />
             {data.used.length > 1 ? (
               <Choice label="Files of" value={key} options={data.used.map((value) => ({ value, label: nameOf(data.versions[value], value) }))} onChange={setChosen} />

@@ -29,7 +29,7 @@ export default function TaskVersion({ dagId, runId, taskId, mapIndex }: Props) {
         const version = data.versions[attempt?.version ?? data.version];
         return (
           <Stack gap={4}>
-            {hasFailed(data.state) ? <FailureBar dagId={dagId} runId={runId} version={data.versions[data.version]} /> : undefined}
+            <FailureBar dagId={dagId} runId={runId} version={data.versions[data.version]} failed={hasFailed(data.state)} onlyFailed />
             <TaskTries dagId={dagId} task={data} />
             {data.tries.length > 1 ? (
               <Choice

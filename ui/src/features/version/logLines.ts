@@ -44,11 +44,11 @@ export function grouped(content: Raw[], timezone: string): (Line | Group)[] {
   const found: (Line | Group)[] = [];
   let open: Group | undefined;
   for (const { event, ...line } of content.map((raw) => lineOf(raw, timezone))) {
-    const begin = event.indexOf(BEGIN);
-    if (begin >= 0) {
-      open = { title: event.slice(begin + BEGIN.length).trim() || "Group", lines: [] };
+    // As Airflow does it: only where a line begins with it. Anywhere else it is text like any other.
+    if (event.startsWith(BEGIN)) {
+      open = { title: event.slice(BEGIN.length).trim() || "Group", lines: [] };
       found.push(open);
-    } else if (event.includes(END)) {
+    } else if (event.startsWith(END)) {
       open = undefined;
     } else {
       (open?.lines ?? found).push(line);
