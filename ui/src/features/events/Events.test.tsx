@@ -30,7 +30,7 @@ beforeEach(() => {
     const params = new URL(url).searchParams;
     asked.push(params);
     const alike = { events: 55, dags: 55, paths: 1, first_at: "2026-11-21T13:19:50+00:00" };
-    const back = event(99, { kind: "rollback", actor: "ada", dag_id: "etl", reason: "wrong totals", batch: "b2", release: 4, build: 2, from_build: 3, error: undefined });
+    const back = event(99, { kind: "rollback", actor: "ada", dag_id: "etl", reason: "wrong totals", batch: "b2", release: 4, build: 2, from_build: 3, message: "held on build 2 until unpinned", error: undefined });
     const found = params.has("batch") ? [event(55), event(54)] : [back, event(55, { alike })];
     return Response.json({ events: found, next_before_id: null });
   });
@@ -99,4 +99,9 @@ test("the zone of the times is said, and reasons can be searched", async () => {
   expect(asked.at(-1)?.get("search")).toBe("totals");
   localStorage.clear();
   vi.useRealTimers();
+});
+
+test("what came with an event is told beside the links to it", async () => {
+  await open();
+  expect(screen.getByTestId("event-99").textContent).toContain("held on build 2 until unpinned");
 });

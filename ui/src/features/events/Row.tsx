@@ -96,7 +96,7 @@ function Line({ event, withDag, within = false, open = false, onOpen }: LineProp
       <Table.Cell minWidth="11rem" overflowWrap="anywhere">
         <Box>{said.what}</Box>
         <Links event={event} alone={onOpen === undefined} />
-        {said.more === undefined || event.commit !== null ? undefined : (
+        {said.more === undefined || repeats(said.more, event) ? undefined : (
           <Text color="fg.muted" fontSize="xs">
             {said.more}
           </Text>
@@ -120,6 +120,11 @@ function Line({ event, withDag, within = false, open = false, onOpen }: LineProp
       </Table.Cell>
     </Table.Row>
   );
+}
+
+/** Whether it says only which commit, which stands there as a link. */
+function repeats(more: string, { commit }: Event): boolean {
+  return commit !== null && more === `commit ${commit.version.slice(0, 8)}`;
 }
 
 function Subject({ event }: { event: Event }) {
