@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness.budget import Meter
 from harness.processes import SESSION_ID, SESSION_VARIABLE, Reaper, kill_all, processes_with
@@ -87,6 +88,9 @@ _DIALECTS = {
 """Files that a database's locks and types matter to most: `make test` runs them on PostgreSQL too, the others
 that take each database on SQLite only; `make test-all` runs all on both.
 """
+# How long an example takes says how busy the machine is.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 _counter = itertools.count(1)
 _meter = Meter()
 
