@@ -2,8 +2,23 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 
 import { answer, api } from "src/api/client";
 import { keys } from "src/api/keys";
+import type { Schemas } from "src/api/schemas";
 
 const PAGE = 200;
+
+type Line = Schemas["Line"];
+
+/** The releases of a line's pages, newest first, with the one that was in force before the oldest. */
+export function releasesOf(pages: Line[]): Schemas["LineRelease"][] {
+  const last = pages.at(-1)?.in_force ?? null;
+  const shown = pages.flatMap((page) => page.releases);
+  return last === null ? shown : [...shown, last];
+}
+
+/** The release that is active; undefined: there is none, or the line is not there yet. */
+export function activeIn(line: Line | undefined): Schemas["LineRelease"] | undefined {
+  return line === undefined ? undefined : releasesOf([line]).find(({ active }) => active);
+}
 
 export function lineQuery(dagId: string) {
   return infiniteQueryOptions({

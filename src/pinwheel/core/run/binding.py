@@ -128,6 +128,8 @@ class Tries:
 
 WITHOUT_EXECUTION = frozenset({"removed", "skipped", "upstream_failed"})
 """States that Airflow gives without running anything."""
+FAILED = frozenset({"failed", "upstream_failed"})
+"""States of what a clear of "only failed" tasks runs again, in Airflow too."""
 _WAITING = frozenset({None, "scheduled", "up_for_retry"})
 """States in which a task has a try to come that has not begun."""
 

@@ -15,6 +15,7 @@ from attrs import frozen
 
 from pinwheel.core.errors import Refused
 from pinwheel.core.structure.diff import tasks_of
+from pinwheel.core.structure.encoded import argument, unwrapped
 
 MOST_SEGMENTS = 24
 """Each is a whole serialized Dag in Airflow's tables (``[pinwheel] max_variants``)."""
@@ -53,9 +54,9 @@ def windows(serialized: Mapping[str, Any]) -> dict[str, Window]:
     """
     dag = serialized.get("dag", {})
     tasks = tasks_of(dag)
-    starts = {task_id: _moment(_field(task, "start_date")) for task_id, task in tasks.items()}
-    ends = {task_id: _moment(_field(task, "end_date")) for task_id, task in tasks.items()}
-    common = _plain(dag.get("default_args")) or {}
+    starts = {task_id: _moment(argument(task, "start_date")) for task_id, task in tasks.items()}
+    ends = {task_id: _moment(argument(task, "end_date")) for task_id, task in tasks.items()}
+    common = unwrapped(dag.get("default_args")) or {}
     first, last = ({_moment(dag.get(name)), _moment(common.get(name))} for name in ("start_date", "end_date"))
     # A task without a date of its own has the Dag's, if that has one: then there is an outermost bound.
     if _all_set(starts, dag.get("start_date")):
@@ -115,21 +116,9 @@ def check_count(found: Sequence[Segment], *, most: int = MOST_SEGMENTS) -> None:
         )
 
 
-def _field(task: Mapping[str, Any], name: str) -> Any:
-    """An attribute of a task, mapped or not."""
-    partial = _plain(task.get("partial_kwargs")) if task.get("_is_mapped") else None
-    value = task.get(name)
-    return partial.get(name) if value is None and isinstance(partial, Mapping) else value
-
-
-def _plain(value: Any) -> Any:
-    """What the serialization wraps with its type."""
-    return value["__var"] if isinstance(value, Mapping) and "__var" in value else value
-
-
 def _moment(value: Any) -> int | None:
     """Microseconds of a serialized date: seconds, as a float, wrapped or not."""
-    seconds = _plain(value)
+    seconds = unwrapped(value)
     return round(seconds * 1_000_000) if isinstance(seconds, (int, float)) else None
 
 

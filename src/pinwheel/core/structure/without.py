@@ -12,6 +12,7 @@ from typing import Any
 
 from pinwheel.core.errors import Refused
 from pinwheel.core.structure.diff import tasks_of, walk_groups
+from pinwheel.core.structure.encoded import argument, unwrapped, wrapped
 from pinwheel.core.structure.windows import OPEN, Window, windows
 
 ANY_OF_SEVERAL = frozenset({"one_success", "one_failed", "one_done", "all_failed", "all_skipped", "always"})
@@ -49,7 +50,7 @@ def without(serialized: Mapping[str, Any], absent: Collection[str]) -> dict[str,
         dag["edge_info"] = _edge_info(dag["edge_info"], gone)
     if dag.get("dag_dependencies"):
         dag["dag_dependencies"] = [
-            one for one in dag["dag_dependencies"] if _plain(one).get("dependency_id") not in gone
+            one for one in dag["dag_dependencies"] if unwrapped(one).get("dependency_id") not in gone
         ]
     return {**serialized, "dag": dag}
 
@@ -155,9 +156,7 @@ def _may_skip(task: Mapping[str, Any]) -> bool:
 
 
 def _rule(task: Mapping[str, Any]) -> str:
-    partial = _plain(task.get("partial_kwargs")) if task.get("_is_mapped") else None
-    rule = task.get("trigger_rule") or (partial or {}).get("trigger_rule")
-    return str(rule or "all_success")
+    return str(argument(task, "trigger_rule") or "all_success")
 
 
 def _through(tasks: Mapping[str, Mapping[str, Any]], task_id: str, gone: frozenset[str]) -> set[str]:
@@ -192,11 +191,11 @@ def _reached(edges: _Edges, task_id: str) -> set[str]:
 
 def _spent(item: Any, below: Iterable[str], span: Window) -> Any:
     """A serialized task with these tasks after it, and without the dates that left it in."""
-    task = dict(_plain(item))
+    task = dict(unwrapped(item))
     if task.get("downstream_task_ids") or below:
         task["downstream_task_ids"] = sorted(below)
     partial = task.get("partial_kwargs")
-    inner: dict[str, Any] | None = dict(_plain(partial)) if isinstance(partial, Mapping) else None
+    inner: dict[str, Any] | None = dict(unwrapped(partial)) if isinstance(partial, Mapping) else None
     asks_for_its_start = span.start is not None and (
         task.get("depends_on_past") or (inner or {}).get("depends_on_past")
     )
@@ -206,8 +205,8 @@ def _spent(item: Any, below: Iterable[str], span: Window) -> Any:
             if not asks_for_its_start:
                 values.pop("start_date", None)
     if inner is not None:
-        task["partial_kwargs"] = _wrapped(partial, inner)
-    return _wrapped(item, task)
+        task["partial_kwargs"] = wrapped(partial, inner)
+    return wrapped(item, task)
 
 
 def _pruned(group: Any, gone: frozenset[str]) -> Any:
@@ -219,45 +218,45 @@ def _pruned(group: Any, gone: frozenset[str]) -> Any:
 
 
 def _without_children(group: Any, gone: frozenset[str]) -> Any:
-    value = dict(_plain(group))
+    value = dict(unwrapped(group))
     children = {}
     for label, child in (value.get("children") or {}).items():
         kind, inside = child
         if isinstance(inside, Mapping):
             left = _without_children(inside, gone)
-            if _plain(left).get("children"):
+            if unwrapped(left).get("children"):
                 children[label] = [kind, left]
         elif inside not in gone:
             children[label] = child
     value["children"] = children
-    return _wrapped(group, value)
+    return wrapped(group, value)
 
 
 def _with_edges_between(group: Any, tasks: Collection[str], groups: Collection[str | None]) -> Any:
-    value = dict(_plain(group))
+    value = dict(unwrapped(group))
     for names, there in (
         (("upstream_task_ids", "downstream_task_ids"), tasks),
         (("upstream_group_ids", "downstream_group_ids"), groups),
     ):
         for name in names:
             if name in value:
-                value[name] = _wrapped(value[name], [one for one in _plain(value[name]) if one in there])
+                value[name] = wrapped(value[name], [one for one in unwrapped(value[name]) if one in there])
     value["children"] = {
         label: [child[0], _with_edges_between(child[1], tasks, groups)]
         if isinstance(child[1], Mapping)
         else child
         for label, child in value["children"].items()
     }
-    return _wrapped(group, value)
+    return wrapped(group, value)
 
 
 def _edge_info(info: Any, gone: frozenset[str]) -> Any:
     left = {}
-    for above, labels in _plain(info).items():
-        inside = {below: one for below, one in _plain(labels).items() if below not in gone}
+    for above, labels in unwrapped(info).items():
+        inside = {below: one for below, one in unwrapped(labels).items() if below not in gone}
         if above not in gone and inside:
-            left[above] = _wrapped(labels, inside)
-    return _wrapped(info, left)
+            left[above] = wrapped(labels, inside)
+    return wrapped(info, left)
 
 
 def _tasks_in(group: Mapping[str, Any]) -> Iterator[str]:
@@ -285,13 +284,4 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def _id_of(item: Any) -> str:
-    return str(_plain(item).get("task_id"))
-
-
-def _plain(value: Any) -> Any:
-    return value["__var"] if isinstance(value, Mapping) and "__var" in value else value
-
-
-def _wrapped(like: Any, value: Any) -> Any:
-    """*value* wrapped with its type as *like* is."""
-    return {**like, "__var": value} if isinstance(like, Mapping) and "__var" in like else value
+    return str(unwrapped(item).get("task_id"))

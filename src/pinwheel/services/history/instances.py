@@ -11,7 +11,7 @@ from uuid import UUID
 from attrs import frozen
 
 from pinwheel.core.errors import NotFound, unknown_dag
-from pinwheel.core.run.binding import Binding, RunVersions, Used, used
+from pinwheel.core.run.binding import FAILED, Binding, RunVersions, Used, used
 from pinwheel.services.history.grid import priority, versions_of_tasks
 from pinwheel.services.history.structures import layouts
 from pinwheel.services.history.versions import Names, VersionView, run_versions
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 MAX_INSTANCES, MAX_UPSTREAM = 500, 50
-FAILED = frozenset({"failed", "upstream_failed"})
 
 
 @frozen(kw_only=True)

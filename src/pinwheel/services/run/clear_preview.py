@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 from pinwheel.core import command_line
 from pinwheel.core.errors import NotFound, PinwheelError, unknown_dag
 from pinwheel.core.request import ClearRequest
+from pinwheel.core.run.binding import FAILED
 from pinwheel.core.structure.layout import Layout
 from pinwheel.services.history.grid import versions_of_tasks
 from pinwheel.services.history.structures import layouts
@@ -22,7 +23,6 @@ from pinwheel.store import builds, releases
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-_FAILED = frozenset({"failed", "upstream_failed"})
 _NAMED = 20
 NOTHING = "Nothing to clear: no task of the run fits, or none of them is in what it would run on."
 
@@ -173,7 +173,7 @@ def _preview(
         row
         for row in sorted(instances, key=lambda row: (order(row.task_id), row.map_index))
         if row.task_id in wanted
-        and (not only_failed or row.state in _FAILED)
+        and (not only_failed or row.state in FAILED)
         and (structure is None or row.task_id in structure.task_ids)
     ]
     cleared = {row.task_id for row in chosen}

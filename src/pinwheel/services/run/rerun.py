@@ -10,6 +10,7 @@ from attrs import evolve
 
 from pinwheel.core.records import ReleaseRecord
 from pinwheel.core.release.follow import plain
+from pinwheel.core.run.binding import FAILED
 from pinwheel.core.structure.layout import layout
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import Act, Outcome
@@ -19,8 +20,6 @@ from pinwheel.store import bindings, builds, bundles, releases
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-_FAILED = frozenset({"failed", "upstream_failed"})
 
 
 class How(Enum):
@@ -75,9 +74,9 @@ def _with_runs(
     """With what would run again of these runs; ``fitting`` are the tasks of what they run on then."""
     tasks, mixed = 0, 0
     for present in host.reads.present(session, outcome.dag_id, failed).values():
-        tasks += sum(one.task_id in fitting and (how is How.WHOLE or one.state in _FAILED) for one in present)
+        tasks += sum(one.task_id in fitting and (how is How.WHOLE or one.state in FAILED) for one in present)
         mixed += how is How.FAILED and any(
-            one.state is not None and one.state not in _FAILED for one in present
+            one.state is not None and one.state not in FAILED for one in present
         )
     return evolve(outcome, failed_runs=failed, rerun=failed, rerun_tasks=tasks, rerun_mixed=mixed)
 

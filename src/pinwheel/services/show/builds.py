@@ -398,13 +398,12 @@ def read_at_parse(
 
 def _build_named(session: Session, dag_id: str, which: Which, default_id: int | None) -> Build:
     asked = None if which is None else side(which)
-    build_id = default_id
-    if asked is not None and asked.release:
-        released = release_store.one(session, dag_id, asked.number)
-        build_id = released.build_id if released is not None else None
-    elif asked is not None:
-        build_id = store.ids_by_number(session, dag_id, [asked.number]).get(asked.number)
-    found = store.by_ids(session, [build_id]).get(build_id) if build_id is not None else None
+    if asked is not None and not asked.release:
+        found = store.by_number(session, dag_id, asked.number)
+    else:
+        released = release_store.one(session, dag_id, asked.number) if asked is not None else None
+        build_id = default_id if asked is None else released.build_id if released is not None else None
+        found = store.by_ids(session, [build_id]).get(build_id) if build_id is not None else None
     if found is not None:
         return found
     failed = f"Cannot compare builds of {dag_id}"

@@ -1,4 +1,5 @@
 /** Where a rollback can go: places, which are builds at a bundle version, out of the line of the Dag. */
+import { releasesOf } from "src/api/line";
 import type { Schemas } from "src/api/schemas";
 import { shortVersion } from "src/components/version/short";
 
@@ -19,9 +20,7 @@ export interface Place extends Target {
 
 /** What the pages of a line know of builds and releases, newest first. */
 export function knownIn(pages: Line[]): { builds: PlaceBuild[]; releases: PlaceRelease[] } {
-  const releases = pages.flatMap((page) => page.releases);
-  const last = pages.at(-1)?.in_force ?? null;
-  return { builds: pages.flatMap((page) => page.builds), releases: last === null ? releases : [...releases, last] };
+  return { builds: pages.flatMap((page) => page.builds), releases: releasesOf(pages) };
 }
 
 export function keyOf({ build, bundleVersion }: Target): string {

@@ -3,7 +3,7 @@ import { Badge, HStack, Spacer, Text } from "@chakra-ui/react";
 import { useQuery } from "@tanstack/react-query";
 
 import { statusQuery } from "src/api/dags";
-import { lineHeadQuery } from "src/api/line";
+import { activeIn, lineHeadQuery } from "src/api/line";
 import { BrokenButton } from "src/components/BrokenButton";
 import { dagPath } from "src/components/dag";
 import { PinIcon } from "src/components/icons";
@@ -19,7 +19,7 @@ export default function Strip({ dagId, tabs = ["dag-releases", "dag-history"] }:
   const { data: dag } = useQuery({ ...statusQuery(dagId), refetchInterval: 30_000 });
   const { data: line } = useQuery(lineHeadQuery(dagId));
   if (dag === undefined || dag.active_release === null) return null;
-  const release = [...(line?.releases ?? []), ...(line?.in_force ? [line.in_force] : [])].find((one) => one.active);
+  const release = activeIn(line);
   const failed = release?.runs.failed ?? 0;
   const rejection = rejectionIn(dag.holds);
   return (

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
-import { lineHeadQuery } from "src/api/line";
+import { activeIn, lineHeadQuery } from "src/api/line";
 import type { Schemas } from "src/api/schemas";
 import type { Version } from "src/api/versions";
 import { dagPath } from "src/components/dag";
@@ -43,7 +43,7 @@ function Bar({ dagId, runId, version, failed = true }: Omit<Props, "onlyFailed">
   const line = useQuery(lineHeadQuery(dagId));
   const [open, setOpen] = useState(false);
   const found = line.data;
-  const active = found === undefined ? undefined : [...found.releases, ...(found.in_force === null ? [] : [found.in_force])].find((one) => one.active);
+  const active = activeIn(found);
   const ours = active !== undefined && version?.release === active.release;
   const back = found?.way_back ?? null;
   const roll = ours && back !== null && found?.may.edit ? () => setOpen(true) : undefined;

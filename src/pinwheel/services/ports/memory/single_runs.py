@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from pinwheel.core.errors import Conflict, NotFound, Refused
 from pinwheel.core.json import Json
+from pinwheel.core.run.binding import FAILED
 from pinwheel.services.ports.memory import form
 from pinwheel.services.ports.memory.airflow import (
     FINISHED,
@@ -169,8 +170,7 @@ class SingleRuns:
         return [
             row
             for row in self._tasks(run)
-            if (not only_failed or row.state in ("failed", "upstream_failed"))
-            and (task_ids is None or row.task_id in task_ids)
+            if (not only_failed or row.state in FAILED) and (task_ids is None or row.task_id in task_ids)
         ]
 
     def _tasks(self, run: RunRow) -> list[TaskRow]:
