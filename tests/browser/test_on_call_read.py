@@ -15,16 +15,22 @@ from harness.releases import Releases, unique
 from harness.shared import SharedAirflow
 
 FAILS = 2
+# Through a logger, not by `print`: Airflow reads printed lines later than it stamps logged ones, and sorts by time, so
+# that on a busy machine the error stood inside the group before it, which then is open.
 DAG = """
+import logging
+
 from airflow.sdk import DAG, task
+
+log = logging.getLogger(__name__)
 
 with DAG({dag_id!r}, schedule=None, catchup=False):
 
     @task(retries=0)
     def label(n):
-        print("::group::Labels {mark}")
-        print("label", n)
-        print("::endgroup::")
+        log.info("::group::Labels {mark}")
+        log.info("label %s", n)
+        log.info("::endgroup::")
         if n == {fails}:
             raise ValueError("no label for that")
 
