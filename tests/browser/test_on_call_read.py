@@ -15,8 +15,8 @@ from harness.releases import Releases, unique
 from harness.shared import SharedAirflow
 
 FAILS = 2
-# Through a logger, not by `print`: Airflow reads printed lines later than it stamps logged ones, and sorts by time, so
-# that on a busy machine the error stood inside the group before it, which then is open.
+# Through a logger: what is printed gets its time when it is read, and a log is sorted by time. On a busy
+# machine the error stood inside the group before it, which then is open.
 DAG = """
 import logging
 

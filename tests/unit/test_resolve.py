@@ -97,7 +97,9 @@ def dag(**values: object) -> DagFacts:
             "revision": 7,
             "segments": {place.build_id: SEGMENTS for place in PLACES},
             "rows": {
-                (place.build_id, segment): row(place, segment) for place in PLACES for segment in (0, 1)
+                (place.build_id, position): row(place, max(position - 1, 0))
+                for place in PLACES
+                for position in (0, 1, 2)
             },
             **values,
         }
@@ -221,16 +223,16 @@ def test_what_an_era_says_depends_on_its_dates_alone() -> None:
 @pytest.mark.parametrize(
     ("at", "position"),
     [
-        (DATE, 0),
-        (EDGE - timedelta(microseconds=1), 0),
-        (EDGE, 1),
-        (datetime(2030, 1, 1, tzinfo=UTC), 1),
+        (DATE, 1),
+        (EDGE - timedelta(microseconds=1), 1),
+        (EDGE, 2),
+        (datetime(2030, 1, 1, tzinfo=UTC), 2),
     ],
 )
 def test_a_build_runs_without_the_tasks_that_have_no_place_at_the_date(at: datetime, position: int) -> None:
     ruling = resolve(run(marked=True, dates=RunDates(data_interval_start=at, run_after=NOW)), dag(), NOW)
     assert isinstance(ruling, Bind)
-    assert (ruling.segment, ruling.dag_version_id) == (position, row(ACTIVE, position))
+    assert (ruling.segment, ruling.dag_version_id) == (position, row(ACTIVE, position - 1))
     assert (ruling.date.at, ruling.date.by) == (at, DatedBy.DATA_INTERVAL)
 
 
@@ -240,11 +242,11 @@ def test_what_somebody_chose_runs_without_the_tasks_of_other_dates_too(by: Bound
     later = RunDates(logical_date=EDGE, run_after=NOW)
     ruling = resolve(run(marked=True, present=bound(CHOSEN, by), dates=later), dag(eras=(era(),)), NOW)
     assert isinstance(ruling, Bind)
-    assert (ruling.place, ruling.segment, ruling.bound_by) == (CHOSEN, 1, by)
+    assert (ruling.place, ruling.segment, ruling.bound_by) == (CHOSEN, 2, by)
 
 
 def test_a_run_whose_version_row_is_still_to_be_made_waits_for_it_without_end() -> None:
-    for missing in ({}, {(ERA.build_id, 1): row(ERA, 1)}):
+    for missing in ({}, {(ERA.build_id, 2): row(ERA, 1)}):
         ruling = resolve(run(marked=True), dag(eras=(era(),), rows=missing), NOW)
         assert isinstance(ruling, Wait)
         assert ruling.until is None
@@ -255,6 +257,22 @@ def test_a_build_without_windows_has_one_row_for_all_dates() -> None:
     ruling = resolve(run(marked=True), dag(segments={}), NOW)
     assert isinstance(ruling, Bind)
     assert (ruling.segment, ruling.dag_version_id) == (0, row(ACTIVE))
+
+
+@pytest.mark.parametrize("segments", [{}, {ERA.build_id: (Segment(None, frozenset()),)}])
+@pytest.mark.acceptance("dates", 23)
+def test_an_era_over_dates_of_which_its_build_would_leave_tasks_out_takes_the_row_of_all_tasks(
+    segments: dict[int, tuple[Segment, ...]],
+) -> None:
+    whole = UUID(int=99)
+    facts = dag(eras=(era(),), segments=segments, whole={ERA.build_id: whole})
+    ruling = resolve(run(marked=True), facts, NOW)
+    assert isinstance(ruling, Bind)
+    assert ruling.dag_version_id == whole
+    assert isinstance(resolve(run(marked=True), evolve(facts, whole={ERA.build_id: None}), NOW), Wait)
+    in_gap = resolve(run(marked=True), evolve(facts, eras=(), whole={ACTIVE.build_id: whole}), NOW)
+    assert isinstance(in_gap, Bind)
+    assert in_gap.dag_version_id == row(ACTIVE)
 
 
 @pytest.mark.parametrize("marked", [True, False])

@@ -18,9 +18,9 @@ from pinwheel.store import releases
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing
 
-_KEY = ("dag_id", "run_id", "seq")
-ROWS = 80
-"""So many rows of about ten values in one statement: SQLite before 3.32 takes no more than 999 values."""
+_KEY = ("dag_id", "run_id", "seq", "part")
+ROWS = 60
+"""So many rows of about sixteen values in one statement: SQLite before 3.32 takes no more than 999 values."""
 
 
 @frozen(kw_only=True)
@@ -37,10 +37,16 @@ class NewBinding:
     actor: str | None = None
     tries: Tries | None = None
     """How far the run's tasks had come, where it was bound before."""
+    part: int = 0
+    """See :class:`pinwheel.core.run.binding.Binding`, as for those that follow."""
+    date: datetime | None = None
+    date_by: str | None = None
+    revision: int | None = None
+    segment: int | None = None
 
 
 def add(session: Session, new: NewBinding, *, release: int | None, build_id: int | None) -> bool:
-    """Record a binding; False when this run was already bound for this seq.
+    """Record a binding; False when this run has this part for this seq already.
 
     ``release`` and ``build_id`` are what the version stands for; neither, when it is from before Pinwheel.
     """
@@ -84,7 +90,7 @@ def of_runs(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str
         rows = session.execute(
             select(t.binding)
             .where(t.binding.c.dag_id == dag_id, t.binding.c.run_id.in_(chunk))
-            .order_by(t.binding.c.run_id, t.binding.c.seq)
+            .order_by(t.binding.c.run_id, t.binding.c.seq, t.binding.c.part)
         )
         for row in rows:
             found.setdefault(row.run_id, []).append(Binding.from_row(row._mapping))

@@ -72,7 +72,10 @@ def _bindings(session: Session, ended: Sequence[RunOutcome]) -> dict[tuple[str, 
             t.binding.c.dag_version_id,
             t.binding.c.release,
             t.binding.c.build_id,
-        ).where(tuple_(t.binding.c.dag_id, t.binding.c.run_id, t.binding.c.seq).in_(keys))
+        )
+        .where(tuple_(t.binding.c.dag_id, t.binding.c.run_id, t.binding.c.seq).in_(keys))
+        # The last part is the one that stays
+        .order_by(t.binding.c.part)
     )
     return {(row.dag_id, row.run_id, row.seq): row for row in rows}
 
@@ -119,10 +122,17 @@ def run_again_on(session: Session, dag_id: str) -> dict[int, dict[int, int]]:
         )
         for each in (ended, bound)
     ]
+    parts = t.binding.alias("parts").c
+    last = (
+        select(func.max(parts.part))
+        .where(parts.dag_id == b.dag_id, parts.run_id == b.run_id, parts.seq == b.seq)
+        .correlate(t.binding)
+        .scalar_subquery()
+    )
     query = (
         select(o.release, b.release.label("again"), func.count(o.run_id.distinct()).label("runs"))
         .select_from(t.outcome)
-        .join(t.binding, and_(b.dag_id == o.dag_id, b.run_id == o.run_id, b.seq == o.seq + 1))
+        .join(t.binding, and_(b.dag_id == o.dag_id, b.run_id == o.run_id, b.seq == o.seq + 1, b.part == last))
         .where(o.dag_id == dag_id, o.state == "failed", b.release != o.release, *(~one for one in later))
         .group_by(o.release, b.release)
         .order_by(o.release, b.release)

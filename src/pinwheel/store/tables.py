@@ -21,6 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     false,
+    true,
 )
 
 from pinwheel.core import text
@@ -302,6 +303,8 @@ binding = Table(
     Column("dag_id", DAG_ID, primary_key=True),
     Column("run_id", DAG_ID, primary_key=True),
     Column("seq", Integer, primary_key=True),
+    # Counts anew for each seq: one that has not started may be bound again, and so may one that was moved.
+    Column("part", Integer, primary_key=True, autoincrement=False, default=0, server_default="0"),
     Column("dag_version_id", Uuid),
     Column("bundle_version", VERSION),
     Column("bound_by", String(16), nullable=False),
@@ -311,7 +314,91 @@ binding = Table(
     Column("build_id", SERIAL),
     # The try number that each task had by then, of a further binding; null: it was not noted.
     Column("tries", PackedJson),
+    # Of a run that was judged by its date: that date, which of its dates it is, and what was asked.
+    Column("date", UtcInstant),
+    Column("date_by", String(16)),
+    Column("revision", Integer),
+    Column("segment", Integer),
     comment="Which Dag version a run uses, from when on. seq is the run's clear_number.",
+)
+
+timeline = Table(
+    "pinwheel_timeline",
+    metadata,
+    Column("dag_id", DAG_ID, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("verb", String(16), nullable=False),
+    Column("actor", String(250), nullable=False),
+    Column("reason", Text),
+    Column("at", UtcInstant, nullable=False),
+    Column("request_id", String(64)),
+    comment="Each change of a Dag's timeline: a revision is the whole of it, from then on.",
+)
+
+era = Table(
+    "pinwheel_era",
+    metadata,
+    Column("dag_id", DAG_ID, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    # By their dates, from 0 on: an open start is null, which no key may be.
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("starts_at", UtcInstant),
+    Column("ends_at", UtcInstant),
+    Column("written_from", String(64)),
+    Column("written_until", String(64)),
+    Column("zone", String(64), nullable=False),
+    Column("build_id", SERIAL, nullable=False),
+    Column("build", Integer, nullable=False),
+    Column("bundle_version", VERSION, nullable=False),
+    Column("runtime", DIGEST),
+    Column("since_revision", Integer, nullable=False),
+    Index(None, "build_id"),
+    comment="The eras of each revision: which place runs of a stretch of dates execute.",
+)
+
+segment = Table(
+    "pinwheel_segment",
+    metadata,
+    Column("dag_id", DAG_ID, nullable=False),
+    Column("build_id", SERIAL, primary_key=True, autoincrement=False),
+    # From 1 on, never changed: the version row is number -(position * 1,000,000 + build).
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    # False: all tasks without their dates, for an era that these would leave tasks out of.
+    Column("stretch", Boolean, nullable=False, default=True, server_default=true()),
+    Column("starts_at", UtcInstant),
+    Column("absent", PackedJson, nullable=False),
+    # Null: none was made yet, or runs of it take the build's own version row.
+    Column("number", BigInteger),
+    Column("dag_version_id", Uuid),
+    Index(None, "dag_id"),
+    Index(None, "dag_version_id"),
+    comment="Builds whose tasks have dates: which of them are absent when, and the version row for that.",
+)
+
+start_rule = Table(
+    "pinwheel_start_rule",
+    metadata,
+    Column("dag_id", DAG_ID, primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    # Seconds that a run waits to be bound; null: without end.
+    Column("patience", Float),
+    Column("since", UtcInstant, nullable=False),
+    comment="Dags whose runs are judged when they start, and by what.",
+)
+
+trial_parse = Table(
+    "pinwheel_trial_parse",
+    metadata,
+    Column("build_id", SERIAL, primary_key=True, autoincrement=False),
+    Column("bundle_version", VERSION, primary_key=True),
+    Column("runtime", DIGEST, primary_key=True, default=""),
+    Column("ok", Boolean),
+    Column("error", Text),
+    # Of the serialized Dag that it gave, as the build's own is compared.
+    Column("digest", DIGEST),
+    Column("asked_at", UtcInstant, nullable=False),
+    Column("done_at", UtcInstant),
+    comment="Whether a build's file can be imported at a version, as a Dag processor found it when asked.",
 )
 
 outcome = Table(

@@ -156,6 +156,8 @@ class Binding(Record):
     run_id: str
     seq: int
     """The run's ``clear_number``."""
+    part: int = 0
+    """From 0 on for each seq: a run that waits to start may be bound anew, and one that was moved is."""
     dag_version_id: UUID | None
     bundle_version: str | None
     bound_by: BoundBy | str = field(converter=bound_by)
@@ -165,6 +167,14 @@ class Binding(Record):
     build_id: int | None
     tries: Tries | None = field(converter=tries_noted)
     """None: not noted. The first binding of a run that was never cleared needs none."""
+    date: datetime | None = None
+    """Of the run's data, where it was judged by that."""
+    date_by: str | None = None
+    """Which of the run's dates that is: see :class:`pinwheel.core.run.dates.DatedBy`."""
+    revision: int | None = None
+    """Of the Dag's timeline that was asked; None: it had no say."""
+    segment: int | None = None
+    """Position of the build's segment that holds the date; 0: the build has none."""
 
 
 @frozen(kw_only=True)
@@ -201,7 +211,7 @@ UNKNOWN = Used(dag_version_id=None, binding=None)
 
 
 def used(bound: Sequence[Binding], item: Try) -> Used:
-    """What a try ran on, given its run's bindings in the order of their seq.
+    """What a try ran on, given its run's bindings, oldest first.
 
     Of what ran before the first binding (Pinwheel came later) Airflow's own row is told, which names a
     version and no commit. Where more than one binding comes into question and they differ: unknown.
@@ -226,7 +236,7 @@ def used(bound: Sequence[Binding], item: Try) -> Used:
 
 
 def _side(binding: Binding, item: Try) -> _Side:
-    if binding.seq == 0:
+    if (binding.seq, binding.part) == (0, 0):
         return _Side.AFTER
     if binding.tries is None:
         return _Side.OPEN

@@ -76,7 +76,9 @@ class DagFacts:
     segments: Mapping[int, Sequence[Segment]] = field(factory=dict)
     """By build: when which of its tasks are absent. A build without windows may lack."""
     rows: Mapping[tuple[int, int], UUID] = field(factory=dict)
-    """By build and position of the segment: the version row for it, where one exists."""
+    """By build and position of the segment, 0 for a build without: its version row, where there is one."""
+    whole: Mapping[int, UUID | None] = field(factory=dict)
+    """Of builds whose own dates would leave tasks out of an era: the row of all tasks; None: not made."""
 
 
 @frozen
@@ -93,6 +95,7 @@ class Bind:
     place: Place
     dag_version_id: UUID
     segment: int
+    """Its position, from 1 on; 0: the build has none."""
     bound_by: BoundBy | str
     date: Dated
     revision: int | None
@@ -188,9 +191,12 @@ def _by_hand(run: RunFacts, dag: DagFacts) -> _Chosen | None:
 
 def _bound(chosen: _Chosen, dag: DagFacts, date: Dated) -> Ruling:
     """The chosen build, without the tasks that have no place at the run's date."""
-    segments = dag.segments.get(chosen.place.build_id, ())
-    position = segment_at(segments, date.at) if segments else 0
-    row = dag.rows.get((chosen.place.build_id, position))
+    build_id, segments = chosen.place.build_id, dag.segments.get(chosen.place.build_id, ())
+    position = segment_at(segments, date.at) + 1 if segments else 0
+    row = dag.rows.get((build_id, position))
+    has_all = not segments or not segments[position - 1].absent
+    if has_all and chosen.bound_by is BoundBy.ERA and build_id in dag.whole:
+        row = dag.whole[build_id]
     if row is None:
         return Wait(why="the version row of its build and date is still to be made", until=None)
     why = chosen.why

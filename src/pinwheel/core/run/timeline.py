@@ -34,6 +34,8 @@ class Era:
     written_until: str | None = None
     zone: str = "UTC"
     """In which it was written."""
+    runtime: str | None = None
+    """Fingerprint of the runtime with which its file was imported when it was set."""
     since_revision: int = 1
     """The revision that set it; one that only cut it keeps this."""
 

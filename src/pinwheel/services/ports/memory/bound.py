@@ -31,7 +31,9 @@ class Bound:
     @classmethod
     def of(cls, session: Session) -> Self:
         b = t.binding.c
-        bindings = session.execute(select(b.dag_id, b.run_id, b.seq, b.dag_version_id, b.bound_by))
+        bindings = session.execute(
+            select(b.dag_id, b.run_id, b.seq, b.dag_version_id, b.bound_by).order_by(b.part)
+        )
         outcomes = session.execute(select(t.outcome))
         return cls(
             {(row.dag_id, row.run_id, row.seq): (row.dag_version_id, row.bound_by) for row in bindings},

@@ -1,0 +1,97 @@
+"""When which tasks of a build are absent, and the version rows made for that."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from attrs import field, frozen
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from pinwheel.core.chunks import chunks
+from pinwheel.core.record import Record
+from pinwheel.core.structure.windows import Segment
+from pinwheel.store import tables as t
+
+
+@frozen(kw_only=True)
+class StoredSegment(Record):
+    """A stretch of dates of a build, or (``stretch`` False) all its tasks without their own dates."""
+
+    dag_id: str
+    build_id: int
+    position: int
+    """From 1 on, never changed."""
+    stretch: bool
+    starts_at: datetime | None
+    absent: frozenset[str] = field(converter=frozenset)
+    number: int | None
+    """Of its version row."""
+    dag_version_id: UUID | None
+    """None: none was made yet; or, where nothing is absent, its runs take the build's own version row."""
+
+    @property
+    def segment(self) -> Segment:
+        return Segment(self.starts_at, self.absent)
+
+
+def add(session: Session, dag_id: str, build_id: int, found: Sequence[Segment]) -> None:
+    """Note the stretches of a new build, oldest first."""
+    session.execute(
+        insert(t.segment),
+        [
+            _row(dag_id, build_id, position, stretch=True, segment=segment)
+            for position, segment in enumerate(found, start=1)
+        ],
+    )
+
+
+def add_whole(session: Session, dag_id: str, build_id: int) -> int:
+    """Note that a build needs a row of all its tasks without their own dates; the position that it has."""
+    c = t.segment.c
+    known = session.scalar(select(c.position).where(c.build_id == build_id, c.stretch.is_(False)))
+    if known is not None:
+        return int(known)
+    position = (session.scalar(select(func.max(c.position)).where(c.build_id == build_id)) or 0) + 1
+    row = _row(dag_id, build_id, position, stretch=False, segment=Segment(None, frozenset()))
+    session.execute(insert(t.segment).values(**row))
+    return position
+
+
+def _row(dag_id: str, build_id: int, position: int, *, stretch: bool, segment: Segment) -> dict[str, object]:
+    return {
+        "dag_id": dag_id,
+        "build_id": build_id,
+        "position": position,
+        "stretch": stretch,
+        "starts_at": segment.starts_at,
+        "absent": sorted(segment.absent),
+        "number": None,
+        "dag_version_id": None,
+    }
+
+
+def of_builds(session: Session, build_ids: Collection[int]) -> dict[int, list[StoredSegment]]:
+    """By build, its rows in the order of their positions; builds without any are left out."""
+    found: dict[int, list[StoredSegment]] = {}
+    for chunk in chunks(sorted(set(build_ids))):
+        rows = session.execute(
+            select(t.segment)
+            .where(t.segment.c.build_id.in_(chunk))
+            .order_by(t.segment.c.build_id, t.segment.c.position)
+        )
+        for row in rows.mappings():
+            found.setdefault(row["build_id"], []).append(StoredSegment.from_row(row))
+    return found
+
+
+def made(session: Session, build_id: int, rows: Mapping[int, tuple[int, UUID]]) -> None:
+    """Note the version rows that were made: number and id, by position."""
+    for position, (number, dag_version_id) in sorted(rows.items()):
+        session.execute(
+            update(t.segment)
+            .where(t.segment.c.build_id == build_id, t.segment.c.position == position)
+            .values(number=number, dag_version_id=dag_version_id)
+        )
