@@ -57,6 +57,7 @@ class File:
     depends_on_past: bool = False
     run_types: tuple[str, ...] | None = None
     unversioned: bool = False
+    zone: str = "UTC"
     clock: int = 0
     """What the file read from the clock: it gives another task then, from the same source."""
 
@@ -81,7 +82,7 @@ class File:
                 "max_consecutive_failed_dag_runs": 0,
                 "catchup": False,
                 "timetable": _SCHEDULES[self.schedule],
-                "timezone": "UTC",
+                "timezone": self.zone,
                 "tags": list(self.tags),
                 "relative_fileloc": path,
                 "fileloc": "{bundle}/" + path,

@@ -55,6 +55,10 @@ class EventKind(StrEnum):
     """A version of a bundle was not taken."""
     FAULT = "fault"
     """Something of a bundle failed in the Dag processor."""
+    TIMELINE_SET = "timeline_set"
+    """Somebody said which builds data of which dates is for."""
+    TIMELINE_UNSET = "timeline_unset"
+    """Somebody took eras away: in their dates the active release runs."""
 
 
 _CHANGE = (
@@ -107,6 +111,8 @@ DETAILS: Mapping[EventKind, tuple[str, ...]] = {
     EventKind.DRIFT: ("found", "foreign_versions", "repaired"),
     EventKind.REFUSED: ("bundle_version",),
     EventKind.FAULT: ("bundle_version", "place"),
+    EventKind.TIMELINE_SET: ("revision", "changes"),
+    EventKind.TIMELINE_UNSET: ("revision", "changes"),
 }
 """What an event of each kind says beside what all say. Not each event of a kind has all of them."""
 
@@ -127,6 +133,8 @@ AUDITED = frozenset(
         EventKind.CLEAR,
         EventKind.BACKFILL,
         EventKind.DRIFT,
+        EventKind.TIMELINE_SET,
+        EventKind.TIMELINE_UNSET,
     }
 )
 """Those of which Airflow's audit log has a line too, under their name with ``pinwheel_`` before it."""

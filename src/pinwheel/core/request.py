@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from attrs import Attribute, astuple, converters, field, frozen
@@ -14,18 +15,23 @@ from attrs import Attribute, astuple, converters, field, frozen
 from pinwheel.core.errors import InvalidInput, spoken
 from pinwheel.core.json import Json
 from pinwheel.core.release.decide import Verb
+from pinwheel.core.run.timeline import span_words
 from pinwheel.core.selector import Selector
 
 LONGEST_ID = 255
 LONGEST_NAME = 250
 """Letters of a Dag, run or task id and of a bundle version."""
 LONGEST_NOTE = 1000
+LONGEST_DATE = 64
+"""Letters of a date as somebody writes it."""
 LONGEST_REASON = 10_000
 LARGEST_NUMBER = 2**31 - 1
 MOST_RUNS = 1000
 """So many runs are cleared at once."""
 MOST_TASKS = 5000
 """So many tasks can be named, in a clear and in its preview."""
+MOST_ERAS = 1000
+"""So many eras a timeline has."""
 MOST_SHOWN = 10_000
 """So many of a Dag's newest runs are shown at once."""
 
@@ -100,7 +106,7 @@ class _Asked(Protocol):
         ...
 
 
-def _number(request: _Targeted, attribute: Attribute[Any], number: int | None) -> None:
+def _number(request: _Asked, attribute: Attribute[Any], number: int | None) -> None:
     if number is None or 1 <= number <= LARGEST_NUMBER:
         return
     bound = "below 1" if number < 1 else f"above {LARGEST_NUMBER}"
@@ -135,7 +141,7 @@ def _names(request: _Asked, attribute: Attribute[Any], names: tuple[str, ...] | 
             raise InvalidInput(request.failed, found=found, remedy=f"Give 1 to {LONGEST_NAME}")
 
 
-def _request_id(_: _Targeted, __: Attribute[Any], text: str | None) -> None:
+def _request_id(_: object, __: Attribute[Any], text: str | None) -> None:
     if text is not None and not is_request_id(text):
         raise InvalidInput(
             "Cannot take the request id",
@@ -307,3 +313,96 @@ class HistoryRequest:
                 remedy=f"Give a limit from 1 to {MOST_SHOWN}",
                 dag_id=self.dag_id,
             )
+
+
+class TimelineVerb(StrEnum):
+    """How a request changes a timeline."""
+
+    SET = "set"
+    """Its eras take their dates from those that have them."""
+    UNSET = "unset"
+    """No era is left in its dates."""
+    PUT = "put"
+    """Its eras are the whole timeline; without any there is none."""
+
+
+@frozen(kw_only=True)
+class EraWish:
+    """An era that somebody wants, with its dates as they are written. Of an unset the dates alone count."""
+
+    starts: str | None = field(default=None, validator=_Length(LONGEST_DATE, empty=False))
+    """None: it has no beginning."""
+    until: str | None = field(default=None, validator=_Length(LONGEST_DATE, empty=False))
+    """The first moment after it; None: it has no end."""
+    build: int | None = field(default=None, validator=_number)
+    bundle_version: str | None = field(default=None, validator=_Length(LONGEST_NAME, empty=False))
+    """The version of its bundle that the build is taken from; None: the newest in which it stands."""
+
+    @property
+    def failed(self) -> str:
+        """The first clause of its refusals."""
+        return f"Cannot set {span_words(self.starts, self.until)}"
+
+
+@frozen(kw_only=True)
+class TimelineRequest:
+    """To change which builds a Dag's data of which dates is for: a new revision of its timeline."""
+
+    dag_id: str
+    verb: TimelineVerb = field(default=TimelineVerb.PUT, converter=TimelineVerb)
+    eras: tuple[EraWish, ...] = field(default=(), converter=tuple)
+    reason: str | None = field(default=None, validator=_Length(LONGEST_REASON))
+    expected_revision: int | None = None
+    """The revision that the caller saw, 0 for none; with it, a stale request is refused."""
+    force: bool = False
+    """Set builds whose file can not be imported now."""
+    unchecked: bool = False
+    """Set builds that no Dag processor could look at."""
+    plan: bool = False
+    """Only say what would change."""
+    request_id: str | None = field(default=None, validator=_request_id)
+
+    def __attrs_post_init__(self) -> None:
+        if self.verb is not TimelineVerb.PUT and not self.eras:
+            raise InvalidInput(self.failed, found="no era is given", remedy="Give the dates of one")
+        if len(self.eras) > MOST_ERAS:
+            raise InvalidInput(
+                self.failed,
+                found=f"{len(self.eras):,} eras are given",
+                remedy=f"A timeline has at most {MOST_ERAS:,}",
+            )
+        for era in self.eras:
+            if self.verb is not TimelineVerb.UNSET and (era.build or era.bundle_version) is None:
+                raise InvalidInput(
+                    era.failed,
+                    found="neither a build nor a bundle version is given",
+                    remedy="Say which build runs then",
+                    dag_id=self.dag_id,
+                )
+        if self.expected_revision is not None and not 0 <= self.expected_revision <= LARGEST_NUMBER:
+            raise InvalidInput(
+                self.failed,
+                found=f"revision {self.expected_revision} can not be",
+                remedy="Give the one that you saw; 0 where there was none",
+            )
+
+    @property
+    def failed(self) -> str:
+        return f"Cannot change the timeline of {self.dag_id}"
+
+
+@frozen(kw_only=True)
+class ClearDatedRequest:
+    """To run again, on the builds of their dates, the runs that are on other ones."""
+
+    dag_id: str
+    run_ids: tuple[str, ...] = field(default=(), converter=_some, validator=_names)
+    """Only these; none: all that do not match."""
+    reason: str | None = field(default=None, validator=_Length(LONGEST_REASON))
+    plan: bool = False
+    """Only say what would run again."""
+    request_id: str | None = field(default=None, validator=_request_id)
+
+    @property
+    def failed(self) -> str:
+        return f"Cannot clear runs of {self.dag_id}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pinwheel.airflow3.reads.dags import airflow_dags, select
+from pinwheel.airflow3.reads.dated import dated_runs
 from pinwheel.airflow3.reads.fleet import (
     active_with_failures,
     cards,
@@ -14,7 +15,7 @@ from pinwheel.airflow3.reads.fleet import (
 )
 from pinwheel.airflow3.reads.grid import instance_groups, instance_rows, run_page, versions_of_instances
 from pinwheel.airflow3.reads.line import earlier_ends, placed_runs, run_counts
-from pinwheel.airflow3.reads.runs import failed_runs
+from pinwheel.airflow3.reads.runs import failed_runs, row_ids
 from pinwheel.airflow3.reads.tries import count_runs, present, runs, some_runs, tries
 from pinwheel.airflow3.reads.unrecorded import running_runs, unrecorded_outcomes, unrecorded_runs
 from pinwheel.airflow3.reads.versions import (
@@ -36,6 +37,7 @@ __all__ = [
     "count_runs",
     "counts_by_version",
     "dags_of_bundles",
+    "dated_runs",
     "earlier_ends",
     "existing_version_ids",
     "failed_runs",
@@ -46,6 +48,7 @@ __all__ = [
     "owners_and_tags",
     "placed_runs",
     "present",
+    "row_ids",
     "run_counts",
     "run_page",
     "running_runs",

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.reads.bound import BINDING, OUTCOME, VERSION
+from pinwheel.core.chunks import chunks
 from pinwheel.store import tables as t
 
 
@@ -44,3 +45,12 @@ def failed_runs(session: Session, dag_id: str, dag_version_ids: Collection[UUID]
             .order_by(DagRun.run_after)
         )
     )
+
+
+def row_ids(session: Session, dag_id: str, run_ids: Collection[str] | None = None) -> list[int]:
+    """Ids of the rows of a Dag's runs (or these of them), in the order in which they were made."""
+    query = select(DagRun.id).where(DagRun.dag_id == dag_id).order_by(DagRun.id)
+    if run_ids is None:
+        return list(session.scalars(query))
+    parts = (query.where(DagRun.run_id.in_(chunk)) for chunk in chunks(sorted(set(run_ids))))
+    return sorted(row_id for part in parts for row_id in session.scalars(part))

@@ -24,6 +24,9 @@ class EarlierRequest(BaseAnswer):
 class DagFacts(BaseAnswer):
     """What a no to one Dag is about, for programs. Each has those that fit it."""
 
+    problem: str | None = Field(
+        None, description="Its name, such as `era-overlap` or `stale-revision`, where it has one."
+    )
     dag_id: str | None = None
     dag_ids: list[str] | None = None
     build: int | None = None
@@ -37,6 +40,8 @@ class DagFacts(BaseAnswer):
     backfill: int | None = Field(None, description="Airflow's id of the backfill in the way.")
     expected_release: int | None = None
     active_release: int | None = None
+    expected_revision: int | None = None
+    active_revision: int | None = Field(None, description="The timeline's newest revision; 0: it has none.")
     active_build: int | None = None
     rejected_by: str | None = Field(None, description="Who rejected the build that was asked for.")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pinwheel.core.errors import InvalidInput
@@ -119,3 +121,19 @@ def _clock(at: datetime, zone: ZoneInfo, *, up: bool = False) -> str:
 
 def _offset(at: datetime, zone: ZoneInfo) -> str:
     return at.astimezone(zone).isoformat()[-6:]
+
+
+def zone_of(serialized: Mapping[str, Any]) -> ZoneInfo:
+    """The zone in which dates of a serialized Dag are written.
+
+    Airflow writes a fixed offset as seconds. One of whole hours has a name; of others UTC is taken, where
+    every time is written with its offset.
+    """
+    said = serialized.get("dag", {}).get("timezone") or "UTC"
+    if isinstance(said, (int, float)):
+        hours, rest = divmod(-int(said), 3600)
+        said = "UTC" if rest or not -14 <= hours <= 12 else f"Etc/GMT{hours:+d}"
+    try:
+        return ZoneInfo(str(said))
+    except (ValueError, OSError):
+        return ZoneInfo("UTC")

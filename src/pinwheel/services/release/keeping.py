@@ -85,6 +85,7 @@ def require(
         found=f"its files can no longer be fetched: kept are those of the last {keep.releases} releases, of "
         f"{keep.releases_days} days, and of each run that Airflow has",
         remedy="Commit that state again, or choose a later build: pinwheel releases " + build.dag_id,
+        problem="version-not-fetchable",
         dag_id=build.dag_id,
         build=build.build,
     )

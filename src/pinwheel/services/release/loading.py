@@ -178,6 +178,7 @@ def _not_managed(host: Host, session: Session, dag_ids: Sequence[str]) -> dict[s
             f"Cannot change {dag_id}",
             found=f"its bundle {bundle_name!r} keeps no versions, so older code can not be fetched again",
             remedy=unversioned_remedy(bundle_name),
+            problem="unversioned-bundle",
             dag_id=dag_id,
             bundle=bundle_name,
         )

@@ -118,6 +118,7 @@ def place_named(session: Session, row: ManagedDag, version: str, *, verb: str) -
             f"Cannot {spoken(verb)} {row.dag_id} to version {version}",
             found=f"it was never the newest version of bundle {row.bundle_name!r} while Pinwheel looked",
             remedy=f"See in which versions its builds stood: pinwheel builds {row.dag_id}",
+            problem="build-off-head",
             dag_id=row.dag_id,
         )
     shown = showing(session, row.bundle_name)

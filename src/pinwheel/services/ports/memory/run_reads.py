@@ -12,11 +12,13 @@ from sqlalchemy import select
 
 from pinwheel.core.records import RunOutcome
 from pinwheel.core.run.binding import Present
+from pinwheel.core.run.dates import RunDates
 from pinwheel.services.ports.memory.airflow import FINISHED, Airflow, RunRow, TaskRow
 from pinwheel.services.ports.memory.bound import Bound
 from pinwheel.services.ports.reads import (
     AirflowRun,
     AirflowTry,
+    DatedRun,
     GridRun,
     InstanceGroup,
     InstanceRow,
@@ -178,6 +180,12 @@ class RunReads:
     def some_runs(self, session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, AirflowRun]:
         return {run.run_id: _run(run) for run in self._runs(dag_id) if run.run_id in run_ids}
 
+    def dated_runs(self, session: Session, ids: Collection[int]) -> list[DatedRun]:
+        return [_dated(run) for run in self._all_runs() if run.id in ids]
+
+    def row_ids(self, session: Session, dag_id: str, run_ids: Collection[str] | None = None) -> list[int]:
+        return [run.id for run in self._runs(dag_id) if run_ids is None or run.run_id in run_ids]
+
     def run_page(
         self, session: Session, dag_id: str, *, until: str | None, limit: int
     ) -> tuple[list[GridRun], str | None]:
@@ -277,6 +285,19 @@ def _run(run: RunRow) -> AirflowRun:
         clear_number=run.clear_number,
         dag_version_id=run.dag_version_id,
         bundle_version=run.bundle_version,
+    )
+
+
+def _dated(run: RunRow) -> DatedRun:
+    return DatedRun(
+        id=run.id,
+        dag_id=run.dag_id,
+        run_id=run.run_id,
+        state=run.state,
+        clear_number=run.clear_number,
+        dag_version_id=run.dag_version_id,
+        bundle_version=run.bundle_version,
+        dates=RunDates(logical_date=run.logical_date, run_after=run.run_after),
     )
 
 

@@ -1,0 +1,1 @@
+"""Timelines: which builds a Dag's data of which dates is for."""

@@ -1,0 +1,379 @@
+"""Set and unset eras: a new revision of a Dag's timeline, in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from attrs import asdict, evolve, frozen
+
+from pinwheel.core.errors import Conflict, InvalidInput, PinwheelError
+from pinwheel.core.event import EventKind
+from pinwheel.core.json import Json
+from pinwheel.core.request import MOST_ERAS, EraWish, TimelineRequest, TimelineVerb
+from pinwheel.core.run.fit import Fit
+from pinwheel.core.run.timeline import Era, differences, ordered, set_era, span_words, unset_span
+from pinwheel.services import once
+from pinwheel.services.ports.host import Host
+from pinwheel.services.release import dated
+from pinwheel.services.run.known import known_dag
+from pinwheel.services.timeline import whole
+from pinwheel.services.timeline.known import Known, known, moment
+from pinwheel.services.timeline.place import Standpoint, judged, placed
+from pinwheel.services.timeline.runs import judge_all
+from pinwheel.services.timeline.show import holds
+from pinwheel.services.timeline.views import CHANGED, ChangedStretch, TimelineChange
+from pinwheel.store import events, timelines, trial_parses
+from pinwheel.store.locking import lock_dags
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+PATIENCE = 30.0
+"""Seconds in which a Dag processor has looked at a build, or is not waited for any longer."""
+LOOK = 0.25
+GOOD_FOR = timedelta(minutes=10)
+"""A good answer of a Dag processor counts as long: a plan and what follows it ask once."""
+ELSEWHERE = "workers may have other images: what imports here may not import there"
+
+
+@frozen(kw_only=True)
+class Decided:
+    """What a request makes of a timeline."""
+
+    known: Known
+    after: tuple[Era, ...]
+    new: tuple[tuple[EraWish, Standpoint], ...]
+    """Places that the timeline did not have, which a Dag processor is to look at."""
+
+    @property
+    def changes(self) -> tuple[tuple[Era | None, Era | None], ...]:
+        return differences(self.known.eras, self.after)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(said for _, place in self.new for said in place.warnings))
+
+
+def change(
+    host: Host,
+    request: TimelineRequest,
+    *,
+    actor: str,
+    sees: once.Sees = once.all_of_them,
+    sleep: Callable[[float], None] = time.sleep,
+) -> TimelineChange:
+    """Make a new revision of a Dag's timeline; a plan says what it would be, and writes nothing of it.
+
+    Where a place is new, a Dag processor looks first whether it can be fetched and imported. A repeat (see
+    :mod:`pinwheel.services.once`) changes nothing and gives what the first one gave.
+
+    :raises Conflict: ``expected_revision`` is not the newest, or the request id stands for another request.
+    :raises InvalidInput: the dates can not be, or two eras overlap.
+    :raises NotFound, Refused: a build can not run in its era.
+    """
+    with known_dag(host, request.dag_id):
+        _let_it_be_looked_at(host, request, sleep)
+        if request.plan:
+            return host.unit.run(lambda session: _plan(host, session, request))
+        done = once.carry_out(
+            host,
+            _request(request, actor, sees),
+            CHANGED,
+            lambda session: _carry_out(host, session, request, actor),
+        )
+    if done.repeated:
+        return evolve(done.answer, changed=False, message="this request was carried out before")
+    if done.answer.changed:
+        host.unit.announce([{"kind": _kind(request, done.answer).value, "dag_id": request.dag_id}])
+    return done.answer
+
+
+def _let_it_be_looked_at(host: Host, request: TimelineRequest, sleep: Callable[[float], None]) -> None:
+    """Ask for what is not known of new places, and wait for it."""
+
+    def ask(session: Session) -> set[tuple[int, str]]:
+        try:
+            decided = decide(host, session, known(host, session, request.dag_id), request)
+        except PinwheelError:
+            # Said again, under the lock; of a repeat it is none.
+            return set()
+        places = {(place.build.id, place.version) for _, place in decided.new}
+        now = host.unit.now()
+        if not places or not host.deployment.live_processors(session):
+            return set()
+        known_now = trial_parses.of(session, places)
+        fresh = {
+            place
+            for place, answer in known_now.items()
+            if answer.ok and answer.done_at is not None and answer.done_at >= now - GOOD_FOR
+        }
+        trial_parses.ask(session, places - fresh, now=now)
+        return places - fresh
+
+    places = host.unit.run(ask)
+    waited = 0.0
+    while places and waited < PATIENCE:
+        sleep(LOOK)
+        waited += LOOK
+        answers = host.unit.run(partial(trial_parses.of, places=places))
+        places = {place for place in places if place not in answers or answers[place].ok is None}
+
+
+def decide(host: Host, session: Session, dag: Known, request: TimelineRequest) -> Decided:
+    """What the request makes of the timeline; nothing is written.
+
+    :raises Conflict, InvalidInput, NotFound, Refused: as :func:`change`.
+    """
+    if request.expected_revision is not None and request.expected_revision != dag.revision:
+        raise Conflict(
+            request.failed,
+            found=f"its newest revision is {dag.revision}, not {request.expected_revision}",
+            remedy=f"Look again (pinwheel timeline show {dag.dag_id}) and repeat with the number you see",
+            problem="stale-revision",
+            dag_id=dag.dag_id,
+            expected_revision=request.expected_revision,
+            active_revision=dag.revision,
+        )
+    after = dag.eras if request.verb is not TimelineVerb.PUT else ()
+    new: list[tuple[EraWish, Standpoint]] = []
+    for wish in request.eras:
+        if request.verb is TimelineVerb.UNSET:
+            after = unset_span(after, _span(dag, wish))
+            continue
+        era = _kept(dag, wish) if request.verb is TimelineVerb.PUT else None
+        if era is None:
+            place = placed(host, session, dag, wish, reason=request.reason)
+            new.append((wish, place))
+            era = evolve(
+                _span(dag, wish),
+                build_id=place.build.id,
+                build=place.build.build,
+                bundle_version=place.version,
+                since_revision=dag.revision + 1,
+            )
+        after = set_era(after, era) if request.verb is TimelineVerb.SET else ordered([*after, era])
+    if len(after) > MOST_ERAS:
+        raise InvalidInput(
+            request.failed,
+            found=f"it would have {len(after):,} eras",
+            remedy=f"A timeline has at most {MOST_ERAS:,}",
+        )
+    before = {(era.build_id, era.bundle_version) for era in dag.eras}
+    unknown = [(wish, place) for wish, place in new if (place.build.id, place.version) not in before]
+    return Decided(known=dag, after=after, new=tuple(unknown))
+
+
+def _span(dag: Known, wish: EraWish) -> Era:
+    """The dates of an era, without its place."""
+    return Era(
+        starts_at=moment(wish.starts, dag.zone, wish.failed) if wish.starts is not None else None,
+        ends_at=moment(wish.until, dag.zone, wish.failed) if wish.until is not None else None,
+        written_from=wish.starts,
+        written_until=wish.until,
+        zone=dag.zone.key,
+        build_id=0,
+        build=wish.build or 0,
+        bundle_version=wish.bundle_version or "",
+    )
+
+
+def _kept(dag: Known, wish: EraWish) -> Era | None:
+    """The era that stays as it is: a zone that changed since moves nothing, nor does a newer version."""
+    return next(
+        (
+            era
+            for era in dag.eras
+            if (era.written_from, era.written_until) == (wish.starts, wish.until)
+            and wish.build in (None, era.build)
+            and wish.bundle_version in (None, era.bundle_version)
+        ),
+        None,
+    )
+
+
+def _plan(host: Host, session: Session, request: TimelineRequest) -> TimelineChange:
+    decided = decide(host, session, known(host, session, request.dag_id), request)
+    warnings = _warnings(host, session, request, decided)
+    return _told(host, session, decided, warnings)
+
+
+def _carry_out(host: Host, session: Session, request: TimelineRequest, actor: str) -> TimelineChange:
+    dag = known(host, session, request.dag_id, lock_dags(session, [request.dag_id]))
+    decided = decide(host, session, dag, request)
+    warnings = _warnings(host, session, request, decided)
+    if not decided.changes:
+        return _told(host, session, decided, warnings)
+    # Here what holds the present or later is to ask the rules of releases: windows, freezes, gates.
+    answers = trial_parses.of(session, [(place.build.id, place.version) for _, place in decided.new])
+    eras = tuple(
+        evolve(era, runtime=answer.runtime)
+        if era.since_revision > dag.revision and (answer := answers.get((era.build_id, era.bundle_version)))
+        else era
+        for era in decided.after
+    )
+    put(
+        host,
+        session,
+        dag,
+        eras,
+        verb="unset" if request.verb is TimelineVerb.UNSET or not eras else "set",
+        actor=actor,
+        reason=request.reason,
+        request_id=request.request_id,
+    )
+    return _told(host, session, decided, warnings)
+
+
+def put(
+    host: Host,
+    session: Session,
+    dag: Known,
+    eras: Sequence[Era],
+    *,
+    verb: str,
+    actor: str,
+    reason: str | None,
+    request_id: str | None = None,
+) -> None:
+    """Write the next revision of a locked Dag's timeline, and let what waits to start be judged by it."""
+    now, dag_id = host.unit.now(), dag.dag_id
+    changes = differences(dag.eras, eras)
+    timelines.add(
+        session,
+        timelines.Change(
+            dag_id=dag_id,
+            revision=dag.revision + 1,
+            verb=verb,
+            actor=actor,
+            reason=reason,
+            at=now,
+            request_id=request_id[:64] if request_id is not None else None,
+        ),
+        eras,
+    )
+    whole.note_needed(session, dag_id, eras)
+    dated.settle_rule(session, [dag_id], now)
+    # Runs that wait to start are marked with it, those too that were bound ahead by the revision before.
+    dated.settle_mark(host, session, [dag_id])
+    details: dict[str, Json] = {
+        "revision": dag.revision + 1,
+        "changes": [_sentence(was, will, (*dag.eras, *eras)) for was, will in changes],
+    }
+    kind = EventKind.TIMELINE_SET if verb == "set" else EventKind.TIMELINE_UNSET
+    events.add(
+        session,
+        kind,
+        now=now,
+        actor=actor,
+        dag_id=dag_id,
+        bundle_name=dag.row.bundle_name,
+        reason=reason,
+        details=details,
+    )
+    host.rows.audit(
+        session,
+        event=f"pinwheel_{kind}",
+        dag_id=dag_id,
+        actor=actor,
+        details={"reason": reason, **details},
+    )
+
+
+def _warnings(host: Host, session: Session, request: TimelineRequest, decided: Decided) -> tuple[str, ...]:
+    """What is to be said before, or with, the change; what must not be ends it."""
+    if not decided.new:
+        return ()
+    answers = trial_parses.of(session, [(place.build.id, place.version) for _, place in decided.new])
+    processors = host.deployment.live_processors(session)
+    return (*decided.warnings, *judged(request, decided.new, answers, processors=processors), ELSEWHERE)
+
+
+def _told(host: Host, session: Session, decided: Decided, warnings: tuple[str, ...]) -> TimelineChange:
+    dag, changes = decided.known, decided.changes
+    found = judge_all(host, session, dag, decided.after)
+    spans = [_ends_of(was, will) for was, will in changes]
+    inside = [each for each in found.runs if any(holds(starts, ends, each) for starts, ends in spans)]
+    waiting = sum(each.fit is Fit.WAITS for each in found.runs) if changes else 0
+    revision = dag.revision + 1 if changes else dag.revision
+    every = (*dag.eras, *decided.after)
+    return TimelineChange(
+        dag_id=dag.dag_id,
+        changed=bool(changes),
+        message="; ".join(_sentence(was, will, every) for was, will in changes)
+        or "the timeline says so already",
+        revision=revision,
+        from_revision=dag.revision,
+        changes=tuple(_stretch(was, will, every) for was, will in changes),
+        runs=len(inside),
+        differ=sum(each.fit is Fit.DIFFERS for each in inside),
+        queued=waiting,
+        warnings=warnings,
+    )
+
+
+def _ends_of(was: Era | None, will: Era | None) -> tuple[datetime | None, datetime | None]:
+    era = will or was
+    assert era is not None
+    return era.starts_at, era.ends_at
+
+
+def _stretch(was: Era | None, will: Era | None, every: Sequence[Era]) -> ChangedStretch:
+    starts, ends = _ends_of(was, will)
+    return ChangedStretch(
+        from_=_written(every, starts),
+        until=_written(every, ends),
+        starts_at=starts,
+        ends_at=ends,
+        from_build=was.build if was is not None else None,
+        to_build=will.build if will is not None else None,
+        bundle_version=will.bundle_version if will is not None else None,
+    )
+
+
+def _written(eras: Sequence[Era], edge: datetime | None) -> str | None:
+    """An edge as somebody wrote it."""
+    if edge is None:
+        return None
+    for era in eras:
+        if era.starts_at == edge:
+            return era.written_from
+        if era.ends_at == edge:
+            return era.written_until
+    return edge.isoformat()
+
+
+def _sentence(was: Era | None, will: Era | None, every: Sequence[Era]) -> str:
+    starts, ends = _ends_of(was, will)
+    written = span_words(_written(every, starts), _written(every, ends))
+    before = f"build {was.build}" if was is not None else "the active release"
+    after = f"build {will.build}" if will is not None else "the active release"
+    if was is not None and will is not None and was.build == will.build:
+        after += f" at {will.bundle_version[:12]}"
+    return f"{written}: {before} → {after}"
+
+
+def _kind(request: TimelineRequest, answer: TimelineChange) -> EventKind:
+    unset = request.verb is TimelineVerb.UNSET or (request.verb is TimelineVerb.PUT and not request.eras)
+    return EventKind.TIMELINE_UNSET if unset else EventKind.TIMELINE_SET
+
+
+def _request(asked: TimelineRequest, actor: str, sees: once.Sees) -> once.Request:
+    return once.Request(
+        id=asked.request_id,
+        actor=actor,
+        verb="timeline",
+        dag_ids=(asked.dag_id,),
+        values={
+            "verb": asked.verb.value,
+            "eras": [asdict(era) for era in asked.eras],
+            "reason": asked.reason,
+            "expected_revision": asked.expected_revision,
+            "force": asked.force,
+            "unchecked": asked.unchecked,
+        },
+        sees=sees,
+    )

@@ -1,0 +1,252 @@
+"""Clear what does not match: runs that are on another build than that of their date run again, on it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from attrs import frozen
+
+from pinwheel.core.build import Build
+from pinwheel.core.chunks import chunks
+from pinwheel.core.digest import digest_of
+from pinwheel.core.errors import NotFound
+from pinwheel.core.event import EventKind
+from pinwheel.core.json import Json
+from pinwheel.core.records import AnsweredRequest
+from pinwheel.core.release.follow import taken
+from pinwheel.core.request import ClearDatedRequest
+from pinwheel.core.run.binding import BoundBy, Tries
+from pinwheel.core.run.fit import Fit
+from pinwheel.core.structure.windows import segment_at
+from pinwheel.services.ports.host import Host
+from pinwheel.services.release import variants
+from pinwheel.services.run.bound import Cleared, record
+from pinwheel.services.run.known import known_dag
+from pinwheel.services.run.target import Target, version_for
+from pinwheel.services.timeline.known import Known, known
+from pinwheel.services.timeline.runs import AllJudged, Judged, judge_all
+from pinwheel.services.timeline.views import ClearedByDate, DatedRunView
+from pinwheel.store import bindings, builds, requests, segments
+from pinwheel.store.bindings import NewBinding
+from pinwheel.store.locking import lock_dags
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+AT_ONCE = 20
+"""So many runs are cleared in one transaction."""
+RUNNING = "running"
+
+
+@frozen(kw_only=True)
+class _Done:
+    views: tuple[DatedRunView, ...] = ()
+    instances: int = 0
+
+
+def clear(host: Host, request: ClearDatedRequest, *, actor: str) -> ClearedByDate:
+    """Let the runs that do not match run again on the builds of their dates, oldest date first.
+
+    So many at once; one that was killed in the middle goes on when it is repeated, and clears each run once.
+    Runs that run are left and named. A plan says what would be done, and writes nothing.
+
+    :raises NotFound, Refused: the Dag is not managed, or one of the named runs does not exist.
+    """
+    with known_dag(host, request.dag_id):
+        if request.plan:
+            return host.rehearse(lambda rehearsal: rehearsal.unit.run(lambda s: _plan(rehearsal, s, request)))
+        key = request.request_id or uuid4().hex
+        wanted, running, warnings = host.unit.run(lambda session: _look(host, session, request))
+        done: list[_Done] = []
+        for some in chunks(wanted, AT_ONCE):
+            done.append(host.unit.run(lambda s, some=some: _clear(host, s, request, some, key, actor)))
+    if any(each.views for each in done):
+        host.unit.announce([{"kind": EventKind.CLEAR.value, "dag_id": request.dag_id}])
+    return ClearedByDate(
+        dag_id=request.dag_id,
+        runs=tuple(view for each in done for view in each.views),
+        instances=sum(each.instances for each in done),
+        running=tuple(running),
+        warnings=tuple(warnings),
+    )
+
+
+def _look(
+    host: Host, session: Session, request: ClearDatedRequest
+) -> tuple[list[str], list[str], list[str]]:
+    """The runs to clear, oldest first; those that run; and what is to be said of it."""
+    dag = known(host, session, request.dag_id)
+    found = _differing(host, session, dag, request.run_ids)
+    running = [each.run.run_id for each in found[1] if each.run.state == RUNNING]
+    wanted = [each.run.run_id for each in found[1] if each.run.state != RUNNING]
+    return wanted, running, _warnings(session, found[0], found[1])
+
+
+def _differing(
+    host: Host, session: Session, dag: Known, run_ids: Collection[str]
+) -> tuple[AllJudged, list[Judged]]:
+    judged = judge_all(host, session, dag, dag.eras, run_ids=run_ids or None)
+    if missing := sorted(set(run_ids) - {each.run.run_id for each in judged.runs}):
+        raise NotFound(
+            f"Cannot find run {missing[0]} of {dag.dag_id}",
+            found="Airflow has no such run",
+            remedy="Check the run id",
+            dag_id=dag.dag_id,
+            run_id=missing[0],
+        )
+    return judged, [each for each in judged.runs if each.fit is Fit.DIFFERS]
+
+
+def _plan(host: Host, session: Session, request: ClearDatedRequest) -> ClearedByDate:
+    wanted, running, warnings = _look(host, session, request)
+    done = _clear(host, session, request, wanted, uuid4().hex, "plan")
+    return ClearedByDate(
+        dag_id=request.dag_id,
+        runs=done.views,
+        instances=done.instances,
+        running=tuple(running),
+        warnings=tuple(warnings),
+    )
+
+
+def _clear(
+    host: Host, session: Session, request: ClearDatedRequest, run_ids: Sequence[str], key: str, actor: str
+) -> _Done:
+    """Clear those of these runs that still do not match, each once for this request."""
+    dag = known(host, session, request.dag_id, lock_dags(session, [request.dag_id]))
+    judged, differing = _differing(host, session, dag, run_ids)
+    loaded = builds.by_ids(session, {era.build_id for era in dag.eras})
+    views, instances = [], 0
+    for each in differing:
+        if each.run.state == RUNNING or not _claimed(host, session, request, each.run.run_id, key, actor):
+            continue
+        build = loaded[each.era.build_id] if each.era is not None else dag.active
+        if build is None:
+            continue
+        instances += _clear_one(host, session, dag, judged, each, build, actor, request.reason)
+        views.append(judged.view(each))
+    return _Done(views=tuple(views), instances=instances)
+
+
+def _claimed(
+    host: Host, session: Session, request: ClearDatedRequest, run_id: str, key: str, actor: str
+) -> bool:
+    """Whether the run was not cleared under this request before."""
+    noted = AnsweredRequest(
+        actor=actor,
+        fingerprint=digest_of(["clear by date", request.dag_id, run_id]),
+        verb=EventKind.CLEAR.value,
+        dag_ids=[request.dag_id],
+        answer=None,
+        at=host.unit.now(),
+    )
+    own = digest_of([actor, key, run_id])
+    if not requests.claim(session, own, noted):
+        return False
+    requests.answer(session, own, {})
+    return True
+
+
+def _clear_one(
+    host: Host,
+    session: Session,
+    dag: Known,
+    judged: AllJudged,
+    each: Judged,
+    build: Build,
+    actor: str,
+    reason: str | None,
+) -> int:
+    run, era = each.run, each.era
+    version = era.bundle_version if era is not None else taken(dag.row.follow_version, dag.row.released_version)
+    version_id, release, at = version_for(host, session, Target(build=build, version=version))
+    row_id, position = _row_of_date(host, session, build, judged, each)
+    cleared, seq, bound_id, bound_version = host.runs.clear_run(
+        session,
+        dag.dag_id,
+        run.run_id,
+        dag_version_id=row_id or version_id,
+        bundle_version=at,
+        only_failed=False,
+        task_ids=None,
+    )
+    present = host.reads.present(session, dag.dag_id, [run.run_id]).get(run.run_id, ())
+    bindings.add(
+        session,
+        NewBinding(
+            dag_id=dag.dag_id,
+            run_id=run.run_id,
+            seq=seq,
+            dag_version_id=bound_id,
+            bundle_version=at or bound_version,
+            bound_by=BoundBy.ERA if era is not None else BoundBy.ACTIVE,
+            actor=actor,
+            bound_at=host.unit.now(),
+            tries=Tries.of(present),
+            date=each.date.at,
+            date_by=each.date.by.value,
+            revision=dag.revision,
+            segment=position,
+        ),
+        release=release,
+        build_id=build.id,
+    )
+    bound = Cleared(
+        dag_id=dag.dag_id,
+        run_id=run.run_id,
+        build=build.build,
+        release=release,
+        bundle_version=at or bound_version,
+        cleared=cleared,
+    )
+    record(host, session, EventKind.CLEAR, bound, actor=actor, reason=reason, cleared=cleared)
+    return cleared
+
+
+def _row_of_date(
+    host: Host, session: Session, build: Build, judged: AllJudged, each: Judged
+) -> tuple[UUID | None, int]:
+    """The version row without the tasks that have no place at the run's date, and its position.
+
+    None: the build's own row has all of them.
+    """
+    stretches = judged.stretches.get(build.id, ())
+    position = segment_at(stretches, each.date.at) + 1 if stretches else 0
+    rows = {row.position: row for row in segments.of_builds(session, [build.id]).get(build.id, ())}
+    absent = bool(stretches) and bool(stretches[position - 1].absent)
+    spent = next((row.position for row in rows.values() if not row.stretch), None)
+    wanted = position if absent else spent if each.era is not None else None
+    if wanted is None:
+        return None, position
+    row_id = rows[wanted].dag_version_id
+    if row_id is None or not host.reads.existing_version_ids(session, [row_id]):
+        row_id = variants.make_rows(host, session, build, [wanted])[wanted]
+    return row_id, position
+
+
+def _warnings(session: Session, judged: AllJudged, differing: Sequence[Judged]) -> list[str]:
+    """What may be another thing than it was when these builds ran."""
+    eras = {each.era.build_id: each.era for each in differing if each.era is not None}
+    loaded = builds.by_ids(session, eras)
+    contents = builds.serialized(session, set(eras))
+    said = []
+    for build_id, era in sorted(eras.items(), key=lambda item: item[1].build):
+        build = loaded[build_id]
+        if era.runtime and build.runtime and era.runtime != build.runtime:
+            said.append(
+                f"build {era.build} was parsed in another runtime (Python, Airflow or installed packages) "
+                "when it was made; packages are not part of a bundle version"
+            )
+        if _depends_on_past(contents[build_id]):
+            said.append(
+                f"tasks of build {era.build} depend on their own past: they wait for the run before theirs"
+            )
+    return said
+
+
+def _depends_on_past(serialized: Json) -> bool:
+    if isinstance(serialized, dict):
+        return bool(serialized.get("depends_on_past")) or any(map(_depends_on_past, serialized.values()))
+    return isinstance(serialized, list) and any(map(_depends_on_past, serialized))

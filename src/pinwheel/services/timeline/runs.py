@@ -1,0 +1,132 @@
+"""The runs of a Dag, each with its date and how it stands to what that asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from pinwheel.core.run.binding import Binding, BoundBy, in_force
+from pinwheel.core.run.dates import Dated, DatedBy, date_of
+from pinwheel.core.run.fit import Fit, Standing, fit
+from pinwheel.core.run.timeline import Era, era_at
+from pinwheel.core.structure.windows import Segment
+from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.reads import DatedRun
+from pinwheel.services.timeline.known import Known
+from pinwheel.services.timeline.views import DatedRunView
+from pinwheel.store import bindings, builds, releases, segments
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+@frozen(kw_only=True)
+class Judged:
+    """A run against a timeline."""
+
+    run: DatedRun
+    date: Dated
+    fit: Fit
+    era: Era | None
+    on: Standing
+
+
+@frozen(kw_only=True)
+class AllJudged:
+    """Runs by their dates, with the numbers of the builds that are named, and the segments of those."""
+
+    runs: tuple[Judged, ...]
+    numbers: Mapping[int, int]
+    stretches: Mapping[int, Sequence[Segment]]
+    active_build: int | None
+
+    def number(self, judged: Judged) -> int | None:
+        """The build that a run is on."""
+        return self.numbers.get(judged.on.build_id) if judged.on.build_id is not None else None
+
+    def wanted(self, judged: Judged) -> int | None:
+        return judged.era.build if judged.era is not None else self.active_build
+
+    def view(self, judged: Judged) -> DatedRunView:
+        return DatedRunView(
+            run_id=judged.run.run_id,
+            state=judged.run.state,
+            date=judged.date.at,
+            date_by=judged.date.by,
+            fit=judged.fit,
+            build=self.number(judged) if judged.fit is not Fit.WAITS else None,
+            wanted=self.wanted(judged),
+        )
+
+
+def judge_all(
+    host: Host,
+    session: Session,
+    known: Known,
+    eras: Sequence[Era],
+    *,
+    run_ids: Collection[str] | None = None,
+) -> AllJudged:
+    """Judge the runs of a Dag (or these) against *eras*, oldest date first."""
+    runs = host.reads.dated_runs(session, host.reads.row_ids(session, known.dag_id, run_ids))
+    bound = bindings.of_runs(session, known.dag_id, [run.run_id for run in runs])
+    last = {run.run_id: in_force(bound.get(run.run_id, ()), run.clear_number) for run in runs}
+    unbound = {run.dag_version_id for run in runs if last[run.run_id] is None and run.dag_version_id}
+    versions = releases.by_dag_version(session, unbound) if unbound else {}
+    standings = {}
+    for run in runs:
+        version = versions.get(run.dag_version_id) if run.dag_version_id else None
+        standings[run.run_id] = _standing(run, last[run.run_id], version.build_id if version else None)
+    ids = {era.build_id for era in eras} | {
+        on.build_id for on in standings.values() if on.build_id is not None
+    }
+    if known.active is not None:
+        ids.add(known.active.id)
+    stretches = {
+        build_id: [row.segment for row in rows if row.stretch]
+        for build_id, rows in segments.of_builds(session, ids).items()
+    }
+    active = known.active.id if known.active is not None else None
+    judged = []
+    for run in runs:
+        on, binding = standings[run.run_id], last[run.run_id]
+        date = _date(run, binding)
+        judged.append(
+            Judged(
+                run=run,
+                date=date,
+                fit=fit(date.at, on, eras, stretches, active_build_id=active),
+                era=era_at(eras, date.at),
+                on=on,
+            )
+        )
+    return AllJudged(
+        runs=tuple(sorted(judged, key=lambda each: (each.date.at, each.run.run_id))),
+        numbers={build.id: build.build for build in builds.by_ids(session, ids).values()},
+        stretches=stretches,
+        active_build=known.active.build if known.active is not None else None,
+    )
+
+
+def _standing(run: DatedRun, binding: Binding | None, build_id: int | None) -> Standing:
+    if binding is None:
+        return Standing(build_id=build_id, bound_by=BoundBy.ACTIVE, segment=None, waits=run.state == "queued")
+    return Standing(
+        build_id=binding.build_id,
+        bound_by=binding.bound_by,
+        segment=binding.segment,
+        # What somebody chose stays, begun or not.
+        waits=run.state == "queued" and binding.bound_by not in (BoundBy.HAND, BoundBy.TRIAL),
+    )
+
+
+def _date(run: DatedRun, binding: Binding | None) -> Dated:
+    """What the ledger says it was judged by: a run's asset events may be gone since."""
+    date = date_of(run.dates)
+    if binding is None or binding.date is None or binding.date_by is None:
+        return date
+    if binding.date_by not in {each.value for each in DatedBy}:
+        return date
+    return Dated(binding.date, DatedBy(binding.date_by), date.latest)

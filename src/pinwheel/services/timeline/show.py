@@ -1,0 +1,199 @@
+"""A Dag's timeline as it is, as it was, and each of its revisions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pinwheel.core.run.dates import date_of
+from pinwheel.core.run.fit import Fit
+from pinwheel.core.run.timeline import Era, Revision, as_of, era_at
+from pinwheel.services.ports.host import Host
+from pinwheel.services.run.known import known_dag
+from pinwheel.services.timeline.known import Known, known, moment
+from pinwheel.services.timeline.runs import AllJudged, Judged, judge_all
+from pinwheel.services.timeline.views import (
+    Answer,
+    EraView,
+    RevisionView,
+    RunCounts,
+    RunsOnBuild,
+    Said,
+    Stretch,
+    TimelineView,
+)
+from pinwheel.store import timelines
+from pinwheel.store.timelines import Change
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+def show(
+    host: Host, dag_id: str, *, at: str | None = None, when: str | None = None, runs: bool = True
+) -> TimelineView:
+    """The timeline of a Dag, with how its *runs* stand.
+
+    With *at*, a date as somebody writes it: which build that is for, and what was believed of it *when*.
+
+    :raises NotFound, Refused: the Dag is not managed.
+    :raises InvalidInput: one of the dates is none.
+    """
+    with known_dag(host, dag_id):
+        return host.unit.run(lambda session: _show(host, session, dag_id, at, when, runs))
+
+
+def revisions(host: Host, dag_id: str) -> list[RevisionView]:
+    """Every revision of a Dag's timeline, newest first.
+
+    :raises NotFound: the Dag is not managed, and never had a timeline.
+    """
+
+    def work(session: Session) -> list[RevisionView]:
+        found = timelines.revisions(session, dag_id)
+        if not found:
+            known(host, session, dag_id)
+        return [
+            RevisionView(
+                revision=made.revision,
+                verb=made.verb,
+                at=made.at,
+                actor=made.actor,
+                reason=made.reason,
+                eras=tuple(EraView.of(era) for era in revision.eras),
+            )
+            for made, revision in reversed(found)
+        ]
+
+    with known_dag(host, dag_id):
+        return host.unit.run(work)
+
+
+def _show(
+    host: Host, session: Session, dag_id: str, at: str | None, when: str | None, runs: bool
+) -> TimelineView:
+    dag = known(host, session, dag_id)
+    every = timelines.revisions(session, dag_id)
+    last = every[-1][0] if every else None
+    failed = f"Cannot show the timeline of {dag_id}"
+    asked = moment(at, dag.zone, failed) if at is not None else None
+    then = moment(when, dag.zone, failed) if when is not None else None
+    eras = dag.eras
+    judged = judge_all(host, session, dag, eras) if runs else None
+    newest = host.reads.runs(session, dag_id, run_id=None, limit=1)
+    named = host.reads.row_ids(session, dag_id, [run.run_id for run in newest])
+    dated = host.reads.dated_runs(session, named)
+    return TimelineView(
+        dag_id=dag_id,
+        zone=dag.zone.key,
+        dated_by=date_of(dated[-1].dates).by if dated else None,
+        revision=dag.revision,
+        at=last.at if last is not None else None,
+        actor=last.actor if last is not None else None,
+        reason=last.reason if last is not None else None,
+        stretches=tuple(_stretches(dag, eras, judged, {made.revision: made for made, _ in every})),
+        asked=_answer(every, asked, then) if asked is not None else None,
+    )
+
+
+def _stretches(
+    dag: Known, eras: Sequence[Era], judged: AllJudged | None, made: dict[int, Change]
+) -> list[Stretch]:
+    """Eras and the gaps between and around them; without eras one gap without ends."""
+    found: list[Stretch] = []
+    starts, written = None, None
+    closed = False
+    for era in eras:
+        if era.starts_at is not None and (starts != era.starts_at or not found):
+            found.append(_gap(dag, judged, starts, era.starts_at, written, era.written_from))
+        by = made.get(era.since_revision)
+        found.append(
+            Stretch(
+                gap=False,
+                from_=era.written_from,
+                until=era.written_until,
+                starts_at=era.starts_at,
+                ends_at=era.ends_at,
+                build=era.build,
+                bundle_version=era.bundle_version,
+                since_revision=era.since_revision,
+                actor=by.actor if by is not None else None,
+                reason=by.reason if by is not None else None,
+                counts=_counts(judged, era.starts_at, era.ends_at),
+            )
+        )
+        starts, written, closed = era.ends_at, era.written_until, era.ends_at is None
+    if not closed:
+        found.append(_gap(dag, judged, starts, None, written, None))
+    return found
+
+
+def _gap(
+    dag: Known,
+    judged: AllJudged | None,
+    starts: datetime | None,
+    ends: datetime | None,
+    written_from: str | None,
+    written_until: str | None,
+) -> Stretch:
+    return Stretch(
+        gap=True,
+        from_=written_from,
+        until=written_until,
+        starts_at=starts,
+        ends_at=ends,
+        build=dag.active.build if dag.active is not None else None,
+        bundle_version=None,
+        since_revision=None,
+        actor=None,
+        reason=None,
+        counts=_counts(judged, starts, ends),
+    )
+
+
+def _counts(judged: AllJudged | None, starts: datetime | None, ends: datetime | None) -> RunCounts | None:
+    if judged is None:
+        return None
+    inside = [each for each in judged.runs if holds(starts, ends, each)]
+    fits = Counter(each.fit for each in inside)
+    others = Counter(judged.number(each) for each in inside if each.fit is Fit.DIFFERS)
+    return RunCounts(
+        runs=len(inside),
+        match=fits[Fit.MATCHES],
+        by_hand=fits[Fit.BY_HAND],
+        waiting=fits[Fit.WAITS],
+        others=tuple(
+            RunsOnBuild(build=build, runs=others[build])
+            for build in sorted(others, key=lambda build: build or 0)
+        ),
+    )
+
+
+def holds(starts: datetime | None, ends: datetime | None, judged: Judged) -> bool:
+    """Whether the date of a run lies in a stretch."""
+    at = judged.date.at
+    return (starts is None or starts <= at) and (ends is None or at < ends)
+
+
+def _answer(every: list[tuple[Change, Revision]], at: datetime, then: datetime | None) -> Answer:
+    made = {change.revision: change for change, _ in every}
+    newest = every[-1][1] if every else None
+    believed = as_of([revision for _, revision in every], then) if then is not None else newest
+    return Answer(at=at, as_of=then, then=_said(believed, made, at), now=_said(newest, made, at))
+
+
+def _said(revision: Revision | None, made: dict[int, Change], at: datetime) -> Said | None:
+    if revision is None:
+        return None
+    era = era_at(revision.eras, at)
+    change = made[revision.number]
+    return Said(
+        revision=revision.number,
+        at=change.at,
+        actor=change.actor,
+        reason=change.reason,
+        build=era.build if era is not None else None,
+        bundle_version=era.bundle_version if era is not None else None,
+    )

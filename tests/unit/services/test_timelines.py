@@ -1,0 +1,470 @@
+"""Timelines: set, unset, put whole, refused, shown, as of a time, checked, and the runs that do not match."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from attrs import evolve
+from sqlalchemy import delete
+
+from harness.dated import Dated
+from harness.in_memory import InMemory
+from harness.pushing import File
+from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
+from pinwheel.core.event import EventKind
+from pinwheel.core.release.decide import Verb
+from pinwheel.core.request import EraWish, TimelineRequest
+from pinwheel.core.run.mark import is_marked
+from pinwheel.services.timeline import change, clear_runs, show
+from pinwheel.store import start_rules, timelines
+from pinwheel.store import tables as t
+
+
+@pytest.fixture
+def dated(world: InMemory) -> Dated:
+    """The Dag ``a`` has build 1 and, active, build 2; no timeline."""
+    return Dated(world)
+
+
+def problem(caught: pytest.ExceptionInfo[PinwheelError]) -> str | None:
+    found: str | None = caught.value.facts.get("problem")
+    return found
+
+
+def events_of(dated: Dated, *kinds: EventKind) -> list[Any]:
+    return [event for event in dated.world.rows(t.event) if event.kind in kinds]
+
+
+def is_dated(world: InMemory) -> bool:
+    return bool(world.host.unit.run(lambda s: start_rules.dated(s, ["a"])))
+
+
+# Set and unset
+
+
+def test_a_dag_without_a_timeline_is_one_gap(dated: Dated) -> None:
+    shown = dated.show()
+    assert (shown.revision, shown.zone, shown.actor) == (0, "UTC", None)
+    assert dated.spans() == [(None, None, 2, True)]
+
+
+def test_an_era_is_set_at_the_newest_version_in_which_its_build_stood(dated: Dated) -> None:
+    made = dated.set("2019-01-01", "2020-01-01", reason="on premise")
+    assert (made.changed, made.revision, made.from_revision) == (True, 1, 0)
+    (stretch,) = made.changes
+    assert (stretch.from_build, stretch.to_build) == (None, 1)
+    assert stretch.bundle_version == dated.world.versions()[0]
+    assert dated.spans() == [
+        (None, "2019-01-01", 2, True),
+        ("2019-01-01", "2020-01-01", 1, False),
+        ("2020-01-01", None, 2, True),
+    ]
+    assert is_dated(dated.world)
+    row = dated.world.row()
+    assert is_marked(row.row_version) and is_marked(dated.world.airflow_has()[1])
+
+
+def test_what_is_set_is_in_the_events_and_in_airflows_audit_log(dated: Dated) -> None:
+    dated.set("2019-01-01", None, reason="first attempt")
+    dated.unset("2021-01-01", None)
+    first, second = events_of(dated, EventKind.TIMELINE_SET, EventKind.TIMELINE_UNSET)
+    assert (first.kind, first.actor, first.reason) == ("timeline_set", "ada", "first attempt")
+    assert first.details["changes"] == ["2019-01-01 → …: the active release → build 1"]
+    assert second.details == {"revision": 2, "changes": ["2021-01-01 → …: build 1 → the active release"]}
+    lines = [line.event for line in dated.world.airflow.tables.audit if "timeline" in line.event]
+    assert lines == ["pinwheel_timeline_set", "pinwheel_timeline_unset"]
+    announced = [each["kind"] for each in dated.world.airflow.announced if "timeline" in each["kind"]]
+    assert announced == ["timeline_set", "timeline_unset"]
+
+
+@pytest.mark.acceptance("dates", 14)
+def test_set_cuts_what_is_there_and_unset_leaves_a_gap(dated: Dated) -> None:
+    dated.set(None, "2024-01-01")
+    dated.set("2019-01-01", "2020-01-01", build=2)
+    assert [(each[0], each[1], each[2]) for each in dated.spans() if not each[3]] == [
+        (None, "2019-01-01", 1),
+        ("2019-01-01", "2020-01-01", 2),
+        ("2020-01-01", "2024-01-01", 1),
+    ]
+    dated.unset("2018-01-01", "2022-01-01")
+    assert dated.spans() == [
+        (None, "2018-01-01", 1, False),
+        ("2018-01-01", "2022-01-01", 2, True),
+        ("2022-01-01", "2024-01-01", 1, False),
+        ("2024-01-01", None, 2, True),
+    ]
+
+
+@pytest.mark.acceptance("dates", 14)
+def test_eras_of_a_whole_timeline_that_overlap_are_refused_and_both_are_named(dated: Dated) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        dated.ask(
+            "put",
+            EraWish(starts="2019-01-01", until="2020-06-01", build=1),
+            EraWish(starts="2020-01-01", until="2021-01-01", build=2),
+        )
+    assert problem(caught) == "era-overlap"
+    assert "2020-01-01 → 2021-01-01 on build 2" in caught.value.message
+    assert "2019-01-01 → 2020-06-01 on build 1" in caught.value.message
+
+
+def test_without_any_era_the_timeline_ends_and_the_dag_is_dated_no_longer(dated: Dated) -> None:
+    dated.set("2019-01-01", None)
+    made = dated.ask("put")
+    assert made.revision == 2
+    assert dated.spans() == [(None, None, 2, True)]
+    assert not is_dated(dated.world)
+    assert not is_marked(dated.world.airflow_has()[1])
+
+
+def test_what_the_timeline_says_already_makes_no_revision(dated: Dated) -> None:
+    dated.set("2019-01-01", "2020-01-01")
+    again = dated.set("2019-01-01", "2020-01-01")
+    assert (again.changed, again.revision) == (False, 1)
+    assert len(show.revisions(dated.host, "a")) == 1
+
+
+def test_a_plan_writes_nothing_of_the_timeline_and_says_what_would_change(dated: Dated) -> None:
+    dated.world.trigger("r", build=None)
+    planned = dated.set("2019-01-01", None, plan=True)
+    assert planned.changed and planned.revision == 1
+    assert (planned.runs, planned.differ) == (1, 0), "it waits: it would take what its date asks for"
+    assert dated.show().revision == 0
+    assert not is_dated(dated.world)
+
+
+def test_a_whole_timeline_keeps_the_places_of_eras_that_stay(dated: Dated) -> None:
+    dated.set("2019-01-01", "2020-01-01")
+    place = dated.show().stretches[1].bundle_version
+    dated.world.do(Verb.ROLLBACK, "a", build=1, to_blame=False)
+    dated.world.push(a=File())
+    kept = EraWish(starts="2019-01-01", until="2020-01-01", build=1)
+    dated.ask("put", kept, EraWish(starts="2021-01-01", until=None, build=2))
+    stretches = dated.show().stretches
+    assert (stretches[1].bundle_version, stretches[1].since_revision) == (place, 1)
+    assert stretches[3].since_revision == 2
+
+
+# Repeats, stale revisions
+
+
+@pytest.mark.acceptance("dates", 15)
+def test_one_key_changes_once_and_a_stale_revision_is_a_conflict(dated: Dated) -> None:
+    first = dated.set("2019-01-01", None, request_id="k", expected_revision=0)
+    again = dated.set("2019-01-01", None, request_id="k", expected_revision=0)
+    assert (again.changed, again.revision, again.changes) == (False, first.revision, first.changes)
+    assert len(show.revisions(dated.host, "a")) == 1
+    with pytest.raises(Conflict, match="its newest revision is 1, not 0") as caught:
+        dated.set("2020-01-01", None, build=2, expected_revision=0)
+    assert problem(caught) == "stale-revision"
+    with pytest.raises(Conflict, match="stands for another request"):
+        dated.set("2020-01-01", None, build=2, request_id="k")
+
+
+# Refused before anything is written
+
+
+def refused(dated: Dated, *args: Any, **more: Any) -> pytest.ExceptionInfo[PinwheelError]:
+    before = dated.host.unit.run(lambda s: timelines.newest(s, ["a"]))
+    with pytest.raises(PinwheelError) as caught:
+        dated.set(*args, **more)
+    assert dated.host.unit.run(lambda s: timelines.newest(s, ["a"])) == before
+    assert not is_dated(dated.world)
+    return caught
+
+
+@pytest.mark.acceptance("dates", 16)
+@pytest.mark.parametrize(
+    ("name", "error", "said"),
+    [
+        ("version-not-fetchable", "not found at origin", "force-pushed away"),
+        ("bundle-ignores-version", "it made /tmp/x", "takes a version that does not exist"),
+        ("does-not-import", "ModuleNotFoundError: No module named 'pandas1'", "can not be imported here"),
+    ],
+)
+def test_what_a_dag_processor_can_not_use_is_refused(dated: Dated, name: str, error: str, said: str) -> None:
+    dated.looking.answers = {1: (name, error)}
+    caught = refused(dated, "2019-01-01", "2020-01-01")
+    assert (problem(caught), type(caught.value)) == (name, Refused)
+    assert said in caught.value.message and error in caught.value.message
+    assert caught.value.message.startswith("Cannot set 2019-01-01 → 2020-01-01 on build 1: ")
+    assert dated.looking.asked == [1]
+
+
+@pytest.mark.acceptance("dates", 16)
+def test_what_does_not_import_is_set_by_force_with_a_warning(dated: Dated) -> None:
+    dated.looking.answers = {1: ("does-not-import", "ImportError: x")}
+    made = dated.set("2019-01-01", None, force=True)
+    assert made.changed
+    assert any("does not import here: ImportError: x" in said for said in made.warnings)
+    dated.looking.answers = {2: ("version-not-fetchable", "gone")}
+    with pytest.raises(Refused):
+        dated.set("2020-01-01", None, build=2, force=True)
+
+
+@pytest.mark.acceptance("dates", 16)
+@pytest.mark.parametrize("alive", [True, False])
+def test_without_an_answer_of_a_dag_processor_it_is_refused_unless_it_goes_unchecked(
+    dated: Dated, alive: bool
+) -> None:
+    dated.looking.dead = True
+    dated.world.airflow.processors = ["here"] if alive else []
+    caught = refused(dated, "2019-01-01", None)
+    assert problem(caught) == "not-checked"
+    assert ("answered in time" if alive else "no Dag processor is alive") in caught.value.message
+    made = dated.set("2019-01-01", None, unchecked=True)
+    assert made.changed and any("was not looked at" in said for said in made.warnings)
+
+
+@pytest.mark.acceptance("dates", 16)
+def test_a_build_that_no_head_showed_is_refused(dated: Dated) -> None:
+    caught = refused(dated, "2019-01-01", None, build=None, version="f" * 40)
+    assert (problem(caught), type(caught.value)) == ("build-off-head", NotFound)
+    dated.host.unit.run(lambda s: s.execute(delete(t.stand)))
+    caught = refused(dated, "2019-01-01", None)
+    assert (problem(caught), type(caught.value)) == ("build-off-head", Refused)
+
+
+@pytest.mark.acceptance("dates", 16)
+def test_a_build_that_stood_elsewhere_and_one_that_is_broken_or_unknown_are_refused(dated: Dated) -> None:
+    versions = dated.world.versions()
+    caught = refused(dated, "2019-01-01", None, build=1, version=versions[1])
+    assert "build 2 stood there" in caught.value.message
+    assert isinstance(refused(dated, "2019-01-01", None, build=99).value, NotFound)
+
+
+@pytest.mark.acceptance("dates", 16)
+def test_a_dag_of_a_bundle_without_versions_or_that_opts_out_of_them_is_refused(empty: InMemory) -> None:
+    empty.push(a=File(unversioned=True))
+    dated = Dated(empty)
+    assert problem(refused(dated, "2019-01-01", None)) == "unversioned-bundle"
+    empty.airflow.tables.bundles["dags"] = evolve(empty.airflow.bundle("dags"), versioned=False)
+    assert problem(refused(dated, "2019-01-01", None)) == "unversioned-bundle"
+
+
+@pytest.mark.acceptance("dates", 16)
+def test_a_rejected_build_needs_a_reason_and_the_plan_says_who_rejected_it(dated: Dated) -> None:
+    dated.world.do(Verb.REJECT, "a", build=1, reason="wrong for 2026")
+    caught = refused(dated, "2019-01-01", None)
+    assert problem(caught) == "build-rejected"
+    assert "wrong for 2026" in caught.value.message
+    planned = dated.set("2019-01-01", None, reason="right for 2019", plan=True)
+    assert any("ada rejected it" in said and "wrong for 2026" in said for said in planned.warnings)
+    assert dated.set("2019-01-01", None, reason="right for 2019").changed
+
+
+def test_a_build_that_is_rejected_later_stays(dated: Dated) -> None:
+    dated.set("2019-01-01", "2020-01-01")
+    dated.world.do(Verb.REJECT, "a", build=1, reason="wrong for 2026")
+    assert dated.spans()[1] == ("2019-01-01", "2020-01-01", 1, False)
+
+
+@pytest.mark.acceptance("dates", 13)
+@pytest.mark.parametrize(
+    ("text", "name", "said"),
+    [
+        ("2019-09-08T00:30", "local-time-missing", "clocks go from 00:00 to 01:00"),
+        ("2019-04-06T23:30", "local-time-twice", "comes twice in America/Santiago"),
+    ],
+)
+def test_dates_are_written_in_the_zone_of_the_active_releases_dag(
+    empty: InMemory, text: str, name: str, said: str
+) -> None:
+    empty.push(a=File(zone="America/Santiago"))
+    dated = Dated(empty)
+    caught = refused(dated, text, None)
+    assert problem(caught) == name
+    assert said in caught.value.message
+    dated.set("2019-09-08", None)
+    start = dated.show().stretches[1].starts_at
+    assert start == datetime(2019, 9, 8, 4, tzinfo=UTC), "a day without midnight begins at one o'clock"
+    assert dated.show().zone == "America/Santiago"
+
+
+def test_a_later_change_of_zone_moves_nothing(empty: InMemory) -> None:
+    empty.push(a=File(zone="America/Santiago"))
+    dated = Dated(empty)
+    dated.set("2019-01-01", "2020-01-01")
+    before = dated.show().stretches[1]
+    empty.push(a=File(zone="Europe/Warsaw"))
+    dated.ask("put", EraWish(starts="2019-01-01", until="2020-01-01", build=1))
+    assert dated.show().stretches[1] == before
+    assert dated.show().zone == "Europe/Warsaw"
+
+
+def test_what_is_no_date_is_refused_with_what_is(dated: Dated) -> None:
+    with pytest.raises(InvalidInput, match="Cannot set tomorrow → ….*Cannot read 'tomorrow' as a date"):
+        dated.set("tomorrow", None)
+    with pytest.raises(InvalidInput, match="ends before it begins"):
+        dated.set("2020-01-01", "2019-01-01")
+
+
+def test_a_good_answer_is_asked_for_once_by_a_plan_and_what_follows_it(dated: Dated) -> None:
+    dated.set("2019-01-01", None, plan=True)
+    dated.set("2019-01-01", None)
+    dated.set("2018-01-01", None)
+    assert dated.looking.asked == [1]
+
+
+# Shown
+
+
+@pytest.mark.acceptance("dates", 14)
+def test_a_date_is_answered_as_it_is_and_as_it_was_believed(dated: Dated) -> None:
+    dated.set("2019-01-01", "2020-01-01", reason="first attempt", actor="ben")
+    then = dated.world.airflow.now
+    dated.world.airflow.tick(3600)
+    dated.set("2019-01-01", "2020-01-01", build=2)
+    asked = dated.show(at="2019-05", when=then.isoformat()).asked
+    assert asked is not None and asked.then is not None and asked.now is not None
+    assert (asked.then.build, asked.then.revision, asked.then.actor) == (1, 1, "ben")
+    assert (asked.now.build, asked.now.revision) == (2, 2)
+    early = dated.show(at="2019-05", when="2000-01-01").asked
+    assert early is not None and early.then is None
+    gap = dated.show(at="2030").asked
+    assert gap is not None and gap.now is not None and gap.now.build is None
+
+
+def test_the_history_has_each_revision_with_all_its_eras_newest_first(dated: Dated) -> None:
+    dated.set("2019-01-01", None, reason="one")
+    dated.set("2020-01-01", None, build=2, reason="two")
+    found = show.revisions(dated.host, "a")
+    assert [(each.revision, each.verb, each.reason, len(each.eras)) for each in found] == [
+        (2, "set", "two", 2),
+        (1, "set", "one", 1),
+    ]
+    assert [era.since_revision for era in found[0].eras] == [1, 2]
+
+
+def test_of_a_dag_that_nobody_has_nothing_is_shown_or_set(dated: Dated) -> None:
+    with pytest.raises(NotFound, match="Cannot find Dag nope"):
+        show.show(dated.host, "nope")
+    with pytest.raises(NotFound, match="Cannot find Dag nope"):
+        show.revisions(dated.host, "nope")
+    with pytest.raises(NotFound, match="Cannot find Dag nope"):
+        change.change(dated.host, TimelineRequest(dag_id="nope"), actor="ada", sleep=dated.looking)
+
+
+# Runs
+
+
+@pytest.mark.acceptance("dates", 19)
+def test_queued_runs_get_the_new_era_and_started_ones_keep_what_they_have(dated: Dated) -> None:
+    world = dated.world
+    world.airflow.make_run("a", "waits")
+    world.airflow.make_run("a", "runs")
+    world.airflow.start_run("a", "runs")
+    world.trigger("chosen", build=2)
+    before = {key: row.bundle_version for key, row in world.airflow.tables.runs.items()}
+    made = dated.set("2019-01-01", None)
+    assert made.queued == 1
+    after = {key[1]: row.bundle_version for key, row in world.airflow.tables.runs.items()}
+    assert is_marked(after["waits"])
+    assert after["runs"] == before["a", "runs"]
+    assert after["chosen"] == before["a", "chosen"], "somebody chose its build"
+
+
+def on(dated: Dated, run_id: str, day: str, *, build: int | None = None) -> None:
+    """A run of that day's data that ended, as it did before there was a timeline."""
+    world = dated.world
+    world.trigger(run_id, logical_date=datetime.fromisoformat(day).replace(tzinfo=UTC), build=build)
+    world.finish(run_id)
+
+
+def test_runs_on_another_build_than_their_dates_are_found_and_those_by_hand_apart(dated: Dated) -> None:
+    on(dated, "old", "2019-05-01")
+    on(dated, "new", "2021-05-01")
+    on(dated, "chosen", "2019-06-01", build=2)
+    dated.set("2019-01-01", "2020-01-01")
+    found = dated.check()
+    assert (found.revision, found.runs, found.match, found.waiting) == (1, 3, 1, 0)
+    assert [(each.run_id, each.build, each.wanted) for each in found.differ] == [("old", 2, 1)]
+    assert [each.run_id for each in found.by_hand] == ["chosen"]
+    counts = dated.show().stretches[1].counts
+    assert counts is not None
+    assert (counts.runs, counts.match, counts.by_hand) == (2, 0, 1)
+    assert [(each.build, each.runs) for each in counts.others] == [(2, 1)]
+    assert dated.show(runs=False).stretches[1].counts is None
+
+
+@pytest.mark.acceptance("dates", 20)
+def test_what_does_not_match_runs_again_on_the_build_of_its_date_each_run_once(dated: Dated) -> None:
+    for month in range(1, 13):
+        on(dated, f"m{month:02}", f"2019-{month:02}-01")
+    on(dated, "later", "2020-02-01")
+    dated.set("2019-01-01", "2020-01-01")
+    planned = dated.clear(plan=True)
+    assert [each.run_id for each in planned.runs] == [f"m{month:02}" for month in range(1, 13)]
+    assert planned.instances == 12
+    assert len(dated.check().differ) == 12, "a plan changes nothing"
+    done = dated.clear(request_id="k")
+    assert [each.run_id for each in done.runs] == [f"m{month:02}" for month in range(1, 13)], "oldest first"
+    found = dated.check()
+    assert (len(found.differ), found.waiting, found.match) == (0, 12, 1)
+    bound = dated.world.rows(t.binding)
+    last = [row for row in bound if row.run_id == "m01"][-1]
+    assert (last.bound_by, last.revision, last.seq) == ("era", 1, 1)
+    assert last.bundle_version == dated.world.versions()[0]
+    dated.world.finish("m01", number=2)
+    assert dated.check().match == 2
+    assert dated.clear(request_id="k").runs == ()
+
+
+@pytest.mark.acceptance("dates", 20)
+def test_a_clear_that_was_killed_in_the_middle_goes_on_and_clears_each_run_once(
+    dated: Dated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clear_runs, "AT_ONCE", 5)
+    for day in range(1, 13):
+        on(dated, f"d{day:02}", f"2019-03-{day:02}")
+    dated.set("2019-01-01", "2020-01-01")
+    work, times = clear_runs._clear, []
+
+    def killed(*args: Any) -> Any:
+        times.append(1)
+        if len(times) == 3:
+            raise KeyboardInterrupt
+        return work(*args)
+
+    monkeypatch.setattr(clear_runs, "_clear", killed)
+    with pytest.raises(KeyboardInterrupt):
+        dated.clear(request_id="k")
+    assert len(dated.check().differ) == 2
+    rest = dated.clear(request_id="k")
+    assert [each.run_id for each in rest.runs] == ["d11", "d12"]
+    cleared = events_of(dated, EventKind.CLEAR)
+    assert sorted(event.details["run_id"] for event in cleared) == [f"d{day:02}" for day in range(1, 13)]
+
+
+def test_runs_that_run_are_left_and_named(dated: Dated) -> None:
+    on(dated, "ended", "2019-05-01")
+    dated.world.trigger("goes on", logical_date=datetime(2019, 6, 1, tzinfo=UTC))
+    dated.world.finish("goes on", None)
+    dated.set("2019-01-01", "2020-01-01")
+    done = dated.clear()
+    assert [each.run_id for each in done.runs] == ["ended"]
+    assert done.running == ("goes on",)
+
+
+def test_some_runs_are_cleared_by_name(dated: Dated) -> None:
+    on(dated, "one", "2019-05-01")
+    on(dated, "two", "2019-06-01")
+    dated.set("2019-01-01", "2020-01-01")
+    assert [each.run_id for each in dated.clear(run_ids=["two"]).runs] == ["two"]
+    with pytest.raises(NotFound, match="Cannot find run nope"):
+        dated.clear(run_ids=["nope"])
+
+
+def test_a_run_of_an_era_that_is_gone_runs_again_on_the_active_release(dated: Dated) -> None:
+    on(dated, "r", "2019-05-01")
+    dated.set("2019-01-01", "2020-01-01")
+    dated.clear()
+    dated.world.finish("r", number=2)
+    dated.unset("2019-01-01", "2020-01-01")
+    (found,) = dated.check().differ
+    assert (found.run_id, found.build, found.wanted) == ("r", 1, 2)
+    dated.clear()
+    dated.world.finish("r", number=3)
+    assert dated.check().differ == ()
