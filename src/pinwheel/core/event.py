@@ -55,6 +55,10 @@ class EventKind(StrEnum):
     """A version of a bundle was not taken."""
     FAULT = "fault"
     """Something of a bundle failed in the Dag processor."""
+    VARIANT_REFUSED = "variant_refused"
+    """A Dag can not be made without the tasks that have no place at some dates: no build of it was made."""
+    MARK_RESTORED = "mark_restored"
+    """Somebody took the mark off a Dag's row by which its runs wait to be judged by date; it was put back."""
 
 
 _CHANGE = (
@@ -107,6 +111,8 @@ DETAILS: Mapping[EventKind, tuple[str, ...]] = {
     EventKind.DRIFT: ("found", "foreign_versions", "repaired"),
     EventKind.REFUSED: ("bundle_version",),
     EventKind.FAULT: ("bundle_version", "place"),
+    EventKind.VARIANT_REFUSED: ("bundle_version", "path", "error"),
+    EventKind.MARK_RESTORED: ("found",),
 }
 """What an event of each kind says beside what all say. Not each event of a kind has all of them."""
 
@@ -127,6 +133,7 @@ AUDITED = frozenset(
         EventKind.CLEAR,
         EventKind.BACKFILL,
         EventKind.DRIFT,
+        EventKind.MARK_RESTORED,
     }
 )
 """Those of which Airflow's audit log has a line too, under their name with ``pinwheel_`` before it."""
