@@ -55,6 +55,10 @@ class EventKind(StrEnum):
     """A version of a bundle was not taken."""
     FAULT = "fault"
     """Something of a bundle failed in the Dag processor."""
+    VARIANT_REFUSED = "variant_refused"
+    """A Dag can not be made without the tasks that have no place at some dates: no build of it was made."""
+    MARK_RESTORED = "mark_restored"
+    """Somebody took the mark off a Dag's row by which its runs wait to be judged by date; it was put back."""
     TIMELINE_SET = "timeline_set"
     """Somebody said which builds data of which dates is for."""
     TIMELINE_UNSET = "timeline_unset"
@@ -111,6 +115,8 @@ DETAILS: Mapping[EventKind, tuple[str, ...]] = {
     EventKind.DRIFT: ("found", "foreign_versions", "repaired"),
     EventKind.REFUSED: ("bundle_version",),
     EventKind.FAULT: ("bundle_version", "place"),
+    EventKind.VARIANT_REFUSED: ("bundle_version", "path", "error"),
+    EventKind.MARK_RESTORED: ("found",),
     EventKind.TIMELINE_SET: ("revision", "changes"),
     EventKind.TIMELINE_UNSET: ("revision", "changes"),
 }
@@ -133,6 +139,7 @@ AUDITED = frozenset(
         EventKind.CLEAR,
         EventKind.BACKFILL,
         EventKind.DRIFT,
+        EventKind.MARK_RESTORED,
         EventKind.TIMELINE_SET,
         EventKind.TIMELINE_UNSET,
     }

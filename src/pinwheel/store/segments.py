@@ -87,6 +87,18 @@ def of_builds(session: Session, build_ids: Collection[int]) -> dict[int, list[St
     return found
 
 
+def windowed(session: Session, build_ids: Collection[int]) -> set[int]:
+    """Those of these builds that have task windows."""
+    found: set[int] = set()
+    for chunk in chunks(sorted(set(build_ids))):
+        found.update(
+            session.scalars(
+                select(t.segment.c.build_id).where(t.segment.c.build_id.in_(chunk), t.segment.c.stretch)
+            )
+        )
+    return found
+
+
 def made(session: Session, build_id: int, rows: Mapping[int, tuple[int, UUID]]) -> None:
     """Note the version rows that were made: number and id, by position."""
     for position, (number, dag_version_id) in sorted(rows.items()):

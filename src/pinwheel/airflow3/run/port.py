@@ -11,6 +11,7 @@ from pinwheel.airflow3.run.backfill import (
 )
 from pinwheel.airflow3.run.clear import clear_run, would_clear
 from pinwheel.airflow3.run.create import create_run
+from pinwheel.airflow3.run.waiting import mark_waiting
 
 __all__ = [
     "backfill_runs",
@@ -19,6 +20,7 @@ __all__ = [
     "create_backfill",
     "create_default_backfill",
     "create_run",
+    "mark_waiting",
     "plan_default_backfill",
     "would_clear",
 ]
