@@ -11,6 +11,7 @@ from pinwheel.airflow3.run.backfill import (
 )
 from pinwheel.airflow3.run.clear import clear_run, would_clear
 from pinwheel.airflow3.run.create import create_run
+from pinwheel.airflow3.run.rebind import rebind_run
 
 __all__ = [
     "backfill_runs",
@@ -20,5 +21,6 @@ __all__ = [
     "create_default_backfill",
     "create_run",
     "plan_default_backfill",
+    "rebind_run",
     "would_clear",
 ]
