@@ -59,9 +59,15 @@ class Dated:
         return change.change(self.host, request, actor=actor, sleep=self.looking)
 
     def set(
-        self, starts: str | None, until: str | None, build: int | None = 1, version: str | None = None, **more: Any
+        self,
+        starts: str | None,
+        until: str | None,
+        build: int | None = 1,
+        version: str | None = None,
+        **more: Any,
     ) -> TimelineChange:
-        return self.ask("set", EraWish(starts=starts, until=until, build=build, bundle_version=version), **more)
+        wish = EraWish(starts=starts, until=until, build=build, bundle_version=version)
+        return self.ask("set", wish, **more)
 
     def unset(self, starts: str | None, until: str | None, **more: Any) -> TimelineChange:
         return self.ask("unset", EraWish(starts=starts, until=until), **more)

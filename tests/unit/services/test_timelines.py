@@ -295,7 +295,7 @@ def test_a_later_change_of_zone_moves_nothing(empty: InMemory) -> None:
 
 
 def test_what_is_no_date_is_refused_with_what_is(dated: Dated) -> None:
-    with pytest.raises(InvalidInput, match="Cannot set tomorrow → ….*Cannot read 'tomorrow' as a date"):
+    with pytest.raises(InvalidInput, match=r"Cannot set tomorrow → ….*Cannot read 'tomorrow' as a date"):
         dated.set("tomorrow", None)
     with pytest.raises(InvalidInput, match="ends before it begins"):
         dated.set("2020-01-01", "2019-01-01")

@@ -11,6 +11,7 @@ from pinwheel.airflow3.run.backfill import (
 )
 from pinwheel.airflow3.run.clear import clear_run, would_clear
 from pinwheel.airflow3.run.create import create_run
+from pinwheel.airflow3.run.rebind import rebind_run
 from pinwheel.airflow3.run.waiting import mark_waiting
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "create_run",
     "mark_waiting",
     "plan_default_backfill",
+    "rebind_run",
     "would_clear",
 ]

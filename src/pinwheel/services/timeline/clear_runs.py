@@ -73,9 +73,7 @@ def clear(host: Host, request: ClearDatedRequest, *, actor: str) -> ClearedByDat
     )
 
 
-def _look(
-    host: Host, session: Session, request: ClearDatedRequest
-) -> tuple[list[str], list[str], list[str]]:
+def _look(host: Host, session: Session, request: ClearDatedRequest) -> tuple[list[str], list[str], list[str]]:
     """The runs to clear, oldest first; those that run; and what is to be said of it."""
     dag = known(host, session, request.dag_id)
     found = _differing(host, session, dag, request.run_ids)
@@ -160,7 +158,8 @@ def _clear_one(
     reason: str | None,
 ) -> int:
     run, era = each.run, each.era
-    version = era.bundle_version if era is not None else taken(dag.row.follow_version, dag.row.released_version)
+    row = dag.row
+    version = era.bundle_version if era is not None else taken(row.follow_version, row.released_version)
     version_id, release, at = version_for(host, session, Target(build=build, version=version))
     row_id, position = _row_of_date(host, session, build, judged, each)
     cleared, seq, bound_id, bound_version = host.runs.clear_run(

@@ -181,7 +181,34 @@ class RunReads:
         return {run.run_id: _run(run) for run in self._runs(dag_id) if run.run_id in run_ids}
 
     def dated_runs(self, session: Session, ids: Collection[int]) -> list[DatedRun]:
-        return [_dated(run) for run in self._all_runs() if run.id in ids]
+        by_run_id = {run.run_id: run for run in self._all_runs()}
+
+        def dates(run: RunRow) -> RunDates:
+            own = (run.data_interval_start, run.partition_date, run.logical_date)
+            sources = [by_run_id[run_id] for run_id in run.triggered_by if run_id in by_run_id]
+            found = {one.data_interval_start or one.partition_date or one.logical_date for one in sources}
+            return RunDates(
+                data_interval_start=run.data_interval_start,
+                partition_date=run.partition_date,
+                logical_date=run.logical_date,
+                event_dates=tuple(sorted(date for date in found if date)) if not any(own) else (),
+                run_after=run.run_after,
+            )
+
+        return [
+            DatedRun(
+                id=run.id,
+                dag_id=run.dag_id,
+                run_id=run.run_id,
+                state=run.state,
+                clear_number=run.clear_number,
+                dag_version_id=run.dag_version_id,
+                bundle_version=run.bundle_version,
+                dates=dates(run),
+            )
+            for run in self._all_runs()
+            if run.id in ids
+        ]
 
     def row_ids(self, session: Session, dag_id: str, run_ids: Collection[str] | None = None) -> list[int]:
         return [run.id for run in self._runs(dag_id) if run_ids is None or run.run_id in run_ids]
@@ -285,19 +312,6 @@ def _run(run: RunRow) -> AirflowRun:
         clear_number=run.clear_number,
         dag_version_id=run.dag_version_id,
         bundle_version=run.bundle_version,
-    )
-
-
-def _dated(run: RunRow) -> DatedRun:
-    return DatedRun(
-        id=run.id,
-        dag_id=run.dag_id,
-        run_id=run.run_id,
-        state=run.state,
-        clear_number=run.clear_number,
-        dag_version_id=run.dag_version_id,
-        bundle_version=run.bundle_version,
-        dates=RunDates(logical_date=run.logical_date, run_after=run.run_after),
     )
 
 
