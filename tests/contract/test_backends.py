@@ -36,10 +36,13 @@ from pinwheel.core.request import (
     MOST_TASKS,
     BackfillRequest,
     ChangeRequest,
+    ClearDatedRequest,
     ClearRequest,
+    EraWish,
     HistoryRequest,
     Selection,
     States,
+    TimelineRequest,
     TriggerRequest,
 )
 from pinwheel.core.selector import Selector
@@ -103,6 +106,25 @@ def backfilling(dag_id: str = "d", **more: Any) -> Call:
 def history(dag_id: str = "d", **more: Any) -> Call:
     request = HistoryRequest(dag_id=dag_id, **more)
     return lambda backend: backend.history(request)
+
+
+def era(starts: str | None = "2019-01-01", until: str | None = None, build: int | None = 1) -> EraWish:
+    return EraWish(starts=starts, until=until, build=build)
+
+
+def setting(*eras: EraWish, dag_id: str = "d", **more: Any) -> Call:
+    asked = {"verb": "set", "unchecked": True, **more}
+    request = TimelineRequest(dag_id=dag_id, eras=eras, **asked)
+    return lambda backend: backend.change_timeline(request)
+
+
+def after_setting(call: Call, *eras: EraWish) -> Call:
+    return lambda backend: [setting(*eras)(backend), call(backend)]
+
+
+def clearing_by_date(dag_id: str = "d", **more: Any) -> Call:
+    request = ClearDatedRequest(dag_id=dag_id, **more)
+    return lambda backend: backend.clear_by_date(request)
 
 
 def of_selections(method: str, **more: Any) -> dict[str, Call]:
@@ -256,6 +278,48 @@ CASES: dict[str, dict[str, Call]] = {
         ],
         **{f"of {dag_id}": backfilling(dag_id, build=1) for dag_id in DAGS[1:]},
     },
+    "timeline": {
+        **{dag_id: lambda backend, d=dag_id: backend.timeline(d) for dag_id in DAGS},
+        "with eras": after_setting(lambda backend: backend.timeline("d"), era(until="2020-01-01")),
+        "at a date": after_setting(lambda backend: backend.timeline("d", at="2019-05"), era()),
+        "as of": after_setting(
+            lambda backend: backend.timeline("d", at="2019-05", as_of="2018-01-01T00:00:00+00:00"), era()
+        ),
+        "at no date": lambda backend: backend.timeline("d", at="zzz"),
+    },
+    "timeline_history": {
+        **{dag_id: lambda backend, d=dag_id: backend.timeline_history(d) for dag_id in DAGS},
+        "with eras": after_setting(lambda backend: backend.timeline_history("d"), era()),
+    },
+    "check_timeline": {
+        **{dag_id: lambda backend, d=dag_id: backend.check_timeline(d) for dag_id in DAGS},
+        "with eras": after_setting(lambda backend: backend.check_timeline("d"), era(None)),
+    },
+    "change_timeline": {
+        "set": setting(era()),
+        "set by a version": setting(EraWish(starts=None, until="2020-01-01", build=2), reason="r"),
+        "plan": setting(era(), plan=True),
+        "put": setting(era(until="2020-01-01"), era("2020-01-01", None, 2), verb="put"),
+        "put none": after_setting(setting(verb="put"), era()),
+        "unset": after_setting(setting(era("2019-06-01", "2019-07-01", None), verb="unset"), era()),
+        "named": lambda backend: [setting(era(), request_id="k")(backend) for _ in range(2)],
+        "nothing new": after_setting(setting(era()), era()),
+        "stale": setting(era(), expected_revision=7),
+        "overlapping": setting(era(), era("2020-01-01"), verb="put"),
+        "no such build": setting(era(build=99)),
+        "not looked at": setting(era(), unchecked=False),
+        "a rejected one without a reason": setting(era(build=3)),
+        "no date": setting(era("zzz")),
+        **{f"of {dag_id}": setting(era(), dag_id=dag_id) for dag_id in DAGS[1:]},
+    },
+    "clear_by_date": {
+        "none": clearing_by_date(),
+        "all": after_setting(clearing_by_date(), era(None)),
+        "some": after_setting(clearing_by_date(run_ids=["one"]), era(None)),
+        "plan": after_setting(clearing_by_date(plan=True, reason="r"), era(None)),
+        "no such run": clearing_by_date(run_ids=["nope"]),
+        **{f"of {dag_id}": clearing_by_date(dag_id) for dag_id in DAGS[1:]},
+    },
 }
 """By method of the protocol, what to ask."""
 REFUSED: dict[tuple[str, str], type[PinwheelError]] = {
@@ -276,6 +340,15 @@ REFUSED: dict[tuple[str, str], type[PinwheelError]] = {
     ("clear", "no such run"): NotFound,
     ("backfill", "the wrong way round"): InvalidInput,
     ("backfill", "while another one is active"): Conflict,
+    ("timeline", "nope"): NotFound,
+    ("timeline", "at no date"): InvalidInput,
+    ("timeline_history", "nope"): NotFound,
+    ("check_timeline", "nope"): NotFound,
+    ("change_timeline", "stale"): Conflict,
+    ("change_timeline", "overlapping"): InvalidInput,
+    ("change_timeline", "no such build"): NotFound,
+    ("change_timeline", "not looked at"): Refused,
+    ("clear_by_date", "no such run"): NotFound,
 }
 """Of some of these, which error they are."""
 

@@ -24,6 +24,7 @@ from pinwheel.services.release import outcome
 from pinwheel.services.run import backfill, bound, clear_preview
 from pinwheel.services.show import builds, bundles, compare, events, fleet, line, news
 from pinwheel.services.show import status as dag_status
+from pinwheel.services.timeline import views as timelines
 
 VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (builds.BuildView, schemas.dags.Build),
@@ -91,6 +92,19 @@ VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (backfill.BackfillView, schemas.runs.Backfill),
     (backfill.BackfilledRun, schemas.runs.BackfilledRun),
     (news.News, schemas.live.News),
+    (timelines.TimelineView, schemas.timeline.Timeline),
+    (timelines.Stretch, schemas.timeline.Stretch),
+    (timelines.RunCounts, schemas.timeline.RunCounts),
+    (timelines.RunsOnBuild, schemas.timeline.RunsOnBuild),
+    (timelines.Answer, schemas.timeline.DateAnswer),
+    (timelines.Said, schemas.timeline.Said),
+    (timelines.RevisionView, schemas.timeline.TimelineRevision),
+    (timelines.EraView, schemas.timeline.Era),
+    (timelines.CheckView, schemas.timeline.TimelineCheck),
+    (timelines.DatedRunView, schemas.timeline.DatedRun),
+    (timelines.TimelineChange, schemas.timeline.TimelineChange),
+    (timelines.ChangedStretch, schemas.timeline.ChangedStretch),
+    (timelines.ClearedByDate, schemas.timeline.ClearedByDate),
 ]
 
 WITH_MORE: list[tuple[type[Any], type[BaseModel], set[str]]] = [
@@ -105,7 +119,16 @@ WITH_MORE: list[tuple[type[Any], type[BaseModel], set[str]]] = [
 """Views to which a route adds what it knows: what the user may do, and what was asked."""
 
 OF_ROUTES = {
-    *("DagPage", "BuildPage", "ReleasePage", "TryPage", "EventPage", "Changes", "ClearedRuns"),
+    *(
+        "TimelineHistory",
+        "DagPage",
+        "BuildPage",
+        "ReleasePage",
+        "TryPage",
+        "EventPage",
+        "Changes",
+        "ClearedRuns",
+    ),
     *("Health", "May", "Refusal", "DagFacts"),
 }
 """Schemas of what routes put around views, or know themselves."""

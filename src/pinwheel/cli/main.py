@@ -40,6 +40,7 @@ VERBS = {
     "clear": ("clear", "run runs again, on the build they had or another one"),
     "backfill": ("backfill", "run a Dag for past dates, on any good build"),
     "history": ("history", "which code each try of each task ran"),
+    "timeline": ("timeline", "which builds a Dag's data of which dates is for"),
     "inputs": ("inputs", "check a repository's pinwheel.yaml, where it declares inputs of its Dags"),
     "events": ("events", "who changed what, when and why"),
     "dag-processor": ("dag_processor", "run the Dag processor, in place of airflow dag-processor"),

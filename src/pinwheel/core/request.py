@@ -350,7 +350,7 @@ class TimelineRequest:
 
     dag_id: str
     verb: TimelineVerb = field(default=TimelineVerb.PUT, converter=TimelineVerb)
-    eras: tuple[EraWish, ...] = field(default=(), converter=tuple)
+    eras: tuple[EraWish, ...] = ()
     reason: str | None = field(default=None, validator=_Length(LONGEST_REASON))
     expected_revision: int | None = None
     """The revision that the caller saw, 0 for none; with it, a stale request is refused."""

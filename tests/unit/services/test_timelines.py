@@ -422,11 +422,11 @@ def test_a_clear_that_was_killed_in_the_middle_goes_on_and_clears_each_run_once(
     dated.set("2019-01-01", "2020-01-01")
     work, times = clear_runs._clear, []
 
-    def killed(*args: Any) -> Any:
+    def killed(*args: Any, **more: Any) -> Any:
         times.append(1)
         if len(times) == 3:
             raise KeyboardInterrupt
-        return work(*args)
+        return work(*args, **more)
 
     monkeypatch.setattr(clear_runs, "_clear", killed)
     with pytest.raises(KeyboardInterrupt):

@@ -12,10 +12,12 @@ from pinwheel.core.request import (
     EVERY,
     BackfillRequest,
     ChangeRequest,
+    ClearDatedRequest,
     ClearRequest,
     HistoryRequest,
     Selection,
     States,
+    TimelineRequest,
     TriggerRequest,
 )
 from pinwheel.core.side import Which
@@ -141,6 +143,36 @@ class LocalBackend:
         from pinwheel.services.show.plain import plain
 
         return plain(BackfillView.of(backfill(self.host, request, actor=self.actor)))
+
+    def timeline(self, dag_id: str, *, at: str | None = None, as_of: str | None = None) -> View:
+        from pinwheel.services.show.plain import plain
+        from pinwheel.services.timeline.show import show
+
+        return plain(show(self.host, dag_id, at=at, when=as_of))
+
+    def timeline_history(self, dag_id: str) -> list[View]:
+        from pinwheel.services.show.plain import plain_all
+        from pinwheel.services.timeline.show import revisions
+
+        return plain_all(revisions(self.host, dag_id))
+
+    def check_timeline(self, dag_id: str) -> View:
+        from pinwheel.services.show.plain import plain
+        from pinwheel.services.timeline.check import check
+
+        return plain(check(self.host, dag_id))
+
+    def change_timeline(self, request: TimelineRequest) -> View:
+        from pinwheel.services.show.plain import plain
+        from pinwheel.services.timeline.change import change
+
+        return plain(change(self.host, request, actor=self.actor))
+
+    def clear_by_date(self, request: ClearDatedRequest) -> View:
+        from pinwheel.services.show.plain import plain
+        from pinwheel.services.timeline.clear_runs import clear
+
+        return plain(clear(self.host, request, actor=self.actor))
 
     def _ids(self, selection: Selection) -> list[str] | None:
         return None if selection.whole else self.select(selection)

@@ -15,10 +15,12 @@ from pinwheel.core.request import (
     EVERY,
     BackfillRequest,
     ChangeRequest,
+    ClearDatedRequest,
     ClearRequest,
     HistoryRequest,
     Selection,
     States,
+    TimelineRequest,
     TriggerRequest,
 )
 from pinwheel.core.side import Which
@@ -102,4 +104,24 @@ class Backend(Protocol):
 
     def backfill(self, request: BackfillRequest) -> View:
         """Run a Dag for the dates of a range. See ``services.run.backfill.BackfillView``."""
+        ...
+
+    def timeline(self, dag_id: str, *, at: str | None = None, as_of: str | None = None) -> View:
+        """See ``services.timeline.views.TimelineView``."""
+        ...
+
+    def timeline_history(self, dag_id: str) -> list[View]:
+        """Every revision, newest first. See ``services.timeline.views.RevisionView``."""
+        ...
+
+    def check_timeline(self, dag_id: str) -> View:
+        """See ``services.timeline.views.CheckView``."""
+        ...
+
+    def change_timeline(self, request: TimelineRequest) -> View:
+        """Make a new revision. See ``services.timeline.views.TimelineChange``."""
+        ...
+
+    def clear_by_date(self, request: ClearDatedRequest) -> View:
+        """Run again what does not match. See ``services.timeline.views.ClearedByDate``."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
@@ -21,16 +22,20 @@ from pinwheel.core.request import (
     EVERY,
     BackfillRequest,
     ChangeRequest,
+    ClearDatedRequest,
     ClearRequest,
     HistoryRequest,
     Selection,
     States,
+    TimelineRequest,
     TriggerRequest,
 )
 from pinwheel.core.selector import Selector
 from pinwheel.core.side import Which
 
-Request = ChangeRequest | TriggerRequest | ClearRequest | BackfillRequest
+Request = (
+    ChangeRequest | TriggerRequest | ClearRequest | BackfillRequest | TimelineRequest | ClearDatedRequest
+)
 
 PAGE = 1000
 IDS_AT_ONCE = 100
@@ -172,6 +177,21 @@ class RemoteBackend:
     def backfill(self, request: BackfillRequest) -> View:
         return dict(self._post(f"/dags/{_part(request.dag_id)}/backfills", request))
 
+    def timeline(self, dag_id: str, *, at: str | None = None, as_of: str | None = None) -> View:
+        return dict(self._get(f"/dags/{_part(dag_id)}/timeline", {"at": at, "as_of": as_of}))
+
+    def timeline_history(self, dag_id: str) -> list[View]:
+        return list(self._get(f"/dags/{_part(dag_id)}/timeline/history", {})["revisions"])
+
+    def check_timeline(self, dag_id: str) -> View:
+        return dict(self._get(f"/dags/{_part(dag_id)}/timeline/check", {}))
+
+    def change_timeline(self, request: TimelineRequest) -> View:
+        return dict(self._post(f"/dags/{_part(request.dag_id)}/timeline", request, method="PUT"))
+
+    def clear_by_date(self, request: ClearDatedRequest) -> View:
+        return dict(self._post(f"/dags/{_part(request.dag_id)}/timeline/clear-runs", request))
+
     # HTTP
 
     def _pages(self, path: str, key: str, parameters: dict[str, Any]) -> list[View]:
@@ -186,9 +206,9 @@ class RemoteBackend:
         given = {name: value for name, value in parameters.items() if value is not None}
         return self._send("GET", path, params=given)
 
-    def _post(self, path: str, request: Request) -> Any:
+    def _post(self, path: str, request: Request, *, method: str = "POST") -> Any:
         headers = {"Idempotency-Key": request.request_id} if request.request_id else {}
-        return self._send("POST", path, json=body_of(request), headers=headers, timeout=CHANGE_TIMEOUT)
+        return self._send(method, path, json=body_of(request), headers=headers, timeout=CHANGE_TIMEOUT)
 
     def _send(self, method: str, path: str, **arguments: Any) -> Any:
         try:
@@ -284,6 +304,10 @@ def body_of(request: Request) -> dict[str, Any]:
     body = asdict(request, value_serializer=_json_value)
     if selection := body.pop("selection", None):
         body["selector"] = selection["selector"]
+    if isinstance(request, TimelineRequest):
+        body["eras"] = [
+            {"from" if name == "starts" else name: era[name] for name in era} for era in body["eras"]
+        ]
     return {
         name: value
         for name, value in body.items()
@@ -292,7 +316,9 @@ def body_of(request: Request) -> dict[str, Any]:
 
 
 def _json_value(_: object, __: object, value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.value if isinstance(value, StrEnum) else value
 
 
 def _selected(selector: Selector) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -61,7 +62,8 @@ def clear(host: Host, request: ClearDatedRequest, *, actor: str) -> ClearedByDat
         wanted, running, warnings = host.unit.run(lambda session: _look(host, session, request))
         done: list[_Done] = []
         for some in chunks(wanted, AT_ONCE):
-            done.append(host.unit.run(lambda s, some=some: _clear(host, s, request, some, key, actor)))
+            work = partial(_clear, host, request=request, run_ids=some, key=key, actor=actor)
+            done.append(host.unit.run(work))
     if any(each.views for each in done):
         host.unit.announce([{"kind": EventKind.CLEAR.value, "dag_id": request.dag_id}])
     return ClearedByDate(
@@ -99,7 +101,7 @@ def _differing(
 
 def _plan(host: Host, session: Session, request: ClearDatedRequest) -> ClearedByDate:
     wanted, running, warnings = _look(host, session, request)
-    done = _clear(host, session, request, wanted, uuid4().hex, "plan")
+    done = _clear(host, session, request=request, run_ids=wanted, key=uuid4().hex, actor="plan")
     return ClearedByDate(
         dag_id=request.dag_id,
         runs=done.views,
@@ -110,7 +112,7 @@ def _plan(host: Host, session: Session, request: ClearDatedRequest) -> ClearedBy
 
 
 def _clear(
-    host: Host, session: Session, request: ClearDatedRequest, run_ids: Sequence[str], key: str, actor: str
+    host: Host, session: Session, *, request: ClearDatedRequest, run_ids: Sequence[str], key: str, actor: str
 ) -> _Done:
     """Clear those of these runs that still do not match, each once for this request."""
     dag = known(host, session, request.dag_id, lock_dags(session, [request.dag_id]))
