@@ -17,6 +17,7 @@ from airflow.configuration import conf
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.manager import DagFileInfo
 from attrs import frozen
+from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.bundles import configured
 from pinwheel.airflow3.bundles.git_command import without_credentials
@@ -27,6 +28,7 @@ from pinwheel.core.run.mark import marked
 from pinwheel.core.text import storable
 from pinwheel.services.ingest.builds import ParsedFile
 from pinwheel.services.ports.host import Host
+from pinwheel.store import bundles
 from pinwheel.store import trial_parses as store
 from pinwheel.store.trial_parses import Question
 
@@ -70,7 +72,8 @@ class Trials:
             if place in begun or not self._has(question.bundle_name):
                 continue
             try:
-                work = partial(_made_ready, question.bundle_name, question.bundle_version)
+                data = self.host.unit.run(partial(_data_of, question=question))
+                work = partial(_made_ready, question.bundle_name, question.bundle_version, data)
                 ready = self._errands.ask(("trial", *place), work)
             except Unfinished:
                 continue
@@ -129,9 +132,18 @@ class Trials:
         self.host.unit.run(lambda session: store.answer(session, question, now=now, **answer))
 
 
-def _made_ready(bundle_name: str, version: str) -> _Ready:
+def _data_of(session: Session, question: Question) -> Any:
+    """What the bundle's class gave with a version, and needs to make it again."""
+    key = question.bundle_name, question.bundle_version
+    known = bundles.versions(session, [key]).get(key)
+    return known.version_data if known is not None else None
+
+
+def _made_ready(bundle_name: str, version: str, data: Any) -> _Ready:
     """Fetch a version and keep it; in a thread, since a source may answer late."""
     bundle = DagBundlesManager().get_bundle(name=bundle_name, version=version)
+    if data is not None:
+        bundle.version_data = data
     bundle.initialize()
     path = bundle.path
     if not path.is_dir():
