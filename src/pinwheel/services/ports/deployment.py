@@ -43,6 +43,13 @@ class Deployment(Protocol):
         """
         ...
 
+    def most_segments(self) -> int:
+        """How many stretches of dates the tasks of a Dag may divide time into; 0: task windows are off.
+
+        :raises InvalidInput: the configuration says what makes no sense.
+        """
+        ...
+
     def is_versioned(self, bundle_name: str) -> bool:
         """Whether the bundle keeps versions; True for one that this process does not know."""
         ...
