@@ -20,7 +20,7 @@ class Broken(BaseAnswer):
 
 
 class Hold(BaseAnswer):
-    kind: Literal["pin", "rejected"]
+    kind: Literal["pin", "rejected", "era"]
     reason: str | None
     since: Moment | None
     until: Moment | None = Field(description="When it ends by itself; null: it does not.")

@@ -20,7 +20,7 @@ from pinwheel.core.release.state import Kind, Track
 from pinwheel.core.run.mark import is_marked
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.rows import Observed
-from pinwheel.services.release import dated, variants
+from pinwheel.services.release import dated, revise, variants
 from pinwheel.services.release.follow import follow
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome, outcome_of, record
 from pinwheel.services.release.projecting import projections_for, released_location, settle_locations
@@ -203,6 +203,10 @@ def _release_all(
     retired = [m.act.state.dag_id for m in made if m.step.kind is Kind.RETIRE]
     if retired:
         host.rows.retire(session, retired)
+        bundle_of = {m.act.state.dag_id: m.act.dag.bundle_name for m in made}
+        gone = {dag_id: bundle_of[dag_id] for dag_id in retired}
+        # One that comes back starts without a timeline.
+        revise.end(host, session, gone, actor=ACTOR, reason="the Dag is gone from its bundle")
     _keep_ledger(session, made, written, now=now)
     return made, written
 
