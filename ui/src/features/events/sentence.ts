@@ -70,6 +70,8 @@ export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
     more: Object.keys(found ?? {}).sort().join(", ") || undefined,
   }),
   refused: (event) => ({ what: "A version was not taken", more: commit(event) }),
+  timeline_set: ({ revision, changes }) => ({ what: `Revision ${revision ?? "?"} of its timeline`, more: changes?.join("; ") }),
+  timeline_unset: ({ revision, changes }) => ({ what: `Eras are gone: revision ${revision ?? "?"} of its timeline`, more: changes?.join("; ") }),
   fault: (event) => ({ what: `Failed in ${event.place ?? "the Dag processor"}`, more: commit(event) }),
 };
 
