@@ -73,6 +73,10 @@ KINDS: dict[str, Callable[[Any], None]] = {
 }
 
 
+EACH = [kind if kind == "sql error" else pytest.param(kind, marks=pytest.mark.full) for kind in KINDS]
+"""What the database refuses is the hardest; the others take as long."""
+
+
 class Inside:
     """Numbers the statements of one of the binder's functions, and does something at one of them."""
 
@@ -127,7 +131,7 @@ def wrong(scheduler: Scheduler, blog: Dated) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EACH)
 def test_whichever_statement_of_a_bind_fails_the_run_waits_and_the_others_start(
     database: Any,
     blog: Dated,
@@ -173,7 +177,7 @@ def test_whichever_statement_of_a_bind_fails_the_run_waits_and_the_others_start(
     assert ended == [one for one in ended if kind == "sql error" and is_postgres and is_savepoint(one)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EACH)
 def test_whichever_statement_of_the_look_at_unmarked_runs_fails_none_starts_unbound(
     database: Any,
     blog: Dated,
@@ -220,6 +224,7 @@ def test_whichever_statement_of_the_look_at_unmarked_runs_fails_none_starts_unbo
         blog.mark()
 
 
+@pytest.mark.full
 @pytest.mark.postgres
 def test_a_scheduler_that_is_killed_at_any_statement_of_a_bind_leaves_the_run_as_it_was(
     database: Any, blog: Dated, scheduler: Scheduler
