@@ -37,6 +37,9 @@ class AirflowDeployment:
                 ) from error
         return Keep(**values)
 
+    def runs_a_turn(self) -> int:
+        return int(conf.getint("scheduler", "max_dagruns_per_loop_to_schedule", fallback=20))
+
     def bundle_is_configured(self, session: Session, bundle_name: str) -> bool:
         if configured.get(bundle_name) is not None:
             return True

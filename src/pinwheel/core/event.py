@@ -55,6 +55,12 @@ class EventKind(StrEnum):
     """A version of a bundle was not taken."""
     FAULT = "fault"
     """Something of a bundle failed in the Dag processor."""
+    RUN_WAITS = "run_waits"
+    """A run can not be bound to what its date asks for, and waits: one event a run and reason."""
+    RUN_BOUND_LATE = "run_bound_late"
+    """A run that was under way already was bound to what its date asks for."""
+    RUN_STARTED_UNBOUND = "run_started_unbound"
+    """A scheduler without Pinwheel's plugin started a run before it was bound."""
 
 
 _CHANGE = (
@@ -107,6 +113,9 @@ DETAILS: Mapping[EventKind, tuple[str, ...]] = {
     EventKind.DRIFT: ("found", "foreign_versions", "repaired"),
     EventKind.REFUSED: ("bundle_version",),
     EventKind.FAULT: ("bundle_version", "place"),
+    EventKind.RUN_WAITS: ("run_id", "clear_number"),
+    EventKind.RUN_BOUND_LATE: ("run_id", "clear_number", "bundle_version", "cleared"),
+    EventKind.RUN_STARTED_UNBOUND: ("run_id", "clear_number", "jobs"),
 }
 """What an event of each kind says beside what all say. Not each event of a kind has all of them."""
 
@@ -127,6 +136,9 @@ AUDITED = frozenset(
         EventKind.CLEAR,
         EventKind.BACKFILL,
         EventKind.DRIFT,
+        EventKind.RUN_WAITS,
+        EventKind.RUN_BOUND_LATE,
+        EventKind.RUN_STARTED_UNBOUND,
     }
 )
 """Those of which Airflow's audit log has a line too, under their name with ``pinwheel_`` before it."""

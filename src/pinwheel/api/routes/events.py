@@ -13,14 +13,15 @@ from pinwheel.api.parameters import DEFAULT_LIMIT, LimitQuery, TextQuery, Words
 from pinwheel.api.redaction import readable_events
 from pinwheel.api.routes.dags import readable_selection
 from pinwheel.api.schemas.events import EventPage
-from pinwheel.api.schemas.live import Health
+from pinwheel.api.schemas.live import Health, KeeperStatus
 from pinwheel.api.schemas.parts import Instant
 from pinwheel.core.errors import Refused
 from pinwheel.core.request import Selection
 from pinwheel.core.selector import Selector
 from pinwheel.services.show.events import events
-from pinwheel.services.show.plain import plain_all
-from pinwheel.services.upkeep.health import missing_tables
+from pinwheel.services.show.keeper import keeper_status
+from pinwheel.services.show.plain import plain, plain_all
+from pinwheel.services.upkeep.health import health
 
 router = APIRouter()
 
@@ -95,13 +96,22 @@ def list_events(
 
 @router.get("/health", operation_id="get_health", response_model=Health, summary="Health", tags=["Service"])
 def get_health(access: AccessDep, host: HostDep) -> dict[str, Any]:
-    """Whether Pinwheel's tables are there. Says nothing of any Dag."""
-    missing = missing_tables(host)
+    """Whether Pinwheel's tables are there, and runs are looked after. Says nothing of any Dag."""
+    found = health(host)
     return {
-        "status": "unhealthy" if missing else "healthy",
+        "status": "unhealthy" if found.missing_tables or found.problems else "healthy",
         "version": __version__,
-        "missing_tables": missing,
+        "missing_tables": list(found.missing_tables),
+        "problems": list(found.problems),
     }
+
+
+@router.get(
+    "/keeper", operation_id="get_keeper", response_model=KeeperStatus, summary="Keepers", tags=["Service"]
+)
+def get_keeper(access: AccessDep, host: HostDep) -> dict[str, Any]:
+    """Which keepers live, and what keeps runs from starting."""
+    return plain(keeper_status(host))
 
 
 @router.get("/openapi.json", include_in_schema=False)

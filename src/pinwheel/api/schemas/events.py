@@ -100,6 +100,12 @@ class Event(BaseAnswer):
     owner: str | None = Field(None, description="Of a duplicate: the place that the Dag stays with.")
     place: str | None = Field(None, description="Of a fault: where it was caught.")
 
+    clear_number: int | None = Field(
+        None, description="Of a run that waits, or was bound late or never: how often it had been cleared."
+    )
+    jobs: list[str] | None = Field(
+        None, description="Of a run that was started unbound: the scheduler jobs that may have done so."
+    )
     found: dict[str, str] | None = Field(
         None, description="Of drift: by Airflow's `table.column` what stood there."
     )

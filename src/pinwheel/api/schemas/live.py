@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -24,3 +25,18 @@ class Health(BaseAnswer):
     status: Literal["healthy", "unhealthy"]
     version: str
     missing_tables: list[str] = Field(description="Empty when `airflow db migrate` has made all of them.")
+    problems: list[str] = Field(
+        description="What keeps runs that are judged by their dates from starting, in sentences."
+    )
+
+
+class Keeper(BaseAnswer):
+    process: str = Field(description="Machine and process id.")
+    last_turn: datetime = Field(description="When it was last heard of; a living one says so every 5 s.")
+    alive: bool = Field(description="Heard of within the last minute.")
+
+
+class KeeperStatus(BaseAnswer):
+    problems: list[str] = Field(description="As in `GET /health`; empty when all is well.")
+    dated_dags: int = Field(description="Dags whose runs are judged by their dates.")
+    keepers: list[Keeper] = Field(description="Those that live, or died within the last hour.")

@@ -51,6 +51,12 @@ class LocalBackend:
 
         return plain(standings(self.host).only(names))
 
+    def keeper(self) -> View:
+        from pinwheel.services.show.keeper import keeper_status
+        from pinwheel.services.show.plain import plain
+
+        return plain(keeper_status(self.host))
+
     def builds(self, dag_id: str) -> list[View]:
         from pinwheel.services.show.builds import builds
         from pinwheel.services.show.plain import plain_all

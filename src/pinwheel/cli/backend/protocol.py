@@ -48,6 +48,10 @@ class Backend(Protocol):
         """See ``services.show.bundles.Standings``."""
         ...
 
+    def keeper(self) -> View:
+        """See ``services.show.keeper.KeeperStatus``."""
+        ...
+
     def builds(self, dag_id: str) -> list[View]:
         """See ``services.show.builds.BuildView``."""
         ...

@@ -43,6 +43,10 @@ class Deployment(Protocol):
         """
         ...
 
+    def runs_a_turn(self) -> int:
+        """So many queued runs a scheduler looks at in a turn of its loop."""
+        ...
+
     def is_versioned(self, bundle_name: str) -> bool:
         """Whether the bundle keeps versions; True for one that this process does not know."""
         ...

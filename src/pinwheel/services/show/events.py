@@ -119,6 +119,8 @@ class EventView:
     """Of a fault: where it was caught."""
 
     # Drift
+    clear_number: Sometimes[int] = ABSENT
+    jobs: Sometimes[Sequence[str]] = ABSENT
     found: Sometimes[Mapping[str, str]] = ABSENT
     foreign_versions: Sometimes[Sequence[str]] = ABSENT
     repaired: Sometimes[bool] = ABSENT

@@ -25,6 +25,9 @@ class MemoryDeployment:
     def retention(self) -> Keep:
         return self.airflow.keep
 
+    def runs_a_turn(self) -> int:
+        return 20
+
     def is_versioned(self, bundle_name: str) -> bool:
         found = self.airflow.tables.bundles.get(bundle_name)
         return found is None or found.versioned
