@@ -368,7 +368,7 @@ def test_a_run_without_a_session_is_left_alone() -> None:
 
     from pinwheel.airflow3.run import listener
 
-    listener.on_dag_run_running(dag_run=DagRun(dag_id="d", run_id="r"), msg="")
+    listener.note_start(DagRun(dag_id="d", run_id="r"))
     listener.on_dag_run_success(dag_run=DagRun(dag_id="d", run_id="r"), msg="")
 
 

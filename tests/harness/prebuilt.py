@@ -236,7 +236,7 @@ def start_run(dag_id: str, run_id: str) -> None:
                 select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
             ).one()
             run.set_state(DagRunState.RUNNING)
-            listener.on_dag_run_running(dag_run=run, msg="started")
+            listener.note_start(run)
             guard.commit()
 
 

@@ -95,3 +95,22 @@ def of_runs(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str
         for row in rows:
             found.setdefault(row.run_id, []).append(Binding.from_row(row._mapping))
     return found
+
+
+def of_each(session: Session, runs: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[Binding]]:
+    """As :func:`of_runs`, of runs of several Dags, by Dag id and run id."""
+    found: dict[tuple[str, str], list[Binding]] = {}
+    c, wanted = t.binding.c, set(runs)
+    for chunk in chunks(sorted(wanted)):
+        rows = session.execute(
+            select(t.binding)
+            .where(
+                c.dag_id.in_({dag_id for dag_id, _ in chunk}), c.run_id.in_({run_id for _, run_id in chunk})
+            )
+            .order_by(c.dag_id, c.run_id, c.seq, c.part)
+        )
+        for row in rows:
+            # Run ids are those of a Dag: another one may have the same.
+            if (row.dag_id, row.run_id) in chunk:
+                found.setdefault((row.dag_id, row.run_id), []).append(Binding.from_row(row._mapping))
+    return found

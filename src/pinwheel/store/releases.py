@@ -236,3 +236,27 @@ def by_number(session: Session, dag_id: str, numbers: Collection[int]) -> dict[i
         )
         found.update({row.release: ReleaseRecord.from_row(row._mapping) for row in rows})
     return found
+
+
+def rows_of(session: Session, build_ids: Collection[int]) -> dict[int, list[KnownVersion]]:
+    """By build, the version rows of its releases, newest first, and of its trial, which is last."""
+    found: dict[int, list[KnownVersion]] = {}
+    for chunk in chunks(sorted(set(build_ids))):
+        parts = [
+            select(
+                table.c.dag_version_id,
+                number.label("release"),
+                table.c.bundle_version,
+                t.build.c.build,
+                t.build.c.id.label("build_id"),
+            )
+            .join(t.build, t.build.c.id == table.c.build_id)
+            .where(table.c.build_id.in_(chunk))
+            for table, number in ((t.release, t.release.c.release), (t.trial, null()))
+        ]
+        for row in session.execute(union_all(*parts)):
+            version = KnownVersion.from_row(row._mapping)
+            found.setdefault(version.build_id, []).append(version)
+    for versions in found.values():
+        versions.sort(key=lambda version: -1 if version.release is None else version.release, reverse=True)
+    return found

@@ -87,6 +87,16 @@ def of_builds(session: Session, build_ids: Collection[int]) -> dict[int, list[St
     return found
 
 
+def builds_of(session: Session, dag_version_ids: Collection[UUID]) -> dict[UUID, int]:
+    """By version row that was made for dates: the build that it is of."""
+    found: dict[UUID, int] = {}
+    c = t.segment.c
+    for chunk in chunks(sorted(set(dag_version_ids), key=str)):
+        rows = session.execute(select(c.dag_version_id, c.build_id).where(c.dag_version_id.in_(chunk)))
+        found.update({row.dag_version_id: row.build_id for row in rows})
+    return found
+
+
 def made(session: Session, build_id: int, rows: Mapping[int, tuple[int, UUID]]) -> None:
     """Note the version rows that were made: number and id, by position."""
     for position, (number, dag_version_id) in sorted(rows.items()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pinwheel.airflow3.reads.dags import airflow_dags, select
+from pinwheel.airflow3.reads.dated import dated_runs
 from pinwheel.airflow3.reads.fleet import (
     active_with_failures,
     cards,
@@ -38,6 +39,7 @@ __all__ = [
     "count_runs",
     "counts_by_version",
     "dags_of_bundles",
+    "dated_runs",
     "earlier_ends",
     "existing_version_ids",
     "failed_runs",

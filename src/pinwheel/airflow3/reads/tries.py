@@ -88,14 +88,14 @@ def present(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str
                 Present(
                     task_id=row.task_id,
                     map_index=row.map_index,
-                    begun=_begun(row.try_number, row.state),
+                    begun=begun(row.try_number, row.state),
                     state=row.state,
                 )
             )
     return found
 
 
-def _begun(try_number: int, state: str | None) -> int:
+def begun(try_number: int, state: str | None) -> int:
     """Number of the last try that began, of a task instance's present row.
 
     A try that is ``scheduled`` has its number already, and what it executes is fixed when it is queued. Up to

@@ -31,7 +31,7 @@ from sqlalchemy.orm import Session
 from pinwheel.airflow3 import compat
 from pinwheel.airflow3.run.clear import clear_run
 from pinwheel.airflow3.run.create import bind, runnable
-from pinwheel.airflow3.run.waiting import BEHIND
+from pinwheel.airflow3.run.held import BEHIND
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.services.ports.runs import AirflowBackfill, BackfillRun, BackfillWish

@@ -3,13 +3,15 @@
 A few statements (and a savepoint around them) per transaction of the scheduler, however many runs it starts
 and ends. It must never hurt the scheduler: whatever fails here is logged, undone and left to the Dag
 processor, which records it within a second (``upkeep.record_bindings``, ``upkeep.record_outcomes``).
+
+Runs of Dags that are judged by dates are bound here, or sent back to the queue: :mod:`.binder`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from airflow.listeners import hookimpl
@@ -20,6 +22,7 @@ from sqlalchemy.orm import Session, SessionTransaction, object_session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from pinwheel.airflow3.reads import tries
+from pinwheel.airflow3.run import binder
 from pinwheel.core.records import RunOutcome
 from pinwheel.core.run.binding import BoundBy
 from pinwheel.services.run.bound_again import unchosen
@@ -47,18 +50,31 @@ class _Noted:
     runs: list[DagRun] = field(factory=list)
     """Those that started, in the same order."""
     ended: list[RunOutcome] = field(factory=list)
+    budget: binder.Budget = field(factory=binder.Budget)
 
     def clear(self) -> None:
         self.started.clear()
         self.runs.clear()
         self.ended.clear()
+        self.budget = binder.Budget()
 
 
-@hookimpl
-def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
-    """Called by the scheduler after a run became RUNNING and before any of its tasks is scheduled."""
+@hookimpl(wrapper=True, tryfirst=True)
+def on_dag_run_running(dag_run: DagRun, msg: str) -> Generator[None, Any, Any]:
+    """Called by the scheduler after a run became RUNNING and before any of its tasks is scheduled.
+
+    Around all other listeners, so that they see the run on what it is bound to.
+    """
+    note_start(dag_run)
+    return (yield)
+
+
+def note_start(dag_run: DagRun) -> None:
     noted = _noted(dag_run)
     if noted is None:
+        return
+    if binder.binds_at_once(dag_run):
+        binder.bind(dag_run, noted.budget)
         return
     noted.runs.append(dag_run)
     noted.started.append(
@@ -126,24 +142,36 @@ def _record(session: Session) -> None:
     noted: _Noted = session.info[_NOTED]
     try:
         if noted.started:
+            look = binder.Look()
             _safely(
                 session,
                 "which versions runs use",
                 # Before any task is scheduled: the scheduler commits between the start of runs and that
                 # (``scheduler_job_runner.py``, ``_do_scheduling``).
-                lambda: _bind(session, noted),
+                lambda: _bind(session, noted, look),
+                lambda: look.nothing_is_judged(),
             )
+            # No statement: what is set here is written with the scheduler's own.
+            look.send_back(noted.runs)
         if noted.ended:
             _safely(session, "what runs came to", lambda: outcomes.add_all(session, noted.ended))
     finally:
         noted.clear()
 
 
-def _bind(session: Session, noted: _Noted) -> int:
-    """Record what the runs that start use, each in a bundle version in which its build stands."""
-    known = bindings.versions_of(session, noted.started)
-    placed = put_right(session, noted.started, known)
-    for run, before, after in zip(noted.runs, noted.started, placed, strict=True):
+def _bind(session: Session, noted: _Noted, look: binder.Look) -> int:
+    """Record what the runs that start use, each in a bundle version in which its build stands.
+
+    Those of Dags that are judged by dates are looked at instead.
+    """
+    look.at(session, noted.runs)
+    runs = [run for run in noted.runs if run.dag_id not in look.dated]
+    started = [one for one in noted.started if one.dag_id not in look.dated]
+    if not started:
+        return 0
+    known = bindings.versions_of(session, started)
+    placed = put_right(session, started, known)
+    for run, before, after in zip(runs, started, placed, strict=True):
         if after.bundle_version != before.bundle_version:
             _execute_in(session, run, after.bundle_version)
     return bindings.add_all(session, unchosen(session, placed, tries.present), known)
@@ -166,13 +194,18 @@ def _execute_in(session: Session, run: DagRun, bundle_version: str | None) -> No
     )
 
 
-def _safely(session: Session, what: str, write: Callable[[], int]) -> None:
+def _safely(
+    session: Session, what: str, write: Callable[[], int], without: Callable[[], None] = lambda: None
+) -> None:
+    """Write, or where our tables are not there, do *without*."""
     try:
         # What the scheduler has not flushed yet must not be written, and undone, with what is ours.
         with session.no_autoflush, _undone_alone(session):
             # Looks at the database too, the first time: inside.
             if _tables_exist(session):
                 write()
+            else:
+                without()
     except Exception as error:
         # The tables were dropped under us (`pinwheel uninstall`), say. The commit must happen all the same.
         _ready.clear()

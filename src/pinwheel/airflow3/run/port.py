@@ -11,7 +11,8 @@ from pinwheel.airflow3.run.backfill import (
 )
 from pinwheel.airflow3.run.clear import clear_run, would_clear
 from pinwheel.airflow3.run.create import create_run
-from pinwheel.airflow3.run.waiting import hold_runs, move_in_backfill, run_failed_again
+from pinwheel.airflow3.run.held import hold_runs, move_in_backfill, run_failed_again
+from pinwheel.airflow3.run.rebind import rebind_run
 
 __all__ = [
     "backfill_runs",
@@ -23,6 +24,7 @@ __all__ = [
     "hold_runs",
     "move_in_backfill",
     "plan_default_backfill",
+    "rebind_run",
     "run_failed_again",
     "would_clear",
 ]

@@ -79,6 +79,8 @@ class DagFacts:
     """By build and position of the segment, 0 for a build without: its version row, where there is one."""
     whole: Mapping[int, UUID | None] = field(factory=dict)
     """Of builds whose own dates would leave tasks out of an era: the row of all tasks; None: not made."""
+    unable: Mapping[int, str] = field(factory=dict)
+    """Of builds that no run can execute as things are: why."""
 
 
 @frozen
@@ -192,6 +194,8 @@ def _by_hand(run: RunFacts, dag: DagFacts) -> _Chosen | None:
 def _bound(chosen: _Chosen, dag: DagFacts, date: Dated) -> Ruling:
     """The chosen build, without the tasks that have no place at the run's date."""
     build_id, segments = chosen.place.build_id, dag.segments.get(chosen.place.build_id, ())
+    if (why := dag.unable.get(build_id)) is not None:
+        return Wait(why=why, until=None)
     position = segment_at(segments, date.at) + 1 if segments else 0
     row = dag.rows.get((build_id, position))
     has_all = not segments or not segments[position - 1].absent

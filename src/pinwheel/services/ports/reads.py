@@ -12,6 +12,7 @@ from attrs import frozen
 from pinwheel.core.json import Json
 from pinwheel.core.records import RunOutcome
 from pinwheel.core.run.binding import WITHOUT_EXECUTION, Present, Try
+from pinwheel.core.run.dates import RunDates
 from pinwheel.core.run.executed import TryRow, executed
 from pinwheel.core.selector import Selector
 
@@ -49,6 +50,20 @@ class AirflowRun:
     clear_number: int
     dag_version_id: UUID | None
     bundle_version: str | None
+
+
+@frozen(kw_only=True)
+class DatedRun:
+    """A run that is to be judged by its date, as Airflow's row of it stands."""
+
+    id: int
+    dag_id: str
+    run_id: str
+    state: str
+    clear_number: int
+    dag_version_id: UUID | None
+    bundle_version: str | None
+    dates: RunDates
 
 
 class InstanceTry(TryRow, Protocol):
@@ -400,4 +415,8 @@ class Reads(Protocol):
 
     def versions_before(self, session: Session, dag_id: str, number: int) -> list[AirflowVersion]:
         """Airflow's versions of a Dag below this number, newest first."""
+        ...
+
+    def dated_runs(self, session: Session, ids: Collection[int]) -> list[DatedRun]:
+        """Those of the runs that exist, by id, each with all of its dates."""
         ...

@@ -147,3 +147,14 @@ class Runs(Protocol):
     def backfill_runs(self, session: Session, backfill_id: int) -> tuple[BackfillRun, ...]:
         """The dates of a backfill, in the order in which they run."""
         ...
+
+    def rebind_run(
+        self, session: Session, dag_id: str, run_id: str, *, dag_version_id: UUID, bundle_version: str
+    ) -> None:
+        """Put a run that has not ended on another version: its row, task instances and deadlines.
+
+        Tries that ran stay, and what the version has no task for is marked removed.
+
+        :raises Refused: the version is gone, or the run's task instances are not its tasks then.
+        """
+        ...

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from pinwheel.core.run.binding import BoundBy, Present, Tries
+from pinwheel.core.run.mark import is_marked
 from pinwheel.services.ports.host import Host
 from pinwheel.services.run.bound_again import unchosen
 from pinwheel.store import bindings, outcomes
@@ -42,6 +43,8 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
                 bound_at=min(run.queued_at or now, now),
             )
             for run in runs
+            # One with the mark is not bound to anything yet.
+            if not is_marked(run.bundle_version)
         ]
 
         def late(one: NewBinding, present: Sequence[Present]) -> Tries:

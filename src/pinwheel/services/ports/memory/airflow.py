@@ -107,6 +107,10 @@ class RunRow:
     note: str | None = None
     actor: str | None = None
     backfill_id: int | None = None
+    data_interval_start: datetime | None = None
+    partition_date: datetime | None = None
+    triggered_by: tuple[str, ...] = ()
+    """Ids of runs, of any Dags, whose asset events it consumed."""
 
 
 @frozen(kw_only=True)
@@ -322,6 +326,7 @@ class Airflow:
             state="queued",
             run_type=run_type,
             logical_date=logical_date,
+            data_interval_start=logical_date,
             run_after=run_after or self.now,
             queued_at=self.now,
             start_date=start_date,

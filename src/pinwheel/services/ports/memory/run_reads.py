@@ -12,12 +12,14 @@ from sqlalchemy import select
 
 from pinwheel.core.records import RunOutcome
 from pinwheel.core.run.binding import Present
+from pinwheel.core.run.dates import RunDates
 from pinwheel.services.ports.memory.airflow import FINISHED, RunRow, TaskRow
 from pinwheel.services.ports.memory.bound import Bound
 from pinwheel.services.ports.memory.unbound import UnboundReads
 from pinwheel.services.ports.reads import (
     AirflowRun,
     AirflowTry,
+    DatedRun,
     GridRun,
     InstanceGroup,
     InstanceRow,
@@ -176,6 +178,36 @@ class RunReads(UnboundReads):
 
     def some_runs(self, session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, AirflowRun]:
         return {run.run_id: _run(run) for run in self._runs(dag_id) if run.run_id in run_ids}
+
+    def dated_runs(self, session: Session, ids: Collection[int]) -> list[DatedRun]:
+        by_run_id = {run.run_id: run for run in self._all_runs()}
+
+        def dates(run: RunRow) -> RunDates:
+            own = (run.data_interval_start, run.partition_date, run.logical_date)
+            sources = [by_run_id[run_id] for run_id in run.triggered_by if run_id in by_run_id]
+            found = {one.data_interval_start or one.partition_date or one.logical_date for one in sources}
+            return RunDates(
+                data_interval_start=run.data_interval_start,
+                partition_date=run.partition_date,
+                logical_date=run.logical_date,
+                event_dates=tuple(sorted(date for date in found if date)) if not any(own) else (),
+                run_after=run.run_after,
+            )
+
+        return [
+            DatedRun(
+                id=run.id,
+                dag_id=run.dag_id,
+                run_id=run.run_id,
+                state=run.state,
+                clear_number=run.clear_number,
+                dag_version_id=run.dag_version_id,
+                bundle_version=run.bundle_version,
+                dates=dates(run),
+            )
+            for run in self._all_runs()
+            if run.id in ids
+        ]
 
     def run_page(
         self, session: Session, dag_id: str, *, until: str | None, limit: int

@@ -122,6 +122,38 @@ class SingleRuns(WaitingRuns):
                 self._keep_assets(session, version)
         return len(rows), run.clear_number, run.dag_version_id, run.bundle_version
 
+    def rebind_run(
+        self, session: Session, dag_id: str, run_id: str, *, dag_version_id: UUID, bundle_version: str
+    ) -> None:
+        run = self._run(dag_id, run_id)
+        version = self.airflow.tables.versions.get(dag_version_id)
+        if version is None:
+            raise self._cannot_bind(run, "the version row of its build and date is gone")
+        tasks = set(form.tasks(version.serialized))
+        run = evolve(run, dag_version_id=version.id, bundle_version=bundle_version)
+        self._put(run)
+        for row in self._tasks(run):
+            if row.state is None and row.try_number == 0:
+                del self.airflow.tables.tasks[row.dag_id, row.run_id, row.task_id, row.map_index]
+            elif row.task_id not in tasks and row.state != "removed":
+                if row.state in FINISHED_TASK:
+                    self._archive(row)
+                self._put_task(evolve(row, state="removed"))
+            elif row.state is None:
+                self._put_task(evolve(row, dag_version_id=version.id))
+        self.airflow.check_tasks(run, version)
+        if {row.task_id for row in self._tasks(run) if row.state != "removed"} != tasks:
+            raise self._cannot_bind(run, "its task instances are not the tasks of its build and date")
+
+    def _cannot_bind(self, run: RunRow, found: str) -> Refused:
+        return Refused(
+            f"Cannot bind run {run.run_id} of {run.dag_id} by its date",
+            found=found,
+            remedy="It waits until it can be bound",
+            dag_id=run.dag_id,
+            run_id=run.run_id,
+        )
+
     def _runnable(self, dag_id: str, dag_version_id: UUID) -> VersionRow:
         dag = self.airflow.tables.dags.get(dag_id)
         version = self.airflow.tables.versions.get(dag_version_id)

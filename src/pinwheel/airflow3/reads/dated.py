@@ -1,0 +1,84 @@
+"""Runs with all of their dates, those of the runs that triggered them among these."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from airflow.models.asset import AssetEvent, association_table
+from airflow.models.dagrun import DagRun
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pinwheel.airflow3.reads.tries import word_of
+from pinwheel.core.chunks import chunks
+from pinwheel.core.run.dates import RunDates
+from pinwheel.services.ports.reads import DatedRun
+
+_OWN_DATES = (DagRun.data_interval_start, DagRun.partition_date, DagRun.logical_date)
+
+
+def dated_runs(session: Session, ids: Collection[int]) -> list[DatedRun]:
+    """Those of the runs that exist, by id, each with all of its dates."""
+    rows: list[Any] = []
+    for chunk in chunks(sorted(set(ids))):
+        query = select(
+            DagRun.id,
+            DagRun.dag_id,
+            DagRun.run_id,
+            DagRun.state,
+            DagRun.clear_number,
+            DagRun.created_dag_version_id,
+            DagRun.bundle_version,
+            DagRun.run_after,
+            *_OWN_DATES,
+        )
+        rows += session.execute(query.where(DagRun.id.in_(chunk)).order_by(DagRun.id)).all()
+    undated = {
+        row.id
+        for row in rows
+        if row.data_interval_start is None and row.partition_date is None and row.logical_date is None
+    }
+    events = _event_dates(session, undated) if undated else {}
+    return [
+        DatedRun(
+            id=row.id,
+            dag_id=row.dag_id,
+            run_id=row.run_id,
+            state=word_of(row.state),
+            clear_number=row.clear_number,
+            dag_version_id=row.created_dag_version_id,
+            bundle_version=row.bundle_version,
+            dates=RunDates(
+                data_interval_start=row.data_interval_start,
+                partition_date=row.partition_date,
+                logical_date=row.logical_date,
+                event_dates=tuple(sorted(events.get(row.id, ()))),
+                run_after=row.run_after,
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _event_dates(session: Session, ids: Collection[int]) -> dict[int, set[datetime]]:
+    """By run: the dates of data of the runs whose asset events it consumed."""
+    consumed = association_table.c
+    found: dict[int, set[datetime]] = {}
+    for chunk in chunks(sorted(ids)):
+        rows = session.execute(
+            select(consumed.dag_run_id, *_OWN_DATES)
+            .select_from(association_table)
+            .join(AssetEvent, AssetEvent.id == consumed.event_id)
+            .join(
+                DagRun,
+                (DagRun.dag_id == AssetEvent.source_dag_id) & (DagRun.run_id == AssetEvent.source_run_id),
+            )
+            .where(consumed.dag_run_id.in_(chunk))
+        )
+        for run_id, *dates in rows:
+            date = next((date for date in dates if date is not None), None)
+            if date is not None:
+                found.setdefault(run_id, set()).add(date)
+    return found
