@@ -10,8 +10,10 @@ from harness.pushing import File, Pusher
 from harness.sides import Side
 from pinwheel.core.release.follow import Step
 from pinwheel.core.release.rows import Location
+from pinwheel.core.run.mark import marked
 from pinwheel.services.ports.runs import BackfillWish
-from pinwheel.store import dags
+from pinwheel.store import dags, start_rules
+from pinwheel.store.start_rules import RuleKind
 
 
 def numbers(side: Side, dag_id: str = "a") -> list[int]:
@@ -337,3 +339,24 @@ def test_warnings_are_those_of_the_last_parse_and_of_dags_that_airflow_has(side:
     assert show(("a", "one"), ("b", "waits")) == {("a", "runtime varying value"): "one"}
     assert show(("a", "two")) == {("a", "runtime varying value"): "two"}
     assert show() == {}
+
+
+def test_the_mark_is_put_on_both_rows_of_a_dag_and_found_to_be_lost(side: Side, pusher: Pusher) -> None:
+    head = pusher.push({"a": File(), "b": File()})
+
+    def lost() -> list[str]:
+        return side.host.unit.run(side.host.rows.lost_marks)
+
+    now = side.host.unit.now()
+    side.host.unit.run(lambda s: start_rules.add(s, ["a"], RuleKind.DATED, now=now))
+    side.host.unit.run(lambda s: side.host.rows.mark_rows(s, {"a": marked(head)}))
+    found = seen(side)
+    assert (found.bundle_version, found.dag_version_bundle_version) == (marked(head), head)
+    assert managed(side)["a"].row_version == marked(head)
+    assert (managed(side)["a"].in_force, managed(side, "b")["b"].in_force) == (head, head)
+    assert (drift(side), lost()) == ({}, [])
+    side.change_dag("a", head)
+    side.change_dag("b", "elsewhere")
+    assert lost() == ["a"]
+    side.change_dag("a", None)
+    assert lost() == ["a"]

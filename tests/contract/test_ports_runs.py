@@ -9,11 +9,14 @@ from uuid import UUID
 import pytest
 
 from harness.projections import projection, release, trigger
-from harness.pushing import File
+from harness.pushing import File, Pusher
 from harness.sides import Side
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
+from pinwheel.core.run.binding import BoundBy
 from pinwheel.services.ports.reads import AirflowRun
 from pinwheel.services.ports.runs import BackfillRun, BackfillWish
+from pinwheel.store import bindings
+from pinwheel.store.bindings import NewBinding
 
 FIRST = datetime(2025, 3, 1, 4, 5, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -398,3 +401,33 @@ def test_runs_of_a_restored_version_are_those_of_before(side: Side) -> None:
     again = projection(1, dag_version_id=version)
     side.host.unit.run(lambda s: side.host.rows.restore(s, [again]))
     assert run(side).dag_version_id == version
+
+
+def test_runs_that_wait_get_the_mark_and_lose_it_but_for_those_that_somebody_bound(
+    side: Side, pusher: Pusher
+) -> None:
+    head = pusher.push({"a": File()})
+    for run_id in ("waits", "by-hand", "began"):
+        side.make_run("a", run_id)
+    side.start_run("a", "began")
+    (by_hand, began) = (run(side, "by-hand"), run(side, "began"))
+    new = NewBinding(
+        dag_id="a",
+        run_id="by-hand",
+        seq=0,
+        dag_version_id=by_hand.dag_version_id,
+        bundle_version=head,
+        bound_by=BoundBy.HAND,
+        bound_at=side.host.unit.now(),
+    )
+    side.host.unit.run(lambda s: bindings.add(s, new, release=1, build_id=1))
+
+    def mark(marked: bool) -> int:
+        return side.host.unit.run(lambda s: side.host.runs.mark_waiting(s, ["a", "b"], marked=marked))
+
+    assert (mark(True), mark(True)) == (1, 0)
+    assert run(side, "waits").bundle_version == f"{head}?unbound"
+    assert (run(side, "by-hand"), run(side, "began").bundle_version) == (by_hand, began.bundle_version)
+    side.change_dag("a", "followed")
+    assert (mark(False), mark(False)) == (1, 0)
+    assert run(side, "waits").bundle_version == "followed"

@@ -156,3 +156,30 @@ def test_new_runs_take_what_was_followed_to_else_the_release_without_its_alias(
 
 def test_a_version_is_plain_without_its_aliases() -> None:
     assert (plain(OLD + ALIAS), plain(OLD), plain("release-7")) == (OLD, OLD, "release-7")
+
+
+MARKED = evolve(DAG, row_version=f"{OLD}?unbound", found=f"{OLD}?unbound")
+
+
+@pytest.mark.acceptance("dates", 18)
+def test_of_a_dated_dag_the_followed_version_moves_and_both_rows_stay() -> None:
+    assert steps_of(MARKED) == [evolve(TO_HEAD, row_version=None)]
+    assert steps_of(evolve(MARKED, follow_version=NEW)) == []
+
+
+@pytest.mark.parametrize("found", [None, NEW, NOW])
+def test_a_mark_that_was_lost_is_put_back_by_following_and_told(found: str | None) -> None:
+    there = evolve(MARKED, follow_version=NEW, found=found)
+    expected = Step(
+        dag_id="sales",
+        follow_version=NEW,
+        follow_before=None,
+        row_version=f"{OLD}?unbound",
+        mark_was_lost=True,
+        found=found,
+    )
+    assert steps_of(there) == [expected]
+
+
+def test_a_plain_version_has_neither_aliases_nor_the_mark() -> None:
+    assert plain(f"{OLD}?unbound") == plain(OLD + ALIAS) == OLD

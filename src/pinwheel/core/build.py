@@ -119,6 +119,8 @@ class Build:
     """Attributes that differ at each parse of the same inputs; empty for a stable Dag."""
     adopted: bool = False
     """True for what Airflow already held before Pinwheel came: its inputs were never traced."""
+    windowed: bool = False
+    """Some of its tasks have no place at some dates (:mod:`pinwheel.core.structure.windows`)."""
 
 
 def label_of(tags: Any) -> str | None:

@@ -61,6 +61,10 @@ class EventKind(StrEnum):
     """A run that was under way already was bound to what its date asks for."""
     RUN_STARTED_UNBOUND = "run_started_unbound"
     """A scheduler without Pinwheel's plugin started a run before it was bound."""
+    VARIANT_REFUSED = "variant_refused"
+    """A Dag can not be made without the tasks that have no place at some dates: no build of it was made."""
+    MARK_RESTORED = "mark_restored"
+    """Somebody took the mark off a Dag's row by which its runs wait to be judged by date; it was put back."""
 
 
 _CHANGE = (
@@ -116,6 +120,8 @@ DETAILS: Mapping[EventKind, tuple[str, ...]] = {
     EventKind.RUN_WAITS: ("run_id", "clear_number"),
     EventKind.RUN_BOUND_LATE: ("run_id", "clear_number", "bundle_version", "cleared"),
     EventKind.RUN_STARTED_UNBOUND: ("run_id", "clear_number", "jobs"),
+    EventKind.VARIANT_REFUSED: ("bundle_version", "path", "error"),
+    EventKind.MARK_RESTORED: ("found",),
 }
 """What an event of each kind says beside what all say. Not each event of a kind has all of them."""
 
@@ -139,6 +145,7 @@ AUDITED = frozenset(
         EventKind.RUN_WAITS,
         EventKind.RUN_BOUND_LATE,
         EventKind.RUN_STARTED_UNBOUND,
+        EventKind.MARK_RESTORED,
     }
 )
 """Those of which Airflow's audit log has a line too, under their name with ``pinwheel_`` before it."""

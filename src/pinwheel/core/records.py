@@ -12,7 +12,9 @@ from attrs import field, frozen
 from pinwheel.core.event import EventKind, event_kind
 from pinwheel.core.json import Json
 from pinwheel.core.record import Record
+from pinwheel.core.release.follow import as_released, taken
 from pinwheel.core.release.state import Kind, Track
+from pinwheel.core.run.mark import is_marked
 
 
 @frozen(kw_only=True)
@@ -50,6 +52,17 @@ class ManagedDag(Record):
     @property
     def pinned(self) -> bool:
         return self.track is Track.PINNED
+
+    @property
+    def in_force(self) -> str | None:
+        """The bundle version of new runs of the active build, as Airflow's row of such a run is to have it.
+
+        The Dag's row names it too, unless it has the mark: then no run is born with it.
+        """
+        if not is_marked(self.row_version):
+            return self.row_version
+        version = taken(self.follow_version, self.released_version)
+        return as_released(version, self.released_version) if version is not None else None
 
 
 @frozen(kw_only=True)

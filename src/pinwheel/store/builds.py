@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import Result, Row, case, func, or_, select, tuple_, update
+from sqlalchemy import Result, Row, case, exists, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.build import Build, BuildContent
@@ -32,6 +32,7 @@ _DESCRIBED = (
     t.bundle_version.c.message,
     t.bundle_version.c.committed_at,
     t.bundle_version.c.label.label("git_label"),
+    exists().where(t.segment.c.build_id == t.build.c.id, t.segment.c.stretch).label("windowed"),
 )
 
 
@@ -61,6 +62,7 @@ def _build(row: Row[Any]) -> Build:
         versioned=row.versioned,
         unstable=tuple(row.unstable or ()),
         adopted=row.adopted,
+        windowed=bool(row.windowed),
     )
 
 

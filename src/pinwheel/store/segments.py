@@ -94,6 +94,17 @@ def builds_of(session: Session, dag_version_ids: Collection[UUID]) -> dict[UUID,
     for chunk in chunks(sorted(set(dag_version_ids), key=str)):
         rows = session.execute(select(c.dag_version_id, c.build_id).where(c.dag_version_id.in_(chunk)))
         found.update({row.dag_version_id: row.build_id for row in rows})
+
+
+def windowed(session: Session, build_ids: Collection[int]) -> set[int]:
+    """Those of these builds that have task windows."""
+    found: set[int] = set()
+    for chunk in chunks(sorted(set(build_ids))):
+        found.update(
+            session.scalars(
+                select(t.segment.c.build_id).where(t.segment.c.build_id.in_(chunk), t.segment.c.stretch)
+            )
+        )
     return found
 
 

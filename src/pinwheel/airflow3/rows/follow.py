@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from airflow.models.dag import DagModel
 from airflow.utils.sqlalchemy import with_row_locks
@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 from pinwheel.core.chunks import chunks
 from pinwheel.core.release.follow import Follower, Step
 from pinwheel.core.release.state import Track
+from pinwheel.core.run.mark import MARK
 from pinwheel.store import tables as t
+from pinwheel.store.start_rules import RuleKind
 
 _AT_ONCE = 500
 
@@ -82,20 +84,54 @@ def due_to_follow(
 
 def follow(session: Session, steps: Sequence[Step]) -> None:
     """Let these Dags' rows, Airflow's and ours, name the version that they follow to."""
-    alike: dict[tuple[str, str | None, str], list[str]] = {}
+    alike: dict[tuple[str, str | None, str | None], list[str]] = {}
     for step in steps:
         alike.setdefault((step.follow_version, step.follow_before, step.row_version), []).append(step.dag_id)
     for (follow_version, follow_before, row_version), dag_ids in alike.items():
         moved = {"follow_before": follow_before} if follow_before is not None else {}
+        named = {"row_version": row_version} if row_version is not None else {}
         for chunk in chunks(dag_ids, _AT_ONCE):
-            session.execute(
-                update(DagModel)
-                .where(DagModel.dag_id.in_(chunk))
-                .values(bundle_version=row_version)
-                .execution_options(synchronize_session=False)
-            )
+            if row_version is not None:
+                _name(session, chunk, row_version)
             session.execute(
                 update(t.dag)
                 .where(t.dag.c.dag_id.in_(chunk))
-                .values(follow_version=follow_version, row_version=row_version, **moved)
+                .values(follow_version=follow_version, **named, **moved)
             )
+
+
+def mark_rows(session: Session, row_versions: Mapping[str, str]) -> None:
+    """Let these Dags' rows, Airflow's and ours, name these versions."""
+    alike: dict[str, list[str]] = {}
+    for dag_id, row_version in sorted(row_versions.items()):
+        alike.setdefault(row_version, []).append(dag_id)
+    for row_version, dag_ids in alike.items():
+        for chunk in chunks(dag_ids, _AT_ONCE):
+            _name(session, chunk, row_version)
+            session.execute(update(t.dag).where(t.dag.c.dag_id.in_(chunk)).values(row_version=row_version))
+
+
+def lost_marks(session: Session) -> list[str]:
+    """Dags whose row in Airflow is to have the mark, and has it no longer."""
+    query = (
+        select(t.dag.c.dag_id)
+        .join(t.start_rule, t.start_rule.c.dag_id == t.dag.c.dag_id)
+        .join(DagModel, DagModel.dag_id == t.dag.c.dag_id)
+        .where(
+            t.start_rule.c.kind == RuleKind.DATED.value,
+            t.dag.c.retired.is_(False),
+            t.dag.c.row_version.endswith(MARK, autoescape=True),
+            DagModel.bundle_version.is_distinct_from(t.dag.c.row_version),
+        )
+        .order_by(t.dag.c.dag_id)
+    )
+    return list(session.scalars(query))
+
+
+def _name(session: Session, dag_ids: Sequence[str], version: str) -> None:
+    session.execute(
+        update(DagModel)
+        .where(DagModel.dag_id.in_(dag_ids))
+        .values(bundle_version=version)
+        .execution_options(synchronize_session=False)
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pinwheel.airflow3.rows.audit import audit
 from pinwheel.airflow3.rows.drift import drifted, observe
 from pinwheel.airflow3.rows.fingerprint import standing, touch
-from pinwheel.airflow3.rows.follow import due_to_follow, follow
+from pinwheel.airflow3.rows.follow import due_to_follow, follow, lost_marks, mark_rows
 from pinwheel.airflow3.rows.import_errors import show_errors, show_warnings
 from pinwheel.airflow3.rows.locked import with_runs
 from pinwheel.airflow3.rows.projection import (
@@ -24,6 +24,8 @@ __all__ = [
     "drifted",
     "due_to_follow",
     "follow",
+    "lost_marks",
+    "mark_rows",
     "move_version",
     "observe",
     "project",

@@ -13,6 +13,7 @@ from pinwheel.airflow3.run.clear import clear_run, would_clear
 from pinwheel.airflow3.run.create import create_run
 from pinwheel.airflow3.run.held import hold_runs, move_in_backfill, run_failed_again
 from pinwheel.airflow3.run.rebind import rebind_run
+from pinwheel.airflow3.run.waiting import mark_waiting
 
 __all__ = [
     "backfill_runs",
@@ -22,6 +23,7 @@ __all__ = [
     "create_default_backfill",
     "create_run",
     "hold_runs",
+    "mark_waiting",
     "move_in_backfill",
     "plan_default_backfill",
     "rebind_run",

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.stand import Head
+from pinwheel.core.run.mark import is_marked, without_mark
 from pinwheel.core.version_alias import make_aliased_version, split_version
 
 
@@ -40,7 +41,12 @@ class Step:
     follow_version: str
     follow_before: str | None
     """The version that new runs had before; None where it is the same, and only the row is put right."""
-    row_version: str
+    row_version: str | None
+    """None: the row's mark stays, whose version does not follow."""
+    mark_was_lost: bool = False
+    """Somebody took the mark off Airflow's row: it is put back."""
+    found: str | None = None
+    """What the row named then."""
 
 
 def taken(follow_version: str | None, released_version: str | None) -> str | None:
@@ -50,7 +56,8 @@ def taken(follow_version: str | None, released_version: str | None) -> str | Non
 
 @lru_cache(maxsize=1000)  # The Dags of a bundle name few versions
 def plain(version: str) -> str:
-    """A version without its aliases; one that is not of our bundles is left as it is."""
+    """A version without its aliases and the mark; one that is not of our bundles is left as it is."""
+    version = without_mark(version)
     try:
         return split_version(version)[0]
     except ValueError:
@@ -75,17 +82,22 @@ def steps(
         target = _target(dag, head, before, pending)
         if target is None or _is_rejected(dag, target, rejections.get(dag.dag_id, ())):
             continue
-        row_version = _row_version(dag, target.version)
+        if is_marked(dag.row_version):
+            row_version = dag.row_version
+        else:
+            row_version = as_released(target.version, dag.released_version)
         now = taken(dag.follow_version, dag.released_version)
-        is_there = dag.follow_version == target.version and dag.found == row_version == dag.row_version
-        if row_version is None or is_there:
+        rows_stay = dag.found == row_version == dag.row_version
+        if row_version is None or (dag.follow_version == target.version and rows_stay):
             continue
         found.append(
             Step(
                 dag_id=dag.dag_id,
                 follow_version=target.version,
                 follow_before=now if now != target.version else None,
-                row_version=row_version,
+                row_version=None if is_marked(row_version) and rows_stay else row_version,
+                mark_was_lost=is_marked(row_version) and not is_marked(dag.found),
+                found=dag.found if is_marked(row_version) and not rows_stay else None,
             )
         )
     return found
@@ -108,11 +120,11 @@ def _is_rejected(dag: Follower, head: Head, rejections: Iterable[Rejection]) -> 
     )
 
 
-def _row_version(dag: Follower, version: str) -> str | None:
-    """What the Dag's row must name, with the alias of its released version; None: it can not be said."""
-    if dag.released_version is None or plain(dag.released_version) == dag.released_version:
+def as_released(version: str, released_version: str | None) -> str | None:
+    """A version with the aliases of the released one; None: it can not be said."""
+    if released_version is None or plain(released_version) == released_version:
         return version
     try:
-        return make_aliased_version(version, split_version(dag.released_version)[1])
+        return make_aliased_version(version, split_version(released_version)[1])
     except ValueError:
         return None

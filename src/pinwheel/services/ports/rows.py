@@ -64,6 +64,14 @@ class Rows(Protocol):
         """Let the rows of Dags that were due, Airflow's and ours, name the version that they follow to."""
         ...
 
+    def mark_rows(self, session: Session, row_versions: Mapping[str, str]) -> None:
+        """Let the rows of Dags, Airflow's and ours, name these versions, which have the mark or lose it."""
+        ...
+
+    def lost_marks(self, session: Session) -> list[str]:
+        """Dags whose runs are to be born with the mark, and whose row in Airflow has it no longer."""
+        ...
+
     def touch(self, session: Session, dag_ids: Sequence[str]) -> None:
         """Note on the Dag rows that they were just looked at."""
         ...

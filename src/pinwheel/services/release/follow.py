@@ -11,6 +11,7 @@ from attrs import frozen
 from pinwheel.core.event import EventKind
 from pinwheel.core.release.follow import Follower, Step, plain, steps
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release import dated
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.services.release.stands import showing
 from pinwheel.store import bundles, events, files, rejections
@@ -49,6 +50,8 @@ def follow(
     found = due(host, session, bundle_name, dag_ids)
     if found.following:
         host.rows.follow(session, found.following)
+        lost = {step.dag_id: step.found for step in found.following if step.mark_was_lost}
+        dated.mark_restored(host, session, lost, bundle_name=bundle_name)
     moved = Counter(step.follow_version for step in found.following if step.follow_before is not None)
     for version, count in sorted(moved.items()):
         events.count(

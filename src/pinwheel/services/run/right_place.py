@@ -55,7 +55,7 @@ def _right(session: Session, one: NewBinding, version: KnownVersion, row: Manage
     """The bundle version of a run; None: the one that it has is right."""
     assert one.bundle_version is not None
     is_active = row.dag_version_id == one.dag_version_id
-    wanted = row.row_version if is_active else version.bundle_version
+    wanted = row.in_force if is_active else version.bundle_version
     if one.bundle_version == wanted:
         return None
     if one.bundle_version == version.bundle_version:

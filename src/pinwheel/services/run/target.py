@@ -54,7 +54,7 @@ def version_for(host: Host, session: Session, target: Target) -> tuple[UUID, int
     placed = evolve(build, bundle_version=version)
     if released is not None and host.reads.existing_version_ids(session, [released.dag_version_id]):
         if released.dag_version_id == row.dag_version_id and target.version is None:
-            return released.dag_version_id, released.release, row.row_version or released.bundle_version
+            return released.dag_version_id, released.release, row.in_force or released.bundle_version
         location = location_for_runs(host, session, row, placed)
         if released.dag_version_id != row.dag_version_id:
             _move_unused(host, session, released, location)

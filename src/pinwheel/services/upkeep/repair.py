@@ -6,11 +6,17 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
+from pinwheel.core.event import EventKind
+from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.decide import Decision, Release
 from pinwheel.core.release.drift import Drift
 from pinwheel.core.release.state import Kind, Track
+from pinwheel.core.run.mark import is_marked
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.carry_out import carry_out, record_drift
+from pinwheel.services.release.dated import mark_restored
 from pinwheel.services.release.follow import Followed, follow
 from pinwheel.services.release.loading import load, managed
 from pinwheel.services.release.outcome import ACTOR, Act
@@ -98,8 +104,43 @@ def _repair(host: Host, dag_id: str, session: Session) -> list[Drift]:
             projected_code_hash=written.code_hash,
             asserted_at=now,
         )
+    if _lost_mark(row, drift):
+        mark_restored(
+            host, session, {dag_id: drift.found["dag.bundle_version"]}, bundle_name=state.bundle_name
+        )
+        drift = evolve(drift, found={k: v for k, v in drift.found.items() if k != "dag.bundle_version"})
+        if not drift.found and not drift.foreign_versions:
+            return []
     record_drift(host, session, drift, bundle_name=state.bundle_name, now=now)
     return [drift]
+
+
+def _lost_mark(row: ManagedDag, drift: Drift) -> bool:
+    return is_marked(row.row_version) and "dag.bundle_version" in drift.found
+
+
+def restore_marks(host: Host) -> list[str]:
+    """Put back the marks that somebody took off rows of Dags whose runs are judged by date; of which Dags.
+
+    To be done each second: a run that is born meanwhile has the commit of the active release.
+    """
+
+    def one(dag_id: str, session: Session) -> bool:
+        row = lock_dags(session, [dag_id]).get(dag_id)
+        lost = [drift.found for drift in host.rows.drifted(session, [dag_id])]
+        if row is None or not is_marked(row.row_version) or row.row_version is None:
+            return False
+        found = lost[0] if lost else {}
+        if "dag.bundle_version" not in found:
+            return False
+        host.rows.mark_rows(session, {dag_id: row.row_version})
+        mark_restored(host, session, {dag_id: found["dag.bundle_version"]}, bundle_name=row.bundle_name)
+        return True
+
+    suspects = host.unit.run(host.rows.lost_marks)
+    restored = [dag_id for dag_id in suspects if host.unit.run(partial(one, dag_id))]
+    host.unit.announce([{"kind": EventKind.MARK_RESTORED, "dag_id": dag_id} for dag_id in restored])
+    return restored
 
 
 def reassert(host: Host, dag_ids: Collection[str]) -> int:

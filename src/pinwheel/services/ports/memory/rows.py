@@ -17,10 +17,12 @@ from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.drift import Drift
 from pinwheel.core.release.follow import Follower, Step
 from pinwheel.core.release.rows import Location, Projected, Projection
+from pinwheel.core.run.mark import is_marked
 from pinwheel.services.ports.memory import form
 from pinwheel.services.ports.memory.airflow import Airflow, AuditLine, DagRow, VersionRow
 from pinwheel.services.ports.memory.reads import MemoryReads
 from pinwheel.services.ports.rows import Observed
+from pinwheel.store import start_rules
 from pinwheel.store import tables as t
 from pinwheel.store.holders import itself_and_around
 
@@ -115,13 +117,28 @@ class MemoryRows:
 
     def follow(self, session: Session, steps: Sequence[Step]) -> None:
         for step in steps:
-            self.airflow.change_dag(step.dag_id, step.row_version)
+            if step.row_version is not None:
+                self.mark_rows(session, {step.dag_id: step.row_version})
             moved = {"follow_before": step.follow_before} if step.follow_before is not None else {}
             session.execute(
                 update(t.dag)
                 .where(t.dag.c.dag_id == step.dag_id)
-                .values(follow_version=step.follow_version, row_version=step.row_version, **moved)
+                .values(follow_version=step.follow_version, **moved)
             )
+
+    def mark_rows(self, session: Session, row_versions: Mapping[str, str]) -> None:
+        for dag_id, row_version in row_versions.items():
+            if dag_id in self.airflow.tables.dags:
+                self.airflow.change_dag(dag_id, row_version)
+            session.execute(update(t.dag).where(t.dag.c.dag_id == dag_id).values(row_version=row_version))
+
+    def lost_marks(self, session: Session) -> list[str]:
+        found = []
+        for row in _managed(session, start_rules.dated(session)):
+            dag = self.airflow.tables.dags.get(row.dag_id)
+            if dag is not None and not row.retired and is_marked(row.row_version):
+                found += [row.dag_id] if dag.bundle_version != row.row_version else []
+        return found
 
     def touch(self, session: Session, dag_ids: Sequence[str]) -> None:
         for row in self._dags(dag_ids):

@@ -12,7 +12,10 @@ from sqlalchemy import select
 
 from pinwheel.core.errors import Conflict, NotFound, Refused
 from pinwheel.core.json import Json
+from pinwheel.core.release.follow import plain
 from pinwheel.core.run.binding import FAILED
+from pinwheel.core.run.mark import is_marked, without_mark
+from pinwheel.core.run.mark import marked as with_mark
 from pinwheel.services.ports.memory import form
 from pinwheel.services.ports.memory.airflow import (
     FINISHED,
@@ -66,6 +69,34 @@ class SingleRuns(WaitingRuns):
         )
         self._keep_assets(session, version)
         return run.run_id, run.clear_number
+
+    def mark_waiting(self, session: Session, dag_ids: Collection[str], *, marked: bool) -> int:
+        c, changed = t.binding.c, 0
+        by_hand = {
+            (row.dag_id, row.run_id)
+            for row in session.execute(
+                select(c.dag_id, c.run_id).where(
+                    c.dag_id.in_(list(dag_ids)), c.seq == 0, c.bound_by.in_(["hand", "trial"])
+                )
+            )
+        }
+        for run in list(self.airflow.tables.runs.values()):
+            waits = run.state == "queued" and run.start_date is None and run.clear_number == 0
+            if run.dag_id not in dag_ids or not waits or run.bundle_version is None:
+                continue
+            if is_marked(run.bundle_version) == marked or (marked and (run.dag_id, run.run_id) in by_hand):
+                continue
+            version = with_mark(plain(run.bundle_version)) if marked else self._unmarked(session, run)
+            self.airflow.tables.runs[run.dag_id, run.run_id] = evolve(run, bundle_version=version)
+            changed += 1
+        return changed
+
+    def _unmarked(self, session: Session, run: RunRow) -> str:
+        active = session.scalar(select(t.dag.c.dag_version_id).where(t.dag.c.dag_id == run.dag_id))
+        of_dag = self.airflow.tables.dags[run.dag_id].bundle_version
+        if run.dag_version_id == active and of_dag is not None and not is_marked(of_dag):
+            return of_dag
+        return without_mark(run.bundle_version or "")
 
     def would_clear(
         self,
