@@ -94,6 +94,7 @@ def builds_of(session: Session, dag_version_ids: Collection[UUID]) -> dict[UUID,
     for chunk in chunks(sorted(set(dag_version_ids), key=str)):
         rows = session.execute(select(c.dag_version_id, c.build_id).where(c.dag_version_id.in_(chunk)))
         found.update({row.dag_version_id: row.build_id for row in rows})
+    return found
 
 
 def windowed(session: Session, build_ids: Collection[int]) -> set[int]:
