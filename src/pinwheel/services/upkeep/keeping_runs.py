@@ -17,6 +17,7 @@ from attrs import define, field
 from pinwheel.core.errors import PinwheelError
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json
+from pinwheel.core.run.binding import BoundBy
 from pinwheel.core.run.mark import is_marked
 from pinwheel.core.run.resolve import Bind, Wait
 from pinwheel.services.ports.host import Host
@@ -24,7 +25,8 @@ from pinwheel.services.ports.reads import JudgedRun
 from pinwheel.services.release import dated
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.services.run.judging import Case, carry_out, facts_of
-from pinwheel.store import events, start_rules
+from pinwheel.store import bindings, events, start_rules
+from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags
 
 if TYPE_CHECKING:
@@ -144,7 +146,8 @@ class Keeping:
         for case in facts_of(self.host, session, [run.id]):
             unbound = case.facts.marked and (case.facts.present or case.facts.before) is None
             if not case.facts.marked and case.facts.present is None and self._began_before(session, run):
-                return "it began before its Dag was judged by dates"
+                self._record(session, run)
+                continue
             if unbound:
                 self._tell_unbound(session, run)
             ruling = case.ruling(self.host.unit.now())
@@ -155,8 +158,28 @@ class Keeping:
         return None
 
     def _began_before(self, session: Session, run: JudgedRun) -> bool:
-        since = min(rule.since for rule in start_rules.of_dags(session, [run.dag_id]).get(run.dag_id, []))
-        return run.started_at is not None and run.started_at < since and not run.clear_number
+        rules = start_rules.of_dags(session, [run.dag_id]).get(run.dag_id, [])
+        since = min((rule.since for rule in rules), default=None)
+        if since is None or run.started_at is None:
+            return since is None
+        return run.started_at < since and not run.clear_number
+
+    def _record(self, session: Session, run: JudgedRun) -> None:
+        """Note that a run which began before its Dag was judged by dates is to stay as it stands."""
+        bindings.add_all(
+            session,
+            [
+                NewBinding(
+                    dag_id=run.dag_id,
+                    run_id=run.run_id,
+                    seq=run.clear_number,
+                    dag_version_id=run.dag_version_id,
+                    bundle_version=run.bundle_version,
+                    bound_by=BoundBy.ACTIVE,
+                    bound_at=min(run.queued_at or self.host.unit.now(), self.host.unit.now()),
+                )
+            ],
+        )
 
     def _bind_running(self, session: Session, run: JudgedRun, case: Case, ruling: Bind) -> None:
         carry_out(self.host, session, case, ruling)
