@@ -16,10 +16,10 @@ import pytest
 import sqlalchemy as sa
 
 from harness.processes import TIMEOUT_FACTOR as FACTOR
-from pinwheel.services.show.keeper import keeper_status
 from pinwheel.services.upkeep import beat
 from pinwheel.services.upkeep.beat import Beat
 from pinwheel.services.upkeep.health import health
+from pinwheel.services.upkeep.keeper_status import keeper_status
 from pinwheel.store import start_rules
 from pinwheel.store import tables as t
 from pinwheel.store.start_rules import RuleKind

@@ -21,9 +21,12 @@ from harness.eras import DATES, TASKS, Dated
 from harness.inprocess import bound_airflow
 from harness.scheduling import Scheduler, listening
 from pinwheel.airflow3.run import listener
-from pinwheel.core.run.mark import is_marked
+from pinwheel.core.run.mark import is_marked, marked
 from pinwheel.services.run import bindings
 from pinwheel.services.run.waiting import waiting_runs
+from pinwheel.services.upkeep import health
+from pinwheel.services.upkeep.beat import Beat
+from pinwheel.services.upkeep.keeper_status import keeper_status
 from pinwheel.services.upkeep.keeping_runs import RETRY, Keeping
 from pinwheel.store import events
 from pinwheel.store import tables as t
@@ -241,8 +244,7 @@ def test_a_run_that_a_scheduler_without_the_plugin_starts_is_bound_and_that_name
         scheduler.schedule()
         scheduler.schedule()
     assert {is_marked(work.bundle_version) for work in scheduler.given} == {True}
-    with create_session() as session:
-        job = session.scalar(sa.select(TaskInstance.queued_by_job_id).where(TaskInstance.run_id == run_id))
+    job = scheduler._runner.job.id
     for task_id in {work.task_id for work in scheduler.given}:
         fail(blog, run_id, task_id, queued=timezone.utcnow())
     assert keeping.mend_running() == 1
@@ -318,3 +320,29 @@ def test_one_run_that_can_not_be_looked_at_stops_no_other(
         keeping.bind_ahead()
     assert is_marked(blog.came(first).bundle_version) and blog.bindings(first) == []
     assert blog.came(second).bundle_version == blog.versions[2]
+
+
+@pytest.mark.acceptance("dates", 34)
+def test_health_says_when_runs_that_wait_hold_up_backfills_and_which_ended_unbound(
+    blog: Dated, keeping: Keeping
+) -> None:
+    Beat(blog.host, holder="m:1").beat()
+    row = taken(blog, 2)
+    made = [blog.run(DATES[2] + timedelta(days=day)) for day in range(9)]
+    assert health.health(blog.host).problems == ()
+    made.append(blog.run(DATES[2] + timedelta(days=9)))
+    (problem,) = health.health(blog.host).problems
+    assert problem.startswith("10 runs wait to be bound, and a scheduler looks at 20 queued runs in a turn")
+    found = keeper_status(blog.host)
+    assert (found.waiting_runs, [one.run_id for one in found.waiting]) == (10, made)
+    assert found.waiting[0].why.startswith("the version row")
+    hidden = keeper_status(blog.host, sees_runs=lambda dag_ids: set())
+    assert (hidden.waiting_runs, hidden.waiting, hidden.problems) == (10, (), (problem,))
+    give_back(row)
+    assert keeping.bind_ahead() == 10
+    blog.set_run(
+        made[0], bundle_version=marked(blog.versions[3]), state="success", end_date=timezone.utcnow()
+    )
+    (problem,) = health.health(blog.host).problems
+    assert problem.startswith("1 run ended without having been bound")
+    assert [(one.run_id, one.state) for one in keeper_status(blog.host).unbound] == [(made[0], "success")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
-from pinwheel.cli.output import Column, badges, counted, show_table, text, time_and_zone
+from pinwheel.cli.output import Column, badges, counted, short_time, show_table, text
 from pinwheel.cli.parser import add_examples
 from pinwheel.wiring import run_keeper
 
@@ -52,11 +52,35 @@ def render(console: Console, found: dict[str, Any]) -> None:
                 (
                     text(keeper["process"], "bold"),
                     badges([] if keeper["alive"] else [("gone", "bold red")], otherwise=("ok", "green")),
-                    text(time_and_zone(keeper["last_turn"])),
+                    text(short_time(keeper["last_turn"])),
                 )
                 for keeper in found["keepers"]
             ],
         )
     else:
         console.print("No keeper. The Dag processor starts one: pinwheel dag-processor")
-    console.print(f"{counted(found['dated_dags'], 'Dag')} whose runs are judged by their dates.")
+    console.print(
+        f"{counted(found['dated_dags'], 'Dag')} whose runs are judged by their dates, "
+        f"{counted(found['waiting_runs'], 'run')} waiting."
+    )
+    if found["waiting"]:
+        show_table(
+            console,
+            [Column("Dag"), Column("Run"), Column("Since", time=True), Column("Why", cut=True)],
+            [
+                (
+                    text(run["dag_id"], "bold"),
+                    text(run["run_id"]),
+                    text(short_time(run["since"])),
+                    text(run["why"]),
+                )
+                for run in found["waiting"]
+            ],
+        )
+    for run in found["unbound"]:
+        console.print(
+            text(f"{run['dag_id']} {run['run_id']} ended without having been bound", "bold red")
+            + text(f" ({run['state']}).")
+            + text(f" Run it again: pinwheel clear {run['dag_id']} {run['run_id']}", "dim"),
+            soft_wrap=True,
+        )

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from pinwheel import __version__
 from pinwheel.api.access import AccessDep, HostDep, Permission, require
-from pinwheel.api.parameters import DEFAULT_LIMIT, LimitQuery, TextQuery, Words
+from pinwheel.api.parameters import DEFAULT_LIMIT, LimitQuery, TextQuery, Words, sees_runs
 from pinwheel.api.redaction import readable_events
 from pinwheel.api.routes.dags import readable_selection
 from pinwheel.api.schemas.events import EventPage
@@ -19,9 +19,9 @@ from pinwheel.core.errors import Refused
 from pinwheel.core.request import Selection
 from pinwheel.core.selector import Selector
 from pinwheel.services.show.events import events
-from pinwheel.services.show.keeper import keeper_status
 from pinwheel.services.show.plain import plain, plain_all
 from pinwheel.services.upkeep.health import health
+from pinwheel.services.upkeep.keeper_status import keeper_status
 
 router = APIRouter()
 
@@ -110,8 +110,11 @@ def get_health(access: AccessDep, host: HostDep) -> dict[str, Any]:
     "/keeper", operation_id="get_keeper", response_model=KeeperStatus, summary="Keepers", tags=["Service"]
 )
 def get_keeper(access: AccessDep, host: HostDep) -> dict[str, Any]:
-    """Which keepers live, and what keeps runs from starting."""
-    return plain(keeper_status(host))
+    """Which keepers live, which runs wait and why, and which ran without being bound.
+
+    Counts are of all Dags, runs are listed of those whose runs you may see.
+    """
+    return plain(keeper_status(host, sees_runs=sees_runs(access)))
 
 
 @router.get("/openapi.json", include_in_schema=False)

@@ -36,7 +36,32 @@ class Keeper(BaseAnswer):
     alive: bool = Field(description="Heard of within the last minute.")
 
 
+class WaitingRun(BaseAnswer):
+    dag_id: str
+    run_id: str
+    since: datetime | None = Field(description="When it was queued, or cleared.")
+    why: str
+    until: datetime | None = Field(
+        description="It starts then at the latest; null: when what it needs is there."
+    )
+    backfill: bool = Field(description="Of a backfill, in which it waits behind the others.")
+
+
+class UnboundRun(BaseAnswer):
+    dag_id: str
+    run_id: str
+    state: str
+    ended_at: datetime | None
+
+
 class KeeperStatus(BaseAnswer):
     problems: list[str] = Field(description="As in `GET /health`; empty when all is well.")
     dated_dags: int = Field(description="Dags whose runs are judged by their dates.")
+    waiting_runs: int = Field(
+        description="Of the oldest 200 queued runs that are not bound: how many can not be."
+    )
     keepers: list[Keeper] = Field(description="Those that live, or died within the last hour.")
+    waiting: list[WaitingRun] = Field(description="Those that wait, of Dags whose runs you may see.")
+    unbound: list[UnboundRun] = Field(
+        description="Runs that ended within a week without having been bound, of Dags whose runs you may see."
+    )

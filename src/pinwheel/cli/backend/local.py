@@ -52,8 +52,8 @@ class LocalBackend:
         return plain(standings(self.host).only(names))
 
     def keeper(self) -> View:
-        from pinwheel.services.show.keeper import keeper_status
         from pinwheel.services.show.plain import plain
+        from pinwheel.services.upkeep.keeper_status import keeper_status
 
         return plain(keeper_status(self.host))
 

@@ -49,7 +49,7 @@ class Backend(Protocol):
         ...
 
     def keeper(self) -> View:
-        """See ``services.show.keeper.KeeperStatus``."""
+        """See ``services.upkeep.keeper_status.KeeperStatus``."""
         ...
 
     def builds(self, dag_id: str) -> list[View]:
