@@ -340,9 +340,8 @@ def test_health_says_when_runs_that_wait_hold_up_backfills_and_which_ended_unbou
     assert (hidden.waiting_runs, hidden.waiting, hidden.problems) == (10, (), (problem,))
     give_back(row)
     assert keeping.bind_ahead() == 10
-    blog.set_run(
-        made[0], bundle_version=marked(blog.versions[3]), state="success", end_date=timezone.utcnow()
-    )
+    unbound = marked(blog.versions[3])
+    blog.set_run(made[0], bundle_version=unbound, state="success", end_date=timezone.utcnow())
     (problem,) = health.health(blog.host).problems
     assert problem.startswith("1 run ended without having been bound")
     assert [(one.run_id, one.state) for one in keeper_status(blog.host).unbound] == [(made[0], "success")]

@@ -41,9 +41,7 @@ class WaitingRun(BaseAnswer):
     run_id: str
     since: datetime | None = Field(description="When it was queued, or cleared.")
     why: str
-    until: datetime | None = Field(
-        description="It starts then at the latest; null: when what it needs is there."
-    )
+    until: datetime | None = Field(description="It starts then at the latest; null: when it can.")
     backfill: bool = Field(description="Of a backfill, in which it waits behind the others.")
 
 
@@ -57,9 +55,7 @@ class UnboundRun(BaseAnswer):
 class KeeperStatus(BaseAnswer):
     problems: list[str] = Field(description="As in `GET /health`; empty when all is well.")
     dated_dags: int = Field(description="Dags whose runs are judged by their dates.")
-    waiting_runs: int = Field(
-        description="Of the oldest 200 queued runs that are not bound: how many can not be."
-    )
+    waiting_runs: int = Field(description="Of the oldest 200 queued runs without a binding, those that wait.")
     keepers: list[Keeper] = Field(description="Those that live, or died within the last hour.")
     waiting: list[WaitingRun] = Field(description="Those that wait, of Dags whose runs you may see.")
     unbound: list[UnboundRun] = Field(

@@ -58,14 +58,14 @@ def problems(host: Host, session: Session) -> list[str]:
     number = hindering(host, session)
     if number:
         told.append(
-            f"{number} runs wait to be bound, and a scheduler looks at {host.deployment.runs_a_turn()} queued "
-            "runs in a turn: they hold up backfills of all Dags. See why: pinwheel keeper status"
+            f"{number} runs wait to be bound, and a scheduler looks at {host.deployment.runs_a_turn()} "
+            "queued runs in a turn: they hold up backfills of all Dags. See why: pinwheel keeper status"
         )
     ended = len(ended_unbound(host, session))
     if ended:
         told.append(
-            f"{_counted(ended, 'run')} ended without having been bound: a scheduler without Pinwheel's plugin "
-            "started them. See which: pinwheel keeper status; run them again: pinwheel clear"
+            f"{_counted(ended, 'run')} ended without having been bound: a scheduler without Pinwheel's "
+            "plugin started them. See which: pinwheel keeper status; run them again: pinwheel clear"
         )
     return told
 
