@@ -14,7 +14,13 @@ from pinwheel.airflow3.reads import fleet
 from pinwheel.airflow3.rows import uninstall
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.retention import Keep
+from pinwheel.core.structure.windows import MOST_SEGMENTS
 from pinwheel.services.ports.deployment import AirflowBundle, Leftovers
+
+_SWITCH = {
+    **dict.fromkeys(("on", "true", "t", "yes", "1"), True),
+    **dict.fromkeys(("off", "false", "f", "no", "0"), False),
+}
 
 
 class AirflowDeployment:
@@ -39,6 +45,24 @@ class AirflowDeployment:
 
     def runs_a_turn(self) -> int:
         return int(conf.getint("scheduler", "max_dagruns_per_loop_to_schedule", fallback=20))
+
+    def most_segments(self) -> int:
+        switch = str(conf.get("pinwheel", "task_windows", fallback="on")).strip().lower()
+        if switch not in _SWITCH:
+            raise InvalidInput(
+                "Cannot read the option [pinwheel] task_windows",
+                found=f"it is {switch!r}",
+                remedy="Say on or off; no build of a Dag with task windows is made until then",
+            )
+        try:
+            most = conf.getint("pinwheel", "max_variants", fallback=MOST_SEGMENTS)
+        except (AirflowConfigException, ValueError) as error:
+            raise InvalidInput(
+                "Cannot read the option [pinwheel] max_variants",
+                found=str(error).rstrip("."),
+                remedy="Correct it; no build of a Dag with task windows is made until then",
+            ) from error
+        return max(most, 1) if _SWITCH[switch] else 0
 
     def bundle_is_configured(self, session: Session, bundle_name: str) -> bool:
         if configured.get(bundle_name) is not None:

@@ -63,6 +63,8 @@ class EventKind(StrEnum):
     """A scheduler without Pinwheel's plugin started a run before it was bound."""
     VARIANT_REFUSED = "variant_refused"
     """A Dag can not be made without the tasks that have no place at some dates: no build of it was made."""
+    VERSION_RESTORED = "version_restored"
+    """Somebody removed a version row that runs of some dates need; it was made anew."""
     MARK_RESTORED = "mark_restored"
     """Somebody took the mark off a Dag's row by which its runs wait to be judged by date; it was put back."""
 
@@ -121,6 +123,7 @@ DETAILS: Mapping[EventKind, tuple[str, ...]] = {
     EventKind.RUN_BOUND_LATE: ("run_id", "clear_number", "bundle_version", "cleared"),
     EventKind.RUN_STARTED_UNBOUND: ("run_id", "clear_number", "jobs"),
     EventKind.VARIANT_REFUSED: ("bundle_version", "path", "error"),
+    EventKind.VERSION_RESTORED: ("build",),
     EventKind.MARK_RESTORED: ("found",),
 }
 """What an event of each kind says beside what all say. Not each event of a kind has all of them."""

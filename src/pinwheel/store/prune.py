@@ -62,6 +62,7 @@ def remove_builds(session: Session, build_ids: Collection[int]) -> None:
     """Remove builds that nothing names. Raises an IntegrityError for one that another row needs."""
     for chunk in chunks(sorted(build_ids), _AT_ONCE):
         session.execute(delete(t.stand).where(t.stand.c.build_id.in_(chunk)))
+        session.execute(delete(t.segment).where(t.segment.c.build_id.in_(chunk)))
         session.execute(delete(t.build).where(t.build.c.id.in_(chunk)))
 
 

@@ -28,6 +28,9 @@ class MemoryDeployment:
     def runs_a_turn(self) -> int:
         return 20
 
+    def most_segments(self) -> int:
+        return self.airflow.most_segments
+
     def is_versioned(self, bundle_name: str) -> bool:
         found = self.airflow.tables.bundles.get(bundle_name)
         return found is None or found.versioned
