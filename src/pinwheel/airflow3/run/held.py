@@ -43,7 +43,8 @@ def run_failed_again(session: Session, dag_id: str, run_id: str, since: datetime
     failed = session.scalars(
         of_run.where(
             TaskInstance.state == TaskInstanceState.FAILED,
-            TaskInstance.queued_dttm >= since,
+            # One that was handed out before then, as it was bound, failed by itself.
+            or_(TaskInstance.queued_dttm.is_(None), TaskInstance.queued_dttm >= since),
             or_(TaskInstance.start_date.is_(None), TaskInstance.start_date >= since),
         )
     ).all()
