@@ -439,7 +439,7 @@ def test_runs_that_wait_get_the_mark_and_lose_it_but_for_those_that_somebody_bou
 
 def unbound(side: Side, run_id: str = "r") -> int:
     """A queued run of a managed Dag that carries the mark; the id of its row."""
-    version = Pusher(side.host).push({"a": File()})
+    version = Pusher(side.host).push({"a": File(schedule="daily")})
     side.change_dag("a", marked(version))
     side.make_run("a", run_id)
     return row_ids(side)[run_id]
@@ -495,3 +495,16 @@ def test_a_task_of_a_running_run_that_failed_since_runs_again_and_no_other(side:
     before = run(side)
     assert (again(now - timedelta(hours=1)), again(now - timedelta(hours=1))) == (1, 0)
     assert (tasks(side), run(side)) == ({task_id: None}, before)
+
+
+def test_the_mark_is_taken_from_all_rows_but_those_of_some_dags(side: Side) -> None:
+    unbound(side)
+    plain = (run(side).bundle_version or "").removesuffix("?unbound")
+
+    def strip(*but: str) -> int:
+        return side.host.unit.run(lambda s: side.host.rows.strip_marks(s, but=but))
+
+    assert (strip("a"), strip(), strip()) == (0, 2, 0)
+    assert run(side).bundle_version == plain != ""
+    (dag,) = side.host.unit.run(lambda s: side.host.reads.airflow_dags(s, ["a"]))
+    assert dag.bundle_version == plain
