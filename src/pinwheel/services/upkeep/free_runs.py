@@ -1,4 +1,4 @@
-"""Leaving runs to a plain Airflow that are judged by their dates: bound where they can be, and none marked."""
+"""Leaving runs that are judged by their dates to a plain Airflow: bound where they can be, none marked."""
 
 from __future__ import annotations
 
