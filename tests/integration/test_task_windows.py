@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,20 @@ import sqlalchemy as sa
 from harness import asked
 from harness.faults import airflow_engine
 from harness.inprocess import stock_run
-from harness.seed import Seeder
+from harness.prebuilt import finish_run, start_run
+from harness.seed import Seeder, serialized_dags
 from harness.windowed import COMMON, DESCRIBED, NEW, OLD, PRINTED, blog, named, numbers, plain, rows, tasks_of
+from pinwheel.core.errors import NotFound
 from pinwheel.core.event import EventKind
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
+from pinwheel.services.history import grid, tries
+from pinwheel.services.ingest import adopt
 from pinwheel.services.release import variants
-from pinwheel.services.upkeep import repair
-from pinwheel.store import start_rules
+from pinwheel.services.show import status as dag_status
+from pinwheel.services.show.plain import ABSENT
+from pinwheel.services.upkeep import repair, uninstall
+from pinwheel.store import builds, start_rules
 
 
 @pytest.fixture
@@ -253,4 +260,98 @@ def test_rows_for_dates_change_neither_the_dags_row_nor_who_may_do_what(
     before = rows("SELECT * FROM dag")
     assert variants.make_missing(seeder.host) == 2
     assert (told, rows("SELECT * FROM dag")) == ([], before)
+    assert repair.repair_drift(seeder.host) == []
+
+
+def run_on(seeder: Seeder, position: int, run_id: str, number: int = 1) -> None:
+    """A run that is bound to the row of a segment of a build."""
+
+    def work(session: Any) -> None:
+        build = builds.by_number(session, "blog", number)
+        assert build is not None
+        version_id = variants.make_rows(seeder.host, session, build, [position])[position]
+        seeder.host.runs.create_run(
+            session, "blog", version_id, bundle_version=build.bundle_version, run_id=run_id,
+            logical_date=None, conf=None, note=None, actor="ada",
+        )  # fmt: skip
+
+    seeder.host.unit.run(work)
+
+
+@pytest.mark.acceptance("dates", 10)
+def test_grid_graph_and_history_of_a_run_show_its_own_tasks_and_name_its_release(seeder: Seeder) -> None:
+    version = seeder.push(blog())
+    for position, run_id in ((1, "of-2019"), (3, "of-2020")):
+        run_on(seeder, position, run_id)
+        start_run("blog", run_id)
+        finish_run("blog", run_id)
+    page = grid.page(seeder.host, "blog")
+    assert {run.run_id: run.version for run in page.runs} == {"of-2019": "r1.1", "of-2020": "r1.3"}
+    assert {key: view.absent for key, view in page.versions.items()} == {
+        "r1": ABSENT,
+        "r1.1": tuple(sorted(NEW)),
+        "r1.3": tuple(sorted(OLD)),
+    }
+    assert {(view.release, view.build, view.kind) for view in page.versions.values()} == {(1, 1, "release")}
+    shown = grid.rows(seeder.host, "blog", ["r1.1", "r1.3", "r1"])
+    tasks = {key: {shown.rows[place].id for place in shown.structures[of]} for key, of in shown.of.items()}
+    assert tasks == {"r1": COMMON | OLD | NEW, "r1.1": COMMON | OLD, "r1.3": COMMON | NEW}
+    graph = grid.graph_of(seeder.host, "blog", "r1.3")
+    assert {node.id for node in graph.nodes} == COMMON | NEW
+    with pytest.raises(NotFound):
+        grid.graph_of(seeder.host, "blog", "r1.9")
+    told = tries.history(seeder.host, tries.HistoryRequest(dag_id="blog", run_id="of-2019"))
+    assert {(one.release, one.build, one.bundle_version) for one in told.tries} == {(1, 1, version)}
+    assert rows("SELECT DISTINCT release, build_id IS NULL FROM pinwheel_outcome") == [(1, 0)]
+
+
+OUTLET = """
+        EmptyOperator(task_id="gone", outlets=[Asset("dwh://gone")], **OLD)
+"""
+
+
+@pytest.mark.acceptance("dates", 41)
+def test_an_asset_that_no_active_release_refers_to_is_active_for_runs_of_the_past(seeder: Seeder) -> None:
+    def active() -> list[Any]:
+        return rows("SELECT uri FROM asset_active WHERE uri LIKE 'dwh:%'")
+
+    seeder.push(blog(more=OUTLET))
+    variants.make_missing(seeder.host)
+    seeder.push(blog())
+    with airflow_engine().begin() as connection:
+        # As the scheduler does within a minute.
+        connection.execute(sa.text("DELETE FROM asset_active"))
+    run_on(seeder, 1, "of-2019", number=1)
+    assert active() == [("dwh://gone/",)] or active() == [("dwh://gone",)]
+
+
+def test_what_stands_for_dates_is_no_trial_to_who_uninstalls(seeder: Seeder) -> None:
+    seeder.push(blog())
+    leaving = uninstall.plan(seeder.host)
+    assert (leaving.trial_versions, leaving.rows_for_dates) == (0, 1)
+
+
+@pytest.mark.acceptance("dates", 43)
+def test_adoption_compiles_windows_and_tells_whose_backfills_leave_tasks_out(
+    seeder: Seeder, tmp_path: Path
+) -> None:
+    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+    from airflow.utils.session import create_session
+
+    for files in (blog(), plain("other")):
+        ((name, source),) = files.items()
+        (tmp_path / name).write_text(textwrap.dedent(source))
+        parsed = serialized_dags(tmp_path, name)
+        with create_session() as session:
+            update_dag_parsing_results_in_db(seeder.bundle_name, "c" * 40, parsed, {}, None, set(), session)
+    stock_run("blog", "waits")
+    assert set(adopt.adopt(seeder.host)) == {"blog", "other"}
+    assert (named(), named("other"), dated(seeder)) == (f"{'c' * 40}?unbound", "c" * 40, {"blog"})
+    assert bundle_version("waits") == f"{'c' * 40}?unbound"
+    told = dict(rows("SELECT dag_id, reason FROM pinwheel_event WHERE kind = 'adopt'"))
+    assert told["other"] is None
+    assert "its backfills leave out tasks" in told["blog"] and "task_1_2019" in told["blog"]
+    shown = {view.dag_id: view.windowed for view in dag_status.status(seeder.host)}
+    assert shown == {"blog": True, "other": ABSENT}
+    assert variants.make_missing(seeder.host) == 3
     assert repair.repair_drift(seeder.host) == []

@@ -14,7 +14,6 @@ from pinwheel.airflow3.reads import fleet
 from pinwheel.airflow3.rows import uninstall
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.retention import Keep
-from pinwheel.core.structure.windows import MOST_SEGMENTS
 from pinwheel.services.ports.deployment import AirflowBundle, Leftovers
 
 _SWITCH = {
@@ -55,7 +54,7 @@ class AirflowDeployment:
                 remedy="Say on or off; no build of a Dag with task windows is made until then",
             )
         try:
-            most = conf.getint("pinwheel", "max_variants", fallback=MOST_SEGMENTS)
+            most = conf.getint("pinwheel", "max_variants", fallback=24)
         except (AirflowConfigException, ValueError) as error:
             raise InvalidInput(
                 "Cannot read the option [pinwheel] max_variants",

@@ -228,6 +228,16 @@ def _notes(console: Console, rows: list[dict[str, Any]]) -> None:
                 + text(" The next build that is not rejected is.", "dim"),
                 soft_wrap=True,
             )
+    windowed = [row["dag_id"] for row in rows if row.get("windowed") and not row["retired"]]
+    if windowed:
+        console.print(
+            text(
+                f"{counted(len(windowed), 'Dag')} with tasks that have a place at some dates only: their "
+                f"runs leave these out, backfills too: {some(windowed)}.",
+                "dim",
+            ),
+            soft_wrap=True,
+        )
     held = [row["dag_id"] for row in rows if row["held"] and not row["retired"]]
     if held:
         console.print(

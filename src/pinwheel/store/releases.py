@@ -8,7 +8,20 @@ from typing import Any
 from uuid import UUID
 
 from attrs import asdict
-from sqlalchemy import Result, Row, Select, func, insert, null, select, union_all, update
+from sqlalchemy import (
+    Integer,
+    Result,
+    Row,
+    Select,
+    String,
+    cast,
+    func,
+    insert,
+    null,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -170,7 +183,7 @@ def by_dag_version(session: Session, ids: Collection[UUID]) -> dict[UUID, KnownV
                 table.c.bundle_version,
                 t.build.c.build,
                 t.build.c.id.label("build_id"),
-                null().label("segment"),
+                cast(null(), Integer).label("segment"),
             )
             .join(t.build, t.build.c.id == table.c.build_id)
             .where(table.c.dag_version_id.in_(chunk))
@@ -196,7 +209,7 @@ def _made_for_dates(ids: Collection[UUID]) -> Select[Any]:
         select(
             c.dag_version_id,
             newest.label("release"),
-            null().label("bundle_version"),
+            cast(null(), String).label("bundle_version"),
             t.build.c.build,
             t.build.c.id.label("build_id"),
             func.min(c.position).label("segment"),

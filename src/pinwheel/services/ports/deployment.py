@@ -31,6 +31,8 @@ class Leftovers:
     aliased_dags: tuple[str, ...]
     """Dags whose version only Pinwheel's bundles read."""
     trial_versions: int
+    rows_for_dates: int
+    """Version rows that were made for runs of some dates."""
 
 
 class Deployment(Protocol):

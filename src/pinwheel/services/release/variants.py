@@ -14,7 +14,7 @@ from pinwheel.core.build import Build
 from pinwheel.core.errors import Refused
 from pinwheel.core.event import EventKind
 from pinwheel.core.records import ManagedDag
-from pinwheel.core.release.rows import Location
+from pinwheel.core.release.rows import Location, number_for_dates
 from pinwheel.core.structure.windows import segment_at
 from pinwheel.core.structure.without import without
 from pinwheel.services.ports.host import Host
@@ -27,9 +27,6 @@ from pinwheel.store.segments import StoredSegment
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-_APART = 1_000_000
-"""More than a Dag has builds: no two rows that are made for dates have one number, nor has a trial's."""
 
 
 def make_rows(
@@ -61,7 +58,7 @@ def make_rows(
         if first is not None and (version_id := made[first.position]) is not None
     }
     alike = {
-        one.position: (number_of(build, first.position), version_id)
+        one.position: (number_for_dates(build.build, first.position), version_id)
         for one in every
         if (first := _first_alike(one, every)) is not None
         and (version_id := made.get(first.position)) is not None
@@ -77,11 +74,6 @@ def make_present(host: Host, session: Session, build: Build, contents: Mapping[i
     if found:
         at = segment_at([one.segment for one in found], host.unit.now())
         make_rows(host, session, build, [found[at].position], contents=contents)
-
-
-def number_of(build: Build, position: int) -> int:
-    """The number of the version row of a segment."""
-    return -(position * _APART + build.build)
 
 
 def _first_alike(one: StoredSegment, every: Sequence[StoredSegment]) -> StoredSegment | None:
@@ -103,7 +95,10 @@ def _make(
     row = dags.rows(session, [build.dag_id])[build.dag_id]
     # A row that `airflow db clean` took is made anew under its id: the ledger knows it by that.
     location = _location(host, session, row, build)
-    tuples = [(number_of(build, one.position), None, build, location, one.dag_version_id) for one in missing]
+    tuples = [
+        (number_for_dates(build.build, one.position), None, build, location, one.dag_version_id)
+        for one in missing
+    ]
     made = {}
     for one, whole in zip(missing, projections_for(session, tuples, contents=contents), strict=True):
         spent = evolve(whole, serialized=without(whole.serialized, one.absent))

@@ -82,6 +82,8 @@ class StatusView:
     """Why the active release was made."""
     released_at: datetime | None
     path: str
+    windowed: Sometimes[bool] = ABSENT
+    """Tasks of the active build have a place at some dates only, and runs of others leave them out."""
     runs: Sometimes[Mapping[str, int] | None] = ABSENT
     """Runs on the active release, by state. None: whoever asks may not see them."""
 
@@ -201,6 +203,7 @@ def _status(
         kind=release.kind if release else None,
         released_at=release.created_at if release else None,
         path=row.relative_fileloc,
+        windowed=True if active is not None and active.windowed else ABSENT,
     )
 
 
