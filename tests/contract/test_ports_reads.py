@@ -228,6 +228,7 @@ def test_a_run_with_the_mark_is_unbound_in_each_state(history: History) -> None:
     )
     assert read(side, "astray_runs", 9) == [found]
     assert read(side, "jobs_of", [found.id]) == {}
+    assert read(side, "row_ids", "a", ["stock", "nope"]) == {"stock": found.id}
     side.end_run("a", "stock")
     now = side.host.unit.now()
     ended = ["success", "failed"]

@@ -17,7 +17,7 @@ from pinwheel.airflow3.reads.grid import instance_groups, instance_rows, run_pag
 from pinwheel.airflow3.reads.line import earlier_ends, placed_runs, run_counts
 from pinwheel.airflow3.reads.runs import failed_runs
 from pinwheel.airflow3.reads.tries import count_runs, present, runs, some_runs, tries
-from pinwheel.airflow3.reads.unbound import astray_runs, jobs_of, unbound_runs
+from pinwheel.airflow3.reads.unbound import astray_runs, jobs_of, row_ids, unbound_runs
 from pinwheel.airflow3.reads.unrecorded import running_runs, unrecorded_outcomes, unrecorded_runs
 from pinwheel.airflow3.reads.versions import (
     airflow_versions,
@@ -51,6 +51,7 @@ __all__ = [
     "owners_and_tags",
     "placed_runs",
     "present",
+    "row_ids",
     "run_counts",
     "run_page",
     "running_runs",

@@ -49,6 +49,14 @@ def astray_runs(session: Session, limit: int) -> list[JudgedRun]:
     return [_judged(row) for row in session.execute(query.order_by(DagRun.id).limit(limit))]
 
 
+def row_ids(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, int]:
+    """The ids of the rows of those of the runs that exist."""
+    rows = session.execute(
+        select(DagRun.run_id, DagRun.id).where(DagRun.dag_id == dag_id, DagRun.run_id.in_(sorted(run_ids)))
+    )
+    return {row.run_id: row.id for row in rows}
+
+
 def jobs_of(session: Session, ids: Collection[int]) -> dict[int, list[str]]:
     """By run id of a row: the scheduler jobs that made the run or queued its tasks, in words."""
     made = session.execute(

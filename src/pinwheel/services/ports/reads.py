@@ -255,6 +255,10 @@ class Reads(Protocol):
         """Running runs that carry the mark, or of dated Dags and not on what the ledger says; by id."""
         ...
 
+    def row_ids(self, session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, int]:
+        """The ids of the rows of those of the runs that exist."""
+        ...
+
     def jobs_of(self, session: Session, ids: Collection[int]) -> dict[int, list[str]]:
         """By run id of a row: the scheduler jobs that made the run or queued its tasks, in words."""
         ...

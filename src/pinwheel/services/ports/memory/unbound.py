@@ -45,6 +45,10 @@ class UnboundReads:
             and (is_marked(run.bundle_version) or (run.dag_id in dated and _is_elsewhere(session, run)))
         ][:limit]
 
+    def row_ids(self, session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, int]:
+        runs = self.airflow.tables.runs
+        return {run_id: runs[dag_id, run_id].id for run_id in run_ids if (dag_id, run_id) in runs}
+
     def jobs_of(self, session: Session, ids: Collection[int]) -> dict[int, list[str]]:
         return {}
 
