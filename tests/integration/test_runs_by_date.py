@@ -97,8 +97,8 @@ def test_a_cleared_run_stays_where_it_was_unless_that_of_its_date_is_asked_for(b
         (moved,) = clear(blog.host, ClearRequest(dag_id="blog", run_ids=[run_id], by_date=True), actor="ada")
         assert (moved.build, moved.bundle_version) == (1, blog.versions[1])
         assert [one.bound_by for one in blog.bindings(run_id)] == ["hand", "hand", "era"]
-        Scheduler().settle()
-    assert blog.is_right(run_id, 1)
+        Scheduler().settle(turns=30)
+    assert blog.is_right(run_id, 1), blog.came(run_id)
 
 
 def test_each_run_of_a_backfill_is_on_the_build_of_its_date(database: Any, tmp_path: Path) -> None:
