@@ -12,7 +12,7 @@ export const GROUPS: Record<string, EventKind[]> = {
   "Rejections": ["rollback", "reject", "lift"],
   "Automatic releases": ["auto", "adopt", "retire", "follow"],
   "Builds": ["build", "broken", "unstable", "folded", "missed"],
-  "Runs": ["trigger", "clear", "backfill"],
+  "Runs": ["trigger", "clear", "backfill", "run_waits", "run_bound_late", "run_started_unbound"],
   "Repairs": ["drift"],
   "Problems": ["broken", "duplicate", "refused", "fault"],
   [EVERYTHING]: [],

@@ -69,6 +69,9 @@ const EACH: Record<keyof typeof WORDS, [Partial<Event>, string]> = {
   ],
   duplicate: [{ path: "copy.py", owner: "shop: etl.py" }, "copy.py holds the Dag too"],
   drift: [{ found: { "dag.is_stale": "True" }, foreign_versions: [], repaired: true }, "Airflow's rows were changed past Pinwheel, and put back"],
+  run_waits: [{ run_id: "r", clear_number: 0 }, "Run r waits"],
+  run_bound_late: [{ run_id: "r", clear_number: 0, bundle_version: "0319505917ef", cleared: 1 }, "Run r was bound while it was under way"],
+  run_started_unbound: [{ run_id: "r", clear_number: 0, jobs: ["7 on host"] }, "Run r was started before it was bound"],
   refused: [{ bundle_version: "0319505917ef" }, "A version was not taken"],
   fault: [{ bundle_version: null, place: "refresh" }, "Failed in refresh"],
 };
