@@ -15,7 +15,7 @@ from pinwheel.airflow3.reads.fleet import (
 )
 from pinwheel.airflow3.reads.grid import instance_groups, instance_rows, run_page, versions_of_instances
 from pinwheel.airflow3.reads.line import earlier_ends, placed_runs, run_counts
-from pinwheel.airflow3.reads.runs import failed_runs, row_ids
+from pinwheel.airflow3.reads.runs import all_row_ids, failed_runs
 from pinwheel.airflow3.reads.tries import count_runs, present, runs, some_runs, tries
 from pinwheel.airflow3.reads.unbound import astray_runs, jobs_of, row_ids, unbound_runs
 from pinwheel.airflow3.reads.unrecorded import running_runs, unrecorded_outcomes, unrecorded_runs
@@ -34,6 +34,7 @@ __all__ = [
     "active_with_failures",
     "airflow_dags",
     "airflow_versions",
+    "all_row_ids",
     "astray_runs",
     "cards",
     "count_runs",

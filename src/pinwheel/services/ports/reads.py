@@ -425,6 +425,6 @@ class Reads(Protocol):
         """Those of the runs that exist, by id, each with all of its dates."""
         ...
 
-    def row_ids(self, session: Session, dag_id: str, run_ids: Collection[str] | None = None) -> list[int]:
-        """Ids of the rows of a Dag's runs (or these of them), in the order in which they were made."""
+    def all_row_ids(self, session: Session, dag_id: str) -> list[int]:
+        """The ids of the rows of all runs of a Dag, in the order in which they were made."""
         ...

@@ -209,8 +209,8 @@ class RunReads(UnboundReads):
             if run.id in ids
         ]
 
-    def row_ids(self, session: Session, dag_id: str, run_ids: Collection[str] | None = None) -> list[int]:
-        return [run.id for run in self._runs(dag_id) if run_ids is None or run.run_id in run_ids]
+    def all_row_ids(self, session: Session, dag_id: str) -> list[int]:
+        return [run.id for run in self._runs(dag_id)]
 
     def run_page(
         self, session: Session, dag_id: str, *, until: str | None, limit: int
