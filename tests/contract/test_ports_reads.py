@@ -63,6 +63,14 @@ def history(side: Side, pusher: Pusher) -> History:
     return History(side, pusher)
 
 
+def test_all_rows_of_runs_of_a_dag_are_named_in_the_order_in_which_they_were_made(history: History) -> None:
+    history.run("last")
+    ids = read(history.side, "all_row_ids", "a")
+    assert [run.run_id for run in read(history.side, "dated_runs", ids)] == ["good", "bad", "last"]
+    assert ids == sorted(ids)
+    assert read(history.side, "all_row_ids", "nope") == []
+
+
 # Runs by version
 
 
