@@ -32,6 +32,7 @@ const BOUND: Record<string, string> = {
   active: "the active release when the run began",
   hand: "by hand",
   trial: "by hand, as a trial",
+  era: "by the era of its date",
 };
 
 /** How a run came to its version. */

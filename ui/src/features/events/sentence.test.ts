@@ -71,6 +71,10 @@ const EACH: Record<keyof typeof WORDS, [Partial<Event>, string]> = {
   drift: [{ found: { "dag.is_stale": "True" }, foreign_versions: [], repaired: true }, "Airflow's rows were changed past Pinwheel, and put back"],
   refused: [{ bundle_version: "0319505917ef" }, "A version was not taken"],
   fault: [{ bundle_version: null, place: "refresh" }, "Failed in refresh"],
+  variant_refused: [{ error: "c is mapped over b", bundle_version: "0319505917ef" }, "c is mapped over b"],
+  mark_restored: [{ found: {} }, "The mark by which its runs wait for their build was taken off past Pinwheel, and put back"],
+  timeline_set: [{ reason: "on premise" }, "Eras were set"],
+  timeline_unset: [{}, "Eras were unset"],
 };
 
 test.each(Object.keys(WORDS) as (keyof typeof WORDS)[])("an event of the kind %s has words of its own", (kind) => {
