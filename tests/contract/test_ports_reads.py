@@ -14,6 +14,7 @@ from harness.projections import projection, release, seen, trigger
 from harness.pushing import File, Pusher
 from harness.sides import Side
 from pinwheel.core.release.decide import Verb
+from pinwheel.core.run.dates import date_of
 from pinwheel.core.selector import Selector
 from pinwheel.services import change
 from pinwheel.services.run import bindings
@@ -509,3 +510,15 @@ def test_reading_is_not_changed_by_a_pin(history: History) -> None:
     change.apply(side.host, asked.change(verb=Verb.PIN, dag_ids=["a"], actor="ada"))
     assert read(side, "airflow_dags") == before
     assert timedelta() <= side.host.unit.now() - before[0].created_at
+
+
+def test_a_run_is_told_with_its_dates_and_as_its_row_stands(side: Side) -> None:
+    version = release(side, 1)
+    trigger(side, version, "dated", logical_date=datetime(2025, 3, 1, tzinfo=UTC))
+    trigger(side, version, "undated")
+    first, second = read(side, "dated_runs", range(10))
+    assert (first.run_id, first.dag_id, first.state, first.clear_number) == ("dated", "a", "queued", 0)
+    assert (first.dag_version_id, first.bundle_version) == (version, "v1")
+    assert date_of(first.dates).at == datetime(2025, 3, 1, tzinfo=UTC)
+    assert (second.dates.logical_date, second.dates.data_interval_start) == (None, None)
+    assert date_of(second.dates).by == "run_after"

@@ -431,3 +431,60 @@ def test_runs_that_wait_get_the_mark_and_lose_it_but_for_those_that_somebody_bou
     side.change_dag("a", "followed")
     assert (mark(False), mark(False)) == (1, 0)
     assert run(side, "waits").bundle_version == "followed"
+# Binding by date
+
+
+def rebind(side: Side, version: UUID, bundle_version: str = "v9") -> None:
+    side.host.unit.run(
+        lambda s: side.host.runs.rebind_run(
+            s, "a", "r", dag_version_id=version, bundle_version=bundle_version
+        )
+    )
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_a_run_that_is_rebound_has_the_tasks_of_the_version_and_its_bundle_version(
+    side: Side, state: str
+) -> None:
+    first = release(side, 1, File(tasks=("x", "y")))
+    second = release(side, 2, File(tasks=("y", "z")))
+    trigger(side, second, "r")
+    if state == "running":
+        side.start_run("a", "r")
+    rebind(side, first)
+    assert (run(side).state, run(side).dag_version_id, run(side).bundle_version) == (state, first, "v9")
+    assert tasks(side) == {"x": None, "y": None}
+    assert versions_of_tasks(side, "x", "y") == {"x": first, "y": first}
+
+
+def test_what_ran_before_a_run_was_rebound_is_kept_and_removed_where_the_version_has_no_task_for_it(
+    side: Side,
+) -> None:
+    first = release(side, 1, File(tasks=("x", "y")))
+    second = release(side, 2, File(tasks=("y", "z")))
+    ran(side, second, y="success", z="success")
+    clear(side)
+    side.execute("a", "r", "z", 2)
+    rebind(side, first)
+    assert tasks(side) == {"x": None, "y": None, "z": "removed"}
+    tried = side.host.unit.run(lambda s: side.host.reads.tries(s, "a", ["r"]))
+    assert {("y", 1, "success"), ("z", 1, "success"), ("z", 2, "success")} <= {
+        (one.task_id, one.try_number, one.state) for one in tried
+    }
+
+
+def test_rebinding_to_the_version_that_a_run_has_changes_the_bundle_version_alone(side: Side) -> None:
+    version = release(side, 1, File(tasks=("x", "y")))
+    ran(side, version, x="success", y="failed")
+    rebind(side, version, "v7")
+    assert (run(side).dag_version_id, run(side).bundle_version) == (version, "v7")
+    assert tasks(side) == {"x": "success", "y": "failed"}
+
+
+def test_a_run_is_not_rebound_to_a_version_that_is_gone(side: Side) -> None:
+    first, second = release(side, 1), release(side, 2, File(body=1))
+    trigger(side, second, "r")
+    side.host.unit.run(lambda s: side.host.rows.delete_unused_versions(s, [first]))
+    with pytest.raises(Refused, match=r"Cannot bind run r of a by its date: the version row .* is gone"):
+        rebind(side, first)
+    assert run(side).dag_version_id == second

@@ -3,32 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import delete, select, update
 
-from harness.eras import DATES, TASKS, Dated
+from harness.eras import DATES, EDGES, TASKS, Dated
 from harness.inprocess import bound_airflow
 from harness.scheduling import Scheduler, listening
+from pinwheel.core.run.resolve import Keep
+from pinwheel.services.run import judging
+from pinwheel.store import tables as t
+
+MICROSECOND = timedelta(microseconds=1)
 
 
-@pytest.fixture
-def database(database_source: Any) -> Iterator[Any]:
-    made = database_source.create()
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> Iterator[Any]:
+    made = request.getfixturevalue(request.param).create()
     with bound_airflow(made), listening():
         yield made
     made.drop()
 
 
-@pytest.fixture
-def blog(database: Any, tmp_path: Path) -> Dated:
-    return Dated(tmp_path)
+@pytest.fixture(scope="module")
+def blog(database: Any, tmp_path_factory: pytest.TempPathFactory) -> Dated:
+    return Dated(tmp_path_factory.mktemp("blog"))
 
 
-@pytest.fixture
-def scheduler(blog: Dated) -> Scheduler:
+@pytest.fixture(scope="module")
+def only_scheduler(blog: Dated) -> Scheduler:
     return Scheduler()
+
+
+@pytest.fixture
+def scheduler(only_scheduler: Scheduler, blog: Dated) -> Iterator[Scheduler]:
+    """With no run left of before, and the mark in the Dag's row."""
+    blog.mark()
+    only_scheduler.given.clear()
+    yield only_scheduler
+    with sa_session() as session:
+        session.execute(sa.text("DELETE FROM dag_run WHERE state IN ('queued', 'running')"))
+
+
+def sa_session() -> Any:
+    from airflow.utils.session import create_session
+
+    return create_session()
+
+
+def executed(scheduler: Scheduler, run_id: str) -> set[tuple[str, str | None]]:
+    return {(work.task_id, work.bundle_version) for work in scheduler.given if work.run_id == run_id}
+
+
+def all_of(blog: Dated, build: int) -> set[tuple[str, str | None]]:
+    return {(task_id, blog.versions[build]) for task_id in TASKS[build]}
+
+
+def ruling_of(blog: Dated, run_id: str) -> Any:
+    """What the run would be ruled to be now, were it asked."""
+    from airflow.models.dagrun import DagRun
+
+    def work(session: Any) -> Any:
+        number = session.scalar(select(DagRun.id).where(DagRun.run_id == run_id))
+        (case,) = judging.facts_of(blog.host, session, [number])
+        return case.ruling(blog.host.unit.now())
+
+    return blog.host.unit.run(work)
 
 
 @pytest.mark.acceptance("dates", 22)
@@ -38,14 +82,457 @@ def test_a_run_executes_the_build_of_its_date(blog: Dated, scheduler: Scheduler,
     assert blog.came(run_id).bundle_version == f"{blog.versions[3]}?unbound"
     scheduler.settle()
     assert blog.is_right(run_id, build)
-    assert {(work.task_id, work.bundle_version) for work in scheduler.given} == {
-        (task_id, blog.versions[build]) for task_id in TASKS[build]
-    }
+    assert executed(scheduler, run_id) == all_of(blog, build)
     (bound,) = blog.bindings(run_id)
-    assert (bound.part, bound.bound_by, bound.date, bound.date_by) == (
-        0,
-        "active" if build == 3 else "era",
-        DATES[build],
-        "data_interval",
-    )
+    assert (bound.seq, bound.part, bound.bound_by) == (0, 0, "active" if build == 3 else "era")
+    assert (bound.date, bound.date_by) == (DATES[build], "data_interval")
     assert (bound.revision, bound.segment, bound.build_id) == (1, 0, build)
+    assert isinstance(ruling_of(blog, run_id), Keep)
+
+
+@pytest.mark.acceptance("dates", 12)
+def test_a_run_belongs_to_the_start_of_its_interval_and_an_era_to_its_first_instant(
+    blog: Dated, scheduler: Scheduler
+) -> None:
+    edge = EDGES[0]
+    day = timedelta(days=1)
+    before = blog.run(edge + day, data_interval=(edge - MICROSECOND, edge + day))
+    after = blog.run(edge + 2 * day, data_interval=(edge, edge + day))
+    # December's data, at a logical date of the era after it.
+    late = blog.run(EDGES[1] + day, data_interval=(EDGES[1] - day, EDGES[1]))
+    scheduler.settle()
+    assert [blog.is_right(*one) for one in ((before, 1), (after, 2), (late, 2))] == [True] * 3
+
+
+def _scheduled(blog: Dated) -> str:
+    return blog.run(DATES[1] + timedelta(days=1), run_type="scheduled")
+
+
+def _catch_up(blog: Dated) -> str:
+    date = DATES[1] + timedelta(days=2)
+    return blog.run(date, run_type="scheduled", data_interval=(date, date + timedelta(days=1)))
+
+
+def _from_command_line(blog: Dated) -> str:
+    """And by a TriggerDagRunOperator: the same function, which gives the interval of the moment."""
+    from airflow.api.common.trigger_dag import trigger_dag
+    from airflow.utils.types import DagRunTriggeredByType
+
+    with sa_session() as session:
+        date = DATES[1] + timedelta(days=3)
+        run = trigger_dag(
+            blog.dag_id, triggered_by=DagRunTriggeredByType.CLI, logical_date=date, session=session
+        )
+        assert run is not None
+        return str(run.run_id)
+
+
+def _backfilled(blog: Dated) -> str:
+    from airflow.models.dagrun import DagRun
+
+    run_id = blog.run(DATES[1] + timedelta(days=4), run_type="backfill")
+    with sa_session() as session:
+        assert session.scalar(select(DagRun.run_type).where(DagRun.run_id == run_id)) == "backfill"
+    return run_id
+
+
+def _of_a_partition(blog: Dated) -> str:
+    run_id = blog.run(None)
+    blog.set_run(run_id, partition_date=DATES[1], partition_key="2019-06")
+    return run_id
+
+
+def _by_assets(blog: Dated, *dates: datetime | None) -> str:
+    """Consumed events of runs of these dates; None: an event that somebody made over REST."""
+    from airflow.models.asset import AssetEvent, AssetModel, association_table
+    from airflow.models.dagrun import DagRun
+
+    run_id = blog.run(None, run_type="asset_triggered")
+    with sa_session() as session:
+        of_dates = {
+            date: session.scalar(
+                select(DagRun.run_id).where(DagRun.dag_id == blog.dag_id, DagRun.logical_date == date)
+            )
+            for date in dates or (DATES[1], None)
+        }
+    sources = [(of_dates[date] or blog.run(date)) if date is not None else None for date in of_dates]
+    with sa_session() as session:
+        asset = session.scalar(select(AssetModel).where(AssetModel.name == "a")) or AssetModel(
+            name="a", uri="a://a", group="asset"
+        )
+        session.add(asset)
+        session.flush()
+        number = session.scalar(select(DagRun.id).where(DagRun.run_id == run_id))
+        for source in sources:
+            event = AssetEvent(asset_id=asset.id)
+            if source is not None:
+                event.source_dag_id, event.source_run_id = blog.dag_id, source
+            session.add(event)
+            session.flush()
+            session.execute(association_table.insert().values(dag_run_id=number, event_id=event.id))
+    return run_id
+
+
+KINDS = {
+    "scheduled": _scheduled,
+    "catch-up": _catch_up,
+    "command line": _from_command_line,
+    "backfill": _backfilled,
+    "partition": _of_a_partition,
+    "assets": _by_assets,
+}
+
+
+@pytest.mark.acceptance("dates", 22, 12)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_run_does(blog: Dated, scheduler: Scheduler, kind: str) -> None:
+    run_id = KINDS[kind](blog)
+    scheduler.settle()
+    print("DBG", blog.came(run_id), blog.bindings(run_id), ruling_of(blog, run_id))
+    assert blog.is_right(run_id, 1)
+    assert executed(scheduler, run_id) == all_of(blog, 1)
+    others = {"partition": "partition", "assets": "asset_events", "command line": "logical_date"}
+    by = others.get(kind, "data_interval")
+    assert [bound.date_by for bound in blog.bindings(run_id)] == [by]
+
+
+@pytest.mark.acceptance("dates", 12)
+def test_a_run_of_events_of_two_eras_takes_the_earliest_and_the_ledger_says_its_date(
+    blog: Dated, scheduler: Scheduler
+) -> None:
+    run_id = _by_assets(blog, DATES[3], DATES[2], None)
+    scheduler.settle()
+    assert blog.is_right(run_id, 2)
+    (bound,) = blog.bindings(run_id)
+    assert (bound.date, bound.date_by) == (DATES[2], "asset_events")
+
+
+def test_a_run_without_any_date_of_data_is_of_the_time_from_which_on_it_may_run(
+    blog: Dated, scheduler: Scheduler
+) -> None:
+    run_id = blog.run(None)
+    early = blog.run(None, run_after=DATES[2])
+    scheduler.settle()
+    assert blog.is_right(run_id, 3) and blog.is_right(early, 2)
+    assert [bound.date_by for bound in blog.bindings(early)] == ["run_after"]
+
+
+@pytest.mark.acceptance("dates", 24)
+def test_a_run_of_other_tasks_that_is_cleared_on_latest_is_bound_and_its_old_tries_are_kept(
+    database: Any, scheduler: Scheduler, tmp_path: Path
+) -> None:
+    """It ran on the active release before the Dag had any era."""
+    from harness.asked import history
+
+    ran = Dated(tmp_path, "ran", eras=False)
+    run_id = ran.run(DATES[1])
+    scheduler.settle()
+    assert ran.is_right(run_id, 3)
+    ran.set_eras()
+    ran.clear(run_id, run_on_latest_version=True)
+    assert ran.came(run_id).bundle_version == f"{ran.versions[3]}?unbound"
+    scheduler.given.clear()
+    scheduler.settle()
+    assert ran.is_right(run_id, 1)
+    assert executed(scheduler, run_id) == all_of(ran, 1)
+    assert {task for task, state in ran.came(run_id).tasks.items() if state == "removed"} == {
+        "cloud",
+        "publish",
+    }
+    before, after = ran.bindings(run_id)
+    assert (before.bound_by, before.build_id, after.bound_by, after.seq) == ("active", 6, "era", 1)
+    shown = {(row.task_id, row.try_number, row.build) for row in history(ran.host, "ran")}
+    assert {("cloud", 1, 3), ("publish", 1, 3), ("start", 1, 3), ("onprem", 1, 1)} <= shown
+
+
+def test_a_cleared_run_stays_on_what_it_was_bound_to_and_the_ledger_says_so(
+    blog: Dated, scheduler: Scheduler
+) -> None:
+    run_id = blog.run(DATES[2] + timedelta(days=1))
+    scheduler.settle()
+    blog.clear(run_id)
+    scheduler.settle()
+    assert blog.is_right(run_id, 2)
+    first, second = blog.bindings(run_id)
+    assert (first.seq, second.seq, second.bound_by, second.date) == (0, 1, "era", first.date)
+    assert second.tries is not None
+
+
+@pytest.mark.acceptance("dates", 25)
+def test_clear_only_new_tasks_puts_no_task_of_another_build_into_a_run(
+    blog: Dated, scheduler: Scheduler
+) -> None:
+    run_id = blog.run(DATES[1] + timedelta(days=10))
+    scheduler.settle()
+    assert blog.is_right(run_id, 1)
+    blog.clear(run_id, only_new=True)
+    # Airflow takes the commit of the version row, which has no mark.
+    assert blog.came(run_id).bundle_version == blog.versions[3]
+    scheduler.given.clear()
+    scheduler.settle()
+    assert blog.is_right(run_id, 1)
+    assert executed(scheduler, run_id) <= all_of(blog, 1)
+    assert {bound.build_id for bound in blog.bindings(run_id)} == {1}
+
+
+@pytest.mark.acceptance("dates", 26)
+@pytest.mark.parametrize("lost", ["none", "commit"])
+def test_a_run_that_was_born_while_the_mark_was_lost_is_bound_all_the_same(
+    blog: Dated, scheduler: Scheduler, lost: str
+) -> None:
+    """``dags test`` and ``tasks test`` leave None, reserialize and a stock processor the commit."""
+    blog.set_row(None if lost == "none" else blog.versions[3])
+    run_id = blog.run(DATES[1] + timedelta(days=20 if lost == "none" else 21))
+    scheduler.schedule()
+    came = blog.came(run_id)
+    assert (came.state, came.bundle_version) == ("queued", f"{blog.versions[3]}?unbound")
+    assert scheduler.given == []
+    scheduler.settle()
+    assert blog.is_right(run_id, 1)
+    assert executed(scheduler, run_id) == all_of(blog, 1)
+
+
+@pytest.mark.acceptance("dates", 27)
+def test_a_bundle_version_that_somebody_chose_in_airflow_is_by_hand(
+    blog: Dated, scheduler: Scheduler
+) -> None:
+    """As 3.4 makes a run with ``bundle_version`` in the body: on that version's row and commit."""
+    from airflow.models.dag_version import DagVersion
+
+    run_id = blog.run(DATES[1] + timedelta(days=30))
+    with sa_session() as session:
+        version = session.scalar(
+            select(DagVersion.id).where(
+                DagVersion.dag_id == blog.dag_id, DagVersion.bundle_version == blog.versions[2]
+            )
+        )
+    blog.host.unit.run(
+        lambda session: blog.host.runs.rebind_run(
+            session, blog.dag_id, run_id, dag_version_id=version, bundle_version=blog.versions[2]
+        )
+    )
+    scheduler.settle()
+    assert blog.is_right(run_id, 2)
+    (bound,) = blog.bindings(run_id)
+    assert (bound.bound_by, bound.build_id) == ("hand", 2)
+
+
+@pytest.mark.acceptance("dates", 28)
+def test_queue_pool_and_retries_are_those_of_the_version_that_it_is_bound_to(
+    database: Any, scheduler: Scheduler, tmp_path: Path
+) -> None:
+    from airflow.models.pool import Pool
+    from airflow.models.taskinstance import TaskInstance
+
+    more = {
+        build: {"task_args": f', queue="queue-{build}", pool="pool-{build}", retries={build}'}
+        for build in (1, 2, 3)
+    }
+    with sa_session() as session:
+        for build in more:
+            Pool.create_or_update_pool(f"pool-{build}", 100, "", False, session=session)
+    made = Dated(tmp_path, "queues", by_build=more)
+    run_id = made.run(DATES[1])
+
+    def instances() -> set[tuple[str, str]]:
+        there = sa.or_(TaskInstance.state.is_(None), TaskInstance.state != "removed")
+        query = select(TaskInstance.queue, TaskInstance.pool)
+        with sa_session() as session:
+            return {
+                (row[0], row[1]) for row in session.execute(query.where(TaskInstance.run_id == run_id, there))
+            }
+
+    assert instances() == {("queue-3", "pool-3")}
+    scheduler.schedule()
+    assert instances() == {("queue-1", "pool-1")}
+    with sa_session() as session:
+        retries = select(TaskInstance.max_tries).where(TaskInstance.run_id == run_id)
+        assert set(session.scalars(retries)) == {1}
+    scheduler.settle()
+    assert made.is_right(run_id, 1)
+
+
+@pytest.mark.acceptance("dates", 29)
+def test_other_listeners_see_the_run_on_what_it_is_bound_to(blog: Dated, scheduler: Scheduler) -> None:
+    import types
+
+    from airflow.listeners import hookimpl
+    from airflow.listeners.listener import get_listener_manager
+
+    seen = []
+    other = types.ModuleType("another_listener")
+
+    def on_dag_run_running(dag_run: Any, msg: str) -> None:
+        version = (dag_run.bundle_version, dag_run.created_dag_version_id, dag_run.created_dag_version.id)
+        seen.append((dag_run.run_id, version, {one.task_id for one in dag_run.task_instances}))
+
+    other.on_dag_run_running = hookimpl(on_dag_run_running)  # type: ignore[attr-defined]
+    manager = get_listener_manager()
+    manager.add_listener(other)
+    try:
+        run_id = blog.run(DATES[1] + timedelta(days=40))
+        scheduler.settle()
+    finally:
+        manager.pm.unregister(other)
+    came = blog.came(run_id)
+    version = (blog.versions[1], came.dag_version_id, came.dag_version_id)
+    assert seen == [(run_id, version, TASKS[1])]
+
+
+def test_one_transaction_binds_for_so_long_and_one_run_at_least(
+    blog: Dated, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pinwheel.airflow3.run import binder
+
+    monkeypatch.setattr(binder, "BUDGET", 0.0)
+    runs = [blog.run(DATES[1] + timedelta(days=50 + number)) for number in range(3)]
+    started = []
+    for _ in runs:
+        scheduler.schedule()
+        started.append(sum(blog.came(run_id).state == "running" for run_id in runs))
+    assert started == [1, 2, 3]
+    scheduler.settle()
+    assert all(blog.is_right(run_id, 1) for run_id in runs)
+
+
+@pytest.mark.acceptance("dates", 33)
+def test_a_run_whose_version_row_is_gone_waits_until_it_is_there_again(
+    blog: Dated, scheduler: Scheduler
+) -> None:
+    """And the others of the transaction start."""
+    run_id = blog.run(DATES[1] + timedelta(days=60))
+    other = blog.run(DATES[2] + timedelta(days=60))
+    queued_at = queue_time(run_id)
+    with sa_session() as session:
+        kept = session.execute(select(t.release).where(t.release.c.build_id == 1)).mappings().one()
+        session.execute(delete(t.release).where(t.release.c.build_id == 1))
+    scheduler.turn(3)
+    came = blog.came(run_id)
+    assert (came.state, came.bundle_version) == ("queued", f"{blog.versions[3]}?unbound")
+    assert came.present == TASKS[3] and blog.bindings(run_id) == []
+    assert queue_time(run_id) == queued_at
+    assert blog.came(other).state != "queued"
+    with sa_session() as session:
+        session.execute(t.release.insert().values(**kept))
+    scheduler.settle()
+    assert blog.is_right(run_id, 1) and blog.is_right(other, 2)
+
+
+def queue_time(run_id: str) -> Any:
+    from airflow.models.dagrun import DagRun
+
+    with sa_session() as session:
+        return session.scalar(select(DagRun.queued_at).where(DagRun.run_id == run_id))
+
+
+@pytest.mark.acceptance("dates", 30)
+def test_a_run_whose_instances_could_not_be_those_of_its_version_waits(
+    database: Any, scheduler: Scheduler, tmp_path: Path
+) -> None:
+    """The old build's Dag begins later than the run's logical date: Airflow would make none of its tasks."""
+    made = Dated(tmp_path, "late", by_build={1: {"start": 2020}})
+    run_id = made.run(DATES[1])
+    scheduler.turn(3)
+    came = made.came(run_id)
+    assert (came.state, came.present) == ("queued", TASKS[3])
+    assert executed(scheduler, run_id) == set()
+    # A backfill is not asked for its dates.
+    backfilled = made.run(DATES[1] + timedelta(days=1), run_type="backfill")
+    scheduler.turn(5)
+    assert made.is_right(backfilled, 1)
+
+
+def test_a_marked_run_of_a_dag_that_is_dated_no_more_takes_the_active_release(
+    database: Any, scheduler: Scheduler, tmp_path: Path
+) -> None:
+    """A trigger read the mark, and the last era was taken away before it committed."""
+    made = Dated(tmp_path, "once")
+    run_id = made.run(DATES[1])
+    made.set_eras([], revision=2)
+    with sa_session() as session:
+        session.execute(delete(t.start_rule).where(t.start_rule.c.dag_id == "once"))
+    scheduler.settle()
+    assert made.is_right(run_id, 3)
+
+
+def test_what_is_cleared_on_latest_is_bound_by_the_eras_of_now_and_a_plain_clear_is_not(
+    database: Any, scheduler: Scheduler, tmp_path: Path
+) -> None:
+    made = Dated(tmp_path, "moved")
+    stays, moves = made.run(DATES[1]), made.run(DATES[1] + timedelta(days=1))
+    scheduler.settle()
+    with sa_session() as session:
+        (first, second) = made.eras(session)
+    from attrs import evolve
+
+    made.set_eras([evolve(second, starts_at=None, written_from=None)], revision=2)
+    made.clear(stays)
+    made.clear(moves, run_on_latest_version=True)
+    scheduler.settle()
+    assert made.is_right(stays, 1) and made.is_right(moves, 2)
+    assert [(one.bound_by, one.revision) for one in made.bindings(moves)] == [("era", 1), ("era", 2)]
+    assert first.build == 1
+
+
+@pytest.mark.acceptance("dates", 33)
+def test_without_our_tables_marked_runs_wait_and_other_dags_are_as_in_stock(
+    database: Any, scheduler: Scheduler, blog: Dated, tmp_path: Path
+) -> None:
+    plain = Dated(tmp_path, "plain", eras=False)
+    run_id, other = blog.run(DATES[1] + timedelta(days=70)), plain.run(DATES[1])
+    with database.engine().begin() as connection:
+        connection.execute(sa.text("ALTER TABLE pinwheel_start_rule RENAME TO elsewhere_1"))
+        connection.execute(sa.text("ALTER TABLE pinwheel_binding RENAME TO elsewhere_2"))
+        connection.execute(sa.text("ALTER TABLE pinwheel_outcome RENAME TO elsewhere_3"))
+    try:
+        scheduler.turn(4)
+        assert blog.came(run_id).state == "queued" and executed(scheduler, run_id) == set()
+        assert plain.came(other).state == "success"
+    finally:
+        with database.engine().begin() as connection:
+            connection.execute(sa.text("ALTER TABLE elsewhere_1 RENAME TO pinwheel_start_rule"))
+            connection.execute(sa.text("ALTER TABLE elsewhere_2 RENAME TO pinwheel_binding"))
+            connection.execute(sa.text("ALTER TABLE elsewhere_3 RENAME TO pinwheel_outcome"))
+    scheduler.settle()
+    assert blog.is_right(run_id, 1)
+
+
+def test_where_the_rules_cannot_be_read_runs_of_dags_that_were_seen_dated_wait(
+    database: Any, scheduler: Scheduler, blog: Dated, tmp_path: Path
+) -> None:
+    """The mark is lost at the same time."""
+    plain = Dated(tmp_path, "stock", eras=False)
+    blog.run(DATES[1] + timedelta(days=80))
+    scheduler.settle()
+    blog.set_row(blog.versions[3])
+    run_id, other = blog.run(DATES[1] + timedelta(days=81)), plain.run(DATES[1])
+    with database.engine().begin() as connection:
+        connection.execute(sa.text("ALTER TABLE pinwheel_start_rule RENAME TO elsewhere"))
+    try:
+        scheduler.turn(2)
+        assert blog.came(run_id).state == "queued" and executed(scheduler, run_id) == set()
+        assert plain.came(other).state != "queued"
+    finally:
+        with database.engine().begin() as connection:
+            connection.execute(sa.text("ALTER TABLE elsewhere RENAME TO pinwheel_start_rule"))
+    scheduler.settle()
+    assert blog.is_right(run_id, 1)
+
+
+def test_a_file_that_moved_is_found_by_runs_of_an_era(
+    database: Any, scheduler: Scheduler, blog: Dated
+) -> None:
+    """Airflow looks for its file where the active release has it: the era's version serves it there."""
+    with sa_session() as session:
+        session.execute(update(t.dag).where(t.dag.c.dag_id == "blog").values(stable_fileloc="moved/blog.py"))
+    run_id = blog.run(DATES[1] + timedelta(days=90))
+    try:
+        scheduler.turn(4)
+        came = blog.came(run_id)
+    finally:
+        with sa_session() as session:
+            session.execute(update(t.dag).where(t.dag.c.dag_id == "blog").values(stable_fileloc="blog.py"))
+    assert came.state in ("queued", "success")
+    assert came.bundle_version is not None
+    if came.state == "success":
+        assert came.bundle_version.startswith(blog.versions[1]) and came.bundle_version != blog.versions[1]

@@ -29,6 +29,10 @@ from pinwheel.services.release import selecting
 from pinwheel.services.run import backfill, clear, clear_preview, trigger
 from pinwheel.services.show import compare
 from pinwheel.services.show import status as dag_status
+from pinwheel.services.timeline import change as timeline_change
+from pinwheel.services.timeline import check as timeline_check
+from pinwheel.services.timeline import clear_runs
+from pinwheel.services.timeline import show as timeline_show
 
 CLASSES = sorted(
     {c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, PinwheelError)},
@@ -56,6 +60,11 @@ ROUTES = {
     ("GET", "/api/v1/dags/{dag_id}/runs/{run_id}/versions"),
     ("GET", "/api/v1/dags/{dag_id}/versions/{version}/graph"),
     ("POST", "/api/v1/dags/{dag_id}/clear"),
+    ("GET", "/api/v1/dags/{dag_id}/timeline"),
+    ("PUT", "/api/v1/dags/{dag_id}/timeline"),
+    ("GET", "/api/v1/dags/{dag_id}/timeline/check"),
+    ("POST", "/api/v1/dags/{dag_id}/timeline/clear-runs"),
+    ("GET", "/api/v1/dags/{dag_id}/timeline/history"),
     ("POST", "/api/v1/dags/{dag_id}/backfills"),
     ("POST", "/api/v1/dags/{dag_id}/promote"),
     ("POST", "/api/v1/dags/{dag_id}/reject"),
@@ -173,6 +182,11 @@ def all_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         (trigger, "trigger"),
         (clear, "clear"),
         (backfill, "backfill"),
+        (timeline_show, "show"),
+        (timeline_show, "revisions"),
+        (timeline_change, "change"),
+        (timeline_check, "check"),
+        (clear_runs, "clear"),
     ]:
         monkeypatch.setattr(module, name, missing)
     monkeypatch.setattr("pinwheel.api.routes.runs.history", missing)
@@ -242,7 +256,7 @@ def filled(path: str) -> str:
 
 @pytest.mark.parametrize(("method", "path"), [*sorted(ROUTES), ("GET", "/api/v1/openapi.json")])
 def test_every_route_needs_a_login(method: str, path: str) -> None:
-    reply = client(None).request(method, filled(path), json=body_for(path) if method == "POST" else None)
+    reply = client(None).request(method, filled(path), json=body_for(path) if method != "GET" else None)
     assert reply.status_code == 401
     assert reply.headers["content-type"] == "application/problem+json"
     assert reply.headers["www-authenticate"] == "Bearer"
@@ -255,6 +269,8 @@ DAG_ROUTES = sorted(route for route in ROUTES if "{dag_id}" in route[1])
 def body_for(path: str) -> Any:
     if path.endswith("changes"):
         return {"verb": "pin", "selector": {"ids": ["d"]}}
+    if path.endswith("timeline"):
+        return {"eras": []}
     if path.endswith("{dag_id}/clear"):
         return {"run_ids": ["r"]}
     if path.endswith("reject"):
@@ -271,7 +287,7 @@ def body_for(path: str) -> Any:
 def test_a_dag_that_may_not_be_read_answers_as_one_that_does_not_exist(method: str, path: str) -> None:
     every = {permission.name: {"d"} for permission in Permission}
     replies = [
-        client(access).request(method, filled(path), json=body_for(path) if method == "POST" else None)
+        client(access).request(method, filled(path), json=body_for(path) if method != "GET" else None)
         for access in (FakeAccess(), FakeAccess(**every))
     ]
     assert [reply.status_code for reply in replies] == [404, 404]
@@ -297,20 +313,44 @@ NEEDED = {
     "cells": "READ_TASK_INSTANCES",
     "graph": "READ_VERSIONS",
     "changes": "EDIT",
+    "timeline": "EDIT",
+    "check": "READ_RUNS",
+    "clear-runs": "EDIT_RUN",
 }
+BY_READING = {
+    "/api/v1/dags/{dag_id}",
+    "/api/v1/dags/{dag_id}/timeline",
+    "/api/v1/dags/{dag_id}/timeline/history",
+}
+"""What whoever may read the Dag gets."""
 
 
 @pytest.mark.usefixtures("all_missing")
-@pytest.mark.parametrize(("method", "path"), [r for r in DAG_ROUTES if r != ("GET", "/api/v1/dags/{dag_id}")])
+@pytest.mark.parametrize(
+    ("method", "path"), [r for r in DAG_ROUTES if r[0] != "GET" or r[1] not in BY_READING]
+)
 def test_a_readable_dag_without_the_permission_answers_403(method: str, path: str) -> None:
     needed = NEEDED.get(path.rpartition("/")[2])
     needed = needed or ("CREATE_RUN" if method == "POST" else "READ_TASK_INSTANCES")
     granted = {permission.name: {"d"} for permission in Permission if permission.name != needed}
-    body = body_for(path) if method == "POST" else None
+    body = body_for(path) if method != "GET" else None
     reply = client(FakeAccess(**granted)).request(method, filled(path), json=body)
     assert reply.status_code == 403, reply.text
     assert reply.json()["type"] == "urn:pinwheel:refused"
     assert "ada" in reply.json()["found"]
+
+
+@pytest.mark.acceptance("dates", 21)
+@pytest.mark.usefixtures("all_missing")
+def test_whoever_may_read_a_dag_sees_its_timeline_and_sets_nothing() -> None:
+    viewer = client(FakeAccess(READ={"d"}))
+    assert viewer.get("/api/v1/dags/d/timeline").status_code == 404, "the Dag is looked for"
+    assert viewer.get("/api/v1/dags/d/timeline/history").status_code == 404
+    assert viewer.request("PUT", "/api/v1/dags/d/timeline", json={"eras": []}).status_code == 403
+    assert viewer.request("POST", "/api/v1/dags/d/timeline/clear-runs", json={}).status_code == 403
+    editor = client(FakeAccess(READ={"d"}, EDIT={"d"}))
+    assert editor.request("PUT", "/api/v1/dags/d/timeline", json={"eras": []}).status_code == 404
+    assert editor.request("POST", "/api/v1/dags/d/timeline/clear-runs", json={}).status_code == 403
 
 
 @pytest.mark.usefixtures("all_missing")

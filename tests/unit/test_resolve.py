@@ -253,6 +253,13 @@ def test_a_run_whose_version_row_is_still_to_be_made_waits_for_it_without_end() 
         assert "version row" in ruling.why
 
 
+def test_a_run_of_a_build_that_no_run_can_execute_waits_and_says_why() -> None:
+    ruling = resolve(run(marked=True), dag(eras=(era(),), unable={ERA.build_id: "it moved"}), NOW)
+    assert ruling == Wait(why="it moved", until=None)
+    others = resolve(run(marked=True), dag(eras=(era(),), unable={ACTIVE.build_id: "it moved"}), NOW)
+    assert isinstance(others, Bind) and others.place == ERA
+
+
 def test_a_build_without_windows_has_one_row_for_all_dates() -> None:
     ruling = resolve(run(marked=True), dag(segments={}), NOW)
     assert isinstance(ruling, Bind)

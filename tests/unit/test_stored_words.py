@@ -13,6 +13,7 @@ from pinwheel.core.release.decide import Verb
 from pinwheel.core.release.state import Kind, Track
 from pinwheel.core.release.why_held import HoldKind
 from pinwheel.core.run.binding import BoundBy
+from pinwheel.core.run.fit import Fit
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,8 @@ from pinwheel.core.run.binding import BoundBy
     [
         (BehindKind, {"traced", "other files"}),
         (BoundBy, {"active", "hand", "trial", "era", "canary"}),
-        (HoldKind, {"pin", "rejected"}),
+        (HoldKind, {"pin", "rejected", "era"}),
+        (Fit, {"matches", "differs", "by_hand", "waits"}),
         (Kind, {"adopt", "auto", "pin", "unpin", "promote", "rollback", "retire"}),
         (Track, {"auto", "pinned"}),
         (Verb, {"promote", "pin", "unpin", "rollback", "arrive", "retire", "reject", "lift"}),

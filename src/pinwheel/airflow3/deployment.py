@@ -16,6 +16,11 @@ from pinwheel.core.errors import InvalidInput
 from pinwheel.core.retention import Keep
 from pinwheel.services.ports.deployment import AirflowBundle, Leftovers
 
+_SWITCH = {
+    **dict.fromkeys(("on", "true", "t", "yes", "1"), True),
+    **dict.fromkeys(("off", "false", "f", "no", "0"), False),
+}
+
 
 class AirflowDeployment:
     """Implements :class:`pinwheel.services.ports.deployment.Deployment`."""
@@ -36,6 +41,24 @@ class AirflowDeployment:
                     remedy="Correct it; nothing is removed until then",
                 ) from error
         return Keep(**values)
+
+    def most_segments(self) -> int:
+        switch = str(conf.get("pinwheel", "task_windows", fallback="on")).strip().lower()
+        if switch not in _SWITCH:
+            raise InvalidInput(
+                "Cannot read the option [pinwheel] task_windows",
+                found=f"it is {switch!r}",
+                remedy="Say on or off; no build of a Dag with task windows is made until then",
+            )
+        try:
+            most = conf.getint("pinwheel", "max_variants", fallback=24)
+        except (AirflowConfigException, ValueError) as error:
+            raise InvalidInput(
+                "Cannot read the option [pinwheel] max_variants",
+                found=str(error).rstrip("."),
+                remedy="Correct it; no build of a Dag with task windows is made until then",
+            ) from error
+        return max(most, 1) if _SWITCH[switch] else 0
 
     def bundle_is_configured(self, session: Session, bundle_name: str) -> bool:
         if configured.get(bundle_name) is not None:

@@ -56,6 +56,27 @@ def _config() -> dict[str, Any]:
                     "example": None,
                     "default": "300",
                 },
+                "task_windows": {
+                    "description": (
+                        "on: a run has no task whose start and end date do not hold the date of the run's "
+                        "data, whatever made the run. off: as in Airflow, where that is so of runs with a "
+                        "logical date and not of backfills. Builds that were made before stay as they are."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "string",
+                    "example": "off",
+                    "default": "on",
+                },
+                "max_variants": {
+                    "description": (
+                        "Stretches of dates into which start and end dates of tasks may divide time. Each is "
+                        "a whole serialized Dag in Airflow's tables; of a Dag with more no build is made."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "integer",
+                    "example": None,
+                    "default": "24",
+                },
                 "keep_builds": {
                     "description": (
                         "Builds of each Dag that were never released or tried, counted from its newest "

@@ -50,6 +50,7 @@ def run(
     rerun_failed: bool = False,
     rerun_whole: bool = False,
     to_blame: bool = True,
+    eras: str | None = None,
 ) -> None:
     """Carry *verb* out on the selected Dags.
 
@@ -68,6 +69,7 @@ def run(
         rerun_failed=rerun_failed,
         rerun_whole=rerun_whole,
         to_blame=to_blame,
+        eras=eras,
         plan=args.plan,
         request_id=args.request_id,
     )

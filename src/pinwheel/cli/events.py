@@ -133,6 +133,8 @@ def change_of(row: dict[str, Any]) -> str:
         return ": ".join(part for part in (what, ", ".join(row.get("attributes") or ())) if part)
     if row["kind"] == "lift":
         return str(row.get("message") or "")
+    if row.get("changes"):
+        return f"revision {row['revision']}: {'; '.join(row['changes'])}"
     if row.get("run_id"):
         return f"build {after}: run {row['run_id']}"
     if row.get("release") is not None and row.get("release") != row.get("from_release"):

@@ -8,6 +8,7 @@ from pinwheel.cli import changing, options
 from pinwheel.cli.context import Context
 from pinwheel.cli.parser import add_examples
 from pinwheel.core.release.decide import Verb
+from pinwheel.core.request import ERAS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not reject what is rolled back: it comes back with an unpin",
     )
+    parser.add_argument(
+        "--eras",
+        choices=ERAS,
+        help="where an era of the Dag's timeline holds the present: let it be for the build that is rolled "
+        "back to (replace), or change the other dates only (keep)",
+    )
     changing.add_arguments(parser)
 
 
@@ -47,4 +54,5 @@ def run(context: Context) -> None:
         rerun_failed=args.rerun_failed,
         rerun_whole=args.rerun_whole,
         to_blame=not args.not_to_blame,
+        eras=args.eras,
     )

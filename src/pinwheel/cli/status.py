@@ -107,6 +107,8 @@ def marks(row: dict[str, Any]) -> list[tuple[str, str]]:
         found.append(("held", "bold black on yellow"))
     if _rejected(row):
         found.append(("rejected", "bold red"))
+    if _hold(row, "era"):
+        found.append(("era", "bold cyan"))
     if row["track"] == "pinned":
         found.append(("pinned", "bold magenta"))
     if row.get("unstable"):
@@ -181,7 +183,11 @@ def _why(row: dict[str, Any]) -> str:
 
 def _rejected(row: dict[str, Any]) -> dict[str, Any] | None:
     """The hold of a Dag whose newest build is rejected."""
-    return next((hold for hold in row.get("holds", ()) if hold["kind"] == "rejected"), None)
+    return _hold(row, "rejected")
+
+
+def _hold(row: dict[str, Any], kind: str) -> dict[str, Any] | None:
+    return next((hold for hold in row.get("holds", ()) if hold["kind"] == kind), None)
 
 
 def _broken(rows: list[dict[str, Any]]) -> list[tuple[list[str], dict[str, Any]]]:
@@ -223,6 +229,16 @@ def _notes(console: Console, rows: list[dict[str, Any]]) -> None:
                 + text(" The next build that is not rejected is.", "dim"),
                 soft_wrap=True,
             )
+    windowed = [row["dag_id"] for row in rows if row.get("windowed") and not row["retired"]]
+    if windowed:
+        console.print(
+            text(
+                f"{counted(len(windowed), 'Dag')} with tasks that have a place at some dates only: their "
+                f"runs leave these out, backfills too: {some(windowed)}.",
+                "dim",
+            ),
+            soft_wrap=True,
+        )
     held = [row["dag_id"] for row in rows if row["held"] and not row["retired"]]
     if held:
         console.print(

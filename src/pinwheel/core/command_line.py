@@ -25,6 +25,7 @@ def change(request: ChangeRequest) -> str:
             "--rerun-failed": request.rerun_failed,
             "--rerun-whole": request.rerun_whole,
             "--not-to-blame": not request.to_blame,
+            "--eras": request.eras,
             "--reason": request.reason,
             "--expected-release": request.expected_release,
         },

@@ -57,6 +57,8 @@ class EventKind(StrEnum):
     """Something of a bundle failed in the Dag processor."""
     VARIANT_REFUSED = "variant_refused"
     """A Dag can not be made without the tasks that have no place at some dates: no build of it was made."""
+    VERSION_RESTORED = "version_restored"
+    """Somebody removed a version row that runs of some dates need; it was made anew."""
     MARK_RESTORED = "mark_restored"
     """Somebody took the mark off a Dag's row by which its runs wait to be judged by date; it was put back."""
     TIMELINE_SET = "timeline_set"
@@ -116,6 +118,7 @@ DETAILS: Mapping[EventKind, tuple[str, ...]] = {
     EventKind.REFUSED: ("bundle_version",),
     EventKind.FAULT: ("bundle_version", "place"),
     EventKind.VARIANT_REFUSED: ("bundle_version", "path", "error"),
+    EventKind.VERSION_RESTORED: ("build",),
     EventKind.MARK_RESTORED: ("found",),
     EventKind.TIMELINE_SET: ("revision", "changes"),
     EventKind.TIMELINE_UNSET: ("revision", "changes"),

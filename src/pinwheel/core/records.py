@@ -109,6 +109,11 @@ class KnownVersion(Record):
     build: int
     build_id: int
     bundle_version: str | None
+    """None, too, for a row that was made for dates: which one a run of it has is its binding's."""
+    segment: int | None = None
+    """Of a row that was made for dates: the first position of its segments. Its release, if any, is the
+    newest one of its build.
+    """
 
 
 @frozen(kw_only=True)

@@ -30,6 +30,8 @@ MOST_RUNS = 1000
 """So many runs are cleared at once."""
 MOST_TASKS = 5000
 """So many tasks can be named, in a clear and in its preview."""
+ERAS = ("keep", "replace")
+"""What a rollback may do with an era over the present."""
 MOST_ERAS = 1000
 """So many eras a timeline has."""
 MOST_SHOWN = 10_000
@@ -189,6 +191,9 @@ class ChangeRequest(_Targeted):
     """With a rollback: these runs run again from their start, so that no versions mix in them."""
     to_blame: bool = True
     """With a rollback: what is rolled back is rejected."""
+    eras: str | None = None
+    """With a rollback of a Dag whose timeline has an era over the present: ``keep`` it, or ``replace`` it by
+    what is rolled back to."""
     skip_refused: tuple[str, ...] = field(default=(), converter=_some)
     """Dags that a plan showed as refused: they are left out, whether or not they still are."""
 
@@ -208,7 +213,12 @@ class ChangeRequest(_Targeted):
             "rerun_failed": self.rerun_failed,
             "rerun_whole": self.rerun_whole,
             "to_blame": not self.to_blame,
+            "eras": self.eras is not None,
         }
+        if self.eras not in (None, *ERAS):
+            raise InvalidInput(
+                self.failed, found=f"eras is {self.eras!r}", remedy=f"Give one of: {', '.join(ERAS)}"
+            )
         for name, given in rollback_only.items():
             if given and self.verb is not Verb.ROLLBACK:
                 raise InvalidInput(

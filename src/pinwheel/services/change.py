@@ -27,7 +27,8 @@ from pinwheel.services.release.loading import Loaded, known_and_not, load
 from pinwheel.services.release.outcome import OUTCOMES, Act, Outcome, outcome_of
 from pinwheel.services.release.stands import last_shown, place_named, stood_another
 from pinwheel.services.run import rerun
-from pinwheel.store import builds, rejections, releases
+from pinwheel.services.timeline import rolled_back
+from pinwheel.store import builds, rejections, releases, timelines
 from pinwheel.store.locking import lock_dags
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def apply(host: Host, change: Change) -> list[Outcome]:
         outcomes = carry_out(
             host, session, acts, now=host.unit.now(), contents=loaded.contents, versions=loaded.versions
         )
+        if change.request.verb is Verb.ROLLBACK:
+            outcomes = rolled_back.carry_out(host, session, change.request, acts, outcomes)
         if change.request.reruns:
             outcomes = rerun.carried_out(host, session, acts, outcomes, whole=change.request.rerun_whole)
         return _with_bundles(session, acts, outcomes)
@@ -126,6 +129,8 @@ def _plan(host: Host, session: Session, change: Change) -> Plan:
     acts, _ = _decide_all(host, session, change, refused=refused)
     asked = change.request
     outcomes = [outcome_of(act) for act in acts]
+    if asked.verb is Verb.ROLLBACK:
+        outcomes = rolled_back.plan(host, session, asked, acts, outcomes)
     # Of one Dag it is said too what could run again: whoever decides chooses by that.
     if asked.reruns or (asked.verb is Verb.ROLLBACK and len(acts) == 1):
         how = rerun.How.of(failed=asked.rerun_failed, whole=asked.rerun_whole)
@@ -153,6 +158,7 @@ def _request(change: Change) -> once.Request:
             **({"rerun_whole": True} if asked.rerun_whole else {}),
             **({"skip_refused": sorted(set(asked.skip_refused))} if asked.skip_refused else {}),
             **({} if asked.bundle_version is None else {"bundle_version": asked.bundle_version}),
+            **({} if asked.eras is None else {"eras": asked.eras}),
         },
         sees=change.sees,
     )
@@ -254,6 +260,7 @@ def _decide_all(
         rejected=rejected,
         in_force=at is not None,
     )
+    covering = timelines.covering(session, host.unit.now(), dag_ids) if asked.verb is Verb.ROLLBACK else {}
     acts = []
     for dag_id in dag_ids:
         state = loaded.states[dag_id]
@@ -267,6 +274,8 @@ def _decide_all(
         state = _with_order(session, state, command)
         try:
             decision = decide(state, command)
+            if dag_id in covering:
+                rolled_back.require_choice(asked, dag_id, covering[dag_id])
         except (Conflict, NotFound, Refused) as error:
             no(dag_id, error)
             continue

@@ -77,8 +77,8 @@ def _last_versions(bundle_name: str) -> Any:
 def other_versions(session: Session, bundle_name: str, *, since: datetime) -> set[str]:
     """The versions of this bundle that are needed whatever was released.
 
-    Those that trials and the newest builds are of, that Dags follow to and followed to before, and all that
-    it showed *since*.
+    Those that trials and the newest builds are of, that Dags follow to and followed to before, that eras
+    name, and all that it showed *since*, or that somebody asked about.
     """
     tried = (
         select(t.trial.c.bundle_version)
@@ -100,14 +100,39 @@ def other_versions(session: Session, bundle_name: str, *, since: datetime) -> se
         t.bundle_version.c.first_seen_at >= since,
     )
     head = select(t.bundle.c.head_version).where(t.bundle.c.name == bundle_name)
-    return {row[0] for row in session.execute(union(tried, newest, *of_dags, shown, head)) if row[0]}
+    eras = (
+        select(t.era.c.bundle_version)
+        .join(t.build, t.build.c.id == t.era.c.build_id)
+        .where(t.build.c.bundle_name == bundle_name, in_newest_revision())
+    )
+    asked = (
+        select(t.trial_parse.c.bundle_version)
+        .join(t.build, t.build.c.id == t.trial_parse.c.build_id)
+        .where(t.build.c.bundle_name == bundle_name, t.trial_parse.c.asked_at >= since)
+    )
+    every = union(tried, newest, *of_dags, shown, head, eras, asked)
+    return {row[0] for row in session.execute(every) if row[0]}
+
+
+def in_newest_revision() -> Any:
+    """Whether an era stands in its Dag's timeline as it is."""
+    newest = t.timeline.alias("newest")
+    last = (
+        select(func.max(newest.c.revision))
+        .where(newest.c.dag_id == t.era.c.dag_id)
+        .correlate(t.era)
+        .scalar_subquery()
+    )
+    return t.era.c.revision == last
 
 
 def mark(session: Session, bundle_name: str) -> tuple[Any, ...]:
-    """What changes with each release, trial, build and version of the bundle: cheap to compare."""
+    """What changes with each release, trial, build, version of the bundle and timeline: cheap to compare."""
     return (
         session.scalar(select(t.bundle.c.head_seq).where(t.bundle.c.name == bundle_name)),
         *session.execute(select(func.max(t.release.c.id), func.max(t.release.c.created_at))).one(),
         session.scalar(select(func.max(t.build.c.id))),
         session.scalar(select(func.max(t.trial.c.created_at))),
+        session.scalar(select(func.max(t.timeline.c.at))),
+        session.scalar(select(func.max(t.trial_parse.c.asked_at))),
     )

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from pinwheel.core.chunks import chunks
 from pinwheel.core.retention import BuildFact, ParseFact
 from pinwheel.store import tables as t
+from pinwheel.store.keeping import in_newest_revision
 
 _AT_ONCE = 200
 
@@ -39,7 +40,10 @@ def build_facts(session: Session, dag_ids: Sequence[str]) -> dict[str, list[Buil
 
 
 def named_builds(session: Session, dag_ids: Sequence[str]) -> set[int]:
-    """Builds of these Dags that a release, a trial, a rejection, a binding, an outcome or the Dag names."""
+    """Builds of these Dags that a release, a trial, a rejection, a binding, an outcome or the Dag names.
+
+    And those that its timeline names as it is: of earlier revisions their numbers stay.
+    """
     found: set[int] = set()
     for chunk in chunks(dag_ids):
         columns = (
@@ -49,6 +53,8 @@ def named_builds(session: Session, dag_ids: Sequence[str]) -> set[int]:
         for column in columns:
             rows = session.scalars(select(column).where(column.table.c.dag_id.in_(chunk)).distinct())
             found |= {build_id for build_id in rows if build_id is not None}
+        eras = select(t.era.c.build_id).where(t.era.c.dag_id.in_(chunk), in_newest_revision())
+        found |= set(session.scalars(eras.distinct()))
     return found
 
 
@@ -62,6 +68,8 @@ def remove_builds(session: Session, build_ids: Collection[int]) -> None:
     """Remove builds that nothing names. Raises an IntegrityError for one that another row needs."""
     for chunk in chunks(sorted(build_ids), _AT_ONCE):
         session.execute(delete(t.stand).where(t.stand.c.build_id.in_(chunk)))
+        session.execute(delete(t.trial_parse).where(t.trial_parse.c.build_id.in_(chunk)))
+        session.execute(delete(t.segment).where(t.segment.c.build_id.in_(chunk)))
         session.execute(delete(t.build).where(t.build.c.id.in_(chunk)))
 
 

@@ -8,7 +8,20 @@ from typing import Any
 from uuid import UUID
 
 from attrs import asdict
-from sqlalchemy import Result, Row, insert, null, select, union_all, update
+from sqlalchemy import (
+    Integer,
+    Result,
+    Row,
+    Select,
+    String,
+    cast,
+    func,
+    insert,
+    null,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -170,16 +183,42 @@ def by_dag_version(session: Session, ids: Collection[UUID]) -> dict[UUID, KnownV
                 table.c.bundle_version,
                 t.build.c.build,
                 t.build.c.id.label("build_id"),
+                cast(null(), Integer).label("segment"),
             )
             .join(t.build, t.build.c.id == table.c.build_id)
             .where(table.c.dag_version_id.in_(chunk))
             for table, number in ((t.release, t.release.c.release), (t.trial, null()))
         ]
-        for row in session.execute(union_all(*parts)):
+        for row in session.execute(union_all(*parts, _made_for_dates(chunk))):
             version = KnownVersion.from_row(row._mapping)
             if version.release is not None or version.dag_version_id not in found:
                 found[version.dag_version_id] = version
     return found
+
+
+def _made_for_dates(ids: Collection[UUID]) -> Select[Any]:
+    """The same of rows that were made for dates: they stand for the newest release of their build."""
+    c = t.segment.c
+    newest = (
+        select(func.max(t.release.c.release))
+        .where(t.release.c.dag_id == c.dag_id, t.release.c.build_id == c.build_id)
+        .correlate(t.segment)
+        .scalar_subquery()
+    )
+    return (
+        select(
+            c.dag_version_id,
+            newest.label("release"),
+            cast(null(), String).label("bundle_version"),
+            t.build.c.build,
+            t.build.c.id.label("build_id"),
+            func.min(c.position).label("segment"),
+        )
+        .join(t.build, t.build.c.id == c.build_id)
+        .where(c.dag_version_id.in_(ids))
+        # Segments without the same tasks have one row.
+        .group_by(c.dag_version_id, c.dag_id, c.build_id, t.build.c.build, t.build.c.id)
+    )
 
 
 def move(session: Session, dag_version_id: UUID, bundle_version: str | None) -> None:

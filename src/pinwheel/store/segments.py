@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from attrs import field, frozen
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -85,6 +86,90 @@ def of_builds(session: Session, build_ids: Collection[int]) -> dict[int, list[St
         for row in rows.mappings():
             found.setdefault(row["build_id"], []).append(StoredSegment.from_row(row))
     return found
+
+
+def versions_of(session: Session, build_id: int) -> list[UUID]:
+    """The version rows that were made for a build."""
+    query = select(t.segment.c.dag_version_id).where(
+        t.segment.c.build_id == build_id, t.segment.c.dag_version_id.is_not(None)
+    )
+    return list(session.scalars(query.distinct()))
+
+
+def with_versions(session: Session, build_ids: Collection[int]) -> set[int]:
+    """Those of these builds of which a version row was made that something still needs."""
+    found: set[int] = set()
+    for chunk in chunks(sorted(set(build_ids))):
+        query = select(t.segment.c.build_id).where(
+            t.segment.c.build_id.in_(chunk), t.segment.c.dag_version_id.is_not(None)
+        )
+        found.update(session.scalars(query))
+    return found
+
+
+def forget(session: Session, build_ids: Collection[int]) -> None:
+    """Keep nothing of these builds, which are removed or whose content becomes another one."""
+    for chunk in chunks(sorted(set(build_ids))):
+        session.execute(delete(t.segment).where(t.segment.c.build_id.in_(chunk)))
+
+
+def in_use(session: Session) -> list[StoredSegment]:
+    """The rows of all active builds and of those that an era in force names, by build and position."""
+    active = select(t.dag.c.active_build_id).where(
+        t.dag.c.retired.is_(False), t.dag.c.active_build_id.is_not(None)
+    )
+    query = (
+        select(t.segment)
+        .where(or_(t.segment.c.build_id.in_(active), t.segment.c.build_id.in_(_of_eras())))
+        .order_by(t.segment.c.build_id, t.segment.c.position)
+    )
+    return [StoredSegment.from_row(row) for row in session.execute(query).mappings()]
+
+
+def superseded(session: Session, dag_ids: Collection[str]) -> set[UUID]:
+    """The version rows of builds of these Dags that are neither active nor of an era in force, and that no
+    binding names.
+    """
+    found: set[UUID] = set()
+    c = t.segment.c
+    for chunk in chunks(sorted(set(dag_ids))):
+        query = (
+            select(c.dag_version_id)
+            .join(t.dag, t.dag.c.dag_id == c.dag_id)
+            .where(
+                c.dag_id.in_(chunk),
+                c.dag_version_id.is_not(None),
+                t.dag.c.active_build_id.is_distinct_from(c.build_id),
+                c.build_id.not_in(_of_eras()),
+                ~exists().where(
+                    t.binding.c.dag_id == c.dag_id, t.binding.c.dag_version_id == c.dag_version_id
+                ),
+            )
+        )
+        found.update(session.scalars(query))
+    return found
+
+
+def _of_eras() -> Any:
+    """The builds that the newest revisions of timelines name."""
+    newest = (
+        select(t.timeline.c.dag_id, func.max(t.timeline.c.revision).label("revision"))
+        .group_by(t.timeline.c.dag_id)
+        .subquery()
+    )
+    return select(t.era.c.build_id).join(
+        newest, (newest.c.dag_id == t.era.c.dag_id) & (newest.c.revision == t.era.c.revision)
+    )
+
+
+def unmade(session: Session, dag_version_ids: Collection[UUID]) -> None:
+    """Note that these version rows are gone: who needs one again has it made."""
+    for chunk in chunks(sorted(set(dag_version_ids), key=str)):
+        session.execute(
+            update(t.segment)
+            .where(t.segment.c.dag_version_id.in_(chunk))
+            .values(number=None, dag_version_id=None)
+        )
 
 
 def windowed(session: Session, build_ids: Collection[int]) -> set[int]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from attrs import asdict, evolve, fields, frozen
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -65,6 +65,52 @@ def newest(session: Session, dag_ids: Collection[str]) -> dict[str, Revision]:
         for row in rows.mappings():
             known = found.get(row["dag_id"]) or Revision(number=row["revision"], at=row["at"], eras=())
             found[row["dag_id"]] = _with(known, row)
+    return found
+
+
+@frozen(kw_only=True)
+class Covering:
+    """An era that holds a moment, and who set it, when and why."""
+
+    era: Era
+    actor: str
+    reason: str | None
+    at: datetime
+
+
+def covering(
+    session: Session, moment: datetime, dag_ids: Collection[str] | None = None
+) -> dict[str, Covering]:
+    """By Dag (of these, or all), the era of its timeline as it is that holds a moment."""
+    found: dict[str, Covering] = {}
+    newest = t.timeline.alias("newest")
+    last = (
+        select(func.max(newest.c.revision))
+        .where(newest.c.dag_id == t.era.c.dag_id)
+        .correlate(t.era)
+        .scalar_subquery()
+    )
+    query = (
+        select(t.era.c.dag_id, t.timeline.c.actor, t.timeline.c.reason, t.timeline.c.at, *_era_columns())
+        .join(
+            t.timeline,
+            (t.timeline.c.dag_id == t.era.c.dag_id) & (t.timeline.c.revision == t.era.c.since_revision),
+        )
+        .where(
+            t.era.c.revision == last,
+            or_(t.era.c.starts_at.is_(None), t.era.c.starts_at <= moment),
+            or_(t.era.c.ends_at.is_(None), t.era.c.ends_at > moment),
+        )
+    )
+    parts = (
+        [query]
+        if dag_ids is None
+        else [query.where(t.era.c.dag_id.in_(chunk)) for chunk in chunks(sorted(set(dag_ids)))]
+    )
+    for part in parts:
+        for row in session.execute(part).mappings():
+            era = Era(**{name: row[f"era_{name}"] for name in _ERA})
+            found[row["dag_id"]] = Covering(era=era, actor=row["actor"], reason=row["reason"], at=row["at"])
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import frozen
@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from pinwheel.core.record import Record
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing
+
+KEPT = timedelta(days=7)
 
 
 @frozen(kw_only=True)
@@ -48,7 +50,8 @@ class Question(Record):
 
 
 def ask(session: Session, places: Collection[tuple[int, str]], *, now: datetime) -> None:
-    """Ask about each of these builds at its version; an earlier answer is forgotten."""
+    """Ask about each of these builds at its version; an earlier answer is forgotten, and all of days ago."""
+    session.execute(delete(t.trial_parse).where(t.trial_parse.c.asked_at < now - KEPT))
     for build_id, version in sorted(places):
         new = {"build_id": build_id, "bundle_version": version, "asked_at": now}
         if insert_missing(session, t.trial_parse, new, ("build_id", "bundle_version")):
@@ -101,11 +104,6 @@ def answer(
         .where(_is(question.build_id, question.bundle_version), t.trial_parse.c.asked_at == question.asked_at)
         .values(ok=ok, problem=problem, error=error, runtime=runtime, digest=digest, done_at=now)
     )
-
-
-def forget(session: Session, before: datetime) -> None:
-    """Remove what was asked before an instant."""
-    session.execute(delete(t.trial_parse).where(t.trial_parse.c.asked_at < before))
 
 
 def _is(build_id: int, version: str) -> Any:

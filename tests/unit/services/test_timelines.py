@@ -18,7 +18,7 @@ from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import EraWish, TimelineRequest
 from pinwheel.core.run.mark import is_marked
 from pinwheel.services.timeline import change, clear_runs, show
-from pinwheel.store import start_rules, timelines
+from pinwheel.store import keeping, prune, start_rules, timelines
 from pinwheel.store import tables as t
 
 
@@ -468,3 +468,97 @@ def test_a_run_of_an_era_that_is_gone_runs_again_on_the_active_release(dated: Da
     dated.clear()
     dated.world.finish("r", number=3)
     assert dated.check().differ == ()
+
+
+# Life with releases
+
+
+@pytest.mark.acceptance("dates", 17)
+def test_a_rollback_under_an_era_over_the_present_needs_a_choice(dated: Dated) -> None:
+    dated.set("2020-01-01", None, build=2, reason="cloud")
+    with pytest.raises(Refused) as caught:
+        dated.world.do(Verb.ROLLBACK, reason="wrong")
+    assert problem(caught) == "rollback-has-no-effect"
+    assert "2020-01-01 → …, the present among it, is for build 2 (set by ada)" in caught.value.message
+    assert dated.world.active() == (2, 2)
+
+
+@pytest.mark.acceptance("dates", 17)
+def test_a_rollback_that_replaces_the_era_does_both_in_one_transaction(dated: Dated) -> None:
+    dated.set("2019-01-01", "2020-01-01", build=2)
+    dated.set("2020-01-01", None, build=2)
+    done = dated.world.do(Verb.ROLLBACK, reason="wrong", eras="replace")
+    assert dated.world.active() == (3, 1)
+    assert [(each[0], each[1], each[2]) for each in dated.spans() if not each[3]] == [
+        ("2019-01-01", "2020-01-01", 2),
+        ("2020-01-01", None, 1),
+    ]
+    assert any("2020-01-01 → … is for build 1 from now on, no longer for 2" in said for said in done.warnings)
+    assert any(
+        "2019-01-01 → 2020-01-01 stays on build 2, which is rejected" in said for said in done.warnings
+    )
+    assert show.revisions(dated.host, "a")[0].reason == "wrong"
+    assert is_marked(dated.world.airflow_has()[1])
+
+
+@pytest.mark.acceptance("dates", 17)
+def test_a_rollback_that_keeps_the_era_says_what_stays(dated: Dated) -> None:
+    dated.set("2020-01-01", None, build=2)
+    planned = dated.world.plan(Verb.ROLLBACK, eras="keep")[0]
+    assert any("the present among it, stays on build 2" in said for said in planned.warnings)
+    dated.world.do(Verb.ROLLBACK, eras="keep")
+    assert dated.world.active() == (3, 1)
+    assert dated.spans()[1][2] == 2
+    with pytest.raises(InvalidInput, match="eras goes with rollback only"):
+        dated.world.do(Verb.PIN, eras="keep")
+
+
+def test_an_era_over_the_present_holds_the_dag_and_is_told_so(dated: Dated) -> None:
+    dated.set("2019-01-01", "2020-01-01")
+    assert dated.world.status().holds == ()
+    dated.set("2020-01-01", "2100-01-01", reason="audit")
+    (hold,) = dated.world.status().holds
+    assert (hold.kind, hold.reason, hold.by) == ("era", "audit", "ada")
+    assert hold.until == datetime(2100, 1, 1, tzinfo=UTC)
+    dated.world.push(a=File(body=3))
+    assert dated.world.active() == (3, 3), "releases go on: they are for the gaps"
+    assert [each.kind for each in dated.world.status().holds] == ["era"]
+    dated.set("2020-01-01", None, build=3)
+    assert dated.world.status().holds == ()
+
+
+@pytest.mark.acceptance("dates", 18)
+@pytest.mark.acceptance("pushes", 18)
+def test_a_push_moves_gaps_and_no_era(dated: Dated) -> None:
+    dated.set("2019-01-01", "2020-01-01", build=2)
+    era = dated.show().stretches[1]
+    before = dated.world.row()
+    dated.world.push(a=File(body=1), other=File())
+    after = dated.world.row()
+    assert after.follow_version != before.follow_version, "what runs of gaps take"
+    assert after.row_version == before.row_version, "the mark's commit does not follow"
+    assert dated.show().stretches[1] == era
+
+
+def test_a_dag_that_is_gone_keeps_its_timeline_as_history_and_comes_back_without(dated: Dated) -> None:
+    dated.set("2019-01-01", None)
+    dated.world.remove("a")
+    assert not is_dated(dated.world)
+    assert [(each.revision, len(each.eras)) for each in show.revisions(dated.host, "a")] == [(2, 0), (1, 1)]
+    dated.world.push(a=File(body=1))
+    assert dated.spans()[0][3] and len(dated.spans()) == 1
+    assert not is_marked(dated.world.airflow_has()[1])
+
+
+def test_what_eras_name_stays_fetchable_and_is_not_pruned(dated: Dated) -> None:
+    first = dated.world.versions()[0]
+    assert first is not None
+    dated.set("2019-01-01", None)
+    far = dated.world.airflow.tick(30 * 24 * 3600)
+    needed = dated.host.unit.run(lambda s: keeping.other_versions(s, "dags", since=far))
+    assert first in needed
+    named = dated.host.unit.run(lambda s: prune.named_builds(s, ["a"]))
+    (era,) = dated.world.rows(t.era)
+    assert era.build_id in named
+    dated.unset(None, None)
+    assert first not in dated.host.unit.run(lambda s: keeping.other_versions(s, "dags", since=far))

@@ -275,6 +275,17 @@ class SnapshotBundle(BaseDagBundle):
                     failed |= by_sha[sha]
         return failed
 
+    def keep(self, version: str) -> None:
+        """Let a version that is here stay until :meth:`protect` says otherwise; at ``mirror_url`` too.
+
+        :raises HostError: the mirror did not take it; the reason is logged.
+        """
+        if self.mirror_url:
+            self.send(version)
+        elif target_bundle(version) is None:
+            sha, _ = self._split(version)
+            self.mirror.update_refs(create={KEEP + sha: sha})
+
     def send(self, version: str) -> None:
         """Have a version at ``mirror_url`` before it is used, where :meth:`protect` would bring it later.
 

@@ -48,6 +48,7 @@ from pinwheel.airflow3.processor.head import Head, HeadView, manifest_of
 from pinwheel.airflow3.processor.inbox import Arrivals
 from pinwheel.airflow3.processor.intake import REFUSED_VERSION, Intake
 from pinwheel.airflow3.processor.results import NO_RESULT, broken_file, parsed_file, timed_out_file
+from pinwheel.airflow3.processor.trials import TrialParse, Trials
 from pinwheel.airflow3.processor.unmade import Unmade
 from pinwheel.airflow3.processor.unmanaged import Unmanaged
 from pinwheel.airflow3.processor.verifier import Verification, Verifier, cpu_seconds_of
@@ -102,6 +103,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         self.unmade = Unmade(self.boundary, self.intake.view)
         self._asked: dict[str, float] = {}
         self._errands = Errands(wait=1.0)
+        self.trials = Trials(self.host, self._errands, has=lambda name: name in self.heads)
         self._waiting_callbacks: list[CallbackRequest] = []
 
     @property
@@ -286,7 +288,8 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         super().prepare_file_queue(known_files=stock)
         queue: list[DagFileInfo] = []
         now = timezone.utcnow()
-        running = {info.presence_key for info in self._processors if not isinstance(info, Verification)}
+        apart = (Verification, TrialParse)
+        running = {info.presence_key for info in self._processors if not isinstance(info, apart)}
         stats = {info.presence_key: stat for info, stat in self._file_stats.items()}
         for name, infos in known_files.items():
             head = self.heads.get(name)
@@ -363,6 +366,9 @@ class PinwheelProcessorManager(DagFileProcessorManager):
     def handle_parsing_result(self, file: DagFileInfo, proc: Any, **kwargs: Any) -> None:
         if isinstance(file, Verification):
             self._verified(file, proc)
+            return
+        if isinstance(file, TrialParse):
+            self._tried(file, proc)
             return
         if file.bundle_name not in self.heads:
             place = (file.bundle_name, str(file.rel_path))
@@ -458,6 +464,27 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             if found is not None:
                 self.arrivals.add(found)
 
+    def _try_builds(self) -> None:
+        """Look at builds that somebody asks about."""
+        self.trials.lost(lambda file: file in self._file_queue or file in self._processors)
+        files = self.trials.due()
+        if files:
+            self._add_files_to_queue(list(files), mode="frontprio")
+
+    def _tried(self, file: TrialParse, proc: Any) -> None:
+        """Take the result of a trial parse, which is of no version that is taken in."""
+        if isinstance(proc, FailedStart):
+            self.trials.gave_up(file, proc.error)
+            return
+        name, path = file.bundle_name, Path(str(file.bundle_path))
+        try:
+            at = self._older(name, str(file.bundle_version), 0, path)
+            parsed = parsed_file(at, str(file.rel_path), proc, time.monotonic() - proc.start_time)
+        except Exception as error:
+            self.trials.gave_up(file, f"what its parse gave can not be used: {describe(error)}")
+            raise
+        self.trials.take(file, parsed)
+
     def _is_coming(self, bundle_name: str, path: str) -> bool:
         """Whether this Dag file of the newest version is still to be parsed; if so, it is parsed next."""
         known, head = self.intake.known.get((bundle_name, path)), self.heads.get(bundle_name)
@@ -467,7 +494,10 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         def find(infos: Any) -> DagFileInfo | None:
             return next((i for i in infos if (i.bundle_name, str(i.rel_path)) == (bundle_name, path)), None)
 
-        if find(info for info in self._processors if not isinstance(info, Verification)) is not None:
+        if (
+            find(info for info in self._processors if not isinstance(info, (Verification, TrialParse)))
+            is not None
+        ):
             return True
         queued = find(self._file_queue)
         if queued is not None:
@@ -516,6 +546,9 @@ class PinwheelProcessorManager(DagFileProcessorManager):
             if isinstance(file, Verification):
                 self._file_stats.pop(file, None)
                 self.verifier.gave_up(file, used[file])
+            elif isinstance(file, TrialParse):
+                self._file_stats.pop(file, None)
+                self.trials.gave_up(file, f"parsing it took longer than {self.processor_timeout:g} seconds")
             elif file.bundle_name in self.heads and not before[file].had_callbacks:
                 name, version, seq = self.intake.at(str(file.bundle_path))
                 head = self.heads[name]
@@ -549,6 +582,8 @@ class PinwheelProcessorManager(DagFileProcessorManager):
                 self._part("settle", lambda head=head: self._settle(head), bundle_name=name)
         for name in self.intake.declarations.due():
             self._part("declared inputs", partial(self._look_at_declared, name), bundle_name=name)
+        if self._time_to("try builds"):
+            self._part("try builds", self._try_builds)
         self._part("make again", lambda: self.unmade.again(self._dag_bundles))
         self._part("upkeep", lambda: self.duties.turn(self._dag_bundles, self.bundle_names_to_parse))
 

@@ -28,6 +28,7 @@ def dated_runs(session: Session, ids: Collection[int]) -> list[DatedRun]:
             DagRun.dag_id,
             DagRun.run_id,
             DagRun.state,
+            DagRun.run_type,
             DagRun.clear_number,
             DagRun.created_dag_version_id,
             DagRun.bundle_version,
@@ -36,9 +37,7 @@ def dated_runs(session: Session, ids: Collection[int]) -> list[DatedRun]:
         )
         rows += session.execute(query.where(DagRun.id.in_(chunk)).order_by(DagRun.id)).all()
     undated = {
-        row.id
-        for row in rows
-        if row.data_interval_start is None and row.partition_date is None and row.logical_date is None
+        row.id for row in rows if not any((_interval_start(row), row.partition_date, row.logical_date))
     }
     events = _event_dates(session, undated) if undated else {}
     return [
@@ -51,7 +50,7 @@ def dated_runs(session: Session, ids: Collection[int]) -> list[DatedRun]:
             dag_version_id=row.created_dag_version_id,
             bundle_version=row.bundle_version,
             dates=RunDates(
-                data_interval_start=row.data_interval_start,
+                data_interval_start=_interval_start(row),
                 partition_date=row.partition_date,
                 logical_date=row.logical_date,
                 event_dates=tuple(sorted(events.get(row.id, ()))),
@@ -62,13 +61,34 @@ def dated_runs(session: Session, ids: Collection[int]) -> list[DatedRun]:
     ]
 
 
+def _own_date(row: Any) -> datetime | None:
+    own: datetime | None = _interval_start(row) or row.partition_date or row.logical_date
+    return own
+
+
+def _interval_start(row: Any) -> datetime | None:
+    """Where the run's data begins; None: its row does not say.
+
+    The command line and TriggerDagRunOperator give a run of a logical date the interval of the moment
+    (``api/common/trigger_dag.py``), which is of no data of that date.
+    """
+    start: datetime | None = row.data_interval_start
+    of_the_moment = (
+        start is not None
+        and row.logical_date is not None
+        and row.logical_date < start
+        and word_of(row.run_type) == "manual"
+    )
+    return None if of_the_moment else start
+
+
 def _event_dates(session: Session, ids: Collection[int]) -> dict[int, set[datetime]]:
     """By run: the dates of data of the runs whose asset events it consumed."""
     consumed = association_table.c
     found: dict[int, set[datetime]] = {}
     for chunk in chunks(sorted(ids)):
         rows = session.execute(
-            select(consumed.dag_run_id, *_OWN_DATES)
+            select(consumed.dag_run_id, DagRun.run_type, *_OWN_DATES)
             .select_from(association_table)
             .join(AssetEvent, AssetEvent.id == consumed.event_id)
             .join(
@@ -77,8 +97,8 @@ def _event_dates(session: Session, ids: Collection[int]) -> dict[int, set[dateti
             )
             .where(consumed.dag_run_id.in_(chunk))
         )
-        for run_id, *dates in rows:
-            date = next((date for date in dates if date is not None), None)
+        for row in rows:
+            date = _own_date(row)
             if date is not None:
-                found.setdefault(run_id, set()).add(date)
+                found.setdefault(row.dag_run_id, set()).add(date)
     return found

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from pinwheel.airflow3.bundles import configured
 from pinwheel.airflow3.db_manager import PinwheelDBManager
 from pinwheel.airflow3.rows import kept_assets
+from pinwheel.core.release.rows import APART
 from pinwheel.services.ports.deployment import Leftovers
 from pinwheel.store.tables import VERSION_TABLE, metadata
 
@@ -48,5 +49,14 @@ def leftovers(session: Session) -> Leftovers:
     aliased = session.scalars(
         select(DagModel.dag_id).where(DagModel.bundle_version.contains("+")).order_by(DagModel.dag_id)
     )
-    trials = session.scalar(select(func.count()).select_from(DagVersion).where(DagVersion.version_number < 0))
-    return Leftovers(bundles=tuple(sorted(bundles)), aliased_dags=tuple(aliased), trial_versions=trials or 0)
+    number = DagVersion.version_number
+    trials, for_dates = (
+        session.scalar(select(func.count()).select_from(DagVersion).where(these)) or 0
+        for these in (number.between(1 - APART, -1), number <= -APART)
+    )
+    return Leftovers(
+        bundles=tuple(sorted(bundles)),
+        aliased_dags=tuple(aliased),
+        trial_versions=trials,
+        rows_for_dates=for_dates,
+    )

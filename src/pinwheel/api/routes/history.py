@@ -28,7 +28,8 @@ from pinwheel.services.show.plain import plain
 router = APIRouter(prefix="/dags/{dag_id}", tags=["History"], route_class=JsonRoute)
 
 TaskIdPath = Annotated[str, Path(alias="task_id", min_length=1, max_length=250, pattern=NO_CONTROLS)]
-KeyPath = Annotated[str, Path(alias="version", max_length=12, pattern=r"^[rtv][1-9][0-9]*$")]
+_KEY = r"^([rt][1-9][0-9]*(\.[1-9][0-9]*)?|v[1-9][0-9]*)$"
+KeyPath = Annotated[str, Path(alias="version", max_length=17, pattern=_KEY)]
 
 
 @router.get("/history", operation_id="get_history", response_model=GridPage, summary="Runs of the grid")

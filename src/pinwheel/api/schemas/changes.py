@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,14 @@ from pinwheel.api.schemas.problems import DagFacts
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import ChangeRequest, Selection
 from pinwheel.core.selector import Selector
+
+EraChoice = Annotated[
+    Literal["keep", "replace"] | None,
+    Field(
+        description="Only with a rollback, and needed where an era of the Dag's timeline holds the present: "
+        "`replace` lets it be for the build that is rolled back to, `keep` changes the other dates only."
+    ),
+]
 
 
 class ChangeBody(BaseRequest):
@@ -86,6 +94,7 @@ class RollbackBody(ChangeBody):
         strict=True,
         description="What is rolled back is at fault: it is rejected, and never released by itself again.",
     )
+    eras: EraChoice = None
 
 
 class RejectBody(ChangeBody):
@@ -133,6 +142,7 @@ class BatchBody(BaseRequest):
     to_blame: bool = Field(
         True, strict=True, description="Only with `rollback`: whether what is rolled back is rejected."
     )
+    eras: EraChoice = None
     skip_refused: list[DagId] | None = Field(
         None,
         max_length=MAX_SELECTED,

@@ -20,7 +20,7 @@ class Broken(BaseAnswer):
 
 
 class Hold(BaseAnswer):
-    kind: Literal["pin", "rejected"]
+    kind: Literal["pin", "rejected", "era"]
     reason: str | None
     since: Moment | None
     until: Moment | None = Field(description="When it ends by itself; null: it does not.")
@@ -69,6 +69,11 @@ class DagStatus(BaseAnswer):
     kind: ReleaseKind | None = Field(description="Why the active release was made.")
     released_at: Moment | None
     path: str | None = Field(description="The Dag's file in the bundle.")
+    windowed: bool | None = Field(
+        None,
+        description="True: tasks of the active build have a place at some dates only, and runs of others, "
+        "backfills too, leave them out.",
+    )
     runs: dict[str, int] | None = Field(
         None,
         description="With `runs`: those on the active release, by what they came to or are now; null when "

@@ -100,6 +100,11 @@ class Event(BaseAnswer):
     owner: str | None = Field(None, description="Of a duplicate: the place that the Dag stays with.")
     place: str | None = Field(None, description="Of a fault: where it was caught.")
 
+    revision: int | None = Field(None, description="Of a Dag's timeline.")
+    changes: list[str] | None = Field(
+        None, description="What a revision of a timeline changes, a sentence for each stretch of dates."
+    )
+
     found: dict[str, str] | None = Field(
         None, description="Of drift: by Airflow's `table.column` what stood there."
     )

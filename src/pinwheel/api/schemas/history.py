@@ -12,7 +12,8 @@ Key = Annotated[
     str,
     Field(
         description="A version of the Dag: `r5` is release 5, `t3` a trial of build 3, which was never "
-        "released, `v2` Airflow's version 2 from before Pinwheel; `unknown` is one that nobody can name.",
+        "released, `v2` Airflow's version 2 from before Pinwheel, `r5.2` what runs of some dates have of "
+        "release 5: without the tasks that have no place then; `unknown` is one that nobody can name.",
         examples=["r5"],
     ),
 ]
@@ -44,6 +45,9 @@ class Version(BaseAnswer):
     adopted: bool
     url: str | None = Field(
         description="Where the commit can be looked at, when the bundle has a view URL; not in the grid."
+    )
+    absent: list[str] | None = Field(
+        None, description="Tasks of its build that have no place at the dates of the runs on it."
     )
 
 

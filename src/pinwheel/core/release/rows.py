@@ -89,6 +89,17 @@ class Projection:
     """Whether assets are kept active for runs on other builds than the active ones; None: nobody looked."""
 
 
+APART = 1_000_000
+"""More than a Dag has builds: no version row that is made for dates has the number of another one or a
+trial's.
+"""
+
+
+def number_for_dates(build: int, position: int) -> int:
+    """The number of the version row of a build's segment; that of a trial of it is ``-build``."""
+    return -(position * APART + build)
+
+
 def serialized_for(
     build: Build, stored: Mapping[str, Any], location: Location, bundle_path: str | None
 ) -> dict[str, Any]:

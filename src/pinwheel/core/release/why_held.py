@@ -18,6 +18,8 @@ class HoldKind(StrEnum):
     """Somebody pinned it, or rolled it back."""
     REJECTED = "rejected"
     """Its newest build was rolled back or rejected: what comes after that is released."""
+    ERA = "era"
+    """An era of its timeline holds the present: what is released takes no effect until that ends."""
 
 
 @frozen(kw_only=True)
@@ -31,6 +33,17 @@ class Hold:
     until: datetime | None
     """When it ends by itself; None: it does not."""
     by: str | None
+
+
+@frozen(kw_only=True)
+class PresentEra:
+    """The era of a Dag's timeline that holds the present."""
+
+    build_id: int
+    reason: str | None
+    since: datetime
+    until: datetime | None
+    by: str
 
 
 class Held(Protocol):
@@ -55,17 +68,21 @@ class Held(Protocol):
     def track_since(self) -> datetime | None: ...
 
 
-def why_held(dag: Held, rejection: Rejection | None, *, later: bool) -> tuple[Hold, ...]:
+def why_held(
+    dag: Held, rejection: Rejection | None, *, later: bool, era: PresentEra | None = None
+) -> tuple[Hold, ...]:
     """All that holds the Dag, in the order of :class:`HoldKind`; the first is what is shown. Empty: not held.
 
     ``rejection`` is the one of its newest build, if that is rejected. ``later``: that build stands in a later
     version than new runs take. A Dag whose newest build is active in the newest version is not held: neither
-    a pin alone nor a rejection of what runs holds anything back.
+    a pin alone nor a rejection of what runs holds anything back. ``era`` is the one over the present: it
+    holds the Dag unless it names the newest build.
     """
+    held_by_era = () if era is None or era.build_id == dag.newest_build_id else (_of_era(era),)
     if rejection is not None and not (waits(dag) or rejection.of_versions):
         rejection = None
     if not waits(dag) and rejection is None and not (later and dag.pinned):
-        return ()
+        return held_by_era
     holds = []
     if dag.pinned:
         holds.append(
@@ -87,7 +104,11 @@ def why_held(dag: Held, rejection: Rejection | None, *, later: bool) -> tuple[Ho
                 by=rejection.actor,
             )
         )
-    return tuple(holds)
+    return (*holds, *held_by_era)
+
+
+def _of_era(era: PresentEra) -> Hold:
+    return Hold(kind=HoldKind.ERA, reason=era.reason, since=era.since, until=era.until, by=era.by)
 
 
 def waits(dag: Held) -> bool:

@@ -103,6 +103,28 @@ def has_windows(found: Sequence[Segment]) -> bool:
     return any(segment.absent for segment in found)
 
 
+def stretches(serialized: Mapping[str, Any]) -> tuple[Segment, ...]:
+    """The segments of a serialized Dag; none, if no task is ever absent."""
+    found = segments(windows(serialized))
+    return found if has_windows(found) else ()
+
+
+def needs_whole(serialized: Mapping[str, Any], starts: datetime | None, ends: datetime | None) -> bool:
+    """Whether Airflow could leave out tasks of a build, by its own dates, in runs whose dates lie in
+    ``[starts, ends)``.
+
+    It compares them with a run's logical date, which may be later than the date of its data, by any time.
+    """
+    dag = serialized.get("dag", {})
+    tasks = tasks_of(dag).values()
+    first = [_moment(dag.get("start_date")), *(_moment(argument(task, "start_date")) for task in tasks)]
+    last = [_moment(dag.get("end_date")), *(_moment(argument(task, "end_date")) for task in tasks)]
+    if _known(last):
+        return True
+    from_ = None if starts is None else (starts - _EPOCH) // _MICROSECOND
+    return any(from_ is None or start > from_ for start in _known(first))
+
+
 def check_count(found: Sequence[Segment], *, most: int = MOST_SEGMENTS) -> None:
     """:raises Refused: there are more segments than a build may have."""
     if len(found) > most:

@@ -15,7 +15,7 @@ from pinwheel.core.run.binding import RunVersions, used
 from pinwheel.core.structure import graph
 from pinwheel.core.structure.layout import Row
 from pinwheel.services.history.structures import layouts, no_version, serialized
-from pinwheel.services.history.versions import Names, VersionView, run_versions
+from pinwheel.services.history.versions import Names, VersionView, parse_key, run_versions
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import GridRun
 from pinwheel.services.show.plain import ABSENT, Sometimes
@@ -214,12 +214,18 @@ def rows(host: Host, dag_id: str, keys: Collection[str]) -> GridRows:
         pool: dict[Row, int] = {}
         structures: dict[tuple[int, ...], int] = {}
         of: dict[str, int] = {}
-        for key in sorted(found, key=lambda key: (key[0] != "v", int(key[1:]))):
+        for key in sorted(found, key=_order):
             places = tuple(pool.setdefault(row, len(pool)) for row in found[key].rows)
             of[key] = structures.setdefault(places, len(structures))
         return GridRows(rows=tuple(pool), structures=tuple(structures), of=of)
 
     return host.unit.run(work)
+
+
+def _order(key: str) -> tuple[bool, int, int]:
+    """Versions from before Pinwheel first; what is without some tasks comes right after the whole."""
+    kind, number, position = parse_key(key) or ("", 0, None)
+    return kind != "v", number, position or 0
 
 
 @define

@@ -11,17 +11,18 @@ from uuid import UUID
 from pinwheel.core.errors import NotFound
 from pinwheel.core.json import Json
 from pinwheel.core.structure.layout import Layout, layout
+from pinwheel.core.structure.without import without
 from pinwheel.services.history.versions import parse_key
 from pinwheel.services.ports.host import Host
-from pinwheel.store import builds, releases
+from pinwheel.store import builds, releases, segments
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 _KEPT = 64
 
-Source: TypeAlias = int | UUID
-"""Whose serialized Dag: of a build of ours, or of a version of Airflow."""
+Source: TypeAlias = int | tuple[int, int] | UUID
+"""Whose serialized Dag: of a build of ours, of it in one of its segments, or of a version of Airflow."""
 
 
 class _Kept:
@@ -85,7 +86,8 @@ def no_version(dag_id: str, key: str) -> NotFound:
     return NotFound(
         f"Cannot show version {key} of {dag_id}",
         found="there is no such version",
-        remedy="Take a key of the history: r5 is release 5, t3 a trial of build 3, v2 Airflow's version 2",
+        remedy="Take a key of the history: r5 is release 5, t3 a trial of build 3, v2 Airflow's version 2, "
+        "r5.2 release 5 without the tasks that are absent in segment 2 of its build",
         dag_id=dag_id,
         version=key,
     )
@@ -96,20 +98,25 @@ def _sources(
 ) -> dict[str, tuple[tuple[str, str], Source]]:
     """By version key: what identifies the content, and the id of the row that holds it."""
     parsed = {key: parts for key in set(keys) if (parts := parse_key(key)) is not None}
-    released = releases.by_number(session, dag_id, [n for kind, n in parsed.values() if kind == "r"])
-    tried = builds.ids_by_number(session, dag_id, [n for kind, n in parsed.values() if kind == "t"])
-    build_ids = {
-        **{f"r{number}": row.build_id for number, row in released.items()},
-        **{f"t{number}": build_id for number, build_id in tried.items()},
+    released = releases.by_number(session, dag_id, [n for kind, n, _ in parsed.values() if kind == "r"])
+    tried = builds.ids_by_number(session, dag_id, [n for kind, n, _ in parsed.values() if kind == "t"])
+    named = {
+        **{("r", number): row.build_id for number, row in released.items()},
+        **{("t", number): build_id for number, build_id in tried.items()},
     }
-    found_builds = builds.by_ids(session, build_ids.values())
-    found: dict[str, tuple[tuple[str, str], Source]] = {
-        key: ((dag_id, found_builds[build_id].serialized_digest), build_id)
-        for key, build_id in build_ids.items()
-    }
+    found_builds = builds.by_ids(session, named.values())
+    found: dict[str, tuple[tuple[str, str], Source]] = {}
+    for key, (kind, number, position) in parsed.items():
+        if (build_id := named.get((kind, number))) is None:
+            continue
+        digest = found_builds[build_id].serialized_digest
+        if position is None:
+            found[key] = (dag_id, digest), build_id
+        else:
+            found[key] = (dag_id, f"{digest}.{position}"), (build_id, position)
     before = {
         key: version_id
-        for key, (kind, number) in parsed.items()
+        for key, (kind, number, _) in parsed.items()
         if kind == "v" and (version_id := host.reads.version_id_of(session, dag_id, number)) is not None
     }
     hashes = host.reads.serialized_hashes(session, before.values()) if before else {}
@@ -123,10 +130,27 @@ def _serialized(
     host: Host, session: Session, sources: Collection[Source]
 ) -> dict[Source, Mapping[str, Json]]:
     build_ids = [source for source in sources if isinstance(source, int)]
-    version_ids = [source for source in sources if not isinstance(source, int)]
+    for_dates = [source for source in sources if isinstance(source, tuple)]
+    version_ids = [source for source in sources if isinstance(source, UUID)]
     texts: dict[Source, Mapping[str, Json]] = {}
     if build_ids:
         texts.update(builds.serialized(session, build_ids).items())
+    if for_dates:
+        texts.update(_without_absent(session, for_dates).items())
     if version_ids:
         texts.update(host.reads.serialized(session, version_ids).items())
     return texts
+
+
+def _without_absent(
+    session: Session, sources: Collection[tuple[int, int]]
+) -> dict[tuple[int, int], Mapping[str, Json]]:
+    """Serialized Dags without the tasks that have no place in a segment of their builds."""
+    whole = builds.serialized(session, {build_id for build_id, _ in sources})
+    known = segments.of_builds(session, whole.keys())
+    absent = {(one.build_id, one.position): one.absent for rows in known.values() for one in rows}
+    return {
+        source: without(whole[source[0]], absent[source])
+        for source in sources
+        if source[0] in whole and source in absent
+    }

@@ -1,8 +1,9 @@
 """Which version a try ran on, and what there is to say of a version.
 
 A version key names one of a Dag's versions to a reader and in URLs: ``r5`` is release 5, ``t3`` a trial of
-build 3, which was never released, ``v2`` Airflow's version 2 from before Pinwheel. ``unknown`` is what
-neither Pinwheel nor Airflow can name any more.
+build 3, which was never released, ``v2`` Airflow's version 2 from before Pinwheel. ``r5.2`` and ``t3.2`` are
+what runs of some dates have in place of these: without the tasks that are absent in the build's segment 2.
+``unknown`` is what neither Pinwheel nor Airflow can name any more.
 """
 
 from __future__ import annotations
@@ -22,20 +23,23 @@ from pinwheel.core.run.binding import RunVersions, needs_tries, versions_of
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import AirflowRun, AirflowTry
 from pinwheel.services.show.links import Links
+from pinwheel.services.show.plain import ABSENT, Sometimes
 from pinwheel.services.show.words import plain_version
-from pinwheel.store import bindings, builds, releases
+from pinwheel.store import bindings, builds, releases, segments
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 UNKNOWN = "unknown"
-_KEY = re.compile(r"([rtv])([1-9][0-9]{0,9})\Z")
+_KEY = re.compile(r"([rtv])([1-9][0-9]{0,9})(?:\.([1-9][0-9]{0,3}))?\Z")
 
 
-def parse_key(key: str) -> tuple[str, int] | None:
-    """``("r", 5)`` of ``"r5"``; None for anything else."""
+def parse_key(key: str) -> tuple[str, int, int | None] | None:
+    """``("r", 5, None)`` of ``"r5"``, ``("r", 5, 2)`` of ``"r5.2"``; None for anything else."""
     match = _KEY.match(key)
-    return (match[1], int(match[2])) if match else None
+    if match is None or (match[1] == "v" and match[3]):
+        return None
+    return match[1], int(match[2]), int(match[3]) if match[3] else None
 
 
 def run_versions(
@@ -86,6 +90,8 @@ class VersionView:
     adopted: bool = False
     url: str | None = None
     """Where its commit can be looked at; only where it was asked for."""
+    absent: Sometimes[tuple[str, ...]] = ABSENT
+    """Tasks of its build that runs on it have not: they have no place at the dates of these."""
 
 
 RELEASE, TRIAL, BEFORE = "release", "trial", "before"
@@ -99,6 +105,9 @@ class Names:
         wanted = {version_id for version_id in ids if version_id is not None}
         known = releases.by_dag_version(session, wanted)
         found = builds.by_ids(session, {row.build_id for row in known.values()})
+        for_dates = {row.build_id for row in known.values() if row.segment is not None}
+        stretches = segments.of_builds(session, for_dates) if for_dates else {}
+        absent = {(one.build_id, one.position): one.absent for rows in stretches.values() for one in rows}
         ledger = releases.by_number(
             session, dag_id, [row.release for row in known.values() if row.release is not None]
         )
@@ -108,7 +117,10 @@ class Names:
             row = known.get(version_id)
             if row is not None:
                 entry = ledger.get(row.release) if row.release is not None else None
-                self._views[version_id] = _known(row, found[row.build_id], entry)
+                view = _known(row, found[row.build_id], entry)
+                if row.segment is not None:
+                    view = evolve(view, absent=tuple(sorted(absent[row.build_id, row.segment])))
+                self._views[version_id] = view
             elif version_id in before:
                 version = before[version_id]
                 self._views[version_id] = VersionView(
@@ -140,8 +152,9 @@ class Names:
 
 
 def _known(row: KnownVersion, build: Build, entry: ReleaseRecord | None) -> VersionView:
+    key = f"r{row.release}" if row.release is not None else f"t{row.build}"
     return VersionView(
-        key=f"r{row.release}" if row.release is not None else f"t{row.build}",
+        key=key if row.segment is None else f"{key}.{row.segment}",
         kind=RELEASE if row.release is not None else TRIAL,
         release=row.release,
         build=row.build,

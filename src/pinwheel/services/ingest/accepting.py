@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -236,14 +237,19 @@ def record_broken(
     *,
     seq: int,
     now: datetime,
+    without_variants: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Remember that these Dags could not be made from the file in this bundle version."""
-    said = _last_line(error)
+    """Remember that these Dags could not be made from the file in this bundle version.
+
+    ``without_variants`` are those of which that is so because of their task windows, and why.
+    """
     for dag_id in dag_ids:
-        if builds.add_broken(session, dag_id, bundle_name, bundle_version, path, error, now=now):
+        why = without_variants.get(dag_id)
+        said = _last_line(why or error)
+        if builds.add_broken(session, dag_id, bundle_name, bundle_version, path, why or error, now=now):
             events.add(
                 session,
-                EventKind.BROKEN,
+                EventKind.BROKEN if why is None else EventKind.VARIANT_REFUSED,
                 now=now,
                 actor=ACTOR,
                 dag_id=dag_id,

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pinwheel.core.build import BuildContent, label_of
+from pinwheel.core import text
+from pinwheel.core.build import Build, BuildContent, label_of
+from pinwheel.core.errors import Refused
 from pinwheel.core.event import EventKind, brought_by
 from pinwheel.core.json import JsonObject
 from pinwheel.core.records import ReleaseRecord
 from pinwheel.core.release.state import Kind
+from pinwheel.core.run.mark import is_marked
+from pinwheel.core.structure.windows import stretches
+from pinwheel.services.ingest.task_windows import check
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import AirflowDag
+from pinwheel.services.release import dated
 from pinwheel.services.release.outcome import ACTOR
-from pinwheel.store import builds, bundles, dags, events, releases
+from pinwheel.store import builds, bundles, dags, events, releases, segments
 from pinwheel.store.locking import begin_write, lock_dags
 
 if TYPE_CHECKING:
@@ -23,8 +30,9 @@ if TYPE_CHECKING:
 def adopt(host: Host) -> list[str]:
     """Make what Airflow holds as latest the first release of each Dag that Pinwheel does not manage yet.
 
-    Only our own tables are written. Dags of unversioned bundles are left to Airflow. Returns the adopted
-    Dag ids. Safe to repeat and to run from several processes at once.
+    Only our own tables are written, but for the mark in the rows of Dags with task windows. Dags of
+    unversioned bundles are left to Airflow. Returns the adopted Dag ids. Safe to repeat and to run from
+    several processes at once.
     """
 
     def work(session: Session) -> list[str]:
@@ -39,6 +47,45 @@ def adopt(host: Host) -> list[str]:
     adopted = host.unit.run(work)
     host.unit.announce([{"kind": Kind.ADOPT.value, "dag_id": dag_id} for dag_id in adopted])
     return adopted
+
+
+def _compile_windows(host: Host, session: Session, dag: AirflowDag, build: Build) -> list[str]:
+    """Note when which tasks of an adopted build have no place; the tasks. Where that can not be, none."""
+    serialized = dag.serialized or {}
+    found, unversioned = stretches(serialized), JsonObject.of(serialized.get("dag", {})).fields
+    most = host.deployment.most_segments() if found else 0
+    if not found or not most or unversioned.get("disable_bundle_versioning"):
+        return []
+    try:
+        check(serialized, found, most=most)
+    except Refused as error:
+        events.add(
+            session,
+            EventKind.VARIANT_REFUSED,
+            now=host.unit.now(),
+            actor=ACTOR,
+            dag_id=dag.dag_id,
+            bundle_name=build.bundle_name,
+            details={
+                "bundle_version": build.bundle_version,
+                "path": build.relative_fileloc,
+                "error": error.message,
+            },
+        )
+        return []
+    segments.add(session, dag.dag_id, build.id, found)
+    return sorted({task_id for segment in found for task_id in segment.absent})
+
+
+def _told(left_out: Sequence[str]) -> str | None:
+    if not left_out:
+        return None
+    more = f" and {len(left_out) - 5} more" if left_out[5:] else ""
+    return text.fit(
+        f"from now on its backfills leave out tasks at dates at which these have no place: "
+        f"{', '.join(left_out[:5])}{more}",
+        text.EVENT,
+    )
 
 
 def _adoptable(host: Host, dag: AirflowDag) -> bool:
@@ -105,6 +152,13 @@ def _adopt(host: Host, session: Session, dag: AirflowDag) -> bool:
         stable_fileloc=path,
         asserted_at=now,
     )
+    left_out = _compile_windows(host, session, dag, build)
+    if left_out:
+        dated.settle(host, session, [dag.dag_id], now)
+    elif is_marked(dag.bundle_version):
+        # An earlier installation left it.
+        host.rows.mark_rows(session, {dag.dag_id: version})
+        host.runs.mark_waiting(session, [dag.dag_id], marked=False)
     events.add(
         session,
         EventKind.ADOPT,
@@ -112,6 +166,7 @@ def _adopt(host: Host, session: Session, dag: AirflowDag) -> bool:
         actor=ACTOR,
         dag_id=dag.dag_id,
         bundle_name=bundle_name,
+        reason=_told(left_out),
         details={"release": dag.version_number, "build": build.build, "bundle_version": version},
         batch=brought_by(bundle_name, version),
     )

@@ -16,9 +16,10 @@ from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.parse.facts import WHOLE_TREE
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.state import Track
+from pinwheel.core.structure.windows import stretches
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import ACTOR
-from pinwheel.store import builds, events, releases
+from pinwheel.store import builds, events, releases, segments
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -76,6 +77,8 @@ class ParsedFile:
     seconds: float | None = None
     refused: frozenset[str] = frozenset()
     """Dags that the file holds too but of which no build can be stored; ``errors`` tell why."""
+    without_variants: Mapping[str, str] = field(factory=dict)
+    """Those of them that can not be without the tasks that have no place at some dates, and why."""
     unversioned_dags: frozenset[str] = frozenset()
     """Dags of the file that opt out of bundle versioning."""
     tree: str = ""
@@ -156,18 +159,23 @@ def make_builds(
                 made[content.dag_id] = Made(build=siblings[0], path=file.path)
                 continue
             if folded := _foldable(host, session, siblings):
-                build, anew = _fold(session, folded, content, varying, now=now)
+                build, anew = _fold(host, session, folded, content, varying, now=now)
                 made[content.dag_id] = Made(build=build, path=file.path, folded=anew)
                 continue
         versioned = content.dag_id not in file.unversioned_dags
         added.append((file, builds.NewBuild(content=content, versioned=versioned, unstable=varying)))
-    return made | _add(session, added, now=now)
+    return made | _add(host, session, added, now=now)
 
 
 def _add(
-    session: Session, added: Sequence[tuple[ParsedFile, builds.NewBuild]], *, now: datetime
+    host: Host, session: Session, added: Sequence[tuple[ParsedFile, builds.NewBuild]], *, now: datetime
 ) -> dict[str, Made]:
-    stored = builds.add(session, [item for _, item in added], now=now)
+    stored = [
+        _with_segments(host, session, build, item.content.serialized)
+        for build, (_, item) in zip(
+            builds.add(session, [item for _, item in added], now=now), added, strict=True
+        )
+    ]
     events.add_all(
         session,
         [
@@ -192,6 +200,16 @@ def _add(
         build.dag_id: Made(build=build, path=file.path, content=item.content)
         for build, (file, item) in zip(stored, added, strict=True)
     }
+
+
+def _with_segments(host: Host, session: Session, build: Build, serialized: Mapping[str, Json]) -> Build:
+    """The build, of which is noted when which of its tasks are absent."""
+    found = stretches(serialized)
+    # Of a Dag that opts out of versions nothing else than its newest code ever runs
+    if not found or not build.versioned or not host.deployment.most_segments():
+        return build
+    segments.add(session, build.dag_id, build.id, found)
+    return evolve(build, windowed=True)
 
 
 def _of_its_bundle(content: BuildContent, known: Sequence[Build]) -> BuildContent:
@@ -291,11 +309,18 @@ def _foldable(host: Host, session: Session, siblings: Sequence[Build]) -> Build 
     trial = releases.trial_of(session, newest.id)
     if trial is not None:
         ids.append(trial.dag_version_id)
+    ids += segments.versions_of(session, newest.id)
     return newest if host.reads.unused(session, ids) == set(ids) else None
 
 
 def _fold(
-    session: Session, folded: Build, content: BuildContent, varying: tuple[str, ...], *, now: datetime
+    host: Host,
+    session: Session,
+    folded: Build,
+    content: BuildContent,
+    varying: tuple[str, ...],
+    *,
+    now: datetime,
 ) -> tuple[Build, bool]:
     """The build that a parse of the same inputs is folded into, and whether it was written anew.
 
@@ -331,6 +356,10 @@ def _fold(
             parse_seconds=content.parse_seconds,
             unstable=attributes,
         )
+        if folded.windowed or stretches(content.serialized):
+            host.rows.delete_unused_versions(session, segments.versions_of(session, folded.id))
+            segments.forget(session, [folded.id])
+            _with_segments(host, session, folded, content.serialized)
     elif attributes != sorted(folded.unstable):
         builds.amend(session, folded.id, unstable=attributes)
     told: dict[EventKind, Mapping[str, Json]] = {

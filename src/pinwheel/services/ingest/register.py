@@ -17,6 +17,7 @@ from pinwheel.core.records import DagFile, ManagedDag, NewParse
 from pinwheel.services.ingest.accepting import imported_files, left_to_definers, record_broken, release_newest
 from pinwheel.services.ingest.builds import Made, ParsedFile, make_builds
 from pinwheel.services.ingest.refusing import reason_of, words
+from pinwheel.services.ingest.task_windows import checked
 from pinwheel.services.ingest.verify import tell
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.follow import follow
@@ -51,6 +52,7 @@ def register_all(host: Host, parsed: Sequence[ParsedFile]) -> list[Outcome]:
         mine = version
         if imported_files(version):
             mine = host.unit.run(partial(left_to_definers, parsed=version))
+        mine = [checked(host, file) for file in mine]
         for together in _apart(mine, _place, lambda file: [content.dag_id for content in file.contents]):
             done = host.unit.run(partial(_register, host, together))
             _announce(host, done)
@@ -107,7 +109,17 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Session) -> lis
     for file in parsed:
         if file.error:
             gone = _own(affected[file.path] - set(made), rows, bundle_name, file.path)
-            record_broken(session, gone, bundle_name, bundle_version, file.path, file.error, seq=seq, now=now)
+            record_broken(
+                session,
+                gone,
+                bundle_name,
+                bundle_version,
+                file.path,
+                file.error,
+                seq=seq,
+                now=now,
+                without_variants=file.without_variants,
+            )
     newest = [] if shown.is_late(seq) else list(parsed)
     ids = files.put_parses(session, [_parse_row(file, made, now=now) for file in newest])
     written = files.put_all(

@@ -31,6 +31,8 @@ class Leftovers:
     aliased_dags: tuple[str, ...]
     """Dags whose version only Pinwheel's bundles read."""
     trial_versions: int
+    rows_for_dates: int
+    """Version rows that were made for runs of some dates."""
 
 
 class Deployment(Protocol):
@@ -40,6 +42,13 @@ class Deployment(Protocol):
         """How much the configuration says is to be kept.
 
         :raises InvalidInput: it says what makes no sense.
+        """
+        ...
+
+    def most_segments(self) -> int:
+        """How many stretches of dates the tasks of a Dag may divide time into; 0: task windows are off.
+
+        :raises InvalidInput: the configuration says what makes no sense.
         """
         ...
 

@@ -20,7 +20,7 @@ from pinwheel.core.release.state import Kind, Track
 from pinwheel.core.run.mark import is_marked
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.rows import Observed
-from pinwheel.services.release import dated
+from pinwheel.services.release import dated, revise, variants
 from pinwheel.services.release.follow import follow
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome, outcome_of, record
 from pinwheel.services.release.projecting import projections_for, released_location, settle_locations
@@ -93,7 +93,7 @@ def carry_out(
     # Those alike together: one statement for each of track, release and both.
     for alike in dict.fromkeys(columns.values()):
         dags.write(session, [row for dag_id, row in sorted(rows.items()) if columns[dag_id] == alike], alike)
-    _settle_dated(host, session, made, now=now)
+    _settle_dated(host, session, made, contents or {}, now=now)
     _catch_up(host, session, acts, released=written.keys())
     numbers = {m.act.state.dag_id: m.number for m in made}
     outcomes = [outcome_of(act, numbers.get(act.state.dag_id)) for act in acts]
@@ -111,13 +111,27 @@ def carry_out(
     return outcomes
 
 
-def _settle_dated(host: Host, session: Session, made: Sequence[Made], *, now: datetime) -> None:
-    """Where it matters: Dags that were dated before these releases, and those that are now."""
-    concerned = [
-        m.act.state.dag_id for m in made if m.step.build.windowed or is_marked(m.act.dag.row_version)
-    ]
-    if concerned:
-        dated.settle(host, session, concerned, now)
+def _settle_dated(
+    host: Host,
+    session: Session,
+    made: Sequence[Made],
+    contents: Mapping[int, StoredContent],
+    *,
+    now: datetime,
+) -> None:
+    """Where it matters: Dags that were dated before these releases, and those that are now.
+
+    With a release comes the version row of runs whose data is of this moment; the others follow.
+    """
+    concerned = [m for m in made if m.step.build.windowed or is_marked(m.act.dag.row_version)]
+    if not concerned:
+        return
+    dag_ids = [m.act.state.dag_id for m in concerned]
+    dated.settle(host, session, dag_ids, now)
+    for m in concerned:
+        if m.step.build.windowed and m.step.kind is not Kind.RETIRE:
+            variants.make_present(host, session, m.step.build, contents)
+    variants.remove_needless(host, session, dag_ids)
 
 
 def _catch_up(host: Host, session: Session, acts: Sequence[Act], *, released: Collection[str]) -> None:
@@ -189,6 +203,10 @@ def _release_all(
     retired = [m.act.state.dag_id for m in made if m.step.kind is Kind.RETIRE]
     if retired:
         host.rows.retire(session, retired)
+        bundle_of = {m.act.state.dag_id: m.act.dag.bundle_name for m in made}
+        gone = {dag_id: bundle_of[dag_id] for dag_id in retired}
+        # One that comes back starts without a timeline.
+        revise.end(host, session, gone, actor=ACTOR, reason="the Dag is gone from its bundle")
     _keep_ledger(session, made, written, now=now)
     return made, written
 

@@ -59,7 +59,7 @@ def settle_mark(host: Host, session: Session, dag_ids: Collection[str]) -> None:
         host.rows.mark_rows(session, changed)
     if dated:
         host.runs.mark_waiting(session, dated, marked=True)
-    if freed := changed.keys() - dated:
+    if freed := wanted.keys() - dated:
         host.runs.mark_waiting(session, freed, marked=False)
 
 

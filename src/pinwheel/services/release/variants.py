@@ -1,26 +1,167 @@
-"""Version rows for dates (part windows)."""
+"""The version rows of builds that are made for dates: without the tasks that have no place then."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from attrs import evolve
+
 from pinwheel.core.build import Build
+from pinwheel.core.errors import Refused
+from pinwheel.core.event import EventKind
+from pinwheel.core.records import ManagedDag
+from pinwheel.core.release.rows import Location, number_for_dates
+from pinwheel.core.structure.windows import segment_at
+from pinwheel.core.structure.without import without
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release.projecting import location_for_runs, projections_for
-from pinwheel.store import dags, segments
+from pinwheel.services.release.outcome import ACTOR
+from pinwheel.services.release.projecting import location_for_runs, projections_for, released_location
+from pinwheel.store import builds, dags, events, segments, stands
+from pinwheel.store.builds import StoredContent
+from pinwheel.store.locking import begin_write, lock_dags
+from pinwheel.store.segments import StoredSegment
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-def make_rows(host: Host, session: Session, build: Build, positions: Collection[int]) -> dict[int, UUID]:
+def make_rows(
+    host: Host,
+    session: Session,
+    build: Build,
+    positions: Collection[int],
+    *,
+    contents: Mapping[int, StoredContent] = MappingProxyType({}),
+) -> dict[int, UUID]:
+    """The version rows of these segments of a build, by position; those that are missing are made.
+
+    The caller holds the Dag's lock. Segments without the same tasks have one row. Where nothing is absent a
+    run has the build's own row: those positions are left out.
+
+    :raises Refused: no bundle version serves the build's file where the Dag's runs look for it.
+    """
+    every = segments.of_builds(session, [build.id]).get(build.id, [])
+    wanted = {one.position: _first_alike(one, every) for one in every if one.position in set(positions)}
+    firsts = {one.position: one for one in wanted.values() if one is not None}
+    noted = [one.dag_version_id for one in firsts.values() if one.dag_version_id is not None]
+    there = host.reads.existing_version_ids(session, noted) if noted else set()
+    missing = [one for one in firsts.values() if one.dag_version_id not in there]
+    made = {position: one.dag_version_id for position, one in firsts.items() if one not in missing}
+    made |= _make(host, session, build, missing, contents)
+    found = {
+        position: version_id
+        for position, first in wanted.items()
+        if first is not None and (version_id := made[first.position]) is not None
+    }
+    alike = {
+        one.position: (number_for_dates(build.build, first.position), version_id)
+        for one in every
+        if (first := _first_alike(one, every)) is not None
+        and (version_id := made.get(first.position)) is not None
+        and one.dag_version_id != version_id
+    }
+    segments.made(session, build.id, alike)
+    return found
+
+
+def make_present(host: Host, session: Session, build: Build, contents: Mapping[int, StoredContent]) -> None:
+    """Make the row of the segment that holds this moment, of a build that is released."""
+    found = [one for one in segments.of_builds(session, [build.id]).get(build.id, []) if one.stretch]
+    if found:
+        at = segment_at([one.segment for one in found], host.unit.now())
+        make_rows(host, session, build, [found[at].position], contents=contents)
+
+
+def _first_alike(one: StoredSegment, every: Sequence[StoredSegment]) -> StoredSegment | None:
+    """The segment whose row this one has; None: it has the build's own."""
+    if one.stretch and not one.absent:
+        return None
+    return next(other for other in every if (other.stretch, other.absent) == (one.stretch, one.absent))
+
+
+def _make(
+    host: Host,
+    session: Session,
+    build: Build,
+    missing: Sequence[StoredSegment],
+    contents: Mapping[int, StoredContent],
+) -> dict[int, UUID]:
+    if not missing:
+        return {}
     row = dags.rows(session, [build.dag_id])[build.dag_id]
+    # A row that `airflow db clean` took is made anew under its id: the ledger knows it by that.
+    location = _location(host, session, row, build)
+    tuples = [
+        (number_for_dates(build.build, one.position), None, build, location, one.dag_version_id)
+        for one in missing
+    ]
     made = {}
-    for position in positions:
-        number = -(position * 1_000_000 + build.build)
-        wanted = (number, None, build, location_for_runs(host, session, row, build), None)
-        made[position] = host.rows.write_trial(session, projections_for(session, [wanted])[0])
-        segments.made(session, build.id, {position: (number, made[position])})
+    for one, whole in zip(missing, projections_for(session, tuples, contents=contents), strict=True):
+        spent = evolve(whole, serialized=without(whole.serialized, one.absent))
+        made[one.position] = host.rows.write_trial(session, spent)
+        if one.dag_version_id is not None:
+            events.add(
+                session,
+                EventKind.VERSION_RESTORED,
+                now=host.unit.now(),
+                actor=ACTOR,
+                dag_id=build.dag_id,
+                bundle_name=build.bundle_name,
+                details={"build": build.build},
+            )
     return made
+
+
+def _location(host: Host, session: Session, row: ManagedDag, build: Build) -> Location:
+    if build.id == row.active_build_id:
+        return released_location(row)
+    newest = stands.newest_versions(session, [build.id])[build.id]
+    return location_for_runs(host, session, row, evolve(build, bundle_version=newest))
+
+
+def missing(host: Host, session: Session, limit: int) -> dict[int, list[int]]:
+    """By build, positions of segments whose rows are still to be made: those of active builds and of eras."""
+    found: dict[int, list[int]] = {}
+    every = [one for one in segments.in_use(session) if one.absent or not one.stretch]
+    noted = {one.dag_version_id for one in every if one.dag_version_id is not None}
+    there = host.reads.existing_version_ids(session, noted) if noted else set()
+    for one in [one for one in every if one.dag_version_id not in there][:limit]:
+        found.setdefault(one.build_id, []).append(one.position)
+    return found
+
+
+def make_missing(host: Host, limit: int = 25) -> int:
+    """Make rows that are missing, a Dag a transaction; how many segments have one now.
+
+    What can not be made as things are, because a file lies elsewhere now, is left: its runs wait, and say so.
+    """
+
+    def one(build_id: int, positions: Sequence[int], session: Session) -> int:
+        begin_write(session)
+        build = builds.by_ids(session, [build_id]).get(build_id)
+        if build is None or not lock_dags(session, [build.dag_id]):
+            return 0
+        return len(make_rows(host, session, build, positions))
+
+    made = 0
+    for build_id, positions in host.unit.run(partial(missing, host, limit=limit)).items():
+        try:
+            made += host.unit.run(partial(one, build_id, positions))
+        except Refused:
+            continue
+    return made
+
+
+def remove_needless(host: Host, session: Session, dag_ids: Collection[str]) -> set[UUID]:
+    """Remove the rows of superseded builds of these Dags, which are locked, that nothing needs; which ones.
+
+    Nothing of Airflow's refers to them then, neither an active build nor an era nor the ledger of runs.
+    """
+    candidates = segments.superseded(session, dag_ids)
+    gone = host.rows.delete_unused_versions(session, candidates) if candidates else set()
+    segments.unmade(session, gone)
+    return gone

@@ -6,7 +6,7 @@ the keeper, ahead of the scheduler and under the Dag's lock.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -66,8 +66,9 @@ def facts_of(host: Host, session: Session, ids: Collection[int]) -> list[Case]:
     runs = host.reads.dated_runs(session, ids)
     ledger = bindings.of_each(session, [(run.dag_id, run.run_id) for run in runs])
     dag_ids = {run.dag_id for run in runs}
-    world = _World.of(host, session, dag_ids, [one for rows in ledger.values() for one in rows])
-    known = _builds_of(session, {run.dag_version_id for run in runs} - {None})
+    known = _builds_of(session, {run.dag_version_id for run in runs})
+    bound_to = {one.build_id for rows in ledger.values() for one in rows}
+    world = _World.of(host, session, dag_ids, bound_to | set(known.values()))
     return [world.case(run, ledger.get((run.dag_id, run.run_id), ()), known) for run in runs]
 
 
@@ -153,10 +154,12 @@ class _World:
     existing: Collection[UUID]
 
     @classmethod
-    def of(cls, host: Host, session: Session, dag_ids: Collection[str], ledger: Iterable[Binding]) -> _World:
+    def of(
+        cls, host: Host, session: Session, dag_ids: Collection[str], of_runs: Collection[int | None]
+    ) -> _World:
         rows = dags.rows(session, dag_ids)
         found = timelines.newest(session, dag_ids)
-        wanted = {row.active_build_id for row in rows.values()} | {one.build_id for one in ledger}
+        wanted = {row.active_build_id for row in rows.values()} | set(of_runs)
         wanted |= {era.build_id for timeline in found.values() for era in timeline.eras}
         build_ids = {one for one in wanted if one is not None}
         stretches, versions = segments.of_builds(session, build_ids), releases.rows_of(session, build_ids)
@@ -221,7 +224,8 @@ class _World:
         if era is not None:
             # Only the one that holds its date can have a say.
             eras = (evolve(era, bundle_version=placed(era.build_id, era.bundle_version)),)
-        asked = {row.active_build_id, *(one.build_id for one in ledger), era.build_id if era else None}
+        asked = {row.active_build_id, facts.build_id, *(one.build_id for one in ledger)}
+        asked |= {era.build_id} if era is not None else set()
         build_ids = {one for one in asked if one is not None}
         rows: dict[tuple[int, int], UUID] = {}
         for build_id in build_ids:

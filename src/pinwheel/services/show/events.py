@@ -118,6 +118,11 @@ class EventView:
     place: Sometimes[str] = ABSENT
     """Of a fault: where it was caught."""
 
+    # Timelines
+    revision: Sometimes[int] = ABSENT
+    changes: Sometimes[Sequence[str]] = ABSENT
+    """What the revision changes, a sentence a stretch of dates."""
+
     # Drift
     found: Sometimes[Mapping[str, str]] = ABSENT
     foreign_versions: Sometimes[Sequence[str]] = ABSENT

@@ -17,7 +17,7 @@ from pinwheel.core.request import States
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import DagCard
 from pinwheel.services.show.links import Links
-from pinwheel.services.show.status import BrokenView, everybodys
+from pinwheel.services.show.status import BrokenView, everybodys, present_eras
 from pinwheel.services.show.words import plain_version
 from pinwheel.store import builds, rejections, stands
 from pinwheel.store import fleet as store
@@ -275,6 +275,7 @@ def _lines(
     broken = store.broken_files(session)
     failing = host.reads.active_with_failures(session)
     rejected = rejections.of_newest(session)
+    eras = present_eras(host, session, None)
     rows = [
         row
         for row in store.rows(session, bundle=wish.bundle, retired=wish.retired)
@@ -292,7 +293,7 @@ def _lines(
     for row in rows:
         lag = lags.get(row.dag_id)
         later = lag is not None and lag.later and row.pinned and not waits(row)
-        holds = why_held(row, rejected.get(row.dag_id), later=later)
+        holds = why_held(row, rejected.get(row.dag_id), later=later, era=eras.get(row.dag_id))
         fails = row.dag_id in told
         broken_since = broken.get((row.bundle_name, row.relative_fileloc))
         lines.append(

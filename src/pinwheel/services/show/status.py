@@ -16,7 +16,7 @@ from pinwheel.core.release.behind import Behind, Lag, behind
 from pinwheel.core.release.follow import taken
 from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.state import Kind, Track
-from pinwheel.core.release.why_held import Hold, waits, why_held
+from pinwheel.core.release.why_held import Hold, PresentEra, waits, why_held
 from pinwheel.core.request import ANY_STATE, States
 from pinwheel.services.ports.host import Host
 from pinwheel.services.show.plain import ABSENT, Sometimes
@@ -24,7 +24,7 @@ from pinwheel.services.show.words import plain_version
 from pinwheel.store import builds as build_store
 from pinwheel.store import dags as dag_store
 from pinwheel.store import files as file_store
-from pinwheel.store import rejections, stands
+from pinwheel.store import rejections, stands, timelines
 from pinwheel.store import releases as release_store
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ class StatusView:
     """Why the active release was made."""
     released_at: datetime | None
     path: str
+    windowed: Sometimes[bool] = ABSENT
+    """Tasks of the active build have a place at some dates only, and runs of others leave them out."""
     runs: Sometimes[Mapping[str, int] | None] = ABSENT
     """Runs on the active release, by state. None: whoever asks may not see them."""
 
@@ -120,6 +122,7 @@ def status(
         )
         rejected = rejections.of_newest(session, rows)
         lags = stands.lags(session, rows)
+        eras = present_eras(host, session, rows)
         failing = host.reads.active_with_failures(session) if states.failing is not None else {}
         views = [
             _status(
@@ -130,6 +133,7 @@ def status(
                 broken.get((row.bundle_name, row.relative_fileloc)),
                 rejected.get(dag_id),
                 lags.get(dag_id),
+                eras.get(dag_id),
             )
             for dag_id, row in sorted(rows.items())
         ]
@@ -177,9 +181,10 @@ def _status(
     broken: DagFile | None,
     rejection: Rejection | None,
     lag: Lag | None,
+    era: PresentEra | None,
 ) -> StatusView:
     pinned = row.pinned
-    holds = why_held(row, rejection, later=lag is not None and lag.later and not row.retired)
+    holds = why_held(row, rejection, later=lag is not None and lag.later and not row.retired, era=era)
     return StatusView(
         dag_id=row.dag_id,
         bundle=row.bundle_name,
@@ -201,7 +206,22 @@ def _status(
         kind=release.kind if release else None,
         released_at=release.created_at if release else None,
         path=row.relative_fileloc,
+        windowed=True if active is not None and active.windowed else ABSENT,
     )
+
+
+def present_eras(host: Host, session: Session, dag_ids: Collection[str] | None) -> dict[str, PresentEra]:
+    """By Dag (of these, or all), the era of its timeline that holds the present."""
+    return {
+        dag_id: PresentEra(
+            build_id=found.era.build_id,
+            reason=found.reason,
+            since=found.at,
+            until=found.era.ends_at,
+            by=found.actor,
+        )
+        for dag_id, found in timelines.covering(session, host.unit.now(), dag_ids).items()
+    }
 
 
 def managed(session: Session, dag_id: str) -> ManagedDag:

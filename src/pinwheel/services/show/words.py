@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from pinwheel.core.version_alias import split_version
-
-if TYPE_CHECKING:
-    pass
+from pinwheel.core.release.follow import plain
 
 
 def instant(value: datetime | None) -> str | None:
@@ -17,10 +13,7 @@ def instant(value: datetime | None) -> str | None:
 
 
 def plain_version(version: str | None) -> str | None:
-    """A bundle version as a person knows it: without the path aliases that Airflow's rows may carry."""
-    if version is None:
-        return None
-    try:
-        return split_version(version)[0]
-    except ValueError:
-        return version
+    """A bundle version as a person knows it: without the path aliases and the mark that Airflow's rows may
+    carry.
+    """
+    return plain(version) if version is not None else None

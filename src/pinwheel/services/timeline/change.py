@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,21 +12,19 @@ from attrs import asdict, evolve, frozen
 
 from pinwheel.core.errors import Conflict, InvalidInput, PinwheelError
 from pinwheel.core.event import EventKind
-from pinwheel.core.json import Json
 from pinwheel.core.request import MOST_ERAS, EraWish, TimelineRequest, TimelineVerb
 from pinwheel.core.run.fit import Fit
-from pinwheel.core.run.timeline import Era, differences, ordered, set_era, span_words, unset_span
+from pinwheel.core.run.timeline import Era, differences, ordered, set_era, unset_span
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release import dated
+from pinwheel.services.release.revise import ends_of, revise, sentence, written
 from pinwheel.services.run.known import known_dag
-from pinwheel.services.timeline import whole
 from pinwheel.services.timeline.known import Known, known, moment
 from pinwheel.services.timeline.place import Standpoint, judged, placed
 from pinwheel.services.timeline.runs import judge_all
 from pinwheel.services.timeline.show import holds
 from pinwheel.services.timeline.views import CHANGED, ChangedStretch, TimelineChange
-from pinwheel.store import events, timelines, trial_parses
+from pinwheel.store import trial_parses
 from pinwheel.store.locking import lock_dags
 
 if TYPE_CHECKING:
@@ -215,72 +213,18 @@ def _carry_out(host: Host, session: Session, request: TimelineRequest, actor: st
         else era
         for era in decided.after
     )
-    put(
+    revise(
         host,
         session,
-        dag,
+        dag.dag_id,
         eras,
+        bundle_name=dag.row.bundle_name,
         verb="unset" if request.verb is TimelineVerb.UNSET or not eras else "set",
         actor=actor,
         reason=request.reason,
         request_id=request.request_id,
     )
     return _told(host, session, decided, warnings)
-
-
-def put(
-    host: Host,
-    session: Session,
-    dag: Known,
-    eras: Sequence[Era],
-    *,
-    verb: str,
-    actor: str,
-    reason: str | None,
-    request_id: str | None = None,
-) -> None:
-    """Write the next revision of a locked Dag's timeline, and let what waits to start be judged by it."""
-    now, dag_id = host.unit.now(), dag.dag_id
-    changes = differences(dag.eras, eras)
-    timelines.add(
-        session,
-        timelines.Change(
-            dag_id=dag_id,
-            revision=dag.revision + 1,
-            verb=verb,
-            actor=actor,
-            reason=reason,
-            at=now,
-            request_id=request_id[:64] if request_id is not None else None,
-        ),
-        eras,
-    )
-    whole.note_needed(session, dag_id, eras)
-    dated.settle_rule(session, [dag_id], now)
-    # Runs that wait to start are marked with it, those too that were bound ahead by the revision before.
-    dated.settle_mark(host, session, [dag_id])
-    details: dict[str, Json] = {
-        "revision": dag.revision + 1,
-        "changes": [_sentence(was, will, (*dag.eras, *eras)) for was, will in changes],
-    }
-    kind = EventKind.TIMELINE_SET if verb == "set" else EventKind.TIMELINE_UNSET
-    events.add(
-        session,
-        kind,
-        now=now,
-        actor=actor,
-        dag_id=dag_id,
-        bundle_name=dag.row.bundle_name,
-        reason=reason,
-        details=details,
-    )
-    host.rows.audit(
-        session,
-        event=f"pinwheel_{kind}",
-        dag_id=dag_id,
-        actor=actor,
-        details={"reason": reason, **details},
-    )
 
 
 def _warnings(host: Host, session: Session, request: TimelineRequest, decided: Decided) -> tuple[str, ...]:
@@ -295,7 +239,7 @@ def _warnings(host: Host, session: Session, request: TimelineRequest, decided: D
 def _told(host: Host, session: Session, decided: Decided, warnings: tuple[str, ...]) -> TimelineChange:
     dag, changes = decided.known, decided.changes
     found = judge_all(host, session, dag, decided.after)
-    spans = [_ends_of(was, will) for was, will in changes]
+    spans = [ends_of(was, will) for was, will in changes]
     inside = [each for each in found.runs if any(holds(starts, ends, each) for starts, ends in spans)]
     waiting = sum(each.fit is Fit.WAITS for each in found.runs) if changes else 0
     revision = dag.revision + 1 if changes else dag.revision
@@ -303,7 +247,7 @@ def _told(host: Host, session: Session, decided: Decided, warnings: tuple[str, .
     return TimelineChange(
         dag_id=dag.dag_id,
         changed=bool(changes),
-        message="; ".join(_sentence(was, will, every) for was, will in changes)
+        message="; ".join(sentence(was, will, every) for was, will in changes)
         or "the timeline says so already",
         revision=revision,
         from_revision=dag.revision,
@@ -315,45 +259,17 @@ def _told(host: Host, session: Session, decided: Decided, warnings: tuple[str, .
     )
 
 
-def _ends_of(was: Era | None, will: Era | None) -> tuple[datetime | None, datetime | None]:
-    era = will or was
-    assert era is not None
-    return era.starts_at, era.ends_at
-
-
 def _stretch(was: Era | None, will: Era | None, every: Sequence[Era]) -> ChangedStretch:
-    starts, ends = _ends_of(was, will)
+    starts, ends = ends_of(was, will)
     return ChangedStretch(
-        from_=_written(every, starts),
-        until=_written(every, ends),
+        from_=written(every, starts),
+        until=written(every, ends),
         starts_at=starts,
         ends_at=ends,
         from_build=was.build if was is not None else None,
         to_build=will.build if will is not None else None,
         bundle_version=will.bundle_version if will is not None else None,
     )
-
-
-def _written(eras: Sequence[Era], edge: datetime | None) -> str | None:
-    """An edge as somebody wrote it."""
-    if edge is None:
-        return None
-    for era in eras:
-        if era.starts_at == edge:
-            return era.written_from
-        if era.ends_at == edge:
-            return era.written_until
-    return edge.isoformat()
-
-
-def _sentence(was: Era | None, will: Era | None, every: Sequence[Era]) -> str:
-    starts, ends = _ends_of(was, will)
-    written = span_words(_written(every, starts), _written(every, ends))
-    before = f"build {was.build}" if was is not None else "the active release"
-    after = f"build {will.build}" if will is not None else "the active release"
-    if was is not None and will is not None and was.build == will.build:
-        after += f" at {will.bundle_version[:12]}"
-    return f"{written}: {before} → {after}"
 
 
 def _kind(request: TimelineRequest, answer: TimelineChange) -> EventKind:

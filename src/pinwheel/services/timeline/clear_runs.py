@@ -215,16 +215,13 @@ def _row_of_date(
     """
     stretches = judged.stretches.get(build.id, ())
     position = segment_at(stretches, each.date.at) + 1 if stretches else 0
-    rows = {row.position: row for row in segments.of_builds(session, [build.id]).get(build.id, ())}
+    rows = segments.of_builds(session, [build.id]).get(build.id, ())
     absent = bool(stretches) and bool(stretches[position - 1].absent)
-    spent = next((row.position for row in rows.values() if not row.stretch), None)
+    spent = next((row.position for row in rows if not row.stretch), None)
     wanted = position if absent else spent if each.era is not None else None
     if wanted is None:
         return None, position
-    row_id = rows[wanted].dag_version_id
-    if row_id is None or not host.reads.existing_version_ids(session, [row_id]):
-        row_id = variants.make_rows(host, session, build, [wanted])[wanted]
-    return row_id, position
+    return variants.make_rows(host, session, build, [wanted])[wanted], position
 
 
 def _warnings(session: Session, judged: AllJudged, differing: Sequence[Judged]) -> list[str]:

@@ -18,7 +18,9 @@ from pinwheel.core.retention import (
 )
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release import variants
 from pinwheel.store import prune as store
+from pinwheel.store import segments
 from pinwheel.store.locking import begin_write, lock_dags
 
 if TYPE_CHECKING:
@@ -128,6 +130,8 @@ class _Pass:
             builds |= removable_builds(facts, named, self.keep.builds)
         broken = store.old_broken_builds(session, dag_ids, self.keep.builds)
         if not self.dry:
+            variants.remove_needless(self.host, session, dag_ids)
+            builds -= segments.with_versions(session, builds)
             store.remove_builds(session, builds)
             store.remove_broken_builds(session, broken)
         return builds, len(broken)

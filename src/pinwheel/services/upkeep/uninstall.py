@@ -79,6 +79,7 @@ def _plan(host: Host, session: Session) -> Leaving:
         bundles=left.bundles,
         aliased_dags=left.aliased_dags,
         trial_versions=left.trial_versions,
+        rows_for_dates=left.rows_for_dates,
     )
 
 
@@ -106,6 +107,10 @@ def _remains(pinned: list[str], held: list[str], left: Leftovers) -> tuple[str, 
         told.append(
             f"{left.trial_versions} Dag versions with negative numbers stay for the runs that tried "
             "unreleased builds"
+        )
+    if left.rows_for_dates:
+        told.append(
+            f"{left.rows_for_dates} more stay for runs of dates at which some of their tasks have no place"
         )
     told.append("Remove the [pinwheel] section from airflow.cfg, then: pip uninstall airflow-pinwheel")
     return tuple(told)

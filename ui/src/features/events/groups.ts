@@ -14,7 +14,7 @@ export const GROUPS: Record<string, EventKind[]> = {
   "Automatic releases": ["auto", "adopt", "retire", "follow"],
   "Builds": ["build", "broken", "unstable", "folded", "missed"],
   "Runs": ["trigger", "clear", "backfill"],
-  "Repairs": ["drift", "mark_restored"],
+  "Repairs": ["drift", "mark_restored", "version_restored"],
   "Problems": ["broken", "duplicate", "refused", "fault", "variant_refused"],
   [EVERYTHING]: [],
 };

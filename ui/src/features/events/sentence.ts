@@ -26,11 +26,6 @@ function rolledBack(event: Event): Sentence {
   return { what: `Back to build ${build} (release ${release}), from build ${from}`, more: message ?? undefined };
 }
 
-/** Each with its dates, and the builds before and after. */
-function changesOf({ changes }: Event & { changes?: string[] | null }): string | undefined {
-  return changes?.join("; ") || undefined;
-}
-
 function backfilled({ build, from_date: from, to_date: to, new: made, cleared, skipped }: Event): Sentence {
   const dates = `${from?.slice(0, 10) ?? "?"} to ${to?.slice(0, 10) ?? "?"}`;
   const on = typeof build === "number" ? ` on build ${build}` : "";
@@ -75,11 +70,12 @@ export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
     more: Object.keys(found ?? {}).sort().join(", ") || undefined,
   }),
   refused: (event) => ({ what: "A version was not taken", more: commit(event) }),
+  timeline_set: ({ revision, changes }) => ({ what: `Revision ${revision ?? "?"} of its timeline`, more: changes?.join("; ") }),
+  timeline_unset: ({ revision, changes }) => ({ what: `Eras are gone: revision ${revision ?? "?"} of its timeline`, more: changes?.join("; ") }),
   fault: (event) => ({ what: `Failed in ${event.place ?? "the Dag processor"}`, more: commit(event) }),
   variant_refused: (event) => ({ what: event.error || "It can not be made without the tasks that have no place at some dates", more: commit(event) }),
   mark_restored: () => ({ what: "The mark by which its runs wait for their build was taken off past Pinwheel, and put back" }),
-  timeline_set: (event) => ({ what: "Eras were set", more: changesOf(event) }),
-  timeline_unset: (event) => ({ what: "Eras were unset", more: changesOf(event) }),
+  version_restored: () => ({ what: "A version row that runs of some dates need was gone, and was made again" }),
 };
 
 /** What is said of a kind in one line for many events; of the others the newest speaks for all. */

@@ -15,6 +15,7 @@ from attrs import define, evolve, field, frozen
 from pinwheel.core.digest import digest_of
 from pinwheel.core.json import Json
 from pinwheel.core.retention import Keep
+from pinwheel.core.structure.windows import MOST_SEGMENTS
 from pinwheel.services.ports.memory import form
 
 FINISHED = ("success", "failed")
@@ -217,6 +218,7 @@ class Airflow:
     announced: list[Mapping[str, str]] = field(factory=list)
     """What was told after commits."""
     keep: Keep = field(factory=Keep)
+    most_segments: int = MOST_SEGMENTS
     processors: list[str] = field(factory=list)
     """Machines on which a Dag processor is alive."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 from sqlalchemy import inspect, text
 
+from pinwheel.core.release.rows import APART
 from pinwheel.core.retention import Keep
 from pinwheel.services.ports.deployment import AirflowBundle, Leftovers
 from pinwheel.services.ports.memory.airflow import Airflow
@@ -24,6 +25,9 @@ class MemoryDeployment:
 
     def retention(self) -> Keep:
         return self.airflow.keep
+
+    def most_segments(self) -> int:
+        return self.airflow.most_segments
 
     def is_versioned(self, bundle_name: str) -> bool:
         found = self.airflow.tables.bundles.get(bundle_name)
@@ -62,5 +66,6 @@ class MemoryDeployment:
             aliased_dags=tuple(
                 sorted(dag.dag_id for dag in tables.dags.values() if "+" in (dag.bundle_version or ""))
             ),
-            trial_versions=sum(version.number < 0 for version in tables.versions.values()),
+            trial_versions=sum(-APART < version.number < 0 for version in tables.versions.values()),
+            rows_for_dates=sum(version.number <= -APART for version in tables.versions.values()),
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pinwheel.core.run.timeline import Era
-from pinwheel.core.structure.bounds import needs_whole
+from pinwheel.core.structure.windows import needs_whole
 from pinwheel.store import builds, segments
 
 if TYPE_CHECKING:

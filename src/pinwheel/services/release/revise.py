@@ -1,0 +1,116 @@
+"""Writing a revision of a Dag's timeline, in the caller's transaction and under the Dag's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pinwheel.core.event import EventKind
+from pinwheel.core.json import Json
+from pinwheel.core.run.timeline import Era, differences, span_words
+from pinwheel.services.ports.host import Host
+from pinwheel.services.release import dated, whole
+from pinwheel.store import events, timelines
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+def revise(
+    host: Host,
+    session: Session,
+    dag_id: str,
+    eras: Sequence[Era],
+    *,
+    bundle_name: str,
+    verb: str,
+    actor: str,
+    reason: str | None,
+    request_id: str | None = None,
+) -> int:
+    """Write the next revision, and let what waits to start be judged by it; the number that it has."""
+    now = host.unit.now()
+    newest = timelines.newest(session, [dag_id]).get(dag_id)
+    before = newest.eras if newest is not None else ()
+    number = (newest.number if newest is not None else 0) + 1
+    timelines.add(
+        session,
+        timelines.Change(
+            dag_id=dag_id,
+            revision=number,
+            verb=verb,
+            actor=actor,
+            reason=reason,
+            at=now,
+            request_id=request_id[:64] if request_id is not None else None,
+        ),
+        eras,
+    )
+    whole.note_needed(session, dag_id, eras)
+    # Runs that wait to start are marked with it, those too that were bound ahead by the revision before.
+    dated.settle(host, session, [dag_id], now)
+    details: dict[str, Json] = {
+        "revision": number,
+        "changes": [sentence(was, will, (*before, *eras)) for was, will in differences(before, eras)],
+    }
+    kind = EventKind.TIMELINE_SET if verb == "set" else EventKind.TIMELINE_UNSET
+    events.add(
+        session,
+        kind,
+        now=now,
+        actor=actor,
+        dag_id=dag_id,
+        bundle_name=bundle_name,
+        reason=reason,
+        details=details,
+    )
+    host.rows.audit(
+        session,
+        event=f"pinwheel_{kind}",
+        dag_id=dag_id,
+        actor=actor,
+        details={"reason": reason, **details},
+    )
+    return number
+
+
+def end(host: Host, session: Session, dag_ids: Mapping[str, str], *, actor: str, reason: str) -> None:
+    """No data of these Dags, each with its bundle, is for a build of its own any more.
+
+    What was stays as history.
+    """
+    for dag_id, newest in sorted(timelines.newest(session, dag_ids).items()):
+        if newest.eras:
+            bundle = dag_ids[dag_id]
+            revise(host, session, dag_id, (), bundle_name=bundle, verb="unset", actor=actor, reason=reason)
+
+
+def ends_of(was: Era | None, will: Era | None) -> tuple[datetime | None, datetime | None]:
+    """Of a stretch that changes."""
+    era = will or was
+    assert era is not None
+    return era.starts_at, era.ends_at
+
+
+def written(eras: Sequence[Era], edge: datetime | None) -> str | None:
+    """An edge as somebody wrote it."""
+    if edge is None:
+        return None
+    for era in eras:
+        if era.starts_at == edge:
+            return era.written_from
+        if era.ends_at == edge:
+            return era.written_until
+    return edge.isoformat()
+
+
+def sentence(was: Era | None, will: Era | None, every: Sequence[Era]) -> str:
+    """What changes of a stretch; *every* are all eras that have its edges."""
+    starts, ends = ends_of(was, will)
+    span = span_words(written(every, starts), written(every, ends))
+    before = f"build {was.build}" if was is not None else "the active release"
+    after = f"build {will.build}" if will is not None else "the active release"
+    if was is not None and will is not None and was.build == will.build:
+        after += f" at {will.bundle_version[:12]}"
+    return f"{span}: {before} → {after}"
