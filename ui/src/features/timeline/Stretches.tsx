@@ -65,11 +65,11 @@ export function Stretches({ stretches, subjectOf, canEdit, onSet, onUnset }: Pro
                 {canEdit ? (
                   <Table.Cell>
                     <HStack gap={2} justify="flex-end">
-                      <Button size="2xs" variant="outline" aria-label={`Set an era in ${words}`} onClick={() => onSet(stretch)}>
+                      <Button size="2xs" variant="outline" aria-label={`${gap ? "Set…" : "Change…"} ${words}`} onClick={() => onSet(stretch)}>
                         {gap ? "Set…" : "Change…"}
                       </Button>
                       {gap ? undefined : (
-                        <Button size="2xs" variant="outline" colorPalette="danger" aria-label={`Unset ${words}`} onClick={() => onUnset(stretch)}>
+                        <Button size="2xs" variant="outline" colorPalette="danger" aria-label={`Unset… ${words}`} onClick={() => onUnset(stretch)}>
                           Unset…
                         </Button>
                       )}

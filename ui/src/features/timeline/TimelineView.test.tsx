@@ -122,6 +122,6 @@ test("revisions are folded, and tell who set which eras and why", async () => {
 test("a row sets and unsets its own dates", async () => {
   const { sent } = server();
   show(<TimelineView dagId="blog" />);
-  fireEvent.click(await screen.findByRole("button", { name: "Unset 2020-01-01 → 2024-01-01" }));
+  fireEvent.click(await screen.findByRole("button", { name: "Unset… 2020-01-01 → 2024-01-01" }));
   await waitFor(() => expect(sent[0]?.body).toMatchObject({ verb: "unset", eras: [{ from: "2020-01-01", until: "2024-01-01" }], plan: true }));
 });
