@@ -91,6 +91,8 @@ def test_it_is_accessible_in_both_themes(window: Callable[..., Any], story: Stor
         dialog = visitor.page.get_by_test_id("era-dialog")
         dialog.get_by_role("combobox").select_option("1")
         expect(dialog.get_by_test_id("era-plan")).to_be_visible()
+        # It is no longer faded.
+        expect(dialog.get_by_role("button", name="Set era")).to_have_css("opacity", "1")
         visitor.check_accessibility("[data-testid=era-dialog]")
 
 

@@ -3,11 +3,12 @@ import { Box, HStack, Text } from "@chakra-ui/react";
 import { useEffect, useId, useMemo, useState } from "react";
 
 import type { DatedRun, Timeline } from "src/api/timeline";
+import { dateWords } from "src/components/dates";
 import { absolute } from "src/components/time";
 import { useWidth } from "src/components/useWidth";
 import { axisOf, barsOf, coloursOf, ticksOf } from "src/features/timeline/axis";
 import type { Tick } from "src/features/timeline/axis";
-import { countWords, dateWords, differWords, runWords, spanWords, stretchWords } from "src/features/timeline/words";
+import { countWords, differWords, runWords, spanWords, stretchWords } from "src/features/timeline/words";
 
 interface Props {
   timeline: Timeline;

@@ -9,12 +9,13 @@ import { ApiError, rejects } from "src/api/errors";
 import { keys } from "src/api/keys";
 import { changeTimeline, timelinePlanQuery } from "src/api/timeline";
 import type { EraChange, Timeline, TimelineChange } from "src/api/timeline";
+import { dateWords } from "src/components/dates";
 import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { subject } from "src/components/released";
 import { ErrorState, Loading } from "src/components/states";
 import { useCalm } from "src/components/useCalm";
 import { Warnings } from "src/components/Warnings";
-import { counted, dateWords, differWords, spanWords } from "src/features/timeline/words";
+import { counted, differWords, spanWords } from "src/features/timeline/words";
 
 export interface Wish {
   verb: "set" | "unset";

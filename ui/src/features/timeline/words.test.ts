@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { counts, dated } from "src/features/timeline/testing";
-import { countWords, dateWords, differWords, runWords, spanWords, stretchWords } from "src/features/timeline/words";
+import { countWords, differWords, runWords, spanWords, stretchWords } from "src/features/timeline/words";
 
 test("dates are half-open, and an open side is said", () => {
   expect(spanWords({ from: null, until: "2020-01-01" })).toBe("… → 2020-01-01");
@@ -25,9 +25,4 @@ test("runs are counted by how they stand", () => {
   expect(countWords(counts(3, { match: 1, by_hand: 1, waiting: 1 }))).toBe("3 runs, 1 matches, 1 on a build that somebody chose, 1 waits");
   expect(countWords(counts(0))).toBe("no run");
   expect([differWords(1), differWords(37)]).toEqual(["1 run does not match", "37 runs do not match"]);
-});
-
-test("the axis says which date it is, of a Dag without runs too", () => {
-  expect(dateWords(null)).toBe("start of the data interval");
-  expect(dateWords("asset_events")).toBe("earliest data of its asset events");
 });

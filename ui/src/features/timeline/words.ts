@@ -1,18 +1,5 @@
 /** What is said of dates and of the builds that they are for. */
-import type { DatedRun, Stretch, Timeline } from "src/api/timeline";
-
-const BY: Record<NonNullable<Timeline["dated_by"]>, string> = {
-  data_interval: "start of the data interval",
-  partition: "partition date",
-  logical_date: "logical date",
-  asset_events: "earliest data of its asset events",
-  run_after: "time after which it runs",
-};
-
-/** What a run's date is. Of a Dag without runs: what comes first. */
-export function dateWords(by: Timeline["dated_by"]): string {
-  return BY[by ?? "data_interval"];
-}
+import type { DatedRun, Stretch } from "src/api/timeline";
 
 interface Span {
   from: string | null;
