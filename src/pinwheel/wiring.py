@@ -57,6 +57,17 @@ def run_dag_processor(options: argparse.Namespace) -> None:
     dag_processor(options)
 
 
+def run_keeper(*, parent: int | None, turns: int = -1) -> None:
+    """Look after runs in this process until it is stopped, or, with *parent*, until that has ended.
+
+    :raises Refused: Airflow is too old.
+    """
+    require_airflow()
+    from pinwheel.airflow3.keeper.process import run
+
+    run(parent=parent, turns=turns)
+
+
 def translated(error: Exception) -> Exception:
     """A database error in words that say what to do, or *error* itself when it is of another kind."""
     from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError

@@ -81,6 +81,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "GET /changes": [{}, {"after": 0}],
     "GET /events": [{}, {"limit": 1}, {"fold": True}],
     "GET /health": [{}],
+    "GET /keeper": [{}],
     "GET /openapi.json": [{}],
 }
 """For each route what to ask: a query or a body (without one: that of ``BODIES``), and what of."""

@@ -155,6 +155,7 @@ CASES: dict[str, dict[str, Call]] = {
         "one": lambda backend: backend.bundles(["seed"]),
         "no such": lambda backend: backend.bundles(["zzz"]),
     },
+    "keeper": {"": lambda backend: backend.keeper()},
     "builds": {dag_id: lambda backend, d=dag_id: backend.builds(d) for dag_id in DAGS},
     "releases": {
         f"{dag_id} {before}": lambda backend, d=dag_id, b=before: backend.releases(d, include_before=b)

@@ -15,9 +15,14 @@ from harness.pushing import File, Pusher
 from harness.sides import Side
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.run.dates import date_of
+from pinwheel.core.run.mark import marked
 from pinwheel.core.selector import Selector
 from pinwheel.services import change
 from pinwheel.services.run import bindings
+from pinwheel.store import bindings as binding_store
+from pinwheel.store import start_rules
+from pinwheel.store.bindings import NewBinding
+from pinwheel.store.start_rules import RuleKind
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -56,6 +61,14 @@ class History:
 @pytest.fixture
 def history(side: Side, pusher: Pusher) -> History:
     return History(side, pusher)
+
+
+def test_all_rows_of_runs_of_a_dag_are_named_in_the_order_in_which_they_were_made(history: History) -> None:
+    history.run("last")
+    ids = read(history.side, "all_row_ids", "a")
+    assert [run.run_id for run in read(history.side, "dated_runs", ids)] == ["good", "bad", "last"]
+    assert ids == sorted(ids)
+    assert read(history.side, "all_row_ids", "nope") == []
 
 
 # Runs by version
@@ -205,6 +218,61 @@ def test_a_running_run_without_a_binding_is_unrecorded_until_it_has_one(history:
     assert [each.run_id for each in read(side, "unrecorded_runs", 9, [found.id])] == ["stock"]
     assert bindings.record_bindings(side.host, {found.id}) == 1
     assert read(side, "unrecorded_runs", 9, [found.id]) == []
+
+
+def test_a_run_with_the_mark_is_unbound_in_each_state(history: History) -> None:
+    side = history.side
+    side.change_dag("a", marked(history.commits[1]))
+    side.make_run("a", "stock")
+    assert [run.run_id for run in read(side, "unbound_runs", ["queued"], 9)] == ["stock"]
+    assert read(side, "unbound_runs", ["queued"], 0) == []
+    assert read(side, "astray_runs", 9) == []
+    side.start_run("a", "stock")
+    (found,) = read(side, "unbound_runs", ["running"], 9)
+    assert (found.dag_id, found.state, found.clear_number, found.backfill_id) == ("a", "running", 0, None)
+    assert (found.dag_version_id, found.bundle_version) == (
+        history.versions[1],
+        marked(history.commits[1]),
+    )
+    assert read(side, "astray_runs", 9) == [found]
+    assert read(side, "jobs_of", [found.id]) == {}
+    assert read(side, "row_ids", "a", ["stock", "nope"]) == {"stock": found.id}
+    side.end_run("a", "stock")
+    now = side.host.unit.now()
+    ended = ["success", "failed"]
+    assert [run.run_id for run in read(side, "unbound_runs", ended, 9)] == ["stock"]
+    assert [run.run_id for run in read(side, "unbound_runs", ended, 9, now - timedelta(hours=1))] == ["stock"]
+    assert read(side, "unbound_runs", ended, 9, now + timedelta(hours=1)) == []
+
+
+def test_a_running_run_of_a_dated_dag_is_astray_until_the_ledger_says_that_it_is_there(
+    history: History,
+) -> None:
+    side = history.side
+    side.make_run("a", "stock")
+    side.start_run("a", "stock")
+    assert read(side, "astray_runs", 9) == []
+    side.host.unit.run(lambda s: start_rules.add(s, ["a"], RuleKind.DATED, now=side.host.unit.now()))
+    (found,) = read(side, "astray_runs", 9)
+    assert (found.run_id, found.bundle_version) == ("stock", history.commits[1])
+
+    def bind(version: str, part: int) -> None:
+        new = NewBinding(
+            dag_id="a",
+            run_id="stock",
+            seq=0,
+            part=part,
+            dag_version_id=found.dag_version_id,
+            bundle_version=version,
+            bound_by="era",
+            bound_at=side.host.unit.now(),
+        )
+        side.host.unit.run(lambda s: binding_store.add_all(s, [new]))
+
+    bind(found.bundle_version, 0)
+    assert read(side, "astray_runs", 9) == []
+    bind("elsewhere", 1)
+    assert [run.run_id for run in read(side, "astray_runs", 9)] == ["stock"]
 
 
 def test_an_end_without_an_outcome_is_unrecorded_until_it_has_one(history: History) -> None:

@@ -13,6 +13,7 @@ from harness.pushing import File, Pusher
 from harness.sides import Side
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.core.run.binding import BoundBy
+from pinwheel.core.run.mark import marked
 from pinwheel.services.ports.reads import AirflowRun
 from pinwheel.services.ports.runs import BackfillRun, BackfillWish
 from pinwheel.store import bindings
@@ -431,6 +432,84 @@ def test_runs_that_wait_get_the_mark_and_lose_it_but_for_those_that_somebody_bou
     side.change_dag("a", "followed")
     assert (mark(False), mark(False)) == (1, 0)
     assert run(side, "waits").bundle_version == "followed"
+
+
+# Runs that wait to be bound
+
+
+def unbound(side: Side, run_id: str = "r") -> int:
+    """A queued run of a managed Dag that carries the mark; the id of its row."""
+    version = Pusher(side.host).push({"a": File(schedule="daily")})
+    side.change_dag("a", marked(version))
+    side.make_run("a", run_id)
+    return row_ids(side)[run_id]
+
+
+def row_ids(side: Side) -> dict[str, int]:
+    found = side.host.unit.run(lambda s: side.host.reads.unbound_runs(s, ["queued", "running"], 99))
+    return {str(run.run_id): run.id for run in found}
+
+
+def test_a_run_is_held_in_the_state_in_which_it_is(side: Side) -> None:
+    row_id = unbound(side)
+
+    def held(state: str) -> set[int]:
+        return side.host.unit.run(lambda s: side.host.runs.hold_runs(s, [row_id, row_id + 99], state))
+
+    assert (held("queued"), held("running")) == ({row_id}, set())
+    side.start_run("a", "r")
+    assert (held("queued"), held("running")) == (set(), {row_id})
+
+
+def test_a_run_that_waits_goes_behind_its_backfill_and_back_and_is_shown_in_its_place(side: Side) -> None:
+    alone = unbound(side)
+    version = run(side).dag_version_id
+    made = side.host.unit.run(
+        lambda s: side.host.runs.create_backfill(
+            s, "a", version, wish(), bundle_version=marked("v1"), actor="ada"
+        )
+    )
+    first = row_ids(side)[str(made.runs[0].run_id)]
+
+    def move(row_id: int, *, behind: bool) -> int:
+        return side.host.unit.run(lambda s: side.host.runs.move_in_backfill(s, [row_id], behind=behind))
+
+    assert [move(first, behind=each) for each in (False, True, True, False, False)] == [0, 1, 0, 1, 0]
+    assert (move(first, behind=True), move(alone, behind=True)) == (1, 0)
+    again = side.host.unit.run(lambda s: side.host.runs.backfill_runs(s, made.id))
+    assert [each.run_id for each in again] == [each.run_id for each in made.runs]
+
+
+def test_a_task_of_a_running_run_that_failed_since_runs_again_and_no_other(side: Side) -> None:
+    unbound(side)
+    side.start_run("a", "r")
+    (task_id,) = tasks(side)
+    side.execute("a", "r", task_id, 1, "failed")
+    now = side.host.unit.now()
+
+    def again(since: datetime) -> int:
+        return side.host.unit.run(lambda s: side.host.runs.run_failed_again(s, "a", "r", since))
+
+    assert again(now + timedelta(hours=1)) == 0
+    assert tasks(side) == {task_id: "failed"}
+    before = run(side)
+    assert (again(now - timedelta(hours=1)), again(now - timedelta(hours=1))) == (1, 0)
+    assert (tasks(side), run(side)) == ({task_id: None}, before)
+
+
+def test_the_mark_is_taken_from_all_rows_but_those_of_some_dags(side: Side) -> None:
+    unbound(side)
+    plain = (run(side).bundle_version or "").removesuffix("?unbound")
+
+    def strip(*but: str) -> int:
+        return side.host.unit.run(lambda s: side.host.rows.strip_marks(s, but=but))
+
+    assert (strip("a"), strip(), strip()) == (0, 2, 0)
+    assert run(side).bundle_version == plain != ""
+    (dag,) = side.host.unit.run(lambda s: side.host.reads.airflow_dags(s, ["a"]))
+    assert dag.bundle_version == plain
+
+
 # Binding by date
 
 

@@ -91,6 +91,7 @@ def test_announcing_does_not_raise(side: Side) -> None:
 
 def test_as_much_is_kept_as_the_documentation_says_where_nothing_is_configured(side: Side) -> None:
     assert side.host.deployment.retention() == Keep()
+    assert side.host.deployment.runs_a_turn() == 20
 
 
 def test_a_bundle_that_this_process_does_not_know_is_taken_to_keep_versions(side: Side) -> None:

@@ -21,10 +21,11 @@ from pinwheel.core.structure import diff, graph
 from pinwheel.core.structure.layout import Row
 from pinwheel.services.history import grid, instances, tries, versions
 from pinwheel.services.release import outcome
-from pinwheel.services.run import backfill, bound, clear_preview
+from pinwheel.services.run import backfill, bound, clear_preview, waiting
 from pinwheel.services.show import builds, bundles, compare, events, fleet, line, news
 from pinwheel.services.show import status as dag_status
 from pinwheel.services.timeline import views as timelines
+from pinwheel.services.upkeep import beat, keeper_status
 
 VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (builds.BuildView, schemas.dags.Build),
@@ -62,6 +63,10 @@ VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (bundles.Unverified, schemas.bundles.BundleUnverified),
     (bundles.Problem, schemas.dags.BundleProblem),
     (bundles.Troubled, schemas.dags.TroubledBundle),
+    (keeper_status.KeeperStatus, schemas.live.KeeperStatus),
+    (beat.KeeperView, schemas.live.Keeper),
+    (keeper_status.UnboundView, schemas.live.UnboundRun),
+    (waiting.WaitingRun, schemas.live.WaitingRun),
     (clear_preview.Preview, schemas.history.Preview),
     (clear_preview.PreviewedInstance, schemas.history.PreviewedInstance),
     (clear_preview.RefusedTask, schemas.history.RefusedTask),

@@ -79,6 +79,7 @@ ROUTES = {
     ("POST", "/api/v1/changes"),
     ("GET", "/api/v1/events"),
     ("GET", "/api/v1/health"),
+    ("GET", "/api/v1/keeper"),
 }
 
 

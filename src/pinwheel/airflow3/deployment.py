@@ -42,6 +42,9 @@ class AirflowDeployment:
                 ) from error
         return Keep(**values)
 
+    def runs_a_turn(self) -> int:
+        return int(conf.getint("scheduler", "max_dagruns_per_loop_to_schedule", fallback=20))
+
     def most_segments(self) -> int:
         switch = str(conf.get("pinwheel", "task_windows", fallback="on")).strip().lower()
         if switch not in _SWITCH:

@@ -43,9 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--build",
-        type=options.positive,
+        type=options.build_or_date,
         metavar="N",
-        help="run all dates on this build, released or not (default: Airflow's own backfill)",
+        help="run all dates on this build, released or not, or by-date: each on the one of its date "
+        "(default: Airflow's own backfill, which does that where the Dag is judged by dates)",
     )
     options.add_bundle_version(parser)
     parser.add_argument(
@@ -83,7 +84,7 @@ def run(context: Context) -> None:
         dag_id=args.dag_id,
         from_date=args.from_date,
         to_date=args.to_date,
-        build=args.build,
+        **options.asked_build(args),
         bundle_version=args.bundle_version,
         max_active_runs=args.max_active_runs,
         run_backwards=args.run_backwards,

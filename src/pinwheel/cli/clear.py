@@ -27,9 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_ids", nargs="+", metavar="RUN_ID", help="runs; all are cleared or none")
     parser.add_argument(
         "--build",
-        type=options.positive,
+        type=options.build_or_date,
         metavar="N",
-        help="run again on this build, released or not (default: the one each run had)",
+        help="run again on this build, released or not, or by-date: the one of each run's date "
+        "(default: the one each run had)",
     )
     options.add_bundle_version(parser)
     parser.add_argument(
@@ -47,7 +48,7 @@ def run(context: Context) -> None:
     request = ClearRequest(
         dag_id=args.dag_id,
         run_ids=args.run_ids,
-        build=args.build,
+        **options.asked_build(args),
         bundle_version=args.bundle_version,
         only_failed=args.only_failed,
         task_ids=args.task_id,

@@ -44,6 +44,7 @@ VERBS = {
     "inputs": ("inputs", "check a repository's pinwheel.yaml, where it declares inputs of its Dags"),
     "events": ("events", "who changed what, when and why"),
     "dag-processor": ("dag_processor", "run the Dag processor, in place of airflow dag-processor"),
+    "keeper": ("keeper", "look after runs that wait for their build, and show which do"),
     "prune": ("prune", "remove what nobody needs any more, as the Dag processor does once a day"),
     "db": ("db.command", "bring Airflow's database schema to the deployed version, up or down"),
     "standalone": ("standalone", "run a whole local Airflow with Pinwheel"),

@@ -154,6 +154,20 @@ def positive(text: str) -> int:
     return number
 
 
+BY_DATE = "by-date"
+
+
+def build_or_date(text: str) -> int | str:
+    """A number from 1 on, or ``by-date``."""
+    return text if text == BY_DATE else positive(text)
+
+
+def asked_build(args: argparse.Namespace) -> dict[str, Any]:
+    """The build that was asked for with :func:`build_or_date`, as requests of runs have it."""
+    by_date = args.build == BY_DATE
+    return {"build": None if by_date else args.build, "by_date": by_date}
+
+
 def side(text: str) -> str:
     """A build (``3``, ``b3``) or a release (``r4``), to be compared."""
     try:

@@ -78,17 +78,22 @@ def run(context: Context) -> None:
     runs = context.args.output != "table" or bool(states.failing)
     rows = context.backend.status(selection, states=states, runs=runs)
     found = context.backend.bundles()
+    problems = context.backend.keeper()["problems"]
     names = None if selection.whole else {row["bundle"] for row in rows} | {context.args.bundle}
 
     def draw(console: Console) -> None:
         render(console, rows, troubled(found), selected=not selection.whole, runs=runs)
         bundles.show_problems(console, found, names)
+        for problem in problems:
+            console.print(text(problem, "bold red"), soft_wrap=True)
         bundles.show_unverified(console, found, names)
 
     context.emit(rows, draw)
     if context.args.output != "table":
         for what, why in bundles.problems_of(found, names):
             warn(f"warning: {what}: {why}")
+        for problem in problems:
+            warn(f"warning: {problem}")
 
 
 def troubled(found: dict[str, Any]) -> dict[str, str]:

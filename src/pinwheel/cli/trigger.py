@@ -25,9 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_dag_id(parser)
     parser.add_argument(
         "--build",
-        type=options.positive,
+        type=options.build_or_date,
         metavar="N",
-        help="run this build, released or not (default: the active one)",
+        help="run this build, released or not, or by-date: the one of the run's date "
+        "(default: that, where the Dag is judged by dates, else the active one)",
     )
     options.add_bundle_version(parser)
     parser.add_argument("-r", "--run-id", metavar="ID", help="id of the run")
@@ -55,7 +56,7 @@ def run(context: Context) -> None:
     args = context.args
     request = TriggerRequest(
         dag_id=args.dag_id,
-        build=args.build,
+        **options.asked_build(args),
         bundle_version=args.bundle_version,
         run_id=args.run_id,
         logical_date=args.logical_date,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from typing import TYPE_CHECKING
 
 from pinwheel.cli import options
@@ -43,6 +44,10 @@ def run(context: Context) -> None:
         context.emit(plain(found), lambda console: render(console, found, done=False))
         context.confirm("Drop the tables? Builds, releases and their history are lost.")
     dropped = uninstall.uninstall(host, force=args.yes)
+    if dropped.dated:
+        # A run that is made in this moment may have read its Dag's row before.
+        time.sleep(uninstall.LOOK_AGAIN)
+        uninstall.look_again(host)
     context.emit(plain(dropped), lambda console: render(console, dropped, done=True))
 
 
@@ -58,6 +63,11 @@ def render(console: Console, found: Leaving, *, done: bool) -> None:
         console.print(text(f"A Dag processor is alive on {', '.join(found.processors)}.", "bold red"))
     if found.held:
         console.print(text(f"Held back now: {', '.join(found.held)}", "yellow"), soft_wrap=True)
+    if found.bound:
+        were = "were" if done else "would be"
+        console.print(f"{counted(found.bound, 'run')} that waited {were} bound to what their dates ask for.")
+    for run in found.to_active:
+        console.print(text(f"Takes the active release, whatever its date: {run}", "yellow"), soft_wrap=True)
     console.print(text("What remains to be done" if done else "What would remain to be done", "bold"))
     for sentence in found.remains:
         console.print(f"  - {sentence}", soft_wrap=True)

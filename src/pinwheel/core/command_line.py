@@ -38,7 +38,7 @@ def trigger(request: TriggerRequest) -> str:
         "trigger",
         [request.dag_id],
         {
-            "--build": request.build,
+            "--build": "by-date" if request.by_date else request.build,
             "--bundle-version": request.bundle_version,
             "--run-id": request.run_id,
             "--logical-date": request.logical_date.isoformat() if request.logical_date else None,
@@ -55,7 +55,7 @@ def clear(request: ClearRequest) -> str:
         "clear",
         [request.dag_id, *request.run_ids],
         {
-            "--build": request.build,
+            "--build": "by-date" if request.by_date else request.build,
             "--bundle-version": request.bundle_version,
             "--only-failed": request.only_failed,
             "--task-id": request.task_ids,

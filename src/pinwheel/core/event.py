@@ -55,6 +55,12 @@ class EventKind(StrEnum):
     """A version of a bundle was not taken."""
     FAULT = "fault"
     """Something of a bundle failed in the Dag processor."""
+    RUN_WAITS = "run_waits"
+    """A run can not be bound to what its date asks for, and waits: one event a run and reason."""
+    RUN_BOUND_LATE = "run_bound_late"
+    """A run that was under way already was bound to what its date asks for."""
+    RUN_STARTED_UNBOUND = "run_started_unbound"
+    """A scheduler without Pinwheel's plugin started a run before it was bound."""
     VARIANT_REFUSED = "variant_refused"
     """A Dag can not be made without the tasks that have no place at some dates: no build of it was made."""
     VERSION_RESTORED = "version_restored"
@@ -117,6 +123,9 @@ DETAILS: Mapping[EventKind, tuple[str, ...]] = {
     EventKind.DRIFT: ("found", "foreign_versions", "repaired"),
     EventKind.REFUSED: ("bundle_version",),
     EventKind.FAULT: ("bundle_version", "place"),
+    EventKind.RUN_WAITS: ("run_id", "clear_number"),
+    EventKind.RUN_BOUND_LATE: ("run_id", "clear_number", "bundle_version", "cleared"),
+    EventKind.RUN_STARTED_UNBOUND: ("run_id", "clear_number", "jobs"),
     EventKind.VARIANT_REFUSED: ("bundle_version", "path", "error"),
     EventKind.VERSION_RESTORED: ("build",),
     EventKind.MARK_RESTORED: ("found",),
@@ -142,6 +151,9 @@ AUDITED = frozenset(
         EventKind.CLEAR,
         EventKind.BACKFILL,
         EventKind.DRIFT,
+        EventKind.RUN_WAITS,
+        EventKind.RUN_BOUND_LATE,
+        EventKind.RUN_STARTED_UNBOUND,
         EventKind.MARK_RESTORED,
         EventKind.TIMELINE_SET,
         EventKind.TIMELINE_UNSET,

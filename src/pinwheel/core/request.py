@@ -118,6 +118,16 @@ def _number(request: _Asked, attribute: Attribute[Any], number: int | None) -> N
     )
 
 
+def _alone(request: Any, attribute: Attribute[Any], by_date: bool) -> None:
+    if by_date and (request.build is not None or request.bundle_version is not None):
+        raise InvalidInput(
+            request.failed,
+            found="both a build and the one of its date are asked for",
+            remedy="Name a build or a bundle version, or say --build by-date",
+            dag_id=request.dag_id,
+        )
+
+
 class _Length:
     """An attrs validator: so many letters, and not none where *empty* is false."""
 
@@ -244,6 +254,8 @@ class TriggerRequest(_Targeted):
     logical_date: datetime | None = None
     conf: dict[str, Json] | None = None
     note: str | None = field(default=None, validator=_Length(LONGEST_NOTE))
+    by_date: bool = field(default=False, validator=_alone)
+    """On the build of its date; so it is too where nothing is named and the Dag is judged by dates."""
 
     @property
     def failed(self) -> str:
@@ -261,6 +273,8 @@ class ClearRequest(_Targeted):
         default=None, converter=converters.optional(_texts), validator=_names
     )
     """None: all tasks."""
+    by_date: bool = field(default=False, validator=_alone)
+    """Each on the build of its date, whatever it had."""
 
     def __attrs_post_init__(self) -> None:
         if not self.run_ids:
@@ -295,6 +309,8 @@ class BackfillRequest(_Targeted):
     reprocess_behavior: str = "none"
     """``none``, ``failed`` or ``completed``: which dates that have a run already are run again."""
     dag_run_conf: dict[str, Json] | None = None
+    by_date: bool = field(default=False, validator=_alone)
+    """Each run on the build of its date; as without a build where the Dag is judged by dates."""
 
     @property
     def failed(self) -> str:

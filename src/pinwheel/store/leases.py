@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, literal_column, select, update
+from sqlalchemy import delete, func, literal_column, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.store import tables as t
@@ -43,6 +43,34 @@ def holder_of(session: Session, name: str) -> str | None:
     return session.scalar(
         select(t.lease.c.holder).where(t.lease.c.name == name, t.lease.c.until >= now, t.lease.c.holder != "")
     )
+
+
+def say(session: Session, name: str, holder: str, seconds: float) -> None:
+    """Say that a process lives; so it counts until *seconds* have passed."""
+    insert_missing(session, t.lease, {"name": name, "holder": "", "until": _LONG_AGO}, ["name"])
+    until = _clock(session) + timedelta(seconds=seconds)
+    session.execute(update(t.lease).where(t.lease.c.name == name).values(holder=holder, until=until))
+
+
+def said(session: Session, prefix: str) -> tuple[datetime, list[tuple[str, datetime]]]:
+    """The database's present, and of each row whose name begins so its holder and until when it counts."""
+    rows = session.execute(
+        select(t.lease.c.holder, t.lease.c.until).where(t.lease.c.name.startswith(prefix, autoescape=True))
+    )
+    return _clock(session), [(row.holder, row.until) for row in rows]
+
+
+def forget(session: Session, prefix: str, after: timedelta) -> None:
+    """Remove the rows whose name begins so that ran out so long ago."""
+    before = _clock(session) - after
+    session.execute(
+        delete(t.lease).where(t.lease.c.name.startswith(prefix, autoescape=True), t.lease.c.until < before)
+    )
+
+
+def remove(session: Session, name: str) -> None:
+    """Nobody goes by this row any more."""
+    session.execute(delete(t.lease).where(t.lease.c.name == name))
 
 
 def _clock(session: Session) -> datetime:

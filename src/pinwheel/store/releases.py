@@ -288,6 +288,7 @@ def rows_of(session: Session, build_ids: Collection[int]) -> dict[int, list[Know
                 table.c.bundle_version,
                 t.build.c.build,
                 t.build.c.id.label("build_id"),
+                null().label("segment"),
             )
             .join(t.build, t.build.c.id == table.c.build_id)
             .where(table.c.build_id.in_(chunk))

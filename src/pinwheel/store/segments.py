@@ -88,6 +88,16 @@ def of_builds(session: Session, build_ids: Collection[int]) -> dict[int, list[St
     return found
 
 
+def builds_of(session: Session, dag_version_ids: Collection[UUID]) -> dict[UUID, int]:
+    """By version row that was made for dates: the build that it is of."""
+    found: dict[UUID, int] = {}
+    c = t.segment.c
+    for chunk in chunks(sorted(set(dag_version_ids), key=str)):
+        rows = session.execute(select(c.dag_version_id, c.build_id).where(c.dag_version_id.in_(chunk)))
+        found.update({row.dag_version_id: row.build_id for row in rows})
+    return found
+
+
 def versions_of(session: Session, build_id: int) -> list[UUID]:
     """The version rows that were made for a build."""
     query = select(t.segment.c.dag_version_id).where(
@@ -181,16 +191,6 @@ def windowed(session: Session, build_ids: Collection[int]) -> set[int]:
                 select(t.segment.c.build_id).where(t.segment.c.build_id.in_(chunk), t.segment.c.stretch)
             )
         )
-    return found
-
-
-def builds_of(session: Session, dag_version_ids: Collection[UUID]) -> dict[UUID, int]:
-    """By version row that was made for dates: the build that it is of."""
-    found: dict[UUID, int] = {}
-    c = t.segment.c
-    for chunk in chunks(sorted(set(dag_version_ids), key=str)):
-        rows = session.execute(select(c.dag_version_id, c.build_id).where(c.dag_version_id.in_(chunk)))
-        found.update({row.dag_version_id: row.build_id for row in rows})
     return found
 
 

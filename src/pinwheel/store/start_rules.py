@@ -57,6 +57,12 @@ def dated(session: Session, dag_ids: Collection[str] | None = None) -> set[str]:
     }
 
 
+def dated_since(session: Session, since: datetime) -> set[str]:
+    """The Dags whose runs are judged by their dates since then, or later."""
+    c = t.start_rule.c
+    return set(session.scalars(select(c.dag_id).where(c.kind == RuleKind.DATED.value, c.since >= since)))
+
+
 def add(
     session: Session,
     dag_ids: Collection[str],

@@ -101,6 +101,8 @@ const KINDS: Record<string, string> = {
   reject: "red",
   promote: "green",
   retire: "red",
+  run_started_unbound: "red",
+  run_waits: "yellow",
   rollback: "red",
   unpin: "orange",
 };

@@ -37,6 +37,7 @@ from pinwheel.airflow3.bundles import configured
 from pinwheel.airflow3.bundles.versioned import SnapshotBundle
 from pinwheel.airflow3.capsule import store_at_start
 from pinwheel.airflow3.host import airflow_host
+from pinwheel.airflow3.keeper.child import Child
 from pinwheel.airflow3.parsing import TracingProcess
 from pinwheel.airflow3.parsing.handover import cpu_seconds_of as cpu_seconds_told
 from pinwheel.airflow3.processor import callbacks
@@ -105,6 +106,7 @@ class PinwheelProcessorManager(DagFileProcessorManager):
         self._errands = Errands(wait=1.0)
         self.trials = Trials(self.host, self._errands, has=lambda name: name in self.heads)
         self._waiting_callbacks: list[CallbackRequest] = []
+        self.keeper: Child | None = None
 
     @property
     def heads(self) -> dict[str, Head]:
@@ -573,6 +575,8 @@ class PinwheelProcessorManager(DagFileProcessorManager):
     def purge_inactive_dag_warnings(self) -> None:
         # The one overridable call at the end of each turn of the loop. Each part has a boundary of its own:
         # one that fails in every turn must not keep the others from their work.
+        if self.keeper is not None:
+            self.keeper.see_to()
         if self._time_to("purge warnings"):
             self._part("purge warnings", super().purge_inactive_dag_warnings)
         if self.arrivals.due(more_to_come=bool(self._file_queue) and self.max_runs < 0):
@@ -623,8 +627,10 @@ def run(bundle_names: list[str] | None = None, num_runs: int = -1) -> None:
     store_at_start()
     # Before Airflow reads the configuration, for the job's teams, say.
     configured.use_stand_ins()
-    runner = DagProcessorJobRunner(
-        job=compat.processor_job(bundle_names),
-        processor=PinwheelProcessorManager(max_runs=num_runs, bundle_names_to_parse=bundle_names),
-    )
-    run_job(job=runner.job, execute_callable=runner._execute)
+    processor = PinwheelProcessorManager(max_runs=num_runs, bundle_names_to_parse=bundle_names)
+    runner = DagProcessorJobRunner(job=compat.processor_job(bundle_names), processor=processor)
+    keeper = processor.keeper = Child()
+    try:
+        run_job(job=runner.job, execute_callable=runner._execute)
+    finally:
+        keeper.end()

@@ -15,8 +15,9 @@ from pinwheel.airflow3.reads.fleet import (
 )
 from pinwheel.airflow3.reads.grid import instance_groups, instance_rows, run_page, versions_of_instances
 from pinwheel.airflow3.reads.line import earlier_ends, placed_runs, run_counts
-from pinwheel.airflow3.reads.runs import failed_runs, row_ids
+from pinwheel.airflow3.reads.runs import all_row_ids, failed_runs
 from pinwheel.airflow3.reads.tries import count_runs, present, runs, some_runs, tries
+from pinwheel.airflow3.reads.unbound import astray_runs, jobs_of, row_ids, unbound_runs
 from pinwheel.airflow3.reads.unrecorded import running_runs, unrecorded_outcomes, unrecorded_runs
 from pinwheel.airflow3.reads.versions import (
     airflow_versions,
@@ -33,6 +34,8 @@ __all__ = [
     "active_with_failures",
     "airflow_dags",
     "airflow_versions",
+    "all_row_ids",
+    "astray_runs",
     "cards",
     "count_runs",
     "counts_by_version",
@@ -44,6 +47,7 @@ __all__ = [
     "in_files",
     "instance_groups",
     "instance_rows",
+    "jobs_of",
     "matching",
     "owners_and_tags",
     "placed_runs",
@@ -58,6 +62,7 @@ __all__ = [
     "serialized_hashes",
     "some_runs",
     "tries",
+    "unbound_runs",
     "unrecorded_outcomes",
     "unrecorded_runs",
     "unused",

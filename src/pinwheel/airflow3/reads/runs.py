@@ -12,7 +12,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.reads.bound import BINDING, OUTCOME, VERSION
-from pinwheel.core.chunks import chunks
 from pinwheel.store import tables as t
 
 
@@ -47,10 +46,6 @@ def failed_runs(session: Session, dag_id: str, dag_version_ids: Collection[UUID]
     )
 
 
-def row_ids(session: Session, dag_id: str, run_ids: Collection[str] | None = None) -> list[int]:
-    """Ids of the rows of a Dag's runs (or these of them), in the order in which they were made."""
-    query = select(DagRun.id).where(DagRun.dag_id == dag_id).order_by(DagRun.id)
-    if run_ids is None:
-        return list(session.scalars(query))
-    parts = (query.where(DagRun.run_id.in_(chunk)) for chunk in chunks(sorted(set(run_ids))))
-    return sorted(row_id for part in parts for row_id in session.scalars(part))
+def all_row_ids(session: Session, dag_id: str) -> list[int]:
+    """The ids of the rows of all runs of a Dag, in the order in which they were made."""
+    return list(session.scalars(select(DagRun.id).where(DagRun.dag_id == dag_id).order_by(DagRun.id)))

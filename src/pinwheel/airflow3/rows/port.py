@@ -17,6 +17,7 @@ from pinwheel.airflow3.rows.projection import (
     retire,
     write_trial,
 )
+from pinwheel.airflow3.rows.uninstall import strip_marks
 
 __all__ = [
     "audit",
@@ -35,6 +36,7 @@ __all__ = [
     "show_errors",
     "show_warnings",
     "standing",
+    "strip_marks",
     "touch",
     "with_runs",
     "write_trial",

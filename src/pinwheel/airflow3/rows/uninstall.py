@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from airflow.jobs.job import Job
 from airflow.models.dag import DagModel
 from airflow.models.dag_version import DagVersion
-from sqlalchemy import func, inspect, select
+from airflow.models.dagrun import DagRun
+from sqlalchemy import func, inspect, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.bundles import configured
 from pinwheel.airflow3.db_manager import PinwheelDBManager
 from pinwheel.airflow3.rows import kept_assets
 from pinwheel.core.release.rows import APART
+from pinwheel.core.run.mark import MARK, without_mark
 from pinwheel.services.ports.deployment import Leftovers
 from pinwheel.store.tables import VERSION_TABLE, metadata
 
@@ -31,6 +35,30 @@ def drop_own_tables(session: Session) -> None:
     """
     kept_assets.forget(session)
     PinwheelDBManager(session).drop_tables(session.connection())
+
+
+def strip_marks(session: Session, but: Collection[str] = ()) -> int:
+    """Take the mark from Airflow's rows of Dags and runs, but for these Dags'; how many rows had it.
+
+    What stays of a version is the commit that it was put on.
+    """
+    changed, kept = 0, set(but)
+    for model in (DagModel, DagRun):
+        marked = model.bundle_version.endswith(MARK, autoescape=True)
+        for dag_id, version in session.execute(
+            select(model.dag_id, model.bundle_version).where(marked).distinct()
+        ).all():
+            if dag_id in kept:
+                continue
+            stripped = session.execute(
+                update(model)
+                .where(model.dag_id == dag_id, model.bundle_version == version)
+                .values(bundle_version=without_mark(version))
+                .execution_options(synchronize_session=False)
+            )
+            changed += stripped.rowcount  # type: ignore[attr-defined]
+    session.expire_all()
+    return changed
 
 
 def live_processors(session: Session) -> list[str]:

@@ -31,6 +31,7 @@ from sqlalchemy.orm import Session
 from pinwheel.airflow3 import compat
 from pinwheel.airflow3.run.clear import clear_run
 from pinwheel.airflow3.run.create import bind, runnable
+from pinwheel.airflow3.run.held import BEHIND
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.services.ports.runs import AirflowBackfill, BackfillRun, BackfillWish
@@ -158,7 +159,8 @@ def backfill_runs(session: Session, backfill_id: int) -> tuple[BackfillRun, ...]
         select(BackfillDagRun, DagRun)
         .outerjoin(DagRun, DagRun.id == BackfillDagRun.dag_run_id)
         .where(BackfillDagRun.backfill_id == backfill_id)
-        .order_by(BackfillDagRun.sort_ordinal)
+        # Those that wait to be bound were moved behind the others, and come back.
+        .order_by(BackfillDagRun.sort_ordinal % BEHIND)
     )
     return tuple(
         _told(run, row, row.exception_reason, "cleared" if run is not None and run.clear_number else "new")

@@ -9,18 +9,19 @@ from fastapi.responses import JSONResponse
 
 from pinwheel import __version__
 from pinwheel.api.access import AccessDep, HostDep, Permission, require
-from pinwheel.api.parameters import DEFAULT_LIMIT, LimitQuery, TextQuery, Words
+from pinwheel.api.parameters import DEFAULT_LIMIT, LimitQuery, TextQuery, Words, sees_runs
 from pinwheel.api.redaction import readable_events
 from pinwheel.api.routes.dags import readable_selection
 from pinwheel.api.schemas.events import EventPage
-from pinwheel.api.schemas.live import Health
+from pinwheel.api.schemas.live import Health, KeeperStatus
 from pinwheel.api.schemas.parts import Instant
 from pinwheel.core.errors import Refused
 from pinwheel.core.request import Selection
 from pinwheel.core.selector import Selector
 from pinwheel.services.show.events import events
-from pinwheel.services.show.plain import plain_all
-from pinwheel.services.upkeep.health import missing_tables
+from pinwheel.services.show.plain import plain, plain_all
+from pinwheel.services.upkeep.health import health
+from pinwheel.services.upkeep.keeper_status import keeper_status
 
 router = APIRouter()
 
@@ -95,13 +96,25 @@ def list_events(
 
 @router.get("/health", operation_id="get_health", response_model=Health, summary="Health", tags=["Service"])
 def get_health(access: AccessDep, host: HostDep) -> dict[str, Any]:
-    """Whether Pinwheel's tables are there. Says nothing of any Dag."""
-    missing = missing_tables(host)
+    """Whether Pinwheel's tables are there, and runs are looked after. Says nothing of any Dag."""
+    found = health(host)
     return {
-        "status": "unhealthy" if missing else "healthy",
+        "status": "unhealthy" if found.missing_tables or found.problems else "healthy",
         "version": __version__,
-        "missing_tables": missing,
+        "missing_tables": list(found.missing_tables),
+        "problems": list(found.problems),
     }
+
+
+@router.get(
+    "/keeper", operation_id="get_keeper", response_model=KeeperStatus, summary="Keepers", tags=["Service"]
+)
+def get_keeper(access: AccessDep, host: HostDep) -> dict[str, Any]:
+    """Which keepers live, which runs wait and why, and which ran without being bound.
+
+    Counts are of all Dags, runs are listed of those whose runs you may see.
+    """
+    return plain(keeper_status(host, sees_runs=sees_runs(access)))
 
 
 @router.get("/openapi.json", include_in_schema=False)

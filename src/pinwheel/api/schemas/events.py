@@ -105,6 +105,12 @@ class Event(BaseAnswer):
         None, description="What a revision of a timeline changes, a sentence for each stretch of dates."
     )
 
+    clear_number: int | None = Field(
+        None, description="Of a run that waits, or was bound late or never: how often it had been cleared."
+    )
+    jobs: list[str] | None = Field(
+        None, description="Of a run that was started unbound: the scheduler jobs that may have done so."
+    )
     found: dict[str, str] | None = Field(
         None, description="Of drift: by Airflow's `table.column` what stood there."
     )

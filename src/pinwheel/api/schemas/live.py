@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -24,3 +25,39 @@ class Health(BaseAnswer):
     status: Literal["healthy", "unhealthy"]
     version: str
     missing_tables: list[str] = Field(description="Empty when `airflow db migrate` has made all of them.")
+    problems: list[str] = Field(
+        description="What keeps runs that are judged by their dates from starting, in sentences."
+    )
+
+
+class Keeper(BaseAnswer):
+    process: str = Field(description="Machine and process id.")
+    last_turn: datetime = Field(description="When it was last heard of; a living one says so every 5 s.")
+    alive: bool = Field(description="Heard of within the last minute.")
+
+
+class WaitingRun(BaseAnswer):
+    dag_id: str
+    run_id: str
+    since: datetime | None = Field(description="When it was queued, or cleared.")
+    why: str
+    until: datetime | None = Field(description="It starts then at the latest; null: when it can.")
+    backfill: bool = Field(description="Of a backfill, in which it waits behind the others.")
+
+
+class UnboundRun(BaseAnswer):
+    dag_id: str
+    run_id: str
+    state: str
+    ended_at: datetime | None
+
+
+class KeeperStatus(BaseAnswer):
+    problems: list[str] = Field(description="As in `GET /health`; empty when all is well.")
+    dated_dags: int = Field(description="Dags whose runs are judged by their dates.")
+    waiting_runs: int = Field(description="Of the oldest 200 queued runs without a binding, those that wait.")
+    keepers: list[Keeper] = Field(description="Those that live, or died within the last hour.")
+    waiting: list[WaitingRun] = Field(description="Those that wait, of Dags whose runs you may see.")
+    unbound: list[UnboundRun] = Field(
+        description="Runs that ended within a week without having been bound, of Dags whose runs you may see."
+    )

@@ -25,6 +25,11 @@ from pinwheel.core.request import LONGEST_NOTE, MOST_RUNS, BackfillRequest, Clea
 class TriggerBody(BaseRequest):
     build: Number | None = Field(None, description="Released or not; without: the active build.")
     bundle_version: NamedVersion = None
+    by_date: bool = Field(
+        False,
+        strict=True,
+        description="On the build of its date; as without a build where that decides.",
+    )
     run_id: Short | None = Field(
         None, description="Makes a repeated request harmless: the second one answers 409."
     )
@@ -43,6 +48,9 @@ class ClearBody(BaseRequest):
         None, description="Run again on this build; without: on the one it is bound to."
     )
     bundle_version: NamedVersion = None
+    by_date: bool = Field(
+        False, strict=True, description="On the build of the date of each, whatever it had."
+    )
     only_failed: bool = Field(False, strict=True)
     task_ids: TaskIds | None = Field(None, description="Only these tasks; without: all of the run.")
     reason: Text | None = None
@@ -74,6 +82,11 @@ class BackfillBody(BaseRequest):
         None, description="All runs use this build, released or not; without: Airflow's own backfill."
     )
     bundle_version: NamedVersion = None
+    by_date: bool = Field(
+        False,
+        strict=True,
+        description="Each on the build of its date; as without a build where that decides.",
+    )
     max_active_runs: Number = 10
     run_backwards: bool = Field(False, strict=True)
     reprocess_behavior: Reprocess = Field(

@@ -53,6 +53,12 @@ class LocalBackend:
 
         return plain(standings(self.host).only(names))
 
+    def keeper(self) -> View:
+        from pinwheel.services.show.plain import plain
+        from pinwheel.services.upkeep.keeper_status import keeper_status
+
+        return plain(keeper_status(self.host))
+
     def builds(self, dag_id: str) -> list[View]:
         from pinwheel.services.show.builds import builds
         from pinwheel.services.show.plain import plain_all

@@ -50,6 +50,10 @@ class Backend(Protocol):
         """See ``services.show.bundles.Standings``."""
         ...
 
+    def keeper(self) -> View:
+        """See ``services.upkeep.keeper_status.KeeperStatus``."""
+        ...
+
     def builds(self, dag_id: str) -> list[View]:
         """See ``services.show.builds.BuildView``."""
         ...

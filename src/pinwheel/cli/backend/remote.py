@@ -106,6 +106,9 @@ class RemoteBackend:
         found: View = self._get("/bundles", {"name": list(names)})
         return found
 
+    def keeper(self) -> View:
+        return dict(self._get("/keeper", {}))
+
     def builds(self, dag_id: str) -> list[View]:
         return self._pages(f"/dags/{_part(dag_id)}/builds", "builds", {})
 

@@ -134,10 +134,10 @@ _WAITING = frozenset({None, "scheduled", "up_for_retry"})
 """States in which a task has a try to come that has not begun."""
 
 
-def tries_noted(stored: Mapping[str, Any] | None) -> Tries | None:
-    """As :meth:`Tries.as_json` gave it; None for a binding that noted nothing."""
-    if stored is None:
-        return None
+def tries_noted(stored: Mapping[str, Any] | Tries | None) -> Tries | None:
+    """As :meth:`Tries.as_json` gave it, or as it is; None for a binding that noted nothing."""
+    if stored is None or isinstance(stored, Tries):
+        return stored
     counts = {
         task_id: [(int(first), int(last), int(count)) for first, last, count in ranges]
         for task_id, ranges in stored["counts"].items()

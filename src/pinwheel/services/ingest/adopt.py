@@ -38,6 +38,8 @@ def adopt(host: Host) -> list[str]:
     def work(session: Session) -> list[str]:
         begin_write(session)
         managed = dags.rows(session)
+        # Left by an earlier installation: nobody would bind their runs.
+        host.rows.strip_marks(session, but=managed)
         return [
             dag.dag_id
             for dag in host.reads.airflow_dags(session)

@@ -45,6 +45,9 @@ class Deployment(Protocol):
         """
         ...
 
+    def runs_a_turn(self) -> int:
+        """So many queued runs a scheduler looks at in a turn of its loop."""
+
     def most_segments(self) -> int:
         """How many stretches of dates the tasks of a Dag may divide time into; 0: task windows are off.
 

@@ -204,6 +204,24 @@ class UnrecordedRun:
     """When it was queued, or cleared."""
 
 
+@frozen(kw_only=True)
+class JudgedRun:
+    """A run that is to be judged by its date: it is not bound, or not on what it was bound to."""
+
+    id: int
+    dag_id: str
+    run_id: str
+    state: str
+    clear_number: int
+    dag_version_id: UUID | None
+    bundle_version: str | None
+    queued_at: datetime | None
+    """When it was queued, or cleared."""
+    started_at: datetime | None
+    ended_at: datetime | None
+    backfill_id: int | None
+
+
 class Reads(Protocol):
     """What there is to see in Airflow's rows. Nothing here locks or writes."""
 
@@ -225,6 +243,24 @@ class Reads(Protocol):
 
     def unrecorded_runs(self, session: Session, limit: int, watched: Collection[int]) -> list[UnrecordedRun]:
         """Running runs, and runs of these ids, whose present version no binding records."""
+        ...
+
+    def unbound_runs(
+        self, session: Session, states: Collection[str], limit: int, ended_since: datetime | None = None
+    ) -> list[JudgedRun]:
+        """Runs in these states that carry the mark, and of those that ended only what did so since; by id."""
+        ...
+
+    def astray_runs(self, session: Session, limit: int) -> list[JudgedRun]:
+        """Running runs that carry the mark, or of dated Dags and not on what the ledger says; by id."""
+        ...
+
+    def row_ids(self, session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, int]:
+        """The ids of the rows of those of the runs that exist."""
+        ...
+
+    def jobs_of(self, session: Session, ids: Collection[int]) -> dict[int, list[str]]:
+        """By run id of a row: the scheduler jobs that made the run or queued its tasks, in words."""
         ...
 
     def unrecorded_outcomes(
@@ -389,6 +425,6 @@ class Reads(Protocol):
         """Those of the runs that exist, by id, each with all of its dates."""
         ...
 
-    def row_ids(self, session: Session, dag_id: str, run_ids: Collection[str] | None = None) -> list[int]:
-        """Ids of the rows of a Dag's runs (or these of them), in the order in which they were made."""
+    def all_row_ids(self, session: Session, dag_id: str) -> list[int]:
+        """The ids of the rows of all runs of a Dag, in the order in which they were made."""
         ...

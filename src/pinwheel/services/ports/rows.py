@@ -68,6 +68,10 @@ class Rows(Protocol):
         """Let the rows of Dags, Airflow's and ours, name these versions, which have the mark or lose it."""
         ...
 
+    def strip_marks(self, session: Session, but: Collection[str] = ()) -> int:
+        """Take the mark from Airflow's rows of Dags and runs, but for these Dags'; how many rows had it."""
+        ...
+
     def lost_marks(self, session: Session) -> list[str]:
         """Dags whose runs are to be born with the mark, and whose row in Airflow has it no longer."""
         ...

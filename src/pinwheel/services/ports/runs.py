@@ -137,6 +137,21 @@ class Runs(Protocol):
         """The id of the backfill that this actor, asking for just this, made since then, if there is one."""
         ...
 
+    def hold_runs(self, session: Session, ids: Collection[int], state: str) -> set[int]:
+        """Hold those of these runs that are in this state, until the transaction ends.
+
+        What somebody else holds, a scheduler that starts it, say, is left out.
+        """
+        ...
+
+    def move_in_backfill(self, session: Session, ids: Collection[int], *, behind: bool) -> int:
+        """Move runs behind all others of their backfill, or back to their place; how many were moved."""
+        ...
+
+    def run_failed_again(self, session: Session, dag_id: str, run_id: str, since: datetime) -> int:
+        """Let tasks of a running run run again that failed since, with what failed for that; how many."""
+        ...
+
     def backfill_runs(self, session: Session, backfill_id: int) -> tuple[BackfillRun, ...]:
         """The dates of a backfill, in the order in which they run."""
         ...

@@ -47,7 +47,7 @@ def revise(
         ),
         eras,
     )
-    whole.note_needed(session, dag_id, eras)
+    whole.make_needed(host, session, dag_id, eras)
     # Runs that wait to start are marked with it, those too that were bound ahead by the revision before.
     dated.settle(host, session, [dag_id], now)
     details: dict[str, Json] = {

@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING
 
 from pinwheel.core.run.timeline import Era
 from pinwheel.core.structure.windows import needs_whole
+from pinwheel.services.ports.host import Host
+from pinwheel.services.release import variants
 from pinwheel.store import builds, segments
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-def note_needed(session: Session, dag_id: str, eras: Sequence[Era]) -> None:
-    """Note for whom such rows are to be made; the keeper makes them, and their runs wait for that."""
+def make_needed(host: Host, session: Session, dag_id: str, eras: Sequence[Era]) -> None:
+    """Make the rows that these eras need and lack, so that no run waits for them; the Dag is locked."""
     if not eras:
         return
-    contents = builds.serialized(session, {era.build_id for era in eras})
-    for era in eras:
-        if needs_whole(contents[era.build_id], era.starts_at, era.ends_at):
-            segments.add_whole(session, dag_id, era.build_id)
+    ids = {era.build_id for era in eras}
+    contents, loaded = builds.serialized(session, ids), builds.by_ids(session, ids)
+    for build_id in sorted(ids):
+        spans = [(era.starts_at, era.ends_at) for era in eras if era.build_id == build_id]
+        if any(needs_whole(contents[build_id], *span) for span in spans):
+            position = segments.add_whole(session, dag_id, build_id)
+            variants.make_rows(host, session, loaded[build_id], [position])

@@ -10,14 +10,17 @@ from uuid import UUID
 
 from attrs import evolve, frozen
 
+from pinwheel.core.build import Build
 from pinwheel.core.errors import PinwheelError
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.request import BackfillRequest
 from pinwheel.core.run.binding import BoundBy, Tries
+from pinwheel.core.run.mark import is_marked
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.runs import BackfillRun, BackfillWish
+from pinwheel.services.run.by_date import variant_of
 from pinwheel.services.run.known import known_dag
 from pinwheel.services.run.target import target_of, version_for
 from pinwheel.services.show.words import instant
@@ -33,8 +36,9 @@ if TYPE_CHECKING:
 class Backfilled:
     """A backfill, and the build that its new runs are bound to.
 
-    ``build`` is None where Pinwheel does not know the Dag, ``release`` for a build that was never released,
-    ``backfill`` (Airflow's id) in a plan. ``runs`` are in the order in which they run.
+    ``build`` is None where Pinwheel does not know the Dag, or each run is on the build of its date, ``release``
+    for a build that was never released, ``backfill`` (Airflow's id) in a plan. ``runs`` are in the order in
+    which they run.
     """
 
     dag_id: str
@@ -104,6 +108,7 @@ def _request(asked: BackfillRequest, actor: str, sees: once.Sees) -> once.Reques
             "build": asked.build,
             "reason": asked.reason,
             **({} if asked.bundle_version is None else {"bundle_version": asked.bundle_version}),
+            **({"by_date": True} if asked.by_date else {}),
         },
         sees=sees,
     )
@@ -227,13 +232,30 @@ def _bound(host: Host, asked: BackfillRequest, request: once.Request) -> once.Do
             release=release,
             bundle_version=bundle_version,
             plan=False,
-            runs=created.runs,
+            runs=tuple(_at_its_date(host, session, dag_id, run, target.build) for run in created.runs),
         )
         bound_by = BoundBy.of_choice(chosen=True, release=release)
         _record(host, session, made, asked, actor=request.actor, bound_by=bound_by)
         return made
 
     return once.carry_out(host, request, BACKFILLED, work)
+
+
+def _at_its_date(host: Host, session: Session, dag_id: str, run: BackfillRun, build: Build) -> BackfillRun:
+    """A run on a build, without the tasks that have no place at its date."""
+    if run.run_id is None or run.outcome not in _RUN or run.bundle_version is None:
+        return run
+    variant = variant_of(host, session, dag_id, run.run_id, build)
+    if variant is None:
+        return run
+    host.runs.rebind_run(
+        session,
+        dag_id,
+        run.run_id,
+        dag_version_id=variant.dag_version_id,
+        bundle_version=run.bundle_version,
+    )
+    return evolve(run, dag_version_id=variant.dag_version_id)
 
 
 def _default(host: Host, asked: BackfillRequest, request: once.Request) -> once.Done[Backfilled]:
@@ -280,6 +302,16 @@ def _default_made(
     (dag,) = host.reads.airflow_dags(session, [dag_id])
     newest: UUID | None = dag.dag_version_id
     row = releases.by_dag_version(session, [newest]).get(newest) if newest is not None else None
+    if is_marked(dag.bundle_version):
+        return Backfilled(
+            dag_id=dag_id,
+            backfill=backfill_id,
+            build=None,
+            release=None,
+            bundle_version=None,
+            plan=False,
+            runs=tuple(runs),
+        )
     return Backfilled(
         dag_id=dag_id,
         backfill=backfill_id,
@@ -301,7 +333,9 @@ def _record(
     bound_by: BoundBy,
 ) -> None:
     now = host.unit.now()
-    bound = [(run, run.run_id) for run in made.runs if run.run_id is not None and run.outcome in _RUN]
+    # Runs of a Dag that is judged by dates are bound one by one, each to the build of its date.
+    runs = [run for run in made.runs if not is_marked(run.bundle_version)]
+    bound = [(run, run.run_id) for run in runs if run.run_id is not None and run.outcome in _RUN]
     again = [run_id for run, run_id in bound if run.seq]
     present = host.reads.present(session, made.dag_id, again) if again else {}
     new = [

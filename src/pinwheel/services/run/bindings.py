@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from pinwheel.core.run.binding import BoundBy, Present, Tries
 from pinwheel.core.run.mark import is_marked
 from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.reads import UnrecordedRun
 from pinwheel.services.run.bound_again import unchosen
-from pinwheel.store import bindings, outcomes
+from pinwheel.store import bindings, outcomes, start_rules
 from pinwheel.store.bindings import NewBinding
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
 
     def work(session: Session) -> int:
         now = host.unit.now()
-        runs = host.reads.unrecorded_runs(session, limit, watched)
+        runs = _of_nobody(session, host.reads.unrecorded_runs(session, limit, watched))
         seen = {(run.dag_id, run.run_id) for run in runs if run.id in watched}
         new = [
             NewBinding(
@@ -57,6 +58,13 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
     watched.clear()
     watched.update(running)
     return recorded
+
+
+def _of_nobody(session: Session, runs: Sequence[UnrecordedRun]) -> list[UnrecordedRun]:
+    """Those that the keeper does not see to: a run that is judged by its date need not be where it should."""
+    plain = [run for run in runs if not is_marked(run.bundle_version)]
+    dated = start_rules.dated(session, {run.dag_id for run in plain}) if plain else set()
+    return [run for run in plain if run.dag_id not in dated]
 
 
 def record_outcomes(

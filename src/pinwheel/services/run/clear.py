@@ -8,6 +8,7 @@ from uuid import UUID
 
 from attrs import evolve
 
+from pinwheel.core.errors import Refused
 from pinwheel.core.event import EventKind
 from pinwheel.core.request import ClearRequest
 from pinwheel.core.run.binding import BoundBy, Tries, kept
@@ -15,6 +16,7 @@ from pinwheel.core.structure.layout import layout
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.run.bound import CLEARED, Cleared, record
+from pinwheel.services.run.by_date import Variant, bind, is_dated, variant_of
 from pinwheel.services.run.known import known_dag
 from pinwheel.services.run.target import Target, target_of, version_for
 from pinwheel.store import bindings, builds, releases
@@ -65,6 +67,7 @@ def _clear(host: Host, request: ClearRequest, actor: str, sees: once.Sees) -> li
             task_ids=request.task_ids,
             actor=actor,
             reason=request.reason,
+            by_date=request.by_date,
         )
 
     done = once.carry_out(host, _request(request, actor, sees), CLEARED, work)
@@ -86,6 +89,7 @@ def _request(asked: ClearRequest, actor: str, sees: once.Sees) -> once.Request:
             "task_ids": sorted(set(asked.task_ids)) if asked.task_ids is not None else None,
             "reason": asked.reason,
             **({} if asked.bundle_version is None else {"bundle_version": asked.bundle_version}),
+            **({"by_date": True} if asked.by_date else {}),
         },
         sees=sees,
     )
@@ -102,6 +106,7 @@ def clear_each(
     task_ids: Collection[str] | None,
     actor: str,
     reason: str | None,
+    by_date: bool = False,
 ) -> list[Cleared]:
     """Clear runs in the caller's transaction, in this order; the caller holds the Dag's lock.
 
@@ -122,6 +127,7 @@ def clear_each(
             task_ids=task_ids,
             actor=actor,
             reason=reason,
+            by_date=by_date and is_dated(session, dag_id),
         )
         for run_id in run_ids
     ]
@@ -139,9 +145,11 @@ def _clear_one(
     task_ids: Collection[str] | None,
     actor: str,
     reason: str | None,
+    by_date: bool,
 ) -> Cleared:
     """*fitting* are the tasks of the target, where only some of the run's tasks are to run again."""
     version_id: UUID | None = None
+    variant: Variant | None = None
     release, bundle_version = None, None
     if target is not None:
         if fitting is not None and not host.runs.would_clear(
@@ -149,6 +157,11 @@ def _clear_one(
         ):
             return _untouched(host, session, dag_id, run_id)
         version_id, release, bundle_version = version_for(host, session, target)
+        variant = variant_of(host, session, dag_id, run_id, target.build)
+        if variant is not None:
+            version_id = variant.dag_version_id
+    elif by_date:
+        _require_ended(host, session, dag_id, run_id)
     cleared, seq, bound_id, bound_version = host.runs.clear_run(
         session,
         dag_id,
@@ -160,6 +173,8 @@ def _clear_one(
     )
     if target is None and not cleared:
         return _untouched(host, session, dag_id, run_id)
+    if by_date:
+        return _bound_by_date(host, session, dag_id, run_id, cleared=cleared, actor=actor, reason=reason)
     known = releases.by_dag_version(session, [bound_id]) if bound_id else {}
     row = known.get(bound_id) if bound_id else None
     present = host.reads.present(session, dag_id, [run_id]).get(run_id, ())
@@ -176,6 +191,9 @@ def _clear_one(
             actor=actor,
             bound_at=host.unit.now(),
             tries=Tries.of(present),
+            date=variant.date if variant is not None else None,
+            date_by=variant.date_by if variant is not None else None,
+            segment=variant.segment if variant is not None else None,
         ),
         release=row.release if row else None,
         build_id=row.build_id if row else None,
@@ -197,6 +215,49 @@ def _clear_one(
         reason=reason,
         cleared=cleared,
     )
+    return bound
+
+
+def _require_ended(host: Host, session: Session, dag_id: str, run_id: str) -> None:
+    run = host.reads.some_runs(session, dag_id, [run_id]).get(run_id)
+    if run is not None and run.state == "running":
+        raise Refused(
+            f"Cannot bind run {run_id} of {dag_id} to another build",
+            found="it is running",
+            remedy="Wait until it ends, or mark it failed, then clear it",
+        )
+
+
+def _bound_by_date(
+    host: Host,
+    session: Session,
+    dag_id: str,
+    run_id: str,
+    *,
+    cleared: int,
+    actor: str,
+    reason: str | None,
+) -> Cleared:
+    """A cleared run, bound by its date, whatever it was bound to before.
+
+    :raises Refused: it can not be bound to that now; nothing is cleared.
+    """
+    found = bind(host, session, dag_id, run_id, actor=actor, anew=True)
+    if found is None:
+        raise Refused(
+            f"Cannot clear run {run_id} of {dag_id} on the build of its date",
+            found="that can not be used yet",
+            remedy="Repeat it in a few seconds, or name a build",
+        )
+    bound = Cleared(
+        dag_id=dag_id,
+        run_id=run_id,
+        build=found.build,
+        release=found.release,
+        bundle_version=found.bundle_version,
+        cleared=cleared,
+    )
+    record(host, session, EventKind.CLEAR, bound, actor=actor, reason=reason, cleared=cleared)
     return bound
 
 

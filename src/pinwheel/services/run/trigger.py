@@ -9,13 +9,17 @@ from attrs import asdict, evolve, frozen
 
 from pinwheel.core import command_line
 from pinwheel.core.event import EventKind
+from pinwheel.core.release.follow import plain
 from pinwheel.core.request import TriggerRequest
 from pinwheel.core.run.binding import BoundBy
+from pinwheel.core.run.mark import marked
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
+from pinwheel.services.run import by_date as by_date_of
 from pinwheel.services.run.bound import BOUND, Bound, record
+from pinwheel.services.run.by_date import is_dated
 from pinwheel.services.run.known import known_dag
-from pinwheel.services.run.target import target_of, version_for
+from pinwheel.services.run.target import Target, target_of, version_for
 from pinwheel.services.show.plain import ABSENT, Sometimes
 from pinwheel.store import bindings
 from pinwheel.store.bindings import NewBinding
@@ -50,36 +54,38 @@ def _trigger(host: Host, request: TriggerRequest, actor: str, sees: once.Sees) -
             host, session, dag_id, request.build, verb="trigger", bundle_version=request.bundle_version
         )
         version_id, release, version = version_for(host, session, target)
+        chosen = (request.build or request.bundle_version) is not None
+        by_date = not chosen and version is not None and is_dated(session, dag_id)
         new_id, seq = host.runs.create_run(
             session,
             dag_id,
             version_id,
-            bundle_version=version,
+            bundle_version=marked(plain(version)) if by_date and version is not None else version,
             run_id=request.run_id,
             logical_date=request.logical_date,
             conf=request.conf,
             note=request.note,
             actor=actor,
         )
-        chosen = (request.build or request.bundle_version) is not None
-        bindings.add(
-            session,
-            NewBinding(
-                dag_id=dag_id,
-                run_id=new_id,
-                seq=seq,
-                dag_version_id=version_id,
-                bundle_version=version,
-                bound_by=BoundBy.of_choice(chosen=chosen, release=release),
-                actor=actor,
-                bound_at=host.unit.now(),
-            ),
-            release=release,
-            build_id=target.build.id,
-        )
-        bound = Bound(
-            dag_id=dag_id, run_id=new_id, build=target.build.build, release=release, bundle_version=version
-        )
+        if by_date:
+            bound = _bound_by_date(host, session, dag_id, new_id, target, actor)
+        else:
+            bound = _bound_to(
+                host,
+                session,
+                NewBinding(
+                    dag_id=dag_id,
+                    run_id=new_id,
+                    seq=seq,
+                    dag_version_id=version_id,
+                    bundle_version=version,
+                    bound_by=BoundBy.of_choice(chosen=chosen, release=release),
+                    actor=actor,
+                    bound_at=host.unit.now(),
+                ),
+                target,
+                release,
+            )
         record(host, session, EventKind.TRIGGER, bound, actor=actor, reason=request.reason)
         return bound
 
@@ -87,6 +93,42 @@ def _trigger(host: Host, request: TriggerRequest, actor: str, sees: once.Sees) -
     if not done.repeated:
         host.unit.announce([{"kind": "trigger", "dag_id": dag_id}])
     return done.answer
+
+
+def _bound_by_date(
+    host: Host, session: Session, dag_id: str, run_id: str, target: Target, actor: str
+) -> Bound:
+    """A new run that carries the mark, bound by its date; what must wait for that is on nothing yet."""
+    found = by_date_of.bind(host, session, dag_id, run_id, actor=actor)
+    return Bound(
+        dag_id=dag_id,
+        run_id=run_id,
+        build=found.build if found is not None else target.build.build,
+        release=found.release if found is not None else None,
+        bundle_version=found.bundle_version if found is not None else None,
+    )
+
+
+def _bound_to(host: Host, session: Session, new: NewBinding, target: Target, release: int | None) -> Bound:
+    """A new run on a build, without the tasks that have no place at its date."""
+    variant = by_date_of.variant_of(host, session, new.dag_id, new.run_id, target.build)
+    if variant is not None and new.bundle_version is not None:
+        host.runs.rebind_run(
+            session,
+            new.dag_id,
+            new.run_id,
+            dag_version_id=variant.dag_version_id,
+            bundle_version=new.bundle_version,
+        )
+        new = evolve(new, **asdict(variant))
+    bindings.add(session, new, release=release, build_id=target.build.id)
+    return Bound(
+        dag_id=new.dag_id,
+        run_id=new.run_id,
+        build=target.build.build,
+        release=release,
+        bundle_version=new.bundle_version,
+    )
 
 
 @frozen(kw_only=True)
@@ -123,6 +165,7 @@ def _request(asked: TriggerRequest, actor: str, sees: once.Sees) -> once.Request
             "note": asked.note,
             "reason": asked.reason,
             **({} if asked.bundle_version is None else {"bundle_version": asked.bundle_version}),
+            **({"by_date": True} if asked.by_date else {}),
         },
         sees=sees,
     )

@@ -124,6 +124,8 @@ class EventView:
     """What the revision changes, a sentence a stretch of dates."""
 
     # Drift
+    clear_number: Sometimes[int] = ABSENT
+    jobs: Sometimes[Sequence[str]] = ABSENT
     found: Sometimes[Mapping[str, str]] = ABSENT
     foreign_versions: Sometimes[Sequence[str]] = ABSENT
     repaired: Sometimes[bool] = ABSENT

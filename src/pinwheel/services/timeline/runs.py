@@ -70,7 +70,12 @@ def judge_all(
     run_ids: Collection[str] | None = None,
 ) -> AllJudged:
     """Judge the runs of a Dag (or these) against *eras*, oldest date first."""
-    runs = host.reads.dated_runs(session, host.reads.row_ids(session, known.dag_id, run_ids))
+    row_ids = (
+        host.reads.all_row_ids(session, known.dag_id)
+        if run_ids is None
+        else host.reads.row_ids(session, known.dag_id, run_ids).values()
+    )
+    runs = host.reads.dated_runs(session, list(row_ids))
     bound = bindings.of_runs(session, known.dag_id, [run.run_id for run in runs])
     last = {run.run_id: in_force(bound.get(run.run_id, ()), run.clear_number) for run in runs}
     unbound = {run.dag_version_id for run in runs if last[run.run_id] is None and run.dag_version_id}

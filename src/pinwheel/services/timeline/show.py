@@ -84,7 +84,7 @@ def _show(
     judged = judge_all(host, session, dag, eras) if runs else None
     newest = host.reads.runs(session, dag_id, run_id=None, limit=1)
     named = host.reads.row_ids(session, dag_id, [run.run_id for run in newest])
-    dated = host.reads.dated_runs(session, named)
+    dated = host.reads.dated_runs(session, list(named.values()))
     return TimelineView(
         dag_id=dag_id,
         zone=dag.zone.key,

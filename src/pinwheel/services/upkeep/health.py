@@ -1,11 +1,90 @@
-"""Whether the database is ready for Pinwheel."""
+"""Whether the database is ready for Pinwheel, and whether runs that wait are looked after."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
 from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.reads import JudgedRun
+from pinwheel.services.run import waiting
+from pinwheel.services.upkeep import beat
+from pinwheel.store import start_rules
 from pinwheel.store.tables import metadata
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+TOLD = timedelta(days=7)
+"""So long a run that ended unbound is a problem; its event stays."""
+
+
+@frozen(kw_only=True)
+class HealthView:
+    """What a probe is told. Says nothing of any Dag."""
+
+    missing_tables: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def health(host: Host) -> HealthView:
+    missing = missing_tables(host)
+    return HealthView(
+        missing_tables=tuple(missing),
+        problems=() if missing else tuple(host.unit.run(lambda session: problems(host, session))),
+    )
 
 
 def missing_tables(host: Host) -> list[str]:
     """Names of our tables that the database does not have, sorted; empty when all is well."""
     return sorted(set(metadata.tables) - set(host.unit.run(host.deployment.own_tables)))
+
+
+def problems(host: Host, session: Session) -> list[str]:
+    """What keeps runs that are judged by their dates from starting, in sentences."""
+    dated = len(start_rules.dated(session))
+    if not dated:
+        return []
+    told = []
+    alive = [keeper for keeper in beat.keepers(session) if keeper.alive]
+    if not alive:
+        told.append(
+            f"No keeper for {beat.SECONDS:.0f} s, but the runs of {_counted(dated, 'Dag')} are judged by "
+            "their dates: those that need a version row or a retry wait. Start one: pinwheel dag-processor, "
+            "or pinwheel keeper"
+        )
+    number = hindering(host, session)
+    if number:
+        told.append(
+            f"{number} runs wait to be bound, and a scheduler looks at {host.deployment.runs_a_turn()} "
+            "queued runs in a turn: they hold up backfills of all Dags. See why: pinwheel keeper status"
+        )
+    ended = len(ended_unbound(host, session))
+    if ended:
+        told.append(
+            f"{_counted(ended, 'run')} ended without having been bound: a scheduler without Pinwheel's "
+            "plugin started them. See which: pinwheel keeper status; run them again: pinwheel clear"
+        )
+    return told
+
+
+def hindering(host: Host, session: Session) -> int:
+    """How many ordinary runs wait, where these are so many that schedulers may not get to backfills."""
+    enough = max(1, host.deployment.runs_a_turn() // 2)
+    found = host.reads.unbound_runs(session, ["queued"], waiting.LOOKED_AT)
+    ordinary = [run for run in found if run.backfill_id is None]
+    if len(ordinary) < enough:
+        return 0
+    number = len(waiting.why_waiting(host, session, ordinary))
+    return number if number >= enough else 0
+
+
+def ended_unbound(host: Host, session: Session) -> list[JudgedRun]:
+    """Runs of the last days that ended with the mark: nothing of theirs was bound to their dates."""
+    return host.reads.unbound_runs(session, ["success", "failed"], waiting.LOOKED_AT, host.unit.now() - TOLD)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -10,6 +10,7 @@ from pinwheel.core.errors import Refused
 from pinwheel.core.release.why_held import why_held
 from pinwheel.services.ports.deployment import Leftovers
 from pinwheel.services.ports.host import Host
+from pinwheel.services.upkeep.free_runs import Freed, free_runs
 from pinwheel.store import dags, rejections, stands
 
 if TYPE_CHECKING:
@@ -26,13 +27,19 @@ class Leaving(Leftovers):
     pinned: tuple[str, ...]
     held: tuple[str, ...]
     """Dags that a plain Dag processor would move to their newest build."""
+    dated: tuple[str, ...]
+    """Dags whose runs are judged by their dates, which nothing does any more then."""
+    bound: int
+    """Runs that waited and are bound to what their dates ask for."""
+    to_active: tuple[str, ...]
+    """Runs that waited and can not be bound to that: they take the active release."""
     remains: tuple[str, ...]
     """Sentences that say what to do about what is left."""
 
 
 def plan(host: Host) -> Leaving:
     """What :func:`uninstall` would drop and what would remain. Nothing is changed."""
-    return host.unit.run(lambda session: _plan(host, session))
+    return host.rehearse(lambda rehearsal: rehearsal.unit.run(lambda s: _plan(rehearsal, s)))
 
 
 def uninstall(host: Host, *, force: bool = False) -> Leaving:
@@ -59,6 +66,15 @@ def uninstall(host: Host, *, force: bool = False) -> Leaving:
     return host.unit.run(work)
 
 
+LOOK_AGAIN = 10.0
+"""Seconds after which a run is there that read its Dag's row before that lost the mark."""
+
+
+def look_again(host: Host) -> int:
+    """Take the mark from what was made with it while it was taken from the rows; from how many rows."""
+    return host.unit.run(lambda session: host.rows.strip_marks(session))
+
+
 def _plan(host: Host, session: Session) -> Leaving:
     tables = host.deployment.own_tables(session)
     rows = dags.rows(session) if "pinwheel_dag" in tables else {}
@@ -69,13 +85,17 @@ def _plan(host: Host, session: Session) -> Leaving:
     held = sorted(
         dag_id for dag_id, row in rows.items() if why_held(row, rejected.get(dag_id), later=dag_id in later)
     )
+    freed = free_runs(host, session) if tables else Freed()
     left = host.deployment.leftovers(session)
     return Leaving(
         tables=tuple(tables),
         processors=tuple(host.deployment.live_processors(session)),
         pinned=tuple(pinned),
         held=tuple(held),
-        remains=_remains(pinned, held, left),
+        remains=_remains(pinned, held, left, freed),
+        dated=freed.dated,
+        bound=freed.bound,
+        to_active=freed.to_active,
         bundles=left.bundles,
         aliased_dags=left.aliased_dags,
         trial_versions=left.trial_versions,
@@ -83,7 +103,7 @@ def _plan(host: Host, session: Session) -> Leaving:
     )
 
 
-def _remains(pinned: list[str], held: list[str], left: Leftovers) -> tuple[str, ...]:
+def _remains(pinned: list[str], held: list[str], left: Leftovers, freed: Freed) -> tuple[str, ...]:
     told = [
         "Start the plain processor in place of ours: airflow dag-processor",
         "Every release so far stays in Airflow as a Dag version",
@@ -92,6 +112,11 @@ def _remains(pinned: list[str], held: list[str], left: Leftovers) -> tuple[str, 
         told.append(
             f"{len({*held, *pinned})} pinned or held Dags will follow their newest code once the plain "
             "processor parses them"
+        )
+    if freed.dated:
+        told.append(
+            f"Runs of {len(freed.dated)} Dags were judged by their dates: from now on new runs, and those "
+            "that are cleared on the latest version, take the active release whatever their date"
         )
     if left.bundles:
         told.append(

@@ -13,7 +13,7 @@ export const GROUPS: Record<string, EventKind[]> = {
   "Rejections": ["rollback", "reject", "lift"],
   "Automatic releases": ["auto", "adopt", "retire", "follow"],
   "Builds": ["build", "broken", "unstable", "folded", "missed"],
-  "Runs": ["trigger", "clear", "backfill"],
+  "Runs": ["trigger", "clear", "backfill", "run_waits", "run_bound_late", "run_started_unbound"],
   "Repairs": ["drift", "mark_restored", "version_restored"],
   "Problems": ["broken", "duplicate", "refused", "fault", "variant_refused"],
   [EVERYTHING]: [],

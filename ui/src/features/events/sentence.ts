@@ -69,6 +69,17 @@ export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
     what: "Airflow's rows were changed past Pinwheel, and put back",
     more: Object.keys(found ?? {}).sort().join(", ") || undefined,
   }),
+  run_waits: ({ run_id: runId }) => ({ what: `Run ${runId} waits`, runId: runId ?? undefined }),
+  run_bound_late: ({ run_id: runId, cleared }) => ({
+    what: `Run ${runId} was bound while it was under way`,
+    more: cleared ? `${cleared} ${cleared === 1 ? "task runs" : "tasks run"} again` : undefined,
+    runId: runId ?? undefined,
+  }),
+  run_started_unbound: ({ run_id: runId, jobs }) => ({
+    what: `Run ${runId} was started before it was bound`,
+    more: jobs?.length ? `scheduler job ${jobs.join(", ")}` : undefined,
+    runId: runId ?? undefined,
+  }),
   refused: (event) => ({ what: "A version was not taken", more: commit(event) }),
   timeline_set: ({ revision, changes }) => ({ what: `Revision ${revision ?? "?"} of its timeline`, more: changes?.join("; ") }),
   timeline_unset: ({ revision, changes }) => ({ what: `Eras are gone: revision ${revision ?? "?"} of its timeline`, more: changes?.join("; ") }),

@@ -152,6 +152,8 @@ class BackfillRow:
     actor: str
     created_at: datetime
     completed_at: datetime | None = None
+    behind: frozenset[int] = frozenset()
+    """Row ids of runs that were moved behind the others."""
     dates: tuple[BackfillDate, ...] = ()
 
 

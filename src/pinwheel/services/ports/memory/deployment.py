@@ -26,6 +26,9 @@ class MemoryDeployment:
     def retention(self) -> Keep:
         return self.airflow.keep
 
+    def runs_a_turn(self) -> int:
+        return 20
+
     def most_segments(self) -> int:
         return self.airflow.most_segments
 

@@ -17,7 +17,7 @@ from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.drift import Drift
 from pinwheel.core.release.follow import Follower, Step
 from pinwheel.core.release.rows import Location, Projected, Projection
-from pinwheel.core.run.mark import is_marked
+from pinwheel.core.run.mark import is_marked, without_mark
 from pinwheel.services.ports.memory import form
 from pinwheel.services.ports.memory.airflow import Airflow, AuditLine, DagRow, VersionRow
 from pinwheel.services.ports.memory.reads import MemoryReads
@@ -131,6 +131,18 @@ class MemoryRows:
             if dag_id in self.airflow.tables.dags:
                 self.airflow.change_dag(dag_id, row_version)
             session.execute(update(t.dag).where(t.dag.c.dag_id == dag_id).values(row_version=row_version))
+
+    def strip_marks(self, session: Session, but: Collection[str] = ()) -> int:
+        tables, changed = self.airflow.tables, 0
+        for dag in [dag for dag in tables.dags.values() if dag.dag_id not in but]:
+            if is_marked(dag.bundle_version):
+                self.airflow.change_dag(dag.dag_id, without_mark(dag.bundle_version or ""))
+                changed += 1
+        for key, run in list(tables.runs.items()):
+            if run.dag_id not in but and is_marked(run.bundle_version):
+                tables.runs[key] = evolve(run, bundle_version=without_mark(run.bundle_version or ""))
+                changed += 1
+        return changed
 
     def lost_marks(self, session: Session) -> list[str]:
         found = []

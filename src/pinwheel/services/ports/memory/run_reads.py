@@ -13,8 +13,9 @@ from sqlalchemy import select
 from pinwheel.core.records import RunOutcome
 from pinwheel.core.run.binding import Present
 from pinwheel.core.run.dates import RunDates
-from pinwheel.services.ports.memory.airflow import FINISHED, Airflow, RunRow, TaskRow
+from pinwheel.services.ports.memory.airflow import FINISHED, RunRow, TaskRow
 from pinwheel.services.ports.memory.bound import Bound
+from pinwheel.services.ports.memory.unbound import UnboundReads
 from pinwheel.services.ports.reads import (
     AirflowRun,
     AirflowTry,
@@ -32,10 +33,8 @@ if TYPE_CHECKING:
 
 
 @frozen
-class RunReads:
+class RunReads(UnboundReads):
     """The part of :class:`pinwheel.services.ports.reads.Reads` that looks at runs."""
-
-    airflow: Airflow
 
     # Runs by what they are bound to and came to
 
@@ -210,8 +209,8 @@ class RunReads:
             if run.id in ids
         ]
 
-    def row_ids(self, session: Session, dag_id: str, run_ids: Collection[str] | None = None) -> list[int]:
-        return [run.id for run in self._runs(dag_id) if run_ids is None or run.run_id in run_ids]
+    def all_row_ids(self, session: Session, dag_id: str) -> list[int]:
+        return [run.id for run in self._runs(dag_id)]
 
     def run_page(
         self, session: Session, dag_id: str, *, until: str | None, limit: int

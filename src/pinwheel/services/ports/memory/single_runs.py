@@ -20,11 +20,11 @@ from pinwheel.services.ports.memory import form
 from pinwheel.services.ports.memory.airflow import (
     FINISHED,
     FINISHED_TASK,
-    Airflow,
     RunRow,
     TaskRow,
     VersionRow,
 )
+from pinwheel.services.ports.memory.unbound import WaitingRuns
 from pinwheel.store import tables as t
 
 if TYPE_CHECKING:
@@ -34,10 +34,8 @@ _ASSETS_OF_TASKS = {"task_inlet_asset_reference", "task_outlet_asset_reference"}
 
 
 @frozen
-class SingleRuns:
+class SingleRuns(WaitingRuns):
     """Runs one by one. Params of Dags are not checked."""
-
-    airflow: Airflow
 
     def create_run(
         self,

@@ -1,0 +1,29 @@
+"""What the keeper does, and how often."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from pinwheel.airflow3.keeper.loop import Duty
+from pinwheel.services.ports.host import Host
+from pinwheel.services.release import variants
+from pinwheel.services.upkeep import beat
+from pinwheel.services.upkeep.beat import Beat
+from pinwheel.services.upkeep.keeping_runs import Keeping
+
+RUNS = "keep runs"
+"""The lease of what concerns runs: one keeper does it, so that no two wait for each other's locks."""
+
+
+def duties_of(host: Host, own: Beat) -> list[Duty]:
+    """In the order in which they are done in a turn."""
+    keeping = Keeping(host, time.monotonic)
+    return [
+        Duty(name="beat", interval=beat.EVERY, work=own.beat),
+        Duty(name="make rows", interval=1.0, work=partial(variants.make_missing, host), lease=RUNS),
+        Duty(name="bind ahead", interval=1.0, work=keeping.bind_ahead, lease=RUNS),
+        Duty(name="mend running runs", interval=1.0, work=keeping.mend_running, lease=RUNS),
+        Duty(name="tell what ended unbound", interval=2.0, work=keeping.tell_ended, lease=RUNS),
+        Duty(name="mark again", interval=2.0, work=keeping.mark_again, lease=RUNS),
+    ]

@@ -1,0 +1,87 @@
+"""Runs that somebody makes or runs again on a Dag whose runs are judged by dates: put on what that asks for.
+
+At once where that can be; what can not be bound yet waits with the mark, and the keeper binds it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from attrs import evolve, frozen
+
+from pinwheel.core.build import Build
+from pinwheel.core.run.dates import date_of
+from pinwheel.core.run.resolve import Bind
+from pinwheel.core.structure.windows import segment_at
+from pinwheel.services.ports.host import Host
+from pinwheel.services.release import variants
+from pinwheel.services.run.judging import carry_out, facts_of
+from pinwheel.store import releases, segments, start_rules
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+@frozen(kw_only=True)
+class OnDate:
+    """What a run was bound to by its date."""
+
+    build: int
+    release: int | None
+    bundle_version: str
+
+
+@frozen(kw_only=True)
+class Variant:
+    """The version row that runs of a build have at a run's date."""
+
+    dag_version_id: UUID
+    date: datetime
+    date_by: str
+    segment: int
+
+
+def is_dated(session: Session, dag_id: str) -> bool:
+    """Whether runs of the Dag for which nobody names a build are judged by their dates."""
+    return bool(start_rules.dated(session, [dag_id]))
+
+
+def bind(
+    host: Host, session: Session, dag_id: str, run_id: str, *, actor: str, anew: bool = False
+) -> OnDate | None:
+    """Bind a run by its date; None: it can not be bound yet. The caller holds the Dag's lock.
+
+    *anew*: whatever it was bound to before.
+
+    :raises Refused: it can not be on that as it stands.
+    """
+    row_id = host.reads.row_ids(session, dag_id, [run_id])[run_id]
+    (case,) = facts_of(host, session, [row_id])
+    if anew:
+        case = case.as_marked()
+        case = evolve(case, facts=evolve(case.facts, present=None, before=None))
+    ruling = case.ruling(host.unit.now())
+    if not isinstance(ruling, Bind):
+        return None
+    carry_out(host, session, case, ruling, actor=actor)
+    known = releases.by_dag_version(session, [ruling.dag_version_id])[ruling.dag_version_id]
+    return OnDate(build=known.build, release=known.release, bundle_version=ruling.place.bundle_version)
+
+
+def variant_of(host: Host, session: Session, dag_id: str, run_id: str, build: Build) -> Variant | None:
+    """The row that a run by hand has of a build with task windows; None: the build's own.
+
+    It is made if need be. The caller holds the Dag's lock.
+    """
+    stretches = [one for one in segments.of_builds(session, [build.id]).get(build.id, ()) if one.stretch]
+    if not stretches:
+        return None
+    (run,) = host.reads.dated_runs(session, [host.reads.row_ids(session, dag_id, [run_id])[run_id]])
+    date = date_of(run.dates)
+    found = stretches[segment_at([one.segment for one in stretches], date.at)]
+    made = variants.make_rows(host, session, build, [found.position]).get(found.position)
+    if made is None:
+        return None
+    return Variant(dag_version_id=made, date=date.at, date_by=date.by.value, segment=found.position)

@@ -1,0 +1,248 @@
+"""What the keeper does for runs: binds them ahead, tells which wait, mends those that run elsewhere.
+
+Each run is bound in a transaction of its own, under the lock of its Dag and its own, so that it is bound once
+whatever else goes on: a release or a timeline changes what it is judged by before or after, a scheduler that
+starts it has it to itself, and what fails of one run is undone with nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from pinwheel.core.errors import PinwheelError
+from pinwheel.core.event import EventKind
+from pinwheel.core.json import Json
+from pinwheel.core.run.binding import BoundBy
+from pinwheel.core.run.mark import is_marked
+from pinwheel.core.run.resolve import Bind, Wait
+from pinwheel.services.ports.host import Host
+from pinwheel.services.ports.reads import JudgedRun
+from pinwheel.services.release import dated
+from pinwheel.services.release.outcome import ACTOR
+from pinwheel.services.run.judging import Case, carry_out, facts_of
+from pinwheel.store import bindings, events, start_rules
+from pinwheel.store.bindings import NewBinding
+from pinwheel.store.locking import lock_dags
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+A_TURN = 25
+"""So many runs are bound in one turn."""
+RETRY = 30.0
+"""Seconds after which a run that waits is looked at again."""
+_SEEN = 2000
+MARKED_AGAIN = timedelta(seconds=60)
+"""So long after a Dag's runs began to be judged some may be born unmarked: made by who read it before."""
+LATELY = timedelta(minutes=10)
+"""Runs that ended so long ago with the mark were told, or nobody was there to tell it."""
+
+
+@define
+class Keeping:
+    """The duties, with what a keeper remembers between turns. Another one starts without, and is right."""
+
+    host: Host
+    clock: Callable[[], float]
+    _again: dict[int, float] = field(factory=dict, init=False)
+    """By row id of a run that waits: when it is looked at next."""
+    _told: set[tuple[int, int, str]] = field(factory=set, init=False)
+    """Row id, clear number and reason or kind of what this keeper saw told."""
+
+    def bind_ahead(self) -> int:
+        """Bind runs that wait in the queue; how many are bound."""
+        now = self.clock()
+        limit = min(_SEEN, A_TURN + len(self._again))
+        found = self.host.unit.run(lambda s: self.host.reads.unbound_runs(s, ["queued"], limit))
+        if len(found) < limit:
+            there = {run.id for run in found}
+            self._again = {run_id: at for run_id, at in self._again.items() if run_id in there}
+        due = [run for run in found if self._again.get(run.id, now) <= now][:A_TURN]
+        return self._each(due, self._bind_queued)
+
+    def mend_running(self) -> int:
+        """Bind running runs that stand elsewhere than they were bound to; how many were."""
+        now = self.clock()
+        found = self.host.unit.run(lambda s: self.host.reads.astray_runs(s, A_TURN * 4))
+        return self._each([run for run in found if self._again.get(run.id, now) <= now], self._mend)
+
+    def tell_ended(self) -> int:
+        """Tell of runs that ended without ever having been bound; how many are told for the first time."""
+        since = self.host.unit.now() - LATELY
+        found = self.host.unit.run(
+            lambda s: self.host.reads.unbound_runs(s, ["success", "failed"], A_TURN * 4, since)
+        )
+        new = [run for run in found if (run.id, run.clear_number, _UNBOUND) not in self._told]
+
+        def work(session: Session) -> int:
+            lock_dags(session, {run.dag_id for run in new})
+            return sum(self._tell_unbound(session, run) for run in new)
+
+        told = self.host.unit.run(work) if new else 0
+        self._told |= {(run.id, run.clear_number, _UNBOUND) for run in new}
+        return told
+
+    def mark_again(self) -> None:
+        """Mark runs of Dags whose runs are judged since a moment ago: some may have been born without."""
+        since = self.host.unit.now() - MARKED_AGAIN
+        for dag_id in sorted(self.host.unit.run(lambda s: start_rules.dated_since(s, since))):
+            self.host.unit.run(partial(self._settle_mark, dag_id))
+
+    def _settle_mark(self, dag_id: str, session: Session) -> None:
+        lock_dags(session, [dag_id])
+        dated.settle_mark(self.host, session, [dag_id])
+
+    def _each(self, runs: Sequence[JudgedRun], work: Callable[[JudgedRun, Session], str | None]) -> int:
+        """Do *work* for each run, which gives why it waits, or None; how many do not.
+
+        Raises the first fault when all is done that can be.
+        """
+        done, faults = 0, []
+        for run in runs:
+            try:
+                why = self.host.unit.run(partial(work, run))
+            except PinwheelError as error:
+                # What could not be done is undone, what is told of it is not.
+                why = self.host.unit.run(partial(self._waits, run, error.found or error.failed))
+            except Exception as error:
+                error.add_note(f"run {run.run_id} of Dag {run.dag_id}")
+                faults.append(error)
+                self._again[run.id] = self.clock() + RETRY
+                continue
+            if why is None:
+                self._again.pop(run.id, None)
+                done += 1
+            else:
+                self._again[run.id] = self.clock() + RETRY
+        if faults:
+            raise faults[0]
+        return done
+
+    def _bind_queued(self, run: JudgedRun, session: Session) -> str | None:
+        lock_dags(session, [run.dag_id])
+        if not self.host.runs.hold_runs(session, [run.id], "queued"):
+            return "a scheduler has it"
+        for case in facts_of(self.host, session, [run.id]):
+            ruling = case.ruling(self.host.unit.now())
+            if isinstance(ruling, Wait):
+                return self._waits(run, ruling.why, session)
+            if isinstance(ruling, Bind):
+                carry_out(self.host, session, case, ruling)
+                self.host.runs.move_in_backfill(session, [run.id], behind=False)
+            elif is_marked(run.bundle_version):
+                # Its Dag is not judged by dates any more.
+                self.host.runs.mark_waiting(session, [run.dag_id], marked=False)
+        return None
+
+    def _mend(self, run: JudgedRun, session: Session) -> str | None:
+        lock_dags(session, [run.dag_id])
+        if not self.host.runs.hold_runs(session, [run.id], "running"):
+            return "a scheduler has it"
+        for case in facts_of(self.host, session, [run.id]):
+            unbound = case.facts.marked and (case.facts.present or case.facts.before) is None
+            if not case.facts.marked and case.facts.present is None and self._began_before(session, run):
+                self._record(session, run)
+                continue
+            if unbound:
+                self._tell_unbound(session, run)
+            ruling = case.ruling(self.host.unit.now())
+            if isinstance(ruling, Wait):
+                return self._waits(run, ruling.why, session)
+            if isinstance(ruling, Bind):
+                self._bind_running(session, run, case, ruling)
+        return None
+
+    def _began_before(self, session: Session, run: JudgedRun) -> bool:
+        rules = start_rules.of_dags(session, [run.dag_id]).get(run.dag_id, [])
+        since = min((rule.since for rule in rules), default=None)
+        if since is None or run.started_at is None:
+            return since is None
+        return run.started_at < since and not run.clear_number
+
+    def _record(self, session: Session, run: JudgedRun) -> None:
+        """Note that a run which began before its Dag was judged by dates is to stay as it stands."""
+        bindings.add_all(
+            session,
+            [
+                NewBinding(
+                    dag_id=run.dag_id,
+                    run_id=run.run_id,
+                    seq=run.clear_number,
+                    dag_version_id=run.dag_version_id,
+                    bundle_version=run.bundle_version,
+                    bound_by=BoundBy.ACTIVE,
+                    bound_at=min(run.queued_at or self.host.unit.now(), self.host.unit.now()),
+                )
+            ],
+        )
+
+    def _bind_running(self, session: Session, run: JudgedRun, case: Case, ruling: Bind) -> None:
+        carry_out(self.host, session, case, ruling)
+        again = 0
+        if case.facts.marked and (began := run.queued_at or run.started_at) is not None:
+            # They were handed out with the mark, which no worker executes.
+            again = self.host.runs.run_failed_again(session, run.dag_id, run.run_id, began)
+        details: dict[str, Json] = {
+            "bundle_version": ruling.place.bundle_version,
+            "cleared": again,
+        }
+        self._tell(session, EventKind.RUN_BOUND_LATE, run, ruling.why, details)
+
+    # What is told
+
+    def _waits(self, run: JudgedRun, why: str, session: Session) -> str:
+        """Note that a run waits: once a run and reason, whichever keeper it is; and let others pass it."""
+        if run.backfill_id is not None and run.state == "queued":
+            self.host.runs.move_in_backfill(session, [run.id], behind=True)
+        key = (run.id, run.clear_number, why)
+        if key not in self._told:
+            self._told.add(key)
+            if not _was_told(session, EventKind.RUN_WAITS, run, why):
+                self._tell(session, EventKind.RUN_WAITS, run, why, {})
+        return why
+
+    def _tell_unbound(self, session: Session, run: JudgedRun) -> bool:
+        if _was_told(session, EventKind.RUN_STARTED_UNBOUND, run):
+            return False
+        jobs: list[Json] = [*self.host.reads.jobs_of(session, [run.id]).get(run.id, ())]
+        words = f"job {', '.join(str(job) for job in jobs)}" if jobs else "a scheduler"
+        reason = f"{words} started it without Pinwheel's plugin"
+        self._tell(session, EventKind.RUN_STARTED_UNBOUND, run, reason, {"jobs": jobs})
+        return True
+
+    def _tell(
+        self, session: Session, kind: EventKind, run: JudgedRun, why: str, details: dict[str, Json]
+    ) -> None:
+        about: dict[str, Json] = {"run_id": run.run_id, "clear_number": run.clear_number, **details}
+        events.add(
+            session,
+            kind,
+            now=self.host.unit.now(),
+            actor=ACTOR,
+            dag_id=run.dag_id,
+            reason=why,
+            details=about,
+        )
+        self.host.rows.audit(
+            session,
+            event=f"pinwheel_{kind}",
+            dag_id=run.dag_id,
+            actor=ACTOR,
+            details={"reason": why, **about},
+        )
+
+
+_UNBOUND = str(EventKind.RUN_STARTED_UNBOUND)
+
+
+def _was_told(session: Session, kind: EventKind, run: JudgedRun, why: str | None = None) -> bool:
+    return any(
+        (event.details.get("run_id"), event.details.get("clear_number")) == (run.run_id, run.clear_number)
+        and (why is None or event.reason == why)
+        for event in events.of_kind(session, run.dag_id, kind)
+    )

@@ -1,0 +1,162 @@
+"""Eras set by the services over Airflow's own rows, and what its scheduler makes of runs before and after."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from harness.eras import DATES, TASKS, Dated
+from harness.inprocess import bound_airflow
+from harness.scheduling import Scheduler, listening
+from pinwheel.core.request import ClearDatedRequest, EraWish, TimelineRequest
+from pinwheel.core.run.mark import is_marked
+from pinwheel.services.timeline import change, check, clear_runs, show
+from pinwheel.services.timeline.views import TimelineChange
+
+ROUNDS = 200 if os.environ.get("PINWHEEL_FAULTS") == "all" else 6
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> Iterator[Any]:
+    made = request.getfixturevalue(request.param).create()
+    with bound_airflow(made), listening():
+        yield made
+    made.drop()
+
+
+@pytest.fixture(scope="module")
+def made(database: Any, tmp_path_factory: pytest.TempPathFactory) -> Dated:
+    return Dated(tmp_path_factory.mktemp("blog"), eras=False)
+
+
+@pytest.fixture(scope="module")
+def scheduler(made: Dated) -> Scheduler:
+    return Scheduler()
+
+
+@pytest.fixture
+def blog(made: Dated, scheduler: Scheduler) -> Iterator[Dated]:
+    """Three builds, the third active; no timeline and no run that goes on."""
+    yield made
+    ask(made, "put")
+    scheduler.settle()
+    scheduler.given.clear()
+
+
+def ask(blog: Dated, verb: str, *eras: EraWish, **more: Any) -> TimelineChange:
+    request = TimelineRequest(dag_id=blog.dag_id, verb=verb, eras=eras, unchecked=True, **more)
+    return change.change(blog.host, request, actor="ada")
+
+
+def era(build: int, starts: str | None = None, until: str | None = "2024-01-01") -> EraWish:
+    return EraWish(starts=starts, until=until, build=build)
+
+
+_days = itertools.count(1)
+
+
+def run(blog: Dated, build: int) -> str:
+    """A run of a date of its own, whose era is for this build."""
+    return blog.run(DATES[build] + timedelta(hours=next(_days)))
+
+
+def at_once(*works: Callable[[], Any]) -> list[Any]:
+    barrier = threading.Barrier(len(works))
+
+    def one(work: Callable[[], Any]) -> Any:
+        from airflow import settings
+
+        barrier.wait()
+        try:
+            return work()
+        finally:
+            settings.Session.remove()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return [future.result() for future in [pool.submit(one, work) for work in works]]
+
+
+def test_runs_are_on_the_builds_of_the_eras_that_were_set(blog: Dated, scheduler: Scheduler) -> None:
+    ask(blog, "set", era(1, until="2021-01-01"), era(2, "2021-01-01"))
+    runs = {build: run(blog, build) for build in DATES}
+    assert all(is_marked(blog.came(run_id).bundle_version) for run_id in runs.values())
+    scheduler.settle()
+    assert {build: blog.is_right(run_id, build) for build, run_id in runs.items()} == dict.fromkeys(
+        TASKS, True
+    )
+    shown = show.show(blog.host, blog.dag_id)
+    assert [(each.build, each.counts.match) for each in shown.stretches if each.counts] == [
+        (1, 1),
+        (2, 1),
+        (3, 1),
+    ]
+
+
+@pytest.mark.acceptance("dates", 19)
+def test_queued_runs_take_the_new_era_and_started_ones_keep_theirs(blog: Dated, scheduler: Scheduler) -> None:
+    began = run(blog, 1)
+    scheduler.schedule()
+    waits = run(blog, 1)
+    told = ask(blog, "set", era(1))
+    assert told.queued == 1
+    scheduler.settle()
+    assert blog.is_right(began, 3)
+    assert blog.is_right(waits, 1)
+    found = check.check(blog.host, blog.dag_id)
+    assert (began, 3, 1) in {(each.run_id, each.build, each.wanted) for each in found.differ}
+
+
+@pytest.mark.acceptance("dates", 19)
+def test_a_run_that_is_made_while_an_era_is_set_is_on_it(blog: Dated, scheduler: Scheduler) -> None:
+    wrong = []
+    for number in range(ROUNDS):
+        build = 1 + number % 2
+        ask(blog, "put")
+        _, run_id = at_once(lambda build=build: ask(blog, "set", era(build)), lambda: run(blog, 1))
+        # One that was born without the mark is sent back in the first turn and bound in the next.
+        scheduler.turn(2)
+        came = blog.came(run_id)
+        if (came.bundle_version, came.present) != (blog.versions[build], TASKS[build]):
+            wrong.append((number, came))
+        scheduler.settle()
+    assert wrong == []
+
+
+@pytest.mark.acceptance("dates", 20)
+def test_what_does_not_match_is_cleared_and_runs_on_the_build_of_its_date(
+    blog: Dated, scheduler: Scheduler
+) -> None:
+    runs = [run(blog, 1) for _ in range(3)]
+    scheduler.settle()
+    assert all(blog.is_right(run_id, 3) for run_id in runs)
+    ask(blog, "set", era(1))
+    request = ClearDatedRequest(dag_id=blog.dag_id, run_ids=runs, request_id=f"clear {runs[0]}")
+    planned = clear_runs.clear(
+        blog.host, ClearDatedRequest(dag_id=blog.dag_id, run_ids=runs, plan=True), actor="ada"
+    )
+    assert {each.run_id for each in planned.runs} == set(runs)
+    assert {blog.came(run_id).state for run_id in runs} == {"success"}, "a plan changes nothing"
+    done = clear_runs.clear(blog.host, request, actor="ada")
+    assert {each.run_id for each in done.runs} == set(runs)
+    scheduler.settle()
+    assert all(blog.is_right(run_id, 1) for run_id in runs)
+    assert clear_runs.clear(blog.host, request, actor="ada").runs == ()
+    assert blog.bindings(runs[0])[-1].bound_by == "era"
+
+
+def test_without_eras_the_rows_are_as_they_were(blog: Dated, scheduler: Scheduler) -> None:
+    ask(blog, "set", era(1))
+    waits = run(blog, 1)
+    ask(blog, "put")
+    run_id = run(blog, 1)
+    assert not is_marked(blog.came(run_id).bundle_version)
+    assert not is_marked(blog.came(waits).bundle_version)
+    scheduler.settle()
+    assert blog.is_right(run_id, 3) and blog.is_right(waits, 3)

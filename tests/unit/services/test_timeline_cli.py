@@ -1,0 +1,105 @@
+"""``pinwheel timeline``: what people read, and exit codes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from harness.dated import Dated
+from harness.in_memory import InMemory
+from pinwheel.cli import context, main
+from pinwheel.cli.backend.local import LocalBackend
+from pinwheel.services.show.plain import plain
+from pinwheel.services.timeline import change
+
+
+@pytest.fixture
+def dated(world: InMemory, monkeypatch: pytest.MonkeyPatch) -> Dated:
+    made = Dated(world)
+
+    class Backend(LocalBackend):
+        def change_timeline(self, request: Any) -> Any:
+            world.airflow.tick(60)
+            return plain(change.change(self.host, request, actor=self.actor, sleep=made.looking))
+
+    monkeypatch.setattr(context, "make_backend", lambda args: Backend(world.host, actor="ana"))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    return made
+
+
+def cli(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    code = main.main(["timeline", *words])
+    said = capsys.readouterr()
+    return code, said.out + said.err
+
+
+def test_eras_are_set_shown_checked_and_cleared_in_words(
+    dated: Dated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = dated.world
+    for day, build in (("2019-05-01", None), ("2021-05-01", None), ("2019-06-01", 2)):
+        at = datetime.fromisoformat(day).replace(tzinfo=UTC)
+        world.trigger(f"manual__{day}", logical_date=at, build=build)
+        world.finish(f"manual__{day}")
+    code, said = cli(
+        capsys, "set", "a", "--until", "2020-01-01", "--build", "1", "--plan", "-m", "on premise"
+    )
+    assert code == 0
+    assert "Would make revision 1 of the timeline of a:" in said
+    assert "… → 2020-01-01: the active release → build 1 at" in said
+    assert "2 runs in these dates, 1 on another build than that of its date; no queued run." in said
+    assert "Note: workers may have other images" in said
+    assert "This is a plan: nothing was changed." in said
+    code, said = cli(capsys, "set", "a", "--until", "2020-01-01", "--build", "1", "-m", "on premise")
+    assert (code, "Made revision 1" in said) == (0, True)
+    code, said = cli(capsys, "show", "a")
+    assert said.splitlines()[0] == "a · UTC · by data interval start · revision 1 since 2026-01-05 by ana"
+    assert "  …          → 2020-01-01  build 1  " in said
+    assert '"on premise"    2 runs, 0 match, 1 ran on build 2, 1 by hand' in said
+    assert "2020-01-01 → …           gap: the active release, now build 2    1 run" in said
+    code, said = cli(capsys, "check", "a")
+    assert code == 3
+    assert "3 runs: 1 match, 1 do not" in said
+    assert "manual__2019-05-01 ran on build 2, would run on build 1" in said
+    assert "1 run on a build that somebody chose" in said
+    code, said = cli(capsys, "check", "a", "--clear", "--plan")
+    assert (code, "Would clear 1 run of a, 1 task instance:" in said) == (3, True)
+    code, said = cli(capsys, "check", "a", "--clear")
+    assert (code, "Cleared 1 run of a, 1 task instance:" in said) == (0, True)
+    code, said = cli(capsys, "check", "a")
+    assert code == 0
+
+
+def test_a_date_is_answered_and_the_history_is_told(dated: Dated, capsys: pytest.CaptureFixture[str]) -> None:
+    cli(capsys, "set", "a", "--from", "2019-01-01", "--build", "1", "-m", "first attempt")
+    cli(capsys, "set", "a", "--from", "2019-01-01", "--build", "2")
+    _, said = cli(capsys, "show", "a", "--at", "2019-05")
+    assert said == "build 2 (revision 2, 2026-01-05, ana)\n"
+    _, said = cli(capsys, "show", "a", "--at", "2019-05", "--as-of", "2000-01-01")
+    assert said == "the active release (there was no timeline); today build 2\n"
+    _, said = cli(capsys, "history", "a")
+    assert said.count("revision ") == 2
+    assert 'set by ana: "first attempt"' in said
+    _, said = cli(capsys, "unset", "a", "--all")
+    assert "2019-01-01 → …: build 2 → the active release" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "found"),
+    [
+        (["set", "a", "--from", "2019-01-01"], 2, "neither a build nor a bundle version is given"),
+        (["set", "a", "--from", "zzz", "--build", "1"], 2, "Cannot read 'zzz' as a date"),
+        (["set", "a", "--build", "9"], 3, "has no good build of that number"),
+        (["set", "a", "--build", "1", "--expected-revision", "7"], 4, "its newest revision is 0, not 7"),
+        (["unset", "a"], 2, "neither dates nor --all are given"),
+        (["unset", "a", "--all", "--from", "2019-01-01"], 2, "dates and --all are given"),
+        (["show", "nope"], 3, "Cannot find Dag nope"),
+    ],
+)
+def test_a_no_has_its_reason_and_its_exit_code(
+    dated: Dated, capsys: pytest.CaptureFixture[str], words: list[str], code: int, found: str
+) -> None:
+    got, said = cli(capsys, *words)
+    assert (got, found in said) == (code, True), said
