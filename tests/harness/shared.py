@@ -13,7 +13,7 @@ from harness.databases import Database
 from harness.gitrepo import GitRepo
 from harness.manifests import ManifestSlot
 
-GIT_BUNDLES = 12
+GIT_BUNDLES = 13
 """As many as one suite takes: the Dag processor looks into each every second."""
 STOCK, PLAIN = "stock", "plain"
 

@@ -16,6 +16,7 @@ from harness.scheduling import Scheduler, listening
 from pinwheel.core.errors import InvalidInput, Refused
 from pinwheel.core.request import BackfillRequest, ClearRequest, TriggerRequest
 from pinwheel.core.run.mark import is_marked
+from pinwheel.services.run import clear_preview
 from pinwheel.services.run.backfill import backfill
 from pinwheel.services.run.clear import clear
 from pinwheel.services.run.trigger import trigger
@@ -114,3 +115,22 @@ def test_each_run_of_a_backfill_is_on_the_build_of_its_date(database: Any, tmp_p
     assert [blog.came(str(run.run_id)).bundle_version for run in made.runs] == [
         blog.versions[build] for build in (1, 1, 2, 2)
     ]
+
+
+@pytest.mark.acceptance("dates", 42)
+def test_a_preview_of_a_clear_shows_the_build_of_the_runs_date_and_changes_nothing(blog: Dated) -> None:
+    run_id = started(blog, DATES[1], build=2).run_id
+    with listening():
+        Scheduler().settle()
+    before = blog.came(run_id), blog.bindings(run_id)
+
+    def seen(**more: Any) -> clear_preview.Preview:
+        return clear_preview.preview(blog.host, blog.dag_id, run_id, actor="ada", **more)
+
+    told = seen(by_date=True)
+    assert (told.from_version, told.version, told.moves, told.refusal) == ("r2", "r1", True, None)
+    assert set(told.tasks) | set(told.added) == set(TASKS[1])
+    assert told.command is not None and "--build=by-date" in told.command
+    assert (blog.came(run_id), blog.bindings(run_id)) == before
+    blog.set_run(run_id, state="running", start_date=timezone.utcnow())
+    assert "it is running" in (seen(by_date=True).refusal or "")

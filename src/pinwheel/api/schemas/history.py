@@ -215,6 +215,7 @@ class TaskInstance(BaseAnswer):
 
 class PreviewBody(BaseRequest):
     build: Number | None = Field(None, description="Run on it; without: on what the run is bound to.")
+    by_date: bool = Field(False, strict=True, description="On the build of its date, whatever it had.")
     task_ids: TaskIds | None = Field(None, description="Only these tasks; without: all of the run.")
     downstream: bool = Field(False, strict=True, description="And all tasks after them.")
     upstream: bool = Field(False, strict=True, description="And all tasks before them.")

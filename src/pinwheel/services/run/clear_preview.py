@@ -11,14 +11,16 @@ from pinwheel.core import command_line
 from pinwheel.core.errors import NotFound, PinwheelError, unknown_dag
 from pinwheel.core.request import ClearRequest
 from pinwheel.core.run.binding import FAILED
+from pinwheel.core.run.dates import date_of
 from pinwheel.core.structure.layout import Layout
+from pinwheel.core.structure.windows import segment_at
 from pinwheel.services.history.grid import versions_of_tasks
 from pinwheel.services.history.structures import layouts
 from pinwheel.services.history.versions import BEFORE, RELEASE, TRIAL, Names, VersionView, run_versions
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import InstanceRow
 from pinwheel.services.run import clear
-from pinwheel.store import builds, releases
+from pinwheel.store import builds, releases, segments
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -85,6 +87,7 @@ def preview(
     upstream: bool = False,
     only_failed: bool = False,
     reason: str | None = None,
+    by_date: bool = False,
 ) -> Preview:
     """Which tasks of a run would run again and on which build; nothing is changed.
 
@@ -92,25 +95,32 @@ def preview(
 
     :raises NotFound: the Dag, the run or the build does not exist.
     """
+    on, refusal = build, None
+    if by_date:
+        on, refusal = _build_of_date(host, dag_id, run_id, actor)
     view = host.unit.run(
         lambda session: _preview(
             host,
             session,
             dag_id,
             run_id,
-            build=build,
+            build=on,
+            by_date=by_date,
             task_ids=task_ids,
             downstream=downstream,
             upstream=upstream,
             only_failed=only_failed,
         )
     )
+    if refusal is not None:
+        return evolve(view, refusal=refusal)
     if view.refusal is None:
         try:
             planned_clear = ClearRequest(
                 dag_id=dag_id,
                 run_ids=[run_id],
                 build=build,
+                by_date=by_date,
                 only_failed=only_failed,
                 task_ids=view.tasks if task_ids is not None else None,
                 reason=reason,
@@ -129,6 +139,22 @@ def preview(
     return view
 
 
+def _build_of_date(host: Host, dag_id: str, run_id: str, actor: str) -> tuple[int | None, str | None]:
+    """The build that the run's date asks for, by what a clear would do; or why nothing can be cleared.
+
+    :raises NotFound: the Dag or the run does not exist.
+    """
+    asked = ClearRequest(dag_id=dag_id, run_ids=[run_id], by_date=True, plan=True)
+    try:
+        (planned,) = clear.clear(host, asked, actor=actor)
+    except NotFound:
+        raise
+    except PinwheelError as error:
+        return None, error.message
+    # Of a run from before Pinwheel nobody knows the build.
+    return planned.build or None, None
+
+
 def _preview(
     host: Host,
     session: Session,
@@ -136,6 +162,7 @@ def _preview(
     run_id: str,
     *,
     build: int | None,
+    by_date: bool,
     task_ids: Collection[str] | None,
     downstream: bool,
     upstream: bool,
@@ -158,6 +185,8 @@ def _preview(
     target, label = (
         (current, _named(names.by_key()[current])) if build is None else _of_build(session, dag_id, build)
     )
+    if by_date and build is not None:
+        target += _segment_of_date(host, session, dag_id, run_id, build)
     structures = layouts(host, session, dag_id, {current, target})
     structure = structures.get(target)
     instances = host.reads.instance_rows(session, dag_id, run_id)
@@ -234,6 +263,18 @@ def _of_build(session: Session, dag_id: str, number: int) -> tuple[str, str]:
     if released is None:
         return f"t{number}", f"build {number}"
     return f"r{released.release}", f"release {released.release} (build {number})"
+
+
+def _segment_of_date(host: Host, session: Session, dag_id: str, run_id: str, number: int) -> str:
+    """What the version key ends with where tasks of the build have no place at the run's date."""
+    build = builds.by_number(session, dag_id, number)
+    rows = segments.of_builds(session, [build.id]).get(build.id, ()) if build is not None else ()
+    stretches = [row for row in rows if row.stretch]
+    if not stretches:
+        return ""
+    (run,) = host.reads.dated_runs(session, host.reads.row_ids(session, dag_id, [run_id]).values())
+    found = stretches[segment_at([row.segment for row in stretches], date_of(run.dates).at)]
+    return f".{found.position}" if found.absent else ""
 
 
 def _named(version: VersionView) -> str:

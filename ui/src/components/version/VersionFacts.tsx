@@ -77,6 +77,11 @@ export function VersionFacts({ dagId, version, active }: { dagId: string; versio
       <Fact name="Build">
         <BuildLabel build={version.build} label={version.label} />
       </Fact>
+      {version.absent === null || version.absent === undefined || version.absent.length === 0 ? undefined : (
+        <Fact name="Left out">
+          <Text overflowWrap="anywhere">{version.absent.join(", ")}: no place at the dates of these runs</Text>
+        </Fact>
+      )}
       <Fact name="Commit">
         <Box overflowWrap="anywhere">
           <Commit version={version.bundle_version} url={version.url} /> {author(version.author) || "unknown author"}

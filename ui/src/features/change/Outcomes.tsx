@@ -1,9 +1,10 @@
-import { Alert, Badge, Box, Stack, Table, Text } from "@chakra-ui/react";
+import { Badge, Box, Table, Text } from "@chakra-ui/react";
 import { Fragment } from "react";
 
 import type { Outcome } from "src/api/changes";
 import { DagId } from "src/components/DagId";
 import { BuildLabel, PageLink } from "src/components/labels";
+import { Warnings } from "src/components/Warnings";
 
 interface Props {
   outcomes: Outcome[];
@@ -79,20 +80,6 @@ function Row({ outcome }: { outcome: Outcome }) {
       </Table.Cell>
       <Table.Cell minWidth="12rem">{outcome.message}</Table.Cell>
     </Table.Row>
-  );
-}
-
-/** In the full width below what they belong to. */
-export function Warnings({ warnings }: { warnings: string[] }) {
-  return (
-    <Stack gap={1}>
-      {warnings.map((warning) => (
-        <Alert.Root key={warning} status="warning" size="sm">
-          <Alert.Indicator />
-          <Alert.Title overflowWrap="anywhere">{warning}</Alert.Title>
-        </Alert.Root>
-      ))}
-    </Stack>
   );
 }
 

@@ -6,14 +6,15 @@ export const DEFAULT_GROUP = "What people did";
 export const EVERYTHING = "All events";
 
 export const GROUPS: Record<string, EventKind[]> = {
-  [DEFAULT_GROUP]: ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill"],
+  [DEFAULT_GROUP]: ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill", "timeline_set", "timeline_unset"],
   "Promotions and rollbacks": ["promote", "rollback"],
   "Pins": ["pin", "unpin"],
+  "Timelines": ["timeline_set", "timeline_unset"],
   "Rejections": ["rollback", "reject", "lift"],
   "Automatic releases": ["auto", "adopt", "retire", "follow"],
   "Builds": ["build", "broken", "unstable", "folded", "missed"],
   "Runs": ["trigger", "clear", "backfill", "run_waits", "run_bound_late", "run_started_unbound"],
-  "Repairs": ["drift"],
-  "Problems": ["broken", "duplicate", "refused", "fault"],
+  "Repairs": ["drift", "mark_restored", "version_restored"],
+  "Problems": ["broken", "duplicate", "refused", "fault", "variant_refused"],
   [EVERYTHING]: [],
 };

@@ -74,6 +74,11 @@ const EACH: Record<keyof typeof WORDS, [Partial<Event>, string]> = {
   run_started_unbound: [{ run_id: "r", clear_number: 0, jobs: ["7 on host"] }, "Run r was started before it was bound"],
   refused: [{ bundle_version: "0319505917ef" }, "A version was not taken"],
   fault: [{ bundle_version: null, place: "refresh" }, "Failed in refresh"],
+  variant_refused: [{ error: "c is mapped over b", bundle_version: "0319505917ef" }, "c is mapped over b"],
+  mark_restored: [{ found: {} }, "The mark by which its runs wait for their build was taken off past Pinwheel, and put back"],
+  version_restored: [{}, "A version row that runs of some dates need was gone, and was made again"],
+  timeline_set: [{ revision: 4, changes: ["2019-01-01 → 2020-01-01: build 3 → build 2"] }, "Revision 4 of its timeline"],
+  timeline_unset: [{ revision: 5, changes: [] }, "Eras are gone: revision 5 of its timeline"],
 };
 
 test.each(Object.keys(WORDS) as (keyof typeof WORDS)[])("an event of the kind %s has words of its own", (kind) => {

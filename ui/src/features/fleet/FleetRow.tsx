@@ -7,6 +7,7 @@ import { behindWords } from "src/components/behind";
 import { BrokenButton } from "src/components/BrokenButton";
 import { DagId } from "src/components/DagId";
 import { toggleWord } from "src/components/filters";
+import { eraOver } from "src/components/held";
 import { PinIcon } from "src/components/icons";
 import { BuildLabel, Commit, Kind, PageLink, ReleaseLabel, State } from "src/components/labels";
 import { ByWhom, RejectedBadge, rejectionIn } from "src/components/Rejected";
@@ -148,6 +149,7 @@ function Newest({ dag, open, onOpen }: { dag: FleetDag; open: boolean; onOpen: (
           <BuildLabel dagId={dag.dag_id} build={dag.newest?.build} label={dag.newest?.label} />
           <Badge colorPalette="orange">held</Badge>
           {rejection === undefined ? undefined : <RejectedBadge />}
+          {eraOver(dag) === undefined ? undefined : <Badge title="An era of its timeline holds now, on another build">era</Badge>}
         </HStack>
       ) : (
         <Text color="fg.muted">{dag.newest === null || dag.newest.build !== dag.active?.build ? "–" : "is active"}</Text>

@@ -8,10 +8,13 @@ import { requestKey } from "src/api/client";
 import { keys } from "src/api/keys";
 import { clearPreviewQuery, clearRun } from "src/api/runs";
 import type { ClearPreview } from "src/api/runs";
+import { hasEras, timelineQuery } from "src/api/timeline";
 import type { Version } from "src/api/versions";
+import { buildOfDate } from "src/components/dates";
 import { CommandLine } from "src/components/dialogs/CommandLine";
 import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { State } from "src/components/labels";
+import { Radio } from "src/components/Radio";
 import { ErrorState, Loading } from "src/components/states";
 import { useCalm } from "src/components/useCalm";
 import { fullNameOf, nameOf } from "src/components/version/names";
@@ -35,16 +38,20 @@ const instances = (count: number) => `${count} task ${count === 1 ? "instance" :
 /** Mounted while it is open. */
 export function ClearDialog({ dagId, runId, taskId, versions, current, active, onClose }: Props) {
   const client = useQueryClient();
-  const [where, setWhere] = useState("same");
+  const [choice, setChoice] = useState<string>();
   const [other, setOther] = useState<number>();
   const [downstream, setDownstream] = useState(true);
   const [upstream, setUpstream] = useState(false);
   const [onlyFailed, setOnlyFailed] = useState(false);
   const [reason, setReason] = useState("");
   const [key] = useState(requestKey);
+  const timeline = useQuery(timelineQuery(dagId));
+  const dated = hasEras(timeline.data);
+  const where = choice ?? (dated ? "date" : "same");
   const build = where === "active" ? (active?.build ?? undefined) : where === "other" ? other : undefined;
   const wanted = {
     build,
+    by_date: where === "date",
     task_ids: taskId === undefined ? undefined : [taskId],
     downstream: taskId !== undefined && downstream,
     upstream: taskId !== undefined && upstream,
@@ -52,7 +59,8 @@ export function ClearDialog({ dagId, runId, taskId, versions, current, active, o
   };
   const preview = useQuery({
     ...clearPreviewQuery(dagId, runId, wanted),
-    enabled: where !== "other" || other !== undefined,
+    // What is chosen at first depends on the timeline.
+    enabled: !timeline.isLoading && (where !== "other" || other !== undefined),
   });
   // Asked for beside the preview: a letter typed must not change what is shown.
   const calm = useCalm(reason.trim());
@@ -68,6 +76,7 @@ export function ClearDialog({ dagId, runId, taskId, versions, current, active, o
         runId,
         {
           build,
+          by_date: where === "date",
           only_failed: onlyFailed,
           task_ids: taskId === undefined ? undefined : preview.data?.tasks,
           reason: reason.trim() === "" ? undefined : reason.trim(),
@@ -106,9 +115,10 @@ export function ClearDialog({ dagId, runId, taskId, versions, current, active, o
     >
       {clear.data === undefined ? (
         <Stack gap={4}>
-          <RadioGroup.Root value={where} onValueChange={({ value }) => setWhere(value ?? "same")}>
+          <RadioGroup.Root value={where} onValueChange={({ value }) => setChoice(value ?? undefined)}>
             <Stack gap={2}>
               <Text fontWeight="bold">Run again on</Text>
+              {dated ? <Radio value="date" label={buildOfDate(timeline.data?.dated_by ?? null)} /> : undefined}
               <Radio value="same" label={`What the run is bound to: ${fullNameOf(current)}`} />
               {active !== undefined && active.key !== current?.key ? <Radio value="active" label={`The active one: ${fullNameOf(active)}`} /> : undefined}
               <Radio value="other" label="Another build" />
@@ -138,7 +148,7 @@ export function ClearDialog({ dagId, runId, taskId, versions, current, active, o
             )}
             <Check label="Only failed ones" checked={onlyFailed} onChange={setOnlyFailed} />
           </Stack>
-          {preview.isLoading ? <Loading rows={3} label="Working out what would run" /> : undefined}
+          {preview.isLoading || timeline.isLoading ? <Loading rows={3} label="Working out what would run" /> : undefined}
           {preview.error === null ? undefined : <ErrorState error={preview.error} />}
           {preview.data === undefined ? undefined : <Previewed preview={preview.data} versions={versions} />}
           <Field.Root>
@@ -155,16 +165,6 @@ export function ClearDialog({ dagId, runId, taskId, versions, current, active, o
         </Success>
       )}
     </DialogFrame>
-  );
-}
-
-function Radio({ value, label }: { value: string; label: string }) {
-  return (
-    <RadioGroup.Item value={value}>
-      <RadioGroup.ItemHiddenInput />
-      <RadioGroup.ItemIndicator />
-      <RadioGroup.ItemText>{label}</RadioGroup.ItemText>
-    </RadioGroup.Item>
   );
 }
 

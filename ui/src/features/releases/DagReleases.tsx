@@ -1,4 +1,4 @@
-/** The Dag's tab "Releases": its line, two builds compared, and who changed what. What is shown is in the URL. */
+/** The Dag's tab "Releases": its line, its timeline, two builds compared, and who changed what. What is shown is in the URL. */
 import { Box } from "@chakra-ui/react";
 
 import { useAddress } from "src/components/address";
@@ -8,6 +8,7 @@ import { Events } from "src/features/events";
 import { Compare } from "src/features/releases/compare/Compare";
 import { FromOutside } from "src/features/releases/FromOutside";
 import { LineView } from "src/features/releases/LineView";
+import { TimelineView } from "src/features/timeline";
 
 export default function DagReleases({ dagId }: { dagId: string }) {
   const params = useAddress();
@@ -18,13 +19,27 @@ export default function DagReleases({ dagId }: { dagId: string }) {
         label="Views"
         tabs={[
           { label: "Line", search: "", current: view === "line" },
+          { label: "Timeline", search: "view=timeline", current: view === "timeline" },
           { label: "Compare", search: "view=compare", current: view === "compare" },
           { label: "Events", search: "view=events", current: view === "events" },
         ]}
         beside={{ label: "Dag History", to: dagPath(dagId, "dag-history") }}
       />
       <FromOutside dagId={dagId} />
-      {view === "compare" ? <Compare dagId={dagId} /> : view === "events" ? <Events dagId={dagId} /> : <LineView dagId={dagId} />}
+      <View dagId={dagId} view={view} />
     </Box>
   );
+}
+
+function View({ dagId, view }: { dagId: string; view: string }) {
+  switch (view) {
+    case "timeline":
+      return <TimelineView dagId={dagId} />;
+    case "compare":
+      return <Compare dagId={dagId} />;
+    case "events":
+      return <Events dagId={dagId} />;
+    default:
+      return <LineView dagId={dagId} />;
+  }
 }

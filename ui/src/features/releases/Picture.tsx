@@ -1,8 +1,9 @@
 /** The line as one picture: which build was active when, what was never released or broke, and the runs below. */
 import { Box, Button, HStack, Text } from "@chakra-ui/react";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 
 import { absolute, useTimezone } from "src/components/time";
+import { useWidth } from "src/components/useWidth";
 import { columnsOf, rejectedOf, scaleOf, segmentsOf, time } from "src/features/releases/line";
 import type { Column, Entry, LineBuild, LineRelease, LineRun, Spacing } from "src/features/releases/line";
 
@@ -254,16 +255,4 @@ function Legend() {
       ))}
     </HStack>
   );
-}
-
-function useWidth(): [number, (element: HTMLDivElement | null) => void] {
-  const [width, setWidth] = useState(0);
-  const observer = useRef<ResizeObserver>(undefined);
-  const [measure] = useState(() => (element: HTMLDivElement | null) => {
-    observer.current?.disconnect();
-    if (element === null) return;
-    observer.current = new ResizeObserver(([entry]) => setWidth(Math.round(entry?.contentRect.width ?? 0)));
-    observer.current.observe(element);
-  });
-  return [width, measure];
 }

@@ -66,6 +66,16 @@ test("a held Dag says who pinned it and why, what waits, and offers to promote i
   expect(act.mock.calls.map(([action]) => action)).toEqual([{ verb: "promote" }, { verb: "unpin" }, { verb: "try", build: 3 }]);
 });
 
+test("an era over the present is said, and leads to the timeline: nothing waits that could be promoted", () => {
+  const holds = [{ kind: "era", reason: "the old fees", since: at(10), until: null, by: "ana" }] as Schemas["Hold"][];
+  const dated = { ...HELD, track: "auto", newest_build: 1, behind: null, holds } as Schemas["DagStatus"];
+  show(<Standing dag={dated} builds={BUILDS.slice(2)} releases={RELEASES} wayBack={null} may={EVERYTHING} onAct={vi.fn()} />);
+  expect(screen.getByText(/An era of its/).textContent).toMatch(/holds now, on another build than the newest\. Set by ana .*: the old fees/);
+  expect(screen.getByRole("link", { name: "timeline" }).getAttribute("href")).toContain("view=timeline");
+  expect(screen.queryByText(/waits/)).toBeNull();
+  expect(screen.queryByRole("button", { name: /Promote/ })).toBeNull();
+});
+
 test("a Dag that followed says which version new runs take", () => {
   const followed = { ...HELD, bundle_version: "f".repeat(40) } as Schemas["DagStatus"];
   show(<Standing dag={followed} builds={BUILDS} releases={RELEASES} wayBack={BACK_TO_1} may={EVERYTHING} onAct={vi.fn()} />);

@@ -1,9 +1,11 @@
 /** Where the Dag stands, in one look: what runs, what waits and why, what is broken; and what to do about it. */
-import { Badge, Box, Button, HStack, Spacer, Stack, Text } from "@chakra-ui/react";
+import { Badge, Box, Button, HStack, Link, Spacer, Stack, Text } from "@chakra-ui/react";
+import { Link as RouterLink } from "react-router-dom";
 
 import type { Schemas } from "src/api/schemas";
 import { behindWords } from "src/components/behind";
 import { BrokenButton } from "src/components/BrokenButton";
+import { eraOver, waitsForRelease } from "src/components/held";
 import { PinIcon } from "src/components/icons";
 import { BuildLabel, Commit, ReleaseLabel } from "src/components/labels";
 import { ByWhom, HowRejected, RejectedBadge, rejectionIn } from "src/components/Rejected";
@@ -37,6 +39,8 @@ export function Standing({ dag, builds, releases, wayBack, may, onAct }: Props) 
   const pinned = dag.track === "pinned";
   const waiting = behind(builds, dag.active_build);
   const rejection = rejectionIn(dag.holds);
+  const era = eraOver(dag);
+  const waits = waitsForRelease(dag);
   const failing = !dag.retired && (release?.runs["failed"] ?? 0) > 0 && wayBack !== null;
   // One button is filled at most: the way out while runs fail, else what waits; never what leads to a rejected build.
   const asksFor = !failing && rejection === undefined && dag.newest_build !== dag.active_build;
@@ -87,7 +91,7 @@ export function Standing({ dag, builds, releases, wayBack, may, onAct }: Props) 
               <HowRejected rejection={rejection} releases={releases} />
             </Text>
           </HStack>
-        ) : dag.held ? (
+        ) : waits ? (
           <Text>
             {whatWaits(dag)}
             {waiting > 1 ? `, ${waiting} builds behind` : ""}
@@ -110,6 +114,15 @@ export function Standing({ dag, builds, releases, wayBack, may, onAct }: Props) 
             The active build is rejected <ByWhom rejection={running} />. It stays active until another one is released.
           </Text>
         )}
+        {era === undefined ? undefined : (
+          <Text>
+            An era of its{" "}
+            <Link asChild color="fg.info">
+              <RouterLink to={{ search: "view=timeline" }}>timeline</RouterLink>
+            </Link>{" "}
+            holds now, on another build than the newest. Set <ByWhom rejection={{ actor: era.by ?? "unknown", at: era.since ?? "", reason: era.reason }} />
+          </Text>
+        )}
         {dag.broken === null ? undefined : (
           <Box>
             <BrokenButton dagId={dag.dag_id} broken={dag.broken} />
@@ -118,7 +131,7 @@ export function Standing({ dag, builds, releases, wayBack, may, onAct }: Props) 
       </Stack>
       <Spacer />
       <HStack gap={2} wrap="wrap" _empty={{ display: "none" }}>
-        {may.edit && dag.held && dag.newest_build !== null ? (
+        {may.edit && waits && dag.newest_build !== null ? (
           <Button
             size="sm"
             variant={asksFor ? "solid" : "outline"}

@@ -6,6 +6,7 @@ import { statusQuery } from "src/api/dags";
 import { activeIn, lineHeadQuery } from "src/api/line";
 import { BrokenButton } from "src/components/BrokenButton";
 import { dagPath } from "src/components/dag";
+import { eraOver, waitsForRelease } from "src/components/held";
 import { PinIcon } from "src/components/icons";
 import { BuildLabel, Commit, PageLink, ReleaseLabel, State } from "src/components/labels";
 import { rejectionIn } from "src/components/Rejected";
@@ -45,11 +46,12 @@ export default function Strip({ dagId, tabs = ["dag-releases", "dag-history"] }:
           </Text>
         </HStack>
       ) : undefined}
-      {dag.held ? (
+      {waitsForRelease(dag) ? (
         <Badge colorPalette="orange">
           {dag.newest_build === dag.active_build ? "a newer version of " : ""}build {dag.newest_build} {rejection === undefined ? "waits" : "is rejected"}
         </Badge>
       ) : undefined}
+      {eraOver(dag) === undefined ? undefined : <Badge colorPalette="orange">an era holds now, on another build</Badge>}
       {dag.broken === null ? undefined : <BrokenButton dagId={dagId} broken={dag.broken} />}
       <Spacer />
       <HStack as="nav" aria-label="Pinwheel's pages of this Dag" gap={3}>

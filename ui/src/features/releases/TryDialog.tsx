@@ -1,14 +1,18 @@
 /** One run on one build, released or not; the active release stays what it is. */
-import { Button, Field, Input, Stack, Text, Textarea } from "@chakra-ui/react";
+import { Button, Field, Input, RadioGroup, Stack, Text, Textarea } from "@chakra-ui/react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { requestKey } from "src/api/client";
 import { keys } from "src/api/keys";
 import { runPlanQuery, startRun } from "src/api/runs";
+import type { Schemas } from "src/api/schemas";
+import { hasEras, timelineQuery } from "src/api/timeline";
+import { buildOfDate } from "src/components/dates";
 import { CommandLine } from "src/components/dialogs/CommandLine";
 import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { PageLink } from "src/components/labels";
+import { Radio } from "src/components/Radio";
 import { ErrorState } from "src/components/states";
 import { useTimezone } from "src/components/time";
 import { useCalm } from "src/components/useCalm";
@@ -26,6 +30,11 @@ interface Props {
 export function TryDialog({ dagId, build, active, onClose }: Props) {
   const client = useQueryClient();
   const timezone = useTimezone();
+  const [choice, setChoice] = useState<string>();
+  const timeline = useQuery(timelineQuery(dagId));
+  const dated = hasEras(timeline.data);
+  // Of a build that somebody wants to try, that one.
+  const byDate = dated && (choice ?? (active ? "date" : "build")) === "date";
   const [date, setDate] = useState("");
   const [conf, setConf] = useState("");
   const [runId, setRunId] = useState("");
@@ -41,7 +50,7 @@ export function TryDialog({ dagId, build, active, onClose }: Props) {
   }
   const logicalDate = date === "" ? undefined : instantOf(date, timezone);
   const body = {
-    build,
+    ...(byDate ? { by_date: true } : { build }),
     run_id: runId.trim() === "" ? undefined : runId.trim(),
     logical_date: logicalDate,
     conf: parsed,
@@ -56,7 +65,7 @@ export function TryDialog({ dagId, build, active, onClose }: Props) {
   const planned = useQuery({
     ...runPlanQuery(dagId, JSON.parse(asked) as typeof body),
     // A plan of what was just done would be refused: that run is there already.
-    enabled: wrong === undefined && !start.isPending && made === undefined,
+    enabled: asked === JSON.stringify(body) && !timeline.isLoading && wrong === undefined && !start.isPending && made === undefined,
   });
 
   return (
@@ -86,8 +95,17 @@ export function TryDialog({ dagId, build, active, onClose }: Props) {
     >
       {made === undefined ? (
         <Stack gap={4}>
+          {dated ? (
+            <RadioGroup.Root value={byDate ? "date" : "build"} onValueChange={({ value }) => setChoice(value ?? undefined)}>
+              <Stack gap={2}>
+                <Text fontWeight="bold">Run on</Text>
+                <Radio value="date" label={buildOfDate(timeline.data?.dated_by ?? null)} />
+                <Radio value="build" label={`Build ${build}, whatever its date`} />
+              </Stack>
+            </RadioGroup.Root>
+          ) : undefined}
           <Text color="fg.muted" fontSize="sm">
-            One run starts on build {build}. What is active stays active, and no other run is touched.
+            One run starts on {byDate ? placeOf(planned.data) : `build ${build}`}. What is active stays active, and no other run is touched.
           </Text>
           <Field.Root>
             <Field.Label>Logical date</Field.Label>
@@ -123,9 +141,15 @@ export function TryDialog({ dagId, build, active, onClose }: Props) {
       ) : (
         <Success>
           Run <PageLink to={`/dags/${encodeURIComponent(dagId)}/runs/${encodeURIComponent(made.run_id)}`}>{made.run_id}</PageLink> is on
-          its way, on build {made.build}.
+          its way, on {byDate ? placeOf(made) : `build ${made.build}`}.
         </Success>
       )}
     </DialogFrame>
   );
+}
+
+/** What its date chose, once that is known; a run that can not be bound yet is on nothing. */
+function placeOf(run: Pick<Schemas["TriggeredRun"], "build" | "bundle_version"> | undefined): string {
+  if (run === undefined) return "the build of its date";
+  return run.bundle_version === null ? "the build of its date, as soon as that is ready" : `build ${run.build}, that of its date`;
 }
