@@ -200,7 +200,7 @@ def test_whichever_statement_of_the_look_at_unmarked_runs_fails_none_starts_unbo
             died = False
             with (
                 monkeypatch.context() as patch,
-                Inside(patch, listener, "_record", at, KINDS[kind]) as faulty,
+                Inside(patch, listener, "_safely", at, KINDS[kind]) as faulty,
             ):
                 try:
                     scheduler.schedule()
@@ -279,7 +279,7 @@ def test_a_connection_that_is_cut_while_a_run_is_bound_leaves_it_as_it_was(
         patch = stack.enter_context(monkeypatch.context())
         stack.enter_context(Inside(patch, binder, "bind", 6, cuts(database.url)))
         # The scheduler's own next statement finds it cut too: it tries again, or ends and is started anew.
-        stack.enter_context(contextlib.suppress(sa.exc.DBAPIError))
+        stack.enter_context(contextlib.suppress(sa.exc.SQLAlchemyError))
         scheduler.schedule()
     assert blog.came(run_id).state in ("queued", "running")
     scheduler.settle()
