@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from pinwheel.core.run.binding import BoundBy, Present, Tries
 from pinwheel.core.run.mark import is_marked
+from pinwheel.core.run.resolve import Bind
 from pinwheel.services.ports.host import Host
+from pinwheel.services.run import judging
 from pinwheel.services.run.bound_again import unchosen
-from pinwheel.store import bindings, outcomes
+from pinwheel.store import bindings, outcomes, start_rules
 from pinwheel.store.bindings import NewBinding
 
 if TYPE_CHECKING:
@@ -30,8 +32,10 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
 
     def work(session: Session) -> int:
         now = host.unit.now()
-        runs = host.reads.unrecorded_runs(session, limit, watched)
-        seen = {(run.dag_id, run.run_id) for run in runs if run.id in watched}
+        found = host.reads.unrecorded_runs(session, limit, watched)
+        seen = {(run.dag_id, run.run_id) for run in found if run.id in watched}
+        dated = start_rules.dated(session, {run.dag_id for run in found}) if found else set()
+        runs = [run for run in found if run.dag_id not in dated]
         new = [
             NewBinding(
                 dag_id=run.dag_id,
@@ -50,12 +54,30 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
         def late(one: NewBinding, present: Sequence[Present]) -> Tries:
             return Tries.of(present, late=True, sure=(one.dag_id, one.run_id) in seen)
 
-        return bindings.add_all(session, unchosen(session, new, host.reads.present, late))
+        by_date = _as_they_stand(host, session, {run.id for run in found if run.dag_id in dated}, watched)
+        return by_date + bindings.add_all(session, unchosen(session, new, host.reads.present, late))
 
     recorded = host.unit.run(work)
     running = host.unit.run(host.reads.running_runs)
     watched.clear()
     watched.update(running)
+    return recorded
+
+
+def _as_they_stand(host: Host, session: Session, ids: Collection[int], watched: Collection[int]) -> int:
+    """Record those of these runs that are judged by their dates and stand where they are to stand.
+
+    The others are no bindings: they were moved while they ran, and the keeper moves them back.
+    """
+    if not ids:
+        return 0
+    now = host.unit.now()
+    recorded = 0
+    for case in judging.facts_of(host, session, ids):
+        ruling = case.ruling(now)
+        if isinstance(ruling, Bind) and case.stands_on(ruling):
+            judging.record_as_it_stands(host, session, case, ruling, late=True, sure=case.run.id in watched)
+            recorded += 1
     return recorded
 
 
