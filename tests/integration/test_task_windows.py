@@ -18,6 +18,7 @@ from harness.windowed import COMMON, DESCRIBED, NEW, OLD, PRINTED, blog, named, 
 from pinwheel.core.errors import NotFound
 from pinwheel.core.event import EventKind
 from pinwheel.core.release.decide import Verb
+from pinwheel.core.request import States
 from pinwheel.services import change
 from pinwheel.services.history import grid, tries
 from pinwheel.services.ingest import adopt
@@ -303,6 +304,17 @@ def test_grid_graph_and_history_of_a_run_show_its_own_tasks_and_name_its_release
     told = tries.history(seeder.host, tries.HistoryRequest(dag_id="blog", run_id="of-2019"))
     assert {(one.release, one.build, one.bundle_version) for one in told.tries} == {(1, 1, version)}
     assert rows("SELECT DISTINCT release, build_id IS NULL FROM pinwheel_outcome") == [(1, 0)]
+
+
+@pytest.mark.acceptance("dates", 10)
+def test_a_run_of_some_dates_that_failed_fails_the_active_release(seeder: Seeder) -> None:
+    seeder.push(blog())
+    for position, run_id, state in ((1, "of-2019", "failed"), (3, "of-2020", "success")):
+        run_on(seeder, position, run_id)
+        start_run("blog", run_id)
+        finish_run("blog", run_id, state)
+    (shown,) = dag_status.status(seeder.host, runs=True, states=States(failing=True))
+    assert shown.runs == {"failed": 1, "success": 1}
 
 
 OUTLET = """
