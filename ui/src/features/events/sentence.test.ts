@@ -70,6 +70,9 @@ const EACH: Record<keyof typeof WORDS, [Partial<Event>, string]> = {
   duplicate: [{ path: "copy.py", owner: "shop: etl.py" }, "copy.py holds the Dag too"],
   drift: [{ found: { "dag.is_stale": "True" }, foreign_versions: [], repaired: true }, "Airflow's rows were changed past Pinwheel, and put back"],
   refused: [{ bundle_version: "0319505917ef" }, "A version was not taken"],
+  variant_refused: [{ error: "each is mapped over what items gives", path: "a.py", bundle_version: "0319505917ef" }, "each is mapped over what items gives"],
+  version_restored: [{ build: 2 }, "What runs of some dates use of build 2 was removed, and is made anew"],
+  mark_restored: [{ found: { "dag.bundle_version": "0319505917ef" } }, "The mark by which its runs are judged by date was taken off, and put back"],
   fault: [{ bundle_version: null, place: "refresh" }, "Failed in refresh"],
 };
 
