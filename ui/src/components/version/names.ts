@@ -1,10 +1,18 @@
 import type { Version } from "src/api/versions";
 
-/** "Release 5", "t3 (trial of build 3)", "v2 (before Pinwheel)". */
+/** What runs of some dates lack: " without load, send and 3 more"; nothing, where they have all tasks. */
+function without(version: Version): string {
+  const absent = version.absent ?? [];
+  const more = absent.length > 3 ? ` and ${absent.length - 2} more` : "";
+  const named = more ? absent.slice(0, 2) : absent;
+  return absent.length === 0 ? "" : ` without ${named.join(", ")}${more}`;
+}
+
+/** "Release 5", "Release 5 without load", "t3 (trial of build 3)", "v2 (before Pinwheel)". */
 export function nameOf(version: Version | undefined, key = "unknown"): string {
   if (version === undefined) return key;
-  if (version.kind === "release") return `Release ${version.release}`;
-  if (version.kind === "trial") return `${version.key} (trial of build ${version.build})`;
+  if (version.kind === "release") return `Release ${version.release}${without(version)}`;
+  if (version.kind === "trial") return `${version.key} (trial of build ${version.build})${without(version)}`;
   if (version.kind === "before") return `v${version.airflow_version} (before Pinwheel)`;
   return "Version unknown";
 }

@@ -11,9 +11,9 @@ export const GROUPS: Record<string, EventKind[]> = {
   "Pins": ["pin", "unpin"],
   "Rejections": ["rollback", "reject", "lift"],
   "Automatic releases": ["auto", "adopt", "retire", "follow"],
-  "Builds": ["build", "broken", "unstable", "folded", "missed"],
+  "Builds": ["build", "broken", "unstable", "folded", "missed", "variant_refused"],
   "Runs": ["trigger", "clear", "backfill", "run_waits", "run_bound_late", "run_started_unbound"],
-  "Repairs": ["drift"],
-  "Problems": ["broken", "duplicate", "refused", "fault"],
+  "Repairs": ["drift", "version_restored", "mark_restored"],
+  "Problems": ["broken", "variant_refused", "duplicate", "refused", "fault"],
   [EVERYTHING]: [],
 };

@@ -73,6 +73,9 @@ const EACH: Record<keyof typeof WORDS, [Partial<Event>, string]> = {
   run_bound_late: [{ run_id: "r", clear_number: 0, bundle_version: "0319505917ef", cleared: 1 }, "Run r was bound while it was under way"],
   run_started_unbound: [{ run_id: "r", clear_number: 0, jobs: ["7 on host"] }, "Run r was started before it was bound"],
   refused: [{ bundle_version: "0319505917ef" }, "A version was not taken"],
+  variant_refused: [{ error: "each is mapped over what items gives", path: "a.py", bundle_version: "0319505917ef" }, "each is mapped over what items gives"],
+  version_restored: [{ build: 2 }, "What runs of some dates use of build 2 was removed, and is made anew"],
+  mark_restored: [{ found: { "dag.bundle_version": "0319505917ef" } }, "The mark by which its runs are judged by date was taken off, and put back"],
   fault: [{ bundle_version: null, place: "refresh" }, "Failed in refresh"],
 };
 

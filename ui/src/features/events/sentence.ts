@@ -81,6 +81,12 @@ export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
     runId: runId ?? undefined,
   }),
   refused: (event) => ({ what: "A version was not taken", more: commit(event) }),
+  variant_refused: (event) => ({ what: event.error || "It can not be made without tasks that have no place at some dates", more: commit(event) }),
+  version_restored: ({ build }) => ({ what: `What runs of some dates use of build ${build} was removed, and is made anew` }),
+  mark_restored: ({ found }) => ({
+    what: "The mark by which its runs are judged by date was taken off, and put back",
+    more: Object.values(found ?? {}).join(", ") || undefined,
+  }),
   fault: (event) => ({ what: `Failed in ${event.place ?? "the Dag processor"}`, more: commit(event) }),
 };
 
