@@ -247,6 +247,7 @@ CASES: dict[str, dict[str, Call]] = {
         "a build": triggering(run_id="new", build=2, note="n", reason="r"),
         "a date": triggering(run_id="new", logical_date=FIRST, conf={"x": [1, {"y": None}]}),
         "plan": triggering(run_id="new", build=2, plan=True),
+        "by its date": triggering(run_id="new", by_date=True),
         "taken": triggering(run_id="one"),
         "no such build": triggering(build=99),
         "no such version": triggering(bundle_version="zzz"),

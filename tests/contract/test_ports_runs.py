@@ -543,6 +543,7 @@ def test_what_ran_before_a_run_was_rebound_is_kept_and_removed_where_the_version
     second = release(side, 2, File(tasks=("y", "z")))
     ran(side, second, y="success", z="success")
     clear(side)
+    side.tick()
     side.execute("a", "r", "z", 2)
     rebind(side, first)
     assert tasks(side) == {"x": None, "y": None, "z": "removed"}

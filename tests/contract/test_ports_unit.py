@@ -145,6 +145,8 @@ def test_what_stays_ours_are_aliases_and_trials(side: Side) -> None:
     release(side, 2, location=place)
     side.host.unit.run(lambda s: side.host.rows.write_trial(s, projection(-1)))
     assert (leftovers().aliased_dags, leftovers().trial_versions) == (("a",), 1)
+    side.host.unit.run(lambda s: side.host.rows.write_trial(s, projection(-2_000_001)))
+    assert (leftovers().trial_versions, leftovers().rows_for_dates) == (1, 1)
     assert leftovers().bundles == ()
 
 

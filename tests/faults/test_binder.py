@@ -6,9 +6,11 @@ import contextlib
 import itertools
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from harness.eras import DATES, TASKS, Dated
-from harness.faults import TRIED, airflow_engine, in_child, loses_reply, raises
+from harness.faults import TRIED, airflow_engine, in_child, loses_reply, raises, start_child, wait_child
 from harness.inprocess import bound_airflow
 from harness.scheduling import Scheduler, listening
 
@@ -200,7 +202,7 @@ def test_whichever_statement_of_the_look_at_unmarked_runs_fails_none_starts_unbo
             died = False
             with (
                 monkeypatch.context() as patch,
-                Inside(patch, listener, "_record", at, KINDS[kind]) as faulty,
+                Inside(patch, listener, "_safely", at, KINDS[kind]) as faulty,
             ):
                 try:
                     scheduler.schedule()
@@ -279,8 +281,77 @@ def test_a_connection_that_is_cut_while_a_run_is_bound_leaves_it_as_it_was(
         patch = stack.enter_context(monkeypatch.context())
         stack.enter_context(Inside(patch, binder, "bind", 6, cuts(database.url)))
         # The scheduler's own next statement finds it cut too: it tries again, or ends and is started anew.
-        stack.enter_context(contextlib.suppress(sa.exc.DBAPIError))
+        stack.enter_context(contextlib.suppress(sa.exc.SQLAlchemyError))
         scheduler.schedule()
     assert blog.came(run_id).state in ("queued", "running")
     scheduler.settle()
     assert blog.is_right(run_id, 1) and wrong(scheduler, blog) == []
+
+
+@pytest.mark.full
+@pytest.mark.postgres
+@pytest.mark.acceptance("dates", 31)
+def test_of_two_schedulers_one_is_killed_again_and_again_and_each_run_is_bound_once(
+    database: Any, blog: Dated, tmp_path: Path
+) -> None:
+    """No workload is of another build than its run's date."""
+    if database.engine().dialect.name != "postgresql":
+        pytest.skip("SQLite has one scheduler")
+    random, given = Random(7), tmp_path / "given"
+    dates = {}
+    for _ in range(40):
+        build = random.choice([1, 2, 3])
+        dates[blog.run(DATES[build] + timedelta(days=1) + day())] = build
+    given.touch()
+    living = [start_child(database, lambda: _turn_for_ever(given)) for _ in range(2)]
+    kills, next_kill, end = 0, time.monotonic() + 3, time.monotonic() + 300
+    try:
+        while _left(database, blog) and time.monotonic() < end:
+            _work(database)
+            if time.monotonic() > next_kill and kills < 8:
+                place = random.randrange(2)
+                os.kill(living[place], signal.SIGKILL)
+                assert wait_child(living[place]) == -signal.SIGKILL
+                living[place] = start_child(database, lambda: _turn_for_ever(given))
+                kills, next_kill = kills + 1, time.monotonic() + random.uniform(2, 4)
+                TRIED["process killed"] += 1
+            time.sleep(0.3)
+    finally:
+        for pid in living:
+            os.kill(pid, signal.SIGKILL)
+        ended = [wait_child(pid) for pid in living]
+    assert ended == [-signal.SIGKILL] * 2 and kills > 0
+    assert [run_id for run_id, build in dates.items() if not blog.is_right(run_id, build)] == []
+    assert [run_id for run_id in dates if len(blog.bindings(run_id)) != 1] == []
+    lines = [line.split() for line in given.read_text().splitlines()]
+    assert {run_id for run_id, _, _ in lines} == set(dates)
+    for run_id, task_id, version in lines:
+        assert (task_id in TASKS[dates[run_id]], version) == (True, blog.versions[dates[run_id]])
+
+
+def _turn_for_ever(given: Path) -> None:
+    scheduler = Scheduler()
+    with given.open("a") as file:
+        while True:
+            scheduler.schedule()
+            for work in scheduler.given:
+                print(work.run_id, work.task_id, work.bundle_version, file=file, flush=True)
+            scheduler.given.clear()
+            time.sleep(0.2)
+
+
+def _left(database: Any, blog: Dated) -> int:
+    query = "SELECT count(*) FROM dag_run WHERE dag_id = :d AND state IN ('queued', 'running')"
+    with database.engine().connect() as connection:
+        return int(connection.scalar(sa.text(query), {"d": blog.dag_id}))
+
+
+def _work(database: Any) -> None:
+    """What is queued succeeds; what a scheduler that was killed had in its hands is given back."""
+    with database.engine().begin() as connection:
+        connection.execute(
+            sa.text(
+                "UPDATE task_instance SET state = 'success', start_date = now(), end_date = now()"
+                " WHERE state = 'queued'"
+            )
+        )

@@ -23,9 +23,11 @@ from pinwheel.core.release.why_held import HoldKind
 from pinwheel.core.version_alias import split_version
 from pinwheel.services import change
 from pinwheel.services.ingest import take_version
+from pinwheel.services.release import dated
 from pinwheel.services.show import fleet
 from pinwheel.services.show import status as dag_status
 from pinwheel.services.upkeep import repair
+from pinwheel.store import start_rules
 from pinwheel.store import tables as t
 
 
@@ -184,6 +186,38 @@ def test_many_dags_follow_in_one_transaction_without_a_new_row_for_each(
     assert counts() == before
     versions = dict(rows("SELECT bundle_version, count(*) FROM dag GROUP BY bundle_version"))
     assert list(versions.values()) == [120]
+
+
+@pytest.mark.acceptance("dates", 38)
+def test_dated_dags_follow_in_the_same_statements_whatever_their_marks_say(
+    pusher: Prebuilt, airflow_database: Any
+) -> None:
+    from harness import faults
+
+    ids = [f"d{number:03}" for number in range(60)]
+    # Ten of them were released in versions of their own.
+    for dag_id in ids[:10]:
+        pusher.push({dag_id: Text()})
+    pusher.push({dag_id: Text() for dag_id in ids[10:]})
+
+    def statements() -> int:
+        with faults.Points(airflow_engine()) as points:
+            pusher.advance([])
+        return len(points.seen)
+
+    none_dated = statements()
+    host, now = pusher.host, pusher.host.unit.now()
+    marked = ids[:20]
+    host.unit.run(lambda s: start_rules.add(s, marked, start_rules.RuleKind.DATED, now=now))
+    host.unit.run(lambda s: dated.settle_mark(host, s, marked))
+    before = dict(rows("SELECT dag_id, bundle_version FROM dag"))
+    # One more: a change of the version that those follow to, beside that of what the others' rows name.
+    assert statements() <= none_dated + 1
+    after = dict(rows("SELECT dag_id, bundle_version FROM dag"))
+    assert {dag_id: after[dag_id] for dag_id in marked} == {dag_id: before[dag_id] for dag_id in marked}
+    assert all(after[dag_id].endswith("?unbound") for dag_id in marked)
+    followed = rows("SELECT DISTINCT follow_version FROM pinwheel_dag")
+    assert followed == [(after[ids[-1]],)], "all take the head"
 
 
 def test_taking_the_same_version_in_again_changes_nothing(pusher: Prebuilt, airflow_database: Any) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import sqlalchemy as sa
 
@@ -41,6 +42,7 @@ def started(tmp_path: Path, airflow_database: Any) -> Iterator[Callable[..., sub
     env = {
         **os.environ,
         "AIRFLOW_HOME": str(tmp_path / "home"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow_database.url,
     }
 
@@ -95,6 +97,23 @@ def test_a_keeper_ends_with_the_process_that_started_it_though_that_is_killed(
     wait_for(lambda: names(host) == [])
     with pytest.raises(ProcessLookupError):
         wait_for(lambda: os.kill(int(name.rpartition(":")[2]), 0))
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_the_dag_processor_has_a_keeper_that_ends_with_it_and_starts_again_when_it_ends_alone(
+    host: Any, started: Any, how: signal.Signals
+) -> None:
+    processor = started(sys.executable, "-m", "pinwheel.cli.main", "dag-processor")
+    (name,) = wait_for(lambda: names(host), 60)
+    pid = int(name.rpartition(":")[2])
+    assert psutil.Process(pid).ppid() == processor.pid
+    if how is signal.SIGTERM:
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: len(names(host)) == 2, 60)
+        pid = int(next(one for one in names(host) if one != name).rpartition(":")[2])
+    processor.send_signal(how)
+    wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    processor.wait(60 * FACTOR)
 
 
 def test_a_keeper_that_was_not_heard_of_for_a_minute_is_gone_and_is_forgotten_later(host: Any) -> None:

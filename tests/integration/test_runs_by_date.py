@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import timezone
+from airflow.utils.session import create_session
 
+from harness import asked, windowed
 from harness.eras import DATES, TASKS, Dated
 from harness.inprocess import bound_airflow
 from harness.scheduling import Scheduler, listening
+from harness.seed import Seeder
 from pinwheel.core.errors import InvalidInput, Refused
+from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import BackfillRequest, ClearRequest, TriggerRequest
 from pinwheel.core.run.mark import is_marked
 from pinwheel.services.run import clear_preview
+from pinwheel.services import change
+from pinwheel.services.release import variants
 from pinwheel.services.run.backfill import backfill
 from pinwheel.services.run.clear import clear
 from pinwheel.services.run.trigger import trigger
 from pinwheel.services.upkeep.keeping_runs import Keeping
+from pinwheel.store import bindings
 
 
 @pytest.fixture
@@ -105,7 +115,7 @@ def test_a_cleared_run_stays_where_it_was_unless_that_of_its_date_is_asked_for(b
 def test_each_run_of_a_backfill_is_on_the_build_of_its_date(database: Any, tmp_path: Path) -> None:
     daily = {"schedule": repr("@daily")}
     blog = Dated(tmp_path, by_build={1: daily, 2: daily, 3: daily})
-    edge = datetime(2020, 12, 30, tzinfo=timezone.utc)
+    edge = datetime(2020, 12, 30, tzinfo=UTC)
     asked = BackfillRequest(dag_id="blog", from_date=edge, to_date=edge + timedelta(days=3), by_date=True)
     made = backfill(blog.host, asked, actor="ada")
     assert (made.build, len(made.runs)) == (None, 4)
@@ -134,3 +144,37 @@ def test_a_preview_of_a_clear_shows_the_build_of_the_runs_date_and_changes_nothi
     assert (blog.came(run_id), blog.bindings(run_id)) == before
     blog.set_run(run_id, state="running", start_date=timezone.utcnow())
     assert "it is running" in (seen(by_date=True).refusal or "")
+@pytest.mark.acceptance("dates", 11)
+def test_a_trial_and_a_build_by_hand_leave_out_the_tasks_that_have_no_place_at_the_runs_date(
+    database: Any, tmp_path: Path
+) -> None:
+    seeder = Seeder(tmp_path)
+    seeder.push(windowed.blog())
+    change.apply(seeder.host, asked.change(verb=Verb.PIN, dag_ids=("blog",), actor="ada"))
+    more = "EmptyOperator(task_id='added', start_date=START, end_date=END)"
+    seeder.push(windowed.blog(more=more))
+    of_2019, of_2020 = windowed.COMMON | windowed.OLD, windowed.COMMON | windowed.NEW
+    wanted = {
+        (None, datetime(2019, 12, 10, tzinfo=UTC)): (1, of_2019, "active"),
+        (None, datetime(2020, 6, 10, tzinfo=UTC)): (1, of_2020, "active"),
+        (1, datetime(2019, 12, 11, tzinfo=UTC)): (1, of_2019, "hand"),
+        (2, datetime(2019, 12, 12, tzinfo=UTC)): (2, of_2019 | {"added"}, "trial"),
+        (2, datetime(2020, 6, 12, tzinfo=UTC)): (2, of_2020 | {"added"}, "trial"),
+    }
+    for (build, date), (number, tasks, bound_by) in wanted.items():
+        variants.make_missing(seeder.host)
+        asked_for = TriggerRequest(dag_id="blog", build=build, logical_date=date)
+        made = trigger(seeder.host, asked_for, actor="ada")
+        with create_session() as session:
+            of_run = sa.select(TaskInstance.task_id).where(TaskInstance.run_id == made.run_id)
+            assert (made.build, set(session.scalars(of_run))) == (number, tasks), (build, date)
+            (bound,) = bindings.of_runs(session, "blog", [made.run_id])[made.run_id]
+        assert (bound.bound_by, bound.segment) == (bound_by, 1 if date.year == 2019 else 3)
+        assert made.bundle_version is not None and not is_marked(made.bundle_version)
+    again = ClearRequest(dag_id="blog", run_ids=[made.run_id], build=1)
+    with create_session() as session:
+        session.execute(sa.update(DagRun).where(DagRun.run_id == made.run_id).values(state="failed"))
+    (cleared,) = clear(seeder.host, again, actor="ada")
+    with create_session() as session:
+        of_run = sa.select(TaskInstance.task_id).where(TaskInstance.run_id == made.run_id)
+        assert (cleared.build, set(session.scalars(of_run))) == (1, of_2020)

@@ -163,3 +163,27 @@ def test_a_plan_asks_no_more_for_a_hundred_dags_that_refuse_than_for_one(world: 
     one, many = plan(dag_ids[2:3]), plan(dag_ids[2:])
     assert len(many.own) == len(one.own), "\n".join(many.own)
     assert not many.writes
+
+
+@pytest.mark.acceptance("dates", 36)
+def test_a_transaction_that_starts_runs_asks_once_whether_their_dags_are_judged(world: World) -> None:
+    """And where none is, there is no other statement more than there was: of however many runs and Dags."""
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+
+    from harness.scheduling import Scheduler, listening
+    from pinwheel.airflow3.run import listener
+
+    with create_session() as session:
+        session.execute(sa.update(DagModel).values(is_paused=False))
+    for dag_id in ("a", "b"):
+        for number in range(2):
+            asked.trigger(world.host, dag_id, run_id=f"{dag_id}-{number}")
+    with listening(), Counted() as counted:
+        listener._ready["tables"] = True
+        Scheduler().schedule()
+    ours = [each for each in counted.own if "pinwheel_" in each]
+    assert [each.split()[0] for each in ours] == ["SELECT", "SELECT", "INSERT"], "\n".join(ours)
+    assert "FROM pinwheel_start_rule" in ours[0] and "FROM pinwheel_release" in ours[1]
+    savepoints = [each for each in counted.own if each.startswith(("SAVEPOINT", "RELEASE"))]
+    assert savepoints == ["SAVEPOINT noted_by_pinwheel", "RELEASE SAVEPOINT noted_by_pinwheel"]

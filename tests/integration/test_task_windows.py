@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from harness import asked
+from harness import asked, invariants
 from harness.faults import airflow_engine
 from harness.inprocess import stock_run
 from harness.prebuilt import finish_run, start_run
@@ -18,19 +20,22 @@ from harness.windowed import COMMON, DESCRIBED, NEW, OLD, PRINTED, blog, named, 
 from pinwheel.core.errors import NotFound
 from pinwheel.core.event import EventKind
 from pinwheel.core.release.decide import Verb
+from pinwheel.core.request import States
+from pinwheel.core.retention import Keep
 from pinwheel.services import change
 from pinwheel.services.history import grid, tries
 from pinwheel.services.ingest import adopt
 from pinwheel.services.release import variants
 from pinwheel.services.show import status as dag_status
 from pinwheel.services.show.plain import ABSENT
-from pinwheel.services.upkeep import repair, uninstall
+from pinwheel.services.upkeep import prune, repair, uninstall
 from pinwheel.store import builds, start_rules
 
 
 @pytest.fixture
-def seeder(airflow_database: Any, tmp_path: Path) -> Seeder:
-    return Seeder(tmp_path)
+def seeder(airflow_database: Any, tmp_path: Path) -> Iterator[Seeder]:
+    yield Seeder(tmp_path)
+    invariants.check(airflow_engine())
 
 
 def dated(seeder: Seeder) -> set[str]:
@@ -152,6 +157,54 @@ def test_more_segments_can_be_allowed(seeder: Seeder, monkeypatch: pytest.Monkey
     monkeypatch.setenv("AIRFLOW__PINWHEEL__MAX_VARIANTS", "27")
     seeder.push(blog(more=MANY))
     assert errors() == []
+
+
+def test_a_bundle_whose_class_takes_any_version_has_none(seeder: Seeder) -> None:
+    deployment: Any = seeder.host.deployment
+    deployment.refusing[seeder.bundle_name] = False
+    version = seeder.push(blog(more=MAPPED))
+    assert (numbers(), named(), errors()) == ([1], version, [])
+
+
+def test_whether_a_class_refuses_what_it_does_not_know_is_asked_of_it(
+    airflow_database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pinwheel.airflow3.bundles import probe
+
+    classes = {
+        "takes": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "ours": "pinwheel.bundles.FolderBundle",
+    }
+    entries = [{"name": n, "classpath": c, "kwargs": {"path": str(tmp_path)}} for n, c in classes.items()]
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps(entries))
+    asked_of = {name: probe.refuses_unknown(name) for name in (*classes, "unknown")}
+    assert asked_of == {"takes": False, "ours": True, "unknown": True}
+
+
+def test_pruning_leaves_what_is_in_use_and_takes_the_rest(seeder: Seeder) -> None:
+    seeder.push(blog())
+    variants.make_missing(seeder.host)
+    apply(seeder, Verb.PIN)
+    seeder.push(blog(PRINTED))
+    assert len(rows("SELECT DISTINCT build_id FROM pinwheel_segment")) == 2
+    for body in range(3):
+        seeder.push(plain(body=body))
+    prune.prune(seeder.host, Keep(builds=1))
+    assert len(rows("SELECT DISTINCT build_id FROM pinwheel_segment")) == 1, (
+        "of the held build nothing is left"
+    )
+    assert numbers() == [1, -1_000_001, -2_000_001, -3_000_001]
+
+
+def test_of_a_dag_that_varies_the_segments_are_written_anew_with_its_build(seeder: Seeder) -> None:
+    same = {"blog.py": "the same inputs"}
+    for end in (DESCRIBED, PRINTED):
+        seeder.push(blog(end), inputs=same)
+    assert rows("SELECT count(*) FROM pinwheel_build") == [(1,)]
+    variants.make_missing(seeder.host)
+    found = rows("SELECT position, number FROM pinwheel_segment ORDER BY position")
+    assert found == [(1, -1_000_001), (2, None), (3, -3_000_001)]
+    assert repair.repair_drift(seeder.host) == []
 
 
 def apply(seeder: Seeder, verb: Verb, **more: Any) -> None:
@@ -303,6 +356,17 @@ def test_grid_graph_and_history_of_a_run_show_its_own_tasks_and_name_its_release
     told = tries.history(seeder.host, tries.HistoryRequest(dag_id="blog", run_id="of-2019"))
     assert {(one.release, one.build, one.bundle_version) for one in told.tries} == {(1, 1, version)}
     assert rows("SELECT DISTINCT release, build_id IS NULL FROM pinwheel_outcome") == [(1, 0)]
+
+
+@pytest.mark.acceptance("dates", 10)
+def test_a_run_of_some_dates_that_failed_fails_the_active_release(seeder: Seeder) -> None:
+    seeder.push(blog())
+    for position, run_id, state in ((1, "of-2019", "failed"), (3, "of-2020", "success")):
+        run_on(seeder, position, run_id)
+        start_run("blog", run_id)
+        finish_run("blog", run_id, state)
+    (shown,) = dag_status.status(seeder.host, runs=True, states=States(failing=True))
+    assert shown.runs == {"failed": 1, "success": 1}
 
 
 OUTLET = """

@@ -374,6 +374,7 @@ def test_runs_are_counted_where_they_are_shown(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr("pinwheel.cli.bundles.show_unverified", lambda *_: None)
     monkeypatch.setattr("pinwheel.cli.bundles.problems_of", lambda *_: [])
     monkeypatch.setattr("pinwheel.cli.status.troubled", lambda _: {})
+    monkeypatch.setattr("pinwheel.cli.status.of_keepers", lambda _: [])
     for more in ([], ["--held"], ["--failing"], ["-o", "json"], ["-o", "yaml"]):
         assert main.main(["status", *more]) == 0
     counted = [more["runs"] for name, _, more in made.asked if name == "status"]

@@ -159,4 +159,5 @@ def test_a_body_has_neither_what_stands_in_the_path_and_headers_nor_what_was_not
         "logical_date": "2026-01-01T00:00:00+00:00",
         "conf": {"at": [1]},
         "plan": False,
+        "by_date": False,
     }

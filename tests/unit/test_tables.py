@@ -54,6 +54,10 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
+WELL = {"problems": []}
+"""Of keepers that are well."""
+
+
 def event(**more: Any) -> dict[str, Any]:
     return {
         "id": 1,
@@ -168,7 +172,7 @@ def test_narrow_tables_keep_who_and_why_before_when(said: Any) -> None:
         "reason": "wrong totals",
     }
     for width, kept, left in ((80, "held pinned", "Since"), (100, "admin", "Since"), (140, "admin", "Dagx")):
-        out = said("status", width=width, status=[held], bundles={"bundles": [], "faults": []})
+        out = said("status", width=width, status=[held], bundles={"bundles": [], "faults": []}, keeper=WELL)
         table = out.splitlines()[:3]
         assert max(map(len, table)) <= width and kept in table[2] and left not in table[0]
     for width in (66, 76):
@@ -186,7 +190,7 @@ def test_a_file_that_breaks_many_dags_is_told_once(said: Any) -> None:
     }
     rows = [status(f"risk_{n:02}", broken=broken) for n in range(55)]
     rows.append(status("solo", broken={**broken, "path": "solo.py"}))
-    out = said("status", status=rows, bundles={"bundles": [], "faults": []})
+    out = said("status", status=rows, bundles={"bundles": [], "faults": []}, keeper=WELL)
     told = [line for line in out.splitlines() if "broken since" in line]
     assert len(told) == 2
     assert told[0].startswith("55 Dags are broken since ")
@@ -196,7 +200,7 @@ def test_a_file_that_breaks_many_dags_is_told_once(said: Any) -> None:
 
 
 def test_a_state_that_is_asked_for_leaves_retired_dags_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    backend = Backend(status=[], bundles={"bundles": [], "faults": []})
+    backend = Backend(status=[], bundles={"bundles": [], "faults": []}, keeper=WELL)
     monkeypatch.setattr(context, "make_backend", lambda args: backend)
     assert main.main(["status", "--held", "--failing"]) == 0
     selection, asked = backend.given["status"], backend.asked["status"]
@@ -210,9 +214,9 @@ def test_a_state_that_is_asked_for_leaves_retired_dags_out(monkeypatch: pytest.M
 
 def test_failing_dags_say_what_their_runs_came_to(said: Any) -> None:
     rows = [status("a", runs={"success": 5, "failed": 2}), status("b", runs=None)]
-    out = said("status", "--failing", status=rows, bundles={"bundles": [], "faults": []})
+    out = said("status", "--failing", status=rows, bundles={"bundles": [], "faults": []}, keeper=WELL)
     assert "2 failed, 5 success" in out
-    assert "Runs" not in said("status", status=rows, bundles={"bundles": [], "faults": []})
+    assert "Runs" not in said("status", status=rows, bundles={"bundles": [], "faults": []}, keeper=WELL)
 
 
 def test_times_name_their_date_and_their_zone(said: Any, zone: None) -> None:
@@ -250,3 +254,28 @@ def test_what_changed_is_said_with_the_page_that_shows_it(said: Any) -> None:
     out = said("rollback", "a", "b", "--yes", change=[outcome, {**outcome, "dag_id": "b"}])
     assert out.splitlines()[-1] == "See http://airflow/plugin/releases"
     assert "http" not in said("rollback", "a b", "-o", "json", change=[outcome])
+
+
+def test_what_is_the_matter_with_keepers_is_said_below_the_dags(said: Any) -> None:
+    problem = "No keeper for 60 s"
+    out = said("status", status=[], bundles={"bundles": [], "faults": []}, keeper={"problems": [problem]})
+    assert problem in out
+
+
+def test_keepers_are_shown_with_what_waits_and_what_ran_unbound(said: Any) -> None:
+    at = "2026-03-01T00:00:00+00:00"
+    found = {
+        "problems": ["No keeper for 60 s"],
+        "dated_dags": 2,
+        "waiting_runs": 1,
+        "keepers": [{"process": "m:1", "last_turn": at, "alive": False}],
+        "waiting": [
+            {"dag_id": "a", "run_id": "r", "since": at, "why": "because", "until": None, "backfill": False}
+        ],
+        "unbound": [{"dag_id": "b", "run_id": "x", "state": "success", "ended_at": at}],
+    }
+    out = said("keeper", "status", keeper=found)
+    wanted = ["No keeper for 60 s", "m:1", "gone", "2 Dags", "1 run waiting", "because", "pinwheel clear b x"]
+    assert [words for words in wanted if words not in out] == []
+    nobody = said("keeper", "status", keeper={**found, "keepers": []})
+    assert "No keeper. The Dag processor starts one" in nobody

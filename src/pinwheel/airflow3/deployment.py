@@ -9,7 +9,7 @@ from attrs import fields_dict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3.bundles import configured
+from pinwheel.airflow3.bundles import configured, probe
 from pinwheel.airflow3.reads import fleet
 from pinwheel.airflow3.rows import uninstall
 from pinwheel.core.errors import InvalidInput
@@ -28,6 +28,8 @@ class AirflowDeployment:
     def __init__(self) -> None:
         self.versioned: dict[str, bool] = {}
         """Whether a bundle keeps versions, as far as that was asked."""
+        self.refusing: dict[str, bool] = {}
+        """Whether it refuses a version that does not exist, as far as that was asked."""
 
     def retention(self) -> Keep:
         values = {}
@@ -87,6 +89,11 @@ class AirflowDeployment:
 
     def leftovers(self, session: Session) -> Leftovers:
         return uninstall.leftovers(session)
+
+    def refuses_unknown(self, bundle_name: str) -> bool:
+        if bundle_name not in self.refusing:
+            self.refusing[bundle_name] = probe.refuses_unknown(bundle_name)
+        return self.refusing[bundle_name]
 
     def is_versioned(self, bundle_name: str) -> bool:
         if bundle_name not in self.versioned:

@@ -118,6 +118,21 @@ PRIVATE_NAMES: tuple[tuple[str, str, str], ...] = (
         "rows/deadlines.py: a run's deadlines are those of the version that it is bound to",
     ),
     (
+        "airflow.models.dagrun",
+        "DagRun.verify_integrity(self, session, dag_version_id)",
+        "run/rebind.py: a run that is bound by its date gets the version's task instances",
+    ),
+    (
+        "airflow.models.taskinstance",
+        "TaskInstance.refresh_from_task(self, task, pool_override, dag_run)",
+        "run/rebind.py: what was cleared takes queue and pool of the version",
+    ),
+    (
+        "airflow.models.asset",
+        "association_table",
+        "reads/dated.py: which asset events a run consumed",
+    ),
+    (
         "airflow.models.backfill",
         "_create_backfill",
         "run/backfill.py: a backfill without a build is Airflow's own",

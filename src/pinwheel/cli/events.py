@@ -23,6 +23,8 @@ _STYLES = {
     "unpin": "magenta",
     "unstable": "yellow",
     "missed": "yellow",
+    "variant_refused": "bold red",
+    "mark_restored": "bold red",
 }
 
 COLUMNS = (

@@ -78,7 +78,7 @@ def run(context: Context) -> None:
     runs = context.args.output != "table" or bool(states.failing)
     rows = context.backend.status(selection, states=states, runs=runs)
     found = context.backend.bundles()
-    problems = context.backend.keeper()["problems"]
+    problems = of_keepers(context)
     names = None if selection.whole else {row["bundle"] for row in rows} | {context.args.bundle}
 
     def draw(console: Console) -> None:
@@ -94,6 +94,11 @@ def run(context: Context) -> None:
             warn(f"warning: {what}: {why}")
         for problem in problems:
             warn(f"warning: {problem}")
+
+
+def of_keepers(context: Context) -> list[str]:
+    """What keeps runs that are judged by their dates from starting, in sentences."""
+    return list(context.backend.keeper()["problems"])
 
 
 def troubled(found: dict[str, Any]) -> dict[str, str]:

@@ -111,6 +111,6 @@ def of_each(session: Session, runs: Collection[tuple[str, str]]) -> dict[tuple[s
         )
         for row in rows:
             # Run ids are those of a Dag: another one may have the same.
-            if (row.dag_id, row.run_id) in chunk:
+            if (row.dag_id, row.run_id) in wanted:
                 found.setdefault((row.dag_id, row.run_id), []).append(Binding.from_row(row._mapping))
     return found

@@ -106,6 +106,16 @@ def versions_of(session: Session, build_id: int) -> list[UUID]:
     return list(session.scalars(query.distinct()))
 
 
+def of_active(session: Session) -> dict[UUID, UUID]:
+    """By version row that was made for dates of an active build: that of the active release itself."""
+    rows = session.execute(
+        select(t.segment.c.dag_version_id, t.dag.c.dag_version_id.label("active"))
+        .join(t.dag, t.dag.c.active_build_id == t.segment.c.build_id)
+        .where(t.segment.c.dag_version_id.is_not(None), t.dag.c.dag_version_id.is_not(None))
+    )
+    return {row.dag_version_id: row.active for row in rows}
+
+
 def with_versions(session: Session, build_ids: Collection[int]) -> set[int]:
     """Those of these builds of which a version row was made that something still needs."""
     found: set[int] = set()

@@ -310,3 +310,30 @@ def test_a_running_run_that_carries_the_mark_is_not_recorded_as_bound(world: InM
     world.airflow.start_run("a", "r")
     assert record_bindings(world.host) == 0
     assert ledger(world) == []
+
+
+@pytest.mark.acceptance("dates", 25)
+def test_of_runs_that_were_cleared_while_they_ran_those_are_recorded_that_stand_where_they_are_to(
+    world: InMemory,
+) -> None:
+    """Another one was moved by Airflow: that is no binding, and the keeper moves it back."""
+    dated(world, era(world))
+    for run_id, date in (("stays", OLD), ("moved", datetime(2019, 7, 1, tzinfo=UTC))):
+        carry_out(world, born(world, date, run_id))
+        world.airflow.start_run("a", run_id)
+        run = world.airflow.tables.runs["a", run_id]
+        world.airflow.tables.runs["a", run_id] = evolve(run, clear_number=1)
+    newest = world.airflow.newest("a")
+    assert newest is not None
+    run = world.airflow.tables.runs["a", "moved"]
+    world.airflow.tables.runs["a", "moved"] = evolve(
+        run, dag_version_id=newest.id, bundle_version=newest.bundle_version
+    )
+    assert record_bindings(world.host) == 1
+    assert [(one.seq, one.bound_by, one.date) for one in ledger(world, "stays")] == [
+        (0, BoundBy.ERA, OLD),
+        (1, BoundBy.ERA, OLD),
+    ]
+    assert [one.seq for one in ledger(world, "moved")] == [0]
+    found = ruling(world, run.id)
+    assert isinstance(found, Bind) and found.place.build_id == 1

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.reads.bound import BINDING, OUTCOME, VERSION
+from pinwheel.core.run.mark import without_mark
 from pinwheel.store import tables as t
 
 
@@ -22,7 +23,7 @@ def versions(session: Session, bundle_name: str) -> set[str]:
         .join(DagModel, DagModel.dag_id == DagRun.dag_id)
         .where(DagModel.bundle_name == bundle_name, DagRun.bundle_version.is_not(None))
     )
-    return {version for version in session.scalars(query.distinct()) if version is not None}
+    return {without_mark(version) for version in session.scalars(query.distinct()) if version is not None}
 
 
 def failed_runs(session: Session, dag_id: str, dag_version_ids: Collection[UUID]) -> list[str]:

@@ -202,11 +202,8 @@ class Look:
     def _decide(self, host: Host, session: Session, case: Case, now: datetime) -> None:
         from pinwheel.services.run import judging
 
-        key, facts, ruling = (case.run.id, case.run.clear_number), case.facts, case.ruling(now)
-        if isinstance(ruling, Bind) and (ruling.dag_version_id, ruling.place.bundle_version) == (
-            facts.dag_version_id,
-            facts.bundle_version,
-        ):
+        key, ruling = (case.run.id, case.run.clear_number), case.ruling(now)
+        if isinstance(ruling, Bind) and case.stands_on(ruling):
             # Cleared, say, and still on what it was bound to: only the ledger lacks it.
             judging.record_as_it_stands(host, session, case, ruling)
             self._start.add(key)

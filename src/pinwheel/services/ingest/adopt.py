@@ -18,7 +18,7 @@ from pinwheel.core.structure.windows import stretches
 from pinwheel.services.ingest.task_windows import check
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import AirflowDag
-from pinwheel.services.release import dated
+from pinwheel.services.release import dated, variants
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.store import builds, bundles, dags, events, releases, segments
 from pinwheel.store.locking import begin_write, lock_dags
@@ -55,7 +55,7 @@ def _compile_windows(host: Host, session: Session, dag: AirflowDag, build: Build
     """Note when which tasks of an adopted build have no place; the tasks. Where that can not be, none."""
     serialized = dag.serialized or {}
     found, unversioned = stretches(serialized), JsonObject.of(serialized.get("dag", {})).fields
-    most = host.deployment.most_segments() if found else 0
+    most = variants.allowed(host, build.bundle_name) if found else 0
     if not found or not most or unversioned.get("disable_bundle_versioning"):
         return []
     try:

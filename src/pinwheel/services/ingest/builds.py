@@ -18,6 +18,7 @@ from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.state import Track
 from pinwheel.core.structure.windows import stretches
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release import variants
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.store import builds, events, releases, segments
 
@@ -206,7 +207,7 @@ def _with_segments(host: Host, session: Session, build: Build, serialized: Mappi
     """The build, of which is noted when which of its tasks are absent."""
     found = stretches(serialized)
     # Of a Dag that opts out of versions nothing else than its newest code ever runs
-    if not found or not build.versioned or not host.deployment.most_segments():
+    if not found or not build.versioned or not variants.allowed(host, build.bundle_name):
         return build
     segments.add(session, build.dag_id, build.id, found)
     return evolve(build, windowed=True)

@@ -13,6 +13,7 @@ from pinwheel.core.structure.windows import Segment, check_count, stretches
 from pinwheel.core.structure.without import without
 from pinwheel.services.ingest.builds import ParsedFile
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release import variants
 
 
 def checked(host: Host, file: ParsedFile) -> ParsedFile:
@@ -24,7 +25,7 @@ def checked(host: Host, file: ParsedFile) -> ParsedFile:
     for content in file.contents:
         found = () if content.dag_id in file.unversioned_dags else stretches(content.serialized)
         # Asked only of those: no other Dag depends on the options.
-        most = host.deployment.most_segments() if found else 0
+        most = variants.allowed(host, file.bundle_name) if found else 0
         try:
             if most:
                 check(content.serialized, found, most=most)

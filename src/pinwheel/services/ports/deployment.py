@@ -55,6 +55,12 @@ class Deployment(Protocol):
         """
         ...
 
+    def refuses_unknown(self, bundle_name: str) -> bool:
+        """Whether the bundle refuses a version that does not exist; True for one that this process does not
+        know. Only then a run that is not bound yet can not execute anything.
+        """
+        ...
+
     def is_versioned(self, bundle_name: str) -> bool:
         """Whether the bundle keeps versions; True for one that this process does not know."""
         ...

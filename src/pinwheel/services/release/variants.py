@@ -29,6 +29,16 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
+def allowed(host: Host, bundle_name: str) -> int:
+    """How many segments a build of this bundle may have; 0: none, its runs are as in Airflow.
+
+    A run that waits to be bound must execute nothing, which only a class sees to that refuses what it does
+    not know.
+    """
+    most = host.deployment.most_segments()
+    return most if most and host.deployment.refuses_unknown(bundle_name) else 0
+
+
 def make_rows(
     host: Host,
     session: Session,

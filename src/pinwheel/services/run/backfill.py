@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 class Backfilled:
     """A backfill, and the build that its new runs are bound to.
 
-    ``build`` is None where Pinwheel does not know the Dag, or each run is on the build of its date, ``release``
-    for a build that was never released, ``backfill`` (Airflow's id) in a plan. ``runs`` are in the order in
-    which they run.
+    ``build`` is None where Pinwheel does not know the Dag, or each run is on the build of its date,
+    ``release`` for a build that was never released, ``backfill`` (Airflow's id) in a plan. ``runs`` are in
+    the order in which they run.
     """
 
     dag_id: str

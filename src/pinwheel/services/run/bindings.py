@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from pinwheel.core.run.binding import BoundBy, Present, Tries
 from pinwheel.core.run.mark import is_marked
+from pinwheel.core.run.resolve import Bind
 from pinwheel.services.ports.host import Host
-from pinwheel.services.ports.reads import UnrecordedRun
+from pinwheel.services.run import judging
 from pinwheel.services.run.bound_again import unchosen
 from pinwheel.store import bindings, outcomes, start_rules
 from pinwheel.store.bindings import NewBinding
@@ -31,8 +32,10 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
 
     def work(session: Session) -> int:
         now = host.unit.now()
-        runs = _of_nobody(session, host.reads.unrecorded_runs(session, limit, watched))
-        seen = {(run.dag_id, run.run_id) for run in runs if run.id in watched}
+        found = host.reads.unrecorded_runs(session, limit, watched)
+        seen = {(run.dag_id, run.run_id) for run in found if run.id in watched}
+        dated = start_rules.dated(session, {run.dag_id for run in found}) if found else set()
+        runs = [run for run in found if run.dag_id not in dated]
         new = [
             NewBinding(
                 dag_id=run.dag_id,
@@ -51,7 +54,8 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
         def late(one: NewBinding, present: Sequence[Present]) -> Tries:
             return Tries.of(present, late=True, sure=(one.dag_id, one.run_id) in seen)
 
-        return bindings.add_all(session, unchosen(session, new, host.reads.present, late))
+        by_date = _as_they_stand(host, session, {run.id for run in found if run.dag_id in dated}, watched)
+        return by_date + bindings.add_all(session, unchosen(session, new, host.reads.present, late))
 
     recorded = host.unit.run(work)
     running = host.unit.run(host.reads.running_runs)
@@ -60,11 +64,21 @@ def record_bindings(host: Host, watched: set[int] | None = None, *, limit: int =
     return recorded
 
 
-def _of_nobody(session: Session, runs: Sequence[UnrecordedRun]) -> list[UnrecordedRun]:
-    """Those that the keeper does not see to: a run that is judged by its date need not be where it should."""
-    plain = [run for run in runs if not is_marked(run.bundle_version)]
-    dated = start_rules.dated(session, {run.dag_id for run in plain}) if plain else set()
-    return [run for run in plain if run.dag_id not in dated]
+def _as_they_stand(host: Host, session: Session, ids: Collection[int], watched: Collection[int]) -> int:
+    """Record those of these runs that are judged by their dates and stand where they are to stand.
+
+    The others are no bindings: they were moved while they ran, and the keeper moves them back.
+    """
+    if not ids:
+        return 0
+    now = host.unit.now()
+    recorded = 0
+    for case in judging.facts_of(host, session, ids):
+        ruling = case.ruling(now)
+        if isinstance(ruling, Bind) and case.stands_on(ruling):
+            judging.record_as_it_stands(host, session, case, ruling, late=True, sure=case.run.id in watched)
+            recorded += 1
+    return recorded
 
 
 def record_outcomes(

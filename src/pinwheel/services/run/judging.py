@@ -49,6 +49,11 @@ class Case:
             return Wait(why="its Dag has no active release", until=None)
         return resolve(self.facts, self.dag, now)
 
+    def stands_on(self, ruling: Bind) -> bool:
+        """Whether the run's row names what was ruled, so that only the ledger may lack it."""
+        ruled = (ruling.dag_version_id, ruling.place.bundle_version)
+        return (self.facts.dag_version_id, self.facts.bundle_version) == ruled
+
     def as_marked(self) -> Case:
         """The case, were the run sent back to the queue with the mark."""
         version = self.dag.in_force.bundle_version if self.dag is not None else None
@@ -88,17 +93,22 @@ def carry_out(host: Host, session: Session, case: Case, ruling: Bind, *, actor: 
     _record(host, session, case, ruling, tries, actor)
 
 
-def record_as_it_stands(host: Host, session: Session, case: Case, ruling: Bind) -> None:
-    """Record a run that stands on what was ruled already."""
-    _record(host, session, case, ruling, _tries(host, session, case), None)
+def record_as_it_stands(
+    host: Host, session: Session, case: Case, ruling: Bind, *, late: bool = False, sure: bool = True
+) -> None:
+    """Record a run that stands on what was ruled already. ``late`` and ``sure`` are those of its tries."""
+    _record(host, session, case, ruling, _tries(host, session, case, late=late, sure=sure), None)
 
 
-def _tries(host: Host, session: Session, case: Case) -> Tries | None:
+def _tries(
+    host: Host, session: Session, case: Case, *, late: bool = False, sure: bool = True
+) -> Tries | None:
     """How far the run's tasks have come, where it was bound before."""
     run = case.run
     if not case.next_part and not run.clear_number:
         return None
-    return Tries.of(host.reads.present(session, run.dag_id, [run.run_id]).get(run.run_id, ()))
+    present = host.reads.present(session, run.dag_id, [run.run_id]).get(run.run_id, ())
+    return Tries.of(present, late=late, sure=sure)
 
 
 def _record(

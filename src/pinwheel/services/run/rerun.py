@@ -16,7 +16,7 @@ from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import Act, Outcome
 from pinwheel.services.run.clear import clear_each
 from pinwheel.services.run.target import Target
-from pinwheel.store import bindings, builds, bundles, releases
+from pinwheel.store import bindings, builds, bundles, releases, segments
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -137,6 +137,8 @@ def _failed(host: Host, session: Session, act: Act, ledger: Sequence[ReleaseReco
     if step is None or left is None:
         return []
     ids = [row.dag_version_id for row in ledger if row.release <= (act.state.active_release or 0)]
+    if left.windowed:
+        ids += segments.versions_of(session, left.id)
     failed = host.reads.failed_runs(session, act.state.dag_id, ids)
     if step.version is None or step.build.id != left.id:
         return failed

@@ -24,7 +24,7 @@ from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import JudgedRun
 from pinwheel.services.release import dated
 from pinwheel.services.release.outcome import ACTOR
-from pinwheel.services.run.judging import Case, carry_out, facts_of
+from pinwheel.services.run.judging import Case, carry_out, facts_of, record_as_it_stands
 from pinwheel.store import bindings, events, start_rules
 from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags
@@ -153,7 +153,10 @@ class Keeping:
             ruling = case.ruling(self.host.unit.now())
             if isinstance(ruling, Wait):
                 return self._waits(run, ruling.why, session)
-            if isinstance(ruling, Bind):
+            if isinstance(ruling, Bind) and case.stands_on(ruling):
+                # Cleared while it ran, say: only the ledger lacks it.
+                record_as_it_stands(self.host, session, case, ruling, late=True, sure=False)
+            elif isinstance(ruling, Bind):
                 self._bind_running(session, run, case, ruling)
         return None
 

@@ -12,9 +12,9 @@ export const GROUPS: Record<string, EventKind[]> = {
   "Timelines": ["timeline_set", "timeline_unset"],
   "Rejections": ["rollback", "reject", "lift"],
   "Automatic releases": ["auto", "adopt", "retire", "follow"],
-  "Builds": ["build", "broken", "unstable", "folded", "missed"],
+  "Builds": ["build", "broken", "unstable", "folded", "missed", "variant_refused"],
   "Runs": ["trigger", "clear", "backfill", "run_waits", "run_bound_late", "run_started_unbound"],
-  "Repairs": ["drift", "mark_restored", "version_restored"],
-  "Problems": ["broken", "duplicate", "refused", "fault", "variant_refused"],
+  "Repairs": ["drift", "version_restored", "mark_restored"],
+  "Problems": ["broken", "variant_refused", "duplicate", "refused", "fault"],
   [EVERYTHING]: [],
 };

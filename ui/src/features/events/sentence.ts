@@ -83,10 +83,13 @@ export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
   refused: (event) => ({ what: "A version was not taken", more: commit(event) }),
   timeline_set: ({ revision, changes }) => ({ what: `Revision ${revision ?? "?"} of its timeline`, more: changes?.join("; ") }),
   timeline_unset: ({ revision, changes }) => ({ what: `Eras are gone: revision ${revision ?? "?"} of its timeline`, more: changes?.join("; ") }),
+  variant_refused: (event) => ({ what: event.error || "It can not be made without tasks that have no place at some dates", more: commit(event) }),
+  version_restored: ({ build }) => ({ what: `What runs of some dates use of build ${build} was removed, and is made anew` }),
+  mark_restored: ({ found }) => ({
+    what: "The mark by which its runs are judged by date was taken off, and put back",
+    more: Object.values(found ?? {}).join(", ") || undefined,
+  }),
   fault: (event) => ({ what: `Failed in ${event.place ?? "the Dag processor"}`, more: commit(event) }),
-  variant_refused: (event) => ({ what: event.error || "It can not be made without the tasks that have no place at some dates", more: commit(event) }),
-  mark_restored: () => ({ what: "The mark by which its runs wait for their build was taken off past Pinwheel, and put back" }),
-  version_restored: () => ({ what: "A version row that runs of some dates need was gone, and was made again" }),
 };
 
 /** What is said of a kind in one line for many events; of the others the newest speaks for all. */

@@ -221,6 +221,8 @@ class Airflow:
     """What was told after commits."""
     keep: Keep = field(factory=Keep)
     most_segments: int = MOST_SEGMENTS
+    takes_any_version: set[str] = field(factory=set)
+    """Bundles that refuse no version, not even one that does not exist."""
     processors: list[str] = field(factory=list)
     """Machines on which a Dag processor is alive."""
 

@@ -32,6 +32,9 @@ class MemoryDeployment:
     def most_segments(self) -> int:
         return self.airflow.most_segments
 
+    def refuses_unknown(self, bundle_name: str) -> bool:
+        return bundle_name not in self.airflow.takes_any_version
+
     def is_versioned(self, bundle_name: str) -> bool:
         found = self.airflow.tables.bundles.get(bundle_name)
         return found is None or found.versioned
