@@ -305,6 +305,7 @@ class FleetDag(Record):
     active_build_id: int | None
     newest_build_id: int | None
     dag_version_id: UUID | None
+    row_version: str | None
     retired: bool
     active_build: int | None
     newest_build: int | None

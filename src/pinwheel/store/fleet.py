@@ -31,6 +31,7 @@ def rows(session: Session, *, bundle: str | None = None, retired: bool = False) 
             t.dag.c.active_build_id,
             t.dag.c.newest_build_id,
             t.dag.c.dag_version_id,
+            t.dag.c.row_version,
             t.dag.c.retired,
             _ACTIVE.c.build.label("active_build"),
             _NEWEST.c.build.label("newest_build"),

@@ -106,14 +106,17 @@ def versions_of(session: Session, build_id: int) -> list[UUID]:
     return list(session.scalars(query.distinct()))
 
 
-def of_active(session: Session) -> dict[UUID, UUID]:
-    """By version row that was made for dates of an active build: that of the active release itself."""
-    rows = session.execute(
-        select(t.segment.c.dag_version_id, t.dag.c.dag_version_id.label("active"))
-        .join(t.dag, t.dag.c.active_build_id == t.segment.c.build_id)
-        .where(t.segment.c.dag_version_id.is_not(None), t.dag.c.dag_version_id.is_not(None))
-    )
-    return {row.dag_version_id: row.active for row in rows}
+def of_active(session: Session, build_ids: Collection[int]) -> dict[UUID, UUID]:
+    """By version row that was made for dates of these active builds: that of the active release."""
+    found: dict[UUID, UUID] = {}
+    for chunk in chunks(sorted(set(build_ids))):
+        rows = session.execute(
+            select(t.segment.c.dag_version_id, t.dag.c.dag_version_id.label("active"))
+            .join(t.dag, t.dag.c.active_build_id == t.segment.c.build_id)
+            .where(t.segment.c.build_id.in_(chunk), t.segment.c.dag_version_id.is_not(None))
+        )
+        found.update({row.dag_version_id: row.active for row in rows if row.active is not None})
+    return found
 
 
 def with_versions(session: Session, build_ids: Collection[int]) -> set[int]:

@@ -12,7 +12,7 @@ from airflow.models.dag_version import DagVersion
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
 from airflow.utils.state import DagRunState
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.reads import outcomes
@@ -20,7 +20,6 @@ from pinwheel.airflow3.reads.bound import VERSION
 from pinwheel.core.chunks import chunks
 from pinwheel.services.ports.deployment import AirflowBundle
 from pinwheel.services.ports.reads import DagCard
-from pinwheel.store import segments
 from pinwheel.store import tables as t
 from pinwheel.store.holders import itself_and_around, lies_in
 
@@ -113,16 +112,16 @@ def dags_of_bundles(session: Session) -> dict[str, dict[str, bool]]:
 
 
 def active_with_failures(session: Session) -> dict[UUID, datetime | None]:
-    """Active versions on which a run has failed and was not run again since, with when the first did."""
-    for_dates = segments.of_active(session)
-    active: Any = select(t.dag.c.dag_version_id).where(t.dag.c.dag_version_id.is_not(None))
-    if for_dates:
-        active = active.union_all(
-            select(t.segment.c.dag_version_id)
-            .join(t.dag, t.dag.c.active_build_id == t.segment.c.build_id)
-            .where(t.segment.c.dag_version_id.is_not(None))
-        )
-    ended = outcomes.first_ends(
+    """Active versions, and those made for dates of active builds, on which a run has failed and was not run
+    again since, with when the first did.
+    """
+    active = union_all(
+        select(t.dag.c.dag_version_id).where(t.dag.c.dag_version_id.is_not(None)),
+        select(t.segment.c.dag_version_id)
+        .join(t.dag, t.dag.c.active_build_id == t.segment.c.build_id)
+        .where(t.segment.c.dag_version_id.is_not(None)),
+    )
+    return outcomes.first_ends(
         session,
         of_runs=and_(
             DagRun.dag_id.in_(select(t.dag.c.dag_id)),
@@ -131,34 +130,19 @@ def active_with_failures(session: Session) -> dict[UUID, datetime | None]:
         ),
         of_outcomes=and_(t.outcome.c.state == "failed", t.outcome.c.dag_version_id.in_(active)),
     )
-    found: dict[UUID, datetime | None] = {}
-    for version, first in ended.items():
-        # A run of some dates is on a row of its own, and on the active release all the same.
-        version = for_dates.get(version, version)
-        found[version] = min((end for end in (found.get(version), first) if end is not None), default=None)
-    return found
 
 
 def counts_by_version(session: Session, ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
-    """How many runs came to what on each of these versions, or are under way on it.
-
-    On an active one also those on what stands for it at some dates.
-    """
+    """How many runs came to what on each of these versions, or are under way on it."""
     found: dict[UUID, dict[str, int]] = {}
-    wanted = set(ids)
-    for_dates = {row: active for row, active in segments.of_active(session).items() if active in wanted}
-    for chunk in chunks(sorted(wanted | for_dates.keys(), key=str)):
+    for chunk in chunks(sorted(ids, key=str)):
         of_versions = select(DagVersion.dag_id).where(DagVersion.id.in_(chunk))
         counted = outcomes.counts(
             session,
             of_runs=and_(DagRun.dag_id.in_(of_versions), VERSION.in_(chunk)),
             of_outcomes=t.outcome.c.dag_version_id.in_(chunk),
         )
-        for version, states in counted.items():
-            if version is not None:
-                known = found.setdefault(for_dates.get(version, version), {})
-                for state, count in states.items():
-                    known[state] = known.get(state, 0) + count
+        found.update({version: states for version, states in counted.items() if version is not None})
     return found
 
 

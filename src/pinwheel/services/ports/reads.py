@@ -407,18 +407,15 @@ class Reads(Protocol):
         ...
 
     def active_with_failures(self, session: Session) -> dict[UUID, datetime | None]:
-        """Active versions on which a run has failed and was not run again since, or on what stands for them
-        at some dates.
+        """Active versions, and those made for dates of active builds, on which a run has failed and was not
+        run again since.
 
         With when the first of these ended; None: nobody noted when.
         """
         ...
 
     def counts_by_version(self, session: Session, ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
-        """How many runs came to what on each of these versions, or are under way on it.
-
-        On an active one also those on what stands for it at some dates.
-        """
+        """How many runs came to what on each of these versions, or are under way on it."""
         ...
 
     def versions_before(self, session: Session, dag_id: str, number: int) -> list[AirflowVersion]:

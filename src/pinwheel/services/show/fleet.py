@@ -16,6 +16,7 @@ from pinwheel.core.release.why_held import Hold, waits, why_held
 from pinwheel.core.request import States
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import DagCard
+from pinwheel.services.show import for_dates
 from pinwheel.services.show.links import Links
 from pinwheel.services.show.status import BrokenView, everybodys, present_eras
 from pinwheel.services.show.words import plain_version
@@ -273,7 +274,7 @@ def _lines(
         session, tags=wish.tags, all_tags=wish.all_tags, owner=wish.owner, text=wish.text
     )
     broken = store.broken_files(session)
-    failing = host.reads.active_with_failures(session)
+    failures = host.reads.active_with_failures(session)
     rejected = rejections.of_newest(session)
     eras = present_eras(host, session, None)
     rows = [
@@ -281,6 +282,7 @@ def _lines(
         for row in store.rows(session, bundle=wish.bundle, retired=wish.retired)
         if row.dag_id in readable and (matching is None or row.dag_id in matching)
     ]
+    failing = for_dates.earliest(failures, for_dates.stand_ins(session, rows) if failures else {})
     told = sees_runs([row.dag_id for row in rows if row.dag_version_id in failing]) if failing else set()
     # Of the others a version that waits is taken by itself, or a rejection tells.
     still = [
@@ -331,7 +333,9 @@ def _page(host: Host, session: Session, page: list[_Line]) -> tuple[FleetDagView
     links = Links.to(host, session, [(build.bundle_name, build.bundle_version) for build in found.values()])
     cards = host.reads.cards(session, [row.dag_id for row in rows])
     lags = stands.lags(session, [row.dag_id for row in rows])
-    counts = host.reads.counts_by_version(session, [row.dag_version_id for row in rows if row.dag_version_id])
+    stand_for = for_dates.stand_ins(session, rows)
+    wanted = [*(row.dag_version_id for row in rows if row.dag_version_id), *stand_for]
+    counts = for_dates.counted(host.reads.counts_by_version(session, wanted), stand_for)
     return tuple(
         _view(
             line,

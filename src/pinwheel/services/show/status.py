@@ -19,6 +19,7 @@ from pinwheel.core.release.state import Kind, Track
 from pinwheel.core.release.why_held import Hold, PresentEra, waits, why_held
 from pinwheel.core.request import ANY_STATE, States
 from pinwheel.services.ports.host import Host
+from pinwheel.services.show import for_dates
 from pinwheel.services.show.plain import ABSENT, Sometimes
 from pinwheel.services.show.words import plain_version
 from pinwheel.store import builds as build_store
@@ -124,6 +125,8 @@ def status(
         lags = stands.lags(session, rows)
         eras = present_eras(host, session, rows)
         failing = host.reads.active_with_failures(session) if states.failing is not None else {}
+        if failing:
+            failing = for_dates.earliest(failing, for_dates.stand_ins(session, rows.values()))
         views = [
             _status(
                 row,
@@ -163,7 +166,9 @@ def _with_runs(
     sees_runs: Callable[[Collection[str]], set[str]],
 ) -> list[StatusView]:
     versions = {view.dag_id: rows[view.dag_id].dag_version_id for view in views}
-    counts = host.reads.counts_by_version(session, [each for each in versions.values() if each is not None])
+    stand_for = for_dates.stand_ins(session, [rows[view.dag_id] for view in views])
+    wanted = [*(each for each in versions.values() if each is not None), *stand_for]
+    counts = for_dates.counted(host.reads.counts_by_version(session, wanted), stand_for)
     told = sees_runs(list(versions))
     return [
         evolve(view, runs=counts.get(version, {}) if (version := versions[view.dag_id]) else {})

@@ -26,7 +26,6 @@ from pinwheel.services.ports.reads import (
     PlacedRun,
     UnrecordedRun,
 )
-from pinwheel.store import segments
 from pinwheel.store import tables as t
 
 if TYPE_CHECKING:
@@ -110,28 +109,24 @@ class RunReads(UnboundReads):
         return Bound.of(session).counts(self._all_runs(), lambda of_dag, _, __: of_dag == dag_id)
 
     def counts_by_version(self, session: Session, ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
-        for_dates = {row: one for row, one in segments.of_active(session).items() if one in ids}
-        counted = Bound.of(session).counts(
-            self._all_runs(), lambda _, version, __: version in ids or version in for_dates
-        )
-        found: dict[UUID, dict[str, int]] = {}
-        for version, states in counted.items():
-            if version is not None:
-                known = found.setdefault(for_dates.get(version, version), {})
-                for state, count in states.items():
-                    known[state] = known.get(state, 0) + count
-        return found
+        counted = Bound.of(session).counts(self._all_runs(), lambda _, version, __: version in ids)
+        return {version: states for version, states in counted.items() if version is not None}
 
     def active_with_failures(self, session: Session) -> dict[UUID, datetime | None]:
-        for_dates = segments.of_active(session)
-        active = {*session.scalars(select(t.dag.c.dag_version_id)), *for_dates}
+        active = {
+            *session.scalars(select(t.dag.c.dag_version_id)),
+            *session.scalars(
+                select(t.segment.c.dag_version_id).join(
+                    t.dag, t.dag.c.active_build_id == t.segment.c.build_id
+                )
+            ),
+        }
         failed = Bound.of(session).each(
             self._all_runs(), lambda _, version, state: state == "failed" and version in active
         )
         found: dict[UUID, datetime | None] = {}
         for version, _, ended in failed:
             if version is not None:
-                version = for_dates.get(version, version)
                 ends = [end for end in (found.get(version), ended) if end is not None]
                 found[version] = min(ends, default=None)
         return found
