@@ -120,8 +120,13 @@ def _from_command_line(blog: Dated) -> str:
 
     with sa_session() as session:
         date = DATES[1] + timedelta(days=3)
+        # SQLite compares with the whole second.
         run = trigger_dag(
-            blog.dag_id, triggered_by=DagRunTriggeredByType.CLI, logical_date=date, session=session
+            blog.dag_id,
+            triggered_by=DagRunTriggeredByType.CLI,
+            logical_date=date,
+            run_after=blog.host.unit.now() - timedelta(seconds=2),
+            session=session,
         )
         assert run is not None
         return str(run.run_id)
@@ -188,7 +193,6 @@ KINDS = {
 def test_every_kind_of_run_does(blog: Dated, scheduler: Scheduler, kind: str) -> None:
     run_id = KINDS[kind](blog)
     scheduler.settle()
-    print("DBG", blog.came(run_id), blog.bindings(run_id), ruling_of(blog, run_id))
     assert blog.is_right(run_id, 1)
     assert executed(scheduler, run_id) == all_of(blog, 1)
     others = {"partition": "partition", "assets": "asset_events", "command line": "logical_date"}
@@ -350,6 +354,34 @@ def test_queue_pool_and_retries_are_those_of_the_version_that_it_is_bound_to(
         assert set(session.scalars(retries)) == {1}
     scheduler.settle()
     assert made.is_right(run_id, 1)
+
+
+@pytest.mark.acceptance("dates", 28)
+def test_deadlines_are_those_of_the_version_that_it_is_bound_to(
+    database: Any, scheduler: Scheduler, tmp_path: Path
+) -> None:
+    from airflow.models.dagrun import DagRun
+    from airflow.models.deadline import Deadline
+
+    def deadline(hours: int) -> dict[str, str]:
+        return {
+            "dag_args": ", deadline=DeadlineAlert(reference=DeadlineReference.DAGRUN_QUEUED_AT,"
+            f" interval=datetime.timedelta(hours={hours}),"
+            " callback=AsyncCallback('some.module.late'))"
+        }
+
+    made = Dated(tmp_path, "deadlines", by_build={1: deadline(1), 3: deadline(3)})
+    runs = {build: made.run(DATES[build]) for build in (1, 2, 3)}
+
+    def hours(run_id: str) -> list[float]:
+        query = select(Deadline.deadline_time, DagRun.queued_at).join(DagRun, DagRun.id == Deadline.dagrun_id)
+        with sa_session() as session:
+            found = session.execute(query.where(DagRun.run_id == run_id)).all()
+        return [round((due - queued_at).total_seconds() / 3600, 1) for due, queued_at in found]
+
+    assert [hours(run_id) for run_id in runs.values()] == [[3.0]] * 3
+    scheduler.schedule()
+    assert {build: hours(run_id) for build, run_id in runs.items()} == {1: [1.0], 2: [], 3: [3.0]}
 
 
 @pytest.mark.acceptance("dates", 29)
