@@ -304,18 +304,18 @@ def test_of_two_schedulers_one_is_killed_again_and_again_and_each_run_is_bound_o
         dates[blog.run(DATES[build] + timedelta(days=1) + day())] = build
     given.touch()
     living = [start_child(database, lambda: _turn_for_ever(given)) for _ in range(2)]
-    kills, next_kill, end = 0, time.monotonic() + 3, time.monotonic() + 300
+    kills, next_kill, end = 0, time.monotonic() + 1, time.monotonic() + 300
     try:
         while _left(database, blog) and time.monotonic() < end:
             _work(database)
-            if time.monotonic() > next_kill and kills < 8:
+            if time.monotonic() > next_kill and kills < 20:
                 place = random.randrange(2)
                 os.kill(living[place], signal.SIGKILL)
                 assert wait_child(living[place]) == -signal.SIGKILL
                 living[place] = start_child(database, lambda: _turn_for_ever(given))
-                kills, next_kill = kills + 1, time.monotonic() + random.uniform(2, 4)
+                kills, next_kill = kills + 1, time.monotonic() + random.uniform(0.5, 1.5)
                 TRIED["process killed"] += 1
-            time.sleep(0.3)
+            time.sleep(0.1)
     finally:
         for pid in living:
             os.kill(pid, signal.SIGKILL)
@@ -324,7 +324,7 @@ def test_of_two_schedulers_one_is_killed_again_and_again_and_each_run_is_bound_o
     assert [run_id for run_id, build in dates.items() if not blog.is_right(run_id, build)] == []
     assert [run_id for run_id in dates if len(blog.bindings(run_id)) != 1] == []
     lines = [line.split() for line in given.read_text().splitlines()]
-    assert {run_id for run_id, _, _ in lines} == set(dates)
+    assert lines and {run_id for run_id, _, _ in lines} <= set(dates)
     for run_id, task_id, version in lines:
         assert (task_id in TASKS[dates[run_id]], version) == (True, blog.versions[dates[run_id]])
 

@@ -44,7 +44,8 @@ EDGES = (datetime(2021, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
 
 _SOURCE = """
     import datetime
-    from airflow.sdk import DAG, task
+    from airflow.sdk import DAG, DeadlineAlert, DeadlineReference, task
+    from airflow.sdk.definitions.callback import AsyncCallback
 
     with DAG(
         "{dag_id}", schedule={schedule}, start_date=datetime.datetime({start}, 1, 1), catchup=False,

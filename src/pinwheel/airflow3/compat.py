@@ -101,17 +101,18 @@ def versions_of_earlier_tries(session: Any, ids: Sequence[Any]) -> set[Any]:
     return set(session.scalars(select(table.c.dag_version_id).where(table.c.dag_version_id.in_(ids))))
 
 
-def keep_result(session: Any, ti: Any) -> None:
-    """Keep what a finished task instance came to as an earlier try: its row is about to be marked removed.
+def keep_result(session: Any, ti: Any) -> Any:
+    """Keep what a finished task instance came to as an earlier try, and return the present one's row.
 
-    Remove the second half when the minimum is 3.4.
+    That is about to be marked removed. Up to 3.3 it is the same row; from 3.4 on another one. Remove the
+    second half when the minimum is 3.4.
     """
     if airflow_34_plus():
-        ti.prepare_db_for_next_try(session)
-        return
+        return ti.prepare_db_for_next_try(session)
     from airflow.models.taskinstancehistory import TaskInstanceHistory
 
     TaskInstanceHistory.record_ti(ti, session=session)
+    return ti
 
 
 def aliases_keep_assets_active() -> bool:

@@ -67,9 +67,9 @@ def _make_anew(session: Session, run: DagRun, dag: Any, dag_version_id: UUID) ->
     # It marks nothing removed while the run is running, and for the scheduler this one is.
     for instance in session.scalars(select(TaskInstance).where(*of_run, _is_there())).all():
         if not dag.has_task(instance.task_id):
-            if instance.state in State.finished:
-                compat.keep_result(session, instance)
-            instance.state = TaskInstanceState.REMOVED
+            ended = instance.state in State.finished
+            present = compat.keep_result(session, instance) if ended else instance
+            present.state = TaskInstanceState.REMOVED
         elif instance.state is None:
             task = dag.get_task(instance.task_id)
             instance.refresh_from_task(task, dag_run=run)
