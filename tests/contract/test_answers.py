@@ -27,9 +27,25 @@ pytestmark = pytest.mark.airflow
 
 D = {"dag_id": "d", "run_id": "one", "task_id": "g.a", "version": "r2", "bundle_name": "seed", "build": 1}
 
+ERA = {"from": "2018-01-01", "until": "2024-01-01", "build": 2}
 CASES: dict[str, list[dict[str, Any]]] = {
     "GET /dags": [{}, {"runs": True}, {"held": True}],
     "GET /dags/{dag_id}": [{}, {"of": {"dag_id": "foreign"}}],
+    "PUT /dags/{dag_id}/timeline": [
+        {"json": {"eras": [ERA], "plan": True, "unchecked": True}, "of": {"dag_id": "dated"}},
+        {"json": {"eras": [ERA], "unchecked": True, "reason": "fees"}, "of": {"dag_id": "dated"}},
+    ],
+    "GET /dags/{dag_id}/timeline": [
+        {},
+        {"of": {"dag_id": "dated"}},
+        {"at": "2019-05-01", "as_of": "2099-01-01", "of": {"dag_id": "dated"}},
+    ],
+    "GET /dags/{dag_id}/timeline/history": [{"of": {"dag_id": "dated"}}],
+    "GET /dags/{dag_id}/timeline/check": [{"of": {"dag_id": "dated"}}],
+    "POST /dags/{dag_id}/timeline/clear-runs": [
+        {"json": {"plan": True}, "of": {"dag_id": "dated"}},
+        {"json": {"reason": "fees"}, "of": {"dag_id": "dated"}},
+    ],
     "GET /dags/{dag_id}/builds": [{}],
     "GET /dags/{dag_id}/builds/{build}": [{}, {"of": {"dag_id": "adopted"}}],
     "GET /dags/{dag_id}/releases": [{}, {"include_before": True, "of": {"dag_id": "adopted"}}],
@@ -115,7 +131,7 @@ class Place:
                 asked = {**case}
                 path = route.path.format(**{**D, **asked.pop("of", {})})
                 body = asked.pop("json", BODIES.get(route.path.removeprefix(API)))
-                more = {"json": body} if method == "POST" else {}
+                more = {"json": body} if method in ("POST", "PUT") else {}
                 reply = self.client.request(method, path, params=asked, **more)
                 assert reply.is_success, (name, case, reply.text)
                 if route.include_in_schema:

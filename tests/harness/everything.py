@@ -2,7 +2,8 @@
 
 For tests of what the surfaces send: each kind of event, build, run and fault is there. The Dag ``d`` has the
 builds 1, 2, a broken one and 3, was rolled back, and has the runs ``one`` (on two versions), ``tried`` and
-``mapped``.
+``mapped``. The Dag ``dated`` has eras, with a run that waits and one that ended unbound, ``windowed`` has tasks
+that have a place at some dates only.
 """
 
 from __future__ import annotations
@@ -12,18 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve
-from sqlalchemy import update
+from sqlalchemy import delete, insert, select, update
 
-from harness import asked
+from harness import asked, windowed
 from harness.asked import backfill, clear, trigger
+from harness.eras import DATES, Dated
 from harness.life import Life
 from harness.prebuilt import Prebuilt, Text
 from harness.seed import Seeder
 from pinwheel.core.release.decide import Verb
+from pinwheel.core.request import EraWish, TimelineRequest
 from pinwheel.services import change
 from pinwheel.services.ingest import adopt, duplicates, faults, register
 from pinwheel.services.ingest.builds import Missed
+from pinwheel.services.release import variants
+from pinwheel.services.timeline import change as timeline
 from pinwheel.services.upkeep import repair
+from pinwheel.services.upkeep.keeping_runs import Keeping
 from pinwheel.store import tables as t
 from pinwheel.store import verification
 
@@ -64,7 +70,7 @@ def one_task(dag_id: str, mark: str) -> str:
 class Everything:
     """Makes it all; ``host`` is that of the database, ``dag_ids`` are all Dags in it."""
 
-    dag_ids = ("d", "unsteady", "gone", "adopted", "foreign")
+    dag_ids = ("d", "unsteady", "gone", "adopted", "foreign", "dated", "windowed")
 
     def __init__(self, folder: Path) -> None:
         self.seeder = Seeder(folder)
@@ -75,6 +81,7 @@ class Everything:
         self._drift(folder)
         self._faults()
         self._verification()
+        self._dates(folder)
 
     def do(self, verb: Verb, *dag_ids: str, **more: Any) -> None:
         change.apply(self.host, asked.change(verb=verb, dag_ids=dag_ids or ("d",), actor="ada", **more))
@@ -173,3 +180,48 @@ class Everything:
         self.host.unit.run(
             lambda s: verification.put_budget(s, share=0.05, level=-1, mean=0.2, now=self.host.unit.now())
         )
+
+    def _dates(self, folder: Path) -> None:
+        """A run that waits, one that was bound late, one that ended unbound; the mark, a version row and a build
+        that could not be.
+        """
+        from airflow.models.dag_version import DagVersion
+        from airflow.sdk import timezone
+        from airflow.utils.session import create_session
+
+        blog = Dated(folder / "dated", "dated", eras=False)
+        for verb, until in (("set", "2022-01-01"), ("set", "2021-01-01"), ("unset", "2020-01-01"), ("put", "2021-01-01")):
+            era = EraWish(starts="2019-01-01", until=until, build=1)
+            wish = TimelineRequest(dag_id="dated", verb=verb, eras=(era,), unchecked=True, reason="fees")
+            timeline.change(self.host, wish, actor="ada")
+        keeping = Keeping(self.host)
+        ended = blog.run(DATES[1])
+        blog.set_run(ended, state="success", start_date=timezone.utcnow(), end_date=timezone.utcnow())
+        keeping.tell_ended()
+        blog.set_row(blog.versions[3])
+        late = blog.run(DATES[1])
+        blog.set_run(late, state="running", start_date=timezone.utcnow())
+        keeping.mend_running()
+        repair.restore_marks(self.host)
+        waits = blog.run(DATES[1])
+        with create_session() as session:
+            session.execute(
+                update(t.segment).where(t.segment.c.dag_id == "dated").values(number=None, dag_version_id=None)
+            )
+            gone = session.execute(select(t.release).where(t.release.c.dag_id == "dated", t.release.c.release == 1)).one()
+            session.execute(delete(t.release).where(t.release.c.id == gone.id))
+        keeping.bind_ahead()
+        with create_session() as session:
+            session.execute(insert(t.release).values(**gone._mapping))
+        assert blog.came(waits).state == "queued"
+
+        seeder = Seeder(folder / "windowed", "windowed")
+        seeder.push(windowed.blog(dag_id="windowed"))
+        variants.make_missing(self.host)
+        made = min(windowed.numbers("windowed"))
+        with create_session() as session:
+            of = (DagVersion.dag_id == "windowed", DagVersion.version_number == made)
+            session.execute(delete(DagVersion).where(*of))
+        variants.make_missing(self.host)
+        mapped = "EmptyOperator.partial(task_id='each').expand(doc=old[1].output)"
+        seeder.push(windowed.blog(dag_id="windowed", more=mapped))

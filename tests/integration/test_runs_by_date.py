@@ -23,9 +23,9 @@ from pinwheel.core.errors import InvalidInput, Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import BackfillRequest, ClearRequest, TriggerRequest
 from pinwheel.core.run.mark import is_marked
-from pinwheel.services.run import clear_preview
 from pinwheel.services import change
 from pinwheel.services.release import variants
+from pinwheel.services.run import clear_preview
 from pinwheel.services.run.backfill import backfill
 from pinwheel.services.run.clear import clear
 from pinwheel.services.run.trigger import trigger
@@ -144,6 +144,8 @@ def test_a_preview_of_a_clear_shows_the_build_of_the_runs_date_and_changes_nothi
     assert (blog.came(run_id), blog.bindings(run_id)) == before
     blog.set_run(run_id, state="running", start_date=timezone.utcnow())
     assert "it is running" in (seen(by_date=True).refusal or "")
+
+
 @pytest.mark.acceptance("dates", 11)
 def test_a_trial_and_a_build_by_hand_leave_out_the_tasks_that_have_no_place_at_the_runs_date(
     database: Any, tmp_path: Path

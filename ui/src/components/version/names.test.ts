@@ -36,10 +36,3 @@ test("releases and versions from before are named as they were", () => {
 test("a release and the build of a trial have a place on the Releases tab, others have none", () => {
   expect([anchorOf(RELEASE), anchorOf(TRIAL), anchorOf(BEFORE), anchorOf(undefined)]).toEqual(["r5", "b3", undefined, undefined]);
 });
-
-test("what runs of some dates have is named by the tasks that it is without", () => {
-  expect(nameOf({ ...RELEASE, key: "r5.2", absent: ["load"] })).toBe("Release 5 without load");
-  expect(nameOf({ ...RELEASE, absent: ["a", "b", "c", "d"] })).toBe("Release 5 without a, b and 2 more");
-  expect(fullNameOf({ ...RELEASE, absent: ["load"] })).toBe("Release 5 without load (build 3, 2.4.1, 0a1b2c3d)");
-  expect(nameOf({ ...RELEASE, key: "r5.4", absent: [] })).toBe("Release 5");
-});
