@@ -63,6 +63,29 @@ otherwise there than on the first, where both are tested."""
 _FULL_ON_SECOND = {"faults", "reconcile"}
 """Folders that inject faults, or walk the schema, statement by statement: `make test` runs them on the first
 version only, `make test-all` on both."""
+_OURS_ON_SECOND = {
+    "test_boundaries.py",
+    "test_declared_inputs.py",
+    "test_factories.py",
+    "test_fleet.py",
+    "test_holds.py",
+    "test_line.py",
+    "test_named_places.py",
+    "test_parse_facts.py",
+    "test_reached.py",
+    "test_repeats.py",
+    "test_sameness.py",
+    "test_tracing_cases.py",
+    "test_unmade_bundles.py",
+    "test_ways_of_reading.py",
+}
+"""Files whose subject is ours alone (what a parse asks, what a request is answered): the same of them."""
+_ONE_OF_FAULTS = {
+    "test_an_error_between_any_two_statements_changes_nothing": "sqlite",
+    "test_a_lost_connection_is_retried_and_the_act_done_exactly_once": "postgres",
+    "test_a_process_killed_between_any_two_statements_leaves_all_or_nothing": "postgres",
+}
+"""The longest tests of faults, and the database on which `make test` runs them; `make test-all` on both."""
 _ORDER = (
     "unit",
     "property",
@@ -156,7 +179,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if parameters.get("database_source") == "postgres" and item.path.name not in _DIALECTS:
             item.add_marker(pytest.mark.full)
-        if _PART == "second" and _folder(item.path) in _FULL_ON_SECOND:
+        if _PART == "second" and (_folder(item.path) in _FULL_ON_SECOND or item.path.name in _OURS_ON_SECOND):
+            item.add_marker(pytest.mark.full)
+        quick = _ONE_OF_FAULTS.get(getattr(item, "originalname", ""))
+        if quick is not None and quick not in parameters.values():
             item.add_marker(pytest.mark.full)
     if _PART == "second":
         sides: dict[bool, list[pytest.Item]] = {True: [], False: []}

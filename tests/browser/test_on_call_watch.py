@@ -48,7 +48,14 @@ def pages(fleet: Fleet) -> dict[str, tuple[str, str]]:
     }
 
 
-@pytest.mark.parametrize("window_name", WINDOWS)
+# The narrowest and the enlarged one break first.
+@pytest.mark.parametrize(
+    "window_name",
+    [
+        pytest.param(name, marks=[] if name in ("900", "1366 at 150 %") else pytest.mark.full)
+        for name in WINDOWS
+    ],
+)
 def test_finding_4_no_cell_of_a_table_lies_outside_of_its_page(
     visitor: Visitor, long: Fleet, window_name: str
 ) -> None:

@@ -147,6 +147,40 @@ def test_going_back_to_0001_leaves_only_versions_that_were_once_the_newest(sourc
     database.drop()
 
 
+def test_of_several_bindings_of_a_start_the_last_one_stays_on_the_way_to_0009(source: Any) -> None:
+    from alembic import command
+
+    from pinwheel.core.run.binding import BoundBy
+    from pinwheel.store import bindings
+
+    database = source.create()
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    versions = {(0, 0): "a", (1, 0): "b", (1, 1): "c"}
+    with manager(database) as ours:
+        for (seq, part), version in versions.items():
+            new = bindings.NewBinding(
+                dag_id="d",
+                run_id="r",
+                seq=seq,
+                part=part,
+                dag_version_id=None,
+                bundle_version=version,
+                bound_by=BoundBy.ERA,
+                bound_at=now,
+                date=now,
+                segment=2,
+            )
+            assert bindings.add(ours.session, new, release=None, build_id=None)
+            assert not bindings.add(ours.session, new, release=None, build_id=None)
+        ours.session.commit()
+        ours.downgrade("0009")
+        command.upgrade(ours.get_alembic_config(), "head")
+        found = bindings.of_runs(ours.session, "d", ["r"])["r"]
+    assert [(one.seq, one.part, one.bundle_version) for one in found] == [(0, 0, "a"), (1, 0, "c")]
+    assert {(one.date, one.segment) for one in found} == {(None, None)}
+    database.drop()
+
+
 def test_bindings_and_builds_survive_the_way_to_0003_and_back(source: Any) -> None:
     """With the words of each: ``default`` is ``active``, a hand's on a trial's version is ``trial``."""
     from alembic import command

@@ -303,8 +303,6 @@ binding = Table(
     Column("dag_id", DAG_ID, primary_key=True),
     Column("run_id", DAG_ID, primary_key=True),
     Column("seq", Integer, primary_key=True),
-    # Counts anew for each seq: one that has not started may be bound again, and so may one that was moved.
-    Column("part", Integer, primary_key=True, autoincrement=False, default=0, server_default="0"),
     Column("dag_version_id", Uuid),
     Column("bundle_version", VERSION),
     Column("bound_by", String(16), nullable=False),
@@ -314,6 +312,8 @@ binding = Table(
     Column("build_id", SERIAL),
     # The try number that each task had by then, of a further binding; null: it was not noted.
     Column("tries", PackedJson),
+    # Counts anew for each seq: one that has not started may be bound again, and so may one that was moved.
+    Column("part", Integer, primary_key=True, autoincrement=False, default=0, server_default="0"),
     # Of a run that was judged by its date: that date, which of its dates it is, and what was asked.
     Column("date", UtcInstant),
     Column("date_by", String(16)),

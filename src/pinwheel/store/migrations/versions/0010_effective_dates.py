@@ -6,6 +6,8 @@ Revises: 0009
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -22,12 +24,7 @@ DIGEST = sa.String(64)
 SERIAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 BINDING = "pinwheel_binding"
 KEY = "pinwheel_binding_pkey"
-DATED = (
-    sa.Column("date", UtcInstant),
-    sa.Column("date_by", sa.String(16)),
-    sa.Column("revision", sa.Integer),
-    sa.Column("segment", sa.Integer),
-)
+DATED = ("date", "date_by", "revision", "segment")
 
 
 def upgrade() -> None:
@@ -42,6 +39,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text),
         sa.Column("at", UtcInstant, nullable=False),
         sa.Column("request_id", sa.String(64)),
+        comment="Each change of a Dag's timeline: a revision is the whole of it, from then on.",
     )
     op.create_table(
         "pinwheel_era",
@@ -58,6 +56,7 @@ def upgrade() -> None:
         sa.Column("bundle_version", VERSION, nullable=False),
         sa.Column("runtime", DIGEST),
         sa.Column("since_revision", sa.Integer, nullable=False),
+        comment="The eras of each revision: which place runs of a stretch of dates execute.",
     )
     op.create_index("pinwheel_era_build_id_idx", "pinwheel_era", ["build_id"])
     op.create_table(
@@ -70,6 +69,7 @@ def upgrade() -> None:
         sa.Column("absent", PackedJson, nullable=False),
         sa.Column("number", sa.BigInteger),
         sa.Column("dag_version_id", sa.Uuid),
+        comment="Builds whose tasks have dates: which of them are absent when, and the version row for that.",
     )
     op.create_index("pinwheel_segment_dag_id_idx", "pinwheel_segment", ["dag_id"])
     op.create_index("pinwheel_segment_dag_version_id_idx", "pinwheel_segment", ["dag_version_id"])
@@ -79,6 +79,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(16), primary_key=True),
         sa.Column("patience", sa.Float),
         sa.Column("since", UtcInstant, nullable=False),
+        comment="Dags whose runs are judged when they start, and by what.",
     )
     op.create_table(
         "pinwheel_trial_parse",
@@ -91,6 +92,7 @@ def upgrade() -> None:
         sa.Column("digest", DIGEST),
         sa.Column("asked_at", UtcInstant, nullable=False),
         sa.Column("done_at", UtcInstant),
+        comment="Whether a build can run at a version, as a Dag processor found it when it was asked.",
     )
 
 
@@ -107,13 +109,13 @@ def downgrade() -> None:
 def _binding_upgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         # The batch makes the table anew: the key with it
-        with op.batch_alter_table(BINDING, table_args=(sa.PrimaryKeyConstraint(*_KEYS, name=KEY),)) as batch:
-            batch.add_column(_part())
-            for column in DATED:
-                batch.add_column(column.copy())
+        with op.batch_alter_table(BINDING) as batch:
+            for column in _columns():
+                batch.add_column(column)
+            batch.create_primary_key(KEY, list(_KEYS))
         return
-    for column in (_part(), *DATED):
-        op.add_column(BINDING, column.copy())
+    for column in _columns():
+        op.add_column(BINDING, column)
     _key(*_KEYS)
 
 
@@ -134,22 +136,27 @@ def _binding_downgrade() -> None:
         )
     )
     if op.get_bind().dialect.name == "sqlite":
-        with op.batch_alter_table(
-            BINDING, table_args=(sa.PrimaryKeyConstraint(*_KEYS[:3], name=KEY),)
-        ) as batch:
-            for name in ("part", *(column.name for column in DATED)):
+        with op.batch_alter_table(BINDING) as batch:
+            batch.create_primary_key(KEY, list(_KEYS[:3]))
+            for name in ("part", *DATED):
                 batch.drop_column(name)
         return
     _key(*_KEYS[:3])
-    for name in ("part", *(column.name for column in DATED)):
+    for name in ("part", *DATED):
         op.drop_column(BINDING, name)
 
 
 _KEYS = ("dag_id", "run_id", "seq", "part")
 
 
-def _part() -> sa.Column[int]:
-    return sa.Column("part", sa.Integer, nullable=False, server_default="0")
+def _columns() -> tuple[sa.Column[Any], ...]:
+    return (
+        sa.Column("part", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("date", UtcInstant),
+        sa.Column("date_by", sa.String(16)),
+        sa.Column("revision", sa.Integer),
+        sa.Column("segment", sa.Integer),
+    )
 
 
 def _key(*columns: str) -> None:
