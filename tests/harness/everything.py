@@ -2,12 +2,13 @@
 
 For tests of what the surfaces send: each kind of event, build, run and fault is there. The Dag ``d`` has the
 builds 1, 2, a broken one and 3, was rolled back, and has the runs ``one`` (on two versions), ``tried`` and
-``mapped``. The Dag ``dated`` has eras, with a run that waits and one that ended unbound, ``windowed`` has tasks
-that have a place at some dates only.
+``mapped``. The Dag ``dated`` has eras, with a run that waits and one that ended unbound, ``windowed`` has
+tasks that have a place at some dates only.
 """
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -182,19 +183,22 @@ class Everything:
         )
 
     def _dates(self, folder: Path) -> None:
-        """A run that waits, one that was bound late, one that ended unbound; the mark, a version row and a build
-        that could not be.
-        """
+        """A run that waits, one bound late, one that ended unbound; a mark and a version row that were put back."""
         from airflow.models.dag_version import DagVersion
         from airflow.sdk import timezone
         from airflow.utils.session import create_session
 
         blog = Dated(folder / "dated", "dated", eras=False)
-        for verb, until in (("set", "2022-01-01"), ("set", "2021-01-01"), ("unset", "2020-01-01"), ("put", "2021-01-01")):
+        for verb, until in (
+            ("set", "2022-01-01"),
+            ("set", "2021-01-01"),
+            ("unset", "2020-01-01"),
+            ("put", "2021-01-01"),
+        ):
             era = EraWish(starts="2019-01-01", until=until, build=1)
             wish = TimelineRequest(dag_id="dated", verb=verb, eras=(era,), unchecked=True, reason="fees")
             timeline.change(self.host, wish, actor="ada")
-        keeping = Keeping(self.host)
+        keeping = Keeping(self.host, time.monotonic)
         ended = blog.run(DATES[1])
         blog.set_run(ended, state="success", start_date=timezone.utcnow(), end_date=timezone.utcnow())
         keeping.tell_ended()
@@ -206,9 +210,13 @@ class Everything:
         waits = blog.run(DATES[1])
         with create_session() as session:
             session.execute(
-                update(t.segment).where(t.segment.c.dag_id == "dated").values(number=None, dag_version_id=None)
+                update(t.segment)
+                .where(t.segment.c.dag_id == "dated")
+                .values(number=None, dag_version_id=None)
             )
-            gone = session.execute(select(t.release).where(t.release.c.dag_id == "dated", t.release.c.release == 1)).one()
+            gone = session.execute(
+                select(t.release).where(t.release.c.dag_id == "dated", t.release.c.release == 1)
+            ).one()
             session.execute(delete(t.release).where(t.release.c.id == gone.id))
         keeping.bind_ahead()
         with create_session() as session:

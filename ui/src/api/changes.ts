@@ -25,12 +25,17 @@ export interface Change {
 /** What of the failed runs of what is rolled back runs again: nothing, what failed there, or all of it. */
 export type Rerun = "no" | "failed" | "whole";
 
+/** The era over the present is for the build that is rolled back to, or stays as it is. */
+export type Eras = "replace" | "keep";
+
 export interface Details {
   reason: string;
   /** Of a rollback only, like `toBlame`. */
   rerun: Rerun;
   /** Whether what is rolled back is rejected. */
   toBlame: boolean;
+  /** Of a rollback: what becomes of an era over the present. Without: it is refused where there is one. */
+  eras?: Eras;
 }
 
 /** What would change, and of many Dags those that can not take the change. Of one Dag that is an error. */
@@ -53,7 +58,11 @@ async function send(change: Change, details: Details, how: How): Promise<Plan> {
   const { signal } = how;
   const header = how.key === undefined ? {} : { "Idempotency-Key": how.key };
   const reason = details.reason.trim() === "" ? null : details.reason.trim();
-  const rerun = { rerun_failed: details.rerun === "failed", rerun_whole: details.rerun === "whole" };
+  const rerun = {
+    rerun_failed: details.rerun === "failed",
+    rerun_whole: details.rerun === "whole",
+    ...(details.eras === undefined ? {} : { eras: details.eras }),
+  };
   const [dagId] = dagIds;
   if (dagIds.length === 1 && dagId !== undefined) {
     const params = { path: { dag_id: dagId }, header };

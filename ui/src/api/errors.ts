@@ -35,6 +35,11 @@ export function rejects(error: Error | null): error is ApiError {
   return error instanceof ApiError && isRejection(error.problem);
 }
 
+/** Whether a no says that an era holds the present, so that a rollback would change nothing. */
+export function hasNoEffect(refusing: Refusing): boolean {
+  return refusing.facts?.problem === "rollback-has-no-effect";
+}
+
 /** What a page says to do, and the page of this Airflow on which it is done. */
 export interface Remedy {
   text: string;

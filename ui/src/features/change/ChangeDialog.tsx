@@ -4,10 +4,10 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tansta
 import { useRef, useState } from "react";
 
 import { apply, giveUpCommand } from "src/api/changes";
-import type { Change, Rerun } from "src/api/changes";
+import type { Change, Eras, Rerun } from "src/api/changes";
 import { requestKey } from "src/api/client";
 import { statusQuery } from "src/api/dags";
-import { ApiError } from "src/api/errors";
+import { ApiError, hasNoEffect } from "src/api/errors";
 import type { Refusing } from "src/api/errors";
 import { keys } from "src/api/keys";
 import { lineQuery } from "src/api/line";
@@ -15,6 +15,7 @@ import { CommandLine } from "src/components/dialogs/CommandLine";
 import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { ErrorState, Loading } from "src/components/states";
 import { Warnings } from "src/components/Warnings";
+import { ErasChoice } from "src/features/change/ErasChoice";
 import { NowAndThen } from "src/features/change/NowAndThen";
 import { Outcomes, RunsAgain } from "src/features/change/Outcomes";
 import { placesOf } from "src/features/change/places";
@@ -51,6 +52,7 @@ function Asking({ onClose, onDone, onInstead, ...change }: AskingProps) {
   const [reason, setReason] = useState("");
   const [wish, setWish] = useState<Rerun>();
   const [toBlame, setToBlame] = useState(true);
+  const [eras, setEras] = useState<Eras>();
   const reasonField = useRef<HTMLTextAreaElement>(null);
   const [key, setKey] = useState(requestKey);
   const words = wordsOf(verb);
@@ -60,7 +62,7 @@ function Asking({ onClose, onDone, onInstead, ...change }: AskingProps) {
   const pages = line.data?.pages ?? [];
   // What failed is run again, where somebody may: that is what a rollback is for. Of many Dags only when asked to.
   const rerun = wish ?? (rollsBack && !many && pages[0]?.may.edit_runs ? "failed" : "no");
-  const details = { reason, rerun, toBlame };
+  const details = { reason, rerun, toBlame, eras };
   // Of a rollback what is chosen here says where to, and nothing where it is the way back.
   const wanted = rollsBack ? { ...change, build: undefined, ...target } : { ...change, ...target };
   const planned = usePlan(wanted, details, onPurpose);
@@ -87,6 +89,7 @@ function Asking({ onClose, onDone, onInstead, ...change }: AskingProps) {
   const stale = act.error instanceof ApiError && [403, 404, 409].includes(act.error.status);
   const lifts = rejections.length > 0 || changing.some(({ lifted }) => lifted);
   const blocked = refused.length > 0 && !leavesOut;
+  const underEra = eras !== undefined || refused.some(hasNoEffect) || (planned.error instanceof ApiError && hasNoEffect(planned.error.problem));
 
   return (
     <DialogFrame
@@ -178,6 +181,7 @@ function Asking({ onClose, onDone, onInstead, ...change }: AskingProps) {
               </Text>
             </>
           )}
+          {rollsBack && underEra ? <ErasChoice many={many} choice={eras} onChoose={setEras} /> : undefined}
           {rollsBack ? (
             <RollbackChoices
               many={many}

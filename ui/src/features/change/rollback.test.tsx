@@ -149,3 +149,25 @@ test("unpinning a Dag whose newest build was rolled back says that it is not rel
   await waitFor(() => expect(sent.at(-1)?.path).toBe("/dags/etl/promote"));
   expect(sent.at(-1)?.body).toMatchObject({ build: 3, plan: true });
 });
+
+test("under an era over the present a rollback asks what becomes of it, and changes nothing before that is said", async () => {
+  const sent = server(({ body }) => {
+    if (body["eras"] !== undefined) return { body: outcome("etl", { build: 2, from_build: 3, from_release: 3 }) };
+    const found = "its timeline says that data of … → …, the present among it, is for build 3 (set by ana), so new runs would stay on that";
+    return {
+      status: 403,
+      body: { type: "urn:pinwheel:refused", status: 403, failed: "Cannot roll back etl", found, remedy: "Say --eras replace", facts: { dag_id: "etl", build: 3, problem: "rollback-has-no-effect" } },
+    };
+  }, KNOWN);
+  open(["etl"]);
+  const said = await screen.findByRole("alert");
+  expect(said.textContent).toContain("so new runs would stay on that");
+  expect(said.textContent).not.toContain("--eras");
+  expect(button("Roll back").disabled).toBe(true);
+  fireEvent.click(screen.getByRole("radio", { name: "Let this era be for the build that is rolled back to" }));
+  await screen.findByRole("group", { name: "Then" });
+  await waitFor(() => expect(button("Roll back").disabled).toBe(false));
+  fireEvent.click(button("Roll back"));
+  await screen.findByText("Done");
+  expect(sent.at(-1)?.body).toMatchObject({ eras: "replace", plan: false });
+});

@@ -1,7 +1,7 @@
 /** Run again what does not match, each run on the build of its date: shown first, then done, oldest first. */
 import { Button, Field, Stack, Text, Textarea } from "@chakra-ui/react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { useState } from "react";
 
 import { requestKey } from "src/api/client";
 import { keys } from "src/api/keys";
@@ -21,7 +21,6 @@ interface Props {
 /** Mounted while it is open. */
 export function ClearByDateDialog({ dagId, zone, onClose }: Props) {
   const client = useQueryClient();
-  const reasonField = useRef<HTMLTextAreaElement>(null);
   const [reason, setReason] = useState("");
   const [key] = useState(requestKey);
   const planned = useQuery(clearByDatePlanQuery(dagId));
@@ -39,7 +38,6 @@ export function ClearByDateDialog({ dagId, zone, onClose }: Props) {
       testId="clear-by-date-dialog"
       size="lg"
       onClose={onClose}
-      initialFocus={reasonField}
       footer={
         <>
           <Button variant="outline" onClick={onClose}>
@@ -84,7 +82,6 @@ export function ClearByDateDialog({ dagId, zone, onClose }: Props) {
           <Field.Root>
             <Field.Label>Reason</Field.Label>
             <Textarea
-              ref={reasonField}
               maxLength={10_000}
               value={reason}
               onChange={(event) => setReason(event.target.value)}

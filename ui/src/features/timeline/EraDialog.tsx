@@ -64,7 +64,8 @@ export function EraDialog({ dagId, timeline, wish, onClose }: Props) {
       void client.invalidateQueries({ queryKey: keys.dag(dagId) });
     },
   });
-  const open = ready && act.data === undefined && !act.isPending;
+  // Nothing is asked that is no longer what stands there.
+  const open = ready && calm && act.data === undefined && !act.isPending;
   const plain = useQuery({ ...timelinePlanQuery(dagId, JSON.parse(asked) as EraChange), enabled: open });
   // Of a rejected build there is a plan as soon as there is a reason.
   const rejected = rejects(plain.error);
