@@ -183,7 +183,7 @@ class Everything:
         )
 
     def _dates(self, folder: Path) -> None:
-        """A run that waits, one bound late, one that ended unbound; a mark and a version row that were put back."""
+        """A run that waits, one bound late, one that ended unbound; a mark and a row that were put back."""
         from airflow.models.dag_version import DagVersion
         from airflow.sdk import timezone
         from airflow.utils.session import create_session
@@ -203,11 +203,11 @@ class Everything:
         blog.set_run(ended, state="success", start_date=timezone.utcnow(), end_date=timezone.utcnow())
         keeping.tell_ended()
         blog.set_row(blog.versions[3])
-        late = blog.run(DATES[1])
+        late = blog.run(DATES[1] + timedelta(1))
         blog.set_run(late, state="running", start_date=timezone.utcnow())
         keeping.mend_running()
         repair.restore_marks(self.host)
-        waits = blog.run(DATES[1])
+        waits = blog.run(DATES[1] + timedelta(2))
         with create_session() as session:
             session.execute(
                 update(t.segment)
