@@ -29,6 +29,8 @@ D = {"dag_id": "d", "run_id": "one", "task_id": "g.a", "version": "r2", "bundle_
 
 ERA = {"from": "2018-01-01", "until": "2024-01-01", "build": 2}
 CASES: dict[str, list[dict[str, Any]]] = {
+    # Before runs are cleared by their dates
+    "GET /keeper": [{}],
     "GET /dags": [{}, {"runs": True}, {"held": True}],
     "GET /dags/{dag_id}": [{}, {"of": {"dag_id": "foreign"}}],
     "PUT /dags/{dag_id}/timeline": [
@@ -97,7 +99,6 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "GET /changes": [{}, {"after": 0}],
     "GET /events": [{}, {"limit": 1}, {"fold": True}],
     "GET /health": [{}],
-    "GET /keeper": [{}],
     "GET /openapi.json": [{}],
 }
 """For each route what to ask: a query or a body (without one: that of ``BODIES``), and what of."""

@@ -112,6 +112,13 @@ def test_a_bundle_is_configured_until_the_configuration_names_it_no_more(side: S
     assert told("dags") == (False, False)
 
 
+def test_tasks_may_divide_time_unless_that_is_off_and_an_unknown_bundle_refuses_what_is_not_there(
+    side: Side,
+) -> None:
+    assert side.host.deployment.most_segments() == 24
+    assert side.host.deployment.refuses_unknown("unknown")
+
+
 def test_bundles_are_told_with_whether_they_are_active(side: Side) -> None:
     side.add_bundle("other")
     side.drop_bundle("other")

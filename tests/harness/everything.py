@@ -30,6 +30,7 @@ from pinwheel.services.ingest.builds import Missed
 from pinwheel.services.release import variants
 from pinwheel.services.timeline import change as timeline
 from pinwheel.services.upkeep import repair
+from pinwheel.services.upkeep.beat import Beat
 from pinwheel.services.upkeep.keeping_runs import Keeping
 from pinwheel.store import tables as t
 from pinwheel.store import verification
@@ -202,6 +203,7 @@ class Everything:
         ended = blog.run(DATES[1])
         blog.set_run(ended, state="success", start_date=timezone.utcnow(), end_date=timezone.utcnow())
         keeping.tell_ended()
+        Beat(self.host).beat()
         blog.set_row(blog.versions[3])
         late = blog.run(DATES[1] + timedelta(1))
         blog.set_run(late, state="running", start_date=timezone.utcnow())

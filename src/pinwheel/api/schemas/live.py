@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
-from pinwheel.api.schemas.parts import BaseAnswer
+from pinwheel.api.schemas.parts import BaseAnswer, Moment
 
 
 class News(BaseAnswer):
@@ -32,16 +31,16 @@ class Health(BaseAnswer):
 
 class Keeper(BaseAnswer):
     process: str = Field(description="Machine and process id.")
-    last_turn: datetime = Field(description="When it was last heard of; a living one says so every 5 s.")
+    last_turn: Moment = Field(description="When it was last heard of; a living one says so every 5 s.")
     alive: bool = Field(description="Heard of within the last minute.")
 
 
 class WaitingRun(BaseAnswer):
     dag_id: str
     run_id: str
-    since: datetime | None = Field(description="When it was queued, or cleared.")
+    since: Moment | None = Field(description="When it was queued, or cleared.")
     why: str
-    until: datetime | None = Field(description="It starts then at the latest; null: when it can.")
+    until: Moment | None = Field(description="It starts then at the latest; null: when it can.")
     backfill: bool = Field(description="Of a backfill, in which it waits behind the others.")
 
 
@@ -49,7 +48,7 @@ class UnboundRun(BaseAnswer):
     dag_id: str
     run_id: str
     state: str
-    ended_at: datetime | None
+    ended_at: Moment | None
 
 
 class KeeperStatus(BaseAnswer):
