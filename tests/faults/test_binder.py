@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -177,6 +178,37 @@ def test_whichever_statement_of_a_bind_fails_the_run_waits_and_the_others_start(
         assert len(blog.bindings(run_id)) == 1 and wrong(scheduler, blog) == [], faulty.hit
     # Only where the database refuses the savepoint itself, or its end, is the transaction lost: all undone.
     assert ended == [one for one in ended if kind == "sql error" and is_postgres and is_savepoint(one)]
+
+
+def test_on_sqlite_another_writer_between_any_two_statements_of_a_bind_ends_no_scheduler(
+    database: Any, blog: Dated, plain: Dated, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that read before another one wrote can write no more there, whatever it goes back to."""
+    from pinwheel.airflow3.run import binder
+
+    if database.engine().dialect.name != "sqlite":
+        pytest.skip("elsewhere a writer waits, or is waited for")
+    wrote = 0
+
+    def writes(_: Any) -> None:
+        nonlocal wrote
+        with contextlib.suppress(sqlite3.OperationalError):
+            other = sqlite3.connect(str(airflow_engine().url.database), timeout=0)
+            other.execute("UPDATE dag SET last_parsed_time = last_parsed_time")
+            other.commit()
+            wrote += 1
+
+    with airflow_engine().connect() as connection:
+        # As Airflow's own is
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    for at in (1, 3, 5, 9, 13):
+        run_id, other = blog.run(DATES[1] + day()), plain.run(DATES[3] + day())
+        with monkeypatch.context() as patch, Inside(patch, binder, "bind", at, writes) as busy:
+            scheduler.schedule()
+        assert busy.hit and plain.came(other).state != "queued", busy.hit
+        scheduler.settle()
+        assert blog.is_right(run_id, 1) and len(blog.bindings(run_id)) == 1, busy.hit
+    assert wrote == 1, "before the first statement nobody holds the lock, and then the bind does"
 
 
 @pytest.mark.parametrize("kind", EACH)

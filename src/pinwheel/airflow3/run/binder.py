@@ -26,6 +26,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from pinwheel.core.run.mark import is_marked
 from pinwheel.core.run.resolve import Bind, Keep
 from pinwheel.store import start_rules
+from pinwheel.store.locking import begin_write
 from pinwheel.store.refusals import said
 
 if TYPE_CHECKING:
@@ -134,10 +135,12 @@ def _host(session: Session) -> Host:
 def in_savepoint(session: Session, work: Callable[[Session], T]) -> T:
     """What *work* gives, in a session of its own on the same connection; what it wrote is undone if it fails.
 
-    Without a flush before: that would be one more statement outside of the savepoint. On SQLite the savepoint
-    may be the outermost transaction, whose release is a commit; a run is then bound and still queued, as the
-    keeper leaves one.
+    Without a flush before: that would be one more statement outside of the savepoint. SQLite's write lock is
+    taken first: a savepoint that read before another process wrote could write no more, and when it is undone
+    that goes for the scheduler's transaction around it too, which ends the scheduler.
     """
+    with session.no_autoflush:
+        begin_write(session)
     inner = Session(
         bind=session.connection(),
         join_transaction_mode="create_savepoint",
