@@ -135,6 +135,14 @@ def test_a_run_that_waits_is_told_once_a_reason_and_bound_when_it_can_be(
     assert blog.host.unit.run(lambda s: waiting_runs(blog.host, s)) == []
 
 
+def test_a_run_that_was_just_made_is_left_for_a_moment_to_whoever_makes_it(blog: Dated) -> None:
+    keeping = Keeping(blog.host, Clock(), leaves=timedelta(seconds=5))
+    run_id = blog.run(DATES[1])
+    assert keeping.bind_ahead() == 0
+    blog.set_run(run_id, queued_at=timezone.utcnow() - timedelta(seconds=6))
+    assert keeping.bind_ahead() == 1
+
+
 def test_a_run_that_somebody_else_holds_is_left_to_them(blog: Dated, keeping: Keeping) -> None:
     run_id = blog.run(DATES[1])
     found = blog.host.unit.run(lambda s: blog.host.reads.unbound_runs(s, ["queued"], 9))

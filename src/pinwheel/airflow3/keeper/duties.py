@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from functools import partial
 
 from pinwheel.airflow3.keeper.loop import Duty
@@ -15,10 +16,13 @@ from pinwheel.services.upkeep.keeping_runs import Keeping
 RUNS = "keep runs"
 """The lease of what concerns runs: one keeper does it, so that no two wait for each other's locks."""
 
+LEAVES = timedelta(seconds=5)
+"""Longer than Airflow takes to make a backfill, and short beside the time that its runs wait for each other."""
+
 
 def duties_of(host: Host, own: Beat) -> list[Duty]:
     """In the order in which they are done in a turn."""
-    keeping = Keeping(host, time.monotonic)
+    keeping = Keeping(host, time.monotonic, leaves=LEAVES)
     return [
         Duty(name="beat", interval=beat.EVERY, work=own.beat),
         Duty(name="make rows", interval=1.0, work=partial(variants.make_missing, host), lease=RUNS),

@@ -49,6 +49,10 @@ class Keeping:
 
     host: Host
     clock: Callable[[], float]
+    leaves: timedelta = timedelta(0)
+    """So long a queued run is left to whoever makes it, and to the scheduler, which binds what it starts. On
+    SQLite Airflow's backfills are visible run by run while they are made, and fail when another one writes.
+    """
     _again: dict[int, float] = field(factory=dict, init=False)
     """By row id of a run that waits: when it is looked at next."""
     _told: set[tuple[int, int, str]] = field(factory=set, init=False)
@@ -62,7 +66,12 @@ class Keeping:
         if len(found) < limit:
             there = {run.id for run in found}
             self._again = {run_id: at for run_id, at in self._again.items() if run_id in there}
-        due = [run for run in found if self._again.get(run.id, now) <= now][:A_TURN]
+        before = self.host.unit.now() - self.leaves
+        due = [
+            run
+            for run in found
+            if self._again.get(run.id, now) <= now and (run.queued_at is None or run.queued_at <= before)
+        ][:A_TURN]
         return self._each(due, self._bind_queued)
 
     def mend_running(self) -> int:
