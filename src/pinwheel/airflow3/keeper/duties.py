@@ -17,7 +17,7 @@ RUNS = "keep runs"
 """The lease of what concerns runs: one keeper does it, so that no two wait for each other's locks."""
 
 LEAVES = timedelta(seconds=5)
-"""Longer than Airflow takes to make a backfill, and short beside the time that its runs wait for each other."""
+"""Longer than Airflow takes to make a backfill, and short beside the time that its runs wait."""
 
 
 def duties_of(host: Host, own: Beat) -> list[Duty]:
