@@ -1,0 +1,96 @@
+"""What the builds of eras need: version rows for their runs, and files that can be fetched."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from harness.dated import Dated
+from harness.in_memory import InMemory
+from harness.pushing import File
+from pinwheel.core.release.decide import Verb
+from pinwheel.core.retention import Keep
+from pinwheel.core.run.binding import BoundBy
+from pinwheel.services.release import keeping, whole
+from pinwheel.store import releases
+from pinwheel.store import tables as t
+
+DAY = datetime(2019, 5, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def dated(world: InMemory) -> Dated:
+    """The Dag ``a`` has build 1 and, active, build 2; no timeline."""
+    return Dated(world)
+
+
+def last_binding(dated: Dated, run_id: str) -> Any:
+    return [row for row in dated.world.rows(t.binding) if row.run_id == run_id][-1]
+
+
+def own_rows(dated: Dated, build_id: int) -> list[UUID]:
+    """The version rows of the build's releases and trial that Airflow has."""
+    rows = dated.host.unit.run(lambda s: releases.rows_of(s, [build_id])).get(build_id, [])
+    there = set(dated.world.airflow.tables.versions)
+    return [row.dag_version_id for row in rows if row.dag_version_id in there]
+
+
+# Version rows
+
+
+def test_runs_of_an_era_over_a_build_that_was_never_released_start_at_once(world: InMemory) -> None:
+    world.do(Verb.PIN, "a")
+    world.push(a=File(body=7))
+    dated = Dated(world)
+    dated.set("2027-01-01", "2028-01-01", build=3)
+    world.trigger("r", logical_date=datetime(2027, 5, 1, tzinfo=UTC))
+    assert last_binding(dated, "r").bound_by == BoundBy.ERA
+    assert len(own_rows(dated, 3)) == 1
+
+
+@pytest.mark.acceptance("dates", 33)
+def test_the_version_row_of_an_eras_build_that_db_clean_took_is_made_anew(dated: Dated) -> None:
+    dated.set("2025-01-01", "2026-01-01")
+    (row,) = own_rows(dated, 1)
+    assert whole.make_missing(dated.host) == 0
+    del dated.world.airflow.tables.versions[row]
+    dated.world.trigger("r", logical_date=datetime(2025, 5, 1, tzinfo=UTC))
+    assert dated.check().waiting == 1
+    assert whole.make_missing(dated.host) == 1
+    assert len(own_rows(dated, 1)) == 1
+    assert whole.make_missing(dated.host) == 0
+
+
+# Files
+
+
+def grow_old(dated: Dated) -> None:
+    """Let all but the newest release go out of what is kept."""
+    dated.world.airflow.keep = Keep(releases=1, releases_days=1)
+    for body in (3, 4, 5):
+        dated.world.airflow.tick(3 * 86400)
+        dated.world.push(a=File(body=body))
+    dated.world.airflow.tick(9 * 86400)
+
+
+def test_the_build_of_an_era_can_be_fetched_however_old_its_release_is(dated: Dated) -> None:
+    dated.world.trigger("old", logical_date=DAY)
+    dated.world.finish("old")
+    dated.set("2019-01-01", "2020-01-01")
+    grow_old(dated)
+    assert [each.run_id for each in dated.clear().runs] == ["old"]
+    assert dated.set("2018-01-01", "2020-01-01").changed
+
+
+def test_what_runs_are_on_by_a_row_for_dates_can_be_fetched(dated: Dated) -> None:
+    first = dated.world.versions()[0]
+    dated.set("2019-01-01", "2020-01-01")
+    dated.world.trigger("r", logical_date=DAY)
+    dated.world.finish("r")
+    assert last_binding(dated, "r").dag_version_id not in own_rows(dated, 1)
+    dated.unset(None, None)
+    grow_old(dated)
+    assert first in dated.host.unit.run(lambda s: keeping.protected(dated.host, s, "dags"))
