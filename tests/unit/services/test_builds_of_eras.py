@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +11,13 @@ import pytest
 from harness.dated import Dated
 from harness.in_memory import InMemory
 from harness.pushing import File
+from pinwheel.core.errors import Conflict, Refused
 from pinwheel.core.release.decide import Verb
+from pinwheel.core.request import ClearDatedRequest, EraWish
 from pinwheel.core.retention import Keep
 from pinwheel.core.run.binding import BoundBy
 from pinwheel.services.release import keeping, whole
+from pinwheel.services.timeline import clear_runs
 from pinwheel.store import releases
 from pinwheel.store import tables as t
 
@@ -94,3 +97,67 @@ def test_what_runs_are_on_by_a_row_for_dates_can_be_fetched(dated: Dated) -> Non
     dated.unset(None, None)
     grow_old(dated)
     assert first in dated.host.unit.run(lambda s: keeping.protected(dated.host, s, "dags"))
+
+
+# Clearing what does not match
+
+
+def ended(dated: Dated, run_id: str, at: datetime, dag_id: str = "a") -> None:
+    dated.world.trigger(run_id, logical_date=at, dag_id=dag_id)
+    dated.world.finish(run_id, dag_id=dag_id)
+
+
+@pytest.mark.parametrize("plan", [True, False])
+def test_a_run_that_cannot_be_cleared_is_left_and_named_and_stops_no_other(
+    dated: Dated, monkeypatch: pytest.MonkeyPatch, plan: bool
+) -> None:
+    for number in range(4):
+        ended(dated, f"r{number}", DAY + timedelta(days=number))
+    dated.set("2019-01-01", "2020-01-01")
+    ours = clear_runs._clear_one
+
+    def one(*args: Any) -> int:
+        if args[4].run.run_id == "r1":
+            raise Refused("Cannot bind", found="its files are gone", remedy="Choose another")
+        return ours(*args)
+
+    monkeypatch.setattr(clear_runs, "_clear_one", one)
+    done = dated.clear(plan=plan)
+    assert [each.run_id for each in done.runs] == ["r0", "r2", "r3"]
+    assert "left r1: its files are gone" in done.warnings
+    assert done.instances == 3
+    assert len(dated.check().differ) == (4 if plan else 1)
+
+
+def test_a_plan_of_many_runs_holds_the_dags_lock_for_some_at_a_time(
+    dated: Dated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clear_runs, "AT_ONCE", 2)
+    for number in range(5):
+        ended(dated, f"r{number}", DAY + timedelta(days=number))
+    dated.set("2019-01-01", "2020-01-01")
+    ours, asked = clear_runs._clear, []
+
+    def some(*args: Any, **more: Any) -> Any:
+        asked.append(len(more["run_ids"]))
+        return ours(*args, **more)
+
+    monkeypatch.setattr(clear_runs, "_clear", some)
+    assert len(dated.clear(plan=True).runs) == 5
+    assert asked == [2, 2, 1]
+
+
+@pytest.mark.acceptance("dates", 20)
+def test_the_key_of_a_clear_stands_for_its_dag_and_runs(empty: InMemory) -> None:
+    empty.push(a=File(), b=File())
+    empty.push(a=File(body=1), b=File(body=1))
+    dated = Dated(empty)
+    for dag_id in "ab":
+        ended(dated, "scheduled__1", DAY, dag_id)
+        dated.ask("set", EraWish(starts="2019-01-01", until="2020-01-01", build=1), dag_id=dag_id)
+    assert len(dated.clear(request_id="k").runs) == 1
+    for other in ({"dag_id": "b"}, {"dag_id": "a", "run_ids": ["scheduled__1"]}):
+        with pytest.raises(Conflict, match="stands for another request"):
+            clear_runs.clear(empty.host, ClearDatedRequest(request_id="k", **other), actor="ada")
+    again = ClearDatedRequest(request_id="k", dag_id="b")
+    assert len(clear_runs.clear(empty.host, again, actor="ben").runs) == 1
