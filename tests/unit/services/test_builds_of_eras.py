@@ -13,12 +13,15 @@ from harness.in_memory import InMemory
 from harness.pushing import File
 from pinwheel.core.errors import Conflict, Refused
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.request import ClearDatedRequest, EraWish
+from pinwheel.core.request import ClearDatedRequest, ClearRequest, EraWish
 from pinwheel.core.retention import Keep
 from pinwheel.core.run.binding import BoundBy
-from pinwheel.services.release import keeping, whole
+from pinwheel.core.structure.windows import Segment
+from pinwheel.services.release import keeping, variants, whole
+from pinwheel.services.release.dated import settle
+from pinwheel.services.run.clear import clear
 from pinwheel.services.timeline import clear_runs
-from pinwheel.store import releases
+from pinwheel.store import releases, segments
 from pinwheel.store import tables as t
 
 DAY = datetime(2019, 5, 1, tzinfo=UTC)
@@ -161,3 +164,38 @@ def test_the_key_of_a_clear_stands_for_its_dag_and_runs(empty: InMemory) -> None
             clear_runs.clear(empty.host, ClearDatedRequest(request_id="k", **other), actor="ada")
     again = ClearDatedRequest(request_id="k", dag_id="b")
     assert len(clear_runs.clear(empty.host, again, actor="ben").runs) == 1
+
+
+# Runs that are cleared otherwise
+
+
+def test_a_run_that_is_cleared_as_it_is_stays_on_the_tasks_of_its_date(empty: InMemory) -> None:
+    empty.push(a=File(tasks=("x", "y")))
+    dated = Dated(empty)
+
+    def with_windows(session: Any) -> None:
+        edge = datetime(2025, 1, 1, tzinfo=UTC)
+        segments.add(session, "a", 1, [Segment(None, frozenset({"x"})), Segment(edge, frozenset())])
+        settle(dated.host, session, ["a"], dated.host.unit.now())
+
+    dated.host.unit.run(with_windows)
+    variants.make_missing(dated.host)
+    ended(dated, "r", datetime(2024, 5, 1, tzinfo=UTC))
+    before = last_binding(dated, "r")
+    dated.world.airflow.tick(60)
+    clear(dated.host, ClearRequest(dag_id="a", run_ids=("r",)), actor="ada")
+    dated.world.finish("r", number=2)
+    after = last_binding(dated, "r")
+    assert (before.segment, after.seq) == (1, 1)
+    judged_by = [(one.date, one.date_by, one.revision, one.segment) for one in (before, after)]
+    assert judged_by[0] == judged_by[1]
+    assert dated.check().differ == ()
+
+
+def test_by_date_means_the_active_build_where_the_dag_is_not_judged_by_dates(dated: Dated) -> None:
+    dated.set("2019-01-01", "2020-01-01")
+    ended(dated, "r", DAY)
+    dated.unset(None, None)
+    (done,) = clear(dated.host, ClearRequest(dag_id="a", run_ids=("r",), by_date=True), actor="ada")
+    assert done.build == 2
+    assert last_binding(dated, "r").bound_by == BoundBy.ACTIVE, "nobody chose it"

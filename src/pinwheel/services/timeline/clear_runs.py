@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID, uuid4
 
 from attrs import frozen
@@ -95,7 +95,11 @@ def _request(asked: ClearDatedRequest, actor: str, sees: once.Sees) -> once.Requ
     )
 
 
-def _cleared(host: Host, work: Callable[..., _Done], run_ids: Sequence[str], *, plan: bool) -> _Done:
+class _Work(Protocol):
+    def __call__(self, host: Host, session: Session, *, run_ids: Sequence[str]) -> _Done: ...
+
+
+def _cleared(host: Host, work: _Work, run_ids: Sequence[str], *, plan: bool) -> _Done:
     """Clear these runs together, or, where one of them cannot be, each for itself: no run stops another."""
     try:
         if plan:
