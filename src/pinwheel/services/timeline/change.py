@@ -19,7 +19,7 @@ from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.revise import ends_of, revise, sentence, written
 from pinwheel.services.run.known import known_dag
-from pinwheel.services.timeline.known import Known, known, moment
+from pinwheel.services.timeline.known import Known, edge_words, known, moment
 from pinwheel.services.timeline.place import Standpoint, judged, placed
 from pinwheel.services.timeline.runs import judge_all
 from pinwheel.services.timeline.show import holds
@@ -180,12 +180,21 @@ def _span(dag: Known, wish: EraWish) -> Era:
 
 
 def _kept(dag: Known, wish: EraWish) -> Era | None:
-    """The era that stays as it is: a zone that changed since moves nothing, nor does a newer version."""
+    """The era that stays as it is, by its dates as they were written or as they are shown: a zone that changed
+    since moves nothing, nor does a newer version.
+    """
     return next(
         (
             era
             for era in dag.eras
-            if (era.written_from, era.written_until) == (wish.starts, wish.until)
+            if (wish.starts, wish.until)
+            in (
+                (era.written_from, era.written_until),
+                (
+                    edge_words(era.written_from, era.starts_at, dag.zone),
+                    edge_words(era.written_until, era.ends_at, dag.zone),
+                ),
+            )
             and wish.build in (None, era.build)
             and wish.bundle_version in (None, era.bundle_version)
         ),

@@ -70,6 +70,7 @@ class Stretch:
     gap: bool
     """In which the active release runs."""
     from_: str | None
+    """As somebody wrote it, or with its offset, where that is another moment in the Dag's zone now."""
     until: str | None
     starts_at: datetime | None
     ends_at: datetime | None
