@@ -199,3 +199,13 @@ def test_by_date_means_the_active_build_where_the_dag_is_not_judged_by_dates(dat
     (done,) = clear(dated.host, ClearRequest(dag_id="a", run_ids=("r",), by_date=True), actor="ada")
     assert done.build == 2
     assert last_binding(dated, "r").bound_by == BoundBy.ACTIVE, "nobody chose it"
+
+
+def test_a_triggered_run_that_waits_for_its_era_names_the_build_of_that(dated: Dated) -> None:
+    dated.set("2025-01-01", "2026-01-01")
+    (row,) = own_rows(dated, 1)
+    del dated.world.airflow.tables.versions[row]
+    waits = dated.world.trigger("r", logical_date=datetime(2025, 5, 1, tzinfo=UTC))
+    assert (waits.build, waits.release, waits.bundle_version) == (1, None, None)
+    gap = dated.world.trigger("now", logical_date=datetime(2026, 5, 1, tzinfo=UTC))
+    assert (gap.build, gap.bundle_version) == (2, dated.world.versions()[1])

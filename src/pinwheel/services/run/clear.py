@@ -17,7 +17,7 @@ from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.run.bound import CLEARED, Cleared, record
 from pinwheel.services.run.bound_again import as_before
-from pinwheel.services.run.by_date import Variant, bind, is_dated, variant_of
+from pinwheel.services.run.by_date import Variant, Waits, bind, is_dated, variant_of
 from pinwheel.services.run.known import known_dag
 from pinwheel.services.run.target import Target, target_of, version_for
 from pinwheel.store import bindings, builds, releases
@@ -250,10 +250,10 @@ def _bound_by_date(
     :raises Refused: it can not be bound to that now; nothing is cleared.
     """
     found = bind(host, session, dag_id, run_id, actor=actor, anew=True)
-    if found is None:
+    if isinstance(found, Waits):
         raise Refused(
             f"Cannot clear run {run_id} of {dag_id} on the build of its date",
-            found="that can not be used yet",
+            found=found.why,
             remedy="Repeat it in a few seconds, or name a build",
         )
     bound = Cleared(

@@ -98,14 +98,14 @@ def _trigger(host: Host, request: TriggerRequest, actor: str, sees: once.Sees) -
 def _bound_by_date(
     host: Host, session: Session, dag_id: str, run_id: str, target: Target, actor: str
 ) -> Bound:
-    """A new run that carries the mark, bound by its date; what must wait for that is on nothing yet."""
+    """A new run that carries the mark, bound by its date; one that must wait is in no bundle version yet."""
     found = by_date_of.bind(host, session, dag_id, run_id, actor=actor)
     return Bound(
         dag_id=dag_id,
         run_id=run_id,
-        build=found.build if found is not None else target.build.build,
-        release=found.release if found is not None else None,
-        bundle_version=found.bundle_version if found is not None else None,
+        build=found.build if found.build is not None else target.build.build,
+        release=None if isinstance(found, by_date_of.Waits) else found.release,
+        bundle_version=None if isinstance(found, by_date_of.Waits) else found.bundle_version,
     )
 
 
@@ -140,6 +140,7 @@ class TriggerView:
     build: int
     release: int | None
     bundle_version: str | None
+    """None: it waits to be bound to the build."""
     plan: Sometimes[bool] = ABSENT
     """True: it was not started."""
     command: Sometimes[str] = ABSENT

@@ -180,8 +180,9 @@ def _span(dag: Known, wish: EraWish) -> Era:
 
 
 def _kept(dag: Known, wish: EraWish) -> Era | None:
-    """The era that stays as it is, by its dates as they were written or as they are shown: a zone that changed
-    since moves nothing, nor does a newer version.
+    """The era that stays as it is, by its dates as they were written or as they are shown.
+
+    A zone that changed since moves nothing, nor does a newer version.
     """
     return next(
         (
