@@ -127,6 +127,26 @@ def test_each_run_of_a_backfill_is_on_the_build_of_its_date(database: Any, tmp_p
     ]
 
 
+def test_by_date_dates_that_a_backfill_runs_again_are_on_their_builds_whatever_the_dag_says_of_reruns(
+    database: Any, tmp_path: Path
+) -> None:
+    daily = {"schedule": repr("@daily"), "dag_args": ", rerun_with_latest_version=False"}
+    blog = Dated(tmp_path, by_build={1: daily, 2: daily, 3: daily})
+    day = datetime(2020, 12, 30, tzinfo=UTC)
+    run_id = started(blog, day, build=3).run_id
+    blog.set_run(run_id, state="success", start_date=day)
+    made = backfill(
+        blog.host,
+        BackfillRequest(
+            dag_id="blog", from_date=day, to_date=day, by_date=True, reprocess_behavior="completed"
+        ),
+        actor="ada",
+    )
+    assert [(run.run_id, run.outcome) for run in made.runs] == [(run_id, "cleared")]
+    assert Keeping(blog.host, lambda: 0.0).bind_ahead() == 1
+    assert blog.came(run_id).bundle_version == blog.versions[1]
+
+
 @pytest.mark.acceptance("dates", 42)
 def test_a_preview_of_a_clear_shows_the_build_of_the_runs_date_and_changes_nothing(blog: Dated) -> None:
     run_id = started(blog, DATES[1], build=2).run_id

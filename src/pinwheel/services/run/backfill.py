@@ -88,6 +88,8 @@ def _wish(asked: BackfillRequest) -> BackfillWish:
         run_backwards=asked.run_backwards,
         reprocess=asked.reprocess_behavior,
         conf=asked.dag_run_conf,
+        # With the latest version a run gets the mark, where its Dag is judged by dates, and is bound anew.
+        on_latest=asked.by_date,
     )
 
 
