@@ -209,3 +209,15 @@ def test_a_triggered_run_that_waits_for_its_era_names_the_build_of_that(dated: D
     assert (waits.build, waits.release, waits.bundle_version) == (1, None, None)
     gap = dated.world.trigger("now", logical_date=datetime(2026, 5, 1, tzinfo=UTC))
     assert (gap.build, gap.bundle_version) == (2, dated.world.versions()[1])
+
+
+@pytest.mark.acceptance("dates", 16)
+def test_what_a_dag_processor_said_days_ago_does_not_stand_for_a_look_now(dated: Dated) -> None:
+    dated.set("2019-01-01", "2020-01-01")
+    dated.unset(None, None)
+    dated.world.airflow.processors, dated.looking.dead = [], True
+    dated.world.airflow.tick(5 * 86400)
+    with pytest.raises(Refused, match="no Dag processor is alive"):
+        dated.set("2019-01-01", "2020-01-01")
+    made = dated.set("2019-01-01", "2020-01-01", unchecked=True)
+    assert any("was not looked at" in said for said in made.warnings)

@@ -27,7 +27,7 @@ class BackfillWish:
     """``none``, ``failed`` or ``completed``: which dates that have a run already are run again."""
     conf: dict[str, Json] | None = None
     on_latest: bool = False
-    """Airflow's own: runs that are there already run again on the latest version, whatever its settings say."""
+    """Of Airflow's own: dates that are run again take the latest version, whatever its settings say."""
 
 
 @frozen(kw_only=True)
