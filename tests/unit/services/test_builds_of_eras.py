@@ -70,6 +70,25 @@ def test_the_version_row_of_an_eras_build_that_db_clean_took_is_made_anew(dated:
     assert whole.make_missing(dated.host) == 0
 
 
+def test_a_build_that_is_written_anew_keeps_the_row_that_its_era_needs(empty: InMemory) -> None:
+    empty.push(a=File())
+    empty.push(a=File(clock=1))
+    dated = Dated(empty)
+    build = dated.show().stretches[0].build
+    dated.set("2019-01-01", "2020-01-01", build=build)
+
+    def rows() -> list[Any]:
+        return [row.dag_version_id for row in empty.rows(t.segment)]
+
+    before = rows()
+    for clock in (2, 3):
+        empty.airflow.tick(8 * 86400)
+        empty.push(a=File(clock=clock))
+    assert rows() == [None], "of the content before it is of no use"
+    assert variants.make_missing(dated.host) == 1
+    assert rows() != before and rows() != [None]
+
+
 # Files
 
 

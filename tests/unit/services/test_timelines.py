@@ -511,6 +511,7 @@ def test_a_rollback_that_replaces_the_era_does_both_in_one_transaction(dated: Da
         ("2020-01-01", None, 1),
     ]
     assert any("2020-01-01 → … is for build 1 from now on, no longer for 2" in said for said in done.warnings)
+    assert any("build 1 was not looked at" in said for said in done.warnings)
     assert any(
         "2019-01-01 → 2020-01-01 stays on build 2, which is rejected" in said for said in done.warnings
     )

@@ -357,10 +357,14 @@ def _fold(
             parse_seconds=content.parse_seconds,
             unstable=attributes,
         )
-        if folded.windowed or stretches(content.serialized):
+        noted = segments.of_builds(session, [folded.id]).get(folded.id, ())
+        if noted or stretches(content.serialized):
             host.rows.delete_unused_versions(session, segments.versions_of(session, folded.id))
             segments.forget(session, [folded.id])
             _with_segments(host, session, folded, content.serialized)
+            if not all(one.stretch for one in noted):
+                # An era's runs wait until the keeper has made that row of the new content.
+                segments.add_whole(session, folded.dag_id, folded.id)
     elif attributes != sorted(folded.unstable):
         builds.amend(session, folded.id, unstable=attributes)
     told: dict[EventKind, Mapping[str, Json]] = {
