@@ -207,7 +207,9 @@ def _with_segments(host: Host, session: Session, build: Build, serialized: Mappi
     """The build, of which is noted when which of its tasks are absent."""
     found = stretches(serialized)
     # Of a Dag that opts out of versions nothing else than its newest code ever runs
-    if not found or not build.versioned or not variants.allowed(host, build.bundle_name):
+    if not found or not build.versioned:
+        return build
+    if not variants.allowed(host, session, build.bundle_name, build.bundle_version):
         return build
     segments.add(session, build.dag_id, build.id, found)
     return evolve(build, windowed=True)

@@ -11,7 +11,7 @@ from pinwheel.core.run.timeline import Era
 from pinwheel.core.structure.windows import needs_whole
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import variants
-from pinwheel.services.run.target import Target, version_for
+from pinwheel.services.release.own_row import Target, version_for
 from pinwheel.store import builds, releases, segments, timelines
 from pinwheel.store.locking import begin_write, lock_dags
 

@@ -20,9 +20,10 @@ from pinwheel.core.run.mark import is_marked
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.runs import BackfillRun, BackfillWish
+from pinwheel.services.release.own_row import version_for
 from pinwheel.services.run.by_date import variant_of
 from pinwheel.services.run.known import known_dag
-from pinwheel.services.run.target import target_of, version_for
+from pinwheel.services.run.target import target_of
 from pinwheel.services.show.words import instant
 from pinwheel.store import bindings, events, releases
 from pinwheel.store.bindings import NewBinding

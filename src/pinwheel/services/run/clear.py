@@ -15,11 +15,12 @@ from pinwheel.core.run.binding import BoundBy, Tries
 from pinwheel.core.structure.layout import layout
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release.own_row import Target, version_for
 from pinwheel.services.run.bound import CLEARED, Cleared, record
 from pinwheel.services.run.bound_again import as_before
 from pinwheel.services.run.by_date import Variant, Waits, bind, is_dated, variant_of
 from pinwheel.services.run.known import known_dag
-from pinwheel.services.run.target import Target, target_of, version_for
+from pinwheel.services.run.target import target_of
 from pinwheel.store import bindings, builds, releases
 from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags

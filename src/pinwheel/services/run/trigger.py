@@ -15,11 +15,12 @@ from pinwheel.core.run.binding import BoundBy
 from pinwheel.core.run.mark import marked
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release.own_row import Target, version_for
 from pinwheel.services.run import by_date as by_date_of
 from pinwheel.services.run.bound import BOUND, Bound, record
 from pinwheel.services.run.by_date import is_dated
 from pinwheel.services.run.known import known_dag
-from pinwheel.services.run.target import Target, target_of, version_for
+from pinwheel.services.run.target import target_of
 from pinwheel.services.show.plain import ABSENT, Sometimes
 from pinwheel.store import bindings
 from pinwheel.store.bindings import NewBinding

@@ -24,9 +24,9 @@ from pinwheel.core.structure.windows import segment_at
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import variants
+from pinwheel.services.release.own_row import Target, version_for
 from pinwheel.services.run.bound import Cleared, record
 from pinwheel.services.run.known import known_dag
-from pinwheel.services.run.target import Target, version_for
 from pinwheel.services.timeline.known import Known, known
 from pinwheel.services.timeline.runs import AllJudged, Judged, judge_all
 from pinwheel.services.timeline.views import ClearedByDate, DatedRunView
