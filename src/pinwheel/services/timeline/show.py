@@ -24,7 +24,7 @@ from pinwheel.services.timeline.views import (
     Stretch,
     TimelineView,
 )
-from pinwheel.store import timelines
+from pinwheel.store import start_rules, timelines
 from pinwheel.store.timelines import Change
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def _show(
         dag_id=dag_id,
         zone=dag.zone.key,
         dated_by=date_of(dated[-1].dates).by if dated else None,
+        dated=bool(start_rules.dated(session, [dag_id])),
         revision=dag.revision,
         at=last.at if last is not None else None,
         actor=last.actor if last is not None else None,

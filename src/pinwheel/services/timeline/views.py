@@ -119,6 +119,8 @@ class TimelineView:
     zone: str
     dated_by: DatedBy | None
     """Which of its dates decides, of the newest run; None: there is none."""
+    dated: bool
+    """Runs are judged by their dates: it has eras, or task windows."""
     revision: int
     """0: there never was one."""
     at: datetime | None
