@@ -407,7 +407,6 @@ OUTLET = """
 """
 
 
-@pytest.mark.acceptance("dates", 41)
 def test_an_asset_that_no_active_release_refers_to_is_active_for_runs_of_the_past(seeder: Seeder) -> None:
     def active() -> list[Any]:
         return rows("SELECT uri FROM asset_active WHERE uri LIKE 'dwh:%'")

@@ -66,7 +66,6 @@ def queue_time(run_id: str) -> Any:
         return session.scalar(select(DagRun.queued_at).where(DagRun.run_id == run_id))
 
 
-@pytest.mark.acceptance("dates", 30)
 def test_a_run_whose_instances_could_not_be_those_of_its_version_waits(
     database: Any, scheduler: Scheduler, tmp_path: Path
 ) -> None:
