@@ -70,7 +70,7 @@ def test_a_run_that_is_triggered_is_bound_by_its_date_at_once(blog: Dated, by_da
         )
     with listening():
         Scheduler().settle()
-    assert blog.is_right(bound.run_id, 3)
+    assert blog.is_right(bound.run_id, 3), blog.came(bound.run_id)
 
 
 def test_a_build_that_somebody_names_stays_theirs(blog: Dated) -> None:
