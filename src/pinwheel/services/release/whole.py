@@ -30,12 +30,7 @@ def make_needed(host: Host, session: Session, dag_id: str, eras: Sequence[Era]) 
         if any(needs_whole(contents[build_id], *span) for span in spans):
             position = segments.add_whole(session, dag_id, build_id)
             variants.make_rows(host, session, loaded[build_id], [position])
-    for build_id, version in _without_rows(host, session, eras).items():
-        try:
-            version_for(host, session, Target(build=loaded[build_id], version=version))
-        except Refused:
-            # Its file lies elsewhere now, say: runs of its dates wait, and say so.
-            continue
+    _make_own(host, session, eras)
 
 
 def make_missing(host: Host, limit: int = 25) -> int:
@@ -54,11 +49,22 @@ def make_missing(host: Host, limit: int = 25) -> int:
         newest = timelines.newest(session, [dag_id]).get(dag_id) if lock_dags(session, [dag_id]) else None
         if newest is None:
             return 0
-        before = _without_rows(host, session, newest.eras)
-        make_needed(host, session, dag_id, newest.eras)
-        return len(before) - len(_without_rows(host, session, newest.eras))
+        return _make_own(host, session, newest.eras)
 
     return sum(host.unit.run(partial(one, dag_id)) for dag_id in host.unit.run(look)[:limit])
+
+
+def _make_own(host: Host, session: Session, eras: Sequence[Era]) -> int:
+    lacking, made = _without_rows(host, session, eras), 0
+    loaded = builds.by_ids(session, lacking)
+    for build_id, version in lacking.items():
+        try:
+            version_for(host, session, Target(build=loaded[build_id], version=version))
+        except Refused:
+            # Its file lies elsewhere now, say: runs of its dates wait, and say so.
+            continue
+        made += 1
+    return made
 
 
 def _without_rows(host: Host, session: Session, eras: Sequence[Era]) -> dict[int, str]:
