@@ -112,21 +112,6 @@ def test_a_cleared_run_stays_where_it_was_unless_that_of_its_date_is_asked_for(b
     assert blog.is_right(run_id, 1), blog.came(run_id)
 
 
-def test_each_run_of_a_backfill_is_on_the_build_of_its_date(database: Any, tmp_path: Path) -> None:
-    daily = {"schedule": repr("@daily")}
-    blog = Dated(tmp_path, by_build={1: daily, 2: daily, 3: daily})
-    edge = datetime(2020, 12, 30, tzinfo=UTC)
-    asked = BackfillRequest(dag_id="blog", from_date=edge, to_date=edge + timedelta(days=3), by_date=True)
-    made = backfill(blog.host, asked, actor="ada")
-    assert (made.build, len(made.runs)) == (None, 4)
-    assert all(is_marked(blog.came(str(run.run_id)).bundle_version) for run in made.runs)
-    assert not any(blog.bindings(str(run.run_id)) for run in made.runs)
-    assert Keeping(blog.host, lambda: 0.0).bind_ahead() == 4
-    assert [blog.came(str(run.run_id)).bundle_version for run in made.runs] == [
-        blog.versions[build] for build in (1, 1, 2, 2)
-    ]
-
-
 def test_by_date_dates_that_a_backfill_runs_again_are_on_their_builds_whatever_the_dag_says_of_reruns(
     database: Any, tmp_path: Path
 ) -> None:
@@ -145,6 +130,21 @@ def test_by_date_dates_that_a_backfill_runs_again_are_on_their_builds_whatever_t
     assert [(run.run_id, run.outcome) for run in made.runs] == [(run_id, "cleared")]
     assert Keeping(blog.host, lambda: 0.0).bind_ahead() == 1
     assert blog.came(run_id).bundle_version == blog.versions[1]
+
+
+def test_each_run_of_a_backfill_is_on_the_build_of_its_date(database: Any, tmp_path: Path) -> None:
+    daily = {"schedule": repr("@daily")}
+    blog = Dated(tmp_path, by_build={1: daily, 2: daily, 3: daily})
+    edge = datetime(2020, 12, 30, tzinfo=UTC)
+    asked = BackfillRequest(dag_id="blog", from_date=edge, to_date=edge + timedelta(days=3), by_date=True)
+    made = backfill(blog.host, asked, actor="ada")
+    assert (made.build, len(made.runs)) == (None, 4)
+    assert all(is_marked(blog.came(str(run.run_id)).bundle_version) for run in made.runs)
+    assert not any(blog.bindings(str(run.run_id)) for run in made.runs)
+    assert Keeping(blog.host, lambda: 0.0).bind_ahead() == 4
+    assert [blog.came(str(run.run_id)).bundle_version for run in made.runs] == [
+        blog.versions[build] for build in (1, 1, 2, 2)
+    ]
 
 
 @pytest.mark.acceptance("dates", 42)
