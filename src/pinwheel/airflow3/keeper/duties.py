@@ -22,9 +22,9 @@ def duties_of(host: Host, own: Beat) -> list[Duty]:
     return [
         Duty(name="beat", interval=beat.EVERY, work=own.beat),
         Duty(name="make rows", interval=1.0, work=partial(variants.make_missing, host), lease=RUNS),
-        Duty(name="make rows of eras", interval=5.0, work=partial(whole.make_missing, host), lease=RUNS),
         Duty(name="bind ahead", interval=1.0, work=keeping.bind_ahead, lease=RUNS),
         Duty(name="mend running runs", interval=1.0, work=keeping.mend_running, lease=RUNS),
         Duty(name="tell what ended unbound", interval=2.0, work=keeping.tell_ended, lease=RUNS),
         Duty(name="mark again", interval=2.0, work=keeping.mark_again, lease=RUNS),
+        Duty(name="make rows of eras", interval=5.0, work=partial(whole.make_missing, host), lease=RUNS),
     ]
