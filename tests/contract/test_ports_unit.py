@@ -116,7 +116,7 @@ def test_tasks_may_divide_time_unless_that_is_off_and_an_unknown_bundle_refuses_
     side: Side,
 ) -> None:
     assert side.host.deployment.most_segments() == 24
-    assert side.host.deployment.refuses_unknown("unknown")
+    assert side.host.deployment.refuses_unknown("unknown", "v1")
 
 
 def test_bundles_are_told_with_whether_they_are_active(side: Side) -> None:

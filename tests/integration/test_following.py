@@ -188,7 +188,6 @@ def test_many_dags_follow_in_one_transaction_without_a_new_row_for_each(
     assert list(versions.values()) == [120]
 
 
-@pytest.mark.acceptance("dates", 38)
 def test_dated_dags_follow_in_the_same_statements_whatever_their_marks_say(
     pusher: Prebuilt, airflow_database: Any
 ) -> None:

@@ -70,7 +70,7 @@ def test_a_run_that_is_triggered_is_bound_by_its_date_at_once(blog: Dated, by_da
         )
     with listening():
         Scheduler().settle()
-    assert blog.is_right(bound.run_id, 3)
+    assert blog.is_right(bound.run_id, 3), blog.came(bound.run_id)
 
 
 def test_a_build_that_somebody_names_stays_theirs(blog: Dated) -> None:
@@ -110,6 +110,26 @@ def test_a_cleared_run_stays_where_it_was_unless_that_of_its_date_is_asked_for(b
         assert [one.bound_by for one in blog.bindings(run_id)] == ["hand", "hand", "era"]
         Scheduler().settle(turns=30)
     assert blog.is_right(run_id, 1), blog.came(run_id)
+
+
+def test_by_date_dates_that_a_backfill_runs_again_are_on_their_builds_whatever_the_dag_says_of_reruns(
+    database: Any, tmp_path: Path
+) -> None:
+    daily = {"schedule": repr("@daily"), "dag_args": ", rerun_with_latest_version=False"}
+    blog = Dated(tmp_path, by_build={1: daily, 2: daily, 3: daily})
+    day = datetime(2020, 12, 30, tzinfo=UTC)
+    run_id = started(blog, day, build=3).run_id
+    blog.set_run(run_id, state="success", start_date=day)
+    made = backfill(
+        blog.host,
+        BackfillRequest(
+            dag_id="blog", from_date=day, to_date=day, by_date=True, reprocess_behavior="completed"
+        ),
+        actor="ada",
+    )
+    assert [(run.run_id, run.outcome) for run in made.runs] == [(run_id, "cleared")]
+    assert Keeping(blog.host, lambda: 0.0).bind_ahead() == 1
+    assert blog.came(run_id).bundle_version == blog.versions[1]
 
 
 def test_each_run_of_a_backfill_is_on_the_build_of_its_date(database: Any, tmp_path: Path) -> None:

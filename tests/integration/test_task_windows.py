@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from airflow.dag_processing.bundles.base import BaseDagBundle
 
 from harness import asked, invariants
 from harness.faults import airflow_engine
@@ -166,6 +167,30 @@ def test_a_bundle_whose_class_takes_any_version_has_none(seeder: Seeder) -> None
     assert (numbers(), named(), errors()) == ([1], version, [])
 
 
+class OfItsOwn(BaseDagBundle):
+    """Has version v1 and refuses all others; is there, or not."""
+
+    supports_versioning = True
+    answers = True
+
+    def __init__(self, *, path: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._path = Path(path)
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    def initialize(self) -> None:
+        if not type(self).answers or self.version != "v1":
+            raise RuntimeError("no such version, or the network is down")
+
+    def get_current_version(self) -> str | None:
+        return "v1"
+
+    def refresh(self) -> None: ...
+
+
 def test_whether_a_class_refuses_what_it_does_not_know_is_asked_of_it(
     airflow_database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,11 +199,19 @@ def test_whether_a_class_refuses_what_it_does_not_know_is_asked_of_it(
     classes = {
         "takes": "airflow.dag_processing.bundles.local.LocalDagBundle",
         "ours": "pinwheel.bundles.FolderBundle",
+        "refuses": f"{OfItsOwn.__module__}.OfItsOwn",
     }
     entries = [{"name": n, "classpath": c, "kwargs": {"path": str(tmp_path)}} for n, c in classes.items()]
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps(entries))
-    asked_of = {name: probe.refuses_unknown(name) for name in (*classes, "unknown")}
-    assert asked_of == {"takes": False, "ours": True, "unknown": True}
+
+    def told() -> dict[str, bool | None]:
+        return {name: probe.refuses_unknown(name, "v1") for name in (*classes, "unknown")}
+
+    monkeypatch.setattr(probe, "_taken", {})
+    monkeypatch.setattr(OfItsOwn, "answers", False)
+    assert told() == {"takes": False, "ours": True, "refuses": None, "unknown": True}
+    monkeypatch.setattr(OfItsOwn, "answers", True)
+    assert told()["refuses"] is True, "what nobody could tell was not believed for ever"
 
 
 def test_pruning_leaves_what_is_in_use_and_takes_the_rest(seeder: Seeder) -> None:
@@ -374,7 +407,6 @@ OUTLET = """
 """
 
 
-@pytest.mark.acceptance("dates", 41)
 def test_an_asset_that_no_active_release_refers_to_is_active_for_runs_of_the_past(seeder: Seeder) -> None:
     def active() -> list[Any]:
         return rows("SELECT uri FROM asset_active WHERE uri LIKE 'dwh:%'")

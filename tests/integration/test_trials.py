@@ -371,6 +371,39 @@ def test_a_run_goes_on_with_its_assets_when_another_build_is_released(seeder: Se
     assert active() == {"here"}
 
 
+def test_the_assets_of_builds_that_eras_name_are_active_before_a_run_is_on_them(seeder: Seeder) -> None:
+    from datetime import UTC, datetime
+
+    from pinwheel.core.run.timeline import Era
+    from pinwheel.services.release.revise import revise
+
+    first = seeder.push(asset("old"))
+    seeder.push(asset("here"))
+
+    def revision(*eras: Era) -> None:
+        def work(session: Any) -> None:
+            revise(seeder.host, session, "d", eras, bundle_name="code", verb="set", actor="ada", reason=None)
+
+        seeder.host.unit.run(work)
+
+    revision(
+        Era(
+            starts_at=None,
+            ends_at=datetime(2020, 1, 1, tzinfo=UTC),
+            written_from=None,
+            written_until="2020-01-01",
+            build_id=1,
+            build=1,
+            bundle_version=first,
+        )
+    )
+    turn(seeder)
+    assert active() == {"here", "old"}
+    revision()
+    turn(seeder)
+    assert active() == {"here"}
+
+
 def test_the_assets_of_a_run_that_was_deleted_are_not_kept(seeder: Seeder, airflow_database: Any) -> None:
     held(seeder, asset("here"), asset("here", "new"))
     start(seeder, 2, "tried")

@@ -210,11 +210,10 @@ def test_a_binding_is_in_force_until_the_run_is_cleared_once_more() -> None:
 
 def test_who_chose_a_version_is_kept_while_the_run_keeps_it() -> None:
     bound = [evolve(binding(0), bound_by=BoundBy.TRIAL, tries=None), binding(1, TWO)]
-    assert kept(bound, TWO) is BoundBy.HAND
-    assert (
-        kept([*bound, evolve(binding(2, THREE), bound_by=BoundBy.TRIAL, tries=None)], THREE) is BoundBy.TRIAL
-    )
-    assert kept(bound, ONE) is BoundBy.ACTIVE and kept([], ONE) is BoundBy.ACTIVE
+    assert kept(bound, TWO) is bound[-1]
+    last = evolve(binding(2, THREE), bound_by=BoundBy.TRIAL, tries=None)
+    assert kept([*bound, last], THREE) is last
+    assert kept(bound, ONE) is None and kept([], ONE) is None
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pinwheel.airflow3.bundles import configured, probe
 from pinwheel.airflow3.reads import fleet
 from pinwheel.airflow3.rows import uninstall
 from pinwheel.core.errors import InvalidInput
+from pinwheel.core.json import Json
 from pinwheel.core.retention import Keep
 from pinwheel.services.ports.deployment import AirflowBundle, Leftovers
 
@@ -90,9 +91,12 @@ class AirflowDeployment:
     def leftovers(self, session: Session) -> Leftovers:
         return uninstall.leftovers(session)
 
-    def refuses_unknown(self, bundle_name: str) -> bool:
+    def refuses_unknown(self, bundle_name: str, version: str, data: Json = None) -> bool:
         if bundle_name not in self.refusing:
-            self.refusing[bundle_name] = probe.refuses_unknown(bundle_name)
+            refuses = probe.refuses_unknown(bundle_name, version, data)
+            if refuses is None:
+                return False
+            self.refusing[bundle_name] = refuses
         return self.refusing[bundle_name]
 
     def is_versioned(self, bundle_name: str) -> bool:

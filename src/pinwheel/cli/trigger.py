@@ -75,9 +75,13 @@ def run(context: Context) -> None:
 
 
 def _told(bound: dict[str, Any]) -> Any:
-    return text(f"Started {bound['dag_id']} ", "bold green") + text(
-        f"run {bound['run_id']} on {build_of(bound)}."
-    )
+    started = text(f"Started {bound['dag_id']} ", "bold green")
+    if bound["bundle_version"] is None:
+        why = "`pinwheel keeper status` says why"
+        return started + text(
+            f"run {bound['run_id']}. It waits to be bound to build {bound['build']}: {why}."
+        )
+    return started + text(f"run {bound['run_id']} on {build_of(bound)}.")
 
 
 def build_of(bound: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from attrs import field, frozen
-from sqlalchemy import delete, exists, func, insert, or_, select, update
+from sqlalchemy import delete, exists, func, insert, or_, select, union, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -171,6 +171,19 @@ def superseded(session: Session, dag_ids: Collection[str]) -> set[UUID]:
         )
         found.update(session.scalars(query))
     return found
+
+
+def versions_of_eras(session: Session) -> set[UUID]:
+    """The version rows, own and made for dates, of builds that an era in force names, but for active ones."""
+    active = exists().where(t.dag.c.active_build_id == t.build.c.id)
+    wanted = select(t.build.c.id).where(t.build.c.id.in_(_of_eras()), ~active)
+    parts = [
+        select(table.c.dag_version_id).where(
+            table.c.build_id.in_(wanted), table.c.dag_version_id.is_not(None)
+        )
+        for table in (t.release, t.trial, t.segment)
+    ]
+    return {row[0] for row in session.execute(union(*parts))}
 
 
 def _of_eras() -> Any:

@@ -14,6 +14,7 @@ from pinwheel.core.chunks import chunks
 from pinwheel.core.record import Record
 from pinwheel.core.run.timeline import Era, Revision
 from pinwheel.store import tables as t
+from pinwheel.store.keeping import in_newest_revision
 
 _ERA = tuple(column.name for column in fields(Era))
 
@@ -65,6 +66,20 @@ def newest(session: Session, dag_ids: Collection[str]) -> dict[str, Revision]:
         for row in rows.mappings():
             known = found.get(row["dag_id"]) or Revision(number=row["revision"], at=row["at"], eras=())
             found[row["dag_id"]] = _with(known, row)
+    return found
+
+
+def in_force(session: Session) -> dict[str, tuple[Era, ...]]:
+    """The eras of the timelines as they are, by Dag; Dags without any are left out."""
+    query = (
+        select(t.era.c.dag_id, *_era_columns())
+        .where(in_newest_revision())
+        .order_by(t.era.c.dag_id, t.era.c.position)
+    )
+    found: dict[str, tuple[Era, ...]] = {}
+    for row in session.execute(query).mappings():
+        era = Era(**{name: row[f"era_{name}"] for name in _ERA})
+        found[row["dag_id"]] = (*found.get(row["dag_id"], ()), era)
     return found
 
 

@@ -290,8 +290,25 @@ def test_a_later_change_of_zone_moves_nothing(empty: InMemory) -> None:
     before = dated.show().stretches[1]
     empty.push(a=File(zone="Europe/Warsaw"))
     dated.ask("put", EraWish(starts="2019-01-01", until="2020-01-01", build=1))
-    assert dated.show().stretches[1] == before
+    after = dated.show().stretches[1]
+    assert (after.starts_at, after.ends_at) == (before.starts_at, before.ends_at)
     assert dated.show().zone == "Europe/Warsaw"
+
+
+def test_after_a_change_of_zone_edges_are_shown_so_that_they_can_be_named(empty: InMemory) -> None:
+    empty.push(a=File(zone="America/New_York"))
+    empty.push(a=File(body=1, zone="America/New_York"))
+    dated = Dated(empty)
+    dated.set("2019-01-01", "2020-01-01")
+    empty.push(a=File(body=2, zone="Europe/Warsaw"))
+    shown = dated.spans()
+    first, last = "2019-01-01T06:00+01:00", "2020-01-01T06:00+01:00"
+    assert shown[1] == (first, last, 1, False)
+    kept, more = EraWish(starts=first, until=last, build=1), EraWish(starts=last, build=2)
+    dated.ask("put", kept, more)
+    assert [each[:3] for each in dated.spans()[1:]] == [(first, last, 1), (last, None, 2)]
+    dated.unset(first, last)
+    assert dated.spans() == [(None, last, 3, True), (last, None, 2, False)]
 
 
 def test_what_is_no_date_is_refused_with_what_is(dated: Dated) -> None:
@@ -494,6 +511,7 @@ def test_a_rollback_that_replaces_the_era_does_both_in_one_transaction(dated: Da
         ("2020-01-01", None, 1),
     ]
     assert any("2020-01-01 → … is for build 1 from now on, no longer for 2" in said for said in done.warnings)
+    assert any("build 1 was not looked at" in said for said in done.warnings)
     assert any(
         "2019-01-01 → 2020-01-01 stays on build 2, which is rejected" in said for said in done.warnings
     )

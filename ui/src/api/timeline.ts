@@ -44,11 +44,13 @@ export function timelineHistoryQuery(dagId: string) {
 
 /** What to make of some dates. */
 export interface EraChange {
-  verb: "set" | "unset";
+  /** `put`: with `others` it is the whole timeline. */
+  verb: "set" | "unset" | "put";
   from: string | null;
   until: string | null;
-  /** Of `set`. */
+  /** Of `set` and `put`. */
   build?: number;
+  others?: { from: string | null; until: string | null; build?: number }[];
   reason: string | null;
   /** The revision that was seen, 0 for none. */
   expectedRevision: number;
@@ -60,14 +62,14 @@ export interface EraChange {
 
 /** Make the next revision, or only say what it would be. */
 export function changeTimeline(dagId: string, change: EraChange, { plan, key }: { plan: boolean; key?: string }) {
-  const { verb, from, until, build, reason, expectedRevision, force, unchecked } = change;
+  const { verb, from, until, build, others = [], reason, expectedRevision, force, unchecked } = change;
   const header = key === undefined ? {} : { "Idempotency-Key": key };
   return answer(
     api.PUT("/api/v1/dags/{dag_id}/timeline", {
       params: { path: { dag_id: dagId }, header },
       body: {
         verb,
-        eras: [{ from, until, ...(verb === "set" ? { build } : {}) }],
+        eras: [...others, { from, until, ...(verb === "unset" ? {} : { build }) }],
         reason,
         expected_revision: expectedRevision,
         force,
@@ -100,7 +102,12 @@ export function clearByDatePlanQuery(dagId: string) {
   });
 }
 
-/** Whether the dates of runs of this Dag choose builds. */
+/** Whether any dates are for a build of their own. */
 export function hasEras(timeline: Timeline | undefined): boolean {
   return timeline?.stretches.some(({ gap }) => !gap) ?? false;
+}
+
+/** Whether the dates of runs of this Dag choose builds, or tasks of them. */
+export function isDated(timeline: Timeline | undefined): boolean {
+  return timeline?.dated ?? false;
 }

@@ -8,7 +8,7 @@ from functools import partial
 
 from pinwheel.airflow3.keeper.loop import Duty
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release import variants
+from pinwheel.services.release import variants, whole
 from pinwheel.services.upkeep import beat
 from pinwheel.services.upkeep.beat import Beat
 from pinwheel.services.upkeep.keeping_runs import Keeping
@@ -30,4 +30,5 @@ def duties_of(host: Host, own: Beat) -> list[Duty]:
         Duty(name="mend running runs", interval=1.0, work=keeping.mend_running, lease=RUNS),
         Duty(name="tell what ended unbound", interval=2.0, work=keeping.tell_ended, lease=RUNS),
         Duty(name="mark again", interval=2.0, work=keeping.mark_again, lease=RUNS),
+        Duty(name="make rows of eras", interval=5.0, work=partial(whole.make_missing, host), lease=RUNS),
     ]

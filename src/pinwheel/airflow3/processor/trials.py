@@ -13,18 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from airflow.configuration import conf
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.manager import DagFileInfo
 from attrs import frozen
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3.bundles import configured
 from pinwheel.airflow3.bundles.git_command import without_credentials
+from pinwheel.airflow3.bundles.probe import takes_unknown
 from pinwheel.airflow3.bundles.versioned import SnapshotBundle
 from pinwheel.airflow3.processor.errands import Errands, Unfinished
 from pinwheel.core.errors import PinwheelError
-from pinwheel.core.run.mark import marked
 from pinwheel.core.text import storable
 from pinwheel.services.ingest.builds import ParsedFile
 from pinwheel.services.ports.host import Host
@@ -37,10 +35,6 @@ log = structlog.get_logger(__name__)
 WAITED_FOR = timedelta(seconds=60)
 """Of what was asked before nobody waits any more."""
 LONGEST = 2000
-UNKNOWN = marked("0" * 40)
-"""A version that no bundle has."""
-_taken: dict[tuple[str, str], str | None] = {}
-"""By configuration and bundle, what it gave for that version; None: it refused."""
 
 
 class TrialParse(DagFileInfo):
@@ -151,23 +145,6 @@ def _made_ready(bundle_name: str, version: str, data: Any) -> _Ready:
     if isinstance(bundle, SnapshotBundle):
         bundle.keep(version)
     return _Ready(path, takes_unknown(bundle_name))
-
-
-def takes_unknown(bundle_name: str) -> str | None:
-    """What a bundle says to a version that does not exist, where it takes it; None: it refuses, as it must.
-
-    Found out once per configuration. A class may say that it keeps versions and fall back to its newest.
-    """
-    key = (conf.get(*configured.OPTION, fallback="") or "", bundle_name)
-    if key not in _taken:
-        try:
-            bundle = DagBundlesManager().get_bundle(name=bundle_name, version=UNKNOWN)
-            bundle.initialize()
-        except Exception:
-            _taken[key] = None
-        else:
-            _taken[key] = f"{type(bundle).__name__} took version {UNKNOWN}"
-    return _taken[key]
 
 
 def _said(error: Exception) -> str:

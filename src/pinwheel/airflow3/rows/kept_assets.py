@@ -26,6 +26,7 @@ from sqlalchemy import and_, delete, exists, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3 import compat
+from pinwheel.store import segments
 from pinwheel.store import tables as t
 from pinwheel.store.locking import begin_write, insert_missing
 
@@ -132,8 +133,10 @@ def _of_dag(dag: Any) -> dict[Key, SerializedAsset]:
 
 
 def _wanted(session: Session) -> dict[Key, SerializedAsset]:
-    """The assets of all runs that are not finished and not on the active version of their Dag."""
-    versions = session.scalars(
+    """The assets of all runs that are not finished and not on the active version of their Dag, and of builds
+    that eras name: a run may begin on them at any time.
+    """
+    of_runs = session.scalars(
         select(DagRun.created_dag_version_id)
         .join(t.dag, t.dag.c.dag_id == DagRun.dag_id)
         .where(
@@ -144,7 +147,7 @@ def _wanted(session: Session) -> dict[Key, SerializedAsset]:
         .distinct()
     )
     wanted: dict[Key, SerializedAsset] = {}
-    for version_id in versions.all():
+    for version_id in {*of_runs, *segments.versions_of_eras(session)}:
         if version_id not in _of_version:
             dag = DBDagBag(load_op_links=False).get_dag(version_id, session)
             if dag is None:

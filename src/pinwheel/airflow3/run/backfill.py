@@ -106,7 +106,8 @@ def create_default_backfill(dag_id: str, wish: BackfillWish, *, actor: str) -> i
     from airflow.api_fastapi.common.dagbag import resolve_run_on_latest_version
 
     with create_session() as session:
-        latest = resolve_run_on_latest_version(None, dag_id, session, fallback=True)
+        asked = True if wish.on_latest else None
+        latest = resolve_run_on_latest_version(asked, dag_id, session, fallback=True)
     with _translated(dag_id):
         made = stock._create_backfill(
             dag_id=dag_id,

@@ -87,7 +87,7 @@ def clear_by_date(
     require(access, dag_id, Permission.EDIT)
     require(access, dag_id, Permission.EDIT_RUN)
     asked = (body or ClearByDateBody()).request(dag_id, key)
-    return plain(clear_runs.clear(host, asked, actor=access.user_name))
+    return plain(clear_runs.clear(host, asked, actor=access.user_name, sees=sees(access)))
 
 
 @router.get("/history", operation_id="list_timeline", response_model=TimelineHistory, summary="Revisions")

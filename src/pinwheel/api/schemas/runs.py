@@ -131,6 +131,7 @@ class Run(BaseAnswer):
 
 
 class TriggeredRun(Run):
+    bundle_version: str | None = Field(description="Null: the run waits to be bound to the build.")
     plan: bool | None = Field(None, description="True: nothing was changed.")
     command: str | None = Field(None, description="In a plan: the command line that does the same.")
 

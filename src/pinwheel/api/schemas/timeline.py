@@ -157,6 +157,10 @@ class Timeline(BaseAnswer):
     dag_id: str
     zone: str = Field(description="In which dates are written.")
     dated_by: DatedBy | None = Field(description="Of the newest run; null: there is none.")
+    dated: bool = Field(
+        description="Whether runs for which nobody names a build take that of their date: there are eras, or "
+        "the active build has tasks with dates of their own."
+    )
     revision: int = Field(description="0: there never was a timeline.")
     at: Moment | None
     actor: str | None

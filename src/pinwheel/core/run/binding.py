@@ -270,9 +270,9 @@ def in_force(bound: Sequence[Binding], clear_number: int) -> Binding | None:
     return bound[-1] if bound and bound[-1].seq == clear_number else None
 
 
-def kept(bound: Sequence[Binding], dag_version_id: UUID | None) -> BoundBy | str:
-    """Who chose the version of a run that is bound again without a choice: whoever did before."""
-    return bound[-1].bound_by if bound and bound[-1].dag_version_id == dag_version_id else BoundBy.ACTIVE
+def kept(bound: Sequence[Binding], dag_version_id: UUID | None) -> Binding | None:
+    """The choice that a run stays with that is bound again without one: its last, if on the same version."""
+    return bound[-1] if bound and bound[-1].dag_version_id == dag_version_id else None
 
 
 def needs_tries(bound: Sequence[Binding]) -> bool:

@@ -207,7 +207,9 @@ def _with_segments(host: Host, session: Session, build: Build, serialized: Mappi
     """The build, of which is noted when which of its tasks are absent."""
     found = stretches(serialized)
     # Of a Dag that opts out of versions nothing else than its newest code ever runs
-    if not found or not build.versioned or not variants.allowed(host, build.bundle_name):
+    if not found or not build.versioned:
+        return build
+    if not variants.allowed(host, session, build.bundle_name, build.bundle_version):
         return build
     segments.add(session, build.dag_id, build.id, found)
     return evolve(build, windowed=True)
@@ -357,10 +359,14 @@ def _fold(
             parse_seconds=content.parse_seconds,
             unstable=attributes,
         )
-        if folded.windowed or stretches(content.serialized):
+        noted = segments.of_builds(session, [folded.id]).get(folded.id, ())
+        if noted or stretches(content.serialized):
             host.rows.delete_unused_versions(session, segments.versions_of(session, folded.id))
             segments.forget(session, [folded.id])
             _with_segments(host, session, folded, content.serialized)
+            if not all(one.stretch for one in noted):
+                # An era's runs wait until the keeper has made that row of the new content.
+                segments.add_whole(session, folded.dag_id, folded.id)
     elif attributes != sorted(folded.unstable):
         builds.amend(session, folded.id, unstable=attributes)
     told: dict[EventKind, Mapping[str, Json]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from attrs import evolve
 
@@ -22,10 +23,11 @@ def checked(host: Host, file: ParsedFile) -> ParsedFile:
     Their last good builds stay as they are released.
     """
     refused: dict[str, str] = {}
+    allowed = partial(variants.allowed, host, bundle_name=file.bundle_name, version=file.bundle_version)
     for content in file.contents:
         found = () if content.dag_id in file.unversioned_dags else stretches(content.serialized)
         # Asked only of those: no other Dag depends on the options.
-        most = variants.allowed(host, file.bundle_name) if found else 0
+        most = host.unit.run(allowed) if found else 0
         try:
             if most:
                 check(content.serialized, found, most=most)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
+from pinwheel.core.json import Json
 from pinwheel.core.retention import Keep
 
 if TYPE_CHECKING:
@@ -55,9 +56,11 @@ class Deployment(Protocol):
         """
         ...
 
-    def refuses_unknown(self, bundle_name: str) -> bool:
+    def refuses_unknown(self, bundle_name: str, version: str, data: Json = None) -> bool:
         """Whether the bundle refuses a version that does not exist; True for one that this process does not
         know. Only then a run that is not bound yet can not execute anything.
+
+        *version* is one that there is, with its data: of a bundle that refuses it too nobody can tell now.
         """
         ...
 

@@ -26,6 +26,8 @@ class BackfillWish:
     reprocess: str = "none"
     """``none``, ``failed`` or ``completed``: which dates that have a run already are run again."""
     conf: dict[str, Json] | None = None
+    on_latest: bool = False
+    """Of Airflow's own: dates that are run again take the latest version, whatever its settings say."""
 
 
 @frozen(kw_only=True)

@@ -13,7 +13,7 @@ from pinwheel.core.errors import Refused, spoken
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.retention import ReleaseFact, fetchable_releases, older_releases
 from pinwheel.services.ports.host import Host
-from pinwheel.store import dags, keeping, rejections, releases
+from pinwheel.store import dags, keeping, rejections, releases, segments, timelines
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -33,8 +33,10 @@ def fetchable(host: Host, session: Session, rows: Mapping[str, ManagedDag]) -> d
     }
     used = _used(host, session, older)
     needed = _needed(session, rows) if older else {}
+    released = {release.build_id for ledger in ledgers.values() for release in ledger} if older else set()
+    in_dates = _used_in_dates(host, session, released)
     return {
-        dag_id: fetchable_releases(ledger, keep, now, builds=needed.get(dag_id, ()), used=used)
+        dag_id: fetchable_releases(ledger, keep, now, builds=needed.get(dag_id, set()) | in_dates, used=used)
         for dag_id, ledger in ledgers.items()
     }
 
@@ -98,8 +100,19 @@ def _used(host: Host, session: Session, version_ids: Collection[UUID]) -> set[UU
     return used
 
 
+def _used_in_dates(host: Host, session: Session, build_ids: Collection[int]) -> set[int]:
+    """Those of these builds that runs are on by rows that were made for dates."""
+    made = {
+        one.dag_version_id: build_id
+        for build_id, rows in segments.of_builds(session, build_ids).items()
+        for one in rows
+        if one.dag_version_id is not None
+    }
+    return {made[version_id] for version_id in _used(host, session, made)}
+
+
 def _needed(session: Session, rows: Mapping[str, ManagedDag]) -> dict[str, set[int]]:
-    """By Dag: the active and the newest build, the way back, and what was tried."""
+    """By Dag: the active and the newest build, the way back, what was tried, and what eras name."""
     active = {
         row.dag_id: (row.active_release, row.active_build_id)
         for row in rows.values()
@@ -108,9 +121,11 @@ def _needed(session: Session, rows: Mapping[str, ManagedDag]) -> dict[str, set[i
     passed_over = rejections.build_ids(session, rejections.of_dags(session, active))
     back = releases.previous_build_ids(session, active, passed_over=passed_over)
     tried = keeping.tried_builds(session, sorted(rows))
+    dated = timelines.newest(session, rows)
     return {
         dag_id: {
             *tried.get(dag_id, ()),
+            *(era.build_id for era in (dated[dag_id].eras if dag_id in dated else ())),
             *(i for i in (row.active_build_id, row.newest_build_id, back.get(dag_id)) if i is not None),
         }
         for dag_id, row in rows.items()

@@ -20,7 +20,7 @@ from pinwheel.core.structure.without import without
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.services.release.projecting import location_for_runs, projections_for, released_location
-from pinwheel.store import builds, dags, events, segments, stands
+from pinwheel.store import builds, bundles, dags, events, segments, stands
 from pinwheel.store.builds import StoredContent
 from pinwheel.store.locking import begin_write, lock_dags
 from pinwheel.store.segments import StoredSegment
@@ -29,14 +29,18 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-def allowed(host: Host, bundle_name: str) -> int:
-    """How many segments a build of this bundle may have; 0: none, its runs are as in Airflow.
+def allowed(host: Host, session: Session, bundle_name: str, version: str) -> int:
+    """How many segments a build of this bundle's version may have; 0: none, its runs are as in Airflow.
 
     A run that waits to be bound must execute nothing, which only a class sees to that refuses what it does
     not know.
     """
     most = host.deployment.most_segments()
-    return most if most and host.deployment.refuses_unknown(bundle_name) else 0
+    if not most:
+        return 0
+    known = bundles.versions(session, [(bundle_name, version)]).get((bundle_name, version))
+    data = known.version_data if known is not None else None
+    return most if host.deployment.refuses_unknown(bundle_name, version, data) else 0
 
 
 def make_rows(

@@ -20,9 +20,10 @@ from pinwheel.core.run.mark import is_marked
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.runs import BackfillRun, BackfillWish
+from pinwheel.services.release.own_row import version_for
 from pinwheel.services.run.by_date import variant_of
 from pinwheel.services.run.known import known_dag
-from pinwheel.services.run.target import target_of, version_for
+from pinwheel.services.run.target import target_of
 from pinwheel.services.show.words import instant
 from pinwheel.store import bindings, events, releases
 from pinwheel.store.bindings import NewBinding
@@ -88,6 +89,8 @@ def _wish(asked: BackfillRequest) -> BackfillWish:
         run_backwards=asked.run_backwards,
         reprocess=asked.reprocess_behavior,
         conf=asked.dag_run_conf,
+        # With the latest version a run gets the mark, where its Dag is judged by dates, and is bound anew.
+        on_latest=asked.by_date,
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from pinwheel.core.run.binding import Present, Tries, kept
+from pinwheel.core.run.binding import Binding, Present, Tries, kept
 from pinwheel.store import bindings
 from pinwheel.store.bindings import NewBinding
 
@@ -35,11 +35,22 @@ def unchosen(
         present = look(session, dag_id, again)
         before = bindings.of_runs(session, dag_id, again)
         found += [
-            evolve(
-                one,
-                tries=tries(one, present.get(run_id, ())),
-                bound_by=kept(before.get(run_id, ()), one.dag_version_id),
-            )
+            evolve(as_before(one, before.get(run_id, ())), tries=tries(one, present.get(run_id, ())))
             for run_id, one in again.items()
         ]
     return found
+
+
+def as_before(new: NewBinding, bound: Sequence[Binding]) -> NewBinding:
+    """A binding without a choice: with the one that was made before, and what it was judged by."""
+    last = kept(bound, new.dag_version_id)
+    if last is None:
+        return new
+    return evolve(
+        new,
+        bound_by=last.bound_by,
+        date=last.date,
+        date_by=last.date_by,
+        revision=last.revision,
+        segment=last.segment,
+    )

@@ -14,11 +14,12 @@ from attrs import evolve, frozen
 from pinwheel.core.build import Build
 from pinwheel.core.run.dates import date_of
 from pinwheel.core.run.resolve import Bind
+from pinwheel.core.run.timeline import era_at
 from pinwheel.core.structure.windows import segment_at
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import variants
-from pinwheel.services.run.judging import carry_out, facts_of
-from pinwheel.store import releases, segments, start_rules
+from pinwheel.services.run.judging import Case, carry_out, facts_of
+from pinwheel.store import builds, releases, segments, start_rules
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -31,6 +32,15 @@ class OnDate:
     build: int
     release: int | None
     bundle_version: str
+
+
+@frozen(kw_only=True)
+class Waits:
+    """That a run can not be bound by its date yet."""
+
+    build: int | None
+    """Which it waits for; None: its Dag has no active release."""
+    why: str
 
 
 @frozen(kw_only=True)
@@ -50,8 +60,8 @@ def is_dated(session: Session, dag_id: str) -> bool:
 
 def bind(
     host: Host, session: Session, dag_id: str, run_id: str, *, actor: str, anew: bool = False
-) -> OnDate | None:
-    """Bind a run by its date; None: it can not be bound yet. The caller holds the Dag's lock.
+) -> OnDate | Waits:
+    """Bind a run by its date, if it can be bound yet. The caller holds the Dag's lock.
 
     *anew*: whatever it was bound to before.
 
@@ -64,10 +74,18 @@ def bind(
         case = evolve(case, facts=evolve(case.facts, present=None, before=None))
     ruling = case.ruling(host.unit.now())
     if not isinstance(ruling, Bind):
-        return None
+        return Waits(build=_waits_for(session, case), why=ruling.why)
     carry_out(host, session, case, ruling, actor=actor)
     known = releases.by_dag_version(session, [ruling.dag_version_id])[ruling.dag_version_id]
     return OnDate(build=known.build, release=known.release, bundle_version=ruling.place.bundle_version)
+
+
+def _waits_for(session: Session, case: Case) -> int | None:
+    if case.dag is None:
+        return None
+    era = era_at(case.dag.eras, date_of(case.run.dates).at)
+    build_id = case.dag.in_force.build_id
+    return era.build if era is not None else builds.by_ids(session, [build_id])[build_id].build
 
 
 def variant_of(host: Host, session: Session, dag_id: str, run_id: str, build: Build) -> Variant | None:

@@ -11,14 +11,16 @@ from attrs import evolve
 from pinwheel.core.errors import Refused
 from pinwheel.core.event import EventKind
 from pinwheel.core.request import ClearRequest
-from pinwheel.core.run.binding import BoundBy, Tries, kept
+from pinwheel.core.run.binding import BoundBy, Tries
 from pinwheel.core.structure.layout import layout
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release.own_row import Target, version_for
 from pinwheel.services.run.bound import CLEARED, Cleared, record
-from pinwheel.services.run.by_date import Variant, bind, is_dated, variant_of
+from pinwheel.services.run.bound_again import as_before
+from pinwheel.services.run.by_date import Variant, Waits, bind, is_dated, variant_of
 from pinwheel.services.run.known import known_dag
-from pinwheel.services.run.target import Target, target_of, version_for
+from pinwheel.services.run.target import target_of
 from pinwheel.store import bindings, builds, releases
 from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags
@@ -50,6 +52,8 @@ def _clear(host: Host, request: ClearRequest, actor: str, sees: once.Sees) -> li
     def work(session: Session) -> list[Cleared]:
         lock_dags(session, [dag_id])
         named = request.build is not None or request.bundle_version is not None
+        # Without dates to judge by that is the active build.
+        named = named or (request.by_date and not is_dated(session, dag_id))
         target = (
             target_of(
                 host, session, dag_id, request.build, verb="clear", bundle_version=request.bundle_version
@@ -127,7 +131,7 @@ def clear_each(
             task_ids=task_ids,
             actor=actor,
             reason=reason,
-            by_date=by_date and is_dated(session, dag_id),
+            by_date=by_date,
         )
         for run_id in run_ids
     ]
@@ -147,7 +151,10 @@ def _clear_one(
     reason: str | None,
     by_date: bool,
 ) -> Cleared:
-    """*fitting* are the tasks of the target, where only some of the run's tasks are to run again."""
+    """*fitting* are the tasks of the target, where only some of the run's tasks are to run again.
+
+    With *by_date* nobody chose the target.
+    """
     version_id: UUID | None = None
     variant: Variant | None = None
     release, bundle_version = None, None
@@ -173,28 +180,29 @@ def _clear_one(
     )
     if target is None and not cleared:
         return _untouched(host, session, dag_id, run_id)
-    if by_date:
+    if by_date and target is None:
         return _bound_by_date(host, session, dag_id, run_id, cleared=cleared, actor=actor, reason=reason)
     known = releases.by_dag_version(session, [bound_id]) if bound_id else {}
     row = known.get(bound_id) if bound_id else None
     present = host.reads.present(session, dag_id, [run_id]).get(run_id, ())
     before = bindings.of_runs(session, dag_id, [run_id]).get(run_id, ())
+    new = NewBinding(
+        dag_id=dag_id,
+        run_id=run_id,
+        seq=seq,
+        dag_version_id=bound_id,
+        bundle_version=bundle_version or bound_version,
+        bound_by=BoundBy.of_choice(chosen=not by_date, release=release) if target else BoundBy.ACTIVE,
+        actor=actor,
+        bound_at=host.unit.now(),
+        tries=Tries.of(present),
+        date=variant.date if variant is not None else None,
+        date_by=variant.date_by if variant is not None else None,
+        segment=variant.segment if variant is not None else None,
+    )
     bindings.add(
         session,
-        NewBinding(
-            dag_id=dag_id,
-            run_id=run_id,
-            seq=seq,
-            dag_version_id=bound_id,
-            bundle_version=bundle_version or bound_version,
-            bound_by=BoundBy.of_choice(chosen=True, release=release) if target else kept(before, bound_id),
-            actor=actor,
-            bound_at=host.unit.now(),
-            tries=Tries.of(present),
-            date=variant.date if variant is not None else None,
-            date_by=variant.date_by if variant is not None else None,
-            segment=variant.segment if variant is not None else None,
-        ),
+        new if target is not None else as_before(new, before),
         release=row.release if row else None,
         build_id=row.build_id if row else None,
     )
@@ -243,10 +251,10 @@ def _bound_by_date(
     :raises Refused: it can not be bound to that now; nothing is cleared.
     """
     found = bind(host, session, dag_id, run_id, actor=actor, anew=True)
-    if found is None:
+    if isinstance(found, Waits):
         raise Refused(
             f"Cannot clear run {run_id} of {dag_id} on the build of its date",
-            found="that can not be used yet",
+            found=found.why,
             remedy="Repeat it in a few seconds, or name a build",
         )
     bound = Cleared(

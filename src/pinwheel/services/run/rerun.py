@@ -14,8 +14,8 @@ from pinwheel.core.run.binding import FAILED
 from pinwheel.core.structure.layout import layout
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import Act, Outcome
+from pinwheel.services.release.own_row import Target
 from pinwheel.services.run.clear import clear_each
-from pinwheel.services.run.target import Target
 from pinwheel.store import bindings, builds, bundles, releases, segments
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ from pinwheel.core.run.binding import BoundBy
 from pinwheel.core.run.mark import marked
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release.own_row import Target, version_for
 from pinwheel.services.run import by_date as by_date_of
 from pinwheel.services.run.bound import BOUND, Bound, record
 from pinwheel.services.run.by_date import is_dated
 from pinwheel.services.run.known import known_dag
-from pinwheel.services.run.target import Target, target_of, version_for
+from pinwheel.services.run.target import target_of
 from pinwheel.services.show.plain import ABSENT, Sometimes
 from pinwheel.store import bindings
 from pinwheel.store.bindings import NewBinding
@@ -98,14 +99,14 @@ def _trigger(host: Host, request: TriggerRequest, actor: str, sees: once.Sees) -
 def _bound_by_date(
     host: Host, session: Session, dag_id: str, run_id: str, target: Target, actor: str
 ) -> Bound:
-    """A new run that carries the mark, bound by its date; what must wait for that is on nothing yet."""
+    """A new run that carries the mark, bound by its date; one that must wait is in no bundle version yet."""
     found = by_date_of.bind(host, session, dag_id, run_id, actor=actor)
     return Bound(
         dag_id=dag_id,
         run_id=run_id,
-        build=found.build if found is not None else target.build.build,
-        release=found.release if found is not None else None,
-        bundle_version=found.bundle_version if found is not None else None,
+        build=found.build if found.build is not None else target.build.build,
+        release=None if isinstance(found, by_date_of.Waits) else found.release,
+        bundle_version=None if isinstance(found, by_date_of.Waits) else found.bundle_version,
     )
 
 
@@ -140,6 +141,7 @@ class TriggerView:
     build: int
     release: int | None
     bundle_version: str | None
+    """None: it waits to be bound to the build."""
     plan: Sometimes[bool] = ABSENT
     """True: it was not started."""
     command: Sometimes[str] = ABSENT

@@ -19,13 +19,14 @@ from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.revise import ends_of, revise, sentence, written
 from pinwheel.services.run.known import known_dag
-from pinwheel.services.timeline.known import Known, known, moment
+from pinwheel.services.timeline.known import Known, edge_words, known, moment
 from pinwheel.services.timeline.place import Standpoint, judged, placed
 from pinwheel.services.timeline.runs import judge_all
 from pinwheel.services.timeline.show import holds
 from pinwheel.services.timeline.views import CHANGED, ChangedStretch, TimelineChange
 from pinwheel.store import trial_parses
 from pinwheel.store.locking import lock_dags
+from pinwheel.store.trial_parses import TrialParse
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -35,6 +36,8 @@ PATIENCE = 30.0
 LOOK = 0.25
 GOOD_FOR = timedelta(minutes=10)
 """A good answer of a Dag processor counts as long: a plan and what follows it ask once."""
+TOO_OLD = GOOD_FOR + timedelta(minutes=1)
+"""No answer counts as long: what could be imported then may not be now. The wait is part of it."""
 ELSEWHERE = "workers may have other images: what imports here may not import there"
 
 
@@ -180,12 +183,22 @@ def _span(dag: Known, wish: EraWish) -> Era:
 
 
 def _kept(dag: Known, wish: EraWish) -> Era | None:
-    """The era that stays as it is: a zone that changed since moves nothing, nor does a newer version."""
+    """The era that stays as it is, by its dates as they were written or as they are shown.
+
+    A zone that changed since moves nothing, nor does a newer version.
+    """
     return next(
         (
             era
             for era in dag.eras
-            if (era.written_from, era.written_until) == (wish.starts, wish.until)
+            if (wish.starts, wish.until)
+            in (
+                (era.written_from, era.written_until),
+                (
+                    edge_words(era.written_from, era.starts_at, dag.zone),
+                    edge_words(era.written_until, era.ends_at, dag.zone),
+                ),
+            )
             and wish.build in (None, era.build)
             and wish.bundle_version in (None, era.bundle_version)
         ),
@@ -206,7 +219,7 @@ def _carry_out(host: Host, session: Session, request: TimelineRequest, actor: st
     if not decided.changes:
         return _told(host, session, decided, warnings)
     # Here what holds the present or later is to ask the rules of releases: windows, freezes, gates.
-    answers = trial_parses.of(session, [(place.build.id, place.version) for _, place in decided.new])
+    answers = _answers(host, session, decided)
     eras = tuple(
         evolve(era, runtime=answer.runtime)
         if era.since_revision > dag.revision and (answer := answers.get((era.build_id, era.bundle_version)))
@@ -231,9 +244,16 @@ def _warnings(host: Host, session: Session, request: TimelineRequest, decided: D
     """What is to be said before, or with, the change; what must not be ends it."""
     if not decided.new:
         return ()
-    answers = trial_parses.of(session, [(place.build.id, place.version) for _, place in decided.new])
+    answers = _answers(host, session, decided)
     processors = host.deployment.live_processors(session)
     return (*decided.warnings, *judged(request, decided.new, answers, processors=processors), ELSEWHERE)
+
+
+def _answers(host: Host, session: Session, decided: Decided) -> dict[tuple[int, str], TrialParse]:
+    """What a Dag processor said of the new places lately."""
+    found = trial_parses.of(session, [(place.build.id, place.version) for _, place in decided.new])
+    since = host.unit.now() - TOO_OLD
+    return {place: one for place, one in found.items() if one.done_at is not None and one.done_at >= since}
 
 
 def _told(host: Host, session: Session, decided: Decided, warnings: tuple[str, ...]) -> TimelineChange:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID, uuid4
 
 from attrs import frozen
@@ -12,7 +12,7 @@ from attrs import frozen
 from pinwheel.core.build import Build
 from pinwheel.core.chunks import chunks
 from pinwheel.core.digest import digest_of
-from pinwheel.core.errors import NotFound
+from pinwheel.core.errors import HostError, NotFound, Refused
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json
 from pinwheel.core.records import AnsweredRequest
@@ -21,11 +21,12 @@ from pinwheel.core.request import ClearDatedRequest
 from pinwheel.core.run.binding import BoundBy, Tries
 from pinwheel.core.run.fit import Fit
 from pinwheel.core.structure.windows import segment_at
+from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import variants
+from pinwheel.services.release.own_row import Target, version_for
 from pinwheel.services.run.bound import Cleared, record
 from pinwheel.services.run.known import known_dag
-from pinwheel.services.run.target import Target, version_for
 from pinwheel.services.timeline.known import Known, known
 from pinwheel.services.timeline.runs import AllJudged, Judged, judge_all
 from pinwheel.services.timeline.views import ClearedByDate, DatedRunView
@@ -39,40 +40,92 @@ if TYPE_CHECKING:
 AT_ONCE = 20
 """So many runs are cleared in one transaction."""
 RUNNING = "running"
+NAMED = 5
+"""So many runs are named that are left for one reason."""
+_NEVER_ANSWERED: once.Form[None] = once.Form(version=1, write=lambda _: None, readers={})
+"""A repeat looks again what there is to do."""
 
 
 @frozen(kw_only=True)
 class _Done:
     views: tuple[DatedRunView, ...] = ()
     instances: int = 0
+    left: tuple[tuple[str, str], ...] = ()
+    """Runs that cannot be cleared as things are, each with what was found."""
 
 
-def clear(host: Host, request: ClearDatedRequest, *, actor: str) -> ClearedByDate:
+def clear(
+    host: Host, request: ClearDatedRequest, *, actor: str, sees: once.Sees = once.all_of_them
+) -> ClearedByDate:
     """Let the runs that do not match run again on the builds of their dates, oldest date first.
 
     So many at once; one that was killed in the middle goes on when it is repeated, and clears each run once.
-    Runs that run are left and named. A plan says what would be done, and writes nothing.
+    Runs that run, or that cannot be cleared as things are, are left and named. A plan says what would be
+    done, and writes nothing.
 
+    :raises Conflict: the request id stands for another request.
     :raises NotFound, Refused: the Dag is not managed, or one of the named runs does not exist.
     """
     with known_dag(host, request.dag_id):
-        if request.plan:
-            return host.rehearse(lambda rehearsal: rehearsal.unit.run(lambda s: _plan(rehearsal, s, request)))
         key = request.request_id or uuid4().hex
+        if not request.plan:
+            once.begin(host, _request(request, actor, sees), _NEVER_ANSWERED)
         wanted, running, warnings = host.unit.run(lambda session: _look(host, session, request))
-        done: list[_Done] = []
-        for some in chunks(wanted, AT_ONCE):
-            work = partial(_clear, host, request=request, run_ids=some, key=key, actor=actor)
-            done.append(host.unit.run(work))
-    if any(each.views for each in done):
+        work = partial(_clear, request=request, key=key, actor=actor)
+        done = [_cleared(host, work, some, plan=request.plan) for some in chunks(wanted, AT_ONCE)]
+    if not request.plan and any(each.views for each in done):
         host.unit.announce([{"kind": EventKind.CLEAR.value, "dag_id": request.dag_id}])
     return ClearedByDate(
         dag_id=request.dag_id,
         runs=tuple(view for each in done for view in each.views),
         instances=sum(each.instances for each in done),
         running=tuple(running),
-        warnings=tuple(warnings),
+        warnings=(*warnings, *_left_words([left for each in done for left in each.left])),
     )
+
+
+def _request(asked: ClearDatedRequest, actor: str, sees: once.Sees) -> once.Request:
+    return once.Request(
+        id=asked.request_id,
+        actor=actor,
+        verb=EventKind.CLEAR.value,
+        dag_ids=(asked.dag_id,),
+        values={"differing": True, "run_ids": sorted(set(asked.run_ids)), "reason": asked.reason},
+        sees=sees,
+    )
+
+
+class _Work(Protocol):
+    def __call__(self, host: Host, session: Session, *, run_ids: Sequence[str]) -> _Done: ...
+
+
+def _cleared(host: Host, work: _Work, run_ids: Sequence[str], *, plan: bool) -> _Done:
+    """Clear these runs together, or, where one of them cannot be, each for itself: no run stops another."""
+    try:
+        if plan:
+            return host.rehearse(
+                lambda rehearsal: rehearsal.unit.run(lambda s: work(rehearsal, s, run_ids=run_ids))
+            )
+        return host.unit.run(lambda session: work(host, session, run_ids=run_ids))
+    except (HostError, NotFound, Refused) as error:
+        if len(run_ids) == 1:
+            return _Done(left=((run_ids[0], error.found),))
+    each = [_cleared(host, work, [run_id], plan=plan) for run_id in run_ids]
+    return _Done(
+        views=tuple(view for one in each for view in one.views),
+        instances=sum(one.instances for one in each),
+        left=tuple(left for one in each for left in one.left),
+    )
+
+
+def _left_words(left: Sequence[tuple[str, str]]) -> list[str]:
+    by_reason: dict[str, list[str]] = {}
+    for run_id, found in left:
+        by_reason.setdefault(found, []).append(run_id)
+    return [
+        f"left {', '.join(ids[:NAMED])}{f' and {len(ids) - NAMED} more' if ids[NAMED:] else ''}: {found}"
+        for found, ids in by_reason.items()
+    ]
 
 
 def _look(host: Host, session: Session, request: ClearDatedRequest) -> tuple[list[str], list[str], list[str]]:
@@ -97,18 +150,6 @@ def _differing(
             run_id=missing[0],
         )
     return judged, [each for each in judged.runs if each.fit is Fit.DIFFERS]
-
-
-def _plan(host: Host, session: Session, request: ClearDatedRequest) -> ClearedByDate:
-    wanted, running, warnings = _look(host, session, request)
-    done = _clear(host, session, request=request, run_ids=wanted, key=uuid4().hex, actor="plan")
-    return ClearedByDate(
-        dag_id=request.dag_id,
-        runs=done.views,
-        instances=done.instances,
-        running=tuple(running),
-        warnings=tuple(warnings),
-    )
 
 
 def _clear(
@@ -142,7 +183,7 @@ def _claimed(
         answer=None,
         at=host.unit.now(),
     )
-    own = digest_of([actor, key, run_id])
+    own = digest_of([actor, key, request.dag_id, run_id])
     if not requests.claim(session, own, noted):
         return False
     requests.answer(session, own, {})

@@ -72,3 +72,19 @@ def moment(text: str, zone: ZoneInfo, failed: str) -> datetime:
             # "2019-09-08T00:30 does not exist in America/Santiago" says it all.
             raise
         raise InvalidInput(failed, found=f"{error.failed}: {error.found}", remedy=error.remedy) from error
+
+
+def edge_words(written: str | None, at: datetime | None, zone: ZoneInfo) -> str | None:
+    """An edge as somebody wrote it, or, where that is another moment in the zone of now, with its offset.
+
+    Read again, the words mean the same.
+    """
+    if at is None:
+        return None
+    try:
+        if written is not None and instant(written, zone) == at:
+            return written
+    except InvalidInput:
+        pass  # There is no such local time in this zone.
+    local = at.astimezone(zone)
+    return local.isoformat(timespec="auto" if local.second or local.microsecond else "minutes")

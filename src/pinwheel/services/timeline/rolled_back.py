@@ -125,7 +125,11 @@ def _of_present(asked: ChangeRequest, found: Covering | None, outcome: Outcome) 
         return ()
     era = found.era
     if asked.eras == REPLACE:
-        return (f"data of {era.words} is for build {outcome.build} from now on, no longer for {era.build}",)
+        return (
+            f"data of {era.words} is for build {outcome.build} from now on, no longer for {era.build}",
+            f"build {outcome.build} was not looked at: no Dag processor was asked whether it can still be "
+            "imported",
+        )
     return (f"data of {era.words}, the present among it, stays on build {era.build}",)
 
 

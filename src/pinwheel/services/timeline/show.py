@@ -12,7 +12,7 @@ from pinwheel.core.run.fit import Fit
 from pinwheel.core.run.timeline import Era, Revision, as_of, era_at
 from pinwheel.services.ports.host import Host
 from pinwheel.services.run.known import known_dag
-from pinwheel.services.timeline.known import Known, known, moment
+from pinwheel.services.timeline.known import Known, edge_words, known, moment
 from pinwheel.services.timeline.runs import AllJudged, Judged, judge_all
 from pinwheel.services.timeline.views import (
     Answer,
@@ -24,7 +24,7 @@ from pinwheel.services.timeline.views import (
     Stretch,
     TimelineView,
 )
-from pinwheel.store import timelines
+from pinwheel.store import start_rules, timelines
 from pinwheel.store.timelines import Change
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def _show(
         dag_id=dag_id,
         zone=dag.zone.key,
         dated_by=date_of(dated[-1].dates).by if dated else None,
+        dated=bool(start_rules.dated(session, [dag_id])),
         revision=dag.revision,
         at=last.at if last is not None else None,
         actor=last.actor if last is not None else None,
@@ -112,8 +113,8 @@ def _stretches(
         found.append(
             Stretch(
                 gap=False,
-                from_=era.written_from,
-                until=era.written_until,
+                from_=edge_words(era.written_from, era.starts_at, dag.zone),
+                until=edge_words(era.written_until, era.ends_at, dag.zone),
                 starts_at=era.starts_at,
                 ends_at=era.ends_at,
                 build=era.build,
@@ -140,8 +141,8 @@ def _gap(
 ) -> Stretch:
     return Stretch(
         gap=True,
-        from_=written_from,
-        until=written_until,
+        from_=edge_words(written_from, starts, dag.zone),
+        until=edge_words(written_until, ends, dag.zone),
         starts_at=starts,
         ends_at=ends,
         build=dag.active.build if dag.active is not None else None,

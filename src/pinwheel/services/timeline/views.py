@@ -70,6 +70,7 @@ class Stretch:
     gap: bool
     """In which the active release runs."""
     from_: str | None
+    """As somebody wrote it, or with its offset, where that is another moment in the Dag's zone now."""
     until: str | None
     starts_at: datetime | None
     ends_at: datetime | None
@@ -118,6 +119,8 @@ class TimelineView:
     zone: str
     dated_by: DatedBy | None
     """Which of its dates decides, of the newest run; None: there is none."""
+    dated: bool
+    """Runs are judged by their dates: it has eras, or task windows."""
     revision: int
     """0: there never was one."""
     at: datetime | None

@@ -7,8 +7,8 @@ import { expect, test, vi } from "vitest";
 import type { Version } from "src/api/versions";
 import { ClearDialog } from "src/features/history/ClearDialog";
 
-const ERAS = { dated_by: "data_interval", stretches: [{ gap: false }, { gap: true }] };
-const NO_ERAS = { dated_by: null, stretches: [{ gap: true }] };
+const ERAS = { dated: true, dated_by: "data_interval" };
+const NO_ERAS = { dated: false, dated_by: null };
 const CURRENT = { key: "r2", kind: "release", release: 2, build: 2, label: null, bundle_version: "2".repeat(40) } as Version;
 const PREVIEW = {
   dag_id: "d",

@@ -8,7 +8,7 @@ import { requestKey } from "src/api/client";
 import { keys } from "src/api/keys";
 import { clearPreviewQuery, clearRun } from "src/api/runs";
 import type { ClearPreview } from "src/api/runs";
-import { hasEras, timelineQuery } from "src/api/timeline";
+import { isDated, timelineQuery } from "src/api/timeline";
 import type { Version } from "src/api/versions";
 import { buildOfDate } from "src/components/dates";
 import { CommandLine } from "src/components/dialogs/CommandLine";
@@ -46,7 +46,7 @@ export function ClearDialog({ dagId, runId, taskId, versions, current, active, o
   const [reason, setReason] = useState("");
   const [key] = useState(requestKey);
   const timeline = useQuery(timelineQuery(dagId));
-  const dated = hasEras(timeline.data);
+  const dated = isDated(timeline.data);
   const where = choice ?? (dated ? "date" : "same");
   const build = where === "active" ? (active?.build ?? undefined) : where === "other" ? other : undefined;
   const wanted = {

@@ -6,8 +6,8 @@ import { expect, test, vi } from "vitest";
 
 import { TryDialog } from "src/features/releases/TryDialog";
 
-const ERAS = { dated_by: "data_interval", stretches: [{ gap: false }, { gap: true }] };
-const NO_ERAS = { dated_by: null, stretches: [{ gap: true }] };
+const ERAS = { dated: true, dated_by: "data_interval" };
+const NO_ERAS = { dated: false, dated_by: null };
 const RUN = { dag_id: "d", run_id: "r", build: 3, release: 3, bundle_version: "3".repeat(40), plan: true, command: "pinwheel trigger d" };
 
 /** What was sent to start a run; the server's eras choose build 1. */

@@ -7,7 +7,7 @@ import { requestKey } from "src/api/client";
 import { keys } from "src/api/keys";
 import { runPlanQuery, startRun } from "src/api/runs";
 import type { Schemas } from "src/api/schemas";
-import { hasEras, timelineQuery } from "src/api/timeline";
+import { isDated, timelineQuery } from "src/api/timeline";
 import { buildOfDate } from "src/components/dates";
 import { CommandLine } from "src/components/dialogs/CommandLine";
 import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
@@ -32,7 +32,7 @@ export function TryDialog({ dagId, build, active, onClose }: Props) {
   const timezone = useTimezone();
   const [choice, setChoice] = useState<string>();
   const timeline = useQuery(timelineQuery(dagId));
-  const dated = hasEras(timeline.data);
+  const dated = isDated(timeline.data);
   // Of a build that somebody wants to try, that one.
   const byDate = dated && (choice ?? (active ? "date" : "build")) === "date";
   const [date, setDate] = useState("");

@@ -8,7 +8,7 @@ import { requestKey } from "src/api/client";
 import { ApiError, rejects } from "src/api/errors";
 import { keys } from "src/api/keys";
 import { changeTimeline, timelinePlanQuery } from "src/api/timeline";
-import type { EraChange, Timeline, TimelineChange } from "src/api/timeline";
+import type { EraChange, Stretch, Timeline, TimelineChange } from "src/api/timeline";
 import { dateWords } from "src/components/dates";
 import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { subject } from "src/components/released";
@@ -22,6 +22,8 @@ export interface Wish {
   from: string | null;
   until: string | null;
   build?: number;
+  /** The era that is to be another one, dates and all; without: dates are taken from whatever has them. */
+  replaces?: Pick<Stretch, "starts_at" | "ends_at">;
 }
 
 interface Props {
@@ -52,7 +54,14 @@ export function EraDialog({ dagId, timeline, wish, onClose }: Props) {
   const [key, setKey] = useState(requestKey);
   const builds = useQuery({ ...buildsQuery(dagId), enabled: sets });
 
-  const change: EraChange = { verb, from: written(from), until: written(until), build, reason: null, expectedRevision, ...flags };
+  const change: EraChange = {
+    ...(wish.replaces === undefined ? { verb, expectedRevision } : { verb: "put", others: besides(timeline, wish.replaces), expectedRevision: timeline.revision }),
+    from: written(from),
+    until: written(until),
+    build,
+    reason: null,
+    ...flags,
+  };
   const asked = useCalm(JSON.stringify(change));
   const calmReason = useCalm(reason.trim());
   const calm = asked === JSON.stringify(change);
@@ -194,6 +203,13 @@ export function EraDialog({ dagId, timeline, wish, onClose }: Props) {
       )}
     </DialogFrame>
   );
+}
+
+/** The other eras, as they are: of a timeline that changed since there is another plan. */
+function besides({ stretches }: Timeline, era: Pick<Stretch, "starts_at" | "ends_at">) {
+  return stretches
+    .filter((one) => !one.gap && (one.starts_at !== era.starts_at || one.ends_at !== era.ends_at))
+    .map(({ from, until, build }) => ({ from, until, build: build ?? undefined }));
 }
 
 function written(text: string): string | null {

@@ -100,8 +100,11 @@ function Shown({ dagId, timeline, may }: { dagId: string; timeline: Timeline; ma
         stretches={timeline.stretches}
         subjectOf={subjectOf}
         canEdit={may.edit}
-        onSet={({ from, until, gap, build }) =>
-          setAsking({ clears: false, wish: { verb: "set", from, until, build: gap ? undefined : (build ?? undefined) } })
+        onSet={({ from, until, gap, build, starts_at, ends_at }) =>
+          setAsking({
+            clears: false,
+            wish: { verb: "set", from, until, ...(gap ? {} : { build: build ?? undefined, replaces: { starts_at, ends_at } }) },
+          })
         }
         onUnset={({ from, until }) => setAsking({ clears: false, wish: { verb: "unset", from, until } })}
       />

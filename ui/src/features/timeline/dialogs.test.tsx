@@ -42,6 +42,24 @@ test("the plan is shown first: what changes, which runs it is about, and what is
   expect(sent[1]?.key).toMatch(/^[0-9a-f]{32}$/);
 });
 
+test("an era that is changed leaves nothing behind where it was, and the others as they are", async () => {
+  const [first, second] = TIMELINE.stretches;
+  const sent = ask({ verb: "set", from: null, until: "2020-01-01", build: 3, replaces: first });
+  await screen.findByTestId("era-plan");
+  write("Until", "2019-06-01");
+  await waitFor(() => expect(sent.at(-1)?.body["eras"]).toHaveLength(2));
+  await waitFor(() =>
+    expect(sent.at(-1)?.body).toMatchObject({
+      verb: "put",
+      eras: [
+        { from: second?.from, until: second?.until, build: 7 },
+        { from: null, until: "2019-06-01", build: 3 },
+      ],
+      expected_revision: 3,
+    }),
+  );
+});
+
 test("nothing is planned before a build is chosen, and builds say their commit and whether they are rejected", async () => {
   const sent = ask({ verb: "set", from: null, until: null });
   const choice = await screen.findByRole("combobox", { name: /Build/ });

@@ -46,6 +46,7 @@ export const TIMELINE: Timeline = {
   dag_id: "blog",
   zone: "Europe/Warsaw",
   dated_by: "data_interval",
+  dated: true,
   revision: 3,
   at: "2026-03-02T10:00:00+00:00",
   actor: "ana",
@@ -58,7 +59,7 @@ export const TIMELINE: Timeline = {
   asked: null,
 };
 
-export const NONE: Timeline = { ...TIMELINE, revision: 0, at: null, actor: null, reason: null, stretches: [gap(null, null, 9)] };
+export const NONE: Timeline = { ...TIMELINE, dated: false, revision: 0, at: null, actor: null, reason: null, stretches: [gap(null, null, 9)] };
 
 export const dated = (runId: string, date: string, more: Partial<DatedRun> = {}): DatedRun => ({
   run_id: runId,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 from sqlalchemy import inspect, text
 
+from pinwheel.core.json import Json
 from pinwheel.core.release.rows import APART
 from pinwheel.core.retention import Keep
 from pinwheel.services.ports.deployment import AirflowBundle, Leftovers
@@ -32,7 +33,7 @@ class MemoryDeployment:
     def most_segments(self) -> int:
         return self.airflow.most_segments
 
-    def refuses_unknown(self, bundle_name: str) -> bool:
+    def refuses_unknown(self, bundle_name: str, version: str, data: Json = None) -> bool:
         return bundle_name not in self.airflow.takes_any_version
 
     def is_versioned(self, bundle_name: str) -> bool:
