@@ -105,6 +105,7 @@ class Keeping:
     def _settle_mark(self, dag_id: str, session: Session) -> None:
         lock_dags(session, [dag_id])
         dated.settle_mark(self.host, session, [dag_id])
+        self.host.runs.mark_waiting(session, [dag_id], marked=True)
 
     def _each(self, runs: Sequence[JudgedRun], work: Callable[[JudgedRun, Session], str | None]) -> int:
         """Do *work* for each run, which gives why it waits, or None; how many do not.
