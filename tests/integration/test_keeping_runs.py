@@ -143,6 +143,29 @@ def test_a_run_that_was_just_made_is_left_for_a_moment_to_whoever_makes_it(blog:
     assert keeping.bind_ahead() == 1
 
 
+def test_a_run_that_waits_without_the_mark_is_told_and_bound_too(blog: Dated, keeping: Keeping) -> None:
+    """It was born while the mark was lost, say."""
+    blog.set_row(blog.versions[3])
+    row, waits, bound = taken(blog, 2), blog.run(DATES[2]), blog.run(DATES[1])
+    blog.mark()
+    assert keeping.bind_ahead() == 1
+    assert blog.came(bound).bundle_version == blog.versions[1]
+    assert [run_id for _, run_id in told(blog, "run_waits")] == [waits]
+    (waiting,) = blog.host.unit.run(lambda s: waiting_runs(blog.host, s))
+    assert waiting.run_id == waits
+    give_back(row)
+
+
+def test_a_cleared_run_that_waits_where_it_was_bound_to_is_left_alone(blog: Dated, keeping: Keeping) -> None:
+    run_id = blog.run(DATES[1])
+    with listening():
+        Scheduler().settle()
+    blog.clear(run_id)
+    before = blog.came(run_id)
+    assert (keeping.bind_ahead(), blog.came(run_id)) == (0, before)
+    assert (len(blog.bindings(run_id)), told(blog, "run_waits")) == (1, [])
+
+
 def test_a_run_that_somebody_else_holds_is_left_to_them(blog: Dated, keeping: Keeping) -> None:
     run_id = blog.run(DATES[1])
     found = blog.host.unit.run(lambda s: blog.host.reads.unbound_runs(s, ["queued"], 9))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.utils.state import DagRunState
-from sqlalchemy import Row, and_, select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.reads.bound import BINDING
@@ -85,13 +84,13 @@ def _new_versions(
         )
         if not (gets_mark(run, since=row.since, anew=anew) if put else loses_mark(run)):
             continue
-        found.setdefault(_version(row, put=put), []).append(row.id)
+        found.setdefault(_version(str(row.bundle_version), row.of_dag, put=put), []).append(row.id)
     return found
 
 
-def _version(run: Row[Any], *, put: bool) -> str:
+def _version(of_run: str, of_dag: str | None, *, put: bool) -> str:
     if put:
-        return with_mark(plain(run.bundle_version))
-    if run.of_dag is not None and not is_marked(run.of_dag):
-        return str(run.of_dag)
-    return without_mark(run.bundle_version)
+        return with_mark(plain(of_run))
+    if of_dag is not None and not is_marked(of_dag):
+        return of_dag
+    return without_mark(of_run)
