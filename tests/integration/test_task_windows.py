@@ -302,6 +302,30 @@ def test_a_version_row_that_was_removed_is_made_anew_under_its_id(seeder: Seeder
     assert kinds().count(EventKind.VERSION_RESTORED) == 1
 
 
+def test_rows_that_can_not_be_made_hold_up_none_of_another_dag(
+    seeder: Seeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeder.push({**blog(), **blog(dag_id="other")})
+    whole, now, failed = variants.make_rows, [0.0], dict[int, float]()
+
+    def partly(host: Any, session: Any, build: Any, positions: Any) -> Any:
+        if build.dag_id == "blog":
+            raise RuntimeError("as it happens")
+        return whole(host, session, build, positions)
+
+    def make() -> int:
+        return variants.make_missing(seeder.host, 2, failed=failed, clock=lambda: now[0])
+
+    monkeypatch.setattr(variants, "make_rows", partly)
+    with pytest.raises(RuntimeError, match="as it happens") as raised:
+        make()
+    assert raised.value.__notes__ == [f"build {next(iter(failed))}"]
+    assert (make(), make()) == (2, 0), "it is passed over for a while"
+    monkeypatch.setattr(variants, "make_rows", whole)
+    now[0] += variants.RETRY
+    assert (make(), make(), failed) == (2, 0, {})
+
+
 def test_rows_for_dates_change_neither_the_dags_row_nor_who_may_do_what(
     seeder: Seeder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
