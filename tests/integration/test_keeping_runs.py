@@ -245,7 +245,7 @@ def test_a_run_that_is_cleared_while_it_runs_is_bound_again_and_what_failed_for_
     fail(blog, run_id, "load", queued=timezone.utcnow())
     blog.clear(run_id, task_ids=["onprem"], run_on_latest_version=True)
     assert is_marked(blog.came(run_id).bundle_version)
-    fail(blog, run_id, "onprem", queued=timezone.utcnow() + timedelta(seconds=1))
+    fail(blog, run_id, "onprem", queued=timezone.utcnow() + timedelta(seconds=1), number=2)
     assert keeping.mend_running() == 1
     came = blog.came(run_id)
     assert (came.state, came.bundle_version, came.present) == ("running", blog.versions[1], TASKS[1])
@@ -255,12 +255,13 @@ def test_a_run_that_is_cleared_while_it_runs_is_bound_again_and_what_failed_for_
     assert keeping.mend_running() == 0
 
 
-def fail(blog: Dated, run_id: str, task_id: str, *, queued: Any) -> None:
+def fail(blog: Dated, run_id: str, task_id: str, *, queued: Any, number: int = 1) -> None:
+    """As its try of that number ends; 3.4 has the earlier ones in the same table."""
     with create_session() as session:
         session.execute(
             sa.update(TaskInstance)
             .where(TaskInstance.run_id == run_id, TaskInstance.task_id == task_id)
-            .values(state="failed", queued_dttm=queued, start_date=queued, end_date=queued, try_number=1)
+            .values(state="failed", queued_dttm=queued, start_date=queued, end_date=queued, try_number=number)
             .execution_options(synchronize_session=False)
         )
 
@@ -332,6 +333,16 @@ def test_a_run_that_was_born_unmarked_is_marked_while_its_dag_is_newly_judged(
     keeping.mark_again()
     assert is_marked(blog.came(run_id).bundle_version)
     assert keeping.bind_ahead() == 1
+
+
+def test_a_run_that_is_bound_ahead_gets_no_mark_again_while_its_dag_is_newly_judged(
+    blog: Dated, keeping: Keeping
+) -> None:
+    run_id = blog.run(DATES[1])
+    assert keeping.bind_ahead() == 1
+    bound = blog.came(run_id)
+    keeping.mark_again()
+    assert (blog.came(run_id), keeping.bind_ahead(), len(blog.bindings(run_id))) == (bound, 0, 1)
 
 
 def test_one_run_that_can_not_be_looked_at_stops_no_other(
