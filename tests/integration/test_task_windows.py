@@ -22,6 +22,7 @@ from pinwheel.core.event import EventKind
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import States
 from pinwheel.core.retention import Keep
+from pinwheel.core.run.binding import BoundBy
 from pinwheel.services import change
 from pinwheel.services.history import grid, tries
 from pinwheel.services.ingest import adopt
@@ -29,7 +30,8 @@ from pinwheel.services.release import variants
 from pinwheel.services.show import status as dag_status
 from pinwheel.services.show.plain import ABSENT
 from pinwheel.services.upkeep import prune, repair, uninstall
-from pinwheel.store import builds, start_rules
+from pinwheel.store import bindings, builds, start_rules
+from pinwheel.store.bindings import NewBinding
 
 
 @pytest.fixture
@@ -227,7 +229,10 @@ def test_rule_and_mark_come_with_a_release_and_go_with_the_next_one_without_wind
     )
     third = seeder.push(plain(body=1))
     assert (named(), dated(seeder)) == (third, set())
-    assert [bundle_version(run_id) for run_id in ("before", "marked")] == [first, second]
+    assert [bundle_version(run_id) for run_id in ("before", "marked")] == [
+        f"{first}?unbound",
+        f"{second}?unbound",
+    ], "they stand on releases of before, and are bound to the active one as they start"
     apply(seeder, Verb.ROLLBACK)
     assert (named(), dated(seeder)) == (f"{second}?unbound", {"blog"})
     assert repair.repair_drift(seeder.host) == []
@@ -347,10 +352,20 @@ def run_on(seeder: Seeder, position: int, run_id: str, number: int = 1) -> None:
         build = builds.by_number(session, "blog", number)
         assert build is not None
         version_id = variants.make_rows(seeder.host, session, build, [position])[position]
-        seeder.host.runs.create_run(
+        _, seq = seeder.host.runs.create_run(
             session, "blog", version_id, bundle_version=build.bundle_version, run_id=run_id,
             logical_date=None, conf=None, note=None, actor="ada",
         )  # fmt: skip
+        new = NewBinding(
+            dag_id="blog",
+            run_id=run_id,
+            seq=seq,
+            dag_version_id=version_id,
+            bundle_version=build.bundle_version,
+            bound_by=BoundBy.HAND,
+            bound_at=seeder.host.unit.now(),
+        )
+        bindings.add_all(session, [new])
 
     seeder.host.unit.run(work)
 
