@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from attrs import evolve
 
 from harness import asked
 from harness.asked import clear
@@ -239,10 +240,11 @@ def test_a_run_with_the_mark_is_unbound_in_each_state(history: History) -> None:
     assert read(side, "row_ids", "a", ["stock", "nope"]) == {"stock": found.id}
     side.end_run("a", "stock")
     now = side.host.unit.now()
-    ended = ["success", "failed"]
-    assert [run.run_id for run in read(side, "unbound_runs", ended, 9)] == ["stock"]
-    assert [run.run_id for run in read(side, "unbound_runs", ended, 9, now - timedelta(hours=1))] == ["stock"]
-    assert read(side, "unbound_runs", ended, 9, now + timedelta(hours=1)) == []
+    before, after = now - timedelta(hours=1), now + timedelta(hours=1)
+    assert [run.run_id for run in read(side, "ended_unbound", ["a"], 9, before, 9)] == ["stock"]
+    assert read(side, "ended_unbound", ["a"], 9, after, 9) == []
+    assert read(side, "ended_unbound", ["b"], 9, before, 9) == []
+    assert read(side, "ended_unbound", ["a"], 9, before, 0) == []
 
 
 def test_a_running_run_of_a_dated_dag_is_astray_until_the_ledger_says_that_it_is_there(
@@ -273,6 +275,32 @@ def test_a_running_run_of_a_dated_dag_is_astray_until_the_ledger_says_that_it_is
     assert read(side, "astray_runs", 9) == []
     bind("elsewhere", 1)
     assert [run.run_id for run in read(side, "astray_runs", 9)] == ["stock"]
+
+
+def test_a_queued_run_of_a_dated_dag_is_unbound_where_the_ledger_does_not_say_that_it_is_there(
+    history: History,
+) -> None:
+    side = history.side
+    side.make_run("a", "stock")
+    assert read(side, "unbound_runs", ["queued"], 9) == []
+    now = side.host.unit.now()
+    side.host.unit.run(lambda s: start_rules.add(s, ["a"], RuleKind.DATED, now=now))
+    (found,) = read(side, "unbound_runs", ["queued"], 9)
+    assert (found.run_id, found.bundle_version) == ("stock", history.commits[1])
+    assert read(side, "unbound_runs", ["running"], 9) == []
+    new = NewBinding(
+        dag_id="a",
+        run_id="stock",
+        seq=0,
+        dag_version_id=found.dag_version_id,
+        bundle_version=found.bundle_version,
+        bound_by="era",
+        bound_at=now,
+    )
+    side.host.unit.run(lambda s: binding_store.add_all(s, [new]))
+    assert read(side, "unbound_runs", ["queued"], 9) == []
+    side.host.unit.run(lambda s: binding_store.add_all(s, [evolve(new, part=1, bundle_version="elsewhere")]))
+    assert read(side, "unbound_runs", ["queued"], 9) == [found]
 
 
 def test_an_end_without_an_outcome_is_unrecorded_until_it_has_one(history: History) -> None:

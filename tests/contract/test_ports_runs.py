@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from attrs import evolve
 
 from harness.projections import projection, release, trigger
 from harness.pushing import File, Pusher
@@ -16,8 +17,9 @@ from pinwheel.core.run.binding import BoundBy
 from pinwheel.core.run.mark import marked
 from pinwheel.services.ports.reads import AirflowRun
 from pinwheel.services.ports.runs import BackfillRun, BackfillWish
-from pinwheel.store import bindings
+from pinwheel.store import bindings, start_rules
 from pinwheel.store.bindings import NewBinding
+from pinwheel.store.start_rules import RuleKind
 
 FIRST = datetime(2025, 3, 1, 4, 5, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -422,16 +424,21 @@ def test_runs_that_wait_get_the_mark_and_lose_it_but_for_those_that_somebody_bou
         bound_at=side.host.unit.now(),
     )
     side.host.unit.run(lambda s: bindings.add(s, new, release=1, build_id=1))
+    judged = evolve(new, run_id="waits", bound_by=BoundBy.ERA, date=side.host.unit.now())
 
-    def mark(marked: bool) -> int:
-        return side.host.unit.run(lambda s: side.host.runs.mark_waiting(s, ["a", "b"], marked=marked))
+    def mark(marked: bool, **more: bool) -> int:
+        return side.host.unit.run(lambda s: side.host.runs.mark_waiting(s, ["a", "b"], marked=marked, **more))
 
+    assert (mark(True), mark(True, anew=True)) == (0, 0), "its runs are not judged by their dates"
+    side.host.unit.run(lambda s: start_rules.add(s, ["a"], RuleKind.DATED, now=side.host.unit.now()))
     assert (mark(True), mark(True)) == (1, 0)
     assert run(side, "waits").bundle_version == f"{head}?unbound"
     assert (run(side, "by-hand"), run(side, "began").bundle_version) == (by_hand, began.bundle_version)
     side.change_dag("a", "followed")
     assert (mark(False), mark(False)) == (1, 0)
     assert run(side, "waits").bundle_version == "followed"
+    side.host.unit.run(lambda s: bindings.add(s, judged, release=1, build_id=1))
+    assert (mark(True), mark(True, anew=True), mark(False)) == (0, 1, 0)
 
 
 # Runs that wait to be bound

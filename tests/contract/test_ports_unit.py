@@ -11,6 +11,7 @@ from sqlalchemy import select
 from harness.projections import projection, release, seen
 from harness.pushing import File, Pusher
 from harness.sides import MemorySide, Side
+from pinwheel.airflow3.compat import airflow_34_plus
 from pinwheel.core.release.rows import Location
 from pinwheel.core.retention import Keep
 from pinwheel.services.ports.host import Host
@@ -92,6 +93,8 @@ def test_announcing_does_not_raise(side: Side) -> None:
 def test_as_much_is_kept_as_the_documentation_says_where_nothing_is_configured(side: Side) -> None:
     assert side.host.deployment.retention() == Keep()
     assert side.host.deployment.runs_a_turn() == 20
+    offered = airflow_34_plus() or isinstance(side, MemorySide)
+    assert side.host.deployment.runs_may_choose() is offered
 
 
 def test_a_bundle_that_this_process_does_not_know_is_taken_to_keep_versions(side: Side) -> None:

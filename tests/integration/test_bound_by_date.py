@@ -113,23 +113,35 @@ def _catch_up(blog: Dated) -> str:
     return blog.run(date, run_type="scheduled", data_interval=(date, date + timedelta(days=1)))
 
 
-def _from_command_line(blog: Dated) -> str:
+def _from_command_line(blog: Dated, *, run_type: str = "manual", days: int = 3) -> str:
     """And by a TriggerDagRunOperator: the same function, which gives the interval of the moment."""
     from airflow.api.common.trigger_dag import trigger_dag
-    from airflow.utils.types import DagRunTriggeredByType
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
     with sa_session() as session:
-        date = DATES[1] + timedelta(days=3)
+        date = DATES[1] + timedelta(days=days)
         # SQLite compares with the whole second.
         run = trigger_dag(
             blog.dag_id,
             triggered_by=DagRunTriggeredByType.CLI,
+            run_type=DagRunType(run_type),
             logical_date=date,
             run_after=blog.host.unit.now() - timedelta(seconds=2),
             session=session,
         )
         assert run is not None
         return str(run.run_id)
+
+
+def _by_an_operator(blog: Dated) -> str:
+    return _from_command_line(blog, run_type="operator_triggered", days=5)
+
+
+def _run_again_by_a_backfill(blog: Dated) -> str:
+    """One that the command line made: only the type is another one then (``models/backfill.py``)."""
+    run_id = _from_command_line(blog, days=6)
+    blog.set_run(run_id, run_type="backfill", triggered_by="BACKFILL")
+    return run_id
 
 
 def _backfilled(blog: Dated) -> str:
@@ -182,6 +194,8 @@ KINDS = {
     "scheduled": _scheduled,
     "catch-up": _catch_up,
     "command line": _from_command_line,
+    "operator": _by_an_operator,
+    "backfill of the command line's": _run_again_by_a_backfill,
     "backfill": _backfilled,
     "partition": _of_a_partition,
     "assets": _by_assets,
@@ -195,7 +209,12 @@ def test_every_kind_of_run_does(blog: Dated, scheduler: Scheduler, kind: str) ->
     scheduler.settle()
     assert blog.is_right(run_id, 1)
     assert executed(scheduler, run_id) == all_of(blog, 1)
-    others = {"partition": "partition", "assets": "asset_events", "command line": "logical_date"}
+    of_the_moment = ("command line", "operator", "backfill of the command line's")
+    others = {
+        "partition": "partition",
+        "assets": "asset_events",
+        **dict.fromkeys(of_the_moment, "logical_date"),
+    }
     by = others.get(kind, "data_interval")
     assert [bound.date_by for bound in blog.bindings(run_id)] == [by]
 

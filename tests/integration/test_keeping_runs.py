@@ -143,6 +143,29 @@ def test_a_run_that_was_just_made_is_left_for_a_moment_to_whoever_makes_it(blog:
     assert keeping.bind_ahead() == 1
 
 
+def test_a_run_that_waits_without_the_mark_is_told_and_bound_too(blog: Dated, keeping: Keeping) -> None:
+    """It was born while the mark was lost, say."""
+    blog.set_row(blog.versions[3])
+    row, waits, bound = taken(blog, 2), blog.run(DATES[2]), blog.run(DATES[1])
+    blog.mark()
+    assert keeping.bind_ahead() == 1
+    assert blog.came(bound).bundle_version == blog.versions[1]
+    assert [run_id for _, run_id in told(blog, "run_waits")] == [waits]
+    (waiting,) = blog.host.unit.run(lambda s: waiting_runs(blog.host, s))
+    assert waiting.run_id == waits
+    give_back(row)
+
+
+def test_a_cleared_run_that_waits_where_it_was_bound_to_is_left_alone(blog: Dated, keeping: Keeping) -> None:
+    run_id = blog.run(DATES[1])
+    with listening():
+        Scheduler().settle()
+    blog.clear(run_id)
+    before = blog.came(run_id)
+    assert (keeping.bind_ahead(), blog.came(run_id)) == (0, before)
+    assert (len(blog.bindings(run_id)), told(blog, "run_waits")) == (1, [])
+
+
 def test_a_run_that_somebody_else_holds_is_left_to_them(blog: Dated, keeping: Keeping) -> None:
     run_id = blog.run(DATES[1])
     found = blog.host.unit.run(lambda s: blog.host.reads.unbound_runs(s, ["queued"], 9))
@@ -222,7 +245,7 @@ def test_a_run_that_is_cleared_while_it_runs_is_bound_again_and_what_failed_for_
     fail(blog, run_id, "load", queued=timezone.utcnow())
     blog.clear(run_id, task_ids=["onprem"], run_on_latest_version=True)
     assert is_marked(blog.came(run_id).bundle_version)
-    fail(blog, run_id, "onprem", queued=timezone.utcnow() + timedelta(seconds=1))
+    fail(blog, run_id, "onprem", queued=timezone.utcnow() + timedelta(seconds=1), number=2)
     assert keeping.mend_running() == 1
     came = blog.came(run_id)
     assert (came.state, came.bundle_version, came.present) == ("running", blog.versions[1], TASKS[1])
@@ -232,12 +255,13 @@ def test_a_run_that_is_cleared_while_it_runs_is_bound_again_and_what_failed_for_
     assert keeping.mend_running() == 0
 
 
-def fail(blog: Dated, run_id: str, task_id: str, *, queued: Any) -> None:
+def fail(blog: Dated, run_id: str, task_id: str, *, queued: Any, number: int = 1) -> None:
+    """As its try of that number ends; 3.4 has the earlier ones in the same table."""
     with create_session() as session:
         session.execute(
             sa.update(TaskInstance)
             .where(TaskInstance.run_id == run_id, TaskInstance.task_id == task_id)
-            .values(state="failed", queued_dttm=queued, start_date=queued, end_date=queued, try_number=1)
+            .values(state="failed", queued_dttm=queued, start_date=queued, end_date=queued, try_number=number)
             .execution_options(synchronize_session=False)
         )
 
@@ -309,6 +333,16 @@ def test_a_run_that_was_born_unmarked_is_marked_while_its_dag_is_newly_judged(
     keeping.mark_again()
     assert is_marked(blog.came(run_id).bundle_version)
     assert keeping.bind_ahead() == 1
+
+
+def test_a_run_that_is_bound_ahead_gets_no_mark_again_while_its_dag_is_newly_judged(
+    blog: Dated, keeping: Keeping
+) -> None:
+    run_id = blog.run(DATES[1])
+    assert keeping.bind_ahead() == 1
+    bound = blog.came(run_id)
+    keeping.mark_again()
+    assert (blog.came(run_id), keeping.bind_ahead(), len(blog.bindings(run_id))) == (bound, 0, 1)
 
 
 def test_one_run_that_can_not_be_looked_at_stops_no_other(

@@ -147,6 +147,23 @@ def test_each_run_of_a_backfill_is_on_the_build_of_its_date(database: Any, tmp_p
     ]
 
 
+def test_runs_of_a_backfill_that_are_born_without_the_mark_are_on_the_build_of_their_date_too(
+    database: Any, tmp_path: Path
+) -> None:
+    daily = {"schedule": repr("@daily")}
+    blog = Dated(tmp_path, by_build={1: daily, 2: daily, 3: daily})
+    blog.set_row(blog.versions[3])
+    edge = datetime(2020, 12, 31, tzinfo=UTC)
+    asked = BackfillRequest(dag_id="blog", from_date=edge, to_date=edge + timedelta(days=1))
+    made = backfill(blog.host, asked, actor="ada")
+    assert (made.build, len(made.runs)) == (None, 2)
+    assert not any(blog.bindings(str(run.run_id)) for run in made.runs)
+    assert Keeping(blog.host, lambda: 0.0).bind_ahead() == 2
+    assert [blog.came(str(run.run_id)).bundle_version for run in made.runs] == [
+        blog.versions[build] for build in (1, 2)
+    ]
+
+
 @pytest.mark.acceptance("dates", 42)
 def test_a_preview_of_a_clear_shows_the_build_of_the_runs_date_and_changes_nothing(blog: Dated) -> None:
     run_id = started(blog, DATES[1], build=2).run_id

@@ -7,18 +7,21 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from harness.eras import DATES, TASKS, Dated
+from harness import asked
+from harness.eras import DATES, TASKS, Dated, source
 from harness.inprocess import bound_airflow
 from harness.scheduling import Scheduler, listening
 from pinwheel.core.request import ClearDatedRequest, EraWish, TimelineRequest
 from pinwheel.core.run.mark import is_marked
 from pinwheel.services.timeline import change, check, clear_runs, show
 from pinwheel.services.timeline.views import TimelineChange
+from pinwheel.services.upkeep.keeping_runs import Keeping
+from pinwheel.store import releases
 
 ROUNDS = 200 if os.environ.get("PINWHEEL_FAULTS") == "all" else 6
 
@@ -62,9 +65,14 @@ def era(build: int, starts: str | None = None, until: str | None = "2024-01-01")
 _days = itertools.count(1)
 
 
+def day(build: int = 1) -> datetime:
+    """A date of its own, whose era is for this build."""
+    return DATES[build] + timedelta(hours=next(_days))
+
+
 def run(blog: Dated, build: int) -> str:
     """A run of a date of its own, whose era is for this build."""
-    return blog.run(DATES[build] + timedelta(hours=next(_days)))
+    return blog.run(day(build))
 
 
 def at_once(*works: Callable[[], Any]) -> list[Any]:
@@ -160,3 +168,76 @@ def test_without_eras_the_rows_are_as_they_were(blog: Dated, scheduler: Schedule
     assert not is_marked(blog.came(waits).bundle_version)
     scheduler.settle()
     assert blog.is_right(run_id, 3) and blog.is_right(waits, 3)
+
+
+def ahead(blog: Dated) -> int:
+    """A turn of a keeper that has just begun; how many runs it bound."""
+    return Keeping(blog.host, lambda: 0.0).bind_ahead()
+
+
+@pytest.mark.acceptance("dates", 19)
+def test_runs_that_were_bound_before_they_start_take_the_active_release_when_their_era_goes(
+    blog: Dated, scheduler: Scheduler
+) -> None:
+    ask(blog, "set", era(1))
+    bound = run(blog, 1)
+    triggered = asked.trigger(blog.host, blog.dag_id, logical_date=day())
+    assert ahead(blog) == 1
+    active = run(blog, 3)
+    assert {blog.came(each).bundle_version for each in (bound, triggered.run_id)} == {blog.versions[1]}
+    ask(blog, "unset", era(1))
+    assert not is_marked(blog.came(active).bundle_version), "it stands where it is to stand"
+    scheduler.settle()
+    assert [blog.is_right(each, 3) for each in (bound, triggered.run_id, active)] == [True] * 3
+    assert [one.bound_by for one in blog.bindings(bound)] == ["era", "active"]
+
+
+@pytest.mark.acceptance("dates", 19)
+def test_runs_that_were_bound_before_they_start_take_each_era_that_is_set_next(
+    blog: Dated, scheduler: Scheduler
+) -> None:
+    ask(blog, "set", era(1))
+    bound, waits = run(blog, 1), run(blog, 1)
+    assert ahead(blog) == 2
+    assert ask(blog, "set", era(2)).queued == 2
+    assert is_marked(blog.came(bound).bundle_version)
+    ask(blog, "unset", era(2))
+    assert is_marked(blog.came(waits).bundle_version), "it stands on build 1, and is to be bound"
+    ask(blog, "set", era(2))
+    scheduler.settle()
+    assert [blog.is_right(each, 2) for each in (bound, waits)] == [True] * 2
+
+
+@pytest.mark.acceptance("dates", 19)
+def test_a_cleared_run_takes_the_new_era_where_its_date_was_asked_and_else_stays(
+    blog: Dated, scheduler: Scheduler
+) -> None:
+    stays, moves, outside = run(blog, 1), run(blog, 1), run(blog, 3)
+    scheduler.settle()
+    ask(blog, "set", era(1))
+    blog.clear(stays)
+    asked.clear(blog.host, blog.dag_id, [moves], by_date=True)
+    blog.clear(outside, run_on_latest_version=True)
+    assert blog.came(moves).bundle_version == blog.versions[1]
+    told = ask(blog, "set", era(2))
+    assert told.queued == 1, "one that stays on what it was bound to does not, nor does one of another date"
+    assert not is_marked(blog.came(stays).bundle_version)
+    scheduler.settle()
+    assert [blog.is_right(*one) for one in ((stays, 3), (moves, 2), (outside, 3))] == [True] * 3
+
+
+def test_a_release_leaves_runs_that_are_bound_already_on_the_release_of_before(
+    database: Any, scheduler: Scheduler, tmp_path: Any
+) -> None:
+    made = Dated(tmp_path, "gap")
+    bound, waits = made.run(DATES[3]), made.run(DATES[1])
+    assert ahead(made) == 2
+    # As Airflow 3.4 makes a run whose bundle version somebody names.
+    chosen, first = made.run(day(3)), made.host.unit.run(lambda s: releases.one(s, "gap", 1))
+    assert first is not None
+    made.set_run(chosen, created_dag_version_id=first.dag_version_id, bundle_version=made.versions[1])
+    before = {each: made.came(each) for each in (bound, waits, chosen)}
+    made.seeder.push({"gap.py": source("gap", 2, names=["start", "fourth"])})
+    assert {each: made.came(each) for each in before} == before
+    scheduler.settle()
+    assert made.is_right(bound, 3) and made.is_right(waits, 1)

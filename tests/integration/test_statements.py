@@ -186,3 +186,23 @@ def test_a_transaction_that_starts_runs_asks_once_whether_their_dags_are_judged(
     assert "FROM pinwheel_start_rule" in ours[0] and "FROM pinwheel_release" in ours[1]
     savepoints = [each for each in counted.own if each.startswith(("SAVEPOINT", "RELEASE"))]
     assert savepoints == ["SAVEPOINT noted_by_pinwheel", "RELEASE SAVEPOINT noted_by_pinwheel"]
+
+
+@pytest.mark.acceptance("dates", 38)
+def test_an_idle_turn_of_a_keeper_reads_runs_by_their_state_and_those_that_ended_not_at_all(
+    world: World,
+) -> None:
+    """Airflow has no index on when a run ended, nor on bundle versions."""
+    from pinwheel.airflow3.keeper.duties import RUNS, duties_of
+    from pinwheel.services.upkeep import health
+    from pinwheel.services.upkeep.beat import Beat
+
+    duties = [duty for duty in duties_of(world.host, Beat(world.host)) if duty.lease == RUNS]
+    with Counted() as counted:
+        for duty in duties:
+            duty.work()
+        world.host.unit.run(lambda session: health.ended_unbound(world.host, session))
+    asked_runs = [each for each in counted.own if re.search(r"FROM dag_run\b", each)]
+    assert len(asked_runs) == 2, "\n".join(asked_runs)
+    assert all(re.search(r"WHERE dag_run\.state (=|IN)", each) for each in asked_runs)
+    assert not counted.writes

@@ -23,6 +23,7 @@ from pinwheel.core.event import EventKind
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import States
 from pinwheel.core.retention import Keep
+from pinwheel.core.run.binding import BoundBy
 from pinwheel.services import change
 from pinwheel.services.history import grid, tries
 from pinwheel.services.ingest import adopt
@@ -30,7 +31,8 @@ from pinwheel.services.release import variants
 from pinwheel.services.show import status as dag_status
 from pinwheel.services.show.plain import ABSENT
 from pinwheel.services.upkeep import prune, repair, uninstall
-from pinwheel.store import builds, start_rules
+from pinwheel.store import bindings, builds, start_rules
+from pinwheel.store.bindings import NewBinding
 
 
 @pytest.fixture
@@ -260,7 +262,10 @@ def test_rule_and_mark_come_with_a_release_and_go_with_the_next_one_without_wind
     )
     third = seeder.push(plain(body=1))
     assert (named(), dated(seeder)) == (third, set())
-    assert [bundle_version(run_id) for run_id in ("before", "marked")] == [first, second]
+    assert [bundle_version(run_id) for run_id in ("before", "marked")] == [
+        f"{first}?unbound",
+        f"{second}?unbound",
+    ], "they stand on releases of before, and are bound to the active one as they start"
     apply(seeder, Verb.ROLLBACK)
     assert (named(), dated(seeder)) == (f"{second}?unbound", {"blog"})
     assert repair.repair_drift(seeder.host) == []
@@ -335,6 +340,30 @@ def test_a_version_row_that_was_removed_is_made_anew_under_its_id(seeder: Seeder
     assert kinds().count(EventKind.VERSION_RESTORED) == 1
 
 
+def test_rows_that_can_not_be_made_hold_up_none_of_another_dag(
+    seeder: Seeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeder.push({**blog(), **blog(dag_id="other")})
+    whole, now, failed = variants.make_rows, [0.0], dict[int, float]()
+
+    def partly(host: Any, session: Any, build: Any, positions: Any) -> Any:
+        if build.dag_id == "blog":
+            raise RuntimeError("as it happens")
+        return whole(host, session, build, positions)
+
+    def make() -> int:
+        return variants.make_missing(seeder.host, 2, failed=failed, clock=lambda: now[0])
+
+    monkeypatch.setattr(variants, "make_rows", partly)
+    with pytest.raises(RuntimeError, match="as it happens") as raised:
+        make()
+    assert raised.value.__notes__ == [f"build {next(iter(failed))}"]
+    assert (make(), make()) == (2, 0), "it is passed over for a while"
+    monkeypatch.setattr(variants, "make_rows", whole)
+    now[0] += variants.RETRY
+    assert (make(), make(), failed) == (2, 0, {})
+
+
 def test_rows_for_dates_change_neither_the_dags_row_nor_who_may_do_what(
     seeder: Seeder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,10 +385,20 @@ def run_on(seeder: Seeder, position: int, run_id: str, number: int = 1) -> None:
         build = builds.by_number(session, "blog", number)
         assert build is not None
         version_id = variants.make_rows(seeder.host, session, build, [position])[position]
-        seeder.host.runs.create_run(
+        _, seq = seeder.host.runs.create_run(
             session, "blog", version_id, bundle_version=build.bundle_version, run_id=run_id,
             logical_date=None, conf=None, note=None, actor="ada",
         )  # fmt: skip
+        new = NewBinding(
+            dag_id="blog",
+            run_id=run_id,
+            seq=seq,
+            dag_version_id=version_id,
+            bundle_version=build.bundle_version,
+            bound_by=BoundBy.HAND,
+            bound_at=seeder.host.unit.now(),
+        )
+        bindings.add_all(session, [new])
 
     seeder.host.unit.run(work)
 

@@ -102,8 +102,31 @@ def test_a_loop_of_so_many_turns_ends_by_itself() -> None:
 def test_a_keeper_ends_when_its_parent_is_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "LOOK_AT_PARENT", 0.01)
     stop, parents = threading.Event(), iter([7, 7, 1])
-    process.wait_for(stop, 7, parent_now=lambda: next(parents))
+    assert process.wait_for(stop, 7, lambda: 0, parent_now=lambda: next(parents))
     assert stop.is_set()
+
+
+def test_the_process_ends_when_a_duty_hangs_and_not_while_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "LOOK_AT_PARENT", 0.001)
+    monkeypatch.setattr(process, "HANGS", 0.01)
+    stop, steps = threading.Event(), 0
+
+    def goes_on() -> int:
+        nonlocal steps
+        steps += steps < 100
+        return steps
+
+    assert not process.wait_for(stop, None, goes_on)
+    assert steps == 100
+    assert not stop.is_set()
+
+
+def test_each_duty_and_each_turn_that_ends_is_a_step() -> None:
+    loop = loop_of(Clock(), Duty(name="once", interval=9.0, work=lambda: None))
+    loop.run(threading.Event(), 1)
+    assert loop.steps == 2
+    loop.run(threading.Event(), 1)
+    assert loop.steps == 3
 
 
 @pytest.fixture

@@ -236,6 +236,15 @@ def test_a_build_runs_without_the_tasks_that_have_no_place_at_the_date(at: datet
     assert (ruling.date.at, ruling.date.by) == (at, DatedBy.DATA_INTERVAL)
 
 
+@pytest.mark.acceptance("dates", 27)
+def test_the_row_of_another_release_is_a_choice_only_where_airflow_lets_somebody_choose() -> None:
+    born = run(FORMER)
+    for may_be_chosen, place in ((True, FORMER), (False, ERA)):
+        ruling = resolve(born, dag(eras=(era(),), may_be_chosen=may_be_chosen), NOW)
+        assert isinstance(ruling, Bind)
+        assert (ruling.place, ruling.bound_by) == (place, BoundBy.HAND if may_be_chosen else BoundBy.ERA)
+
+
 @pytest.mark.parametrize("by", [BoundBy.HAND, BoundBy.TRIAL])
 @pytest.mark.acceptance("dates", 11)
 def test_what_somebody_chose_runs_without_the_tasks_of_other_dates_too(by: BoundBy) -> None:

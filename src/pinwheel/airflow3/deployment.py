@@ -9,6 +9,7 @@ from attrs import fields_dict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pinwheel.airflow3 import compat
 from pinwheel.airflow3.bundles import configured, probe
 from pinwheel.airflow3.reads import fleet
 from pinwheel.airflow3.rows import uninstall
@@ -47,6 +48,10 @@ class AirflowDeployment:
 
     def runs_a_turn(self) -> int:
         return int(conf.getint("scheduler", "max_dagruns_per_loop_to_schedule", fallback=20))
+
+    def runs_may_choose(self) -> bool:
+        """3.3 offers it nowhere. Remove when the minimum is 3.4."""
+        return compat.airflow_34_plus()
 
     def most_segments(self) -> int:
         switch = str(conf.get("pinwheel", "task_windows", fallback="on")).strip().lower()

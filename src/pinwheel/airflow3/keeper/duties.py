@@ -25,7 +25,9 @@ def duties_of(host: Host, own: Beat) -> list[Duty]:
     keeping = Keeping(host, time.monotonic, leaves=LEAVES)
     return [
         Duty(name="beat", interval=beat.EVERY, work=own.beat),
-        Duty(name="make rows", interval=1.0, work=partial(variants.make_missing, host), lease=RUNS),
+        Duty(
+            name="make rows", interval=1.0, work=partial(variants.make_missing, host, failed={}), lease=RUNS
+        ),
         Duty(name="bind ahead", interval=1.0, work=keeping.bind_ahead, lease=RUNS),
         Duty(name="mend running runs", interval=1.0, work=keeping.mend_running, lease=RUNS),
         Duty(name="tell what ended unbound", interval=2.0, work=keeping.tell_ended, lease=RUNS),

@@ -53,6 +53,8 @@ class Loop:
     host: Host
     duties: Sequence[Duty]
     clock: Callable[[], float] = time.monotonic
+    steps: int = field(default=0, init=False)
+    """So many duties and turns have ended: one that hangs adds none."""
     _states: dict[str, _State] = field(factory=dict, init=False)
     _leases: dict[str, Lease] = field(factory=dict, init=False)
 
@@ -61,6 +63,7 @@ class Loop:
         while turns and not stop.is_set():
             begun = self.clock()
             self.turn(stop)
+            self.steps += 1
             turns -= 1
             if turns:
                 stop.wait(max(0.0, A_TURN - (self.clock() - begun)))
@@ -72,6 +75,7 @@ class Loop:
             state = self._states.setdefault(duty.name, _State())
             if self.clock() >= state.due:
                 self._do(duty, state)
+                self.steps += 1
 
     def end(self) -> None:
         """Let other keepers do what this one does, at once."""

@@ -17,6 +17,8 @@ from pinwheel.services.upkeep.beat import Beat
 GRACE = 0.7
 """Seconds that a turn under way gets when the process is told to end. A transaction of its may be undone."""
 LOOK_AT_PARENT = 0.5
+HANGS = 60.0
+"""Seconds after which a duty that does not end ends the process, whose parent starts another one."""
 
 log = structlog.get_logger(__name__)
 
@@ -42,16 +44,34 @@ def run(*, parent: int | None = None, turns: int = -1) -> None:
     # In a thread of its own: a statement that the database does not answer holds up no signal.
     worker = threading.Thread(target=work, name="duties", daemon=True)
     worker.start()
-    wait_for(stop, parent)
+    if not wait_for(stop, parent, lambda: loop.steps):
+        os._exit(1)
     worker.join(GRACE)
     if worker.is_alive():
         log.warning("The keeper ends in the middle of a turn, which is undone")
         os._exit(0)
 
 
-def wait_for(stop: threading.Event, parent: int | None, parent_now: Callable[[], int] = os.getppid) -> None:
-    """Until *stop* is set; here it is when whoever started this process ended, however that did."""
+def wait_for(
+    stop: threading.Event,
+    parent: int | None,
+    steps: Callable[[], int],
+    parent_now: Callable[[], int] = os.getppid,
+) -> bool:
+    """Until *stop* is set; here it is when whoever started this process ended, however that did.
+
+    False: *steps* did not go on for so long that what does them hangs. Looks are counted and not the time: a
+    process that was stopped, or a machine that slept, hangs no longer than it looked.
+    """
+    seen, looks = steps(), 0
     while not stop.wait(LOOK_AT_PARENT):
         if parent is not None and parent_now() != parent:
             log.info("The keeper ends with the process that started it")
             stop.set()
+        seen, looks, before = steps(), looks + 1, seen
+        if seen != before:
+            looks = 0
+        if looks * LOOK_AT_PARENT >= HANGS:
+            log.error("The keeper ends: a duty of its did not end", seconds=HANGS)
+            return False
+    return True

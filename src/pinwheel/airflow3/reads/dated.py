@@ -28,7 +28,6 @@ def dated_runs(session: Session, ids: Collection[int]) -> list[DatedRun]:
             DagRun.dag_id,
             DagRun.run_id,
             DagRun.state,
-            DagRun.run_type,
             DagRun.clear_number,
             DagRun.created_dag_version_id,
             DagRun.bundle_version,
@@ -70,15 +69,11 @@ def _interval_start(row: Any) -> datetime | None:
     """Where the run's data begins; None: its row does not say.
 
     The command line and TriggerDagRunOperator give a run of a logical date the interval of the moment
-    (``api/common/trigger_dag.py``), which is of no data of that date.
+    (``api/common/trigger_dag.py``), which is of no data of that date. No other interval begins after the
+    logical date, and the type does not tell: a backfill that runs such a run again makes it one of its own.
     """
     start: datetime | None = row.data_interval_start
-    of_the_moment = (
-        start is not None
-        and row.logical_date is not None
-        and row.logical_date < start
-        and word_of(row.run_type) == "manual"
-    )
+    of_the_moment = start is not None and row.logical_date is not None and row.logical_date < start
     return None if of_the_moment else start
 
 
@@ -88,7 +83,7 @@ def _event_dates(session: Session, ids: Collection[int]) -> dict[int, set[dateti
     found: dict[int, set[datetime]] = {}
     for chunk in chunks(sorted(ids)):
         rows = session.execute(
-            select(consumed.dag_run_id, DagRun.run_type, *_OWN_DATES)
+            select(consumed.dag_run_id, *_OWN_DATES)
             .select_from(association_table)
             .join(AssetEvent, AssetEvent.id == consumed.event_id)
             .join(

@@ -17,7 +17,7 @@ from pinwheel.airflow3.reads.grid import instance_groups, instance_rows, run_pag
 from pinwheel.airflow3.reads.line import earlier_ends, placed_runs, run_counts
 from pinwheel.airflow3.reads.runs import all_row_ids, failed_runs
 from pinwheel.airflow3.reads.tries import count_runs, present, runs, some_runs, tries
-from pinwheel.airflow3.reads.unbound import astray_runs, jobs_of, row_ids, unbound_runs
+from pinwheel.airflow3.reads.unbound import astray_runs, ended_unbound, jobs_of, row_ids, unbound_runs
 from pinwheel.airflow3.reads.unrecorded import running_runs, unrecorded_outcomes, unrecorded_runs
 from pinwheel.airflow3.reads.versions import (
     airflow_versions,
@@ -42,6 +42,7 @@ __all__ = [
     "dags_of_bundles",
     "dated_runs",
     "earlier_ends",
+    "ended_unbound",
     "existing_version_ids",
     "failed_runs",
     "in_files",

@@ -10,7 +10,7 @@ from airflow.jobs.job import Job
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import DagRunState
-from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.reads.bound import BINDING
@@ -23,30 +23,47 @@ from pinwheel.store.start_rules import RuleKind
 _MARKED: ColumnElement[bool] = DagRun.bundle_version.endswith(MARK, autoescape=True)
 
 
-def unbound_runs(
-    session: Session, states: Collection[str], limit: int, ended_since: datetime | None = None
+def unbound_runs(session: Session, states: Collection[str], limit: int) -> list[JudgedRun]:
+    """Runs in these states that carry the mark, and queued ones that stand elsewhere than bound; by id."""
+    queued = and_(DagRun.state == DagRunState.QUEUED, _elsewhere())
+    wanted = [DagRunState(state) for state in sorted(states)]
+    query = _runs().where(DagRun.state.in_(wanted), or_(_MARKED, queued))
+    return [_judged(row) for row in session.execute(query.order_by(DagRun.id).limit(limit))]
+
+
+def ended_unbound(
+    session: Session, dag_ids: Collection[str], limit: int, since: datetime, newest: int
 ) -> list[JudgedRun]:
-    """Runs in these states that carry the mark, and of those that ended only what did so since; by id."""
-    query = _runs().where(DagRun.state.in_([DagRunState(state) for state in sorted(states)]), _MARKED)
-    if ended_since is not None:
-        query = query.where(or_(DagRun.end_date.is_(None), DagRun.end_date >= ended_since))
+    """Runs of these Dags, of so many of the newest runs, that ended with the mark since then; by id.
+
+    Airflow has no index on when a run ended.
+    """
+    last = session.scalar(select(func.max(DagRun.id))) or 0
+    query = _runs().where(
+        DagRun.id > last - newest,
+        DagRun.dag_id.in_(sorted(dag_ids)),
+        DagRun.state.in_([DagRunState.SUCCESS, DagRunState.FAILED]),
+        _MARKED,
+        or_(DagRun.end_date.is_(None), DagRun.end_date >= since),
+    )
     return [_judged(row) for row in session.execute(query.order_by(DagRun.id).limit(limit))]
 
 
 def astray_runs(session: Session, limit: int) -> list[JudgedRun]:
     """Running runs that carry the mark, or of dated Dags and not on what the ledger says; by id."""
-    dated = select(t.start_rule.c.dag_id).where(t.start_rule.c.kind == RuleKind.DATED.value)
-    elsewhere = or_(
-        t.binding.c.run_id.is_(None),
-        t.binding.c.dag_version_id != DagRun.created_dag_version_id,
-        t.binding.c.bundle_version != DagRun.bundle_version,
-    )
-    query = (
-        _runs()
-        .outerjoin(t.binding, BINDING)
-        .where(DagRun.state == DagRunState.RUNNING, or_(_MARKED, and_(DagRun.dag_id.in_(dated), elsewhere)))
-    )
+    query = _runs().where(DagRun.state == DagRunState.RUNNING, or_(_MARKED, _elsewhere()))
     return [_judged(row) for row in session.execute(query.order_by(DagRun.id).limit(limit))]
+
+
+def _elsewhere() -> ColumnElement[bool]:
+    """Of a dated Dag, and not on what the ledger says, which is looked up for runs of these only."""
+    dated = select(t.start_rule.c.dag_id).where(t.start_rule.c.kind == RuleKind.DATED.value)
+    there = exists().where(
+        BINDING,
+        t.binding.c.dag_version_id.is_not_distinct_from(DagRun.created_dag_version_id),
+        t.binding.c.bundle_version.is_not_distinct_from(DagRun.bundle_version),
+    )
+    return and_(DagRun.dag_id.in_(dated), ~there)
 
 
 def row_ids(session: Session, dag_id: str, run_ids: Collection[str]) -> dict[str, int]:

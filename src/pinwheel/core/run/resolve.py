@@ -79,6 +79,8 @@ class DagFacts:
     """By build and position of the segment, 0 for a build without: its version row, where there is one."""
     whole: Mapping[int, UUID | None] = field(factory=dict)
     """Of builds whose own dates would leave tasks out of an era: the row of all tasks; None: not made."""
+    may_be_chosen: bool = True
+    """Whether Airflow lets whoever makes a run name its bundle version, as it does from 3.4 on."""
     unable: Mapping[int, str] = field(factory=dict)
     """Of builds that no run can execute as things are: why."""
 
@@ -179,7 +181,8 @@ def _by_hand(run: RunFacts, dag: DagFacts) -> _Chosen | None:
         place = _place(run.present)
         return _Chosen(place, run.present.bound_by, "somebody chose it") if place is not None else None
     if (
-        run.present is None
+        dag.may_be_chosen
+        and run.present is None
         and run.before is None
         and not run.marked
         and run.bundle_version is not None

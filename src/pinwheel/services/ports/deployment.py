@@ -49,6 +49,9 @@ class Deployment(Protocol):
     def runs_a_turn(self) -> int:
         """So many queued runs a scheduler looks at in a turn of its loop."""
 
+    def runs_may_choose(self) -> bool:
+        """Whether Airflow lets whoever makes a run name its bundle version."""
+
     def most_segments(self) -> int:
         """How many stretches of dates the tasks of a Dag may divide time into; 0: task windows are off.
 

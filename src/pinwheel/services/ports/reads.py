@@ -245,10 +245,16 @@ class Reads(Protocol):
         """Running runs, and runs of these ids, whose present version no binding records."""
         ...
 
-    def unbound_runs(
-        self, session: Session, states: Collection[str], limit: int, ended_since: datetime | None = None
+    def unbound_runs(self, session: Session, states: Collection[str], limit: int) -> list[JudgedRun]:
+        """Runs in these states that carry the mark, and queued ones of dated Dags that are not on what the
+        ledger says; by id.
+        """
+        ...
+
+    def ended_unbound(
+        self, session: Session, dag_ids: Collection[str], limit: int, since: datetime, newest: int
     ) -> list[JudgedRun]:
-        """Runs in these states that carry the mark, and of those that ended only what did so since; by id."""
+        """Runs of these Dags, of so many of the newest runs, that ended with the mark since then; by id."""
         ...
 
     def astray_runs(self, session: Session, limit: int) -> list[JudgedRun]:

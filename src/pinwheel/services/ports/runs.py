@@ -72,11 +72,13 @@ class Runs(Protocol):
         """Create a queued manual run bound to both versions; return its id and clear number."""
         ...
 
-    def mark_waiting(self, session: Session, dag_ids: Collection[str], *, marked: bool) -> int:
-        """Give queued runs of these Dags that never started the mark, or take it from them; how many.
+    def mark_waiting(
+        self, session: Session, dag_ids: Collection[str], *, marked: bool, anew: bool = False
+    ) -> int:
+        """Give queued runs of these Dags the mark, or take it from them, as ``core.run.mark`` says; how many.
 
-        Those that somebody bound by hand, and those that were cleared, stay as they are. Without the mark a
-        run of the active release has what the Dag's row names.
+        ``anew``: those too that were judged by their dates. Without the mark a run has what the Dag's row
+        names.
         """
         ...
 

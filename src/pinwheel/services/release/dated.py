@@ -20,14 +20,25 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-def settle(host: Host, session: Session, dag_ids: Collection[str], now: datetime) -> None:
-    """Let these Dags, which the caller has locked, be dated or not, as their timelines and builds say."""
-    settle_rule(session, dag_ids, now)
+def settle(
+    host: Host, session: Session, dag_ids: Collection[str], now: datetime, *, anew: bool = False
+) -> None:
+    """Let these Dags, which the caller has locked, be dated or not, as their timelines and builds say.
+
+    What waits to start is judged by its date from the moment on from which its Dag's runs are. ``anew``: what
+    they are judged by is another now; else runs that are bound stay so.
+    """
+    began = settle_rule(session, dag_ids, now)
     settle_mark(host, session, dag_ids)
+    if judged := set(dag_ids) if anew else began:
+        host.runs.mark_waiting(session, judged, marked=True, anew=True)
 
 
-def settle_rule(session: Session, dag_ids: Collection[str], now: datetime) -> None:
-    """Judge runs of those of these Dags by date that have eras, or whose active build has task windows."""
+def settle_rule(session: Session, dag_ids: Collection[str], now: datetime) -> set[str]:
+    """Judge runs of those of these Dags by date that have eras, or whose active build has task windows.
+
+    Returns those whose runs are judged from now on.
+    """
     rows = dags.rows(session, dag_ids)
     eras = {dag_id for dag_id, newest in timelines.newest(session, dag_ids).items() if newest.eras}
     windowed = segments.windowed(
@@ -37,10 +48,11 @@ def settle_rule(session: Session, dag_ids: Collection[str], now: datetime) -> No
     before = start_rules.dated(session, dag_ids)
     start_rules.add(session, dated - before, RuleKind.DATED, now=now)
     start_rules.remove(session, before - dated, RuleKind.DATED)
+    return dated - before
 
 
 def settle_mark(host: Host, session: Session, dag_ids: Collection[str]) -> None:
-    """Let the rows of these Dags have the mark if they are dated, and else not; so their waiting runs.
+    """Let the rows of these Dags have the mark if they are dated, and else neither they nor their runs.
 
     What the mark stands behind does not follow: it is there so that something can be fetched where the mark
     is stripped.
@@ -57,8 +69,6 @@ def settle_mark(host: Host, session: Session, dag_ids: Collection[str]) -> None:
     }
     if changed:
         host.rows.mark_rows(session, changed)
-    if dated:
-        host.runs.mark_waiting(session, dated, marked=True)
     if freed := wanted.keys() - dated:
         host.runs.mark_waiting(session, freed, marked=False)
 

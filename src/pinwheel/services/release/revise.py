@@ -48,8 +48,8 @@ def revise(
         eras,
     )
     whole.make_needed(host, session, dag_id, eras)
-    # Runs that wait to start are marked with it, those too that were bound ahead by the revision before.
-    dated.settle(host, session, [dag_id], now)
+    # Runs that wait to start are judged by it, those too that were bound ahead by the revision before.
+    dated.settle(host, session, [dag_id], now, anew=True)
     details: dict[str, Json] = {
         "revision": number,
         "changes": [sentence(was, will, (*before, *eras)) for was, will in differences(before, eras)],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -27,6 +28,10 @@ from pinwheel.store.segments import StoredSegment
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+Clock = Callable[[], float]
+RETRY = 30.0
+"""Seconds after which rows are tried again that could not be made: until then others' come first."""
 
 
 def allowed(host: Host, session: Session, bundle_name: str, version: str) -> int:
@@ -137,21 +142,28 @@ def _location(host: Host, session: Session, row: ManagedDag, build: Build) -> Lo
     return location_for_runs(host, session, row, evolve(build, bundle_version=newest))
 
 
-def missing(host: Host, session: Session, limit: int) -> dict[int, list[int]]:
-    """By build, positions of segments whose rows are still to be made: those of active builds and of eras."""
+def missing(host: Host, session: Session, limit: int, but: Collection[int] = ()) -> dict[int, list[int]]:
+    """By build, but for these, positions of segments whose rows are still to be made: those of active builds
+    and of eras.
+    """
     found: dict[int, list[int]] = {}
     every = [one for one in segments.in_use(session) if one.absent or not one.stretch]
     noted = {one.dag_version_id for one in every if one.dag_version_id is not None}
     there = host.reads.existing_version_ids(session, noted) if noted else set()
-    for one in [one for one in every if one.dag_version_id not in there][:limit]:
+    wanted = [one for one in every if one.dag_version_id not in there and one.build_id not in but]
+    for one in wanted[:limit]:
         found.setdefault(one.build_id, []).append(one.position)
     return found
 
 
-def make_missing(host: Host, limit: int = 25) -> int:
-    """Make rows that are missing, a Dag a transaction; how many segments have one now.
+def make_missing(
+    host: Host, limit: int = 25, *, failed: dict[int, float] | None = None, clock: Clock = time.monotonic
+) -> int:
+    """Make rows that are missing, a build a transaction; how many segments have one now.
 
     What can not be made as things are, because a file lies elsewhere now, is left: its runs wait, and say so.
+    ``failed`` keeps until when such builds are passed over. Raises the first other fault when all is done
+    that can be.
     """
 
     def one(build_id: int, positions: Sequence[int], session: Session) -> int:
@@ -161,12 +173,20 @@ def make_missing(host: Host, limit: int = 25) -> int:
             return 0
         return len(make_rows(host, session, build, positions))
 
-    made = 0
-    for build_id, positions in host.unit.run(partial(missing, host, limit=limit)).items():
+    failed, now = {} if failed is None else failed, clock()
+    passed_over = {build_id for build_id, until in failed.items() if until > now}
+    made, faults = 0, []
+    for build_id, positions in host.unit.run(partial(missing, host, limit=limit, but=passed_over)).items():
         try:
             made += host.unit.run(partial(one, build_id, positions))
-        except Refused:
-            continue
+            failed.pop(build_id, None)
+        except Exception as error:
+            failed[build_id] = now + RETRY
+            if not isinstance(error, Refused):
+                error.add_note(f"build {build_id}")
+                faults.append(error)
+    if faults:
+        raise faults[0]
     return made
 
 

@@ -21,7 +21,7 @@ from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.runs import BackfillRun, BackfillWish
 from pinwheel.services.release.own_row import version_for
-from pinwheel.services.run.by_date import variant_of
+from pinwheel.services.run.by_date import is_dated, variant_of
 from pinwheel.services.run.known import known_dag
 from pinwheel.services.run.target import target_of
 from pinwheel.services.show.words import instant
@@ -305,7 +305,7 @@ def _default_made(
     (dag,) = host.reads.airflow_dags(session, [dag_id])
     newest: UUID | None = dag.dag_version_id
     row = releases.by_dag_version(session, [newest]).get(newest) if newest is not None else None
-    if is_marked(dag.bundle_version):
+    if is_marked(dag.bundle_version) or is_dated(session, dag_id):
         return Backfilled(
             dag_id=dag_id,
             backfill=backfill_id,
@@ -337,7 +337,9 @@ def _record(
 ) -> None:
     now = host.unit.now()
     # Runs of a Dag that is judged by dates are bound one by one, each to the build of its date.
-    runs = [run for run in made.runs if not is_marked(run.bundle_version)]
+    # That is so of those too that are born without the mark, where it was lost.
+    judged = bound_by is BoundBy.ACTIVE and is_dated(session, made.dag_id)
+    runs = [run for run in made.runs if not judged and not is_marked(run.bundle_version)]
     bound = [(run, run.run_id) for run in runs if run.run_id is not None and run.outcome in _RUN]
     again = [run_id for run, run_id in bound if run.seq]
     present = host.reads.present(session, made.dag_id, again) if again else {}

@@ -261,6 +261,7 @@ class _World:
                 for one in self.segments[build_id]
                 if not one.stretch
             },
+            may_be_chosen=self.host.deployment.runs_may_choose(),
             unable=unable,
         )
 

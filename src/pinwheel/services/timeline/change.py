@@ -261,7 +261,7 @@ def _told(host: Host, session: Session, decided: Decided, warnings: tuple[str, .
     found = judge_all(host, session, dag, decided.after)
     spans = [ends_of(was, will) for was, will in changes]
     inside = [each for each in found.runs if any(holds(starts, ends, each) for starts, ends in spans)]
-    waiting = sum(each.fit is Fit.WAITS for each in found.runs) if changes else 0
+    waiting = sum(each.fit is Fit.WAITS for each in inside)
     revision = dag.revision + 1 if changes else dag.revision
     every = (*dag.eras, *decided.after)
     return TimelineChange(

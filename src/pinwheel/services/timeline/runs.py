@@ -83,7 +83,9 @@ def judge_all(
     standings = {}
     for run in runs:
         version = versions.get(run.dag_version_id) if run.dag_version_id else None
-        standings[run.run_id] = _standing(run, last[run.run_id], version.build_id if version else None)
+        standings[run.run_id] = _standing(
+            run, bound.get(run.run_id, ()), last[run.run_id], version.build_id if version else None
+        )
     ids = {era.build_id for era in eras} | {
         on.build_id for on in standings.values() if on.build_id is not None
     }
@@ -115,16 +117,26 @@ def judge_all(
     )
 
 
-def _standing(run: DatedRun, binding: Binding | None, build_id: int | None) -> Standing:
+def _standing(
+    run: DatedRun, bound: Sequence[Binding], binding: Binding | None, build_id: int | None
+) -> Standing:
+    waits = run.state == "queued" and not _stays(run, bound)
     if binding is None:
-        return Standing(build_id=build_id, bound_by=BoundBy.ACTIVE, segment=None, waits=run.state == "queued")
+        return Standing(build_id=build_id, bound_by=BoundBy.ACTIVE, segment=None, waits=waits)
     return Standing(
-        build_id=binding.build_id,
-        bound_by=binding.bound_by,
-        segment=binding.segment,
-        # What somebody chose stays, begun or not.
-        waits=run.state == "queued" and binding.bound_by not in (BoundBy.HAND, BoundBy.TRIAL),
+        build_id=binding.build_id, bound_by=binding.bound_by, segment=binding.segment, waits=waits
     )
+
+
+def _stays(run: DatedRun, bound: Sequence[Binding]) -> bool:
+    """Whether no date is asked as the run begins: somebody chose, or it was cleared and not moved."""
+    if not bound:
+        return False
+    last = bound[-1]
+    if last.seq == run.clear_number:
+        by_hand = last.bound_by in (BoundBy.HAND, BoundBy.TRIAL)
+        return by_hand or bool(run.clear_number and last.date is None)
+    return (last.dag_version_id, last.bundle_version) == (run.dag_version_id, run.bundle_version)
 
 
 def _date(run: DatedRun, binding: Binding | None) -> Dated:

@@ -50,6 +50,8 @@ def free_runs(host: Host, session: Session) -> Freed:
     for case in facts_of(host, session, [run.id for run in waiting]):
         ruling = case.ruling(host.unit.now())
         try:
+            if isinstance(ruling, Bind) and case.stands_on(ruling):
+                continue
             if not isinstance(ruling, Bind):
                 left.append(case)
                 continue

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 TOLD = timedelta(days=7)
 """So long a run that ended unbound is a problem; its event stays."""
+NEWEST = 100_000
+"""So many of the newest runs of all Dags are looked at for that."""
 
 
 @frozen(kw_only=True)
@@ -82,8 +84,12 @@ def hindering(host: Host, session: Session) -> int:
 
 
 def ended_unbound(host: Host, session: Session) -> list[JudgedRun]:
-    """Runs of the last days that ended with the mark: nothing of theirs was bound to their dates."""
-    return host.reads.unbound_runs(session, ["success", "failed"], waiting.LOOKED_AT, host.unit.now() - TOLD)
+    """Runs of dated Dags that ended in the last days with the mark: nothing bound them to their dates."""
+    dated = start_rules.dated(session)
+    if not dated:
+        return []
+    since = host.unit.now() - TOLD
+    return host.reads.ended_unbound(session, dated, waiting.LOOKED_AT, since, NEWEST)
 
 
 def _counted(number: int, what: str) -> str:

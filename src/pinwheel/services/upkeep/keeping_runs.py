@@ -22,7 +22,7 @@ from pinwheel.core.run.mark import is_marked
 from pinwheel.core.run.resolve import Bind, Wait
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import JudgedRun
-from pinwheel.services.release import dated
+from pinwheel.services.release.dated import settle_mark
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.services.run.judging import Case, carry_out, facts_of, record_as_it_stands
 from pinwheel.store import bindings, events, start_rules
@@ -39,6 +39,8 @@ RETRY = 30.0
 _SEEN = 2000
 MARKED_AGAIN = timedelta(seconds=60)
 """So long after a Dag's runs began to be judged some may be born unmarked: made by who read it before."""
+NEWEST = 10_000
+"""So many of the newest runs of all Dags are looked at for those that ended unbound."""
 LATELY = timedelta(minutes=10)
 """Runs that ended so long ago with the mark were told, or nobody was there to tell it."""
 
@@ -82,10 +84,7 @@ class Keeping:
 
     def tell_ended(self) -> int:
         """Tell of runs that ended without ever having been bound; how many are told for the first time."""
-        since = self.host.unit.now() - LATELY
-        found = self.host.unit.run(
-            lambda s: self.host.reads.unbound_runs(s, ["success", "failed"], A_TURN * 4, since)
-        )
+        found = self.host.unit.run(self._ended)
         new = [run for run in found if (run.id, run.clear_number, _UNBOUND) not in self._told]
 
         def work(session: Session) -> int:
@@ -96,6 +95,13 @@ class Keeping:
         self._told |= {(run.id, run.clear_number, _UNBOUND) for run in new}
         return told
 
+    def _ended(self, session: Session) -> list[JudgedRun]:
+        dated = start_rules.dated(session)
+        if not dated:
+            return []
+        since = self.host.unit.now() - LATELY
+        return self.host.reads.ended_unbound(session, dated, A_TURN * 4, since, NEWEST)
+
     def mark_again(self) -> None:
         """Mark runs of Dags whose runs are judged since a moment ago: some may have been born without."""
         since = self.host.unit.now() - MARKED_AGAIN
@@ -104,7 +110,8 @@ class Keeping:
 
     def _settle_mark(self, dag_id: str, session: Session) -> None:
         lock_dags(session, [dag_id])
-        dated.settle_mark(self.host, session, [dag_id])
+        settle_mark(self.host, session, [dag_id])
+        self.host.runs.mark_waiting(session, [dag_id], marked=True)
 
     def _each(self, runs: Sequence[JudgedRun], work: Callable[[JudgedRun, Session], str | None]) -> int:
         """Do *work* for each run, which gives why it waits, or None; how many do not.
@@ -140,12 +147,14 @@ class Keeping:
             ruling = case.ruling(self.host.unit.now())
             if isinstance(ruling, Wait):
                 return self._waits(run, ruling.why, session)
-            if isinstance(ruling, Bind):
+            if isinstance(ruling, Bind) and not case.stands_on(ruling):
                 carry_out(self.host, session, case, ruling)
                 self.host.runs.move_in_backfill(session, [run.id], behind=False)
             elif is_marked(run.bundle_version):
                 # Its Dag is not judged by dates any more.
                 self.host.runs.mark_waiting(session, [run.dag_id], marked=False)
+            else:
+                return "it stands where it is to stand, and is bound as it starts"
         return None
 
     def _mend(self, run: JudgedRun, session: Session) -> str | None:

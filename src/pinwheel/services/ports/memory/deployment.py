@@ -30,6 +30,9 @@ class MemoryDeployment:
     def runs_a_turn(self) -> int:
         return 20
 
+    def runs_may_choose(self) -> bool:
+        return True
+
     def most_segments(self) -> int:
         return self.airflow.most_segments
 

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from pinwheel.core.errors import Conflict, NotFound, Refused
 from pinwheel.core.json import Json
 from pinwheel.core.release.follow import plain
-from pinwheel.core.run.binding import FAILED
-from pinwheel.core.run.mark import is_marked, without_mark
+from pinwheel.core.run.binding import FAILED, in_force
+from pinwheel.core.run.mark import Queued, gets_mark, is_marked, loses_mark, without_mark
 from pinwheel.core.run.mark import marked as with_mark
 from pinwheel.services.ports.memory import form
 from pinwheel.services.ports.memory.airflow import (
@@ -25,7 +25,9 @@ from pinwheel.services.ports.memory.airflow import (
     VersionRow,
 )
 from pinwheel.services.ports.memory.unbound import WaitingRuns
+from pinwheel.store import bindings, dags, start_rules
 from pinwheel.store import tables as t
+from pinwheel.store.start_rules import RuleKind
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -70,31 +72,36 @@ class SingleRuns(WaitingRuns):
         self._keep_assets(session, version)
         return run.run_id, run.clear_number
 
-    def mark_waiting(self, session: Session, dag_ids: Collection[str], *, marked: bool) -> int:
-        c, changed = t.binding.c, 0
-        by_hand = {
-            (row.dag_id, row.run_id)
-            for row in session.execute(
-                select(c.dag_id, c.run_id).where(
-                    c.dag_id.in_(list(dag_ids)), c.seq == 0, c.bound_by.in_(["hand", "trial"])
-                )
-            )
-        }
+    def mark_waiting(
+        self, session: Session, dag_ids: Collection[str], *, marked: bool, anew: bool = False
+    ) -> int:
+        changed = 0
+        managed, rules = dags.rows(session, dag_ids), start_rules.of_dags(session, dag_ids)
         for run in list(self.airflow.tables.runs.values()):
-            waits = run.state == "queued" and run.start_date is None and run.clear_number == 0
-            if run.dag_id not in dag_ids or not waits or run.bundle_version is None:
+            waits = run.state == "queued" and run.start_date is None and run.dag_id in managed
+            if not waits or run.bundle_version is None or is_marked(run.bundle_version) == marked:
                 continue
-            if is_marked(run.bundle_version) == marked or (marked and (run.dag_id, run.run_id) in by_hand):
+            ledger = bindings.of_runs(session, run.dag_id, [run.run_id]).get(run.run_id, [])
+            bound = in_force(ledger, run.clear_number)
+            since = (rule.since for rule in rules.get(run.dag_id, []) if rule.kind is RuleKind.DATED)
+            active = managed[run.dag_id].dag_version_id
+            queued = Queued(
+                clear_number=run.clear_number,
+                on_active=active is not None and run.dag_version_id == active,
+                queued_at=run.queued_at,
+                bound_by=bound.bound_by if bound is not None else None,
+                judged=bound is not None and bound.date is not None,
+            )
+            if not (gets_mark(queued, since=next(since, None), anew=anew) if marked else loses_mark(queued)):
                 continue
-            version = with_mark(plain(run.bundle_version)) if marked else self._unmarked(session, run)
+            version = with_mark(plain(run.bundle_version)) if marked else self._unmarked(run)
             self.airflow.tables.runs[run.dag_id, run.run_id] = evolve(run, bundle_version=version)
             changed += 1
         return changed
 
-    def _unmarked(self, session: Session, run: RunRow) -> str:
-        active = session.scalar(select(t.dag.c.dag_version_id).where(t.dag.c.dag_id == run.dag_id))
+    def _unmarked(self, run: RunRow) -> str:
         of_dag = self.airflow.tables.dags[run.dag_id].bundle_version
-        if run.dag_version_id == active and of_dag is not None and not is_marked(of_dag):
+        if of_dag is not None and not is_marked(of_dag):
             return of_dag
         return without_mark(run.bundle_version or "")
 

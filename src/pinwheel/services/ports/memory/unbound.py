@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from sqlalchemy import select
 
 from pinwheel.core.run.mark import is_marked
-from pinwheel.services.ports.memory.airflow import Airflow, RunRow
+from pinwheel.services.ports.memory.airflow import FINISHED, Airflow, RunRow
 from pinwheel.services.ports.reads import JudgedRun
 from pinwheel.store import bindings, start_rules
 from pinwheel.store import tables as t
@@ -25,15 +25,30 @@ class UnboundReads:
 
     airflow: Airflow
 
-    def unbound_runs(
-        self, session: Session, states: Collection[str], limit: int, ended_since: datetime | None = None
-    ) -> list[JudgedRun]:
+    def unbound_runs(self, session: Session, states: Collection[str], limit: int) -> list[JudgedRun]:
+        dated = start_rules.dated(session)
         return [
             _judged(run)
             for run in self._managed(session)
             if run.state in states
+            and (
+                is_marked(run.bundle_version)
+                or (run.state == "queued" and run.dag_id in dated and _is_elsewhere(session, run))
+            )
+        ][:limit]
+
+    def ended_unbound(
+        self, session: Session, dag_ids: Collection[str], limit: int, since: datetime, newest: int
+    ) -> list[JudgedRun]:
+        last = max((run.id for run in self.airflow.tables.runs.values()), default=0)
+        return [
+            _judged(run)
+            for run in self._managed(session)
+            if run.id > last - newest
+            and run.dag_id in dag_ids
+            and run.state in FINISHED
             and is_marked(run.bundle_version)
-            and (ended_since is None or run.end_date is None or run.end_date >= ended_since)
+            and (run.end_date is None or run.end_date >= since)
         ][:limit]
 
     def astray_runs(self, session: Session, limit: int) -> list[JudgedRun]:
