@@ -31,6 +31,8 @@ BODIES: dict[str, Any] = {
     },
     "/dags/{dag_id}/history/cells": {"run_ids": ["one"], "task_ids": ["first"]},
     "/dags/{dag_id}/runs/{run_id}/clear/preview": {},
+    "/dags/{dag_id}/timeline": {"eras": [], **PLAN},
+    "/dags/{dag_id}/timeline/clear-runs": PLAN,
 }
 """Each route with a body needs one here that is understood, so that tests can look at the answer."""
 

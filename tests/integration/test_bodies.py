@@ -62,7 +62,8 @@ def _resolved(schema: Any, document: Any) -> Any:
 
 def send(api: Api, path: str, content: bytes, headers: Any = JSON) -> Any:
     url = API + path.format(dag_id="d", run_id="one")
-    return api.as_("d").post(url, content=content, headers=headers)
+    method = "PUT" if path.endswith("/timeline") else "POST"
+    return api.as_("d").request(method, url, content=content, headers=headers)
 
 
 def refused(reply: Any) -> str:
