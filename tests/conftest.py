@@ -82,8 +82,8 @@ _OURS_ON_SECOND = {
     "test_unmade_bundles.py",
     "test_ways_of_reading.py",
 }
-"""Files of which a second version tells least (what a parse asks, what a request is answered, what becomes of a
-commit): the same of them.
+"""Files of which a second version tells least (what a parse asks, what a request is answered, what becomes
+of a commit): the same of them.
 """
 _ONE_OF_FAULTS = {
     "test_an_error_between_any_two_statements_changes_nothing": "sqlite",
