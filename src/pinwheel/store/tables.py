@@ -391,14 +391,17 @@ trial_parse = Table(
     metadata,
     Column("build_id", SERIAL, primary_key=True, autoincrement=False),
     Column("bundle_version", VERSION, primary_key=True),
-    Column("runtime", DIGEST, primary_key=True, default=""),
+    # Null: nobody has looked yet.
     Column("ok", Boolean),
+    # What is wrong, as problems are named, and in words.
+    Column("problem", String(32)),
     Column("error", Text),
-    # Of the serialized Dag that it gave, as the build's own is compared.
+    # The runtime that it was parsed with, and of the serialized Dag that it gave, as of a build's own.
+    Column("runtime", DIGEST),
     Column("digest", DIGEST),
     Column("asked_at", UtcInstant, nullable=False),
     Column("done_at", UtcInstant),
-    comment="Whether a build's file can be imported at a version, as a Dag processor found when asked.",
+    comment="Whether a build can run at a version, as a Dag processor found it when it was asked.",
 )
 
 outcome = Table(

@@ -85,13 +85,14 @@ def upgrade() -> None:
         "pinwheel_trial_parse",
         sa.Column("build_id", SERIAL, primary_key=True, autoincrement=False),
         sa.Column("bundle_version", VERSION, primary_key=True),
-        sa.Column("runtime", DIGEST, primary_key=True),
         sa.Column("ok", sa.Boolean),
+        sa.Column("problem", sa.String(32)),
         sa.Column("error", sa.Text),
+        sa.Column("runtime", DIGEST),
         sa.Column("digest", DIGEST),
         sa.Column("asked_at", UtcInstant, nullable=False),
         sa.Column("done_at", UtcInstant),
-        comment="Whether a build's file can be imported at a version, as a Dag processor found when asked.",
+        comment="Whether a build can run at a version, as a Dag processor found it when it was asked.",
     )
 
 
