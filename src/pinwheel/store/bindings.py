@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from attrs import asdict, frozen
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -19,6 +19,18 @@ from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing
 
 _KEY = ("dag_id", "run_id", "seq", "part")
+_later = t.binding.alias("later_part")
+LAST = ~exists(
+    select(_later.c.part)
+    .where(
+        _later.c.dag_id == t.binding.c.dag_id,
+        _later.c.run_id == t.binding.c.run_id,
+        _later.c.seq == t.binding.c.seq,
+        _later.c.part > t.binding.c.part,
+    )
+    .correlate(t.binding)
+)
+"""Of several parts of a start, the one that stays."""
 ROWS = 60
 """So many rows of about sixteen values in one statement: SQLite before 3.32 takes no more than 999 values."""
 

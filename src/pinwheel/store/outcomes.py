@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
 from pinwheel.core.records import RunOutcome
-from pinwheel.store import releases
+from pinwheel.store import bindings, releases
 from pinwheel.store import tables as t
 from pinwheel.store.bindings import ROWS
 from pinwheel.store.locking import insert_missing
@@ -122,17 +122,10 @@ def run_again_on(session: Session, dag_id: str) -> dict[int, dict[int, int]]:
         )
         for each in (ended, bound)
     ]
-    parts = t.binding.alias("parts").c
-    last = (
-        select(func.max(parts.part))
-        .where(parts.dag_id == b.dag_id, parts.run_id == b.run_id, parts.seq == b.seq)
-        .correlate(t.binding)
-        .scalar_subquery()
-    )
     query = (
         select(o.release, b.release.label("again"), func.count(o.run_id.distinct()).label("runs"))
         .select_from(t.outcome)
-        .join(t.binding, and_(b.dag_id == o.dag_id, b.run_id == o.run_id, b.seq == o.seq + 1, b.part == last))
+        .join(t.binding, and_(b.dag_id == o.dag_id, b.run_id == o.run_id, b.seq == o.seq + 1, bindings.LAST))
         .where(o.dag_id == dag_id, o.state == "failed", b.release != o.release, *(~one for one in later))
         .group_by(o.release, b.release)
         .order_by(o.release, b.release)

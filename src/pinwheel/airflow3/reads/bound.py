@@ -6,8 +6,9 @@ In Python it is ``core.run.binding.in_force``.
 from __future__ import annotations
 
 from airflow.models.dagrun import DagRun
-from sqlalchemy import ColumnElement, Table, and_, exists, func, select
+from sqlalchemy import ColumnElement, Table, and_, func
 
+from pinwheel.store import bindings
 from pinwheel.store import tables as t
 
 
@@ -16,20 +17,7 @@ def _stands(table: Table) -> ColumnElement[bool]:
     return and_(c.dag_id == DagRun.dag_id, c.run_id == DagRun.run_id, c.seq == DagRun.clear_number)
 
 
-_later = t.binding.alias("bound_later")
-BINDING = and_(
-    _stands(t.binding),
-    ~exists(
-        select(_later.c.part)
-        .where(
-            _later.c.dag_id == t.binding.c.dag_id,
-            _later.c.run_id == t.binding.c.run_id,
-            _later.c.seq == t.binding.c.seq,
-            _later.c.part > t.binding.c.part,
-        )
-        .correlate(t.binding)
-    ),
-)
+BINDING = and_(_stands(t.binding), bindings.LAST)
 """For an outer join of ``pinwheel_binding`` to ``dag_run``."""
 OUTCOME = _stands(t.outcome)
 """The same for ``pinwheel_outcome``."""
