@@ -94,7 +94,7 @@ def answers(place: Place, client: TestClient, dag_id: str) -> Iterator[tuple[str
             dag_id=dag_id, run_id="one", task_id="first", version="r1", bundle_name="seed", build=1
         )
         for method in sorted(route.methods):
-            body = {"json": BODIES[template]} if method == "POST" else {}
+            body = {"json": BODIES[template]} if method in ("POST", "PUT") else {}
             for query in QUERIES.get(template, [{}]) if method == "GET" else [{}]:
                 reply = client.request(method, path, params=query, **body)
                 assert reply.is_success, (method, path, reply.text)

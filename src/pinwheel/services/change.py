@@ -28,7 +28,7 @@ from pinwheel.services.release.outcome import OUTCOMES, Act, Outcome, outcome_of
 from pinwheel.services.release.stands import last_shown, place_named, stood_another
 from pinwheel.services.run import rerun
 from pinwheel.services.timeline import rolled_back
-from pinwheel.store import builds, rejections, releases, timelines
+from pinwheel.store import builds, rejections, releases
 from pinwheel.store.locking import lock_dags
 
 if TYPE_CHECKING:
@@ -85,12 +85,12 @@ def apply(host: Host, change: Change) -> list[Outcome]:
     wanted = _wanted(change)
 
     def work(session: Session) -> list[Outcome]:
-        acts, loaded = _decide_all(host, session, change, lock_dags(session, wanted))
+        acts, loaded, dated = _decide_all(host, session, change, lock_dags(session, wanted))
         outcomes = carry_out(
             host, session, acts, now=host.unit.now(), contents=loaded.contents, versions=loaded.versions
         )
         if change.request.verb is Verb.ROLLBACK:
-            outcomes = rolled_back.carry_out(host, session, change.request, acts, outcomes)
+            outcomes = rolled_back.carry_out(host, session, change.request, dated, acts, outcomes)
         if change.request.reruns:
             outcomes = rerun.carried_out(host, session, acts, outcomes, whole=change.request.rerun_whole)
         return _with_bundles(session, acts, outcomes)
@@ -126,11 +126,11 @@ def _wanted(change: Change) -> list[str]:
 
 def _plan(host: Host, session: Session, change: Change) -> Plan:
     refused: list[Refusal] = []
-    acts, _ = _decide_all(host, session, change, refused=refused)
+    acts, _, dated = _decide_all(host, session, change, refused=refused)
     asked = change.request
     outcomes = [outcome_of(act) for act in acts]
     if asked.verb is Verb.ROLLBACK:
-        outcomes = rolled_back.plan(host, session, asked, acts, outcomes)
+        outcomes = rolled_back.plan(asked, dated, acts, outcomes)
     # Of one Dag it is said too what could run again: whoever decides chooses by that.
     if asked.reruns or (asked.verb is Verb.ROLLBACK and len(acts) == 1):
         how = rerun.How.of(failed=asked.rerun_failed, whole=asked.rerun_whole)
@@ -223,7 +223,7 @@ def _decide_all(
     locked: Mapping[str, ManagedDag] | None = None,
     *,
     refused: list[Refusal] | None = None,
-) -> tuple[list[Act], Loaded]:
+) -> tuple[list[Act], Loaded, rolled_back.Timelines]:
     """What is to be done with each Dag; *locked* are their rows, None for a plan, which writes nothing.
 
     A Dag that can not take the change ends it, or is noted in *refused*.
@@ -240,7 +240,7 @@ def _decide_all(
     for dag_id, error in unknown.items():
         no(dag_id, error)
     if not rows:
-        return [], Loaded(dags={}, states={})
+        return [], Loaded(dags={}, states={}), rolled_back.NONE
     dag_ids = list(rows)
     ledger = keeping.ledger(session, dag_ids[0]) if asked.to_release is not None else None
     rejected = rejections.of_dags(session, dag_ids)
@@ -260,7 +260,8 @@ def _decide_all(
         rejected=rejected,
         in_force=at is not None,
     )
-    covering = timelines.covering(session, host.unit.now(), dag_ids) if asked.verb is Verb.ROLLBACK else {}
+    rolls_back = asked.verb is Verb.ROLLBACK
+    dated = rolled_back.load(host, session, rows) if rolls_back else rolled_back.NONE
     acts = []
     for dag_id in dag_ids:
         state = loaded.states[dag_id]
@@ -274,8 +275,8 @@ def _decide_all(
         state = _with_order(session, state, command)
         try:
             decision = decide(state, command)
-            if dag_id in covering:
-                rolled_back.require_choice(asked, dag_id, covering[dag_id])
+            if dag_id in dated.present:
+                rolled_back.require_choice(asked, dag_id, dated.present[dag_id])
         except (Conflict, NotFound, Refused) as error:
             no(dag_id, error)
             continue
@@ -291,7 +292,7 @@ def _decide_all(
         )
     if refused is not None:
         refused.sort(key=lambda refusal: refusal.dag_id)
-    return acts, loaded
+    return acts, loaded, dated
 
 
 def _targets(

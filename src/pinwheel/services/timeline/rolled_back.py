@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import Refused
+from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.decide import Lift, Reject, Release, SetTrack
 from pinwheel.core.request import ChangeRequest
-from pinwheel.core.run.timeline import Era
+from pinwheel.core.run.mark import is_marked
+from pinwheel.core.run.timeline import Era, Revision
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import Act, Outcome
 from pinwheel.services.release.revise import revise
@@ -22,6 +24,27 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 KEEP, REPLACE = "keep", "replace"
+
+
+@frozen(kw_only=True)
+class Timelines:
+    """What is said by the timelines of Dags that are rolled back; Dags without eras are left out."""
+
+    newest: Mapping[str, Revision]
+    present: Mapping[str, Covering]
+    """The era that holds the present."""
+
+
+NONE = Timelines(newest={}, present={})
+
+
+def load(host: Host, session: Session, rows: Mapping[str, ManagedDag]) -> Timelines:
+    """Read once for all steps of a rollback. Nothing is read of Dags whose runs are not judged by date."""
+    dag_ids = [dag_id for dag_id, row in rows.items() if is_marked(row.row_version)]
+    newest = {dag_id: found for dag_id, found in timelines.newest(session, dag_ids).items() if found.eras}
+    if not newest:
+        return NONE
+    return Timelines(newest=newest, present=timelines.covering(session, host.unit.now(), newest))
 
 
 def require_choice(asked: ChangeRequest, dag_id: str, found: Covering) -> None:
@@ -42,23 +65,20 @@ def require_choice(asked: ChangeRequest, dag_id: str, found: Covering) -> None:
 
 
 def plan(
-    host: Host, session: Session, asked: ChangeRequest, acts: Sequence[Act], outcomes: Sequence[Outcome]
+    asked: ChangeRequest, dated: Timelines, acts: Sequence[Act], outcomes: Sequence[Outcome]
 ) -> list[Outcome]:
     """The outcomes with what becomes of eras: of the one over the present, and of others that stay."""
-    dag_ids = [act.state.dag_id for act in acts]
-    covering = timelines.covering(session, host.unit.now(), dag_ids)
-    newest = timelines.newest(session, dag_ids)
     told = []
     for act, outcome in zip(acts, outcomes, strict=True):
         dag_id = act.state.dag_id
-        eras = newest[dag_id].eras if dag_id in newest else ()
+        eras = dated.newest[dag_id].eras if dag_id in dated.newest else ()
         told.append(
             evolve(
                 outcome,
                 warnings=(
                     *outcome.warnings,
-                    *_of_present(asked, covering.get(dag_id), outcome),
-                    *_that_stay(act, eras, covering.get(dag_id)),
+                    *_of_present(asked, dated.present.get(dag_id), outcome),
+                    *_that_stay(act, eras, dated.present.get(dag_id)),
                 ),
             )
         )
@@ -66,23 +86,25 @@ def plan(
 
 
 def carry_out(
-    host: Host, session: Session, asked: ChangeRequest, acts: Sequence[Act], outcomes: Sequence[Outcome]
+    host: Host,
+    session: Session,
+    asked: ChangeRequest,
+    dated: Timelines,
+    acts: Sequence[Act],
+    outcomes: Sequence[Outcome],
 ) -> list[Outcome]:
     """Replace the eras over the present, where that was asked; the outcomes as :func:`plan` tells them."""
-    told = plan(host, session, asked, acts, outcomes)
+    told = plan(asked, dated, acts, outcomes)
     if asked.eras != REPLACE:
         return told
-    dag_ids = [act.state.dag_id for act in acts]
-    covering = timelines.covering(session, host.unit.now(), dag_ids)
-    newest = timelines.newest(session, dag_ids)
     for act in acts:
         dag_id = act.state.dag_id
         build, version = _target(act)
-        if dag_id not in covering or build is None:
+        if dag_id not in dated.present or build is None:
             continue
         version = version or stands.newest_versions(session, [build.id])[build.id]
-        revision = newest[dag_id]
-        eras = _replaced(revision.eras, covering[dag_id].era, build, version, revision.number + 1)
+        revision = dated.newest[dag_id]
+        eras = _replaced(revision.eras, dated.present[dag_id].era, build, version, revision.number + 1)
         if eras != revision.eras:
             revise(
                 host,
