@@ -24,7 +24,7 @@ from pinwheel.airflow3.run import listener
 from pinwheel.core.run.mark import is_marked, marked
 from pinwheel.services.run import bindings
 from pinwheel.services.run.waiting import waiting_runs
-from pinwheel.services.upkeep import health
+from pinwheel.services.upkeep import health, keeping_runs
 from pinwheel.services.upkeep.beat import Beat
 from pinwheel.services.upkeep.keeper_status import keeper_status
 from pinwheel.services.upkeep.keeping_runs import RETRY, Keeping
@@ -306,6 +306,19 @@ def test_a_run_of_a_dated_dag_that_runs_elsewhere_than_its_date_says_is_bound(
     assert bindings.record_bindings(blog.host) == 0, "it is the keeper's"
     assert keeping.mend_running() == 1
     assert (blog.came(run_id).bundle_version, blog.came(run_id).present) == (blog.versions[1], TASKS[1])
+
+
+def test_running_runs_that_can_not_be_bound_keep_no_newer_one_from_it(
+    blog: Dated, keeping: Keeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping_runs, "A_TURN", 1)
+    taken(blog, 2)
+    for day in range(4):
+        start(blog, blog.run(DATES[2] + timedelta(days=day)))
+    run_id = blog.run(DATES[1])
+    start(blog, run_id)
+    assert (keeping.mend_running(), keeping.bind_ahead(), keeping.mend_running()) == (0, 0, 1)
+    assert blog.came(run_id).bundle_version == blog.versions[1]
 
 
 def test_a_run_that_began_before_its_dag_was_judged_by_dates_stays_and_is_recorded(

@@ -73,9 +73,11 @@ def _transaction(session: Session) -> str:
     return _TRANSACTIONS.setdefault(session.get_transaction() or session.begin(), str(uuid4()))
 
 
-def of_kind(session: Session, dag_id: str, kind: EventKind) -> list[Event]:
-    """All events of a Dag of a kind that is rare."""
+def of_kind(session: Session, dag_id: str, kind: EventKind, *, since: datetime | None = None) -> list[Event]:
+    """All events of a Dag of a kind that is rare, or those since then."""
     query = select(t.event).where(t.event.c.dag_id == dag_id, t.event.c.kind == kind)
+    if since is not None:
+        query = query.where(t.event.c.at >= since)
     return [Event.from_row(row._mapping) for row in session.execute(query)]
 
 

@@ -71,9 +71,11 @@ def refused(session: Session, runs: Sequence[JudgedRun]) -> dict[int, str]:
     """By row id, why the last try to bind a run failed, of those runs for which that was told."""
     found: dict[int, str] = {}
     for dag_id in sorted({run.dag_id for run in runs}):
+        queued = [run.queued_at for run in runs if run.dag_id == dag_id]
+        since = None if None in queued else min(at for at in queued if at is not None)
         last = {
             (event.details.get("run_id"), event.details.get("clear_number")): event.reason or ""
-            for event in events.of_kind(session, dag_id, EventKind.RUN_WAITS)
+            for event in events.of_kind(session, dag_id, EventKind.RUN_WAITS, since=since)
         }
         for run in runs:
             if run.dag_id == dag_id and (why := last.get((run.run_id, run.clear_number))) is not None:

@@ -55,32 +55,35 @@ class Keeping:
     """So long a queued run is left to whoever makes it, and to the scheduler, which binds what it starts. On
     SQLite Airflow's backfills are visible run by run while they are made, and fail when another one writes.
     """
-    _again: dict[int, float] = field(factory=dict, init=False)
-    """By row id of a run that waits: when it is looked at next."""
+    _queued: dict[int, float] = field(factory=dict, init=False)
+    """By row id of a queued run that waits: when it is looked at next."""
+    _running: dict[int, float] = field(factory=dict, init=False)
+    """The same of running ones that can not be bound."""
     _told: set[tuple[int, int, str]] = field(factory=set, init=False)
     """Row id, clear number and reason or kind of what this keeper saw told."""
 
     def bind_ahead(self) -> int:
         """Bind runs that wait in the queue; how many are bound."""
         now = self.clock()
-        limit = min(_SEEN, A_TURN + len(self._again))
+        limit = min(_SEEN, A_TURN + len(self._queued))
         found = self.host.unit.run(lambda s: self.host.reads.unbound_runs(s, ["queued"], limit))
-        if len(found) < limit:
-            there = {run.id for run in found}
-            self._again = {run_id: at for run_id, at in self._again.items() if run_id in there}
+        _forget(self._queued, found, limit)
         before = self.host.unit.now() - self.leaves
         due = [
             run
             for run in found
-            if self._again.get(run.id, now) <= now and (run.queued_at is None or run.queued_at <= before)
+            if self._queued.get(run.id, now) <= now and (run.queued_at is None or run.queued_at <= before)
         ][:A_TURN]
-        return self._each(due, self._bind_queued)
+        return self._each(due, self._bind_queued, self._queued)
 
     def mend_running(self) -> int:
         """Bind running runs that stand elsewhere than they were bound to; how many were."""
         now = self.clock()
-        found = self.host.unit.run(lambda s: self.host.reads.astray_runs(s, A_TURN * 4))
-        return self._each([run for run in found if self._again.get(run.id, now) <= now], self._mend)
+        limit = min(_SEEN, A_TURN * 4 + len(self._running))
+        found = self.host.unit.run(lambda s: self.host.reads.astray_runs(s, limit))
+        _forget(self._running, found, limit)
+        due = [run for run in found if self._running.get(run.id, now) <= now]
+        return self._each(due, self._mend, self._running)
 
     def tell_ended(self) -> int:
         """Tell of runs that ended without ever having been bound; how many are told for the first time."""
@@ -100,7 +103,7 @@ class Keeping:
         if not dated:
             return []
         since = self.host.unit.now() - LATELY
-        return self.host.reads.ended_unbound(session, dated, A_TURN * 4, since, NEWEST)
+        return self.host.reads.ended_unbound(session, dated, _SEEN, since, NEWEST)
 
     def mark_again(self) -> None:
         """Mark runs of Dags whose runs are judged since a moment ago: some may have been born without."""
@@ -113,7 +116,12 @@ class Keeping:
         settle_mark(self.host, session, [dag_id])
         self.host.runs.mark_waiting(session, [dag_id], marked=True)
 
-    def _each(self, runs: Sequence[JudgedRun], work: Callable[[JudgedRun, Session], str | None]) -> int:
+    def _each(
+        self,
+        runs: Sequence[JudgedRun],
+        work: Callable[[JudgedRun, Session], str | None],
+        again: dict[int, float],
+    ) -> int:
         """Do *work* for each run, which gives why it waits, or None; how many do not.
 
         Raises the first fault when all is done that can be.
@@ -128,13 +136,13 @@ class Keeping:
             except Exception as error:
                 error.add_note(f"run {run.run_id} of Dag {run.dag_id}")
                 faults.append(error)
-                self._again[run.id] = self.clock() + RETRY
+                again[run.id] = self.clock() + RETRY
                 continue
             if why is None:
-                self._again.pop(run.id, None)
+                again.pop(run.id, None)
                 done += 1
             else:
-                self._again[run.id] = self.clock() + RETRY
+                again[run.id] = self.clock() + RETRY
         if faults:
             raise faults[0]
         return done
@@ -261,9 +269,17 @@ class Keeping:
 _UNBOUND = str(EventKind.RUN_STARTED_UNBOUND)
 
 
+def _forget(again: dict[int, float], found: Sequence[JudgedRun], limit: int) -> None:
+    """Forget those that are there no longer, where all that are there were found."""
+    if len(found) < limit:
+        there = {run.id for run in found}
+        for run_id in again.keys() - there:
+            del again[run_id]
+
+
 def _was_told(session: Session, kind: EventKind, run: JudgedRun, why: str | None = None) -> bool:
     return any(
         (event.details.get("run_id"), event.details.get("clear_number")) == (run.run_id, run.clear_number)
         and (why is None or event.reason == why)
-        for event in events.of_kind(session, run.dag_id, kind)
+        for event in events.of_kind(session, run.dag_id, kind, since=run.queued_at)
     )
