@@ -81,6 +81,8 @@ class Came:
     bundle_version: str | None
     dag_version_id: UUID | None
     tasks: Mapping[str, str | None]
+    versions: set[UUID | None]
+    """Rows that its instances name, but for those that were removed."""
 
     @property
     def present(self) -> set[str]:
@@ -196,21 +198,25 @@ class Dated:
             rows = session.scalars(
                 select(TaskInstance).where(TaskInstance.dag_id == self.dag_id, TaskInstance.run_id == run_id)
             )
-            tasks = {
-                row.task_id: None if row.state is None else str(getattr(row.state, "value", row.state))
-                for row in rows
-            }
+            tasks, versions = {}, set()
+            for row in rows:
+                tasks[row.task_id] = None if row.state is None else str(getattr(row.state, "value", row.state))
+                if tasks[row.task_id] != "removed":
+                    versions.add(row.dag_version_id)
             state = str(getattr(run.state, "value", run.state))
-            return Came(state, run.bundle_version, run.created_dag_version_id, tasks)
+            return Came(state, run.bundle_version, run.created_dag_version_id, tasks, versions)
 
-    def is_right(self, run_id: str, build: int) -> bool:
-        """The run ended well, and everything in it is of this build."""
+    def is_right(self, run_id: str, build: int, *, relabelled: bool = False) -> bool:
+        """The run ended well, and everything in it is of this build.
+
+        ``relabelled``: Airflow wrote another version's row into instances that had ended.
+        """
         came = self.came(run_id)
         return (came.state, came.bundle_version, came.present) == (
             "success",
             self.versions[build],
             TASKS[build],
-        )
+        ) and (relabelled or came.versions == {came.dag_version_id})
 
     def bindings(self, run_id: str) -> list[Binding]:
         with create_session() as session:

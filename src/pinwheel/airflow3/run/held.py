@@ -58,5 +58,9 @@ def run_failed_again(session: Session, dag_id: str, run_id: str, since: datetime
     ).all()
     # The run goes on: its clear number stays, and so does what the ledger says of it.
     clear_task_instances([*failed, *lost], session, dag_run_state=False, run_on_latest_version=False)
+    of_run_id = (DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+    bound = session.scalar(select(DagRun.created_dag_version_id).where(*of_run_id))
+    for instance in (*failed, *lost):
+        instance.dag_version_id = bound
     session.flush()
     return len(failed)

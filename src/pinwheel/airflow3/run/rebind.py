@@ -70,15 +70,17 @@ def _make_anew(session: Session, run: DagRun, dag: Any, dag_version_id: UUID) ->
             ended = instance.state in State.finished
             present = compat.keep_result(session, instance) if ended else instance
             present.state = TaskInstanceState.REMOVED
-        elif instance.state is None:
+    session.flush()
+    run.dag = dag
+    run.verify_integrity(session=session, dag_version_id=dag_version_id)
+    # After it: what was removed and is back has what the version had that it was cleared to.
+    for instance in session.scalars(select(TaskInstance).where(*of_run, TaskInstance.state.is_(None))).all():
+        if dag.has_task(instance.task_id):
             task = dag.get_task(instance.task_id)
             instance.refresh_from_task(task, dag_run=run)
             # As a clear counts: so many retries from here on.
             instance.max_tries = begun(instance.try_number, None) + task.retries
             instance.dag_version_id = dag_version_id
-    session.flush()
-    run.dag = dag
-    run.verify_integrity(session=session, dag_version_id=dag_version_id)
     session.flush()
 
 
