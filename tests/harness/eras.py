@@ -200,8 +200,9 @@ class Dated:
             )
             tasks, versions = {}, set()
             for row in rows:
-                tasks[row.task_id] = None if row.state is None else str(getattr(row.state, "value", row.state))
-                if tasks[row.task_id] != "removed":
+                state = None if row.state is None else str(getattr(row.state, "value", row.state))
+                tasks[row.task_id] = state
+                if state != "removed":
                     versions.add(row.dag_version_id)
             state = str(getattr(run.state, "value", run.state))
             return Came(state, run.bundle_version, run.created_dag_version_id, tasks, versions)
