@@ -11,9 +11,11 @@ import pytest
 from airflow.models.backfill import ReprocessBehavior, _create_backfill
 from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
+from attrs import evolve
 from sqlalchemy import delete, select
 
 from harness.dag_runs import DagRuns
+from harness.eras import DATES, EDGES, Dated
 from harness.inprocess import bound_airflow
 from harness.scheduling import Scheduler, listening
 from harness.seed import Seeder
@@ -151,3 +153,27 @@ def test_without_catchup_the_first_run_of_a_task_waits_unless_the_task_says_that
     assert states(dag, days) == ["success"] * 3 + ["running"] * 3
     with create_session() as session:
         session.execute(delete(DagRun).where(DagRun.dag_id == dag.dag_id))
+
+
+@pytest.mark.acceptance("dates", 9)
+def test_a_task_that_an_era_in_the_middle_does_not_have_waits_after_it(
+    scheduler: Scheduler, tmp_path: Path
+) -> None:
+    """Whatever it says of its first run: it had one."""
+    args = {"task_args": ", depends_on_past=True, ignore_first_depends_on_past=True"}
+    dag = Dated(tmp_path, "in_the_middle", by_build=dict.fromkeys((1, 2, 3), args))
+    with create_session() as session:
+        (of_1, of_2) = dag.eras(session)
+    dag.set_eras(
+        [
+            evolve(of_2, starts_at=None, written_from=None, ends_at=EDGES[0]),
+            evolve(of_1, starts_at=EDGES[0], ends_at=EDGES[1]),
+        ],
+        revision=2,
+    )
+    before, between, after = (dag.run(DATES[number]) for number in (1, 2, 3))
+    scheduler.settle(turns=15)
+    assert dag.is_right(before, 2) and dag.is_right(between, 1)
+    came = dag.came(after)
+    assert (came.state, came.bundle_version) == ("running", dag.versions[3])
+    assert came.tasks == {"start": "success", "publish": "success", "cloud": None}
