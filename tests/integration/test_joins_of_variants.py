@@ -22,6 +22,8 @@ ENDS = ("success", "failed", "skipped", "upstream_failed")
 RULES = sorted(TriggerRule.all_triggers())
 BESIDE = [beside for many in (1, 2) for beside in combinations_with_replacement(ENDS, many)]
 """How what stays above a join ends."""
+ANY_OF_SEVERAL = ["one_success", "one_failed", "one_done", "all_failed", "all_skipped", "always"]
+"""To these one more task above means something else: what was ordered over an absent one is not any more."""
 OF_2020 = datetime(2020, 6, 1, tzinfo=UTC)
 
 SOURCE = """
@@ -51,10 +53,21 @@ SOURCE = """
                 join = EmptyOperator(task_id="-".join([rule, *beside]), trigger_rule=rule)
                 ups = [above[end, number] for number, end in enumerate(beside, 1)]
                 old + ups >> join
-                start >> old
+        start >> old
+        over = {{end: absent(f"old_over_{{end}}") for end in ("success", "failed", "skipped")}}
+        for end, between in over.items():
+            above[end, 1] >> between
+            for rule in {rules}:
+                join = EmptyOperator(task_id=f"{{rule}}-over-{{end}}", trigger_rule=rule)
+                above["success", 2] >> join
+                if between:
+                    between >> join
+                elif rule not in {any_of_several}:
+                    above[end, 1] >> join
         for end in ("success", "failed", "skipped"):
             setup = task(f"{{end}}_3").as_setup()
-            setup >> [*absent(f"old_{{end}}"), task(f"work-{{end}}")] >> task(f"teardown-{{end}}").as_teardown(setups=setup)
+            teardown = task(f"teardown-{{end}}").as_teardown(setups=setup)
+            setup >> [*absent(f"old_{{end}}"), task(f"work-{{end}}")] >> teardown
 """
 
 
@@ -80,8 +93,14 @@ def outcomes(came: Came) -> dict[str, dict[str, str | None]]:
 def test_joins_of_every_rule_end_as_in_a_dag_that_never_had_the_absent_task(
     airflow: Any, tmp_path: Path
 ) -> None:
+    """Whose author wrote an order over it down without it."""
     seeder = Seeder(tmp_path)
-    parts = {"ends": ENDS, "rules": [str(rule) for rule in RULES], "beside": BESIDE}
+    parts = {
+        "ends": ENDS,
+        "rules": [str(rule) for rule in RULES],
+        "beside": BESIDE,
+        "any_of_several": ANY_OF_SEVERAL,
+    }
     varied, twin = DagRuns(seeder.host, "varied"), DagRuns(seeder.host, "twin")
     seeder.push(
         {
@@ -104,7 +123,7 @@ def test_joins_of_every_rule_end_as_in_a_dag_that_never_had_the_absent_task(
     assert found == outcomes(wanted)
     assert (came.state, came.tasks) == (wanted.state, wanted.tasks)
     assert {rule: len(ends) for rule, ends in found.items()} == {
-        **dict.fromkeys(map(str, RULES), len(BESIDE)),
+        **dict.fromkeys(map(str, RULES), len(BESIDE) + 3),
         "teardown": 3,
     }
     every = {state for ends in found.values() for state in ends.values()}
