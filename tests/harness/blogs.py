@@ -1,8 +1,8 @@
 """The Dag of the blog post in its three shapes, and which tasks have a place at which date.
 
 As its text describes it (2019's tasks end on 2019-12-31 23:59), as its code is printed (they end with 2020),
-and as described with a join and a task in the middle that 2020 has no more. Of the first the tasks that differ
-execute Python and print what ran; all others are empty operators, as in the post.
+and as described with a join and a task in the middle that 2020 has no more. Of the first the tasks that
+differ execute Python and print what ran; all others are empty operators, as in the post.
 """
 
 from __future__ import annotations
@@ -103,4 +103,4 @@ BACKFILLS = (
     ("2019-12-01", "2020-01-01", "completed"),
     ("2020-02-01", "2020-03-01", "failed"),
 )
-"""First and last date of data, before its start and after its end too, and what is done with dates that ran."""
+"""First and last date, before its start and after its end too, and what is done with dates that ran."""

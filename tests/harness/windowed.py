@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,19 +14,32 @@ COMMON = {"common_start"}
 DESCRIBED, PRINTED = "2019, 12, 31, 23, 59", "2020, 12, 31, 23"
 """When the tasks of 2019 end in the blog post: as its text says, and as its code is printed."""
 
+LAST_OF_2019 = datetime(2019, 12, 31, 23, 59, tzinfo=UTC)
+FIRST_OF_2020 = datetime(2020, 1, 1, tzinfo=UTC)
 
-def blog(end_of_2019: str = DESCRIBED, *, dag_id: str = "blog", more: str = "") -> dict[str, str]:
+
+def blog(
+    end_of_2019: str = DESCRIBED,
+    *,
+    dag_id: str = "blog",
+    more: str = "",
+    schedule: str = "'@monthly'",
+    end: str = "2021, 1, 1",
+    catchup: bool = False,
+) -> dict[str, str]:
     """The Dag of the blog post; ``more`` are further lines in its `with` block."""
     return {
         f"{dag_id}.py": f"""
     from datetime import datetime
     from airflow.providers.standard.operators.empty import EmptyOperator
-    from airflow.sdk import DAG, Asset
+    from airflow.sdk import (
+        DAG, Asset, CronPartitionTimetable, PartitionedAssetTimetable, StartOfMonthMapper
+    )
 
-    START, END = datetime(2019, 11, 1), datetime(2021, 1, 1)
+    START, END = datetime(2019, 11, 1), datetime({end})
     OLD = dict(start_date=START, end_date=datetime({end_of_2019}))
     NEW = dict(start_date=datetime(2020, 1, 1), end_date=END)
-    with DAG("{dag_id}", schedule="@monthly", start_date=START, end_date=END, catchup=False):
+    with DAG("{dag_id}", schedule={schedule}, start_date=START, end_date=END, catchup={catchup}):
         common = EmptyOperator(task_id="common_start", start_date=START, end_date=END)
         old = [EmptyOperator(task_id=f"task_{{n}}_2019", **OLD) for n in (1, 2)]
         new = [EmptyOperator(task_id=f"task_{{n}}_2020", **NEW) for n in (1, 2)]
@@ -35,6 +49,16 @@ def blog(end_of_2019: str = DESCRIBED, *, dag_id: str = "blog", more: str = "") 
         {more}
 """
     }
+
+
+def segment_at(date: datetime) -> int:
+    """Of the blog's Dag as it is described: the position of what holds a date."""
+    return 1 + (date > LAST_OF_2019) + (date >= FIRST_OF_2020)
+
+
+def tasks_at(date: datetime) -> set[str]:
+    """The tasks that its author wants for data of a date."""
+    return {1: COMMON | OLD, 2: COMMON, 3: COMMON | NEW}[segment_at(date)]
 
 
 def plain(dag_id: str = "blog", body: int = 0) -> dict[str, str]:
