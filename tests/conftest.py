@@ -66,6 +66,7 @@ version only, `make test-all` on both."""
 _OURS_ON_SECOND = {
     "test_boundaries.py",
     "test_broken_commit.py",
+    "test_dates_in_deployment.py",
     "test_declared_inputs.py",
     "test_factories.py",
     "test_files_that_move.py",

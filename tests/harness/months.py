@@ -7,10 +7,13 @@ itself. The active build, the fourth, is of no era.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from attrs import frozen
+
+from harness.processes import wait_for
 
 MONTHS = [datetime(2018 + n // 12, n % 12 + 1, 1, tzinfo=UTC) for n in range(10, 106)]
 ERAS = {1: (None, "2021-07"), 2: ("2021-07", "2024-03"), 3: ("2024-03", None)}
@@ -18,6 +21,12 @@ ERAS = {1: (None, "2021-07"), 2: ("2021-07", "2024-03"), 3: ("2024-03", None)}
 SHOWN = {1: "2019-05", 2: "2022-01", 3: "2025-06"}
 """By build: the month before the first of the three that print."""
 ACTIVE = 4
+BACKFILL = {
+    "from_date": "2018-11-01T00:00:00Z",
+    "to_date": "2026-10-01T00:00:00Z",
+    "max_active_runs": 48,
+}
+"""All of them, for Airflow's backfills and ours."""
 
 
 def source(dag_id: str, build: int, *, catchup: bool = False) -> dict[str, str]:
@@ -116,3 +125,77 @@ def expected(date: datetime, commits: dict[int, str]) -> Ran:
         tasks=frozenset(tasks_of(date)),
         structure=frozenset({build}),
     )
+
+
+def post(env: Any, path: str, **body: Any) -> None:
+    reply = env.api().post(path, json=body, timeout=300)
+    assert not reply.is_error, f"{path}: {reply.status_code} {reply.text[:2000]}"
+
+
+class Months:
+    """Such Dags in a deployment, with builds and eras; ``catchup`` says of each whether it catches up."""
+
+    def __init__(
+        self, env: Any, releases: Any, bundle: str, repo: Any, *, catchup: Mapping[str, bool]
+    ) -> None:
+        self.env = env
+        self.dag_ids = sorted(catchup)
+        self.total = len(MONTHS) * len(catchup)
+        self.commits: dict[int, str] = {}
+        for build in (*ERAS, ACTIVE):
+            files: dict[str, str] = {}
+            for dag_id, catches_up in catchup.items():
+                files |= source(dag_id, build, catchup=catches_up)
+            self.commits[build] = repo.commit(files)
+            releases.wait_settled(bundle, self.commits[build])
+        eras = [{"from": first, "until": after, "build": build} for build, (first, after) in ERAS.items()]
+        for dag_id in self.dag_ids:
+            path = f"/pinwheel/api/v1/dags/{dag_id}/timeline"
+            reply = env.api().put(path, json={"verb": "set", "eras": eras}, timeout=300)
+            assert not reply.is_error, reply.text
+
+    def post(self, path: str, **body: Any) -> None:
+        post(self.env, path, **body)
+
+    def ended(self) -> int:
+        query = "SELECT count(*) FROM dag_run WHERE dag_id LIKE 'months%' AND state IN ('success', 'failed')"
+        return int(self.env.scalar(query))
+
+    def wait_ended(self, count: int) -> None:
+        wait_for(
+            lambda: self.ended() >= count,
+            600,
+            lambda: f"{self.ended()} of {count} runs ended\n{self.env.tails()}",
+            0.5,
+        )
+
+    def clear_all(self, dag_id: str) -> None:
+        """As Airflow's page of a run does it, with its latest version."""
+        for row in self.env.rows(
+            "SELECT run_id FROM dag_run WHERE dag_id = :d ORDER BY logical_date", d=dag_id
+        ):
+            path = f"/api/v2/dags/{dag_id}/dagRuns/{row['run_id']}/clear"
+            self.post(path, dry_run=False, run_on_latest_version=True)
+
+    def all_came_right(self, *, tries: int) -> None:
+        """Wait for the end of all; each was on the build of its era, as those that print say too."""
+        self.wait_ended(self.total)
+        wrong: dict[tuple[str, datetime], Any] = {}
+        for dag_id in self.dag_ids:
+            came = came_of(self.env, dag_id)
+            assert sorted(came) == MONTHS
+            for date, ran in came.items():
+                if ran != (right := expected(date, self.commits)):
+                    wrong[dag_id, date] = (ran, right)
+        assert not wrong, f"{len(wrong)} of {self.total}: {list(wrong.items())[:4]}"
+        query = (
+            "SELECT r.dag_id, r.run_id, r.logical_date, i.try_number FROM dag_run r JOIN task_instance i"
+            " ON i.dag_id = r.dag_id AND i.run_id = r.run_id"
+            " WHERE r.dag_id LIKE 'months%' AND i.task_id = 'show'"
+        )
+        printing = self.env.rows(query)
+        assert len(printing) == 9 * len(self.dag_ids)
+        for row in printing:
+            assert row["try_number"] >= tries
+            marks = self.env.marks(row["dag_id"], row["run_id"], "show", row["try_number"])
+            assert marks["EXEC_MARK"] == f"m{build_of(row['logical_date'])}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import frozen
 
 from harness import bundles, dags
 from harness.gitrepo import GitRepo
+from harness.months import BACKFILL, Months
 from harness.processes import wait_for
 from harness.releases import Releases
 
@@ -24,18 +25,41 @@ pytestmark = [
 WORKERS = ("worker-1", "worker-2")
 
 
-def test_a_released_commit_that_its_server_lost_still_runs_on_every_worker(
-    make_airflow: Callable[..., Any], git_repo: GitRepo, redis_server: Any, tmp_path: Path
-) -> None:
+@frozen(kw_only=True)
+class Far:
+    """A deployment with two workers, and what its bundles are of; ``far`` is mirrored in ``keeper``."""
+
+    env: Any
+    git_repo: GitRepo
+    keeper: GitRepo
+    months: GitRepo
+
+
+@pytest.fixture(scope="module")
+def far(make_airflow: Callable[..., Any], redis_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Far:
     pytest.importorskip("airflow.providers.celery")
-    keeper = GitRepo(tmp_path / "keeper")
+    root = tmp_path_factory.mktemp("far")
+    git_repo, keeper, of_months = (GitRepo(root / name) for name in ("repo", "keeper", "months"))
     git_repo.commit({"README": "base"})
-    first = git_repo.commit(dags.dag_with_helper("far", "m1", "h1"))
-    entry = bundles.git("git", git_repo.url, mirror_url=keeper.url)
-    env = make_airflow(bundles=[entry], executor="CeleryExecutor", broker_url=redis_server.url).start()
+    entries = [bundles.git("git", git_repo.url, mirror_url=keeper.url), bundles.git("months", of_months.url)]
+    env = make_airflow(bundles=entries, executor="CeleryExecutor", broker_url=redis_server.url).start()
     for worker in WORKERS:
         env.start_worker(worker)
-    pinwheel = Releases(env)
+    return Far(env=env, git_repo=git_repo, keeper=keeper, months=of_months)
+
+
+@pytest.mark.acceptance("dates", 40)
+def test_each_of_96_months_runs_on_the_build_of_its_era_on_workers_too(far: Far) -> None:
+    each = Months(far.env, Releases(far.env), "months", far.months, catchup={"months_far": False})
+    each.post("/api/v2/backfills", dag_id="months_far", **BACKFILL)
+    each.all_came_right(tries=1)
+    each.clear_all("months_far")
+    each.all_came_right(tries=2)
+
+
+def test_a_released_commit_that_its_server_lost_still_runs_on_every_worker(far: Far) -> None:
+    env, git_repo, keeper, pinwheel = far.env, far.git_repo, far.keeper, Releases(far.env)
+    first = git_repo.commit(dags.dag_with_helper("far", "m1", "h1"))
     pinwheel.wait_settled("git", first)
     run = env.trigger_and_wait("far")["dag_run_id"]
     assert _ran(env, run)["EXEC_MARK"] == "m1"
