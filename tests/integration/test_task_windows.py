@@ -28,6 +28,8 @@ from pinwheel.services import change
 from pinwheel.services.history import grid, tries
 from pinwheel.services.ingest import adopt
 from pinwheel.services.release import variants
+from pinwheel.services.show import builds as shown_builds
+from pinwheel.services.show import compare
 from pinwheel.services.show import status as dag_status
 from pinwheel.services.show.plain import ABSENT
 from pinwheel.services.upkeep import prune, repair, uninstall
@@ -91,6 +93,21 @@ def test_a_dag_without_windows_has_neither_row_nor_rule_nor_mark(seeder: Seeder)
     version = seeder.push(plain())
     assert (numbers(), named(), dated(seeder)) == ([1], version, set())
     assert rows("SELECT * FROM pinwheel_segment") == []
+
+
+def test_what_an_author_may_not_expect_of_runs_of_some_dates_is_said_where_builds_are_compared(
+    seeder: Seeder,
+) -> None:
+    seeder.push(plain())
+    choose = "choose = task.branch(task_id='choose')(lambda: 'task_1_2020')(); choose >> [old[0], new[0]]"
+    seeder.push(blog(more=f"from airflow.sdk import task; {choose}"))
+    said = shown_builds.diff(seeder.host, "blog", 1, 2).warnings
+    assert [one.split(",")[0] for one in said] == [
+        "choose may choose task_1_2020",
+        "choose may choose task_1_2019",
+    ]
+    assert compare.compare(seeder.host, "blog", 1, 2).warnings == said
+    assert shown_builds.diff(seeder.host, "blog", 2, 1).warnings == ()
 
 
 @pytest.mark.acceptance("dates", 43)

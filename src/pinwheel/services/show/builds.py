@@ -10,10 +10,13 @@ from attrs import evolve, frozen
 
 from pinwheel.core.build import Build, runtime_warnings
 from pinwheel.core.errors import NotFound
+from pinwheel.core.json import Json
 from pinwheel.core.records import BrokenBuild, NumberedRelease
 from pinwheel.core.release.rejection import Rejection, rejection_of
 from pinwheel.core.side import Which, side
 from pinwheel.core.structure import diff as differences
+from pinwheel.core.structure import without
+from pinwheel.core.structure.windows import stretches
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import AirflowVersion
 from pinwheel.services.release import keeping
@@ -354,10 +357,20 @@ def diff(host: Host, dag_id: str, from_build: Which = None, to_build: Which = No
                 session, before, after, read_at_parse(before, after, told[old.id], told[new.id])
             ),
             untraced=untraced,
-            warnings=runtime_warnings(old, new),
+            warnings=warnings_of(old, new, stored[new.id]),
         )
 
     return host.unit.run(work)
+
+
+def warnings_of(old: Build, new: Build, serialized: Mapping[str, Json]) -> tuple[str, ...]:
+    """What else may differ than files and structure, and what runs of some dates of the new one may do."""
+    of_dates = [
+        said
+        for stretch in (stretches(serialized) if new.windowed else ())
+        for said in without.warnings(serialized, stretch.absent)
+    ]
+    return (*runtime_warnings(old, new), *dict.fromkeys(of_dates))
 
 
 def two_builds(session: Session, dag_id: str, from_build: Which, to_build: Which) -> tuple[Build, Build]:

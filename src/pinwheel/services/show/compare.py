@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from pinwheel.core import command_line
-from pinwheel.core.build import Build, runtime_warnings
+from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.side import Side, Which, side
 from pinwheel.core.structure import diff as differences
 from pinwheel.core.structure import graph
 from pinwheel.services.ports.host import Host
-from pinwheel.services.show.builds import BuildView, files_of_two, read_at_parse, two_builds
+from pinwheel.services.show.builds import BuildView, files_of_two, read_at_parse, two_builds, warnings_of
 from pinwheel.services.show.links import Links
 from pinwheel.services.show.status import managed
 from pinwheel.store import bindings, builds, rejections, releases
@@ -139,7 +139,7 @@ def compare(
                 for path in sorted({*before, *after})
             ),
             untraced=untraced,
-            warnings=(*mixed, *mixed_too, *runtime_warnings(old, new)),
+            warnings=(*mixed, *mixed_too, *warnings_of(old, new, stored[new.id])),
             command=command_line.diff(dag_id, old.build, new.build),
         )
 
