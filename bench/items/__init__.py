@@ -10,6 +10,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from bench.items import (
+    by_date,
     bytes_stored,
     commits,
     fleet_page,
@@ -43,6 +44,7 @@ ITEMS: dict[str, ModuleType] = {
     "m": verification,
     "n": tracing,
     "o": fleet_page,
+    "p": by_date,
 }
 FLEET_ORDER = "edacm"
 """Items that share a side's deployment, in the order in which they are measured on it."""

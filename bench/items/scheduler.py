@@ -21,7 +21,7 @@ TITLE = "scheduler throughput"
 PER_SIDE = False
 TARGET = 0.99
 DAGS = 10
-_CONFIG = {
+CONFIG = {
     "scheduler.scheduler_idle_sleep_time": 0,
     "core.max_active_runs_per_dag": 100_000,
     "core.dags_are_paused_at_creation": False,
@@ -52,7 +52,7 @@ def _queue(setting: Setting) -> None:
 
 
 def _round(setting: Setting, side: str, database: Database) -> dict[str, float]:
-    with setting.deployment(side, database, config=_CONFIG) as (env, _):
+    with setting.deployment(side, database, config=CONFIG) as (env, _):
         env.start(SCHEDULER, timeout=300)
         left = "SELECT count(*) FROM dag_run WHERE state IN ('queued', 'running')"
         until(lambda: env.scalar(left) == 0, 60 + setting.options.runs, "all runs finished", 0.5)
