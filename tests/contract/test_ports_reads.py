@@ -227,6 +227,8 @@ def test_a_run_with_the_mark_is_unbound_in_each_state(history: History) -> None:
     side.make_run("a", "stock")
     assert [run.run_id for run in read(side, "unbound_runs", ["queued"], 9)] == ["stock"]
     assert read(side, "unbound_runs", ["queued"], 0) == []
+    of = [read(side, "unbound_runs", ["queued"], 1, dag_ids=ids) for ids in ({"a", "b"}, {"b"}, set())]
+    assert [[run.run_id for run in found] for found in of] == [["stock"], [], []]
     assert read(side, "astray_runs", 9) == []
     side.start_run("a", "stock")
     (found,) = read(side, "unbound_runs", ["running"], 9)

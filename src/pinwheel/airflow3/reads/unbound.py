@@ -23,11 +23,15 @@ from pinwheel.store.start_rules import RuleKind
 _MARKED: ColumnElement[bool] = DagRun.bundle_version.endswith(MARK, autoescape=True)
 
 
-def unbound_runs(session: Session, states: Collection[str], limit: int) -> list[JudgedRun]:
+def unbound_runs(
+    session: Session, states: Collection[str], limit: int, *, dag_ids: Collection[str] | None = None
+) -> list[JudgedRun]:
     """Runs in these states that carry the mark, and queued ones that stand elsewhere than bound; by id."""
     queued = and_(DagRun.state == DagRunState.QUEUED, _elsewhere())
     wanted = [DagRunState(state) for state in sorted(states)]
     query = _runs().where(DagRun.state.in_(wanted), or_(_MARKED, queued))
+    if dag_ids is not None:
+        query = query.where(DagRun.dag_id.in_(sorted(dag_ids)))
     return [_judged(row) for row in session.execute(query.order_by(DagRun.id).limit(limit))]
 
 

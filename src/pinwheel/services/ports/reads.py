@@ -245,9 +245,16 @@ class Reads(Protocol):
         """Running runs, and runs of these ids, whose present version no binding records."""
         ...
 
-    def unbound_runs(self, session: Session, states: Collection[str], limit: int) -> list[JudgedRun]:
-        """Runs in these states that carry the mark, and queued ones of dated Dags that are not on what the
-        ledger says; by id.
+    def unbound_runs(
+        self,
+        session: Session,
+        states: Collection[str],
+        limit: int,
+        *,
+        dag_ids: Collection[str] | None = None,
+    ) -> list[JudgedRun]:
+        """Runs (of these Dags, or of all) in these states that carry the mark, and queued ones of dated Dags
+        that are not on what the ledger says; by id.
         """
         ...
 

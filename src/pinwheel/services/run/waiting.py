@@ -39,8 +39,9 @@ class WaitingRun:
 
 def waiting_runs(host: Host, session: Session, dag_ids: Collection[str] | None = None) -> list[WaitingRun]:
     """Of the oldest queued runs that are not bound (of these Dags, or of all) those that can not be."""
-    found = host.reads.unbound_runs(session, ["queued"], LOOKED_AT)
-    return why_waiting(host, session, [run for run in found if dag_ids is None or run.dag_id in dag_ids])
+    return why_waiting(
+        host, session, host.reads.unbound_runs(session, ["queued"], LOOKED_AT, dag_ids=dag_ids)
+    )
 
 
 def why_waiting(host: Host, session: Session, runs: Sequence[JudgedRun]) -> list[WaitingRun]:

@@ -25,12 +25,20 @@ class UnboundReads:
 
     airflow: Airflow
 
-    def unbound_runs(self, session: Session, states: Collection[str], limit: int) -> list[JudgedRun]:
+    def unbound_runs(
+        self,
+        session: Session,
+        states: Collection[str],
+        limit: int,
+        *,
+        dag_ids: Collection[str] | None = None,
+    ) -> list[JudgedRun]:
         dated = start_rules.dated(session)
         return [
             _judged(run)
             for run in self._managed(session)
             if run.state in states
+            and (dag_ids is None or run.dag_id in dag_ids)
             and (
                 is_marked(run.bundle_version)
                 or (run.state == "queued" and run.dag_id in dated and _is_elsewhere(session, run))
