@@ -234,6 +234,20 @@ def test_who_may_edit_a_dag_but_not_see_its_runs_is_told_of_none_in_the_plan_of_
     assert told(without=[Permission.READ_RUNS]) == [([], [], 0, 0)] * 3
 
 
+@pytest.mark.acceptance("dates", 21)
+def test_who_may_edit_a_dag_but_not_see_its_runs_is_told_of_none_in_the_plan_of_its_timeline(
+    place: Place,
+) -> None:
+    asked = {"eras": [], "plan": True}
+
+    def told(**more: Any) -> list[Any]:
+        answer = place.api.as_("d", **more).put(f"{API}/dags/d/timeline", json=asked).json()
+        return [answer[name] for name in ("runs", "differ", "queued")]
+
+    assert None not in told()
+    assert told(without=[Permission.READ_RUNS]) == [None, None, None]
+
+
 @pytest.mark.parametrize(
     ("status", "path", "more"),
     [

@@ -517,6 +517,15 @@ def test_the_mark_is_taken_from_all_rows_but_those_of_some_dags(side: Side) -> N
     assert dag.bundle_version == plain
 
 
+def test_of_runs_that_have_ended_the_mark_is_taken_only_when_that_is_asked_for(side: Side) -> None:
+    unbound(side)
+    side.start_run("a", "r")
+    side.end_run("a", "r")
+    strip = side.host.rows.strip_marks
+    assert side.host.unit.run(lambda s: strip(s, ended=False)) == 1, "the Dag's alone"
+    assert side.host.unit.run(lambda s: strip(s)) == 1
+
+
 # Binding by date
 
 

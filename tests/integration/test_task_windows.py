@@ -18,6 +18,8 @@ from harness.inprocess import stock_run
 from harness.prebuilt import finish_run, start_run
 from harness.seed import Seeder, serialized_dags
 from harness.windowed import COMMON, DESCRIBED, NEW, OLD, PRINTED, blog, named, numbers, plain, rows, tasks_of
+from pinwheel.airflow3.keeper.duties import duties_of
+from pinwheel.airflow3.keeper.loop import Loop
 from pinwheel.core.errors import NotFound
 from pinwheel.core.event import EventKind
 from pinwheel.core.release.decide import Verb
@@ -33,6 +35,7 @@ from pinwheel.services.show import compare
 from pinwheel.services.show import status as dag_status
 from pinwheel.services.show.plain import ABSENT
 from pinwheel.services.upkeep import prune, repair, uninstall
+from pinwheel.services.upkeep.beat import Beat
 from pinwheel.store import bindings, builds, start_rules
 from pinwheel.store.bindings import NewBinding
 
@@ -294,6 +297,7 @@ def test_a_lost_mark_is_put_back_at_once_and_told_and_runs_made_meanwhile_get_it
     before = {"fixed"}
     for lost, restore in (
         (version, lambda: repair.restore_marks(seeder.host)),
+        (version, Loop(seeder.host, duties_of(seeder.host, Beat(seeder.host))).turn),
         (None, lambda: repair.repair_drift(seeder.host)),
         (version, lambda: repair.follow_again(seeder.host)),
     ):
@@ -306,7 +310,7 @@ def test_a_lost_mark_is_put_back_at_once_and_told_and_runs_made_meanwhile_get_it
         assert named() == f"{version}?unbound"
         assert bundle_version(run_id) == ("None" if lost is None else f"{version}?unbound")
         assert kinds()[-1] == EventKind.MARK_RESTORED
-    assert kinds().count(EventKind.MARK_RESTORED) == 3 and EventKind.DRIFT not in kinds()
+    assert kinds().count(EventKind.MARK_RESTORED) == 4 and EventKind.DRIFT not in kinds()
     assert repair.restore_marks(seeder.host) == []
 
 

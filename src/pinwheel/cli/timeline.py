@@ -192,7 +192,7 @@ def _check(context: Context) -> int | None:
         )
         done = context.backend.clear_by_date(request)
         context.emit(done, lambda console: render_cleared(console, done, plan=args.plan))
-        return DIFFERS if done["running"] or (args.plan and done["runs"]) else None
+        return DIFFERS if done["running"] or done["left"] or (args.plan and done["runs"]) else None
     found = context.backend.check_timeline(args.dag_id)
     context.emit(found, lambda console: render_check(console, found))
     return DIFFERS if found["differ"] else None
@@ -286,12 +286,13 @@ def render_change(console: Console, found: dict[str, Any], *, plan: bool) -> Non
             else "the active release"
         )
         _line(console, f"  {span_words(stretch['from'], stretch['until'])}: {was} → {will}")
-    queued = f"{counted(found['queued'], 'queued run')}" if found["queued"] else "no queued run"
-    _line(
-        console,
-        f"  {counted(found['runs'], 'run')} in these dates, {found['differ']} on another build than that of "
-        f"{'its' if found['differ'] == 1 else 'their'} date; {queued}.",
-    )
+    if found["runs"] is not None:
+        queued = f"{counted(found['queued'], 'queued run')}" if found["queued"] else "no queued run"
+        _line(
+            console,
+            f"  {counted(found['runs'], 'run')} in these dates, {found['differ']} on another build than that "
+            f"of {'its' if found['differ'] == 1 else 'their'} date; {queued}.",
+        )
     for said in found["warnings"]:
         _line(console, f"  Note: {said}.")
     if found["differ"] and not plan:

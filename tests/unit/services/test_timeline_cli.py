@@ -11,8 +11,9 @@ from harness.dated import Dated
 from harness.in_memory import InMemory
 from pinwheel.cli import context, main
 from pinwheel.cli.backend.local import LocalBackend
+from pinwheel.core.errors import Refused
 from pinwheel.services.show.plain import plain
-from pinwheel.services.timeline import change
+from pinwheel.services.timeline import change, clear_runs
 
 
 @pytest.fixture
@@ -35,8 +36,12 @@ def cli(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
     return code, said.out + said.err
 
 
+def cannot(*args: Any, **more: Any) -> Any:
+    raise Refused("Cannot clear it", found="its rows are gone", remedy="Leave it")
+
+
 def test_eras_are_set_shown_checked_and_cleared_in_words(
-    dated: Dated, capsys: pytest.CaptureFixture[str]
+    dated: Dated, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = dated.world
     for day, build in (("2019-05-01", None), ("2021-05-01", None), ("2019-06-01", 2)):
@@ -66,6 +71,10 @@ def test_eras_are_set_shown_checked_and_cleared_in_words(
     assert "1 run on a build that somebody chose" in said
     code, said = cli(capsys, "check", "a", "--clear", "--plan")
     assert (code, "Would clear 1 run of a, 1 task instance:" in said) == (3, True)
+    with monkeypatch.context() as patch:
+        patch.setattr(clear_runs, "_clear", cannot)
+        code, said = cli(capsys, "check", "a", "--clear")
+    assert (code, "Note: left manual__2019-05-01: its rows are gone." in said) == (3, True)
     code, said = cli(capsys, "check", "a", "--clear")
     assert (code, "Cleared 1 run of a, 1 task instance:" in said) == (0, True)
     code, said = cli(capsys, "check", "a")

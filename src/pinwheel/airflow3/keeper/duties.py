@@ -9,7 +9,7 @@ from functools import partial
 from pinwheel.airflow3.keeper.loop import Duty
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import variants, whole
-from pinwheel.services.upkeep import beat
+from pinwheel.services.upkeep import beat, repair
 from pinwheel.services.upkeep.beat import Beat
 from pinwheel.services.upkeep.keeping_runs import Keeping
 
@@ -25,6 +25,8 @@ def duties_of(host: Host, own: Beat) -> list[Duty]:
     keeping = Keeping(host, time.monotonic, leaves=LEAVES)
     return [
         Duty(name="beat", interval=beat.EVERY, work=own.beat),
+        # First: what is born without the mark meanwhile starts wherever there is no plugin of ours
+        Duty(name="restore marks", interval=1.0, work=partial(repair.restore_marks, host), lease=RUNS),
         Duty(
             name="make rows", interval=1.0, work=partial(variants.make_missing, host, failed={}), lease=RUNS
         ),

@@ -8,7 +8,8 @@ from airflow.jobs.job import Job
 from airflow.models.dag import DagModel
 from airflow.models.dag_version import DagVersion
 from airflow.models.dagrun import DagRun
-from sqlalchemy import func, inspect, select, update
+from airflow.utils.state import DagRunState
+from sqlalchemy import and_, func, inspect, select, true, update
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.bundles import configured
@@ -37,14 +38,16 @@ def drop_own_tables(session: Session) -> None:
     PinwheelDBManager(session).drop_tables(session.connection())
 
 
-def strip_marks(session: Session, but: Collection[str] = ()) -> int:
+def strip_marks(session: Session, but: Collection[str] = (), *, ended: bool = True) -> int:
     """Take the mark from Airflow's rows of Dags and runs, but for these Dags'; how many rows had it.
 
-    What stays of a version is the commit that it was put on.
+    What stays of a version is the commit that it was put on. ``ended``: of runs that have ended too, for
+    which all runs are looked through: Airflow has an index on the state of a run, and none on its version.
     """
     changed, kept = 0, set(but)
-    for model in (DagModel, DagRun):
-        marked = model.bundle_version.endswith(MARK, autoescape=True)
+    of_runs = true() if ended else DagRun.state.in_([DagRunState.QUEUED, DagRunState.RUNNING])
+    for model, where in ((DagModel, true()), (DagRun, of_runs)):
+        marked = and_(model.bundle_version.endswith(MARK, autoescape=True), where)
         for dag_id, version in session.execute(
             select(model.dag_id, model.bundle_version).where(marked).distinct()
         ).all():

@@ -58,7 +58,8 @@ def put_timeline(
         plan=plan or body.plan,
         request_id=key,
     )
-    return plain(change.change(host, asked, actor=access.user_name, sees=sees(access)))
+    answer = change.change(host, asked, actor=access.user_name, sees=sees(access))
+    return plain(answer if access.may(Permission.READ_RUNS, dag_id) else answer.without_runs())
 
 
 @router.get(

@@ -227,9 +227,11 @@ class TimelineChange(BaseAnswer):
     revision: int
     from_revision: int
     changes: list[ChangedStretch]
-    runs: int = Field(description="Runs whose dates lie in what is changed.")
-    differ: int = Field(description="So many of them ran on another build than that of their date.")
-    queued: int = Field(description="Runs that wait to start, and take what their dates ask for now.")
+    runs: int | None = Field(
+        description="Runs whose dates lie in what changes; null, as the next two, for who may not see runs."
+    )
+    differ: int | None = Field(description="So many of them ran on another build than that of their date.")
+    queued: int | None = Field(description="Runs that wait to start, and take what their dates ask for now.")
     warnings: list[str]
 
 
@@ -240,4 +242,7 @@ class ClearedByDate(BaseAnswer):
     runs: list[DatedRun] = Field(description="As they were, oldest date first.")
     instances: int
     running: list[str] = Field(description="Runs that do not match and are left, since they run.")
+    left: list[str] = Field(
+        description="Runs that do not match and cannot be cleared as things are; `warnings` say why."
+    )
     warnings: list[str]

@@ -39,7 +39,7 @@ def adopt(host: Host) -> list[str]:
         begin_write(session)
         managed = dags.rows(session)
         # Left by an earlier installation: nobody would bind their runs.
-        host.rows.strip_marks(session, but=managed)
+        host.rows.strip_marks(session, but=managed, ended=False)
         return [
             dag.dag_id
             for dag in host.reads.airflow_dags(session)

@@ -68,8 +68,11 @@ class Rows(Protocol):
         """Let the rows of Dags, Airflow's and ours, name these versions, which have the mark or lose it."""
         ...
 
-    def strip_marks(self, session: Session, but: Collection[str] = ()) -> int:
-        """Take the mark from Airflow's rows of Dags and runs, but for these Dags'; how many rows had it."""
+    def strip_marks(self, session: Session, but: Collection[str] = (), *, ended: bool = True) -> int:
+        """Take the mark from Airflow's rows of Dags and runs, but for these Dags'; how many rows had it.
+
+        ``ended``: of runs that have ended too, for which all runs are looked through.
+        """
         ...
 
     def lost_marks(self, session: Session) -> list[str]:

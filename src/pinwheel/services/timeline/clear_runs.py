@@ -80,6 +80,7 @@ def clear(
         runs=tuple(view for each in done for view in each.views),
         instances=sum(each.instances for each in done),
         running=tuple(running),
+        left=tuple(run_id for each in done for run_id, _ in each.left),
         warnings=(*warnings, *_left_words([left for each in done for left in each.left])),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Self
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.run.dates import DatedBy
@@ -195,12 +195,17 @@ class TimelineChange:
     revision: int
     from_revision: int
     changes: tuple[ChangedStretch, ...]
-    runs: int
-    """Runs whose dates lie in what is changed."""
-    differ: int
+    runs: int | None
+    """Runs whose dates lie in what is changed. Like the next two None for who may not see runs."""
+    differ: int | None
     """So many of them ran on another build than that of their date."""
-    queued: int
+    queued: int | None
     """Runs that wait to start and take what their dates ask for now."""
+
+    def without_runs(self) -> TimelineChange:
+        """As it is told to who may not see runs of the Dag."""
+        return evolve(self, runs=None, differ=None, queued=None)
+
     warnings: tuple[str, ...]
 
 
@@ -214,6 +219,8 @@ class ClearedByDate:
     """So many of their task instances."""
     running: tuple[str, ...]
     """Runs that do not match and are left, since they run."""
+    left: tuple[str, ...]
+    """Runs that do not match and cannot be cleared as things are; the warnings say why."""
     warnings: tuple[str, ...]
 
 

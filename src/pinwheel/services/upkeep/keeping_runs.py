@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import PinwheelError
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json
@@ -37,6 +38,7 @@ A_TURN = 25
 RETRY = 30.0
 """Seconds after which a run that waits is looked at again."""
 _SEEN = 2000
+_REMEMBERED = 10_000
 MARKED_AGAIN = timedelta(seconds=60)
 """So long after a Dag's runs began to be judged some may be born unmarked: made by who read it before."""
 NEWEST = 10_000
@@ -82,7 +84,7 @@ class Keeping:
         limit = min(_SEEN, A_TURN * 4 + len(self._running))
         found = self.host.unit.run(lambda s: self.host.reads.astray_runs(s, limit))
         _forget(self._running, found, limit)
-        due = [run for run in found if self._running.get(run.id, now) <= now]
+        due = [run for run in found if self._running.get(run.id, now) <= now][: A_TURN * 4]
         return self._each(due, self._mend, self._running)
 
     def tell_ended(self) -> int:
@@ -108,13 +110,14 @@ class Keeping:
     def mark_again(self) -> None:
         """Mark runs of Dags whose runs are judged since a moment ago: some may have been born without."""
         since = self.host.unit.now() - MARKED_AGAIN
-        for dag_id in sorted(self.host.unit.run(lambda s: start_rules.dated_since(s, since))):
-            self.host.unit.run(partial(self._settle_mark, dag_id))
+        dag_ids = sorted(self.host.unit.run(lambda s: start_rules.dated_since(s, since)))
+        for some in chunks(dag_ids, A_TURN):
+            self.host.unit.run(partial(self._settle_marks, some))
 
-    def _settle_mark(self, dag_id: str, session: Session) -> None:
-        lock_dags(session, [dag_id])
-        settle_mark(self.host, session, [dag_id])
-        self.host.runs.mark_waiting(session, [dag_id], marked=True)
+    def _settle_marks(self, dag_ids: Sequence[str], session: Session) -> None:
+        lock_dags(session, dag_ids)
+        settle_mark(self.host, session, dag_ids)
+        self.host.runs.mark_waiting(session, dag_ids, marked=True)
 
     def _each(
         self,
@@ -129,10 +132,7 @@ class Keeping:
         done, faults = 0, []
         for run in runs:
             try:
-                why = self.host.unit.run(partial(work, run))
-            except PinwheelError as error:
-                # What could not be done is undone, what is told of it is not.
-                why = self.host.unit.run(partial(self._waits, run, error.found or error.failed))
+                why = self._one(run, work)
             except Exception as error:
                 error.add_note(f"run {run.run_id} of Dag {run.dag_id}")
                 faults.append(error)
@@ -146,6 +146,13 @@ class Keeping:
         if faults:
             raise faults[0]
         return done
+
+    def _one(self, run: JudgedRun, work: Callable[[JudgedRun, Session], str | None]) -> str | None:
+        try:
+            return self.host.unit.run(partial(work, run))
+        except PinwheelError as error:
+            # What could not be done is undone, what is told of it is not.
+            return self.host.unit.run(partial(self._waits, run, error.found or error.failed))
 
     def _bind_queued(self, run: JudgedRun, session: Session) -> str | None:
         lock_dags(session, [run.dag_id])
@@ -228,6 +235,9 @@ class Keeping:
         """Note that a run waits: once a run and reason, whichever keeper it is; and let others pass it."""
         if run.backfill_id is not None and run.state == "queued":
             self.host.runs.move_in_backfill(session, [run.id], behind=True)
+        if len(self._told) > _REMEMBERED:
+            # Whether it was told is in the events too
+            self._told.clear()
         key = (run.id, run.clear_number, why)
         if key not in self._told:
             self._told.add(key)

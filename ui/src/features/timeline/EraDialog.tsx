@@ -238,11 +238,11 @@ function Planned({ plan, done = false }: { plan: TimelineChange; done?: boolean 
           {change.bundle_version === null || change.to_build === null ? "" : ` at ${change.bundle_version.slice(0, 8)}`}
         </Text>
       ))}
-      {changes.length === 0 ? undefined : (
+      {changes.length === 0 || runs === null ? undefined : (
         <Text fontSize="sm">
           {runs === 0 ? `${done ? "It affects" : "Affects"} no past run.` : `${done ? "It affects" : "Affects"} ${counted(runs, "past run")}: `}
-          {runs === 0 ? "" : differ === 0 ? "each is on the build of its date." : `${differWords(differ)} ${done ? "now" : "then"}, and can be cleared afterwards.`}
-          {queued === 0 ? "" : ` ${counted(queued, "queued run")} ${queued === 1 ? "takes" : "take"} what ${queued === 1 ? "its date asks" : "their dates ask"} for.`}
+          {runs === 0 ? "" : !differ ? "each is on the build of its date." : `${differWords(differ)} ${done ? "now" : "then"}, and can be cleared afterwards.`}
+          {!queued ? "" : ` ${counted(queued, "queued run")} ${queued === 1 ? "takes" : "take"} what ${queued === 1 ? "its date asks" : "their dates ask"} for.`}
         </Text>
       )}
       <Warnings warnings={warnings} />

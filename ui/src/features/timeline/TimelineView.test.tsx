@@ -3,7 +3,7 @@ import { expect, test, vi } from "vitest";
 
 import type { Timeline } from "src/api/timeline";
 import { Bars } from "src/features/timeline/Bars";
-import { BY_HAND, DIFFER, MAY_LOOK, NONE, server, show, TIMELINE } from "src/features/timeline/testing";
+import { BY_HAND, CHECK, DIFFER, MAY_LOOK, NONE, server, show, TIMELINE } from "src/features/timeline/testing";
 import { TimelineView } from "src/features/timeline/TimelineView";
 
 /** happy-dom lays nothing out. */
@@ -96,7 +96,7 @@ test("whoever may not see runs is not told of any", async () => {
 });
 
 test("a Dag without eras says so, and asks for the first one", async () => {
-  server({ timeline: NONE });
+  server({ timeline: NONE, check: { ...CHECK, differ: [], by_hand: [] } });
   show(<TimelineView dagId="blog" />);
   expect(await screen.findByText(/No era: data of all dates is for the active release/)).toBeDefined();
   expect(screen.queryByRole("button", { name: "Unset all…" })).toBeNull();
@@ -104,6 +104,14 @@ test("a Dag without eras says so, and asks for the first one", async () => {
   expect(screen.queryByTestId("differing")).toBeNull();
   fireEvent.click(screen.getByRole("button", { name: "Set an era…" }));
   expect(await screen.findByTestId("era-dialog")).toBeDefined();
+});
+
+test("runs that stay on the build of an era that is gone are counted and can be cleared", async () => {
+  server({ timeline: NONE });
+  show(<TimelineView dagId="blog" />);
+  const said = await screen.findByTestId("differing");
+  expect(said.textContent).toContain("2 runs do not match");
+  expect(within(said).getByRole("button", { name: "Clear them…" })).toBeDefined();
 });
 
 test("revisions are folded, and tell who set which eras and why", async () => {

@@ -45,7 +45,7 @@ function Shown({ dagId, timeline, may }: { dagId: string; timeline: Timeline; ma
   // Of another commit in which the build stood nothing is said: the message is that of the first one.
   const subjectOf = (build: number | null, version: string | null) => subject(found.get(`${build} ${version}`)?.message);
   const dated = hasEras(timeline);
-  const runs = useMemo(() => (dated && check.data !== undefined ? [...check.data.differ, ...check.data.by_hand] : []), [dated, check.data]);
+  const runs = useMemo(() => (check.data !== undefined ? [...check.data.differ, ...check.data.by_hand] : []), [check.data]);
   const close = () => setAsking(undefined);
 
   return (
@@ -87,7 +87,7 @@ function Shown({ dagId, timeline, may }: { dagId: string; timeline: Timeline; ma
         onRun={(runId) => void navigate(`/dags/${encodeURIComponent(dagId)}/runs/${encodeURIComponent(runId)}`)}
       />
       {check.error === null ? undefined : <ErrorState error={check.error} onRetry={() => void check.refetch()} />}
-      {check.data === undefined || !dated ? undefined : (
+      {check.data === undefined || (!dated && check.data.differ.length === 0) ? undefined : (
         <Differing
           dagId={dagId}
           zone={timeline.zone}

@@ -100,7 +100,7 @@ export const change = (more: Partial<TimelineChange> = {}): TimelineChange => ({
   ...more,
 });
 
-export const cleared = (more: Partial<ClearedByDate> = {}): ClearedByDate => ({ dag_id: "blog", runs: DIFFER, instances: 6, running: [], warnings: [], ...more });
+export const cleared = (more: Partial<ClearedByDate> = {}): ClearedByDate => ({ dag_id: "blog", runs: DIFFER, instances: 6, running: [], left: [], warnings: [], ...more });
 
 const REVISIONS = {
   revisions: [

@@ -132,14 +132,15 @@ class MemoryRows:
                 self.airflow.change_dag(dag_id, row_version)
             session.execute(update(t.dag).where(t.dag.c.dag_id == dag_id).values(row_version=row_version))
 
-    def strip_marks(self, session: Session, but: Collection[str] = ()) -> int:
+    def strip_marks(self, session: Session, but: Collection[str] = (), *, ended: bool = True) -> int:
         tables, changed = self.airflow.tables, 0
         for dag in [dag for dag in tables.dags.values() if dag.dag_id not in but]:
             if is_marked(dag.bundle_version):
                 self.airflow.change_dag(dag.dag_id, without_mark(dag.bundle_version or ""))
                 changed += 1
         for key, run in list(tables.runs.items()):
-            if run.dag_id not in but and is_marked(run.bundle_version):
+            waits = ended or run.state in ("queued", "running")
+            if run.dag_id not in but and waits and is_marked(run.bundle_version):
                 tables.runs[key] = evolve(run, bundle_version=without_mark(run.bundle_version or ""))
                 changed += 1
         return changed
