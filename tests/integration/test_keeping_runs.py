@@ -266,7 +266,6 @@ def fail(blog: Dated, run_id: str, task_id: str, *, queued: Any, number: int = 1
         )
 
 
-@pytest.mark.acceptance("dates", 32)
 def test_a_run_that_a_scheduler_without_the_plugin_starts_is_bound_and_that_names_the_job(
     blog: Dated, keeping: Keeping
 ) -> None:

@@ -188,7 +188,6 @@ def test_a_transaction_that_starts_runs_asks_once_whether_their_dags_are_judged(
     assert savepoints == ["SAVEPOINT noted_by_pinwheel", "RELEASE SAVEPOINT noted_by_pinwheel"]
 
 
-@pytest.mark.acceptance("dates", 38)
 def test_an_idle_turn_of_a_keeper_reads_runs_by_their_state_and_those_that_ended_not_at_all(
     world: World,
 ) -> None:
