@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pinwheel.core.errors import InvalidInput
-from pinwheel.core.run.dates import Dated, DatedBy, RunDates, date_of
+from pinwheel.core.run.binding import Binding
+from pinwheel.core.run.dates import Dated, DatedBy, RunDates, date_of, remembered
 from pinwheel.core.run.local_time import instant
 
 EARLY, LATE = datetime(2019, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
@@ -37,6 +38,57 @@ def test_the_first_date_that_a_run_has_is_its_own(first: str | None) -> None:
 def test_a_run_of_asset_events_of_several_dates_has_the_earliest_and_says_so() -> None:
     run = RunDates(event_dates=(LATE, EARLY, LATE), run_after=NOW)
     assert date_of(run) == Dated(EARLY, DatedBy.ASSET_EVENTS, LATE)
+
+
+def noted(date: datetime | None, by: str | None, seq: int = 0) -> Binding:
+    return Binding(
+        dag_id="a",
+        run_id="r",
+        seq=seq,
+        dag_version_id=None,
+        bundle_version="v1",
+        bound_by="era",
+        actor=None,
+        bound_at=NOW,
+        release=None,
+        build_id=1,
+        tries=None,
+        date=date,
+        date_by=by,
+    )
+
+
+@pytest.mark.parametrize(
+    ("ledger", "left", "expected"),
+    [
+        ([noted(EARLY, "asset_events")], (), Dated(EARLY, DatedBy.ASSET_EVENTS)),
+        ([noted(EARLY, "asset_events")], (EARLY,), Dated(EARLY, DatedBy.ASSET_EVENTS)),
+        ([noted(EARLY, "asset_events")], (LATE,), Dated(EARLY, DatedBy.ASSET_EVENTS, LATE)),
+        # Bound by hand since, or by the moment: that says nothing of its data.
+        (
+            [noted(EARLY, "asset_events"), noted(None, None, 1), noted(LATE, "run_after", 2)],
+            (),
+            Dated(EARLY, DatedBy.ASSET_EVENTS),
+        ),
+        (
+            [noted(LATE, "asset_events"), noted(EARLY, "asset_events", 1)],
+            (),
+            Dated(EARLY, DatedBy.ASSET_EVENTS),
+        ),
+        ([noted(EARLY, "run_after")], (), Dated(NOW, DatedBy.RUN_AFTER)),
+        ([], (LATE,), Dated(LATE, DatedBy.ASSET_EVENTS)),
+    ],
+)
+@pytest.mark.acceptance("dates", 12)
+def test_a_run_keeps_the_date_of_asset_events_that_are_gone(
+    ledger: list[Binding], left: tuple[datetime, ...], expected: Dated
+) -> None:
+    assert date_of(remembered(RunDates(event_dates=left, run_after=NOW), ledger)) == expected
+
+
+def test_a_date_of_its_own_goes_before_those_of_events_that_are_gone() -> None:
+    run = RunDates(logical_date=LATE, run_after=NOW)
+    assert date_of(remembered(run, [noted(EARLY, "asset_events")])).at == LATE
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
+
+if TYPE_CHECKING:
+    from pinwheel.core.run.binding import Binding
 
 
 class DatedBy(StrEnum):
@@ -56,3 +61,13 @@ def date_of(run: RunDates) -> Dated:
         first, last = min(run.event_dates), max(run.event_dates)
         return Dated(first, DatedBy.ASSET_EVENTS, last if last != first else None)
     return Dated(run.run_after, DatedBy.RUN_AFTER)
+
+
+def remembered(run: RunDates, ledger: Iterable[Binding]) -> RunDates:
+    """With the date that its asset events gave the run before: these, or the runs behind them, go in time
+    (`db clean`, a Dag that is deleted), and the run is of the same data all the same.
+    """
+    noted = [one.date for one in ledger if one.date is not None and one.date_by == DatedBy.ASSET_EVENTS]
+    if not noted or noted[-1] in run.event_dates:
+        return run
+    return evolve(run, event_dates=tuple(sorted((*run.event_dates, noted[-1]))))

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from pinwheel.core.records import ReleaseRecord
 from pinwheel.core.release.follow import plain
 from pinwheel.core.run.binding import FAILED, BoundBy
-from pinwheel.core.run.dates import date_of
+from pinwheel.core.run.dates import date_of, remembered
 from pinwheel.core.run.timeline import Era, era_at
 from pinwheel.core.structure.layout import layout
 from pinwheel.services.ports.host import Host
@@ -219,13 +219,15 @@ def _as_eras_say(
     bound = bindings.of_runs(session, dag_id, failed)
     last = {run_id: rows[-1] for run_id, rows in bound.items() if rows}
     ids = host.reads.row_ids(session, dag_id, failed)
-    dates = {run.run_id: date_of(run.dates).at for run in host.reads.dated_runs(session, ids.values())}
+    dates = {
+        run.run_id: date_of(remembered(run.dates, bound.get(run.run_id, ()))).at
+        for run in host.reads.dated_runs(session, ids.values())
+    }
     found = {}
     for run_id in failed:
         binding = last.get(run_id)
-        at = binding.date if binding is not None and binding.date is not None else dates[run_id]
         by_hand = binding is not None and binding.bound_by in (BoundBy.HAND, BoundBy.TRIAL)
-        era = era_at(eras.every, at)
+        era = era_at(eras.every, dates[run_id])
         of_era = binding is not None and binding.bound_by is BoundBy.ERA
         if era is not None and era == eras.replaced and not by_hand:
             found[run_id] = True
