@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ import pytest
 
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.run.binding import Binding
-from pinwheel.core.run.dates import Dated, DatedBy, RunDates, date_of, remembered
+from pinwheel.core.run.dates import HOPS, Dated, DatedBy, RunDates, date_of, dates_of_events, remembered
 from pinwheel.core.run.local_time import instant
 
 EARLY, LATE = datetime(2019, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
@@ -38,6 +39,53 @@ def test_the_first_date_that_a_run_has_is_its_own(first: str | None) -> None:
 def test_a_run_of_asset_events_of_several_dates_has_the_earliest_and_says_so() -> None:
     run = RunDates(event_dates=(LATE, EARLY, LATE), run_after=NOW)
     assert date_of(run) == Dated(EARLY, DatedBy.ASSET_EVENTS, LATE)
+
+
+Sources = dict[int, dict[int, datetime | None]]
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        ({1: {2: EARLY}}, {EARLY}),
+        # Two and three hops.
+        ({1: {2: None}, 2: {3: EARLY}}, {EARLY}),
+        ({1: {2: None}, 2: {3: None}, 3: {4: EARLY}}, {EARLY}),
+        # One that has a date is not asked further; of what one consumed the earliest is its date.
+        ({1: {2: LATE}, 2: {3: EARLY}}, {LATE}),
+        ({1: {2: None, 5: NOW}, 2: {3: LATE, 4: EARLY}}, {EARLY, NOW}),
+        # By REST, of a run without any date, of a run that is gone, and in a circle.
+        ({}, set()),
+        ({1: {2: None}}, set()),
+        ({1: {2: None}, 2: {1: None, 3: EARLY}}, {EARLY}),
+        ({1: {1: None}}, set()),
+    ],
+)
+@pytest.mark.acceptance("dates", 12)
+def test_asset_events_are_followed_to_the_runs_that_have_a_date(
+    sources: Sources, expected: set[datetime]
+) -> None:
+    asked: list[int] = []
+
+    def look(ids: Collection[int]) -> Sources:
+        asked.extend(ids)
+        return {one: sources[one] for one in ids if one in sources}
+
+    assert dates_of_events([1], look) == {1: expected}
+    assert len(asked) == len(set(asked)), "each run once"
+
+
+@pytest.mark.parametrize("hops", [HOPS, HOPS + 1])
+def test_asset_events_are_followed_so_far_and_with_one_look_for_each_hop(hops: int) -> None:
+    asked: list[set[int]] = []
+
+    def look(ids: Collection[int]) -> Sources:
+        asked.append(set(ids))
+        return {one: {one + 2: EARLY if one + 2 > 2 * hops else None} for one in ids}
+
+    found = dates_of_events([1, 2], look)
+    assert found == {one: {EARLY} if hops == HOPS else set() for one in (1, 2)}
+    assert asked == [{2 * hop + 1, 2 * hop + 2} for hop in range(HOPS)]
 
 
 def noted(date: datetime | None, by: str | None, seq: int = 0) -> Binding:
