@@ -383,6 +383,31 @@ def test_queued_runs_get_the_new_era_and_started_ones_keep_what_they_have(dated:
     assert after["chosen"] == before["a", "chosen"], "somebody chose its build"
 
 
+@pytest.mark.acceptance("dates", 26, 27)
+@pytest.mark.parametrize("verb", [Verb.ROLLBACK, None])
+def test_a_run_that_was_born_while_the_mark_was_lost_is_no_choice_after_a_release(
+    dated: Dated, verb: Verb | None
+) -> None:
+    world, tables = dated.world, dated.world.airflow.tables
+    dated.set("2019-01-01", "2020-01-01")
+    world.airflow.tick(60)
+    world.airflow.change_dag("a", plain := world.versions()[-1])
+    world.airflow.make_run("a", "born")
+    # Airflow's API was asked for the bundle version of release 1 (3.4).
+    world.airflow.make_run("a", "chosen")
+    (first,) = (row for row in tables.versions.values() if row.dag_id == "a" and row.number == 1)
+    chosen = evolve(tables.runs["a", "chosen"], dag_version_id=first.id, bundle_version=world.versions()[0])
+    tables.runs["a", "chosen"] = chosen
+    assert tables.runs["a", "born"].bundle_version == plain
+    if verb is None:
+        world.push(a=File(body=2))
+    else:
+        world.do(verb)
+    assert is_marked(tables.runs["a", "born"].bundle_version)
+    assert tables.runs["a", "chosen"] == chosen
+    assert is_marked(world.airflow_has()[1])
+
+
 def on(dated: Dated, run_id: str, day: str, *, build: int | None = None) -> None:
     """A run of that day's data that ended, as it did before there was a timeline."""
     world = dated.world
