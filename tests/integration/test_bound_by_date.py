@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -161,7 +162,6 @@ def _of_a_partition(blog: Dated) -> str:
 
 def _by_assets(blog: Dated, *dates: datetime | None) -> str:
     """Consumed events of runs of these dates; None: an event that somebody made over REST."""
-    from airflow.models.asset import AssetEvent, AssetModel, association_table
     from airflow.models.dagrun import DagRun
 
     run_id = blog.run(None, run_type="asset_triggered")
@@ -173,6 +173,15 @@ def _by_assets(blog: Dated, *dates: datetime | None) -> str:
             for date in dates or (DATES[1], None)
         }
     sources = [(of_dates[date] or blog.run(date)) if date is not None else None for date in of_dates]
+    _consumed(run_id, *((blog.dag_id, source) if source is not None else None for source in sources))
+    return run_id
+
+
+def _consumed(run_id: str, *sources: tuple[str, str] | None) -> None:
+    """A run was triggered by events of these runs."""
+    from airflow.models.asset import AssetEvent, AssetModel, association_table
+    from airflow.models.dagrun import DagRun
+
     with sa_session() as session:
         asset = session.scalar(select(AssetModel).where(AssetModel.name == "a")) or AssetModel(
             name="a", uri="a://a", group="asset"
@@ -183,11 +192,31 @@ def _by_assets(blog: Dated, *dates: datetime | None) -> str:
         for source in sources:
             event = AssetEvent(asset_id=asset.id)
             if source is not None:
-                event.source_dag_id, event.source_run_id = blog.dag_id, source
+                event.source_dag_id, event.source_run_id = source
             session.add(event)
             session.flush()
             session.execute(association_table.insert().values(dag_run_id=number, event_id=event.id))
-    return run_id
+
+
+def _of_a_plain_dag(blog: Dated, *sources: tuple[str, str]) -> tuple[str, str]:
+    """An ended run that assets triggered, of a Dag that nobody judges by dates."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.types import DagRunTriggeredByType
+
+    run_id = f"plain__{uuid4().hex[:10]}"
+    with sa_session() as session:
+        session.add(
+            DagRun(
+                dag_id="plain",
+                run_id=run_id,
+                run_type="asset_triggered",
+                state="success",
+                run_after=blog.host.unit.now(),
+                triggered_by=DagRunTriggeredByType.ASSET,
+            )
+        )
+    _consumed(run_id, *sources)
+    return "plain", run_id
 
 
 KINDS = {
@@ -228,6 +257,60 @@ def test_a_run_of_events_of_two_eras_takes_the_earliest_and_the_ledger_says_its_
     assert blog.is_right(run_id, 2)
     (bound,) = blog.bindings(run_id)
     assert (bound.date, bound.date_by) == (DATES[2], "asset_events")
+
+
+@pytest.mark.acceptance("dates", 12)
+@pytest.mark.parametrize("hops", [2, 3])
+def test_a_run_at_the_end_of_a_chain_of_assets_has_the_date_of_the_data_at_its_start(
+    blog: Dated, scheduler: Scheduler, hops: int
+) -> None:
+    source = (blog.dag_id, blog.run(DATES[1] + timedelta(days=20 + hops)))
+    for _ in range(hops - 1):
+        source = _of_a_plain_dag(blog, source)
+    run_id = blog.run(None, run_type="asset_triggered")
+    _consumed(run_id, source)
+    scheduler.settle()
+    assert blog.is_right(run_id, 1)
+    (bound,) = blog.bindings(run_id)
+    assert (bound.date, bound.date_by) == (DATES[1] + timedelta(days=20 + hops), "asset_events")
+
+
+@pytest.mark.acceptance("dates", 12)
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_run_of_a_dated_run_of_assets_has_its_date_also_when_its_events_are_gone(
+    blog: Dated, scheduler: Scheduler, gone: bool
+) -> None:
+    from airflow.models.asset import association_table
+
+    first = _by_assets(blog, DATES[1])
+    scheduler.settle()
+    assert blog.bindings(first)[0].date == DATES[1]
+    if gone:
+        with sa_session() as session:
+            session.execute(association_table.delete())
+    run_id = blog.run(None, run_type="asset_triggered")
+    _consumed(run_id, (blog.dag_id, first))
+    scheduler.settle()
+    assert blog.is_right(run_id, 1)
+    (bound,) = blog.bindings(run_id)
+    assert (bound.date, bound.date_by) == (DATES[1], "asset_events")
+
+
+@pytest.mark.acceptance("dates", 12, 24)
+@pytest.mark.parametrize("on_latest", [False, True])
+def test_a_cleared_run_of_assets_keeps_its_date_when_its_events_are_gone(
+    blog: Dated, scheduler: Scheduler, on_latest: bool
+) -> None:
+    from airflow.models.asset import association_table
+
+    run_id = _by_assets(blog, DATES[1])
+    scheduler.settle()
+    with sa_session() as session:
+        session.execute(association_table.delete())
+    blog.clear(run_id, run_on_latest_version=on_latest)
+    scheduler.settle()
+    assert blog.is_right(run_id, 1, relabelled=on_latest)
+    assert [(one.date, one.date_by) for one in blog.bindings(run_id)] == [(DATES[1], "asset_events")] * 2
 
 
 def test_a_run_without_any_date_of_data_is_of_the_time_from_which_on_it_may_run(

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 from airflow.assets.manager import AssetManager
-from airflow.models.asset import AssetModel
+from airflow.models.asset import AssetModel, association_table
 from airflow.models.backfill import ReprocessBehavior, _create_backfill
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from harness import windowed
 from harness.dag_runs import DagRuns
@@ -258,6 +258,11 @@ def test_runs_by_assets_have_the_tasks_of_the_dates_of_the_runs_that_made_their_
         dates[run_id] = date or dag.host.unit.now()
     scheduler.settle()
     assert wrong(dag, dates) == {}
+    for on_latest in (False, True):
+        assert cleared(dag, dates, scheduler, run_on_latest_version=on_latest) == {}
+    # As `db clean` does, and who deletes the Dag of the sources.
+    with create_session() as session:
+        session.execute(delete(association_table))
     for on_latest in (False, True):
         assert cleared(dag, dates, scheduler, run_on_latest_version=on_latest) == {}
 

@@ -245,6 +245,13 @@ def test_the_row_of_another_release_is_a_choice_only_where_airflow_lets_somebody
         assert (ruling.place, ruling.bound_by) == (place, BoundBy.HAND if may_be_chosen else BoundBy.ERA)
 
 
+@pytest.mark.acceptance("dates", 27)
+def test_a_cleared_run_of_before_pinwheel_was_chosen_by_nobody() -> None:
+    ruling = resolve(run(FORMER, clear_number=1), dag(eras=(era(),)), NOW)
+    assert isinstance(ruling, Bind)
+    assert (ruling.place, ruling.bound_by) == (ERA, BoundBy.ERA)
+
+
 @pytest.mark.parametrize("by", [BoundBy.HAND, BoundBy.TRIAL])
 @pytest.mark.acceptance("dates", 11)
 def test_what_somebody_chose_runs_without_the_tasks_of_other_dates_too(by: BoundBy) -> None:

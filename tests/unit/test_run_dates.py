@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from pinwheel.core.errors import InvalidInput
-from pinwheel.core.run.dates import Dated, DatedBy, RunDates, date_of
+from pinwheel.core.run.binding import Binding
+from pinwheel.core.run.dates import HOPS, Dated, DatedBy, RunDates, date_of, dates_of_events, remembered
 from pinwheel.core.run.local_time import instant
 
 EARLY, LATE = datetime(2019, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
@@ -37,6 +39,104 @@ def test_the_first_date_that_a_run_has_is_its_own(first: str | None) -> None:
 def test_a_run_of_asset_events_of_several_dates_has_the_earliest_and_says_so() -> None:
     run = RunDates(event_dates=(LATE, EARLY, LATE), run_after=NOW)
     assert date_of(run) == Dated(EARLY, DatedBy.ASSET_EVENTS, LATE)
+
+
+Sources = dict[int, dict[int, datetime | None]]
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        ({1: {2: EARLY}}, {EARLY}),
+        # Two and three hops.
+        ({1: {2: None}, 2: {3: EARLY}}, {EARLY}),
+        ({1: {2: None}, 2: {3: None}, 3: {4: EARLY}}, {EARLY}),
+        # One that has a date is not asked further; of what one consumed the earliest is its date.
+        ({1: {2: LATE}, 2: {3: EARLY}}, {LATE}),
+        ({1: {2: None, 5: NOW}, 2: {3: LATE, 4: EARLY}}, {EARLY, NOW}),
+        # By REST, of a run without any date, of a run that is gone, and in a circle.
+        ({}, set()),
+        ({1: {2: None}}, set()),
+        ({1: {2: None}, 2: {1: None, 3: EARLY}}, {EARLY}),
+        ({1: {1: None}}, set()),
+    ],
+)
+@pytest.mark.acceptance("dates", 12)
+def test_asset_events_are_followed_to_the_runs_that_have_a_date(
+    sources: Sources, expected: set[datetime]
+) -> None:
+    asked: list[int] = []
+
+    def look(ids: Collection[int]) -> Sources:
+        asked.extend(ids)
+        return {one: sources[one] for one in ids if one in sources}
+
+    assert dates_of_events([1], look) == {1: expected}
+    assert len(asked) == len(set(asked)), "each run once"
+
+
+@pytest.mark.parametrize("hops", [HOPS, HOPS + 1])
+def test_asset_events_are_followed_so_far_and_with_one_look_for_each_hop(hops: int) -> None:
+    asked: list[set[int]] = []
+
+    def look(ids: Collection[int]) -> Sources:
+        asked.append(set(ids))
+        return {one: {one + 2: EARLY if one + 2 > 2 * hops else None} for one in ids}
+
+    found = dates_of_events([1, 2], look)
+    assert found == {one: {EARLY} if hops == HOPS else set() for one in (1, 2)}
+    assert asked == [{2 * hop + 1, 2 * hop + 2} for hop in range(HOPS)]
+
+
+def noted(date: datetime | None, by: str | None, seq: int = 0) -> Binding:
+    return Binding(
+        dag_id="a",
+        run_id="r",
+        seq=seq,
+        dag_version_id=None,
+        bundle_version="v1",
+        bound_by="era",
+        actor=None,
+        bound_at=NOW,
+        release=None,
+        build_id=1,
+        tries=None,
+        date=date,
+        date_by=by,
+    )
+
+
+@pytest.mark.parametrize(
+    ("ledger", "left", "expected"),
+    [
+        ([noted(EARLY, "asset_events")], (), Dated(EARLY, DatedBy.ASSET_EVENTS)),
+        ([noted(EARLY, "asset_events")], (EARLY,), Dated(EARLY, DatedBy.ASSET_EVENTS)),
+        ([noted(EARLY, "asset_events")], (LATE,), Dated(EARLY, DatedBy.ASSET_EVENTS, LATE)),
+        # Bound by hand since, or by the moment: that says nothing of its data.
+        (
+            [noted(EARLY, "asset_events"), noted(None, None, 1), noted(LATE, "run_after", 2)],
+            (),
+            Dated(EARLY, DatedBy.ASSET_EVENTS),
+        ),
+        (
+            [noted(LATE, "asset_events"), noted(EARLY, "asset_events", 1)],
+            (),
+            Dated(EARLY, DatedBy.ASSET_EVENTS),
+        ),
+        ([noted(EARLY, "run_after")], (), Dated(NOW, DatedBy.RUN_AFTER)),
+        ([], (LATE,), Dated(LATE, DatedBy.ASSET_EVENTS)),
+    ],
+)
+@pytest.mark.acceptance("dates", 12)
+def test_a_run_keeps_the_date_of_asset_events_that_are_gone(
+    ledger: list[Binding], left: tuple[datetime, ...], expected: Dated
+) -> None:
+    assert date_of(remembered(RunDates(event_dates=left, run_after=NOW), ledger)) == expected
+
+
+def test_a_date_of_its_own_goes_before_those_of_events_that_are_gone() -> None:
+    run = RunDates(logical_date=LATE, run_after=NOW)
+    assert date_of(remembered(run, [noted(EARLY, "asset_events")])).at == LATE
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,14 @@ def apply(host: Host, change: Change) -> list[Outcome]:
         if change.request.verb is Verb.ROLLBACK:
             outcomes = rolled_back.carry_out(host, session, change.request, dated, acts, outcomes)
         if change.request.reruns:
-            outcomes = rerun.carried_out(host, session, acts, outcomes, whole=change.request.rerun_whole)
+            outcomes = rerun.carried_out(
+                host,
+                session,
+                acts,
+                outcomes,
+                rolled_back.eras_of(change.request, dated),
+                whole=change.request.rerun_whole,
+            )
         return _with_bundles(session, acts, outcomes)
 
     done = once.carry_out(host, _request(change), OUTCOMES, work)
@@ -134,7 +141,8 @@ def _plan(host: Host, session: Session, change: Change) -> Plan:
     # Of one Dag it is said too what could run again: whoever decides chooses by that.
     if asked.reruns or (asked.verb is Verb.ROLLBACK and len(acts) == 1):
         how = rerun.How.of(failed=asked.rerun_failed, whole=asked.rerun_whole)
-        outcomes = rerun.planned(host, session, acts, outcomes, how)
+        eras = rolled_back.eras_of(asked, dated)
+        outcomes = rerun.planned(host, session, acts, outcomes, how, eras)
     told = _told(change, _with_bundles(session, acts, outcomes))
     return Plan(outcomes=tuple(told), refused=tuple(refused))
 

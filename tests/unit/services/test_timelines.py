@@ -18,7 +18,7 @@ from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import EraWish, TimelineRequest
 from pinwheel.core.run.mark import is_marked
 from pinwheel.services.timeline import change, clear_runs, show
-from pinwheel.store import keeping, prune, start_rules, timelines
+from pinwheel.store import bindings, keeping, prune, start_rules, timelines
 from pinwheel.store import tables as t
 
 
@@ -383,6 +383,31 @@ def test_queued_runs_get_the_new_era_and_started_ones_keep_what_they_have(dated:
     assert after["chosen"] == before["a", "chosen"], "somebody chose its build"
 
 
+@pytest.mark.acceptance("dates", 26, 27)
+@pytest.mark.parametrize("verb", [Verb.ROLLBACK, None])
+def test_a_run_that_was_born_while_the_mark_was_lost_is_no_choice_after_a_release(
+    dated: Dated, verb: Verb | None
+) -> None:
+    world, tables = dated.world, dated.world.airflow.tables
+    dated.set("2019-01-01", "2020-01-01")
+    world.airflow.tick(60)
+    world.airflow.change_dag("a", plain := world.versions()[-1])
+    world.airflow.make_run("a", "born")
+    # Airflow's API was asked for the bundle version of release 1 (3.4).
+    world.airflow.make_run("a", "chosen")
+    (first,) = (row for row in tables.versions.values() if row.dag_id == "a" and row.number == 1)
+    chosen = evolve(tables.runs["a", "chosen"], dag_version_id=first.id, bundle_version=world.versions()[0])
+    tables.runs["a", "chosen"] = chosen
+    assert tables.runs["a", "born"].bundle_version == plain
+    if verb is None:
+        world.push(a=File(body=2))
+    else:
+        world.do(verb)
+    assert is_marked(tables.runs["a", "born"].bundle_version)
+    assert tables.runs["a", "chosen"] == chosen
+    assert is_marked(world.airflow_has()[1])
+
+
 def on(dated: Dated, run_id: str, day: str, *, build: int | None = None) -> None:
     """A run of that day's data that ended, as it did before there was a timeline."""
     world = dated.world
@@ -529,6 +554,67 @@ def test_a_rollback_that_keeps_the_era_says_what_stays(dated: Dated) -> None:
     assert dated.spans()[1][2] == 2
     with pytest.raises(InvalidInput, match="eras goes with rollback only"):
         dated.world.do(Verb.PIN, eras="keep")
+
+
+def failed_on(dated: Dated, run_id: str, day: str, *, build: int | None = None) -> None:
+    """A run of that day's data that failed."""
+    at = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    dated.world.trigger(run_id, logical_date=at, build=build)
+    dated.world.finish(run_id, "failed")
+
+
+def last_of(dated: Dated, run_id: str) -> tuple[int | None, str, int]:
+    """Of a run's last row in the ledger: its build, who chose that, and for which start."""
+    rows = dated.host.unit.run(lambda s: bindings.of_runs(s, "a", [run_id]))[run_id]
+    return rows[-1].build_id, str(rows[-1].bound_by), rows[-1].seq
+
+
+@pytest.mark.acceptance("dates", 17)
+@pytest.mark.parametrize("how", ["rerun_failed", "rerun_whole"])
+def test_failed_runs_of_an_era_stay_with_it_when_its_build_is_rolled_back(dated: Dated, how: str) -> None:
+    failed_on(dated, "before_the_era", "2019-04-01")
+    dated.set("2019-01-01", "2020-01-01", build=2)
+    failed_on(dated, "of_2019", "2019-05-01")
+    failed_on(dated, "of_2019_by_hand", "2019-06-01", build=2)
+    failed_on(dated, "of_2021", "2021-05-01")
+    runs = ("of_2019_by_hand", "of_2021")
+    for planned in (dated.world.plan(Verb.ROLLBACK)[0], dated.world.plan(Verb.ROLLBACK, **{how: True})[0]):
+        assert sorted(planned.failed_runs) == sorted(runs)
+    assert sorted(planned.rerun) == sorted(runs)
+    done = dated.world.do(Verb.ROLLBACK, **{how: True})
+    assert sorted(done.rerun) == sorted(runs)
+    assert last_of(dated, "before_the_era") == (2, "active", 0)
+    assert last_of(dated, "of_2019") == (2, "era", 0)
+    assert [last_of(dated, run_id) for run_id in runs] == [(1, "hand", 1)] * 2
+
+
+@pytest.mark.acceptance("dates", 17)
+def test_failed_runs_of_the_era_that_a_rollback_replaces_run_again_by_their_dates(dated: Dated) -> None:
+    dated.set("2019-01-01", "2020-01-01", build=2)
+    dated.set("2020-01-01", None, build=2)
+    failed_on(dated, "of_2019", "2019-05-01")
+    failed_on(dated, "of_2021", "2021-05-01")
+    (kept,) = dated.world.plan(Verb.ROLLBACK, eras="keep", rerun_failed=True)
+    assert kept.rerun == ()
+    (planned,) = dated.world.plan(Verb.ROLLBACK, eras="replace", rerun_failed=True)
+    done = dated.world.do(Verb.ROLLBACK, eras="replace", rerun_failed=True)
+    assert planned.rerun == done.rerun == ("of_2021",)
+    assert planned.rerun_tasks == done.rerun_tasks
+    assert last_of(dated, "of_2019") == (2, "era", 0)
+    assert last_of(dated, "of_2021") == (1, "era", 1)
+    dated.world.finish("of_2021", number=2)
+    assert dated.check().differ == ()
+
+
+@pytest.mark.acceptance("dates", 17)
+def test_the_era_that_is_replaced_need_not_be_of_the_active_build(dated: Dated) -> None:
+    dated.world.push(a=File(body=2))
+    dated.set("2020-01-01", None, build=2)
+    failed_on(dated, "of_2021", "2021-05-01")
+    failed_on(dated, "of_2021_by_hand", "2021-06-01", build=2)
+    done = dated.world.do(Verb.ROLLBACK, eras="replace", build=1, rerun_failed=True)
+    assert done.rerun == ("of_2021",)
+    assert last_of(dated, "of_2021") == (1, "era", 1)
 
 
 def test_an_era_over_the_present_holds_the_dag_and_is_told_so(dated: Dated) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from airflow.models.asset import AssetEvent, association_table
@@ -13,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.reads.tries import word_of
 from pinwheel.core.chunks import chunks
-from pinwheel.core.run.dates import RunDates
+from pinwheel.core.run.dates import RunDates, dates_of_events, noted
 from pinwheel.services.ports.reads import DatedRun
+from pinwheel.store import bindings
 
 _OWN_DATES = (DagRun.data_interval_start, DagRun.partition_date, DagRun.logical_date)
 
@@ -38,7 +40,7 @@ def dated_runs(session: Session, ids: Collection[int]) -> list[DatedRun]:
     undated = {
         row.id for row in rows if not any((_interval_start(row), row.partition_date, row.logical_date))
     }
-    events = _event_dates(session, undated) if undated else {}
+    events = dates_of_events(undated, partial(_sources, session))
     return [
         DatedRun(
             id=row.id,
@@ -77,13 +79,16 @@ def _interval_start(row: Any) -> datetime | None:
     return None if of_the_moment else start
 
 
-def _event_dates(session: Session, ids: Collection[int]) -> dict[int, set[datetime]]:
-    """By run: the dates of data of the runs whose asset events it consumed."""
+def _sources(session: Session, ids: Collection[int]) -> dict[int, dict[int, datetime | None]]:
+    """By run: the runs whose asset events it consumed, each with its date; None: its row has none, and the
+    ledger none of events.
+    """
     consumed = association_table.c
-    found: dict[int, set[datetime]] = {}
+    found: dict[int, dict[int, datetime | None]] = {}
+    undated: dict[tuple[str, str], int] = {}
     for chunk in chunks(sorted(ids)):
         rows = session.execute(
-            select(consumed.dag_run_id, *_OWN_DATES)
+            select(consumed.dag_run_id, DagRun.id, DagRun.dag_id, DagRun.run_id, *_OWN_DATES)
             .select_from(association_table)
             .join(AssetEvent, AssetEvent.id == consumed.event_id)
             .join(
@@ -93,7 +98,12 @@ def _event_dates(session: Session, ids: Collection[int]) -> dict[int, set[dateti
             .where(consumed.dag_run_id.in_(chunk))
         )
         for row in rows:
-            date = _own_date(row)
-            if date is not None:
-                found.setdefault(row.dag_run_id, set()).add(date)
-    return found
+            date = found.setdefault(row.dag_run_id, {})[row.id] = _own_date(row)
+            if date is None:
+                undated[row.dag_id, row.run_id] = row.id
+    ledger = bindings.of_each(session, undated) if undated else {}
+    known = {undated[run]: noted(rows) for run, rows in ledger.items()}
+    return {
+        one: {source: date or known.get(source) for source, date in of_run.items()}
+        for one, of_run in found.items()
+    }

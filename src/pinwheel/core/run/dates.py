@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
+
+if TYPE_CHECKING:
+    from pinwheel.core.run.binding import Binding
 
 
 class DatedBy(StrEnum):
@@ -56,3 +61,57 @@ def date_of(run: RunDates) -> Dated:
         first, last = min(run.event_dates), max(run.event_dates)
         return Dated(first, DatedBy.ASSET_EVENTS, last if last != first else None)
     return Dated(run.run_after, DatedBy.RUN_AFTER)
+
+
+HOPS = 10
+"""So far back asset events are followed: a Dag that triggers itself by an asset has no first run."""
+
+
+def dates_of_events(
+    ids: Collection[int], look: Callable[[Collection[int]], Mapping[int, Mapping[int, datetime | None]]]
+) -> dict[int, set[datetime]]:
+    """By run: the dates of data of the runs whose asset events it consumed.
+
+    ``look`` gives by run those runs, each with the date that it has itself; None: it may have that of events
+    in its turn. It is asked once for each hop.
+    """
+    sources: dict[int, Mapping[int, datetime | None]] = {}
+    wanted = set(ids)
+    for _ in range(HOPS):
+        if not wanted:
+            break
+        found = look(wanted)
+        sources |= {one: found.get(one, {}) for one in wanted}
+        wanted = {
+            source for one in wanted for source, date in sources[one].items() if date is None
+        } - sources.keys()
+    earliest: dict[int, datetime] = {}
+    grew = True
+    while grew:
+        grew = False
+        for one in sources:
+            first = min(_known(sources[one], earliest), default=None)
+            if first is not None and first != earliest.get(one):
+                earliest[one], grew = first, True
+    return {one: _known(sources[one], earliest) for one in ids}
+
+
+def _known(sources: Mapping[int, datetime | None], earliest: Mapping[int, datetime]) -> set[datetime]:
+    dates = (date or earliest.get(source) for source, date in sources.items())
+    return {date for date in dates if date is not None}
+
+
+def noted(ledger: Iterable[Binding]) -> datetime | None:
+    """The date that a run had last by its asset events, as the ledger says."""
+    found = [one.date for one in ledger if one.date is not None and one.date_by == DatedBy.ASSET_EVENTS]
+    return found[-1] if found else None
+
+
+def remembered(run: RunDates, ledger: Iterable[Binding]) -> RunDates:
+    """With the date that its asset events gave the run before: these, or the runs behind them, go in time
+    (`db clean`, a Dag that is deleted), and the run is of the same data all the same.
+    """
+    date = noted(ledger)
+    if date is None or date in run.event_dates:
+        return run
+    return evolve(run, event_dates=tuple(sorted((*run.event_dates, date))))

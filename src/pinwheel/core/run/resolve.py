@@ -176,7 +176,10 @@ def _chosen(run: RunFacts, dag: DagFacts, date: Dated, now: datetime) -> _Chosen
 
 
 def _by_hand(run: RunFacts, dag: DagFacts) -> _Chosen | None:
-    """What somebody chose: in the ledger, or through Airflow, which can name a bundle version from 3.4 on."""
+    """What somebody chose: in the ledger, or through Airflow, which can name a bundle version from 3.4 on.
+
+    It can where a run is made, not where one is cleared: such a run may be older than Pinwheel.
+    """
     if run.present is not None and run.present.bound_by in (BoundBy.HAND, BoundBy.TRIAL):
         place = _place(run.present)
         return _Chosen(place, run.present.bound_by, "somebody chose it") if place is not None else None
@@ -184,6 +187,7 @@ def _by_hand(run: RunFacts, dag: DagFacts) -> _Chosen | None:
         dag.may_be_chosen
         and run.present is None
         and run.before is None
+        and not run.clear_number
         and not run.marked
         and run.bundle_version is not None
         and run.build_id is not None

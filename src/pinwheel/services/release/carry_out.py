@@ -85,6 +85,7 @@ def carry_out(
     for (actor, reason), ids in lifted.items():
         rejections.lift(session, ids, actor=actor, reason=reason, now=now)
     rejections.add_all(session, rejected)
+    _mark_born(host, session, releasing)
     made, written = _release_all(host, session, releasing, contents or {}, versions or {}, now=now)
     for m in made:
         dag_id = m.act.state.dag_id
@@ -109,6 +110,14 @@ def carry_out(
         batch=batch,
     )
     return outcomes
+
+
+def _mark_born(host: Host, session: Session, releasing: Sequence[tuple[Act, Release]]) -> None:
+    """What was born while its Dag's mark was lost gets it as long as it stands on the active release: on one
+    that was left it would look as if somebody had chosen it.
+    """
+    if judged := {act.state.dag_id for act, _ in releasing if is_marked(act.dag.row_version)}:
+        host.runs.mark_waiting(session, judged, marked=True)
 
 
 def _settle_dated(

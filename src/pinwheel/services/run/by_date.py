@@ -12,14 +12,14 @@ from uuid import UUID
 from attrs import evolve, frozen
 
 from pinwheel.core.build import Build
-from pinwheel.core.run.dates import date_of
+from pinwheel.core.run.dates import date_of, remembered
 from pinwheel.core.run.resolve import Bind
 from pinwheel.core.run.timeline import era_at
 from pinwheel.core.structure.windows import segment_at
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import variants
 from pinwheel.services.run.judging import Case, carry_out, facts_of
-from pinwheel.store import builds, releases, segments, start_rules
+from pinwheel.store import bindings, builds, releases, segments, start_rules
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -97,7 +97,8 @@ def variant_of(host: Host, session: Session, dag_id: str, run_id: str, build: Bu
     if not stretches:
         return None
     (run,) = host.reads.dated_runs(session, [host.reads.row_ids(session, dag_id, [run_id])[run_id]])
-    date = date_of(run.dates)
+    ledger = bindings.of_runs(session, dag_id, [run_id]).get(run_id, ())
+    date = date_of(remembered(run.dates, ledger))
     found = stretches[segment_at([one.segment for one in stretches], date.at)]
     made = variants.make_rows(host, session, build, [found.position]).get(found.position)
     if made is None:

@@ -11,7 +11,7 @@ from pinwheel.core import command_line
 from pinwheel.core.errors import NotFound, PinwheelError, unknown_dag
 from pinwheel.core.request import ClearRequest
 from pinwheel.core.run.binding import FAILED
-from pinwheel.core.run.dates import date_of
+from pinwheel.core.run.dates import date_of, remembered
 from pinwheel.core.structure.layout import Layout
 from pinwheel.core.structure.windows import segment_at
 from pinwheel.services.history.grid import versions_of_tasks
@@ -20,7 +20,7 @@ from pinwheel.services.history.versions import BEFORE, RELEASE, TRIAL, Names, Ve
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import InstanceRow
 from pinwheel.services.run import clear
-from pinwheel.store import builds, releases, segments
+from pinwheel.store import bindings, builds, releases, segments
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -273,7 +273,9 @@ def _segment_of_date(host: Host, session: Session, dag_id: str, run_id: str, num
     if not stretches:
         return ""
     (run,) = host.reads.dated_runs(session, host.reads.row_ids(session, dag_id, [run_id]).values())
-    found = stretches[segment_at([row.segment for row in stretches], date_of(run.dates).at)]
+    ledger = bindings.of_runs(session, dag_id, [run_id]).get(run_id, ())
+    date = date_of(remembered(run.dates, ledger))
+    found = stretches[segment_at([row.segment for row in stretches], date.at)]
     return f".{found.position}" if found.absent else ""
 
 

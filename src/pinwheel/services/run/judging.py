@@ -18,7 +18,7 @@ from pinwheel.core.errors import Refused
 from pinwheel.core.records import KnownVersion, ManagedDag
 from pinwheel.core.release.follow import plain, taken
 from pinwheel.core.run.binding import Binding, Tries
-from pinwheel.core.run.dates import date_of
+from pinwheel.core.run.dates import date_of, remembered
 from pinwheel.core.run.mark import is_marked, marked, without_mark
 from pinwheel.core.run.resolve import Bind, DagFacts, Place, Ruling, RunFacts, Wait, resolve
 from pinwheel.core.run.timeline import Era, Revision, era_at
@@ -68,8 +68,11 @@ class Case:
 
 def facts_of(host: Host, session: Session, ids: Collection[int]) -> list[Case]:
     """What these runs (by the ids of Airflow's rows) are judged by, in so many statements for all of them."""
-    runs = host.reads.dated_runs(session, ids)
-    ledger = bindings.of_each(session, [(run.dag_id, run.run_id) for run in runs])
+    found = host.reads.dated_runs(session, ids)
+    ledger = bindings.of_each(session, [(run.dag_id, run.run_id) for run in found])
+    runs = [
+        evolve(run, dates=remembered(run.dates, ledger.get((run.dag_id, run.run_id), ()))) for run in found
+    ]
     dag_ids = {run.dag_id for run in runs}
     known = _builds_of(session, {run.dag_version_id for run in runs})
     bound_to = {one.build_id for rows in ledger.values() for one in rows}

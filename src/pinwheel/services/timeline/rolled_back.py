@@ -17,6 +17,7 @@ from pinwheel.core.run.timeline import Era, Revision
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import Act, Outcome
 from pinwheel.services.release.revise import revise
+from pinwheel.services.run.rerun import Eras
 from pinwheel.store import stands, timelines
 from pinwheel.store.timelines import Covering
 
@@ -45,6 +46,15 @@ def load(host: Host, session: Session, rows: Mapping[str, ManagedDag]) -> Timeli
     if not newest:
         return NONE
     return Timelines(newest=newest, present=timelines.covering(session, host.unit.now(), newest))
+
+
+def eras_of(asked: ChangeRequest, dated: Timelines) -> dict[str, Eras]:
+    """What their eras mean for the failed runs of these Dags."""
+    replaced = dated.present if asked.eras == REPLACE else {}
+    return {
+        dag_id: Eras(every=found.eras, replaced=replaced[dag_id].era if dag_id in replaced else None)
+        for dag_id, found in dated.newest.items()
+    }
 
 
 def require_choice(asked: ChangeRequest, dag_id: str, found: Covering) -> None:

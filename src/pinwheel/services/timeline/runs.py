@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from pinwheel.core.run.binding import Binding, BoundBy, in_force
-from pinwheel.core.run.dates import Dated, DatedBy, date_of
+from pinwheel.core.run.dates import Dated, DatedBy, date_of, remembered
 from pinwheel.core.run.fit import Fit, Standing, fit
 from pinwheel.core.run.timeline import Era, era_at
 from pinwheel.core.structure.windows import Segment
@@ -99,7 +99,7 @@ def judge_all(
     judged = []
     for run in runs:
         on, binding = standings[run.run_id], last[run.run_id]
-        date = _date(run, binding)
+        date = _date(run, bound.get(run.run_id, ()), binding)
         judged.append(
             Judged(
                 run=run,
@@ -139,9 +139,9 @@ def _stays(run: DatedRun, bound: Sequence[Binding]) -> bool:
     return (last.dag_version_id, last.bundle_version) == (run.dag_version_id, run.bundle_version)
 
 
-def _date(run: DatedRun, binding: Binding | None) -> Dated:
+def _date(run: DatedRun, bound: Sequence[Binding], binding: Binding | None) -> Dated:
     """What the ledger says it was judged by: a run's asset events may be gone since."""
-    date = date_of(run.dates)
+    date = date_of(remembered(run.dates, bound))
     if binding is None or binding.date is None or binding.date_by is None:
         return date
     if binding.date_by not in {each.value for each in DatedBy}:

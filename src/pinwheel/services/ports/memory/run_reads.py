@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from pinwheel.core.records import RunOutcome
 from pinwheel.core.run.binding import Present
-from pinwheel.core.run.dates import RunDates
+from pinwheel.core.run.dates import RunDates, dates_of_events, noted
 from pinwheel.services.ports.memory.airflow import FINISHED, RunRow, TaskRow
 from pinwheel.services.ports.memory.bound import Bound
 from pinwheel.services.ports.memory.unbound import UnboundReads
@@ -26,6 +26,7 @@ from pinwheel.services.ports.reads import (
     PlacedRun,
     UnrecordedRun,
 )
+from pinwheel.store import bindings
 from pinwheel.store import tables as t
 
 if TYPE_CHECKING:
@@ -187,17 +188,31 @@ class RunReads(UnboundReads):
         return {run.run_id: _run(run) for run in self._runs(dag_id) if run.run_id in run_ids}
 
     def dated_runs(self, session: Session, ids: Collection[int]) -> list[DatedRun]:
-        by_run_id = {run.run_id: run for run in self._all_runs()}
+        every = list(self._all_runs())
+        by_run_id = {run.run_id: run for run in every}
+        by_id = {run.id: run for run in every}
+
+        def own(run: RunRow) -> datetime | None:
+            return run.data_interval_start or run.partition_date or run.logical_date
+
+        def sources(wanted: Collection[int]) -> dict[int, dict[int, datetime | None]]:
+            found: dict[int, dict[int, datetime | None]] = {}
+            for one in wanted:
+                known = [by_run_id[run_id] for run_id in by_id[one].triggered_by if run_id in by_run_id]
+                ledger = bindings.of_each(session, [(run.dag_id, run.run_id) for run in known])
+                found[one] = {
+                    run.id: own(run) or noted(ledger.get((run.dag_id, run.run_id), ())) for run in known
+                }
+            return found
+
+        events = dates_of_events([run.id for run in every if run.id in ids and own(run) is None], sources)
 
         def dates(run: RunRow) -> RunDates:
-            own = (run.data_interval_start, run.partition_date, run.logical_date)
-            sources = [by_run_id[run_id] for run_id in run.triggered_by if run_id in by_run_id]
-            found = {one.data_interval_start or one.partition_date or one.logical_date for one in sources}
             return RunDates(
                 data_interval_start=run.data_interval_start,
                 partition_date=run.partition_date,
                 logical_date=run.logical_date,
-                event_dates=tuple(sorted(date for date in found if date)) if not any(own) else (),
+                event_dates=tuple(sorted(events.get(run.id, ()))),
                 run_after=run.run_after,
             )
 
