@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from harness.eras import DATES, Dated
 from harness.scheduling import Scheduler
@@ -18,6 +18,7 @@ from integration.test_bound_by_date import database as database
 from integration.test_bound_by_date import only_scheduler as only_scheduler
 from integration.test_bound_by_date import scheduler as scheduler
 from pinwheel.airflow3.compat import airflow_34_plus
+from pinwheel.store import tables as t
 
 
 @pytest.mark.acceptance("dates", 24)
@@ -59,6 +60,24 @@ def test_a_cleared_run_stays_on_what_it_was_bound_to_and_the_ledger_says_so(
     first, second = blog.bindings(run_id)
     assert (first.seq, second.seq, second.bound_by, second.date) == (0, 1, "era", first.date)
     assert second.tries is not None
+
+
+@pytest.mark.acceptance("dates", 24, 27)
+def test_a_run_that_ended_before_pinwheel_was_chosen_by_nobody_and_is_bound_when_it_is_cleared(
+    blog: Dated, scheduler: Scheduler
+) -> None:
+    """It stands on a row of a release that is active no more, and no ledger tells of it."""
+    run_id = blog.run(DATES[1] + timedelta(days=2))
+    scheduler.settle()
+    assert blog.is_right(run_id, 1)
+    with sa_session() as session:
+        session.execute(delete(t.binding).where(t.binding.c.run_id == run_id))
+    later = DATES[2] + timedelta(days=12)
+    blog.set_run(run_id, logical_date=later, data_interval_start=later, data_interval_end=later)
+    blog.clear(run_id)
+    scheduler.settle()
+    assert blog.is_right(run_id, 2)
+    assert [(bound.bound_by, bound.seq) for bound in blog.bindings(run_id)] == [("era", 1)]
 
 
 @pytest.mark.acceptance("dates", 25)

@@ -46,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=options.build_or_date,
         metavar="N",
         help="run all dates on this build, released or not, or by-date: each on the one of its date "
-        "(default: Airflow's own backfill, which does that where the Dag is judged by dates)",
+        "(default: Airflow's own backfill, which does that where the Dag is judged by dates; dates that have "
+        "a run stay on what it had where rerun_with_latest_version is off)",
     )
     options.add_bundle_version(parser)
     parser.add_argument(

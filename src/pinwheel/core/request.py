@@ -310,7 +310,9 @@ class BackfillRequest(_Targeted):
     """``none``, ``failed`` or ``completed``: which dates that have a run already are run again."""
     dag_run_conf: dict[str, Json] | None = None
     by_date: bool = field(default=False, validator=_alone)
-    """Each run on the build of its date; as without a build where the Dag is judged by dates."""
+    """Each run on the build of its date, whatever it had. Without a build that is so where the Dag is judged
+    by dates, but for runs that exist where Airflow's ``rerun_with_latest_version`` is off.
+    """
 
     @property
     def failed(self) -> str:

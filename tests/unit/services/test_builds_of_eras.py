@@ -211,6 +211,28 @@ def test_a_run_that_is_cleared_as_it_is_stays_on_the_tasks_of_its_date(empty: In
     assert dated.check().differ == ()
 
 
+@pytest.mark.acceptance("dates", 17)
+def test_a_rollback_that_replaces_an_era_runs_its_failed_runs_again_without_the_tasks_of_other_dates(
+    empty: InMemory,
+) -> None:
+    empty.push(a=File(tasks=("x", "y")))
+    empty.push(a=File(tasks=("x", "y"), body=1))
+    dated = Dated(empty)
+    edge = datetime(2025, 1, 1, tzinfo=UTC)
+    windows = [Segment(None, frozenset({"x"})), Segment(edge, frozenset())]
+    dated.host.unit.run(lambda s: segments.add(s, "a", 1, windows))
+    dated.set("2020-01-01", None, build=2)
+    for run_id, at in (("early", edge - timedelta(days=9)), ("late", edge)):
+        dated.world.trigger(run_id, logical_date=at)
+        dated.world.finish(run_id, "failed")
+    done = dated.world.do(Verb.ROLLBACK, eras="replace", rerun_whole=True)
+    assert set(done.rerun) == {"early", "late"}
+    found = [last_binding(dated, run_id) for run_id in ("early", "late")]
+    assert [(one.bound_by, one.build_id, one.segment) for one in found] == [("era", 1, 1), ("era", 1, 2)]
+    # No keeper made the row that the early one is on.
+    assert found[0].dag_version_id not in own_rows(dated, 1)
+
+
 def test_by_date_means_the_active_build_where_the_dag_is_not_judged_by_dates(dated: Dated) -> None:
     dated.set("2019-01-01", "2020-01-01")
     ended(dated, "r", DAY)

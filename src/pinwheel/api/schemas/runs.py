@@ -85,7 +85,8 @@ class BackfillBody(BaseRequest):
     by_date: bool = Field(
         False,
         strict=True,
-        description="Each on the build of its date; as without a build where that decides.",
+        description="Each on the build of its date, whatever it had. Without a build that is so where the "
+        "Dag is judged by dates, but for runs that exist where `rerun_with_latest_version` is off.",
     )
     max_active_runs: Number = 10
     run_backwards: bool = Field(False, strict=True)
