@@ -78,7 +78,8 @@ class DagFacts:
     rows: Mapping[tuple[int, int], UUID] = field(factory=dict)
     """By build and position of the segment, 0 for a build without: its version row, where there is one."""
     whole: Mapping[int, UUID | None] = field(factory=dict)
-    """Of builds whose own dates would leave tasks out of an era: the row of all tasks; None: not made."""
+    """Of builds whose own dates would leave out tasks that have a place: the row of all of them, without
+    these dates; None: not made."""
     may_be_chosen: bool = True
     """Whether Airflow lets whoever makes a run name its bundle version, as it does from 3.4 on."""
     unable: Mapping[int, str] = field(factory=dict)
@@ -202,7 +203,7 @@ def _bound(chosen: _Chosen, dag: DagFacts, date: Dated) -> Ruling:
     position = segment_at(segments, date.at) + 1 if segments else 0
     row = dag.rows.get((build_id, position))
     has_all = not segments or not segments[position - 1].absent
-    if has_all and chosen.bound_by is BoundBy.ERA and build_id in dag.whole:
+    if has_all and build_id in dag.whole:
         row = dag.whole[build_id]
     if row is None:
         return Wait(why="the version row of its build and date is still to be made", until=None)

@@ -89,17 +89,18 @@ def _waits_for(session: Session, case: Case) -> int | None:
 
 
 def variant_of(host: Host, session: Session, dag_id: str, run_id: str, build: Build) -> Variant | None:
-    """The row that a run by hand has of a build with task windows; None: the build's own.
+    """The row that a run by hand has of a build with task windows, or with a row of all its tasks without
+    their own dates; None: the build's own.
 
     It is made if need be. The caller holds the Dag's lock.
     """
-    stretches = [one for one in segments.of_builds(session, [build.id]).get(build.id, ()) if one.stretch]
-    if not stretches:
+    known = segments.of_builds(session, [build.id]).get(build.id, ())
+    if not known:
         return None
     (run,) = host.reads.dated_runs(session, [host.reads.row_ids(session, dag_id, [run_id])[run_id]])
-    date = date_of(run.dates)
-    found = stretches[segment_at([one.segment for one in stretches], date.at)]
-    made = variants.make_rows(host, session, build, [found.position]).get(found.position)
+    date, stretches = date_of(run.dates), [one.segment for one in known if one.stretch]
+    position = segment_at(stretches, date.at) + 1 if stretches else 0
+    made = variants.make_row(host, session, build, position)
     if made is None:
         return None
-    return Variant(dag_version_id=made, date=date.at, date_by=date.by.value, segment=found.position)
+    return Variant(dag_version_id=made, date=date.at, date_by=date.by.value, segment=position)
