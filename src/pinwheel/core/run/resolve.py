@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from pinwheel.core.run.binding import Binding, BoundBy
 from pinwheel.core.run.dates import Dated, DatedBy, RunDates, date_of
@@ -85,6 +85,22 @@ class DagFacts:
     unable: Mapping[int, str] = field(factory=dict)
     """Of builds that no run can execute as things are: why."""
 
+    def row_of(self, build_id: int, position: int) -> UUID | None:
+        """The version row of a build in one of its segments; None: still to be made."""
+        if self._takes_whole(build_id, position):
+            return self.whole[build_id]
+        return self.rows.get((build_id, position))
+
+    def with_row(self, build_id: int, position: int, made: UUID) -> DagFacts:
+        """With the row that was made for a build in one of its segments."""
+        if self._takes_whole(build_id, position):
+            return evolve(self, whole={**self.whole, build_id: made})
+        return evolve(self, rows={**self.rows, (build_id, position): made})
+
+    def _takes_whole(self, build_id: int, position: int) -> bool:
+        has_all = not position or not self.segments[build_id][position - 1].absent
+        return has_all and build_id in self.whole
+
 
 @frozen
 class Keep:
@@ -115,6 +131,8 @@ class Wait:
     why: str
     until: datetime | None
     """None: until what it waits for is there."""
+    lacks: tuple[int, int] | None = None
+    """Build and position of the segment whose version row is all that it waits for."""
 
 
 Ruling: TypeAlias = Keep | Bind | Wait
@@ -201,12 +219,10 @@ def _bound(chosen: _Chosen, dag: DagFacts, date: Dated) -> Ruling:
     if (why := dag.unable.get(build_id)) is not None:
         return Wait(why=why, until=None)
     position = segment_at(segments, date.at) + 1 if segments else 0
-    row = dag.rows.get((build_id, position))
-    has_all = not segments or not segments[position - 1].absent
-    if has_all and build_id in dag.whole:
-        row = dag.whole[build_id]
+    row = dag.row_of(build_id, position)
     if row is None:
-        return Wait(why="the version row of its build and date is still to be made", until=None)
+        why = "the version row of its build and date is still to be made"
+        return Wait(why=why, until=None, lacks=(build_id, position))
     why = chosen.why
     if date.by is DatedBy.ASSET_EVENTS and date.latest is not None:
         why += f"; its asset events have dates up to {date.latest.isoformat()}, the earliest counts"
