@@ -22,7 +22,7 @@ from pinwheel.core.structure.without import without
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.services.release.projecting import location_for_runs, projections_for, released_location
-from pinwheel.store import builds, bundles, dags, events, segments, stands
+from pinwheel.store import builds, bundles, dags, events, segments, stands, timelines
 from pinwheel.store.builds import StoredContent
 from pinwheel.store.locking import begin_write, lock_dags
 from pinwheel.store.segments import StoredSegment
@@ -162,8 +162,13 @@ def _make(
 def _location(host: Host, session: Session, row: ManagedDag, build: Build) -> Location:
     if build.id == row.active_build_id:
         return released_location(row)
-    newest = stands.newest_versions(session, [build.id])[build.id]
-    return location_for_runs(host, session, row, evolve(build, bundle_version=newest))
+    version = stands.newest_versions(session, [build.id])[build.id]
+    if bundles.with_data(session, build.bundle_name, {version}):
+        # Airflow hands out a row's data with a run's version: that of the runs that take it.
+        newest = timelines.newest(session, [build.dag_id]).get(build.dag_id)
+        of_eras = [era.bundle_version for era in newest.eras if era.build_id == build.id] if newest else []
+        version = of_eras[0] if of_eras else version
+    return location_for_runs(host, session, row, evolve(build, bundle_version=version))
 
 
 def missing(host: Host, session: Session, limit: int, but: Collection[int] = ()) -> dict[int, list[int]]:
