@@ -355,8 +355,10 @@ def test_of_two_schedulers_one_is_killed_again_and_again_and_each_run_is_bound_o
     assert ended == [-signal.SIGKILL] * 2 and kills > 0
     assert [run_id for run_id, build in dates.items() if not blog.is_right(run_id, build)] == []
     assert [run_id for run_id in dates if len(blog.bindings(run_id)) != 1] == []
-    lines = [line.split() for line in given.read_text().splitlines()]
-    assert lines and {run_id for run_id, _, _ in lines} <= set(dates)
+    # Runs that earlier tests left waiting go on too.
+    every = [line.split() for line in given.read_text().splitlines()]
+    lines = [line for line in every if line[0] in dates]
+    assert lines
     for run_id, task_id, version in lines:
         assert (task_id in TASKS[dates[run_id]], version) == (True, blog.versions[dates[run_id]])
 

@@ -75,11 +75,13 @@ def test_the_blogs_file_has_three_variants_the_present_one_with_its_release(seed
 
 
 @pytest.mark.acceptance("dates", 1)
-def test_as_printed_it_has_three_segments_and_two_variants(seeder: Seeder) -> None:
+def test_as_printed_it_has_three_segments_and_two_variants_and_a_row_of_all_tasks(seeder: Seeder) -> None:
     seeder.push(blog(PRINTED))
     variants.make_missing(seeder.host)
-    assert numbers() == [1, -1_000_001, -3_000_001]
-    assert len(rows("SELECT position FROM pinwheel_segment")) == 3
+    # Of 2020 all tasks have a place: Airflow would filter them by the Dag's end. That row is no segment.
+    assert numbers() == [1, -1_000_001, -3_000_001, -4_000_001]
+    assert rows("SELECT count(*) FROM pinwheel_segment WHERE stretch") == [(3,)]
+    assert set(tasks_of(-4_000_001)) == COMMON | OLD | NEW
 
 
 def test_segments_without_the_same_tasks_have_one_row(seeder: Seeder) -> None:
@@ -258,7 +260,7 @@ def test_of_a_dag_that_varies_the_segments_are_written_anew_with_its_build(seede
     assert rows("SELECT count(*) FROM pinwheel_build") == [(1,)]
     variants.make_missing(seeder.host)
     found = rows("SELECT position, number FROM pinwheel_segment ORDER BY position")
-    assert found == [(1, -1_000_001), (2, None), (3, -3_000_001)]
+    assert found == [(1, -1_000_001), (2, None), (3, -3_000_001), (4, -4_000_001)]
     assert repair.repair_drift(seeder.host) == []
 
 

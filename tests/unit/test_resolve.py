@@ -284,7 +284,7 @@ def test_a_build_without_windows_has_one_row_for_all_dates() -> None:
 
 @pytest.mark.parametrize("segments", [{}, {ERA.build_id: (Segment(None, frozenset()),)}])
 @pytest.mark.acceptance("dates", 23)
-def test_an_era_over_dates_of_which_its_build_would_leave_tasks_out_takes_the_row_of_all_tasks(
+def test_where_a_builds_own_dates_would_leave_tasks_out_its_runs_take_the_row_of_all_tasks(
     segments: dict[int, tuple[Segment, ...]],
 ) -> None:
     whole = UUID(int=99)
@@ -293,9 +293,10 @@ def test_an_era_over_dates_of_which_its_build_would_leave_tasks_out_takes_the_ro
     assert isinstance(ruling, Bind)
     assert ruling.dag_version_id == whole
     assert isinstance(resolve(run(marked=True), evolve(facts, whole={ERA.build_id: None}), NOW), Wait)
-    in_gap = resolve(run(marked=True), evolve(facts, eras=(), whole={ACTIVE.build_id: whole}), NOW)
-    assert isinstance(in_gap, Bind)
-    assert in_gap.dag_version_id == row(ACTIVE)
+    in_gap = evolve(facts, eras=(), whole={ACTIVE.build_id: whole, ERA.build_id: None})
+    ruling = resolve(run(marked=True), in_gap, NOW)
+    assert isinstance(ruling, Bind)
+    assert (ruling.bound_by, ruling.dag_version_id) == (BoundBy.ACTIVE, whole)
 
 
 @pytest.mark.parametrize("marked", [True, False])

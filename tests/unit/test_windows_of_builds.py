@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pinwheel.core.release.rows import number_for_dates
-from pinwheel.core.structure.windows import needs_whole, stretches
+from pinwheel.core.structure.windows import needs_whole, stretches, whole_is_needed
 from pinwheel.services.history.versions import parse_key
 
 EDGE = datetime(2020, 1, 1, tzinfo=UTC)
@@ -51,6 +51,25 @@ def test_an_era_needs_a_row_of_all_tasks_where_the_builds_own_dates_could_leave_
     dag: dict[str, Any], starts: datetime | None, ends: datetime | None, needs: bool
 ) -> None:
     assert needs_whole(dag, starts, ends) is needs
+
+
+@pytest.mark.parametrize(
+    ("dag", "needed"),
+    [
+        pytest.param(serialized({}, {"start_date": at(LATER)}, start_date=at(EDGE)), False, id="it grew"),
+        pytest.param(serialized({}, {"end_date": at(EDGE)}), True, id="a task ended"),
+        pytest.param(
+            serialized({"end_date": at(EDGE)}, {"start_date": at(LATER)}), False, id="never all of them"
+        ),
+        pytest.param(
+            serialized({}, {"start_date": at(EDGE)}, end_date=at(LATER)), True, id="the Dag itself ends"
+        ),
+    ],
+)
+def test_a_build_with_windows_needs_one_where_its_dates_could_leave_some_out_when_all_have_a_place(
+    dag: dict[str, Any], needed: bool
+) -> None:
+    assert whole_is_needed(dag, stretches(dag)) is needed
 
 
 @pytest.mark.parametrize(

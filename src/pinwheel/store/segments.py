@@ -31,7 +31,8 @@ class StoredSegment(Record):
     number: int | None
     """Of its version row."""
     dag_version_id: UUID | None
-    """None: none was made yet; or, where nothing is absent, its runs take the build's own version row."""
+    """None: none was made yet; or, where nothing is absent in a stretch, its runs take the build's own
+    version row, or that of all its tasks without their own dates, where there is such a segment."""
 
     @property
     def segment(self) -> Segment:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 
 from harness.dated import Dated
 from harness.in_memory import InMemory
@@ -87,6 +88,26 @@ def test_a_build_that_is_written_anew_keeps_the_row_that_its_era_needs(empty: In
     assert rows() == [None], "of the content before it is of no use"
     assert variants.make_missing(dated.host) == 1
     assert rows() != before and rows() != [None]
+
+
+# Data that a bundle's class gives with its versions
+
+
+def test_a_version_row_of_an_era_has_the_data_of_its_version_or_the_era_is_refused(empty: InMemory) -> None:
+    """Build 1 stood in two versions, and was released in the first; then build 2 came."""
+    first, second = empty.push(a=File()), empty.push(b=File())
+    empty.push(a=File(body=1))
+    dated = Dated(empty)
+    empty.host.unit.run(lambda s: s.execute(update(t.bundle_version).values(version_data={"is": "its own"})))
+    for plan in (True, False):
+        with pytest.raises(Refused, match="gives data with each version") as caught:
+            dated.set("2019-01-01", "2020-01-01", version=second, plan=plan)
+        assert "Name a version in which it was" in caught.value.message
+    dated.set("2019-01-01", "2020-01-01", version=first)
+    (row,) = [one.dag_version_id for one in empty.rows(t.segment)]
+    assert empty.airflow.tables.versions[row].bundle_version == first
+    with pytest.raises(Refused, match="gives data with each version"):
+        dated.set("2020-01-01", "2021-01-01", version=second)
 
 
 # Files

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from pinwheel.core.run.binding import Binding, BoundBy
 from pinwheel.core.run.dates import Dated, DatedBy, RunDates, date_of
@@ -78,11 +78,28 @@ class DagFacts:
     rows: Mapping[tuple[int, int], UUID] = field(factory=dict)
     """By build and position of the segment, 0 for a build without: its version row, where there is one."""
     whole: Mapping[int, UUID | None] = field(factory=dict)
-    """Of builds whose own dates would leave tasks out of an era: the row of all tasks; None: not made."""
+    """Of builds whose own dates would leave out tasks that have a place: the row of all of them, without
+    these dates; None: not made."""
     may_be_chosen: bool = True
     """Whether Airflow lets whoever makes a run name its bundle version, as it does from 3.4 on."""
     unable: Mapping[int, str] = field(factory=dict)
     """Of builds that no run can execute as things are: why."""
+
+    def row_of(self, build_id: int, position: int) -> UUID | None:
+        """The version row of a build in one of its segments; None: still to be made."""
+        if self._takes_whole(build_id, position):
+            return self.whole[build_id]
+        return self.rows.get((build_id, position))
+
+    def with_row(self, build_id: int, position: int, made: UUID) -> DagFacts:
+        """With the row that was made for a build in one of its segments."""
+        if self._takes_whole(build_id, position):
+            return evolve(self, whole={**self.whole, build_id: made})
+        return evolve(self, rows={**self.rows, (build_id, position): made})
+
+    def _takes_whole(self, build_id: int, position: int) -> bool:
+        has_all = not position or not self.segments[build_id][position - 1].absent
+        return has_all and build_id in self.whole
 
 
 @frozen
@@ -114,6 +131,8 @@ class Wait:
     why: str
     until: datetime | None
     """None: until what it waits for is there."""
+    lacks: tuple[int, int] | None = None
+    """Build and position of the segment whose version row is all that it waits for."""
 
 
 Ruling: TypeAlias = Keep | Bind | Wait
@@ -204,12 +223,10 @@ def _bound(chosen: _Chosen, dag: DagFacts, date: Dated) -> Ruling:
     if (why := dag.unable.get(build_id)) is not None:
         return Wait(why=why, until=None)
     position = segment_at(segments, date.at) + 1 if segments else 0
-    row = dag.rows.get((build_id, position))
-    has_all = not segments or not segments[position - 1].absent
-    if has_all and chosen.bound_by is BoundBy.ERA and build_id in dag.whole:
-        row = dag.whole[build_id]
+    row = dag.row_of(build_id, position)
     if row is None:
-        return Wait(why="the version row of its build and date is still to be made", until=None)
+        why = "the version row of its build and date is still to be made"
+        return Wait(why=why, until=None, lacks=(build_id, position))
     why = chosen.why
     if date.by is DatedBy.ASSET_EVENTS and date.latest is not None:
         why += f"; its asset events have dates up to {date.latest.isoformat()}, the earliest counts"

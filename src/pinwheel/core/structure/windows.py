@@ -125,6 +125,16 @@ def needs_whole(serialized: Mapping[str, Any], starts: datetime | None, ends: da
     return any(from_ is None or start > from_ for start in _known(first))
 
 
+def whole_is_needed(serialized: Mapping[str, Any], found: Sequence[Segment]) -> bool:
+    """Whether Airflow could leave out tasks of a build in runs at whose dates all of them have a place."""
+    ends = [*(segment.starts_at for segment in found[1:]), None]
+    return any(
+        needs_whole(serialized, segment.starts_at, until)
+        for segment, until in zip(found, ends, strict=True)
+        if not segment.absent
+    )
+
+
 def check_count(found: Sequence[Segment], *, most: int = MOST_SEGMENTS) -> None:
     """:raises Refused: there are more segments than a build may have."""
     if len(found) > most:

@@ -20,7 +20,7 @@ from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import AirflowDag
 from pinwheel.services.release import dated, variants
 from pinwheel.services.release.outcome import ACTOR
-from pinwheel.store import builds, bundles, dags, events, releases, segments
+from pinwheel.store import builds, bundles, dags, events, releases
 from pinwheel.store.locking import begin_write, lock_dags
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _compile_windows(host: Host, session: Session, dag: AirflowDag, build: Build
             },
         )
         return []
-    segments.add(session, dag.dag_id, build.id, found)
+    variants.note(session, build, serialized, found)
     return sorted({task_id for segment in found for task_id in segment.absent})
 
 

@@ -211,7 +211,7 @@ def _with_segments(host: Host, session: Session, build: Build, serialized: Mappi
         return build
     if not variants.allowed(host, session, build.bundle_name, build.bundle_version):
         return build
-    segments.add(session, build.dag_id, build.id, found)
+    variants.note(session, build, serialized, found)
     return evolve(build, windowed=True)
 
 

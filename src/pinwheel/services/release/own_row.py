@@ -89,8 +89,12 @@ def _with_its_data(
         return version
     if target.version is None:
         return own
-    raise Refused(
-        f"Cannot bind runs of {build.dag_id} to build {build.build} of version {version}",
+    raise without_its_data(f"Cannot bind runs of {build.dag_id}", build, version)
+
+
+def without_its_data(failed: str, build: Build, version: str) -> Refused:
+    return Refused(
+        f"{failed} to build {build.build} of version {version}",
         found=f"the class of bundle {build.bundle_name!r} gives data with each version, which Airflow keeps "
         "with releases only, and the build was never released in that one",
         remedy=f"Name a version in which it was: pinwheel releases {build.dag_id}",

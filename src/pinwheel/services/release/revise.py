@@ -11,7 +11,7 @@ from pinwheel.core.json import Json
 from pinwheel.core.run.timeline import Era, differences, span_words
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import dated, whole
-from pinwheel.store import events, timelines
+from pinwheel.store import builds, events, timelines
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -48,6 +48,8 @@ def revise(
         eras,
     )
     whole.make_needed(host, session, dag_id, eras)
+    if verb == "set":
+        _require_data(host, session, before, eras)
     # Runs that wait to start are judged by it, those too that were bound ahead by the revision before.
     dated.settle(host, session, [dag_id], now, anew=True)
     details: dict[str, Json] = {
@@ -73,6 +75,15 @@ def revise(
         details={"reason": reason, **details},
     )
     return number
+
+
+def _require_data(host: Host, session: Session, before: Sequence[Era], eras: Sequence[Era]) -> None:
+    """Of places that are new, once their rows are made."""
+    were = {(era.build_id, era.bundle_version) for era in before}
+    new = sorted({(era.build_id, era.bundle_version) for era in eras} - were)
+    loaded = builds.by_ids(session, {build_id for build_id, _ in new})
+    for build_id, version in new:
+        whole.require_its_data(host, session, loaded[build_id], version)
 
 
 def end(host: Host, session: Session, dag_ids: Mapping[str, str], *, actor: str, reason: str) -> None:

@@ -14,14 +14,15 @@ from attrs import evolve
 from pinwheel.core.build import Build
 from pinwheel.core.errors import Refused
 from pinwheel.core.event import EventKind
+from pinwheel.core.json import Json
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.rows import Location, number_for_dates
-from pinwheel.core.structure.windows import segment_at
+from pinwheel.core.structure.windows import Segment, segment_at, whole_is_needed
 from pinwheel.core.structure.without import without
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.services.release.projecting import location_for_runs, projections_for, released_location
-from pinwheel.store import builds, bundles, dags, events, segments, stands
+from pinwheel.store import builds, bundles, dags, events, segments, stands, timelines
 from pinwheel.store.builds import StoredContent
 from pinwheel.store.locking import begin_write, lock_dags
 from pinwheel.store.segments import StoredSegment
@@ -48,6 +49,13 @@ def allowed(host: Host, session: Session, bundle_name: str, version: str) -> int
     return most if host.deployment.refuses_unknown(bundle_name, version, data) else 0
 
 
+def note(session: Session, build: Build, serialized: Mapping[str, Json], found: Sequence[Segment]) -> None:
+    """Note when which tasks of a new build are absent, and the rows that its runs need."""
+    segments.add(session, build.dag_id, build.id, found)
+    if whole_is_needed(serialized, found):
+        segments.add_whole(session, build.dag_id, build.id)
+
+
 def make_rows(
     host: Host,
     session: Session,
@@ -59,12 +67,13 @@ def make_rows(
     """The version rows of these segments of a build, by position; those that are missing are made.
 
     The caller holds the Dag's lock. Segments without the same tasks have one row. Where nothing is absent a
-    run has the build's own row: those positions are left out.
+    run has the row of all tasks without their own dates, if the build needs one, else the build's own: those
+    positions are left out.
 
     :raises Refused: no bundle version serves the build's file where the Dag's runs look for it.
     """
     every = segments.of_builds(session, [build.id]).get(build.id, [])
-    wanted = {one.position: _first_alike(one, every) for one in every if one.position in set(positions)}
+    wanted = {one.position: _row_for(one, every) for one in every if one.position in set(positions)}
     firsts = {one.position: one for one in wanted.values() if one is not None}
     noted = [one.dag_version_id for one in firsts.values() if one.dag_version_id is not None]
     there = host.reads.existing_version_ids(session, noted) if noted else set()
@@ -87,12 +96,27 @@ def make_rows(
     return found
 
 
+def make_row(host: Host, session: Session, build: Build, position: int) -> UUID | None:
+    """The version row of one segment, as :func:`make_rows`; position 0: of a build without stretches."""
+    if not position:
+        known = segments.of_builds(session, [build.id]).get(build.id, ())
+        position = next((one.position for one in known), 0)
+    return make_rows(host, session, build, [position]).get(position)
+
+
 def make_present(host: Host, session: Session, build: Build, contents: Mapping[int, StoredContent]) -> None:
     """Make the row of the segment that holds this moment, of a build that is released."""
     found = [one for one in segments.of_builds(session, [build.id]).get(build.id, []) if one.stretch]
     if found:
         at = segment_at([one.segment for one in found], host.unit.now())
         make_rows(host, session, build, [found[at].position], contents=contents)
+
+
+def _row_for(one: StoredSegment, every: Sequence[StoredSegment]) -> StoredSegment | None:
+    """The segment whose row runs of this one have; None: they have the build's own."""
+    if one.stretch and not one.absent:
+        return next((other for other in every if not other.stretch), None)
+    return _first_alike(one, every)
 
 
 def _first_alike(one: StoredSegment, every: Sequence[StoredSegment]) -> StoredSegment | None:
@@ -138,8 +162,13 @@ def _make(
 def _location(host: Host, session: Session, row: ManagedDag, build: Build) -> Location:
     if build.id == row.active_build_id:
         return released_location(row)
-    newest = stands.newest_versions(session, [build.id])[build.id]
-    return location_for_runs(host, session, row, evolve(build, bundle_version=newest))
+    version = stands.newest_versions(session, [build.id])[build.id]
+    if bundles.with_data(session, build.bundle_name, {version}):
+        # Airflow hands out a row's data with a run's version: that of the runs that take it.
+        newest = timelines.newest(session, [build.dag_id]).get(build.dag_id)
+        of_eras = [era.bundle_version for era in newest.eras if era.build_id == build.id] if newest else []
+        version = of_eras[0] if of_eras else version
+    return location_for_runs(host, session, row, evolve(build, bundle_version=version))
 
 
 def missing(host: Host, session: Session, limit: int, but: Collection[int] = ()) -> dict[int, list[int]]:

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pinwheel.core.build import Build
 from pinwheel.core.errors import Refused
+from pinwheel.core.release.follow import plain
 from pinwheel.core.run.timeline import Era
 from pinwheel.core.structure.windows import needs_whole
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import variants
-from pinwheel.services.release.own_row import Target, version_for
-from pinwheel.store import builds, releases, segments, timelines
+from pinwheel.services.release.own_row import Target, version_for, without_its_data
+from pinwheel.store import builds, bundles, releases, segments, timelines
 from pinwheel.store.locking import begin_write, lock_dags
 
 if TYPE_CHECKING:
@@ -31,6 +33,24 @@ def make_needed(host: Host, session: Session, dag_id: str, eras: Sequence[Era]) 
             position = segments.add_whole(session, dag_id, build_id)
             variants.make_rows(host, session, loaded[build_id], [position])
     _make_own(host, session, eras)
+
+
+def require_its_data(host: Host, session: Session, build: Build, version: str) -> None:
+    """That no version row which an era's runs take holds the data of another version of the bundle.
+
+    Airflow hands out the row's data with a run's version.
+
+    :raises Refused: one does.
+    """
+    if not bundles.with_data(session, build.bundle_name, {version}):
+        return
+    own = [one.dag_version_id for one in releases.rows_of(session, [build.id]).get(build.id, ())]
+    for_dates = segments.versions_of(session, build.id)
+    rows = host.reads.airflow_versions(session, {*own, *for_dates})
+    of = {version_id: plain(row.bundle_version or "") for version_id, row in rows.items()}
+    known = {of[one] for one in own if one in of}
+    if (known and version not in known) or {of[one] for one in for_dates if one in of} - {version}:
+        raise without_its_data(f"Cannot bind runs of dates of {build.dag_id}", build, version)
 
 
 def make_missing(host: Host, limit: int = 25) -> int:

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.run.dates import date_of, remembered
-from pinwheel.core.run.resolve import Bind
+from pinwheel.core.run.resolve import Bind, Ruling, Wait
 from pinwheel.core.run.timeline import era_at
 from pinwheel.core.structure.windows import segment_at
 from pinwheel.services.ports.host import Host
@@ -58,6 +58,26 @@ def is_dated(session: Session, dag_id: str) -> bool:
     return bool(start_rules.dated(session, [dag_id]))
 
 
+def ruled(host: Host, session: Session, case: Case) -> tuple[Case, Ruling]:
+    """What a run is to execute, and the case with the version row that was all it lacked.
+
+    Rows of superseded builds are made only where a run needs one: what somebody chose, or an earlier binding.
+    The caller holds the Dag's lock.
+
+    :raises Refused: no bundle version serves the build's file where the Dag's runs look for it.
+    """
+    ruling = case.ruling(host.unit.now())
+    if case.dag is None or not isinstance(ruling, Wait) or ruling.lacks is None:
+        return case, ruling
+    build_id, position = ruling.lacks
+    build = builds.by_ids(session, [build_id]).get(build_id)
+    made = variants.make_row(host, session, build, position) if build is not None else None
+    if made is None:
+        return case, ruling
+    case = evolve(case, dag=case.dag.with_row(build_id, position, made))
+    return case, case.ruling(host.unit.now())
+
+
 def bind(
     host: Host, session: Session, dag_id: str, run_id: str, *, actor: str, anew: bool = False
 ) -> OnDate | Waits:
@@ -72,7 +92,7 @@ def bind(
     if anew:
         case = case.as_marked()
         case = evolve(case, facts=evolve(case.facts, present=None, before=None))
-    ruling = case.ruling(host.unit.now())
+    case, ruling = ruled(host, session, case)
     if not isinstance(ruling, Bind):
         return Waits(build=_waits_for(session, case), why=ruling.why)
     carry_out(host, session, case, ruling, actor=actor)
@@ -89,18 +109,19 @@ def _waits_for(session: Session, case: Case) -> int | None:
 
 
 def variant_of(host: Host, session: Session, dag_id: str, run_id: str, build: Build) -> Variant | None:
-    """The row that a run by hand has of a build with task windows; None: the build's own.
+    """The row that a run by hand has of a build with task windows, or with a row of all its tasks without
+    their own dates; None: the build's own.
 
     It is made if need be. The caller holds the Dag's lock.
     """
-    stretches = [one for one in segments.of_builds(session, [build.id]).get(build.id, ()) if one.stretch]
-    if not stretches:
+    known = segments.of_builds(session, [build.id]).get(build.id, ())
+    if not known:
         return None
     (run,) = host.reads.dated_runs(session, [host.reads.row_ids(session, dag_id, [run_id])[run_id]])
     ledger = bindings.of_runs(session, dag_id, [run_id]).get(run_id, ())
-    date = date_of(remembered(run.dates, ledger))
-    found = stretches[segment_at([one.segment for one in stretches], date.at)]
-    made = variants.make_rows(host, session, build, [found.position]).get(found.position)
+    date, stretches = date_of(remembered(run.dates, ledger)), [one.segment for one in known if one.stretch]
+    position = segment_at(stretches, date.at) + 1 if stretches else 0
+    made = variants.make_row(host, session, build, position)
     if made is None:
         return None
-    return Variant(dag_version_id=made, date=date.at, date_by=date.by.value, segment=found.position)
+    return Variant(dag_version_id=made, date=date.at, date_by=date.by.value, segment=position)

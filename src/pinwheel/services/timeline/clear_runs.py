@@ -260,7 +260,7 @@ def _row_of_date(
     rows = segments.of_builds(session, [build.id]).get(build.id, ())
     absent = bool(stretches) and bool(stretches[position - 1].absent)
     spent = next((row.position for row in rows if not row.stretch), None)
-    wanted = position if absent else spent if each.era is not None else None
+    wanted = position if absent else spent
     if wanted is None:
         return None, position
     return variants.make_rows(host, session, build, [wanted])[wanted], position

@@ -15,7 +15,7 @@ from pinwheel.core.release.stand import Head
 from pinwheel.core.request import EraWish, TimelineRequest
 from pinwheel.core.text import fit
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release import keeping
+from pinwheel.services.release import keeping, whole
 from pinwheel.services.release.projecting import location_for_runs
 from pinwheel.services.release.stands import place_named, stood_another
 from pinwheel.services.timeline.known import Known
@@ -67,6 +67,7 @@ def placed(host: Host, session: Session, known: Known, wish: EraWish, *, reason:
         )
     keeping.require(host, session, build, verb=SETTING)
     location_for_runs(host, session, known.row, evolve(build, bundle_version=head.version))
+    whole.require_its_data(host, session, build, head.version)
     warnings = _rejected(session, wish, build, head, reason)
     return Standpoint(build=build, version=head.version, warnings=warnings)
 

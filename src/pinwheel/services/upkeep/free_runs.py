@@ -10,6 +10,7 @@ from pinwheel.core.errors import PinwheelError
 from pinwheel.core.run.resolve import Bind
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import dated, variants
+from pinwheel.services.run.by_date import ruled
 from pinwheel.services.run.judging import carry_out, facts_of
 from pinwheel.store import builds, start_rules
 from pinwheel.store import tables as t
@@ -47,20 +48,19 @@ def free_runs(host: Host, session: Session) -> Freed:
     if waiting:
         _make_rows(host, session)
     bound, left = 0, []
-    for case in facts_of(host, session, [run.id for run in waiting]):
-        ruling = case.ruling(host.unit.now())
+    for one in facts_of(host, session, [run.id for run in waiting]):
         try:
-            if isinstance(ruling, Bind) and case.stands_on(ruling):
-                continue
-            if not isinstance(ruling, Bind):
-                left.append(case)
-                continue
             with session.begin_nested():
-                carry_out(host, session, case, ruling)
+                case, ruling = ruled(host, session, one)
+                if isinstance(ruling, Bind) and not case.stands_on(ruling):
+                    carry_out(host, session, case, ruling)
         except PinwheelError:
-            left.append(case)
+            left.append(one)
         else:
-            bound += 1
+            if not isinstance(ruling, Bind):
+                left.append(one)
+            elif not one.stands_on(ruling):
+                bound += 1
     start_rules.remove(session, found, RuleKind.DATED)
     dated.settle_mark(host, session, found)
     host.rows.strip_marks(session)

@@ -25,6 +25,7 @@ from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import JudgedRun
 from pinwheel.services.release.dated import settle_mark
 from pinwheel.services.release.outcome import ACTOR
+from pinwheel.services.run.by_date import ruled
 from pinwheel.services.run.judging import Case, carry_out, facts_of, record_as_it_stands
 from pinwheel.store import bindings, events, start_rules
 from pinwheel.store.bindings import NewBinding
@@ -158,8 +159,8 @@ class Keeping:
         lock_dags(session, [run.dag_id])
         if not self.host.runs.hold_runs(session, [run.id], "queued"):
             return "a scheduler has it"
-        for case in facts_of(self.host, session, [run.id]):
-            ruling = case.ruling(self.host.unit.now())
+        for found in facts_of(self.host, session, [run.id]):
+            case, ruling = ruled(self.host, session, found)
             if isinstance(ruling, Wait):
                 return self._waits(run, ruling.why, session)
             if isinstance(ruling, Bind) and not case.stands_on(ruling):
@@ -183,7 +184,7 @@ class Keeping:
                 continue
             if unbound:
                 self._tell_unbound(session, run)
-            ruling = case.ruling(self.host.unit.now())
+            case, ruling = ruled(self.host, session, case)
             if isinstance(ruling, Wait):
                 return self._waits(run, ruling.why, session)
             if isinstance(ruling, Bind) and case.stands_on(ruling):
