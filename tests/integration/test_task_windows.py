@@ -36,7 +36,7 @@ from pinwheel.services.show import status as dag_status
 from pinwheel.services.show.plain import ABSENT
 from pinwheel.services.upkeep import prune, repair, uninstall
 from pinwheel.services.upkeep.beat import Beat
-from pinwheel.store import bindings, builds, start_rules
+from pinwheel.store import bindings, builds, events, start_rules
 from pinwheel.store.bindings import NewBinding
 
 
@@ -236,6 +236,49 @@ def test_whether_a_class_refuses_what_it_does_not_know_is_asked_of_it(
     assert told() == {"takes": False, "ours": True, "refuses": None, "unknown": True}
     monkeypatch.setattr(OfItsOwn, "answers", True)
     assert told()["refuses"] is True, "what nobody could tell was not believed for ever"
+
+
+def test_while_a_class_gives_no_answer_dags_with_windows_wait_for_it_and_no_other_does(
+    seeder: Seeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pinwheel.airflow3.bundles import probe
+    from pinwheel.airflow3.processor import inbox
+    from pinwheel.services.ingest import register
+
+    answers: list[bool | None] = [None, None, None, True]
+    arrivals = inbox.Arrivals(seeder.host)
+    monkeypatch.setattr(probe, "refuses_unknown", lambda *_: answers.pop(0))
+    monkeypatch.setattr(register, "register", lambda _, file: arrivals.add(file))
+    files = {**blog(), **blog(dag_id="late"), **plain("other")}
+    version = seeder.push(files)
+    assert [file.path for file in arrivals.register()] == ["other.py"]
+    assert (numbers("other"), numbers(), numbers("late"), answers) == ([1], [], [], [True])
+    assert arrivals.register() == [] and answers == [True], "it is not asked all the time"
+    later = inbox.time.monotonic() + inbox.ASK_AGAIN
+    monkeypatch.setattr(inbox.time, "monotonic", lambda: later)
+    assert {file.path for file in arrivals.register()} == {"blog.py", "late.py"}
+    assert (numbers(), named(), dated(seeder)) == ([1, -3_000_001], f"{version}?unbound", {"blog", "late"})
+    assert errors() == []
+
+
+def test_a_dag_that_is_adopted_while_a_class_gives_no_answer_is_told_to_have_no_windows(
+    seeder: Seeder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+    from airflow.utils.session import create_session
+
+    from pinwheel.airflow3.bundles import probe
+
+    monkeypatch.setattr(probe, "refuses_unknown", lambda *_: None)
+    ((name, source),) = blog().items()
+    (tmp_path / name).write_text(textwrap.dedent(source))
+    with create_session() as session:
+        parsed = serialized_dags(tmp_path, name)
+        update_dag_parsing_results_in_db(seeder.bundle_name, "c" * 40, parsed, {}, None, set(), session)
+    assert adopt.adopt(seeder.host) == ["blog"]
+    assert (named(), dated(seeder)) == ("c" * 40, set())
+    (told,) = seeder.host.unit.run(lambda s: events.of_kind(s, "blog", EventKind.VARIANT_REFUSED))
+    assert "Cannot tell whether bundle" in str(told.details["error"])
 
 
 def test_pruning_leaves_what_is_in_use_and_takes_the_rest(seeder: Seeder) -> None:

@@ -299,6 +299,22 @@ def test_where_a_builds_own_dates_would_leave_tasks_out_its_runs_take_the_row_of
     assert (ruling.bound_by, ruling.dag_version_id) == (BoundBy.ACTIVE, whole)
 
 
+def test_what_waits_for_a_version_row_names_it_and_takes_it_once_it_is_made() -> None:
+    made, build_id = UUID(int=98), ACTIVE.build_id
+    absent = (Segment(None, frozenset({"t"})),)
+    for segments, whole, lacks in (
+        ({build_id: absent}, {build_id: UUID(int=97)}, (build_id, 1)),
+        ({build_id: (Segment(None, frozenset()),)}, {build_id: None}, (build_id, 1)),
+        ({}, {build_id: None}, (build_id, 0)),
+        ({}, {}, (build_id, 0)),
+    ):
+        facts = evolve(dag(segments=segments, whole=whole), rows={})
+        waits = resolve(run(marked=True), facts, NOW)
+        assert isinstance(waits, Wait) and waits.lacks == lacks
+        ruling = resolve(run(marked=True), facts.with_row(*lacks, made), NOW)
+        assert isinstance(ruling, Bind) and ruling.dag_version_id == made
+
+
 @pytest.mark.parametrize("marked", [True, False])
 def test_a_run_that_airflow_made_on_the_active_release_is_nobodys_choice(marked: bool) -> None:
     ruling = resolve(run(marked=marked), dag(eras=(era(),)), NOW)

@@ -96,11 +96,11 @@ class AirflowDeployment:
     def leftovers(self, session: Session) -> Leftovers:
         return uninstall.leftovers(session)
 
-    def refuses_unknown(self, bundle_name: str, version: str, data: Json = None) -> bool:
+    def refuses_unknown(self, bundle_name: str, version: str, data: Json = None) -> bool | None:
         if bundle_name not in self.refusing:
             refuses = probe.refuses_unknown(bundle_name, version, data)
             if refuses is None:
-                return False
+                return None
             self.refusing[bundle_name] = refuses
         return self.refusing[bundle_name]
 

@@ -23,6 +23,7 @@ LONGEST_PAUSE = 60.0
 
 
 LONGEST_HOLD = 30.0
+ASK_AGAIN = 10.0
 MOST_HELD = 64
 """Files that wait for others which they import. What waits too long, or is one too many, does not wait."""
 
@@ -39,6 +40,8 @@ class Arrivals:
         self.host = host
         self._is_coming = is_coming
         self._held: dict[int, float] = {}
+        self._asleep: dict[int, float] = {}
+        """Until when those wait whose bundle's class gave no answer."""
         self._waiting: list[ParsedFile] = []
         self._since = 0.0
         self._pause = 0.0
@@ -77,10 +80,15 @@ class Arrivals:
         ready: list[tuple[int, ParsedFile]] = []
         held: list[ParsedFile] = []
         since: dict[int, float] = {}
+        waiting = {id(file) for file in self._waiting}
+        self._asleep = {k: until for k, until in self._asleep.items() if k in waiting and until > now}
         for file in self._waiting:
+            if id(file) in self._asleep:
+                held.append(file)
+                continue
             imported = {(file.bundle_name, path) for path in imported_files([file])}
             began = self._held.get(id(file), now)
-            may_wait = len(held) < MOST_HELD and now - began < LONGEST_HOLD
+            may_wait = len(since) < MOST_HELD and now - began < LONGEST_HOLD
             if may_wait and any(self._is_coming(*place) for place in sorted(imported - here)):
                 held.append(file)
                 since[id(file)] = began
@@ -91,6 +99,13 @@ class Arrivals:
         return [file for _, file in sorted(ready, key=lambda pair: pair[0])], held
 
     def _register_waiting(self, known: list[ParsedFile]) -> list[ParsedFile]:
+        asleep: list[ParsedFile] = []
+        try:
+            return self._register_each(known, asleep)
+        finally:
+            self._waiting += asleep
+
+    def _register_each(self, known: list[ParsedFile], asleep: list[ParsedFile]) -> list[ParsedFile]:
         while self._waiting:
             some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             taken = arriving.take_in(self.host, some)
@@ -100,6 +115,15 @@ class Arrivals:
                     "A file was refused; it is shown as an import error",
                     file=visible(path),
                     reason=visible(reason),
+                )
+            if taken.unanswered:
+                asleep += taken.unanswered
+                self._asleep |= {id(file): time.monotonic() + ASK_AGAIN for file in taken.unanswered}
+                log.warning(
+                    "A bundle's class gives no answer, so files of it are registered later",
+                    files=sorted(visible(file.path) for file in taken.unanswered)[:5],
+                    seconds=ASK_AGAIN,
+                    exc_info=taken.trouble,
                 )
             if taken.later:
                 self._waiting += taken.later

@@ -58,9 +58,11 @@ def run_failed_again(session: Session, dag_id: str, run_id: str, since: datetime
     ).all()
     # The run goes on: its clear number stays, and so does what the ledger says of it.
     clear_task_instances([*failed, *lost], session, dag_run_state=False, run_on_latest_version=False)
+    session.flush()
     of_run_id = (DagRun.dag_id == dag_id, DagRun.run_id == run_id)
     bound = session.scalar(select(DagRun.created_dag_version_id).where(*of_run_id))
-    for instance in (*failed, *lost):
+    # What failed keeps its row, of its try: from 3.4 on the next try has another one.
+    for instance in session.scalars(of_run.where(TaskInstance.state.is_(None))).all():
         instance.dag_version_id = bound
     session.flush()
     return len(failed)

@@ -55,12 +55,14 @@ def _compile_windows(host: Host, session: Session, dag: AirflowDag, build: Build
     """Note when which tasks of an adopted build have no place; the tasks. Where that can not be, none."""
     serialized = dag.serialized or {}
     found, unversioned = stretches(serialized), JsonObject.of(serialized.get("dag", {})).fields
-    most = variants.allowed(host, session, build.bundle_name, build.bundle_version) if found else 0
-    if not found or not most or unversioned.get("disable_bundle_versioning"):
+    if not found or unversioned.get("disable_bundle_versioning"):
         return []
     try:
+        most = variants.allowed(host, session, build.bundle_name, build.bundle_version)
+        if not most:
+            return []
         check(serialized, found, most=most)
-    except Refused as error:
+    except (Refused, variants.Unanswered) as error:
         events.add(
             session,
             EventKind.VARIANT_REFUSED,

@@ -11,6 +11,7 @@ from pinwheel.services.ingest.builds import ParsedFile
 from pinwheel.services.ingest.refusing import of_dag, reason_of, words
 from pinwheel.services.ingest.register import register, register_all
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release.variants import Unanswered
 from pinwheel.store.refusals import may_pass
 
 _ENOUGH_TROUBLE = 2
@@ -25,6 +26,8 @@ class Taken:
     """Those that need not be registered again, refused ones among them: nothing would be different."""
     later: Sequence[ParsedFile] = ()
     """Those to be registered again: the database was not itself."""
+    unanswered: Sequence[ParsedFile] = ()
+    """Those to be registered again because their bundle's class gave no answer: they hinder no other."""
     refused: Mapping[str, str] = field(factory=dict)
     """Path of each refused file to the reason."""
     trouble: Exception | None = None
@@ -47,10 +50,15 @@ def take_in(host: Host, parsed: Sequence[ParsedFile]) -> Taken:
     known: list[ParsedFile] = []
     later: list[ParsedFile] = []
     refused: dict[str, str] = {}
+    unanswered: list[ParsedFile] = []
     trouble: Exception | None = None
     for number, file in enumerate(parsed):
         try:
             reason = _take_one(host, file)
+        except Unanswered as error:
+            unanswered.append(file)
+            trouble = trouble or error
+            continue
         except Exception as error:
             later.append(file)
             trouble = error
@@ -61,7 +69,7 @@ def take_in(host: Host, parsed: Sequence[ParsedFile]) -> Taken:
         known.append(file)
         if reason is not None:
             refused[file.path] = reason
-    return Taken(known=known, later=later, refused=refused, trouble=trouble)
+    return Taken(known=known, later=later, unanswered=unanswered, refused=refused, trouble=trouble)
 
 
 def _take_one(host: Host, file: ParsedFile) -> str | None:

@@ -59,11 +59,12 @@ class Deployment(Protocol):
         """
         ...
 
-    def refuses_unknown(self, bundle_name: str, version: str, data: Json = None) -> bool:
+    def refuses_unknown(self, bundle_name: str, version: str, data: Json = None) -> bool | None:
         """Whether the bundle refuses a version that does not exist; True for one that this process does not
         know. Only then a run that is not bound yet can not execute anything.
 
-        *version* is one that there is, with its data: of a bundle that refuses it too nobody can tell now.
+        *version* is one that there is, with its data: of a bundle that refuses it too nobody can tell now,
+        which is None.
         """
         ...
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from attrs import evolve
 
 from pinwheel.core.build import Build
-from pinwheel.core.errors import Refused
+from pinwheel.core.errors import HostError, Refused
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json
 from pinwheel.core.records import ManagedDag
@@ -35,18 +35,32 @@ RETRY = 30.0
 """Seconds after which rows are tried again that could not be made: until then others' come first."""
 
 
+class Unanswered(HostError):
+    """A bundle's class can not be asked now what its Dags may have. Later it can."""
+
+
 def allowed(host: Host, session: Session, bundle_name: str, version: str) -> int:
     """How many segments a build of this bundle's version may have; 0: none, its runs are as in Airflow.
 
     A run that waits to be bound must execute nothing, which only a class sees to that refuses what it does
     not know.
+
+    :raises Unanswered: nobody can tell now whether this one does.
     """
     most = host.deployment.most_segments()
     if not most:
         return 0
     known = bundles.versions(session, [(bundle_name, version)]).get((bundle_name, version))
     data = known.version_data if known is not None else None
-    return most if host.deployment.refuses_unknown(bundle_name, version, data) else 0
+    refuses = host.deployment.refuses_unknown(bundle_name, version, data)
+    if refuses is None:
+        raise Unanswered(
+            f"Cannot tell whether bundle {bundle_name!r} refuses a version that it does not know",
+            found=f"its class does not even make version {version!r} ready now, which it has",
+            remedy="It is asked again by itself; what hinders it is said where tasks of that bundle start",
+            bundle=bundle_name,
+        )
+    return most if refuses else 0
 
 
 def note(session: Session, build: Build, serialized: Mapping[str, Json], found: Sequence[Segment]) -> None:

@@ -36,7 +36,7 @@ class MemoryDeployment:
     def most_segments(self) -> int:
         return self.airflow.most_segments
 
-    def refuses_unknown(self, bundle_name: str, version: str, data: Json = None) -> bool:
+    def refuses_unknown(self, bundle_name: str, version: str, data: Json = None) -> bool | None:
         return bundle_name not in self.airflow.takes_any_version
 
     def is_versioned(self, bundle_name: str) -> bool:
