@@ -19,7 +19,7 @@ _LAST_OF_2019 = {
 }
 
 _TOP = """
-from datetime import datetime
+from datetime import datetime, timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, task
 
@@ -40,7 +40,7 @@ _TASKS = """
 """
 _PRINTING = """
     def first(task_id, **dates):
-        @task(task_id=task_id, retries=2, **dates)
+        @task(task_id=task_id, retries=2, retry_delay=timedelta(seconds=1), **dates)
         def show():
             print(f"EXEC_MARK={task_id}")
             print(f"EXEC_FILE={__file__}")

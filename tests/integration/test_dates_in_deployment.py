@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from harness import blogs, bundles, months
 from harness.airflow_env import SCHEDULER
 from harness.gitrepo import GitRepo
 from harness.months import Months
-from harness.processes import wait_for
+from harness.processes import TIMEOUT_FACTOR, wait_for
 from harness.releases import Releases
 
 pytestmark = [
@@ -34,6 +35,12 @@ STOCK, OURS, CATCH_UP = "months_stock", "months_ours", "months_catch_up"
 class Deployment:
     env: Any
     repos: Mapping[str, GitRepo]
+
+    def blog(self) -> str:
+        """The commit of the blog's Dags, which are known."""
+        commit = self.repos["blog"].commit(blogs.sources())
+        Releases(self.env).wait_settled("blog", commit)
+        return commit
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +90,7 @@ def kill_the_scheduler(env: Any, each: Months) -> None:
 def test_no_run_of_the_blogs_dag_has_a_task_outside_of_its_dates_whatever_made_it(
     deployment: Deployment,
 ) -> None:
-    env, pinwheel = deployment.env, Releases(deployment.env)
-    commit = deployment.repos["blog"].commit(blogs.sources())
-    pinwheel.wait_settled("blog", commit)
+    env, commit = deployment.env, deployment.blog()
     dates: dict[tuple[str, str], datetime] = {}
     for date in (blogs.MONTHS[1], blogs.MONTHS[3]):
         env.trigger_and_wait("feeds", logical_date=date.isoformat())
@@ -107,12 +112,47 @@ def test_no_run_of_the_blogs_dag_has_a_task_outside_of_its_dates_whatever_made_i
             months.post(env, "/api/v2/backfills", dag_id=dag_id, reprocess_behavior=again, **between)
         wait_for(lambda: left(env) == 0, 300, lambda: f"{left(env)} runs\n{env.tails()}", 0.5)
     in_place(env, commit, dates)
+    for dag_id in blogs.SHAPES:
+        made = env.rows("SELECT run_id FROM dag_run WHERE dag_id = :d", d=dag_id)
+        # 15 by its schedule, 3 before its start, 2 after its end, 4 by hand.
+        assert len(made) == 24, made
 
     for number, row in enumerate(env.rows("SELECT dag_id, run_id FROM dag_run WHERE dag_id LIKE 'blog%'")):
         path = f"/api/v2/dags/{row['dag_id']}/dagRuns/{row['run_id']}/clear"
         months.post(env, path, dry_run=False, run_on_latest_version=number % 2 == 0)
     wait_for(lambda: left(env) == 0, 300, lambda: f"{left(env)} runs\n{env.tails()}", 0.5)
     in_place(env, commit, dates)
+
+
+@pytest.mark.acceptance("dates", 32)
+def test_a_scheduler_without_the_plugin_executes_no_task_of_a_run_that_is_not_bound(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    env, commit, pinwheel = deployment.env, deployment.blog(), Releases(deployment.env)
+    wait_for(lambda: left(env) == 0, 300, lambda: f"{left(env)} runs\n{env.tails()}", 0.5)
+    # As where it is not installed: Airflow logs that it can not be imported, and goes on without.
+    lacks = "import sys\nsys.modules['pinwheel.airflow3.plugin'] = None\n"
+    (tmp_path / "sitecustomize.py").write_text(lacks)
+    env.stop(SCHEDULER)
+    env.start(SCHEDULER, name="without-plugin", env={"PYTHONPATH": str(tmp_path)})
+    date = datetime(2019, 12, 20, tzinfo=UTC)
+    run_id = env.trigger(blogs.DESCRIBED, logical_date=date.isoformat())
+    event = pinwheel.wait_event(blogs.DESCRIBED, "run_started_unbound")
+    assert event["run_id"] == run_id
+    started = datetime.fromisoformat(env.run(blogs.DESCRIBED, run_id)["start_date"])
+    late = datetime.fromisoformat(event["at"]) - started
+    assert late.total_seconds() < 5 * TIMEOUT_FACTOR
+    env.wait_run(blogs.DESCRIBED, run_id, timeout=120)
+    env.stop("without-plugin")
+    env.start(SCHEDULER)
+    in_place(env, commit, {(blogs.DESCRIBED, run_id): date})
+    # What it handed out unbound ended before any code of the Dag.
+    printed = {
+        path.parent.name: path.read_text().count("EXEC_MARK")
+        for path in (env.logs / "tasks").glob(f"dag_id={blogs.DESCRIBED}/run_id={run_id}/task_id=*/*.log")
+        if "EXEC_MARK" in path.read_text()
+    }
+    assert printed == {"task_id=task_1_2019": 1}
 
 
 def left(env: Any) -> int:
@@ -141,7 +181,3 @@ def in_place(env: Any, commit: str, dates: Mapping[tuple[str, str], datetime]) -
     at = {(row["dag_id"], row["run_id"]): row["logical_date"] for row in rows} | dict(dates)
     differing = {key: tasks ^ blogs.tasks_at(key[0], at[key]) for key, tasks in runs.items()}
     assert not {key: tasks for key, tasks in differing.items() if tasks}
-    for dag_id in blogs.SHAPES:
-        made = sorted(run for of, run in runs if of == dag_id)
-        # 15 by its schedule, 3 before its start, 2 after its end, 4 by hand.
-        assert len(made) == 24, made

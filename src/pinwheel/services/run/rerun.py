@@ -12,6 +12,7 @@ from pinwheel.core.records import ReleaseRecord
 from pinwheel.core.release.follow import plain
 from pinwheel.core.run.binding import FAILED, BoundBy
 from pinwheel.core.run.dates import date_of, remembered
+from pinwheel.core.run.mark import is_marked
 from pinwheel.core.run.timeline import Era, era_at
 from pinwheel.core.structure.layout import layout
 from pinwheel.services.ports.host import Host
@@ -246,7 +247,8 @@ def _failed(host: Host, session: Session, act: Act, ledger: Sequence[ReleaseReco
     if step is None or left is None:
         return []
     ids = [row.dag_version_id for row in ledger if row.release <= (act.state.active_release or 0)]
-    if left.windowed:
+    if left.windowed or is_marked(act.dag.row_version):
+        # Without task windows too: where its own dates would leave tasks out of an era
         ids += segments.versions_of(session, left.id)
     failed = host.reads.failed_runs(session, act.state.dag_id, ids)
     if step.version is None or step.build.id != left.id:

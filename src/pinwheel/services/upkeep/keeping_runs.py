@@ -7,12 +7,12 @@ starts it has it to itself, and what fails of one run is undone with nothing els
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import PinwheelError
@@ -38,6 +38,9 @@ A_TURN = 25
 """So many runs are bound in one turn."""
 RETRY = 30.0
 """Seconds after which a run that waits is looked at again."""
+SOON = 1.0
+"""The same of a running run that can not be bound at once, since its tasks fail meanwhile: twice as long each
+time, up to :data:`RETRY`."""
 _SEEN = 2000
 _REMEMBERED = 10_000
 MARKED_AGAIN = timedelta(seconds=60)
@@ -46,6 +49,14 @@ NEWEST = 10_000
 """So many of the newest runs of all Dags are looked at for those that ended unbound."""
 LATELY = timedelta(minutes=10)
 """Runs that ended so long ago with the mark were told, or nobody was there to tell it."""
+
+
+@frozen(kw_only=True)
+class _Next:
+    """When something is looked at again, so many seconds after the last time."""
+
+    at: float
+    after: float
 
 
 @define
@@ -58,9 +69,9 @@ class Keeping:
     """So long a queued run is left to whoever makes it, and to the scheduler, which binds what it starts. On
     SQLite Airflow's backfills are visible run by run while they are made, and fail when another one writes.
     """
-    _queued: dict[int, float] = field(factory=dict, init=False)
+    _queued: dict[int, _Next] = field(factory=dict, init=False)
     """By row id of a queued run that waits: when it is looked at next."""
-    _running: dict[int, float] = field(factory=dict, init=False)
+    _running: dict[int, _Next] = field(factory=dict, init=False)
     """The same of running ones that can not be bound."""
     _told: set[tuple[int, int, str]] = field(factory=set, init=False)
     """Row id, clear number and reason or kind of what this keeper saw told."""
@@ -75,9 +86,9 @@ class Keeping:
         due = [
             run
             for run in found
-            if self._queued.get(run.id, now) <= now and (run.queued_at is None or run.queued_at <= before)
+            if _is_due(self._queued, run, now) and (run.queued_at is None or run.queued_at <= before)
         ][:A_TURN]
-        return self._each(due, self._bind_queued, self._queued)
+        return self._each(due, self._bind_queued, self._queued, first=RETRY)
 
     def mend_running(self) -> int:
         """Bind running runs that stand elsewhere than they were bound to; how many were."""
@@ -85,8 +96,8 @@ class Keeping:
         limit = min(_SEEN, A_TURN * 4 + len(self._running))
         found = self.host.unit.run(lambda s: self.host.reads.astray_runs(s, limit))
         _forget(self._running, found, limit)
-        due = [run for run in found if self._running.get(run.id, now) <= now][: A_TURN * 4]
-        return self._each(due, self._mend, self._running)
+        due = [run for run in found if _is_due(self._running, run, now)][: A_TURN * 4]
+        return self._each(due, self._mend, self._running, first=SOON)
 
     def tell_ended(self) -> int:
         """Tell of runs that ended without ever having been bound; how many are told for the first time."""
@@ -124,9 +135,13 @@ class Keeping:
         self,
         runs: Sequence[JudgedRun],
         work: Callable[[JudgedRun, Session], str | None],
-        again: dict[int, float],
+        again: dict[int, _Next],
+        *,
+        first: float,
     ) -> int:
         """Do *work* for each run, which gives why it waits, or None; how many do not.
+
+        One that waits is looked at again *first* seconds later.
 
         Raises the first fault when all is done that can be.
         """
@@ -137,16 +152,20 @@ class Keeping:
             except Exception as error:
                 error.add_note(f"run {run.run_id} of Dag {run.dag_id}")
                 faults.append(error)
-                again[run.id] = self.clock() + RETRY
+                self._later(run, again, first)
                 continue
             if why is None:
                 again.pop(run.id, None)
                 done += 1
             else:
-                again[run.id] = self.clock() + RETRY
+                self._later(run, again, first)
         if faults:
             raise faults[0]
         return done
+
+    def _later(self, run: JudgedRun, again: dict[int, _Next], first: float) -> None:
+        after = min(again[run.id].after * 2, RETRY) if run.id in again else first
+        again[run.id] = _Next(at=self.clock() + after, after=after)
 
     def _one(self, run: JudgedRun, work: Callable[[JudgedRun, Session], str | None]) -> str | None:
         try:
@@ -280,7 +299,11 @@ class Keeping:
 _UNBOUND = str(EventKind.RUN_STARTED_UNBOUND)
 
 
-def _forget(again: dict[int, float], found: Sequence[JudgedRun], limit: int) -> None:
+def _is_due(again: Mapping[int, _Next], run: JudgedRun, now: float) -> bool:
+    return run.id not in again or again[run.id].at <= now
+
+
+def _forget(again: dict[int, _Next], found: Sequence[JudgedRun], limit: int) -> None:
     """Forget those that are there no longer, where all that are there were found."""
     if len(found) < limit:
         there = {run.id for run in found}
