@@ -200,6 +200,23 @@ def test_twenty_five_backfill_runs_that_can_not_be_bound_stop_nobody(blog: Dated
     assert all(blog.is_right(run_id, 2) for run_id in stuck)
 
 
+def test_a_backfill_run_that_waited_and_is_bound_by_the_scheduler_is_back_in_its_place(
+    blog: Dated, keeping: Keeping
+) -> None:
+    def place() -> int:
+        with create_session() as session:
+            (found,) = session.scalars(sa.select(BackfillDagRun.sort_ordinal))
+            return int(found)
+
+    row, run_id = taken(blog, 2), blog.run(DATES[2], run_type="backfill")
+    in_backfill(blog, [run_id])
+    assert (keeping.bind_ahead(), place()) == (0, 1_000_001)
+    give_back(row)
+    with listening():
+        Scheduler().settle()
+    assert blog.is_right(run_id, 2) and place() == 1
+
+
 def in_backfill(blog: Dated, run_ids: list[str]) -> None:
     with create_session() as session:
         row = Backfill(

@@ -74,10 +74,11 @@ def _transaction(session: Session) -> str:
 
 
 def of_kind(session: Session, dag_id: str, kind: EventKind, *, since: datetime | None = None) -> list[Event]:
-    """All events of a Dag of a kind that is rare, or those since then."""
+    """All events of a Dag of a kind that is rare, or those since then; oldest first."""
     query = select(t.event).where(t.event.c.dag_id == dag_id, t.event.c.kind == kind)
     if since is not None:
         query = query.where(t.event.c.at >= since)
+    query = query.order_by(t.event.c.at, t.event.c.id)
     return [Event.from_row(row._mapping) for row in session.execute(query)]
 
 

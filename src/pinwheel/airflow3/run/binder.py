@@ -113,6 +113,9 @@ def _bound(session: Session, dag_run: DagRun) -> tuple[Any, str | None, Any]:
         _remember(case.run.dag_id)
     if isinstance(ruling, Bind):
         judging.carry_out(host, session, case, ruling)
+        if dag_run.backfill_id is not None:
+            # It may have waited behind the others, and its place tells what came before it.
+            host.runs.move_in_backfill(session, [dag_run.id], behind=False)
         run = session.get(DagRun, dag_run.id)
         return ruling.dag_version_id, ruling.place.bundle_version, getattr(run, "dag", None)
     if isinstance(ruling, Keep) and not case.facts.marked:

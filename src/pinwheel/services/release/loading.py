@@ -17,7 +17,7 @@ from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.stand import Head
 from pinwheel.core.release.state import DagState, Kind
 from pinwheel.services.ports.host import Host
-from pinwheel.store import builds, bundles, dags, rejections, releases
+from pinwheel.store import builds, bundles, dags, rejections, releases, segments
 from pinwheel.store.builds import StoredContent
 
 if TYPE_CHECKING:
@@ -158,8 +158,15 @@ def _unused_auto_releases(
     unused = (
         {unstable[version_id] for version_id in host.reads.unused(session, unstable)} if unstable else set()
     )
+    # Runs of some dates are on rows of their own
+    unused = {dag_id for dag_id in unused if not _has_runs_of_dates(host, session, rows[dag_id])}
     ledger = releases.active_ones(session, unused) if unused else {}
     return {dag_id for dag_id, release in ledger.items() if release.kind is Kind.AUTO}
+
+
+def _has_runs_of_dates(host: Host, session: Session, row: ManagedDag) -> bool:
+    made = segments.versions_of(session, row.active_build_id) if row.active_build_id is not None else []
+    return bool(set(made) - set(host.reads.unused(session, made))) if made else False
 
 
 def _not_managed(host: Host, session: Session, dag_ids: Sequence[str]) -> dict[str, PinwheelError]:

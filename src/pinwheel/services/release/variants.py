@@ -51,8 +51,10 @@ def allowed(host: Host, session: Session, bundle_name: str, version: str) -> int
     if not most:
         return 0
     known = bundles.versions(session, [(bundle_name, version)]).get((bundle_name, version))
-    data = known.version_data if known is not None else None
-    refuses = host.deployment.refuses_unknown(bundle_name, version, data)
+    if known is not None and known.version_data is not None:
+        # Airflow hands out a row's data with a run's version, and these rows are of many versions
+        return 0
+    refuses = host.deployment.refuses_unknown(bundle_name, version, None)
     if refuses is None:
         raise Unanswered(
             f"Cannot tell whether bundle {bundle_name!r} refuses a version that it does not know",

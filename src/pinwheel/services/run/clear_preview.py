@@ -105,7 +105,6 @@ def preview(
             dag_id,
             run_id,
             build=on,
-            by_date=by_date,
             task_ids=task_ids,
             downstream=downstream,
             upstream=upstream,
@@ -162,7 +161,6 @@ def _preview(
     run_id: str,
     *,
     build: int | None,
-    by_date: bool,
     task_ids: Collection[str] | None,
     downstream: bool,
     upstream: bool,
@@ -185,7 +183,7 @@ def _preview(
     target, label = (
         (current, _named(names.by_key()[current])) if build is None else _of_build(session, dag_id, build)
     )
-    if by_date and build is not None:
+    if build is not None:
         target += _segment_of_date(host, session, dag_id, run_id, build)
     structures = layouts(host, session, dag_id, {current, target})
     structure = structures.get(target)
@@ -266,17 +264,18 @@ def _of_build(session: Session, dag_id: str, number: int) -> tuple[str, str]:
 
 
 def _segment_of_date(host: Host, session: Session, dag_id: str, run_id: str, number: int) -> str:
-    """What the version key ends with where tasks of the build have no place at the run's date."""
+    """What the version key ends with where the run gets a row of the build that was made for dates."""
     build = builds.by_number(session, dag_id, number)
     rows = segments.of_builds(session, [build.id]).get(build.id, ()) if build is not None else ()
     stretches = [row for row in rows if row.stretch]
+    whole = next((f".{row.position}" for row in rows if not row.stretch), "")
     if not stretches:
-        return ""
+        return whole
     (run,) = host.reads.dated_runs(session, host.reads.row_ids(session, dag_id, [run_id]).values())
     ledger = bindings.of_runs(session, dag_id, [run_id]).get(run_id, ())
     date = date_of(remembered(run.dates, ledger))
     found = stretches[segment_at([row.segment for row in stretches], date.at)]
-    return f".{found.position}" if found.absent else ""
+    return f".{found.position}" if found.absent else whole
 
 
 def _named(version: VersionView) -> str:

@@ -158,6 +158,7 @@ class Keeping:
                 again.pop(run.id, None)
                 done += 1
             else:
+                self._remember(run, why)
                 self._later(run, again, first)
         if faults:
             raise faults[0]
@@ -172,7 +173,15 @@ class Keeping:
             return self.host.unit.run(partial(work, run))
         except PinwheelError as error:
             # What could not be done is undone, what is told of it is not.
-            return self.host.unit.run(partial(self._waits, run, error.found or error.failed))
+            return self.host.unit.run(partial(self._refused, run, error.found or error.failed))
+
+    def _refused(self, run: JudgedRun, why: str, session: Session) -> str:
+        lock_dags(session, [run.dag_id])
+        if not self.host.runs.hold_runs(session, [run.id], run.state):
+            return why
+        if run.state == "running" and any(_is_unbound(one) for one in facts_of(self.host, session, [run.id])):
+            self._tell_unbound(session, run)
+        return self._waits(run, why, session)
 
     def _bind_queued(self, run: JudgedRun, session: Session) -> str | None:
         lock_dags(session, [run.dag_id])
@@ -197,11 +206,10 @@ class Keeping:
         if not self.host.runs.hold_runs(session, [run.id], "running"):
             return "a scheduler has it"
         for case in facts_of(self.host, session, [run.id]):
-            unbound = case.facts.marked and (case.facts.present or case.facts.before) is None
             if not case.facts.marked and case.facts.present is None and self._began_before(session, run):
                 self._record(session, run)
                 continue
-            if unbound:
+            if _is_unbound(case):
                 self._tell_unbound(session, run)
             case, ruling = ruled(self.host, session, case)
             if isinstance(ruling, Wait):
@@ -255,15 +263,16 @@ class Keeping:
         """Note that a run waits: once a run and reason, whichever keeper it is; and let others pass it."""
         if run.backfill_id is not None and run.state == "queued":
             self.host.runs.move_in_backfill(session, [run.id], behind=True)
-        if len(self._told) > _REMEMBERED:
-            # Whether it was told is in the events too
-            self._told.clear()
         key = (run.id, run.clear_number, why)
-        if key not in self._told:
-            self._told.add(key)
-            if not _was_told(session, EventKind.RUN_WAITS, run, why):
-                self._tell(session, EventKind.RUN_WAITS, run, why, {})
+        if key not in self._told and not _was_told(session, EventKind.RUN_WAITS, run, why):
+            self._tell(session, EventKind.RUN_WAITS, run, why, {})
         return why
+
+    def _remember(self, run: JudgedRun, why: str) -> None:
+        """That it was told, once that is in the database; whoever forgets looks there."""
+        if len(self._told) > _REMEMBERED:
+            self._told.clear()
+        self._told.add((run.id, run.clear_number, why))
 
     def _tell_unbound(self, session: Session, run: JudgedRun) -> bool:
         if _was_told(session, EventKind.RUN_STARTED_UNBOUND, run):
@@ -297,6 +306,11 @@ class Keeping:
 
 
 _UNBOUND = str(EventKind.RUN_STARTED_UNBOUND)
+
+
+def _is_unbound(case: Case) -> bool:
+    """Whether the run has the mark, and was never bound."""
+    return case.facts.marked and (case.facts.present or case.facts.before) is None
 
 
 def _is_due(again: Mapping[int, _Next], run: JudgedRun, now: float) -> bool:

@@ -122,7 +122,8 @@ def _lost_mark(row: ManagedDag, drift: Drift) -> bool:
 def restore_marks(host: Host) -> list[str]:
     """Put back the marks that somebody took off rows of Dags whose runs are judged by date; of which Dags.
 
-    To be done each second: a run that is born meanwhile has the commit of the active release.
+    To be done each second: a run that is born meanwhile has the commit of the active release. Raises the
+    first fault when all is done that can be.
     """
 
     def one(dag_id: str, session: Session) -> bool:
@@ -137,9 +138,17 @@ def restore_marks(host: Host) -> list[str]:
         mark_restored(host, session, {dag_id: found["dag.bundle_version"]}, bundle_name=row.bundle_name)
         return True
 
-    suspects = host.unit.run(host.rows.lost_marks)
-    restored = [dag_id for dag_id in suspects if host.unit.run(partial(one, dag_id))]
+    restored, faults = [], []
+    for dag_id in host.unit.run(host.rows.lost_marks):
+        try:
+            if host.unit.run(partial(one, dag_id)):
+                restored.append(dag_id)
+        except Exception as error:
+            error.add_note(f"Dag {dag_id}")
+            faults.append(error)
     host.unit.announce([{"kind": EventKind.MARK_RESTORED, "dag_id": dag_id} for dag_id in restored])
+    if faults:
+        raise faults[0]
     return restored
 
 

@@ -84,6 +84,8 @@ export function ClearByDateDialog({ dagId, zone, onClose }: Props) {
             <Textarea
               maxLength={10_000}
               value={reason}
+              // What was cut off goes on under the same key, and that stands for this reason.
+              disabled={clear.error !== null}
               onChange={(event) => setReason(event.target.value)}
               placeholder="Why? It is kept in the events and in the audit log."
             />
