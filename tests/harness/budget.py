@@ -33,6 +33,7 @@ BUDGETS: Mapping[str, float] = {
     "integration/test_api.py": 150,
     "integration/test_broken_commit.py": 200,
     "integration/test_celery.py": 150,
+    "integration/test_dates_in_deployment.py": 250,
     "integration/test_drift.py": 200,
     "integration/test_fab.py": 150,
     "integration/test_files_that_move.py": 150,
