@@ -98,13 +98,6 @@ def covering(
 ) -> dict[str, Covering]:
     """By Dag (of these, or all), the era of its timeline as it is that holds a moment."""
     found: dict[str, Covering] = {}
-    newest = t.timeline.alias("newest")
-    last = (
-        select(func.max(newest.c.revision))
-        .where(newest.c.dag_id == t.era.c.dag_id)
-        .correlate(t.era)
-        .scalar_subquery()
-    )
     query = (
         select(t.era.c.dag_id, t.timeline.c.actor, t.timeline.c.reason, t.timeline.c.at, *_era_columns())
         .join(
@@ -112,7 +105,7 @@ def covering(
             (t.timeline.c.dag_id == t.era.c.dag_id) & (t.timeline.c.revision == t.era.c.since_revision),
         )
         .where(
-            t.era.c.revision == last,
+            in_newest_revision(),
             or_(t.era.c.starts_at.is_(None), t.era.c.starts_at <= moment),
             or_(t.era.c.ends_at.is_(None), t.era.c.ends_at > moment),
         )

@@ -5,6 +5,7 @@ At once where that can be; what can not be bound yet waits with the mark, and th
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -12,7 +13,8 @@ from uuid import UUID
 from attrs import evolve, frozen
 
 from pinwheel.core.build import Build
-from pinwheel.core.run.dates import date_of, remembered
+from pinwheel.core.run.binding import Binding
+from pinwheel.core.run.dates import Dated, date_of, remembered
 from pinwheel.core.run.resolve import Bind, Ruling, Wait
 from pinwheel.core.run.timeline import era_at
 from pinwheel.core.structure.windows import segment_at
@@ -108,6 +110,25 @@ def _waits_for(session: Session, case: Case) -> int | None:
     return era.build if era is not None else builds.by_ids(session, [build_id])[build_id].build
 
 
+def dates_of(
+    host: Host,
+    session: Session,
+    dag_id: str,
+    run_ids: Collection[str],
+    ledger: Mapping[str, Sequence[Binding]] | None = None,
+) -> dict[str, Dated]:
+    """By run, of those that exist: the date of its data, by its rows and what its bindings say of its events.
+
+    ``ledger`` are the bindings, where the caller has them at hand.
+    """
+    ledger = bindings.of_runs(session, dag_id, run_ids) if ledger is None else ledger
+    ids = host.reads.row_ids(session, dag_id, run_ids).values()
+    return {
+        run.run_id: date_of(remembered(run.dates, ledger.get(run.run_id, ())))
+        for run in host.reads.dated_runs(session, ids)
+    }
+
+
 def variant_of(host: Host, session: Session, dag_id: str, run_id: str, build: Build) -> Variant | None:
     """The row that a run by hand has of a build with task windows, or with a row of all its tasks without
     their own dates; None: the build's own.
@@ -117,9 +138,8 @@ def variant_of(host: Host, session: Session, dag_id: str, run_id: str, build: Bu
     known = segments.of_builds(session, [build.id]).get(build.id, ())
     if not known:
         return None
-    (run,) = host.reads.dated_runs(session, [host.reads.row_ids(session, dag_id, [run_id])[run_id]])
-    ledger = bindings.of_runs(session, dag_id, [run_id]).get(run_id, ())
-    date, stretches = date_of(remembered(run.dates, ledger)), [one.segment for one in known if one.stretch]
+    date = dates_of(host, session, dag_id, [run_id])[run_id]
+    stretches = [one.segment for one in known if one.stretch]
     position = segment_at(stretches, date.at) + 1 if stretches else 0
     made = variants.make_row(host, session, build, position)
     if made is None:

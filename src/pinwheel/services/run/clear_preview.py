@@ -11,7 +11,6 @@ from pinwheel.core import command_line
 from pinwheel.core.errors import NotFound, PinwheelError, unknown_dag
 from pinwheel.core.request import ClearRequest
 from pinwheel.core.run.binding import FAILED
-from pinwheel.core.run.dates import date_of, remembered
 from pinwheel.core.structure.layout import Layout
 from pinwheel.core.structure.windows import segment_at
 from pinwheel.services.history.grid import versions_of_tasks
@@ -20,7 +19,8 @@ from pinwheel.services.history.versions import BEFORE, RELEASE, TRIAL, Names, Ve
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import InstanceRow
 from pinwheel.services.run import clear
-from pinwheel.store import bindings, builds, releases, segments
+from pinwheel.services.run.by_date import dates_of
+from pinwheel.store import builds, releases, segments
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -271,9 +271,7 @@ def _segment_of_date(host: Host, session: Session, dag_id: str, run_id: str, num
     whole = next((f".{row.position}" for row in rows if not row.stretch), "")
     if not stretches:
         return whole
-    (run,) = host.reads.dated_runs(session, host.reads.row_ids(session, dag_id, [run_id]).values())
-    ledger = bindings.of_runs(session, dag_id, [run_id]).get(run_id, ())
-    date = date_of(remembered(run.dates, ledger))
+    date = dates_of(host, session, dag_id, [run_id])[run_id]
     found = stretches[segment_at([row.segment for row in stretches], date.at)]
     return f".{found.position}" if found.absent else whole
 

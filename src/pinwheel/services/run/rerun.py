@@ -11,14 +11,13 @@ from attrs import evolve, frozen
 from pinwheel.core.records import ReleaseRecord
 from pinwheel.core.release.follow import plain
 from pinwheel.core.run.binding import FAILED, BoundBy
-from pinwheel.core.run.dates import date_of, remembered
 from pinwheel.core.run.mark import is_marked
 from pinwheel.core.run.timeline import Era, era_at
 from pinwheel.core.structure.layout import layout
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import Act, Outcome
 from pinwheel.services.release.own_row import Target
-from pinwheel.services.run.by_date import variant_of
+from pinwheel.services.run.by_date import dates_of, variant_of
 from pinwheel.services.run.clear import clear_each
 from pinwheel.store import bindings, builds, bundles, releases, segments
 
@@ -219,16 +218,12 @@ def _as_eras_say(
     """Those of the failed runs that do not stay where they are, each with whether its date is asked."""
     bound = bindings.of_runs(session, dag_id, failed)
     last = {run_id: rows[-1] for run_id, rows in bound.items() if rows}
-    ids = host.reads.row_ids(session, dag_id, failed)
-    dates = {
-        run.run_id: date_of(remembered(run.dates, bound.get(run.run_id, ()))).at
-        for run in host.reads.dated_runs(session, ids.values())
-    }
+    dates = dates_of(host, session, dag_id, failed, bound)
     found = {}
     for run_id in failed:
         binding = last.get(run_id)
         by_hand = binding is not None and binding.bound_by in (BoundBy.HAND, BoundBy.TRIAL)
-        era = era_at(eras.every, dates[run_id])
+        era = era_at(eras.every, dates[run_id].at)
         of_era = binding is not None and binding.bound_by is BoundBy.ERA
         if era is not None and era == eras.replaced and not by_hand:
             found[run_id] = True
