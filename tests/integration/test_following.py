@@ -47,6 +47,20 @@ def test_a_push_that_changes_nothing_traced_makes_the_next_run_execute_the_new_c
     assert events == [(None, "prebuilt"), (None, "prebuilt")], "one for each version, however many Dags"
 
 
+def test_a_run_by_hand_of_an_older_build_takes_its_newest_version_and_the_ledger_keeps_what_was_released(
+    pusher: Prebuilt, runs: Runs
+) -> None:
+    first = pusher.push({"a": Text(), "b": Text()})
+    second = pusher.push({"b": Text(body=1)})
+    pusher.push({"a": Text(body=1)})
+    bound = asked.trigger(pusher.host, "a", actor="ada", build=1)
+    assert bound.bundle_version == second, "the newest in which the build stood"
+    row = "SELECT v.bundle_version FROM dag_version v JOIN pinwheel_release r ON r.dag_version_id = v.id"
+    of_first = " WHERE r.dag_id = 'a' AND r.release = 1"
+    assert rows(row + of_first) == [(second,)], "what Airflow starts by the row is there too"
+    assert rows("SELECT bundle_version FROM pinwheel_release r" + of_first) == [(first,)]
+
+
 @pytest.mark.acceptance("pushes", 3)
 def test_a_pinned_dag_executes_its_commit_after_ten_pushes(pusher: Prebuilt, runs: Runs) -> None:
     pusher.push({"a": Text(), "b": Text()})

@@ -221,16 +221,6 @@ def _made_for_dates(ids: Collection[UUID]) -> Select[Any]:
     )
 
 
-def move(session: Session, dag_version_id: UUID, bundle_version: str | None) -> None:
-    """Note under which bundle version a release or a trial stands in Airflow's row now."""
-    for table in (t.release, t.trial):
-        session.execute(
-            update(table)
-            .where(table.c.dag_version_id == dag_version_id)
-            .values(bundle_version=bundle_version)
-        )
-
-
 def trial_of(session: Session, build_id: int) -> Trial | None:
     row = session.execute(select(t.trial).where(t.trial.c.build_id == build_id)).one_or_none()
     return Trial.from_row(row._mapping) if row else None

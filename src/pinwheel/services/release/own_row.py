@@ -53,11 +53,11 @@ def version_for(host: Host, session: Session, target: Target) -> tuple[UUID, int
             return released.dag_version_id, released.release, row.in_force or released.bundle_version
         location = location_for_runs(host, session, row, placed)
         if released.dag_version_id != row.dag_version_id:
-            _move_unused(host, session, released, location)
+            _move_unused(host, session, released.dag_version_id, location)
         return released.dag_version_id, released.release, location.bundle_version
     location = location_for_runs(host, session, row, placed)
     if tried is not None and host.reads.existing_version_ids(session, [tried.dag_version_id]):
-        _move_unused(host, session, tried, location)
+        _move_unused(host, session, tried.dag_version_id, location)
         return tried.dag_version_id, None, location.bundle_version
     wanted = (-build.build, None, build, location, tried.dag_version_id if tried is not None else None)
     version_id = host.rows.write_trial(session, projections_for(session, [wanted])[0])
@@ -103,14 +103,12 @@ def without_its_data(failed: str, build: Build, version: str) -> Refused:
     )
 
 
-def _move_unused(host: Host, session: Session, written: ReleaseRecord | Trial, location: Location) -> None:
+def _move_unused(host: Host, session: Session, dag_version_id: UUID, location: Location) -> None:
     """Let a release's or trial's version row say the location that its runs will have, if it has none yet.
 
     Airflow takes a run's bundle version from the run, but that of some callbacks and of its own triggers
-    from the row (scheduler_job_runner.py:1540 in 3.3.2). A row that runs refer to is history and stays.
+    from the row (scheduler_job_runner.py:1540 in 3.3.2). A row that runs refer to is history and stays; so
+    does, in the ledger, what was released or tried first.
     """
-    if written.bundle_version != location.bundle_version and host.reads.unused(
-        session, [written.dag_version_id]
-    ):
-        host.rows.move_version(session, written.dag_version_id, location)
-        releases.move(session, written.dag_version_id, location.bundle_version)
+    if host.reads.unused(session, [dag_version_id]):
+        host.rows.move_version(session, dag_version_id, location)
