@@ -17,7 +17,7 @@ from pinwheel.core.event import EventKind
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import EraWish, TimelineRequest
 from pinwheel.core.run.mark import is_marked
-from pinwheel.services.timeline import change, clear_runs, show
+from pinwheel.services.timeline import change, check, clear_runs, show
 from pinwheel.store import bindings, keeping, prune, start_rules, timelines
 from pinwheel.store import tables as t
 
@@ -666,3 +666,36 @@ def test_what_eras_name_stays_fetchable_and_is_not_pruned(dated: Dated) -> None:
     assert era.build_id in named
     dated.unset(None, None)
     assert first not in dated.host.unit.run(lambda s: keeping.other_versions(s, "dags", since=far))
+
+
+# Sensors of other Dags
+
+
+def test_sensors_on_a_task_that_is_not_there_at_some_dates_are_named_with_them(dated: Dated) -> None:
+    world = dated.world
+    world.push(
+        b=File(sensor=("a", "new")),
+        c=File(sensor=("a", "only")),
+        d=File(sensor=("a", "typo")),
+        e=File(sensor=("b", "only")),
+    )
+    world.push(a=File(tasks=("only", "new")))
+    assert dated.check().sensors == (), "without eras and windows all dates have the same tasks"
+    planned = dated.set(None, "2020-01-01", build=1, plan=True)
+    said = "b waits with wait for new, which is not there at … → 2020-01-01: until its timeout"
+    assert said in planned.warnings
+    dated.set(None, "2020-01-01", build=1)
+    (found,) = dated.check().sensors
+    assert (found.dag_id, found.task_id, found.waits_for) == ("b", "wait", "new")
+    assert (found.from_, found.until) == (None, "2020-01-01")
+    dated.set("2021-01-01", "2021-06-01", build=1)
+    again = dated.set("2022-01-01", "2023-01-01", build=3, plan=True)
+    assert not any("until its timeout" in one for one in again.warnings), "it waited in vain before"
+    assert [(one.dag_id, one.from_, one.until) for one in dated.check().sensors] == [
+        ("b", None, "2020-01-01"),
+        ("b", "2021-01-01", "2021-06-01"),
+    ]
+    hidden = check.check(dated.host, "a", sees=lambda dag_ids: set(dag_ids) - {"b"})
+    assert hidden.sensors == (), "a Dag that who asks may not read is not told of"
+    world.push(b=File(sensor=("a", "only")))
+    assert dated.check().sensors == ()

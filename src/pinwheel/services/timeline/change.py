@@ -22,6 +22,7 @@ from pinwheel.services.run.known import known_dag
 from pinwheel.services.timeline.known import Known, edge_words, known, moment
 from pinwheel.services.timeline.place import Standpoint, judged, placed
 from pinwheel.services.timeline.runs import judge_all
+from pinwheel.services.timeline.sensors import new_in_vain
 from pinwheel.services.timeline.show import holds
 from pinwheel.services.timeline.views import CHANGED, ChangedStretch, TimelineChange
 from pinwheel.store import trial_parses
@@ -79,7 +80,7 @@ def change(
     with known_dag(host, request.dag_id):
         _let_it_be_looked_at(host, request, sleep)
         if request.plan:
-            return host.unit.run(lambda session: _plan(host, session, request))
+            return host.unit.run(lambda session: _plan(host, session, request, sees))
         done = once.carry_out(
             host,
             _request(request, actor, sees),
@@ -206,9 +207,11 @@ def _kept(dag: Known, wish: EraWish) -> Era | None:
     )
 
 
-def _plan(host: Host, session: Session, request: TimelineRequest) -> TimelineChange:
+def _plan(host: Host, session: Session, request: TimelineRequest, sees: once.Sees) -> TimelineChange:
     decided = decide(host, session, known(host, session, request.dag_id), request)
     warnings = _warnings(host, session, request, decided)
+    if decided.changes:
+        warnings = (*warnings, *new_in_vain(host, session, decided.known, decided.after, sees))
     return _told(host, session, decided, warnings)
 
 

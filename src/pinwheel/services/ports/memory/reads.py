@@ -12,6 +12,7 @@ from sqlalchemy import select as query_of
 
 from pinwheel.core.json import Json
 from pinwheel.core.selector import Selector
+from pinwheel.core.structure.encoded import unwrapped
 from pinwheel.services.ports.memory.airflow import VersionRow
 from pinwheel.services.ports.memory.run_reads import RunReads
 from pinwheel.services.ports.reads import AirflowDag, AirflowVersion, DagCard
@@ -93,6 +94,17 @@ class MemoryReads(RunReads):
                     created_at=newest.created_at if newest else None,
                 )
             )
+        return found
+
+    def may_wait_for(self, session: Session, dag_id: str) -> set[str]:
+        found = {row.dag_id for row in self.airflow.tables.versions.values() if row.number < 0}
+        for dag in self.airflow_dags(session):
+            inner = dag.serialized.get("dag") if dag.serialized is not None else None
+            told = inner.get("dag_dependencies") if isinstance(inner, dict) else None
+            for one in told if isinstance(told, list) and not dag.is_stale else ():
+                wrapped = unwrapped(one)
+                if wrapped.get("source") == dag_id and wrapped.get("dependency_type") == "sensor":
+                    found.add(dag.dag_id)
         return found
 
     def select(self, session: Session, selector: Selector) -> list[str]:
