@@ -638,3 +638,14 @@ def test_dags_with_a_sensor_on_a_dag_are_found_and_those_whose_last_row_may_lack
     assert read(side, "may_wait_for", "a") == {"d"}, "the row that was written last is not the active one's"
     side.host.unit.run(lambda s: side.host.rows.retire(s, ["c"]))
     assert read(side, "may_wait_for", "b") == {"d"}, "one that is gone waits for nothing"
+
+
+def test_assets_without_a_user_are_told_and_whether_they_can_be_kept_active(side: Side) -> None:
+    ours, other, alike = ("out://1", "out://1/"), ("old://1", "old://1/"), ("out://1", "elsewhere://1/")
+    asked_for = [ours, other, alike]
+    assert read(side, "lone_assets", asked_for) == dict.fromkeys(asked_for, True)
+    release(side, 1, File(outlets=True))
+    assert read(side, "lone_assets", asked_for) == {other: True, alike: False}
+    assert read(side, "lone_assets", []) == {}
+    release(side, 2)
+    assert read(side, "lone_assets", [ours]) == {ours: True}, "the active release has no use for it"

@@ -26,7 +26,7 @@ from pinwheel.core.errors import PinwheelError
 from pinwheel.core.text import storable
 from pinwheel.services.ingest.builds import ParsedFile
 from pinwheel.services.ports.host import Host
-from pinwheel.store import bundles
+from pinwheel.store import builds, bundles
 from pinwheel.store import trial_parses as store
 from pinwheel.store.trial_parses import Question
 
@@ -104,6 +104,15 @@ class Trials:
             self._no(question, "does-not-import", said)
             return
         self._answer(question, ok=True, digest=content.serialized_digest, runtime=parsed.runtime or None)
+        if parsed.runtime:
+            # No build may ever have been made in it
+            remember = partial(
+                builds.remember_runtime,
+                fingerprint=parsed.runtime,
+                details=parsed.runtime_details,
+                now=self.host.unit.now(),
+            )
+            self.host.unit.run(remember)
 
     def gave_up(self, file: TrialParse, why: str) -> None:
         """It could not be parsed to its end."""

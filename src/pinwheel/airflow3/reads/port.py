@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pinwheel.airflow3.reads.assets import lone_assets
 from pinwheel.airflow3.reads.dags import airflow_dags, may_wait_for, select
 from pinwheel.airflow3.reads.dated import dated_runs
 from pinwheel.airflow3.reads.fleet import (
@@ -49,6 +50,7 @@ __all__ = [
     "instance_groups",
     "instance_rows",
     "jobs_of",
+    "lone_assets",
     "matching",
     "may_wait_for",
     "owners_and_tags",

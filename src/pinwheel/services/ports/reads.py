@@ -449,3 +449,12 @@ class Reads(Protocol):
         Their newest forms (:meth:`airflow_dags`) tell what these wait for.
         """
         ...
+
+    def lone_assets(
+        self, session: Session, assets: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], bool]:
+        """Those of these assets (name and URI) that no Dag's active release refers to.
+
+        With whether one can be kept active all the same: no other one that is has its name or its URI.
+        """
+        ...

@@ -24,8 +24,9 @@ from pinwheel.services.timeline.place import Standpoint, judged, placed
 from pinwheel.services.timeline.runs import judge_all
 from pinwheel.services.timeline.sensors import new_in_vain
 from pinwheel.services.timeline.show import holds
+from pinwheel.services.timeline.surroundings import of_assets, of_versions
 from pinwheel.services.timeline.views import CHANGED, ChangedStretch, TimelineChange
-from pinwheel.store import trial_parses
+from pinwheel.store import builds, trial_parses
 from pinwheel.store.locking import lock_dags
 from pinwheel.store.trial_parses import TrialParse
 
@@ -211,7 +212,13 @@ def _plan(host: Host, session: Session, request: TimelineRequest, sees: once.See
     decided = decide(host, session, known(host, session, request.dag_id), request)
     warnings = _warnings(host, session, request, decided)
     if decided.changes:
-        warnings = (*warnings, *new_in_vain(host, session, decided.known, decided.after, sees))
+        places = {(place.build.id, place.version): place for _, place in decided.new}.values()
+        warnings = (
+            *(of_versions(session, place) for place in places),
+            *warnings,
+            *of_assets(host, session, {place.build for place in places}),
+            *new_in_vain(host, session, decided.known, decided.after, sees),
+        )
     return _told(host, session, decided, warnings)
 
 
@@ -249,7 +256,10 @@ def _warnings(host: Host, session: Session, request: TimelineRequest, decided: D
         return ()
     answers = _answers(host, session, decided)
     processors = host.deployment.live_processors(session)
-    return (*decided.warnings, *judged(request, decided.new, answers, processors=processors), ELSEWHERE)
+    parsed = {place.build.runtime for _, place in decided.new}
+    runtimes = builds.runtimes(session, parsed | {one.runtime for one in answers.values() if one.runtime})
+    said = judged(request, decided.new, answers, processors=processors, runtimes=runtimes)
+    return (*decided.warnings, *said, ELSEWHERE)
 
 
 def _answers(host: Host, session: Session, decided: Decided) -> dict[tuple[int, str], TrialParse]:

@@ -12,6 +12,7 @@ from sqlalchemy import select as query_of
 
 from pinwheel.core.json import Json
 from pinwheel.core.selector import Selector
+from pinwheel.core.structure.assets import assets_of_tasks
 from pinwheel.core.structure.encoded import unwrapped
 from pinwheel.services.ports.memory.airflow import VersionRow
 from pinwheel.services.ports.memory.run_reads import RunReads
@@ -95,6 +96,18 @@ class MemoryReads(RunReads):
                 )
             )
         return found
+
+    def lone_assets(
+        self, session: Session, assets: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], bool]:
+        used: set[tuple[str, str]] = set()
+        for dag in self.airflow_dags(session):
+            if dag.serialized is not None and not dag.is_stale:
+                used |= assets_of_tasks(dag.serialized)
+        return {
+            (name, uri): not any(name == other or uri == its for other, its in used)
+            for name, uri in set(assets) - used
+        }
 
     def may_wait_for(self, session: Session, dag_id: str) -> set[str]:
         found = {row.dag_id for row in self.airflow.tables.versions.values() if row.number < 0}
