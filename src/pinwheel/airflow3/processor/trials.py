@@ -103,7 +103,6 @@ class Trials:
             said = error[-1] if error else f"there is no Dag {question.dag_id} in it"
             self._no(question, "does-not-import", said)
             return
-        self._answer(question, ok=True, digest=content.serialized_digest, runtime=parsed.runtime or None)
         if parsed.runtime:
             # No build may ever have been made in it
             remember = partial(
@@ -113,6 +112,7 @@ class Trials:
                 now=self.host.unit.now(),
             )
             self.host.unit.run(remember)
+        self._answer(question, ok=True, digest=content.serialized_digest, runtime=parsed.runtime or None)
 
     def gave_up(self, file: TrialParse, why: str) -> None:
         """It could not be parsed to its end."""
