@@ -716,6 +716,11 @@ def test_a_plan_tells_of_how_many_versions_the_place_is_the_newest(dated: Dated)
     )
     planned = dated.set(None, "2020-01-01", build=2, version=second, plan=True)
     assert planned.warnings[0] == f"build 2 is taken from {second[:12]}, one of 2 versions in which it stood"
+    for again in (File(body=7), None, File(body=8), File(body=7)):
+        last = dated.world.push(**({"a": again} if again else {"c": File()}))
+    planned = dated.set(None, "2020-01-01", build=3, plan=True)
+    said = f"build 3 is taken from {last[:12]}, the newest of 3 versions in which it stood"
+    assert planned.warnings[0] == said, "what it was away in does not count"
 
 
 def test_plans_tell_of_assets_that_only_the_old_build_needs(dated: Dated) -> None:
