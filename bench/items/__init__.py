@@ -13,6 +13,7 @@ from bench.items import (
     by_date,
     bytes_stored,
     commits,
+    few_dated,
     fleet_page,
     follow,
     history,
@@ -45,6 +46,7 @@ ITEMS: dict[str, ModuleType] = {
     "n": tracing,
     "o": fleet_page,
     "p": by_date,
+    "q": few_dated,
 }
 FLEET_ORDER = "edacm"
 """Items that share a side's deployment, in the order in which they are measured on it."""

@@ -77,11 +77,11 @@ def _prepared(
     with setting.copy_of(original) as database:
         if build is not None:
             with bound(database):
-                _set_eras(dag_ids, build)
+                set_eras(dag_ids, build)
         yield database
 
 
-def _set_eras(dag_ids: list[str], number: int) -> None:
+def set_eras(dag_ids: list[str], number: int) -> None:
     """As setting it does, but for what is asked of a Dag processor: here is none."""
     from pinwheel.airflow3.host import airflow_host
     from pinwheel.core.run.timeline import Era

@@ -33,7 +33,7 @@ def measure(setting: Setting) -> dict[str, Any]:
     with setting.database("follow") as database, bound(database):
         dag_ids = seed(setting.folder("seed"), options.dags, revisions=1, template=EACH_MINUTE)
         setting.server.execute("ANALYZE", database.name)
-        bundle = _Bundle(setting, database, dag_ids)
+        bundle = Bundle(setting, database, dag_ids)
         bundle.push()  # The first has each Dag's follow_version to fill in, and a cold cache.
         found: dict[str, Any] = {"dags": len(dag_ids), "alone": bundle.measured(options.pushes)}
         with setting.deployment(PINWHEEL, database) as (env, _):
@@ -49,7 +49,7 @@ def measure(setting: Setting) -> dict[str, Any]:
     return found
 
 
-class _Bundle:
+class Bundle:
     """The bundle of all Dags, whose versions are taken in without a Dag processor."""
 
     def __init__(self, setting: Setting, database: Database, dag_ids: list[str]) -> None:

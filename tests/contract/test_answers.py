@@ -248,6 +248,15 @@ def test_who_may_edit_a_dag_but_not_see_its_runs_is_told_of_none_in_the_plan_of_
     assert told(without=[Permission.READ_RUNS]) == [None, None, None]
 
 
+def test_a_check_names_sensors_of_those_dags_only_that_the_user_may_read(place: Place) -> None:
+    def told(*dag_ids: str) -> list[Any]:
+        answer = place.api.as_("dated", *dag_ids).get(f"{API}/dags/dated/timeline/check").json()
+        return [(each["dag_id"], each["task_id"], each["waits_for"]) for each in answer["sensors"]]
+
+    assert told("watching") == [("watching", "wait", "publish")]
+    assert told() == told("windowed") == []
+
+
 @pytest.mark.parametrize(
     ("status", "path", "more"),
     [

@@ -620,3 +620,32 @@ def test_a_run_is_told_with_its_dates_and_as_its_row_stands(side: Side) -> None:
     assert date_of(first.dates).at == datetime(2025, 3, 1, tzinfo=UTC)
     assert (second.dates.logical_date, second.dates.data_interval_start) == (None, None)
     assert date_of(second.dates).by == "run_after"
+
+
+def test_dags_with_a_sensor_on_a_dag_are_found_and_those_whose_last_row_may_lack_it(side: Side) -> None:
+    release(side, 1)
+    release(side, 1, File(sensor=("a", "only")), dag_id="b")
+    release(side, 1, File(sensor=("b", "only")), dag_id="c")
+    assert read(side, "may_wait_for", "a") == {"b"}
+    assert read(side, "may_wait_for", "b") == {"c"}
+    assert read(side, "may_wait_for", "d") == set()
+    side.tick()
+    release(side, 2, dag_id="b")
+    release(side, 1, File(sensor=("a", "only")), dag_id="d")
+    assert read(side, "may_wait_for", "a") == {"d"}, "the active release counts"
+    side.tick()
+    side.host.unit.run(lambda s: side.host.rows.write_trial(s, projection(-1, dag_id="d")))
+    assert read(side, "may_wait_for", "a") == {"d"}, "the row that was written last is not the active one's"
+    side.host.unit.run(lambda s: side.host.rows.retire(s, ["c"]))
+    assert read(side, "may_wait_for", "b") == {"d"}, "one that is gone waits for nothing"
+
+
+def test_assets_without_a_user_are_told_and_whether_they_can_be_kept_active(side: Side) -> None:
+    ours, other, alike = ("out://1", "out://1/"), ("old://1", "old://1/"), ("out://1", "elsewhere://1/")
+    asked_for = [ours, other, alike]
+    assert read(side, "lone_assets", asked_for) == dict.fromkeys(asked_for, True)
+    release(side, 1, File(outlets=True))
+    assert read(side, "lone_assets", asked_for) == {other: True, alike: False}
+    assert read(side, "lone_assets", []) == {}
+    release(side, 2)
+    assert read(side, "lone_assets", [ours]) == {ours: True}, "the active release has no use for it"

@@ -106,6 +106,7 @@ VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (timelines.RevisionView, schemas.timeline.TimelineRevision),
     (timelines.EraView, schemas.timeline.Era),
     (timelines.CheckView, schemas.timeline.TimelineCheck),
+    (timelines.SensorView, schemas.timeline.WaitingSensor),
     (timelines.DatedRunView, schemas.timeline.DatedRun),
     (timelines.TimelineChange, schemas.timeline.TimelineChange),
     (timelines.ChangedStretch, schemas.timeline.ChangedStretch),

@@ -20,6 +20,8 @@ class Looking:
         self.answers = dict(answers or {})
         self.asked: list[int] = []
         self.dead = False
+        self.runtime: str | None = None
+        """In which it parses; None: in that of each build."""
 
     def __call__(self, _: float) -> None:
         if not self.dead:
@@ -39,7 +41,7 @@ class Looking:
                 problem=problem,
                 error=error,
                 digest=build.serialized_digest,
-                runtime=build.runtime or None,
+                runtime=self.runtime or build.runtime or None,
             )
 
 

@@ -62,6 +62,14 @@ def dag(
     return DAG.format(mark=mark, other=other, retries=retries, schedule=schedule, tags=tags)
 
 
+WATCHING = """from airflow.providers.standard.sensors.external_task import ExternalTaskSensor
+from airflow.sdk import DAG
+
+with DAG("watching", schedule=None):
+    ExternalTaskSensor(task_id="wait", external_dag_id="dated", external_task_id="publish")
+"""
+
+
 def one_task(dag_id: str, mark: str) -> str:
     return (
         f"from airflow.sdk import DAG, task\nwith DAG({dag_id!r}, schedule=None, description={mark!r}):\n"
@@ -72,7 +80,7 @@ def one_task(dag_id: str, mark: str) -> str:
 class Everything:
     """Makes it all; ``host`` is that of the database, ``dag_ids`` are all Dags in it."""
 
-    dag_ids = ("d", "unsteady", "gone", "adopted", "foreign", "dated", "windowed")
+    dag_ids = ("d", "unsteady", "gone", "adopted", "foreign", "dated", "windowed", "watching")
 
     def __init__(self, folder: Path) -> None:
         self.seeder = Seeder(folder)
@@ -225,6 +233,7 @@ class Everything:
             session.execute(insert(t.release).values(**gone._mapping))
         assert blog.came(waits).state == "queued"
 
+        Seeder(folder / "watching", "watching").push({"watching.py": WATCHING})
         seeder = Seeder(folder / "windowed", "windowed")
         seeder.push(windowed.blog(dag_id="windowed"))
         variants.make_missing(self.host)

@@ -58,6 +58,8 @@ class File:
     run_types: tuple[str, ...] | None = None
     unversioned: bool = False
     zone: str = "UTC"
+    sensor: tuple[str, str] | None = None
+    """A Dag and a task of it that one more task waits for."""
     clock: int = 0
     """What the file read from the clock: it gives another task then, from the same source."""
 
@@ -87,7 +89,10 @@ class File:
                 "relative_fileloc": path,
                 "fileloc": "{bundle}/" + path,
                 "_processor_dags_folder": "/dags",
-                "tasks": [self._task(task_id) for task_id in self._tasks],
+                "tasks": [
+                    *(self._task(task_id) for task_id in self._tasks),
+                    *([self._waiting(*self.sensor)] if self.sensor else []),
+                ],
                 "task_group": {
                     "_group_id": None,
                     "group_display_name": "",
@@ -95,19 +100,43 @@ class File:
                     "tooltip": "",
                     "ui_color": "CornflowerBlue",
                     "ui_fgcolor": "#000",
-                    "children": {task_id: ["operator", task_id] for task_id in self._tasks},
+                    "children": {
+                        task_id: ["operator", task_id]
+                        for task_id in (*self._tasks, *(["wait"] if self.sensor else []))
+                    },
                     "upstream_group_ids": [],
                     "downstream_group_ids": [],
                     "upstream_task_ids": [],
                     "downstream_task_ids": [],
                 },
-                "dag_dependencies": [],
+                "dag_dependencies": [self._dependency(dag_id, self.sensor[0])] if self.sensor else [],
                 "deadline": None,
                 "allowed_run_types": list(self.run_types) if self.run_types is not None else None,
                 "edge_info": {},
                 "params": [],
                 **({"dag_display_name": self.display_name} if self.display_name else {}),
             },
+        }
+
+    def _waiting(self, dag_id: str, task_id: str) -> dict[str, Any]:
+        task = self._task("wait")["__var"] | {
+            "_is_sensor": True,
+            "task_type": "ExternalTaskSensor",
+            "_task_module": "airflow.providers.standard.sensors.external_task",
+            "external_dag_id": dag_id,
+            "external_task_id": task_id,
+            "external_task_ids": [task_id],
+        }
+        return {"__type": "operator", "__var": task}
+
+    @staticmethod
+    def _dependency(dag_id: str, source: str) -> dict[str, Any]:
+        return {
+            "source": source,
+            "target": dag_id,
+            "label": "wait",
+            "dependency_type": "sensor",
+            "dependency_id": "wait",
         }
 
     @property

@@ -165,6 +165,7 @@ def test_a_plan_asks_no_more_for_a_hundred_dags_that_refuse_than_for_one(world: 
     assert not many.writes
 
 
+@pytest.mark.acceptance("dates", 36)
 def test_a_transaction_that_starts_runs_asks_once_whether_their_dags_are_judged(world: World) -> None:
     """And where none is, there is no other statement more than there was: of however many runs and Dags."""
     from airflow.models.dag import DagModel

@@ -87,6 +87,8 @@ def test_a_build_is_imported_at_its_version_and_nothing_is_registered(at: Asking
     (digest,) = at.loop.rows("SELECT serialized_digest FROM pinwheel_build WHERE dag_id = 'a' AND build = 1")
     assert (found.ok, found.error, found.digest) == (True, None, digest["serialized_digest"])
     assert found.runtime
+    here = at.host.unit.run(lambda s: builds.runtimes(s, {found.runtime}))[found.runtime]
+    assert any(package.startswith("apache-airflow-core==") for package in here["packages"])
     assert at.builds() == before
     assert at.loop.import_errors("one") == {}
     needed = at.host.unit.run(lambda s: keeping.other_versions(s, "one", since=found.asked_at))

@@ -204,6 +204,26 @@ def test_what_an_author_may_not_expect_is_told() -> None:
     assert warnings(dag, ()) == ()
 
 
+def test_who_takes_the_output_of_an_absent_task_is_told() -> None:
+    template = "{{{{ task_instance.xcom_pull(task_ids='{}', dag_id='d', key='return_value') }}}}".format
+    fields = ["op_args", "op_kwargs"]
+    dag = dag_of(
+        task("old", "publish", "each", "gone too"),
+        task("new", "publish"),
+        task("publish", template_fields=fields, op_args=[template("old"), template("new")], op_kwargs={}),
+        task("gone too", template_fields=fields, op_args=[template("old")]),
+        task("each", _is_mapped=True, partial_kwargs={"op_kwargs": {"b": output_of("old")}}),
+    )
+    assert warnings(dag, {"old", "gone too"}) == (
+        "each takes what old gives, which has no place at that date: None there",
+        "publish takes what old gives, which has no place at that date: None there",
+    )
+    assert warnings(dag, {"new"}) == (
+        "publish takes what new gives, which has no place at that date: None there",
+    )
+    assert warnings(dag, ()) == ()
+
+
 @pytest.mark.acceptance("dates", 7)
 def test_more_segments_than_a_build_may_have_are_refused_with_their_count() -> None:
     day = 86400.0

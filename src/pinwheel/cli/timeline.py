@@ -321,8 +321,19 @@ def render_check(console: Console, found: dict[str, Any]) -> None:
     _runs(console, differ)
     if found["by_hand"]:
         _line(console, f"{counted(len(found['by_hand']), 'run')} on a build that somebody chose")
+    _sensors(console, found["sensors"])
     if differ:
         _line(console, f"Run them again with: pinwheel timeline check {found['dag_id']} --clear --plan")
+
+
+def _sensors(console: Console, sensors: Sequence[dict[str, Any]]) -> None:
+    if sensors:
+        _line(console, "Sensors that wait until their timeout where the data is of these dates:")
+    for one in sensors[:LISTED]:
+        span = span_words(one["from"], one["until"])
+        _line(console, f"  {one['dag_id']}: {one['task_id']} waits for {one['waits_for']}    {span}")
+    if sensors[LISTED:]:
+        _line(console, f"  and {len(sensors) - LISTED} more")
 
 
 def _runs(console: Console, runs: Sequence[dict[str, Any]]) -> None:

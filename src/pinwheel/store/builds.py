@@ -371,12 +371,21 @@ def sources(session: Session, digests: Collection[str]) -> dict[str, bytes]:
 def remember_runtime(
     session: Session, fingerprint: str, details: Mapping[str, Any], *, now: datetime
 ) -> None:
-    insert_missing(
-        session,
-        t.runtime,
-        {"fingerprint": fingerprint, "details": dict(details), "first_seen_at": now},
-        ["fingerprint"],
-    )
+    """What a fingerprint stands for; what is known already is kept, and what it lacks is added."""
+    of = t.runtime.c.fingerprint == fingerprint
+    known = session.scalar(select(t.runtime.c.details).where(of))
+    if known is None:
+        row = {"fingerprint": fingerprint, "details": dict(details), "first_seen_at": now}
+        insert_missing(session, t.runtime, row, ["fingerprint"])
+    elif details.keys() - known.keys():
+        session.execute(update(t.runtime).where(of).values(details={**details, **known}))
+
+
+def runtimes(session: Session, fingerprints: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What these fingerprints stand for; unknown ones are left out."""
+    c = t.runtime.c
+    rows = session.execute(select(c.fingerprint, c.details).where(c.fingerprint.in_(set(fingerprints))))
+    return {row.fingerprint: row.details for row in rows}
 
 
 def add_broken(

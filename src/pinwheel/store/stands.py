@@ -130,6 +130,20 @@ def newest_heads(session: Session, build_ids: Collection[int]) -> dict[int, Head
     return {row.id: head for row in _placed(session, build_ids) if (head := newest(row)) is not None}
 
 
+def count_of(session: Session, build_id: int, bundle_name: str, newest_seq: int) -> int:
+    """In how many heads of a bundle a build stood, up to this one."""
+    c = t.stand.c
+    rows = session.execute(
+        select(c.first_seq, c.last_seq).where(
+            c.build_id == build_id, c.bundle_name == bundle_name, c.first_seq <= newest_seq
+        )
+    )
+    return sum(
+        min(newest_seq, newest_seq if row.last_seq is None else row.last_seq) - row.first_seq + 1
+        for row in rows
+    )
+
+
 def _placed(session: Session, build_ids: Collection[int]) -> Iterator[Any]:
     for chunk in chunks(sorted(set(build_ids))):
         query = (

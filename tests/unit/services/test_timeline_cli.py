@@ -9,6 +9,7 @@ import pytest
 
 from harness.dated import Dated
 from harness.in_memory import InMemory
+from harness.pushing import File
 from pinwheel.cli import context, main
 from pinwheel.cli.backend.local import LocalBackend
 from pinwheel.core.errors import Refused
@@ -112,3 +113,14 @@ def test_a_no_has_its_reason_and_its_exit_code(
 ) -> None:
     got, said = cli(capsys, *words)
     assert (got, found in said) == (code, True), said
+
+
+def test_a_check_names_sensors_of_other_dags_that_wait_in_vain(
+    dated: Dated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dated.world.push(a=File(tasks=("only", "new")), b=File(sensor=("a", "new")))
+    dated.set(None, "2020-01-01", build=1)
+    code, said = cli(capsys, "check", "a")
+    assert code == 0, "no run is wrong"
+    assert "Sensors that wait until their timeout where the data is of these dates:" in said
+    assert "  b: wait waits for new    … → 2020-01-01" in said

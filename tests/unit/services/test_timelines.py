@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from harness.dated import Dated
 from harness.in_memory import InMemory
@@ -17,8 +17,8 @@ from pinwheel.core.event import EventKind
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import EraWish, TimelineRequest
 from pinwheel.core.run.mark import is_marked
-from pinwheel.services.timeline import change, clear_runs, show
-from pinwheel.store import bindings, keeping, prune, start_rules, timelines
+from pinwheel.services.timeline import change, check, clear_runs, show
+from pinwheel.store import bindings, builds, keeping, prune, start_rules, timelines
 from pinwheel.store import tables as t
 
 
@@ -666,3 +666,89 @@ def test_what_eras_name_stays_fetchable_and_is_not_pruned(dated: Dated) -> None:
     assert era.build_id in named
     dated.unset(None, None)
     assert first not in dated.host.unit.run(lambda s: keeping.other_versions(s, "dags", since=far))
+
+
+# Sensors of other Dags
+
+
+def test_sensors_on_a_task_that_is_not_there_at_some_dates_are_named_with_them(dated: Dated) -> None:
+    world = dated.world
+    world.push(
+        b=File(sensor=("a", "new")),
+        c=File(sensor=("a", "only")),
+        d=File(sensor=("a", "typo")),
+        e=File(sensor=("b", "only")),
+    )
+    world.push(a=File(tasks=("only", "new")))
+    assert dated.check().sensors == (), "without eras and windows all dates have the same tasks"
+    planned = dated.set(None, "2020-01-01", build=1, plan=True)
+    said = "b waits with wait for new, which is not there at … → 2020-01-01: until its timeout"
+    assert said in planned.warnings
+    dated.set(None, "2020-01-01", build=1)
+    (found,) = dated.check().sensors
+    assert (found.dag_id, found.task_id, found.waits_for) == ("b", "wait", "new")
+    assert (found.from_, found.until) == (None, "2020-01-01")
+    dated.set("2021-01-01", "2021-06-01", build=1)
+    again = dated.set("2022-01-01", "2023-01-01", build=3, plan=True)
+    assert not any("until its timeout" in one for one in again.warnings), "it waited in vain before"
+    assert [(one.dag_id, one.from_, one.until) for one in dated.check().sensors] == [
+        ("b", None, "2020-01-01"),
+        ("b", "2021-01-01", "2021-06-01"),
+    ]
+    hidden = check.check(dated.host, "a", sees=lambda dag_ids: set(dag_ids) - {"b"})
+    assert hidden.sensors == (), "a Dag that who asks may not read is not told of"
+    world.push(b=File(sensor=("a", "only")))
+    assert dated.check().sensors == ()
+
+
+# What is around the code
+
+
+def test_a_plan_tells_of_how_many_versions_the_place_is_the_newest(dated: Dated) -> None:
+    first, second = dated.world.versions()[:2]
+    planned = dated.set(None, "2020-01-01", build=1, plan=True)
+    assert planned.warnings[0] == f"build 1 is taken from {first[:12]}, the only version in which it stood"
+    third = dated.world.push(b=File())
+    planned = dated.set(None, "2020-01-01", build=2, plan=True)
+    assert (
+        planned.warnings[0]
+        == f"build 2 is taken from {third[:12]}, the newest of 2 versions in which it stood"
+    )
+    planned = dated.set(None, "2020-01-01", build=2, version=second, plan=True)
+    assert planned.warnings[0] == f"build 2 is taken from {second[:12]}, one of 2 versions in which it stood"
+    for again in (File(body=7), None, File(body=8), File(body=7)):
+        last = dated.world.push(**({"a": again} if again else {"c": File()}))
+    planned = dated.set(None, "2020-01-01", build=3, plan=True)
+    said = f"build 3 is taken from {last[:12]}, the newest of 3 versions in which it stood"
+    assert planned.warnings[0] == said, "what it was away in does not count"
+
+
+def test_plans_tell_of_assets_that_only_the_old_build_needs(dated: Dated) -> None:
+    dated.world.push(a=File(outlets=True))
+    dated.world.push(a=File(body=3))
+    planned = dated.set(None, "2020-01-01", build=3, plan=True)
+    said = "asset out://1/ of build 3 has no other user now: kept active for its runs"
+    assert said in planned.warnings
+    on(dated, "r", "2019-05-01")
+    dated.set(None, "2020-01-01", build=3)
+    assert said in dated.clear(plan=True).warnings
+    dated.world.push(b=File(outlets=True))
+    assert not any("out://1/" in one for one in dated.clear(plan=True).warnings), "another Dag needs it"
+
+
+def test_plans_tell_which_packages_were_others_when_a_build_was_parsed(dated: Dated) -> None:
+    def here(session: Any) -> None:
+        then = {"python": "3.11.9", "packages": ["pandas==1.1.5"]}
+        builds.remember_runtime(session, "then", {"python": "3.11.9"}, now=dated.host.unit.now())
+        builds.remember_runtime(session, "then", then, now=dated.host.unit.now())
+        now = {"python": "3.11.9", "packages": ["pandas==2.2.3"]}
+        builds.remember_runtime(session, "here", now, now=dated.host.unit.now())
+        session.execute(update(t.build).values(runtime="then"))
+
+    dated.host.unit.run(here)
+    dated.looking.runtime = "here"
+    on(dated, "r", "2019-05-01")
+    planned = dated.set(None, "2020-01-01", build=1, plan=True)
+    assert any("here now: pandas 1.1.5, here 2.2.3. Packages" in one for one in planned.warnings)
+    dated.set(None, "2020-01-01", build=1)
+    assert any("pandas 1.1.5, here 2.2.3" in one for one in dated.clear(plan=True).warnings)

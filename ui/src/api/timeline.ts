@@ -10,6 +10,7 @@ export type Stretch = Schemas["Stretch"];
 export type TimelineCheck = Schemas["TimelineCheck"];
 export type TimelineChange = Schemas["TimelineChange"];
 export type TimelineRevision = Schemas["TimelineRevision"];
+export type WaitingSensor = Schemas["WaitingSensor"];
 export type DatedRun = Schemas["DatedRun"];
 export type ClearedByDate = Schemas["ClearedByDate"];
 

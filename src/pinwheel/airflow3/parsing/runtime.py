@@ -17,16 +17,21 @@ from pathlib import Path
 from attrs import field, frozen
 
 from pinwheel.airflow3.compat import airflow_version
+from pinwheel.core.json import Json
+from pinwheel.core.runtime import PACKAGES
 
 _OURSELVES = "airflow-pinwheel"
 
 
 @frozen
 class ParseRuntime:
-    """``details``: ``python``, ``airflow``, ``distributions`` (a digest); ``fingerprint`` is over these."""
+    """``details``: ``python``, ``airflow``, ``distributions`` (a digest); ``fingerprint`` is over these.
+
+    And ``packages``: what the digest is of.
+    """
 
     fingerprint: str
-    details: Mapping[str, str] = field(eq=False)
+    details: Mapping[str, Json] = field(eq=False)
 
 
 @cache
@@ -46,7 +51,8 @@ def current_runtime() -> ParseRuntime:
         "distributions": hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest(),
     }
     text = json.dumps(details, sort_keys=True)
-    return ParseRuntime(hashlib.sha256(text.encode()).hexdigest(), details)
+    fingerprint = hashlib.sha256(text.encode()).hexdigest()
+    return ParseRuntime(fingerprint, {**details, PACKAGES: sorted(names)})
 
 
 @cache

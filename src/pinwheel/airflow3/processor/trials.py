@@ -26,7 +26,7 @@ from pinwheel.core.errors import PinwheelError
 from pinwheel.core.text import storable
 from pinwheel.services.ingest.builds import ParsedFile
 from pinwheel.services.ports.host import Host
-from pinwheel.store import bundles
+from pinwheel.store import builds, bundles
 from pinwheel.store import trial_parses as store
 from pinwheel.store.trial_parses import Question
 
@@ -103,6 +103,15 @@ class Trials:
             said = error[-1] if error else f"there is no Dag {question.dag_id} in it"
             self._no(question, "does-not-import", said)
             return
+        if parsed.runtime:
+            # No build may ever have been made in it
+            remember = partial(
+                builds.remember_runtime,
+                fingerprint=parsed.runtime,
+                details=parsed.runtime_details,
+                now=self.host.unit.now(),
+            )
+            self.host.unit.run(remember)
         self._answer(question, ok=True, digest=content.serialized_digest, runtime=parsed.runtime or None)
 
     def gave_up(self, file: TrialParse, why: str) -> None:

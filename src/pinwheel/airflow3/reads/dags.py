@@ -92,3 +92,19 @@ def select(session: Session, selector: Selector) -> list[str]:
         tagged = query_of(DagTag.dag_id).where(DagTag.name.in_(selector.tags))
         query = query.where(t.dag.c.dag_id.in_(tagged))
     return [dag_id for dag_id in session.scalars(query) if selector.names(dag_id)]
+
+
+def may_wait_for(session: Session, dag_id: str) -> set[str]:
+    """Ids of Dags with a sensor on this one, as far as Airflow's rows say; more than these, never fewer.
+
+    Airflow tells of the row that was written last. That of a Dag with trials or task windows may be one made
+    for them, without its sensors of other dates, so all such Dags are named.
+    """
+    told = SerializedDagModel.get_dag_dependencies(session=session)
+    found = {
+        name
+        for name, dependencies in told.items()
+        if any(one.source == dag_id and one.dependency_type == "sensor" for one in dependencies)
+    }
+    below_zero = query_of(DagVersion.dag_id).where(DagVersion.version_number < 0).distinct()
+    return found | set(session.scalars(below_zero))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pinwheel.airflow3.reads.dags import airflow_dags, select
+from pinwheel.airflow3.reads.assets import lone_assets
+from pinwheel.airflow3.reads.dags import airflow_dags, may_wait_for, select
 from pinwheel.airflow3.reads.dated import dated_runs
 from pinwheel.airflow3.reads.fleet import (
     active_with_failures,
@@ -49,7 +50,9 @@ __all__ = [
     "instance_groups",
     "instance_rows",
     "jobs_of",
+    "lone_assets",
     "matching",
+    "may_wait_for",
     "owners_and_tags",
     "placed_runs",
     "present",

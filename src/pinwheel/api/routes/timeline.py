@@ -66,9 +66,10 @@ def put_timeline(
     "/check", operation_id="check_timeline", response_model=TimelineCheck, summary="What does not match"
 )
 def check_timeline(access: AccessDep, host: HostDep, dag_id: DagIdPath) -> dict[str, Any]:
-    """The runs that are on another build than that of their date; those that somebody chose apart."""
+    """The runs that are on another build than that of their date; those that somebody chose apart. And the
+    sensors of Dags that you may read which wait for what is not there at some dates."""
     require(access, dag_id, Permission.READ_RUNS)
-    return plain(check.check(host, dag_id))
+    return plain(check.check(host, dag_id, sees=sees(access)))
 
 
 @router.post(

@@ -196,6 +196,18 @@ class DatedRun(BaseAnswer):
     wanted: int | None = Field(description="What its date asks for.")
 
 
+class WaitingSensor(BaseAnswer):
+    """A sensor that waits until its timeout where the data is of these dates."""
+
+    dag_id: str = Field(description="Whose sensor it is: one that you may read.")
+    task_id: str
+    waits_for: str = Field(description="A task, or a task group, that is not there at these dates.")
+    from_: str | None = Field(alias="from")
+    until: str | None
+    starts_at: Moment | None
+    ends_at: Moment | None
+
+
 class TimelineCheck(BaseAnswer):
     """The runs of a Dag against its timeline."""
 
@@ -206,6 +218,9 @@ class TimelineCheck(BaseAnswer):
     waiting: int
     differ: list[DatedRun]
     by_hand: list[DatedRun]
+    sensors: list[WaitingSensor] = Field(
+        description="Sensors of other Dags on tasks that are not there at all dates, as serialized Dags say."
+    )
 
 
 class ChangedStretch(BaseAnswer):

@@ -14,6 +14,7 @@ from pinwheel.core.errors import Refused
 from pinwheel.core.structure.diff import tasks_of, walk_groups
 from pinwheel.core.structure.encoded import argument, unwrapped, wrapped
 from pinwheel.core.structure.windows import OPEN, Window, windows
+from pinwheel.core.structure.xcoms import pulled, references
 
 ANY_OF_SEVERAL = frozenset({"one_success", "one_failed", "one_done", "all_failed", "all_skipped", "always"})
 """Trigger rules to which one more upstream task means something else: no bridge to a task that has others."""
@@ -73,6 +74,10 @@ def warnings(serialized: Mapping[str, Any], absent: Collection[str]) -> tuple[st
             found.append(
                 f"{task_id} tears down what {', '.join(sorted(setups))} would set up, and runs all the same"
             )
+    dag_id = str(serialized.get("dag", {}).get("dag_id"))
+    for task_id, task in sorted(tasks.items()) if gone else ():
+        for above in sorted(pulled(task, dag_id) & gone) if task_id not in gone else ():
+            found.append(f"{task_id} takes what {above} gives, which has no place at that date: None there")
     return tuple(found)
 
 
@@ -127,12 +132,12 @@ def _refuse_mapped_over(
     for task_id, task in tasks.items():
         if task_id in gone or not task.get("_is_mapped"):
             continue
-        for over in _references(task.get(task.get("_expand_input_attr") or "expand_input")):
+        for over in references(task.get(task.get("_expand_input_attr") or "expand_input")):
             if over in gone:
                 _refuse_over(task_id, over)
     for group_id, group in walk_groups(dag.get("task_group")):
         if group.get("is_mapped"):
-            for over in _references(group.get("expand_input")):
+            for over in references(group.get("expand_input")):
                 if over in gone and any(inside not in gone for inside in _tasks_in(group)):
                     _refuse_over(f"group {group_id}", over)
 
@@ -268,19 +273,6 @@ def _own_tasks(group: Mapping[str, Any]) -> Iterator[str]:
     for _, inside in (group.get("children") or {}).values():
         if not isinstance(inside, Mapping):
             yield str(inside)
-
-
-def _references(value: Any) -> Iterator[str]:
-    """The tasks whose output a serialized argument takes."""
-    if isinstance(value, Mapping):
-        inner = value.get("__var")
-        if value.get("__type") == "xcomref" and isinstance(inner, Mapping) and "task_id" in inner:
-            yield str(inner["task_id"])
-        for one in value.values():
-            yield from _references(one)
-    elif isinstance(value, (list, tuple)):
-        for one in value:
-            yield from _references(one)
 
 
 def _id_of(item: Any) -> str:

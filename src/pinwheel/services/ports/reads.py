@@ -442,3 +442,19 @@ class Reads(Protocol):
     def all_row_ids(self, session: Session, dag_id: str) -> list[int]:
         """The ids of the rows of all runs of a Dag, in the order in which they were made."""
         ...
+
+    def may_wait_for(self, session: Session, dag_id: str) -> set[str]:
+        """Ids of Dags with a sensor on this one, as far as Airflow's rows say; more than these, never fewer.
+
+        Their newest forms (:meth:`airflow_dags`) tell what these wait for.
+        """
+        ...
+
+    def lone_assets(
+        self, session: Session, assets: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], bool]:
+        """Those of these assets (name and URI) that no Dag's active release refers to.
+
+        With whether one can be kept active all the same: no other one that is has its name or its URI.
+        """
+        ...

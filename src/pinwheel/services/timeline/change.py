@@ -22,9 +22,11 @@ from pinwheel.services.run.known import known_dag
 from pinwheel.services.timeline.known import Known, edge_words, known, moment
 from pinwheel.services.timeline.place import Standpoint, judged, placed
 from pinwheel.services.timeline.runs import judge_all
+from pinwheel.services.timeline.sensors import new_in_vain
 from pinwheel.services.timeline.show import holds
+from pinwheel.services.timeline.surroundings import of_assets, of_versions
 from pinwheel.services.timeline.views import CHANGED, ChangedStretch, TimelineChange
-from pinwheel.store import trial_parses
+from pinwheel.store import builds, trial_parses
 from pinwheel.store.locking import lock_dags
 from pinwheel.store.trial_parses import TrialParse
 
@@ -79,7 +81,7 @@ def change(
     with known_dag(host, request.dag_id):
         _let_it_be_looked_at(host, request, sleep)
         if request.plan:
-            return host.unit.run(lambda session: _plan(host, session, request))
+            return host.unit.run(lambda session: _plan(host, session, request, sees))
         done = once.carry_out(
             host,
             _request(request, actor, sees),
@@ -206,9 +208,17 @@ def _kept(dag: Known, wish: EraWish) -> Era | None:
     )
 
 
-def _plan(host: Host, session: Session, request: TimelineRequest) -> TimelineChange:
+def _plan(host: Host, session: Session, request: TimelineRequest, sees: once.Sees) -> TimelineChange:
     decided = decide(host, session, known(host, session, request.dag_id), request)
     warnings = _warnings(host, session, request, decided)
+    if decided.changes:
+        places = {(place.build.id, place.version): place for _, place in decided.new}.values()
+        warnings = (
+            *(of_versions(session, place) for place in places),
+            *warnings,
+            *of_assets(host, session, {place.build for place in places}),
+            *new_in_vain(host, session, decided.known, decided.after, sees),
+        )
     return _told(host, session, decided, warnings)
 
 
@@ -246,7 +256,10 @@ def _warnings(host: Host, session: Session, request: TimelineRequest, decided: D
         return ()
     answers = _answers(host, session, decided)
     processors = host.deployment.live_processors(session)
-    return (*decided.warnings, *judged(request, decided.new, answers, processors=processors), ELSEWHERE)
+    parsed = {place.build.runtime for _, place in decided.new}
+    runtimes = builds.runtimes(session, parsed | {one.runtime for one in answers.values() if one.runtime})
+    said = judged(request, decided.new, answers, processors=processors, runtimes=runtimes)
+    return (*decided.warnings, *said, ELSEWHERE)
 
 
 def _answers(host: Host, session: Session, decided: Decided) -> dict[tuple[int, str], TrialParse]:

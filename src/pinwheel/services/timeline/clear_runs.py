@@ -20,6 +20,7 @@ from pinwheel.core.release.follow import taken
 from pinwheel.core.request import ClearDatedRequest
 from pinwheel.core.run.binding import BoundBy, Tries
 from pinwheel.core.run.fit import Fit
+from pinwheel.core.runtime import parsed_elsewhere
 from pinwheel.core.structure.windows import segment_at
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
@@ -29,6 +30,7 @@ from pinwheel.services.run.bound import Cleared, record
 from pinwheel.services.run.known import known_dag
 from pinwheel.services.timeline.known import Known, known
 from pinwheel.services.timeline.runs import AllJudged, Judged, judge_all
+from pinwheel.services.timeline.surroundings import of_assets
 from pinwheel.services.timeline.views import ClearedByDate, DatedRunView
 from pinwheel.store import bindings, builds, requests, segments
 from pinwheel.store.bindings import NewBinding
@@ -135,7 +137,7 @@ def _look(host: Host, session: Session, request: ClearDatedRequest) -> tuple[lis
     found = _differing(host, session, dag, request.run_ids)
     running = [each.run.run_id for each in found[1] if each.run.state == RUNNING]
     wanted = [each.run.run_id for each in found[1] if each.run.state != RUNNING]
-    return wanted, running, _warnings(session, found[0], found[1])
+    return wanted, running, _warnings(host, session, found[0], found[1])
 
 
 def _differing(
@@ -266,24 +268,24 @@ def _row_of_date(
     return variants.make_rows(host, session, build, [wanted])[wanted], position
 
 
-def _warnings(session: Session, judged: AllJudged, differing: Sequence[Judged]) -> list[str]:
+def _warnings(host: Host, session: Session, judged: AllJudged, differing: Sequence[Judged]) -> list[str]:
     """What may be another thing than it was when these builds ran."""
     eras = {each.era.build_id: each.era for each in differing if each.era is not None}
     loaded = builds.by_ids(session, eras)
     contents = builds.serialized(session, set(eras))
+    parsed = {era.runtime for era in eras.values() if era.runtime}
+    runtimes = builds.runtimes(session, parsed | {build.runtime for build in loaded.values()})
     said = []
     for build_id, era in sorted(eras.items(), key=lambda item: item[1].build):
         build = loaded[build_id]
         if era.runtime and build.runtime and era.runtime != build.runtime:
-            said.append(
-                f"build {era.build} was parsed in another runtime (Python, Airflow or installed packages) "
-                "when it was made; packages are not part of a bundle version"
-            )
+            then, here = runtimes.get(build.runtime), runtimes.get(era.runtime)
+            said.append(parsed_elsewhere(f"build {era.build}", then, here))
         if _depends_on_past(contents[build_id]):
             said.append(
                 f"tasks of build {era.build} depend on their own past: they wait for the run before theirs"
             )
-    return said
+    return [*said, *of_assets(host, session, loaded.values())]
 
 
 def _depends_on_past(serialized: Json) -> bool:

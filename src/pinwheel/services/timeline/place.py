@@ -9,10 +9,12 @@ from attrs import evolve, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import NotFound, Refused
+from pinwheel.core.json import Json
 from pinwheel.core.release.decide import unversioned_remedy
 from pinwheel.core.release.rejection import rejection_of
 from pinwheel.core.release.stand import Head
 from pinwheel.core.request import EraWish, TimelineRequest
+from pinwheel.core.runtime import parsed_elsewhere
 from pinwheel.core.text import fit
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import keeping, whole
@@ -36,6 +38,8 @@ class Standpoint:
 
     build: Build
     version: str
+    seq: int
+    """Of the version, among the heads of its bundle."""
     warnings: tuple[str, ...] = ()
 
 
@@ -69,7 +73,7 @@ def placed(host: Host, session: Session, known: Known, wish: EraWish, *, reason:
     location_for_runs(host, session, known.row, evolve(build, bundle_version=head.version))
     whole.require_its_data(host, session, build, head.version)
     warnings = _rejected(session, wish, build, head, reason)
-    return Standpoint(build=build, version=head.version, warnings=warnings)
+    return Standpoint(build=build, version=head.version, seq=head.seq, warnings=warnings)
 
 
 def _stood(session: Session, known: Known, wish: EraWish) -> tuple[Build, Head]:
@@ -128,6 +132,7 @@ def judged(
     answers: Mapping[tuple[int, str], TrialParse],
     *,
     processors: Sequence[str],
+    runtimes: Mapping[str, Mapping[str, Json]],
 ) -> tuple[str, ...]:
     """What is to be said of builds that a Dag processor was asked to look at.
 
@@ -136,7 +141,7 @@ def judged(
     said: list[str] = []
     for wish, place in places:
         answer = answers.get((place.build.id, place.version))
-        said += _one(asked, wish, place, answer, processors)
+        said += _one(asked, wish, place, answer, processors, runtimes)
     return tuple(dict.fromkeys(said))
 
 
@@ -146,6 +151,7 @@ def _one(
     place: Standpoint,
     answer: TrialParse | None,
     processors: Sequence[str],
+    runtimes: Mapping[str, Mapping[str, Json]],
 ) -> list[str]:
     build, short = place.build, place.version[:SHORT]
     named = f"build {build.build} ({short})"
@@ -186,10 +192,7 @@ def _one(
             "of its bundle is another"
         )
     if answer.runtime and build.runtime and answer.runtime != build.runtime:
-        said.append(
-            f"{named} was parsed in another runtime (Python, Airflow or installed packages) than there is "
-            "here now; packages are not part of a bundle version"
-        )
+        said.append(parsed_elsewhere(named, runtimes.get(build.runtime), runtimes.get(answer.runtime)))
     return said
 
 

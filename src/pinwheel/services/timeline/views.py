@@ -159,6 +159,21 @@ class DatedRunView:
 
 
 @frozen(kw_only=True)
+class SensorView:
+    """A sensor of some Dag that waits in vain where its data is of certain dates of the Dag that is shown."""
+
+    dag_id: str
+    """Whose sensor it is."""
+    task_id: str
+    waits_for: str
+    """A task, or a task group, that the shown Dag does not have at these dates."""
+    from_: str | None
+    until: str | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+
+
+@frozen(kw_only=True)
 class CheckView:
     """The runs of a Dag against its timeline."""
 
@@ -169,6 +184,8 @@ class CheckView:
     waiting: int
     differ: tuple[DatedRunView, ...]
     by_hand: tuple[DatedRunView, ...]
+    sensors: tuple[SensorView, ...]
+    """Of Dags that who asks may read: what they wait for is not there at some dates."""
 
 
 @frozen(kw_only=True)

@@ -133,3 +133,12 @@ test("a row sets and unsets its own dates", async () => {
   fireEvent.click(await screen.findByRole("button", { name: "Unset… 2020-01-01 → 2024-01-01" }));
   await waitFor(() => expect(sent[0]?.body).toMatchObject({ verb: "unset", eras: [{ from: "2020-01-01", until: "2024-01-01" }], plan: true }));
 });
+
+test("sensors of other Dags that wait in vain are named with the dates", async () => {
+  const sensor = { dag_id: "report", task_id: "wait", waits_for: "cloud", from: null, until: "2020-01-01", starts_at: null, ends_at: "2020-01-01T00:00:00+00:00" };
+  server({ check: { ...CHECK, sensors: [sensor] } });
+  show(<TimelineView dagId="blog" />);
+  const told = await screen.findByTestId("sensors");
+  expect(told.textContent).toContain("1 sensor of other Dags waits until the timeout");
+  expect(told.textContent).toContain("report: wait waits for cloud, which is not there at … → 2020-01-01");
+});

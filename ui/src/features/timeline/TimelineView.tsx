@@ -19,6 +19,7 @@ import { Differing } from "src/features/timeline/Differing";
 import { EraDialog } from "src/features/timeline/EraDialog";
 import type { Wish } from "src/features/timeline/EraDialog";
 import { Revisions } from "src/features/timeline/Revisions";
+import { Sensors } from "src/features/timeline/Sensors";
 import { Stretches } from "src/features/timeline/Stretches";
 
 export function TimelineView({ dagId }: { dagId: string }) {
@@ -96,6 +97,7 @@ function Shown({ dagId, timeline, may }: { dagId: string; timeline: Timeline; ma
           onClear={may.edit && may.edit_runs ? () => setAsking({ clears: true }) : undefined}
         />
       )}
+      {check.data === undefined ? undefined : <Sensors sensors={check.data.sensors} />}
       <Stretches
         stretches={timeline.stretches}
         subjectOf={subjectOf}

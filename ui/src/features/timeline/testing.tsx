@@ -74,7 +74,7 @@ export const dated = (runId: string, date: string, more: Partial<DatedRun> = {})
 
 export const DIFFER = [dated("scheduled__2021-05-01", "2021-05-01"), dated("scheduled__2021-06-01", "2021-06-01")];
 export const BY_HAND = [dated("mine", "2022-01-01", { fit: "by_hand", build: 3 })];
-export const CHECK: TimelineCheck = { dag_id: "blog", revision: 3, runs: 87, match: 84, waiting: 0, differ: DIFFER, by_hand: BY_HAND };
+export const CHECK: TimelineCheck = { dag_id: "blog", revision: 3, runs: 87, match: 84, waiting: 0, differ: DIFFER, by_hand: BY_HAND, sensors: [] };
 
 export const change = (more: Partial<TimelineChange> = {}): TimelineChange => ({
   dag_id: "blog",

@@ -12,6 +12,8 @@ from sqlalchemy import select as query_of
 
 from pinwheel.core.json import Json
 from pinwheel.core.selector import Selector
+from pinwheel.core.structure.assets import assets_of_tasks
+from pinwheel.core.structure.encoded import unwrapped
 from pinwheel.services.ports.memory.airflow import VersionRow
 from pinwheel.services.ports.memory.run_reads import RunReads
 from pinwheel.services.ports.reads import AirflowDag, AirflowVersion, DagCard
@@ -93,6 +95,29 @@ class MemoryReads(RunReads):
                     created_at=newest.created_at if newest else None,
                 )
             )
+        return found
+
+    def lone_assets(
+        self, session: Session, assets: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], bool]:
+        used: set[tuple[str, str]] = set()
+        for dag in self.airflow_dags(session):
+            if dag.serialized is not None and not dag.is_stale:
+                used |= assets_of_tasks(dag.serialized)
+        return {
+            (name, uri): not any(name == other or uri == its for other, its in used)
+            for name, uri in set(assets) - used
+        }
+
+    def may_wait_for(self, session: Session, dag_id: str) -> set[str]:
+        found = {row.dag_id for row in self.airflow.tables.versions.values() if row.number < 0}
+        for dag in self.airflow_dags(session):
+            inner = dag.serialized.get("dag") if dag.serialized is not None else None
+            told = inner.get("dag_dependencies") if isinstance(inner, dict) else None
+            for one in told if isinstance(told, list) and not dag.is_stale else ():
+                wrapped = unwrapped(one)
+                if wrapped.get("source") == dag_id and wrapped.get("dependency_type") == "sensor":
+                    found.add(dag.dag_id)
         return found
 
     def select(self, session: Session, selector: Selector) -> list[str]:
