@@ -499,6 +499,24 @@ def test_grid_graph_and_history_of_a_run_show_its_own_tasks_and_name_its_release
     assert rows("SELECT DISTINCT release, build_id IS NULL FROM pinwheel_outcome") == [(1, 0)]
 
 
+def test_a_release_that_only_runs_of_some_dates_used_is_kept(seeder: Seeder) -> None:
+    """Its own version row has no run: what changes with each parse must not replace it for that."""
+    same = {"blog.py": "the same inputs"}
+    for end in (DESCRIBED, PRINTED):
+        seeder.push(blog(end), inputs=same)
+    assert rows("SELECT count(*) FROM pinwheel_build") == [(1,)], "no run has used it"
+    run_on(seeder, 1, "of_2019")
+    before = tasks_of(-1_000_001).keys()
+    seeder.push(blog(end="2021, 2, 1"), inputs=same)
+    assert rows("SELECT release, build_id FROM pinwheel_release ORDER BY release") == [(1, 1), (2, 2)]
+    for body in range(3):
+        seeder.push(plain(body=body))
+    prune.prune(seeder.host, Keep(builds=1))
+    assert numbers()[-1] == -1_000_001, "the run's row is there"
+    assert rows("SELECT DISTINCT build_id FROM pinwheel_segment ORDER BY 1") == [(1,), (2,)]
+    assert tasks_of(-1_000_001).keys() == before == COMMON | OLD
+
+
 @pytest.mark.acceptance("dates", 10)
 def test_a_run_of_some_dates_that_failed_fails_the_active_release(seeder: Seeder) -> None:
     seeder.push(blog())
