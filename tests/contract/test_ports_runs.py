@@ -14,6 +14,7 @@ from harness.pushing import File, Pusher
 from harness.sides import Side
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.core.run.binding import BoundBy
+from pinwheel.core.run.dates import RunDates
 from pinwheel.core.run.mark import marked
 from pinwheel.services.ports.reads import AirflowRun
 from pinwheel.services.ports.runs import BackfillRun, BackfillWish
@@ -584,3 +585,18 @@ def test_a_run_is_not_rebound_to_a_version_that_is_gone(side: Side) -> None:
     with pytest.raises(Refused, match=r"Cannot bind run r of a by its date: the version row .* is gone"):
         rebind(side, first)
     assert run(side).dag_version_id == second
+
+
+def test_a_run_may_be_asked_for_as_the_version_of_its_dates_has_it(side: Side) -> None:
+    asked: list[RunDates] = []
+    old, new = release(side, 1, File(tasks=("x", "y"))), release(side, 2, File(run_types=("scheduled",)))
+
+    def by_dates(dates: RunDates) -> UUID | None:
+        asked.append(dates)
+        return old
+
+    trigger(side, new, "r", logical_date=FIRST, of_its_dates=by_dates)
+    assert (run(side).dag_version_id, set(tasks(side))) == (old, {"x", "y"})
+    assert [one.logical_date for one in asked] == [FIRST]
+    with pytest.raises(Refused, match="manual"):
+        trigger(side, new, "none", of_its_dates=lambda _: None)

@@ -83,6 +83,36 @@ def test_a_build_that_somebody_names_stays_theirs(blog: Dated) -> None:
     assert blog.is_right(bound.run_id, 2)
 
 
+PARAM = "__import__('airflow.sdk', fromlist=['Param']).Param(type='integer')"
+
+
+@pytest.mark.parametrize("eras", [True, False])
+def test_a_run_is_asked_for_as_the_build_of_its_date_has_it(
+    database: Any, tmp_path: Path, eras: bool
+) -> None:
+    """Its params and the kinds of runs that it allows: those of the active release are for other dates."""
+    more = {
+        1: {"dag_args": f", params={{'year': {PARAM}}}"},
+        2: {"schedule": "'@yearly'", "dag_args": ", allowed_run_types=['scheduled']"},
+        3: {"dag_args": f", params={{'fees': {PARAM}}}"},
+    }
+    blog = Dated(tmp_path, by_build=more, eras=eras)
+    wanted = {1: {"year": 2019}, 3: {"fees": 2}} if eras else {1: {"fees": 1}, 3: {"fees": 2}}
+    for build, conf in wanted.items():
+        bound = started(blog, DATES[build], conf=conf)
+        assert (bound.build, blog.came(bound.run_id).present) == (
+            (build, TASKS[build]) if eras else (3, TASKS[3])
+        )
+        other = DATES[build] + timedelta(days=1)
+        for wrong in ({}, {"year": "x"}, {"fees": "x"}):
+            with pytest.raises(InvalidInput, match=next(iter(conf))):
+                started(blog, other, conf=wrong)
+    if eras:
+        with pytest.raises(Refused, match="does not allow manual runs"):
+            started(blog, DATES[2], conf={"fees": 1})
+    assert len(blog.ids()) == 2
+
+
 def test_both_a_build_and_that_of_the_date_are_refused(blog: Dated) -> None:
     with pytest.raises(InvalidInput, match="both a build and the one of its date"):
         TriggerRequest(dag_id="blog", build=2, by_date=True)
