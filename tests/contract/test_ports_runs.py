@@ -479,11 +479,20 @@ def test_a_run_that_waits_goes_behind_its_backfill_and_back_and_is_shown_in_its_
     )
     first = row_ids(side)[str(made.runs[0].run_id)]
 
-    def move(row_id: int, *, behind: bool) -> int:
-        return side.host.unit.run(lambda s: side.host.runs.move_in_backfill(s, [row_id], behind=behind))
+    def moved(row_id: int) -> int:
+        return side.host.unit.run(lambda s: side.host.runs.move_behind(s, [row_id]))
 
-    assert [move(first, behind=each) for each in (False, True, True, False, False)] == [0, 1, 0, 1, 0]
-    assert (move(first, behind=True), move(alone, behind=True)) == (1, 0)
+    def bind() -> None:
+        side.host.unit.run(
+            lambda s: side.host.runs.rebind_run(
+                s, "a", str(made.runs[0].run_id), dag_version_id=version, bundle_version="v1"
+            )
+        )
+
+    bind()
+    assert (moved(first), moved(first), moved(alone)) == (1, 0, 0)
+    bind()
+    assert moved(first) == 1, "it was back in its place once it was bound"
     again = side.host.unit.run(lambda s: side.host.runs.backfill_runs(s, made.id))
     assert [each.run_id for each in again] == [each.run_id for each in made.runs]
 

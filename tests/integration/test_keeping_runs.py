@@ -20,7 +20,6 @@ from airflow.sdk import timezone
 from airflow.utils.session import create_session
 
 from harness.eras import DATES, TASKS, Dated
-from harness.inprocess import bound_airflow
 from harness.scheduling import Scheduler, listening
 from pinwheel.airflow3.run import listener
 from pinwheel.core.run.mark import is_marked, marked
@@ -40,19 +39,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture
-def database(database_source: Any) -> Iterator[Any]:
-    made = database_source.create()
-    with bound_airflow(made):
-        yield made
-    made.drop()
-
-
-@pytest.fixture
-def blog(database: Any, tmp_path: Path) -> Dated:
-    return Dated(tmp_path)
 
 
 @pytest.fixture
@@ -371,7 +357,7 @@ def test_running_runs_that_can_not_be_bound_keep_no_newer_one_from_it(
 
 
 def test_a_run_that_began_before_its_dag_was_judged_by_dates_stays_and_is_recorded(
-    database: Any, tmp_path: Path
+    airflow_database: Any, tmp_path: Path
 ) -> None:
     blog = Dated(tmp_path, eras=False)
     run_id = blog.run(DATES[1])

@@ -154,8 +154,8 @@ class Runs(Protocol):
         """
         ...
 
-    def move_in_backfill(self, session: Session, ids: Collection[int], *, behind: bool) -> int:
-        """Move runs behind all others of their backfill, or back to their place; how many were moved."""
+    def move_behind(self, session: Session, ids: Collection[int]) -> int:
+        """Move runs behind all others of their backfill, until they are bound; how many were moved."""
         ...
 
     def run_failed_again(self, session: Session, dag_id: str, run_id: str, since: datetime) -> int:
@@ -171,7 +171,8 @@ class Runs(Protocol):
     ) -> None:
         """Put a run that has not ended on another version: its row, task instances and deadlines.
 
-        Tries that ran stay, and what the version has no task for is marked removed.
+        Tries that ran stay, and what the version has no task for is marked removed. A run that waited behind
+        the others of its backfill is back in its place.
 
         :raises Refused: the version is gone, or the run's task instances are not its tasks then.
         """

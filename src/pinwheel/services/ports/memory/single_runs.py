@@ -177,6 +177,7 @@ class SingleRuns(WaitingRuns):
         tasks = set(form.tasks(version.serialized))
         run = evolve(run, dag_version_id=version.id, bundle_version=bundle_version)
         self._put(run)
+        self._move(run, behind=False)
         for row in self._tasks(run):
             if row.state is None and row.try_number == 0:
                 del self.airflow.tables.tasks[row.dag_id, row.run_id, row.task_id, row.map_index]
