@@ -239,7 +239,7 @@ class Look:
 
 
 def _dated(session: Session, dag_ids: set[str]) -> set[str]:
-    """Which of these Dags are judged by dates. Now and then all are read, so that one that can not be is known."""
+    """Which of these Dags are judged by dates. Now and then all are read, to know each of them later."""
     now = time.monotonic()
     if not _read_all or now - _read_all[0] >= _AGAIN:
         every = start_rules.dated(session)
