@@ -189,6 +189,30 @@ def test_a_bundle_whose_class_takes_any_version_has_none(seeder: Seeder) -> None
     deployment.refusing[seeder.bundle_name] = False
     version = seeder.push(blog(more=MAPPED))
     assert (numbers(), named(), errors()) == ([1], version, [])
+    assert "makes a version ready that it does not know" in why_none(seeder, build=1)
+    seeder.push(plain())
+    assert why_none(seeder, build=1), "a Dag without dates lacks nothing"
+
+
+def why_none(seeder: Seeder, build: int) -> str:
+    """What is told of the only build that has no variants for its bundle."""
+    (told,) = seeder.host.unit.run(lambda s: events.of_kind(s, "blog", EventKind.VARIANT_REFUSED))
+    assert told.details["build"] == build
+    return str(told.details["error"])
+
+
+def test_a_bundle_whose_class_gives_data_with_each_version_has_none_and_that_is_told(seeder: Seeder) -> None:
+    version = seeder.push(blog(more=MAPPED), about={"version_data": {"key": "a"}})
+    assert (numbers(), named(), errors()) == ([1], version, [])
+    assert "gives data with each version" in why_none(seeder, build=1)
+
+
+def test_with_task_windows_off_nothing_is_told_of_a_bundle_that_could_have_none(
+    seeder: Seeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__PINWHEEL__TASK_WINDOWS", "off")
+    seeder.push(blog(), about={"version_data": {"key": "a"}})
+    assert EventKind.VARIANT_REFUSED not in kinds()
 
 
 class OfItsOwn(BaseDagBundle):
