@@ -62,8 +62,7 @@ class EventKind(StrEnum):
     RUN_STARTED_UNBOUND = "run_started_unbound"
     """A scheduler without Pinwheel's plugin started a run before it was bound."""
     VARIANT_REFUSED = "variant_refused"
-    """A Dag can not be made without the tasks that have no place at some dates: no build of it was made, or
-    (``build``) one whose runs have all tasks."""
+    """Runs of a Dag can not leave out tasks at some dates: no build was made, or one that has all of them."""
     VERSION_RESTORED = "version_restored"
     """Somebody removed a version row that runs of some dates need; it was made anew."""
     MARK_RESTORED = "mark_restored"
