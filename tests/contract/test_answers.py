@@ -248,6 +248,15 @@ def test_who_may_edit_a_dag_but_not_see_its_runs_is_told_of_none_in_the_plan_of_
     assert told(without=[Permission.READ_RUNS]) == [None, None, None]
 
 
+def test_who_may_not_see_a_dags_versions_is_told_of_no_task_in_its_timeline(place: Place) -> None:
+    def told(**more: Any) -> Any:
+        answer = place.api.as_("d", **more).get(f"{API}/dags/d/timeline").json()
+        assert "variants" in answer, answer
+        return answer["variants"]
+
+    assert (told(), told(without=[Permission.READ_VERSIONS])) == ([], None)
+
+
 @pytest.mark.parametrize(
     ("status", "path", "more"),
     [

@@ -34,6 +34,7 @@ from pinwheel.services.show import builds as shown_builds
 from pinwheel.services.show import compare
 from pinwheel.services.show import status as dag_status
 from pinwheel.services.show.plain import ABSENT
+from pinwheel.services.timeline import show as timeline
 from pinwheel.services.upkeep import prune, repair, uninstall
 from pinwheel.services.upkeep.beat import Beat
 from pinwheel.store import bindings, builds, events, start_rules
@@ -91,6 +92,21 @@ def test_segments_without_the_same_tasks_have_one_row(seeder: Seeder) -> None:
     assert numbers() == [1, -1_000_001, -2_000_001, -3_000_001, -4_000_001]
     found = rows("SELECT position, number FROM pinwheel_segment ORDER BY position")
     assert found == [(1, -1_000_001), (2, -2_000_001), (3, -3_000_001), (4, -4_000_001), (5, -3_000_001)]
+
+
+def test_the_timeline_shows_when_which_tasks_of_the_active_build_have_no_place(seeder: Seeder) -> None:
+    seeder.push(blog())
+    found = timeline.show(seeder.host, "blog").variants
+    assert found is not None
+    old, new = ("task_1_2019", "task_2_2019"), ("task_1_2020", "task_2_2020")
+    assert [(one.from_, one.until, one.absent) for one in found] == [
+        (None, "2019-12-31T23:59:00.000001", new),
+        ("2019-12-31T23:59:00.000001", "2020-01-01", tuple(sorted(old + new))),
+        ("2020-01-01", None, old),
+    ]
+    assert timeline.show(seeder.host, "blog", tasks=False).variants is None
+    seeder.push(plain())
+    assert timeline.show(seeder.host, "blog").variants == ()
 
 
 @pytest.mark.acceptance("dates", 8)
