@@ -40,6 +40,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "GET /dags/{dag_id}/timeline": [
         {},
         {"of": {"dag_id": "dated"}},
+        {"of": {"dag_id": "windowed"}},
         {"at": "2019-05-01", "as_of": "2099-01-01", "of": {"dag_id": "dated"}},
     ],
     "GET /dags/{dag_id}/timeline/history": [{"of": {"dag_id": "dated"}}],
