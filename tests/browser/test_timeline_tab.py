@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -20,35 +21,53 @@ PAST = "2024-06-01T00:00:00Z"
 pytestmark = pytest.mark.acceptance("dates", 42)
 
 
-class Story:
-    """Two Dags, each with builds 1 and 2, both released, and a run with data of 2024 on build 2.
+WINDOWED = """
+from datetime import datetime, timezone
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
 
-    ``told`` has an era since: data before 2025 is for build 1, "the old fees". ``other`` has none.
+with DAG("{dag_id}", schedule=None, start_date=datetime(2019, 1, 1, tzinfo=timezone.utc)):
+    EmptyOperator(task_id="load")
+    EmptyOperator(task_id="to_warehouse", start_date=datetime(2020, 1, 1, tzinfo=timezone.utc))
+"""
+OF_BUILD = {1: {"t", "old"}, 2: {"t", "new"}}
+"""The tasks of ``cleared``."""
+
+
+class Story:
+    """Three Dags, each with builds 1 and 2, both released, and a run with data of 2024 on build 2.
+
+    ``told`` and ``cleared`` have an era since: data before 2025 is for build 1, "the old fees". ``other`` has
+    none, and ``windowed`` a task with a date of its own.
     """
 
     def __init__(self, airflow: SharedAirflow) -> None:
         self.airflow = airflow
         self.releases = Releases(airflow)
-        self.told, self.other = unique("eras"), unique("no_eras")
-        both = (self.told, self.other)
+        self.told, self.other, self.cleared = unique("eras"), unique("no_eras"), unique("cleared_here")
+        self.windowed = unique("windows")
+        every = (self.told, self.other, self.cleared)
         bundle = airflow.take_git()
-        for mark in ("m1", "m2"):
-            files = {path: text for dag_id in both for path, text in dag(dag_id, mark).items()}
+        for build, mark in enumerate(("m1", "m2"), start=1):
+            files = {path: text for dag_id in every[:2] for path, text in dag(dag_id, mark).items()}
+            files |= dag(self.cleared, mark, tasks=sorted(OF_BUILD[build], reverse=True))
+            files[f"{self.windowed}.py"] = WINDOWED.format(dag_id=self.windowed)
             bundle.repo.commit(files, message=f"The fees of {mark}")
             self.releases.wait_settled(bundle.name, bundle.repo.head(), timeout=180)
-        self.runs = {dag_id: airflow.trigger(dag_id, logical_date=PAST) for dag_id in both}
+        self.runs = {dag_id: airflow.trigger(dag_id, logical_date=PAST) for dag_id in every}
         for dag_id, run_id in self.runs.items():
             airflow.wait_run(dag_id, run_id, timeout=240)
-        reply = airflow.api().put(
-            f"/pinwheel/api/v1/dags/{self.told}/timeline",
-            json={
-                "verb": "set",
-                "eras": [{"until": "2025-01-01", "build": 1}],
-                "reason": "the old fees",
-            },
-            timeout=120,
-        )
-        assert not reply.is_error, reply.text
+        for dag_id in (self.told, self.cleared):
+            reply = airflow.api().put(
+                f"/pinwheel/api/v1/dags/{dag_id}/timeline",
+                json={
+                    "verb": "set",
+                    "eras": [{"until": "2025-01-01", "build": 1}],
+                    "reason": "the old fees",
+                },
+                timeout=120,
+            )
+            assert not reply.is_error, reply.text
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +151,37 @@ def test_an_era_is_planned_and_set_and_what_does_not_match_runs_again_on_its_bui
     story.airflow.wait_run(dag_id, run_id, timeout=240)
     expect(opened(visitor, dag_id)).to_contain_text("Each run is on the build of its date.")
     assert story.airflow.marks(dag_id, run_id, "t", 2)["EXEC_MARK"] == "m1"
+
+
+def test_the_dates_at_which_tasks_have_no_place_are_shown(visitor: Visitor, story: Story) -> None:
+    page = opened(visitor, story.windowed)
+    expect(page.get_by_test_id("variant-row")).to_have_text("… → 2020-01-01to_warehouse")
+
+
+@pytest.mark.acceptance("dates", 39)
+def test_a_run_that_is_cleared_in_airflows_own_page_on_latest_executes_the_build_of_its_date(
+    visitor: Visitor, story: Story
+) -> None:
+    """Latest is the active release, which is build 2; its data is of an era of build 1."""
+    airflow, dag_id, run_id = story.airflow, story.cleared, story.runs[story.cleared]
+    ran_on = airflow.run(dag_id, run_id)["bundle_version"]
+    assert {one["task_id"] for one in airflow.tasks(dag_id, run_id)} == OF_BUILD[2]
+    visitor.page.goto(f"{airflow.url}/dags/{dag_id}/runs/{quote(run_id)}")
+    # Airflow names the button by its key where that works.
+    visitor.page.get_by_role("button", name=re.compile("to clear$|^Clear Dag Run")).first.click()
+    dialog = visitor.page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Confirm")).to_be_enabled()
+    latest = dialog.get_by_role("checkbox", name="Run with latest bundle version")
+    if not latest.is_checked():
+        dialog.get_by_text("Run with latest bundle version").click()
+    expect(latest).to_be_checked()
+    dialog.get_by_role("button", name="Confirm").click()
+    expect(dialog).to_have_count(0)
+    airflow.wait_run(dag_id, run_id, timeout=240)
+    run = airflow.run(dag_id, run_id)
+    build_1 = airflow.get(f"/pinwheel/api/v1/dags/{dag_id}/timeline")["stretches"][0]["bundle_version"]
+    assert run["bundle_version"] == build_1 != ran_on
+    left = {one["task_id"] for one in airflow.tasks(dag_id, run_id) if one["state"] != "removed"}
+    assert left == OF_BUILD[1]
+    assert airflow.marks(dag_id, run_id, "t", 2)["EXEC_MARK"] == "m1"
+    assert airflow.marks(dag_id, run_id, "old")["EXEC_MARK"] == "m1"

@@ -40,6 +40,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "GET /dags/{dag_id}/timeline": [
         {},
         {"of": {"dag_id": "dated"}},
+        {"of": {"dag_id": "windowed"}},
         {"at": "2019-05-01", "as_of": "2099-01-01", "of": {"dag_id": "dated"}},
     ],
     "GET /dags/{dag_id}/timeline/history": [{"of": {"dag_id": "dated"}}],
@@ -255,6 +256,15 @@ def test_a_check_names_sensors_of_those_dags_only_that_the_user_may_read(place: 
 
     assert told("watching") == [("watching", "wait", "publish")]
     assert told() == told("windowed") == []
+
+
+def test_who_may_not_see_a_dags_versions_is_told_of_no_task_in_its_timeline(place: Place) -> None:
+    def told(**more: Any) -> Any:
+        answer = place.api.as_("d", **more).get(f"{API}/dags/d/timeline").json()
+        assert "variants" in answer, answer
+        return answer["variants"]
+
+    assert (told(), told(without=[Permission.READ_VERSIONS])) == ([], None)
 
 
 @pytest.mark.parametrize(

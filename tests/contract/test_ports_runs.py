@@ -14,6 +14,7 @@ from harness.pushing import File, Pusher
 from harness.sides import Side
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.core.run.binding import BoundBy
+from pinwheel.core.run.dates import RunDates
 from pinwheel.core.run.mark import marked
 from pinwheel.services.ports.reads import AirflowRun
 from pinwheel.services.ports.runs import BackfillRun, BackfillWish
@@ -478,11 +479,20 @@ def test_a_run_that_waits_goes_behind_its_backfill_and_back_and_is_shown_in_its_
     )
     first = row_ids(side)[str(made.runs[0].run_id)]
 
-    def move(row_id: int, *, behind: bool) -> int:
-        return side.host.unit.run(lambda s: side.host.runs.move_in_backfill(s, [row_id], behind=behind))
+    def moved(row_id: int) -> int:
+        return side.host.unit.run(lambda s: side.host.runs.move_behind(s, [row_id]))
 
-    assert [move(first, behind=each) for each in (False, True, True, False, False)] == [0, 1, 0, 1, 0]
-    assert (move(first, behind=True), move(alone, behind=True)) == (1, 0)
+    def bind() -> None:
+        side.host.unit.run(
+            lambda s: side.host.runs.rebind_run(
+                s, "a", str(made.runs[0].run_id), dag_version_id=version, bundle_version="v1"
+            )
+        )
+
+    bind()
+    assert (moved(first), moved(first), moved(alone)) == (1, 0, 0)
+    bind()
+    assert moved(first) == 1, "it was back in its place once it was bound"
     again = side.host.unit.run(lambda s: side.host.runs.backfill_runs(s, made.id))
     assert [each.run_id for each in again] == [each.run_id for each in made.runs]
 
@@ -584,3 +594,18 @@ def test_a_run_is_not_rebound_to_a_version_that_is_gone(side: Side) -> None:
     with pytest.raises(Refused, match=r"Cannot bind run r of a by its date: the version row .* is gone"):
         rebind(side, first)
     assert run(side).dag_version_id == second
+
+
+def test_a_run_may_be_asked_for_as_the_version_of_its_dates_has_it(side: Side) -> None:
+    asked: list[RunDates] = []
+    old, new = release(side, 1, File(tasks=("x", "y"))), release(side, 2, File(run_types=("scheduled",)))
+
+    def by_dates(dates: RunDates) -> UUID | None:
+        asked.append(dates)
+        return old
+
+    trigger(side, new, "r", logical_date=FIRST, of_its_dates=by_dates)
+    assert (run(side).dag_version_id, set(tasks(side))) == (old, {"x", "y"})
+    assert [one.logical_date for one in asked] == [FIRST]
+    with pytest.raises(Refused, match="manual"):
+        trigger(side, new, "none", of_its_dates=lambda _: None)

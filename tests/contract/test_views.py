@@ -103,6 +103,7 @@ VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (timelines.RunsOnBuild, schemas.timeline.RunsOnBuild),
     (timelines.Answer, schemas.timeline.DateAnswer),
     (timelines.Said, schemas.timeline.Said),
+    (timelines.VariantView, schemas.timeline.Variant),
     (timelines.RevisionView, schemas.timeline.TimelineRevision),
     (timelines.EraView, schemas.timeline.Era),
     (timelines.CheckView, schemas.timeline.TimelineCheck),

@@ -20,8 +20,7 @@ from sqlalchemy.exc import IntegrityError
 
 from harness.eras import DATES, TASKS, Dated
 from harness.faults import TRIED, airflow_engine, in_child, loses_reply, raises, start_child, wait_child
-from harness.inprocess import bound_airflow
-from harness.scheduling import Scheduler, listening
+from harness.scheduling import Scheduler, listening_airflow
 
 pytestmark = pytest.mark.acceptance("dates", 30)
 
@@ -30,10 +29,8 @@ _number = itertools.count(1)
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database(request: pytest.FixtureRequest) -> Iterator[Any]:
-    made = request.getfixturevalue(request.param).create()
-    with bound_airflow(made), listening():
+    with listening_airflow(request.getfixturevalue(request.param)) as made:
         yield made
-    made.drop()
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +249,35 @@ def test_whichever_statement_of_the_look_at_unmarked_runs_fails_none_starts_unbo
             scheduler.settle()
             assert blog.is_right(run_id, 1) and plain.came(other).state == "success", faulty.hit
             assert wrong(scheduler, blog) == [], faulty.hit
+        scheduler.settle()
+        assert blog.is_right(run_id, 1)
+    finally:
+        blog.mark()
+
+
+def test_where_the_rules_can_not_be_read_dags_that_a_process_never_started_runs_of_wait_too(
+    database: Any, blog: Dated, plain: Dated, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It read of all Dags once, when it started a run of another one."""
+    from pinwheel.airflow3.run import binder
+
+    def unreadable(*_: Any) -> Any:
+        raise sa.exc.ProgrammingError("SELECT", {}, Exception("permission denied"))
+
+    blog.mark()
+    scheduler.settle()
+    binder._seen.clear()
+    binder._read_all.clear()
+    first = plain.run(DATES[3] + day())
+    scheduler.settle()
+    assert plain.came(first).state == "success"
+    blog.set_row(None)
+    run_id, other = blog.run(DATES[1] + day()), plain.run(DATES[3] + day())
+    with monkeypatch.context() as patch:
+        patch.setattr(binder.start_rules, "dated", unreadable)
+        scheduler.turn(3)
+    try:
+        assert (blog.came(run_id).state, plain.came(other).state) == ("queued", "success")
         scheduler.settle()
         assert blog.is_right(run_id, 1)
     finally:

@@ -21,6 +21,8 @@ from airflow.utils.session import create_session
 from attrs import frozen
 from sqlalchemy import func, select
 
+from harness.inprocess import bound_airflow
+
 
 @frozen
 class Workload:
@@ -132,6 +134,15 @@ class Scheduler:
 
 
 @contextlib.contextmanager
+def listening_airflow(source: Any) -> Iterator[Any]:
+    """A database of *source*, gone afterwards, to which Airflow in this process is bound and listens."""
+    database = source.create()
+    with bound_airflow(database), listening():
+        yield database
+    database.drop()
+
+
+@contextlib.contextmanager
 def listening() -> Iterator[None]:
     """Pinwheel's listener is known to Airflow in this process, and remembers nothing of other databases."""
     from airflow.listeners.listener import get_listener_manager
@@ -153,5 +164,5 @@ def listening() -> Iterator[None]:
 
 def _forget(binder: Any, listener: Any) -> None:
     listener._ready.clear()
-    for kept in (binder._seen, binder._to_bind, binder._told):
+    for kept in (binder._seen, binder._read_all, binder._to_bind, binder._told):
         kept.clear()

@@ -38,11 +38,12 @@ class Seeder:
         inputs: Mapping[str, str] | None = None,
         impure: tuple[Mapping[str, str], ...] = (),
         errors: Mapping[str, str] | None = None,
+        about: Mapping[str, Any] | None = None,
     ) -> str:
         """Make a bundle version of these files, parse each and register what it gave; return the version.
 
         ``inputs`` overrides a file's inputs digest: the same text twice is the same inputs. ``errors`` are
-        files that could not be imported.
+        files that could not be imported. ``about`` is said of the version besides.
         """
         from harness.taking import take_in
         from pinwheel.services.ingest import register, settle
@@ -60,7 +61,7 @@ class Seeder:
             files=files,
             changed=files,
             path=str(path),
-            about={"author": "Ada", "message": f"push {self.pushes}"},
+            about={"author": "Ada", "message": f"push {self.pushes}", **(about or {})},
         )
         for name in files:
             register.register(

@@ -16,8 +16,7 @@ import sqlalchemy as sa
 from harness import asked, windowed
 from harness.dag_runs import DagRuns
 from harness.faults import airflow_engine
-from harness.inprocess import bound_airflow
-from harness.scheduling import Scheduler, listening
+from harness.scheduling import Scheduler, listening_airflow
 from harness.seed import Seeder
 from pinwheel.core.request import ClearDatedRequest
 from pinwheel.services.release import variants
@@ -46,10 +45,8 @@ def edge(more: str = "") -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def seeder(sqlite: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeder]:
-    made = sqlite.create()
-    with bound_airflow(made), listening():
+    with listening_airflow(sqlite):
         yield Seeder(tmp_path_factory.mktemp("edge"))
-    made.drop()
 
 
 @pytest.fixture(scope="module")

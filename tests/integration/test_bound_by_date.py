@@ -13,8 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import delete, select, update
 
 from harness.eras import DATES, EDGES, TASKS, Dated
-from harness.inprocess import bound_airflow
-from harness.scheduling import Scheduler, listening
+from harness.scheduling import Scheduler, listening_airflow
 from pinwheel.core.run.resolve import Keep
 from pinwheel.services.run import judging
 from pinwheel.store import tables as t
@@ -24,10 +23,8 @@ MICROSECOND = timedelta(microseconds=1)
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database(request: pytest.FixtureRequest) -> Iterator[Any]:
-    made = request.getfixturevalue(request.param).create()
-    with bound_airflow(made), listening():
+    with listening_airflow(request.getfixturevalue(request.param)) as made:
         yield made
-    made.drop()
 
 
 @pytest.fixture(scope="module")

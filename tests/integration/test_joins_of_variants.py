@@ -13,8 +13,7 @@ import pytest
 from airflow.task.trigger_rule import TriggerRule
 
 from harness.dag_runs import Came, DagRuns
-from harness.inprocess import bound_airflow
-from harness.scheduling import Scheduler, listening
+from harness.scheduling import Scheduler, listening_airflow
 from harness.seed import Seeder
 from pinwheel.services.release import variants
 
@@ -73,10 +72,8 @@ SOURCE = """
 
 @pytest.fixture(scope="module")
 def airflow(sqlite: Any) -> Iterator[Any]:
-    made = sqlite.create()
-    with bound_airflow(made), listening():
+    with listening_airflow(sqlite) as made:
         yield made
-    made.drop()
 
 
 def outcomes(came: Came) -> dict[str, dict[str, str | None]]:

@@ -12,13 +12,14 @@ import pytest
 import sqlalchemy as sa
 from airflow.listeners.listener import get_listener_manager
 from airflow.models.backfill import Backfill, BackfillDagRun
+from airflow.models.dag_version import DagVersion
 from airflow.models.dagrun import DagRun
+from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import timezone
 from airflow.utils.session import create_session
 
 from harness.eras import DATES, TASKS, Dated
-from harness.inprocess import bound_airflow
 from harness.scheduling import Scheduler, listening
 from pinwheel.airflow3.run import listener
 from pinwheel.core.run.mark import is_marked, marked
@@ -38,19 +39,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture
-def database(database_source: Any) -> Iterator[Any]:
-    made = database_source.create()
-    with bound_airflow(made):
-        yield made
-    made.drop()
-
-
-@pytest.fixture
-def blog(database: Any, tmp_path: Path) -> Dated:
-    return Dated(tmp_path)
 
 
 @pytest.fixture
@@ -304,6 +292,37 @@ def test_a_run_that_a_scheduler_without_the_plugin_starts_is_bound_and_that_name
     assert blog.is_right(run_id, 1)
 
 
+def test_a_run_that_started_unbound_and_can_not_be_bound_is_told_all_the_same(
+    blog: Dated, keeping: Keeping
+) -> None:
+    """The bind is refused, and all that was written with it is undone."""
+    run_id = blog.run(DATES[1])
+    scheduler = Scheduler()
+    with without_plugin():
+        scheduler.schedule()
+    without_structure(blog, 1)
+    assert (keeping.mend_running(), is_marked(blog.came(run_id).bundle_version)) == (0, True)
+    ((why, named),) = told(blog, "run_started_unbound")
+    assert named == run_id and f"job {scheduler._runner.job.id} on " in (why or "")
+    assert told(blog, "run_waits") == [("the version row of its build and date is gone", run_id)]
+    assert (blog.bindings(run_id), told(blog, "run_bound_late")) == ([], [])
+    assert Keeping(blog.host, Clock()).mend_running() == 0
+    assert (len(told(blog, "run_started_unbound")), len(told(blog, "run_waits"))) == (1, 1)
+
+
+def without_structure(blog: Dated, build: int) -> None:
+    """The version row of a build's release is there still, and what Airflow makes the Dag of is not."""
+    with create_session() as session:
+        version = sa.select(DagVersion.id).where(
+            DagVersion.dag_id == blog.dag_id, DagVersion.version_number == build
+        )
+        session.execute(
+            sa.delete(SerializedDagModel)
+            .where(SerializedDagModel.dag_version_id.in_(version))
+            .execution_options(synchronize_session=False)
+        )
+
+
 def test_a_run_that_ended_with_the_mark_is_told_once_and_left_as_it_is(blog: Dated, keeping: Keeping) -> None:
     run_id = blog.run(DATES[1])
     blog.set_run(run_id, state="success", start_date=timezone.utcnow(), end_date=timezone.utcnow())
@@ -338,7 +357,7 @@ def test_running_runs_that_can_not_be_bound_keep_no_newer_one_from_it(
 
 
 def test_a_run_that_began_before_its_dag_was_judged_by_dates_stays_and_is_recorded(
-    database: Any, tmp_path: Path
+    airflow_database: Any, tmp_path: Path
 ) -> None:
     blog = Dated(tmp_path, eras=False)
     run_id = blog.run(DATES[1])

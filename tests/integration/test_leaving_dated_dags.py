@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,25 +13,11 @@ from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
 
 from harness.eras import DATES, TASKS, Dated
-from harness.inprocess import bound_airflow
 from harness.scheduling import Scheduler
 from pinwheel.core.run.mark import MARK, marked
 from pinwheel.services.ingest import adopt
 from pinwheel.services.upkeep import uninstall
 from pinwheel.store import tables as t
-
-
-@pytest.fixture
-def database(database_source: Any) -> Iterator[Any]:
-    made = database_source.create()
-    with bound_airflow(made):
-        yield made
-    made.drop()
-
-
-@pytest.fixture
-def blog(database: Any, tmp_path: Path) -> Dated:
-    return Dated(tmp_path)
 
 
 def marks() -> int:
@@ -81,7 +66,7 @@ def test_a_run_that_is_made_from_the_row_of_before_is_freed_by_the_second_look(b
     assert blog.came(late).bundle_version == blog.versions[3]
 
 
-def test_a_deployment_without_dated_dags_leaves_as_ever(database: Any, tmp_path: Path) -> None:
+def test_a_deployment_without_dated_dags_leaves_as_ever(airflow_database: Any, tmp_path: Path) -> None:
     blog = Dated(tmp_path, eras=False)
     run_id = blog.run(DATES[1])
     left = uninstall.uninstall(blog.host)

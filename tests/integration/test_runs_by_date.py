@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from airflow.utils.session import create_session
 
 from harness import asked, windowed
 from harness.eras import DATES, TASKS, Dated
-from harness.inprocess import bound_airflow
 from harness.scheduling import Scheduler, listening
 from harness.seed import Seeder
 from pinwheel.core.errors import InvalidInput, Refused
@@ -31,19 +29,6 @@ from pinwheel.services.run.clear import clear
 from pinwheel.services.run.trigger import trigger
 from pinwheel.services.upkeep.keeping_runs import Keeping
 from pinwheel.store import bindings
-
-
-@pytest.fixture
-def database(database_source: Any) -> Iterator[Any]:
-    made = database_source.create()
-    with bound_airflow(made):
-        yield made
-    made.drop()
-
-
-@pytest.fixture
-def blog(database: Any, tmp_path: Path) -> Dated:
-    return Dated(tmp_path)
 
 
 def started(blog: Dated, date: datetime | None, **more: Any) -> Any:
@@ -83,12 +68,42 @@ def test_a_build_that_somebody_names_stays_theirs(blog: Dated) -> None:
     assert blog.is_right(bound.run_id, 2)
 
 
+PARAM = "__import__('airflow.sdk', fromlist=['Param']).Param(type='integer')"
+
+
+@pytest.mark.parametrize("eras", [True, False])
+def test_a_run_is_asked_for_as_the_build_of_its_date_has_it(
+    airflow_database: Any, tmp_path: Path, eras: bool
+) -> None:
+    """Its params and the kinds of runs that it allows: those of the active release are for other dates."""
+    more = {
+        1: {"dag_args": f", params={{'year': {PARAM}}}"},
+        2: {"schedule": "'@yearly'", "dag_args": ", allowed_run_types=['scheduled']"},
+        3: {"dag_args": f", params={{'fees': {PARAM}}}"},
+    }
+    blog = Dated(tmp_path, by_build=more, eras=eras)
+    wanted = {1: {"year": 2019}, 3: {"fees": 2}} if eras else {1: {"fees": 1}, 3: {"fees": 2}}
+    for build, conf in wanted.items():
+        bound = started(blog, DATES[build], conf=conf)
+        assert (bound.build, blog.came(bound.run_id).present) == (
+            (build, TASKS[build]) if eras else (3, TASKS[3])
+        )
+        other = DATES[build] + timedelta(days=1)
+        for wrong in ({}, {"year": "x"}, {"fees": "x"}):
+            with pytest.raises(InvalidInput, match=next(iter(conf))):
+                started(blog, other, conf=wrong)
+    if eras:
+        with pytest.raises(Refused, match="does not allow manual runs"):
+            started(blog, DATES[2], conf={"fees": 1})
+    assert len(blog.ids()) == 2
+
+
 def test_both_a_build_and_that_of_the_date_are_refused(blog: Dated) -> None:
     with pytest.raises(InvalidInput, match="both a build and the one of its date"):
         TriggerRequest(dag_id="blog", build=2, by_date=True)
 
 
-def test_without_eras_the_build_of_the_date_is_the_active_one(database: Any, tmp_path: Path) -> None:
+def test_without_eras_the_build_of_the_date_is_the_active_one(airflow_database: Any, tmp_path: Path) -> None:
     blog = Dated(tmp_path, eras=False)
     bound = started(blog, DATES[1], by_date=True)
     assert (bound.build, bound.bundle_version) == (3, blog.versions[3])
@@ -113,7 +128,7 @@ def test_a_cleared_run_stays_where_it_was_unless_that_of_its_date_is_asked_for(b
 
 
 def test_by_date_dates_that_a_backfill_runs_again_are_on_their_builds_whatever_the_dag_says_of_reruns(
-    database: Any, tmp_path: Path
+    airflow_database: Any, tmp_path: Path
 ) -> None:
     daily = {"schedule": repr("@daily"), "dag_args": ", rerun_with_latest_version=False"}
     blog = Dated(tmp_path, by_build={1: daily, 2: daily, 3: daily})
@@ -132,7 +147,7 @@ def test_by_date_dates_that_a_backfill_runs_again_are_on_their_builds_whatever_t
     assert blog.came(run_id).bundle_version == blog.versions[1]
 
 
-def test_each_run_of_a_backfill_is_on_the_build_of_its_date(database: Any, tmp_path: Path) -> None:
+def test_each_run_of_a_backfill_is_on_the_build_of_its_date(airflow_database: Any, tmp_path: Path) -> None:
     daily = {"schedule": repr("@daily")}
     blog = Dated(tmp_path, by_build={1: daily, 2: daily, 3: daily})
     edge = datetime(2020, 12, 30, tzinfo=UTC)
@@ -148,7 +163,7 @@ def test_each_run_of_a_backfill_is_on_the_build_of_its_date(database: Any, tmp_p
 
 
 def test_runs_of_a_backfill_that_are_born_without_the_mark_are_on_the_build_of_their_date_too(
-    database: Any, tmp_path: Path
+    airflow_database: Any, tmp_path: Path
 ) -> None:
     daily = {"schedule": repr("@daily")}
     blog = Dated(tmp_path, by_build={1: daily, 2: daily, 3: daily})
@@ -185,7 +200,7 @@ def test_a_preview_of_a_clear_shows_the_build_of_the_runs_date_and_changes_nothi
 
 @pytest.mark.acceptance("dates", 11)
 def test_a_trial_and_a_build_by_hand_leave_out_the_tasks_that_have_no_place_at_the_runs_date(
-    database: Any, tmp_path: Path
+    airflow_database: Any, tmp_path: Path
 ) -> None:
     seeder = Seeder(tmp_path)
     seeder.push(windowed.blog())

@@ -14,8 +14,7 @@ import pytest
 
 from harness import asked
 from harness.eras import DATES, TASKS, Dated, source
-from harness.inprocess import bound_airflow
-from harness.scheduling import Scheduler, listening
+from harness.scheduling import Scheduler, listening_airflow
 from pinwheel.core.request import ClearDatedRequest, EraWish, TimelineRequest
 from pinwheel.core.run.mark import is_marked
 from pinwheel.services.timeline import change, check, clear_runs, show
@@ -28,10 +27,8 @@ ROUNDS = 200 if os.environ.get("PINWHEEL_FAULTS") == "all" else 6
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database(request: pytest.FixtureRequest) -> Iterator[Any]:
-    made = request.getfixturevalue(request.param).create()
-    with bound_airflow(made), listening():
+    with listening_airflow(request.getfixturevalue(request.param)) as made:
         yield made
-    made.drop()
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ from pinwheel.services.show import builds as shown_builds
 from pinwheel.services.show import compare
 from pinwheel.services.show import status as dag_status
 from pinwheel.services.show.plain import ABSENT
+from pinwheel.services.timeline import show as timeline
 from pinwheel.services.upkeep import prune, repair, uninstall
 from pinwheel.services.upkeep.beat import Beat
 from pinwheel.store import bindings, builds, events, start_rules
@@ -91,6 +92,21 @@ def test_segments_without_the_same_tasks_have_one_row(seeder: Seeder) -> None:
     assert numbers() == [1, -1_000_001, -2_000_001, -3_000_001, -4_000_001]
     found = rows("SELECT position, number FROM pinwheel_segment ORDER BY position")
     assert found == [(1, -1_000_001), (2, -2_000_001), (3, -3_000_001), (4, -4_000_001), (5, -3_000_001)]
+
+
+def test_the_timeline_shows_when_which_tasks_of_the_active_build_have_no_place(seeder: Seeder) -> None:
+    seeder.push(blog())
+    found = timeline.show(seeder.host, "blog").variants
+    assert found is not None
+    old, new = ("task_1_2019", "task_2_2019"), ("task_1_2020", "task_2_2020")
+    assert [(one.from_, one.until, one.absent) for one in found] == [
+        (None, "2019-12-31T23:59:00.000001", new),
+        ("2019-12-31T23:59:00.000001", "2020-01-01", tuple(sorted(old + new))),
+        ("2020-01-01", None, old),
+    ]
+    assert timeline.show(seeder.host, "blog", tasks=False).variants is None
+    seeder.push(plain())
+    assert timeline.show(seeder.host, "blog").variants == ()
 
 
 @pytest.mark.acceptance("dates", 8)
@@ -189,6 +205,30 @@ def test_a_bundle_whose_class_takes_any_version_has_none(seeder: Seeder) -> None
     deployment.refusing[seeder.bundle_name] = False
     version = seeder.push(blog(more=MAPPED))
     assert (numbers(), named(), errors()) == ([1], version, [])
+    assert "makes a version ready that it does not know" in why_none(seeder, build=1)
+    seeder.push(plain())
+    assert why_none(seeder, build=1), "a Dag without dates lacks nothing"
+
+
+def why_none(seeder: Seeder, build: int) -> str:
+    """What is told of the only build that has no variants for its bundle."""
+    (told,) = seeder.host.unit.run(lambda s: events.of_kind(s, "blog", EventKind.VARIANT_REFUSED))
+    assert told.details["build"] == build
+    return str(told.details["error"])
+
+
+def test_a_bundle_whose_class_gives_data_with_each_version_has_none_and_that_is_told(seeder: Seeder) -> None:
+    version = seeder.push(blog(more=MAPPED), about={"version_data": {"key": "a"}})
+    assert (numbers(), named(), errors()) == ([1], version, [])
+    assert "gives data with each version" in why_none(seeder, build=1)
+
+
+def test_with_task_windows_off_nothing_is_told_of_a_bundle_that_could_have_none(
+    seeder: Seeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__PINWHEEL__TASK_WINDOWS", "off")
+    seeder.push(blog(), about={"version_data": {"key": "a"}})
+    assert EventKind.VARIANT_REFUSED not in kinds()
 
 
 class OfItsOwn(BaseDagBundle):
@@ -497,6 +537,24 @@ def test_grid_graph_and_history_of_a_run_show_its_own_tasks_and_name_its_release
     told = tries.history(seeder.host, tries.HistoryRequest(dag_id="blog", run_id="of-2019"))
     assert {(one.release, one.build, one.bundle_version) for one in told.tries} == {(1, 1, version)}
     assert rows("SELECT DISTINCT release, build_id IS NULL FROM pinwheel_outcome") == [(1, 0)]
+
+
+def test_a_release_that_only_runs_of_some_dates_used_is_kept(seeder: Seeder) -> None:
+    """Its own version row has no run: what changes with each parse must not replace it for that."""
+    same = {"blog.py": "the same inputs"}
+    for end in (DESCRIBED, PRINTED):
+        seeder.push(blog(end), inputs=same)
+    assert rows("SELECT count(*) FROM pinwheel_build") == [(1,)], "no run has used it"
+    run_on(seeder, 1, "of_2019")
+    before = tasks_of(-1_000_001).keys()
+    seeder.push(blog(end="2021, 2, 1"), inputs=same)
+    assert rows("SELECT release, build_id FROM pinwheel_release ORDER BY release") == [(1, 1), (2, 2)]
+    for body in range(3):
+        seeder.push(plain(body=body))
+    prune.prune(seeder.host, Keep(builds=1))
+    assert numbers()[-1] == -1_000_001, "the run's row is there"
+    assert rows("SELECT DISTINCT build_id FROM pinwheel_segment ORDER BY 1") == [(1,), (2,)]
+    assert tasks_of(-1_000_001).keys() == before == COMMON | OLD
 
 
 @pytest.mark.acceptance("dates", 10)

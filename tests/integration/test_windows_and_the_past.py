@@ -16,8 +16,7 @@ from sqlalchemy import delete, select
 
 from harness.dag_runs import DagRuns
 from harness.eras import DATES, EDGES, Dated
-from harness.inprocess import bound_airflow
-from harness.scheduling import Scheduler, listening
+from harness.scheduling import Scheduler, listening_airflow
 from harness.seed import Seeder
 from pinwheel.services.release import variants
 
@@ -59,10 +58,8 @@ WANTED = {
 
 @pytest.fixture(scope="module")
 def scheduler(sqlite: Any) -> Iterator[Scheduler]:
-    made = sqlite.create()
-    with bound_airflow(made), listening():
+    with listening_airflow(sqlite):
         yield Scheduler()
-    made.drop()
 
 
 def of(

@@ -21,8 +21,7 @@ from sqlalchemy import delete, select
 
 from harness import windowed
 from harness.dag_runs import DagRuns
-from harness.inprocess import bound_airflow
-from harness.scheduling import Scheduler, listening
+from harness.scheduling import Scheduler, listening_airflow
 from harness.seed import Seeder
 from pinwheel.core.request import TriggerRequest
 from pinwheel.services.release import variants
@@ -52,8 +51,7 @@ DATES = (
 @pytest.fixture(scope="module")
 def dags(sqlite: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, DagRuns]]:
     """By id; nothing but those that are due makes runs of them."""
-    made = sqlite.create()
-    with bound_airflow(made), listening():
+    with listening_airflow(sqlite):
         seeder = Seeder(tmp_path_factory.mktemp("windows"))
         files: dict[str, str] = {}
         schedules = SCHEDULES | dict.fromkeys(ASKED, "None")
@@ -65,7 +63,6 @@ def dags(sqlite: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
         for dag_id in ("sources", *ASKED):
             found[dag_id].unpause()
         yield found
-    made.drop()
 
 
 @pytest.fixture(scope="module")

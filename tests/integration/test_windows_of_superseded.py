@@ -12,8 +12,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from harness.dag_runs import DagRuns
-from harness.inprocess import bound_airflow
-from harness.scheduling import Scheduler, listening
+from harness.scheduling import Scheduler, listening_airflow
 from harness.seed import Seeder
 from harness.windowed import COMMON, OLD, PRINTED, blog, numbers
 from pinwheel.airflow3.compat import airflow_34_plus
@@ -28,10 +27,8 @@ AT = datetime(2019, 11, 15, tzinfo=UTC)
 
 @pytest.fixture
 def seeder(sqlite: Any, tmp_path: Any) -> Iterator[Seeder]:
-    made = sqlite.create()
-    with bound_airflow(made), listening():
+    with listening_airflow(sqlite):
         yield Seeder(tmp_path)
-    made.drop()
 
 
 def on_own_row(dag: DagRuns, version: str) -> tuple[str, Any]:

@@ -20,6 +20,8 @@ DIFFERS = 3
 """Exit code of a check that found runs on another build than that of their date."""
 LISTED = 20
 """So many runs are listed one by one."""
+NAMED = 5
+"""So many tasks are named of those that have no place at some dates."""
 _DATED_BY = {
     "data_interval": "data interval start",
     "partition": "partition date",
@@ -225,6 +227,16 @@ def render_timeline(console: Console, found: dict[str, Any]) -> None:
             what = f"build {stretch['build']}  {stretch['bundle_version'][:7]}{said}"
         counts = _counts(stretch)
         _line(console, f"  {span}  {what}" + (f"    {counts}" if counts else ""))
+    if found["variants"]:
+        _line(console, "Tasks of the active build that have no place at some dates:")
+    for variant in found["variants"] or []:
+        span = span_words(*_padded(found["variants"], variant))
+        _line(console, f"  {span}  without {_some(variant['absent'])}")
+
+
+def _some(task_ids: Sequence[str]) -> str:
+    more = len(task_ids) - NAMED
+    return ", ".join(task_ids[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _padded(stretches: Sequence[dict[str, Any]], stretch: dict[str, Any]) -> tuple[str, str]:

@@ -62,7 +62,7 @@ class EventKind(StrEnum):
     RUN_STARTED_UNBOUND = "run_started_unbound"
     """A scheduler without Pinwheel's plugin started a run before it was bound."""
     VARIANT_REFUSED = "variant_refused"
-    """A Dag can not be made without the tasks that have no place at some dates: no build of it was made."""
+    """Runs of a Dag can not leave out tasks at some dates: no build was made, or one that has all of them."""
     VERSION_RESTORED = "version_restored"
     """Somebody removed a version row that runs of some dates need; it was made anew."""
     MARK_RESTORED = "mark_restored"
@@ -126,7 +126,7 @@ DETAILS: Mapping[EventKind, tuple[str, ...]] = {
     EventKind.RUN_WAITS: ("run_id", "clear_number"),
     EventKind.RUN_BOUND_LATE: ("run_id", "clear_number", "bundle_version", "cleared"),
     EventKind.RUN_STARTED_UNBOUND: ("run_id", "clear_number", "jobs"),
-    EventKind.VARIANT_REFUSED: ("bundle_version", "path", "error"),
+    EventKind.VARIANT_REFUSED: ("build", "bundle_version", "path", "error"),
     EventKind.VERSION_RESTORED: ("build",),
     EventKind.MARK_RESTORED: ("found",),
     EventKind.TIMELINE_SET: ("revision", "changes"),

@@ -176,24 +176,28 @@ def by_dag_version(session: Session, ids: Collection[UUID]) -> dict[UUID, KnownV
     """What releases and trials stand for, by the id of their version row in Airflow."""
     found: dict[UUID, KnownVersion] = {}
     for chunk in chunks(sorted(set(ids), key=str)):
-        parts = [
-            select(
-                table.c.dag_version_id,
-                number.label("release"),
-                table.c.bundle_version,
-                t.build.c.build,
-                t.build.c.id.label("build_id"),
-                cast(null(), Integer).label("segment"),
-            )
-            .join(t.build, t.build.c.id == table.c.build_id)
-            .where(table.c.dag_version_id.in_(chunk))
-            for table, number in ((t.release, t.release.c.release), (t.trial, null()))
-        ]
-        for row in session.execute(union_all(*parts, _made_for_dates(chunk))):
+        for row in session.execute(union_all(*_known("dag_version_id", chunk), _made_for_dates(chunk))):
             version = KnownVersion.from_row(row._mapping)
             if version.release is not None or version.dag_version_id not in found:
                 found[version.dag_version_id] = version
     return found
+
+
+def _known(column: str, values: Collection[Any]) -> list[Select[Any]]:
+    """The rows of releases and of trials in which that column has one of these values."""
+    return [
+        select(
+            table.c.dag_version_id,
+            number.label("release"),
+            table.c.bundle_version,
+            t.build.c.build,
+            t.build.c.id.label("build_id"),
+            cast(null(), Integer).label("segment"),
+        )
+        .join(t.build, t.build.c.id == table.c.build_id)
+        .where(table.c[column].in_(values))
+        for table, number in ((t.release, t.release.c.release), (t.trial, null()))
+    ]
 
 
 def _made_for_dates(ids: Collection[UUID]) -> Select[Any]:
@@ -271,20 +275,7 @@ def rows_of(session: Session, build_ids: Collection[int]) -> dict[int, list[Know
     """By build, the version rows of its releases, newest first, and of its trial, which is last."""
     found: dict[int, list[KnownVersion]] = {}
     for chunk in chunks(sorted(set(build_ids))):
-        parts = [
-            select(
-                table.c.dag_version_id,
-                number.label("release"),
-                table.c.bundle_version,
-                t.build.c.build,
-                t.build.c.id.label("build_id"),
-                null().label("segment"),
-            )
-            .join(t.build, t.build.c.id == table.c.build_id)
-            .where(table.c.build_id.in_(chunk))
-            for table, number in ((t.release, t.release.c.release), (t.trial, null()))
-        ]
-        for row in session.execute(union_all(*parts)):
+        for row in session.execute(union_all(*_known("build_id", chunk))):
             version = KnownVersion.from_row(row._mapping)
             found.setdefault(version.build_id, []).append(version)
     for versions in found.values():

@@ -13,8 +13,10 @@ from harness.pushing import File
 from pinwheel.cli import context, main
 from pinwheel.cli.backend.local import LocalBackend
 from pinwheel.core.errors import Refused
+from pinwheel.core.structure.windows import Segment
 from pinwheel.services.show.plain import plain
 from pinwheel.services.timeline import change, clear_runs
+from pinwheel.store import dags, segments
 
 
 @pytest.fixture
@@ -80,6 +82,32 @@ def test_eras_are_set_shown_checked_and_cleared_in_words(
     assert (code, "Cleared 1 run of a, 1 task instance:" in said) == (0, True)
     code, said = cli(capsys, "check", "a")
     assert code == 0
+
+
+def test_tasks_that_have_no_place_at_some_dates_are_named(
+    dated: Dated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edge = datetime(2020, 1, 1, tzinfo=UTC)
+    late = frozenset(f"late_{n}" for n in range(7))
+
+    def work(session: Any) -> None:
+        build_id = dags.rows(session, ["a"])["a"].active_build_id
+        assert build_id is not None
+        found = [
+            Segment(None, late),
+            Segment(edge, frozenset()),
+            Segment(edge.replace(hour=6), frozenset("x")),
+        ]
+        segments.add(session, "a", build_id, found)
+
+    dated.host.unit.run(work)
+    code, said = cli(capsys, "show", "a")
+    assert code == 0
+    assert said.splitlines()[-3:] == [
+        "Tasks of the active build that have no place at some dates:",
+        "  …                → 2020-01-01  without late_0, late_1, late_2, late_3, late_4 and 2 more",
+        "  2020-01-01T06:00 → …           without x",
+    ]
 
 
 def test_a_date_is_answered_and_the_history_is_told(dated: Dated, capsys: pytest.CaptureFixture[str]) -> None:

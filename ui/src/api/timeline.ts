@@ -7,6 +7,7 @@ import type { Schemas } from "src/api/schemas";
 
 export type Timeline = Schemas["Timeline"];
 export type Stretch = Schemas["Stretch"];
+export type Variant = Schemas["Variant"];
 export type TimelineCheck = Schemas["TimelineCheck"];
 export type TimelineChange = Schemas["TimelineChange"];
 export type TimelineRevision = Schemas["TimelineRevision"];

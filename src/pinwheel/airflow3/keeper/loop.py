@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from attrs import define, field, frozen
 
+from pinwheel.airflow3.leases import give_up
 from pinwheel.services.upkeep.lease import Lease, Lost
 
 if TYPE_CHECKING:
@@ -79,11 +80,7 @@ class Loop:
 
     def end(self) -> None:
         """Let other keepers do what this one does, at once."""
-        for lease in self._leases.values():
-            try:
-                lease.give_up()
-            except Exception:
-                log.warning("A duty could not be given up; others take it soon", duty=lease.name)
+        give_up(self._leases.values())
 
     def _do(self, duty: Duty, state: _State) -> None:
         begun = self.clock()

@@ -16,6 +16,7 @@ from attrs import frozen
 
 from pinwheel.airflow3.bundles import configured
 from pinwheel.airflow3.bundles.versioned import SnapshotBundle
+from pinwheel.airflow3.leases import give_up
 from pinwheel.airflow3.processor.errands import Errands, Unfinished
 from pinwheel.airflow3.processor.guarded import Boundary
 from pinwheel.airflow3.processor.head import HeadView
@@ -128,11 +129,7 @@ class Duties:
 
     def end(self) -> None:
         """Let other processors do what this one does, at once."""
-        for lease in self._leases.values():
-            try:
-                lease.give_up()
-            except Exception:
-                log.warning("A duty could not be given up; others take it soon", duty=lease.name)
+        give_up(self._leases.values())
 
     def _every(self, duty: str, interval: float, work: Callable[[], Any], lease: str | None = None) -> None:
         now = time.monotonic()

@@ -11,6 +11,7 @@ would wait for ever.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -41,6 +42,10 @@ log = structlog.get_logger(__name__)
 BUDGET = 0.25
 """So many seconds of binds in one transaction, and at least one: the scheduler has more to do."""
 _MOST = 10_000
+_AGAIN = 60.0
+"""Seconds after which a look reads which Dags are judged by dates at all, and not of its runs alone."""
+_read_all: list[float] = []
+"""When this process did that last."""
 _seen: set[str] = set()
 """Dags that this process saw to be judged by dates: where that can not be read, their runs wait."""
 _to_bind: dict[tuple[int, int], None] = {}
@@ -113,9 +118,6 @@ def _bound(session: Session, dag_run: DagRun) -> tuple[Any, str | None, Any]:
         _remember(case.run.dag_id)
     if isinstance(ruling, Bind):
         judging.carry_out(host, session, case, ruling)
-        if dag_run.backfill_id is not None:
-            # It may have waited behind the others, and its place tells what came before it.
-            host.runs.move_in_backfill(session, [dag_run.id], behind=False)
         run = session.get(DagRun, dag_run.id)
         return ruling.dag_version_id, ruling.place.bundle_version, getattr(run, "dag", None)
     if isinstance(ruling, Keep) and not case.facts.marked:
@@ -186,17 +188,14 @@ class Look:
         """There are no tables of ours, so no Dag is judged."""
         self._answered = True
         _seen.clear()
+        _read_all.clear()
 
     def at(self, session: Session, runs: Sequence[DagRun]) -> None:
         """One statement where none of their Dags is judged by dates; then nothing else is done here."""
-        dag_ids = {run.dag_id for run in runs}
-        self.dated = start_rules.dated(session, dag_ids)
-        _seen.difference_update(dag_ids - self.dated)
+        self.dated = _dated(session, {run.dag_id for run in runs})
         if not self.dated:
             self._answered = True
             return
-        for dag_id in self.dated:
-            _remember(dag_id)
         from pinwheel.services.run import judging
 
         host = _host(session)
@@ -237,6 +236,22 @@ class Look:
             if self._answered and key in self._marks:
                 run.bundle_version = self._marks[key]
             _tell(run, self._why.get(key, "whether it is judged by its date could not be read"))
+
+
+def _dated(session: Session, dag_ids: set[str]) -> set[str]:
+    """Which of these Dags are judged by dates. Now and then all are read, to know each of them later."""
+    now = time.monotonic()
+    if not _read_all or now - _read_all[0] >= _AGAIN:
+        every = start_rules.dated(session)
+        _read_all[:] = [now]
+        _seen.clear()
+        _seen.update(itertools.islice(every, _MOST))
+        return every & dag_ids
+    found = start_rules.dated(session, dag_ids)
+    _seen.difference_update(dag_ids - found)
+    for dag_id in found:
+        _remember(dag_id)
+    return found
 
 
 def _remember(dag_id: str) -> None:

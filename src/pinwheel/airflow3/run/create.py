@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from sqlalchemy.orm import Session
 from pinwheel.airflow3 import compat
 from pinwheel.airflow3.rows import deadlines, kept_assets
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
+from pinwheel.core.run.dates import RunDates
 
 
 def create_run(
@@ -33,8 +35,9 @@ def create_run(
     conf: dict[str, Any] | None,
     note: str | None,
     actor: str,
+    of_its_dates: Callable[[RunDates], UUID | None] | None = None,
 ) -> tuple[str, int]:
-    """Create a queued manual run bound to one version; return its run id and clear number.
+    """Create a queued manual run bound to one version; return its run id and clear number. See the port.
 
     Its file is that of *bundle_version*, which may serve it under a path that the version's row does not.
 
@@ -46,13 +49,20 @@ def create_run(
     :raises Conflict: a run with this id or logical date exists.
     """
     version, dag = runnable(session, dag_id, dag_version_id)
+    run_after = timezone.utcnow()
+    logical_date = timezone.coerce_datetime(logical_date)
+    interval = dag.timetable.infer_manual_data_interval(run_after=logical_date) if logical_date else None
+    if of_its_dates is not None:
+        dates = RunDates(
+            data_interval_start=interval.start if interval is not None else None,
+            logical_date=logical_date,
+            run_after=run_after,
+        )
+        version, dag = runnable(session, dag_id, of_its_dates(dates) or dag_version_id)
     if dag.allowed_run_types is not None and DagRunType.MANUAL not in dag.allowed_run_types:
         raise Refused(
             f"Cannot run {dag_id}", found="the Dag does not allow manual runs", remedy="Use a backfill"
         )
-    run_after = timezone.utcnow()
-    logical_date = timezone.coerce_datetime(logical_date)
-    interval = dag.timetable.infer_manual_data_interval(run_after=logical_date) if logical_date else None
     run_id = run_id or dag.timetable.generate_run_id(
         run_type=DagRunType.MANUAL, run_after=run_after, data_interval=interval
     )

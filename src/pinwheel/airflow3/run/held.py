@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from airflow.models.backfill import BackfillDagRun
 from airflow.models.dagrun import DagRun
@@ -25,13 +26,25 @@ def hold_runs(session: Session, ids: Collection[int], state: str) -> set[int]:
     )
 
 
-def move_in_backfill(session: Session, ids: Collection[int], *, behind: bool) -> int:
-    """Move runs behind all others of their backfill, or back to their place; how many were moved."""
+def move_behind(session: Session, ids: Collection[int]) -> int:
+    """Move runs behind all others of their backfill; how many were moved."""
     place = BackfillDagRun.sort_ordinal
+    return _move(session, BackfillDagRun.dag_run_id.in_(sorted(ids)) & (place <= BEHIND), BEHIND)
+
+
+def move_back(session: Session, run: DagRun) -> None:
+    """Move a run of a backfill to its place, which tells what comes before it, if it waited behind."""
+    if run.backfill_id is not None:
+        _move(
+            session, (BackfillDagRun.dag_run_id == run.id) & (BackfillDagRun.sort_ordinal > BEHIND), -BEHIND
+        )
+
+
+def _move(session: Session, which: Any, by: int) -> int:
     moved = session.execute(
         update(BackfillDagRun)
-        .where(BackfillDagRun.dag_run_id.in_(sorted(ids)), place <= BEHIND if behind else place > BEHIND)
-        .values(sort_ordinal=place + BEHIND if behind else place - BEHIND)
+        .where(which)
+        .values(sort_ordinal=BackfillDagRun.sort_ordinal + by)
         .execution_options(synchronize_session=False)
     )
     return int(moved.rowcount)  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from pinwheel.airflow3.run.backfill import (
 )
 from pinwheel.airflow3.run.clear import clear_run, would_clear
 from pinwheel.airflow3.run.create import create_run
-from pinwheel.airflow3.run.held import hold_runs, move_in_backfill, run_failed_again
+from pinwheel.airflow3.run.held import hold_runs, move_behind, run_failed_again
 from pinwheel.airflow3.run.rebind import rebind_run
 from pinwheel.airflow3.run.waiting import mark_waiting
 
@@ -24,7 +24,7 @@ __all__ = [
     "create_run",
     "hold_runs",
     "mark_waiting",
-    "move_in_backfill",
+    "move_behind",
     "plan_default_backfill",
     "rebind_run",
     "run_failed_again",

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from pinwheel.airflow3 import compat
 from pinwheel.airflow3.reads.tries import begun
 from pinwheel.airflow3.rows import deadlines
+from pinwheel.airflow3.run.held import move_back
 from pinwheel.core.errors import Refused
 
 _MOST = 200
@@ -43,6 +44,7 @@ def rebind_run(
     stays = run.created_dag_version_id == dag_version_id and _differing(session, run, dag) is None
     run.created_dag_version = version
     run.bundle_version = bundle_version
+    move_back(session, run)
     if stays:
         session.flush()
         return

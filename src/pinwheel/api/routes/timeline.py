@@ -35,7 +35,8 @@ def get_timeline(
     """All dates: eras, and gaps in which the active release runs. `at` asks for one date, `as_of` a time."""
     require(access, dag_id, Permission.READ)
     runs = access.may(Permission.READ_RUNS, dag_id)
-    return plain(show.show(host, dag_id, at=at, when=as_of, runs=runs))
+    tasks = access.may(Permission.READ_VERSIONS, dag_id)
+    return plain(show.show(host, dag_id, at=at, when=as_of, runs=runs, tasks=tasks))
 
 
 @router.put("", operation_id="put_timeline", response_model=TimelineChange, summary="Change a timeline")

@@ -133,6 +133,16 @@ class Stretch(BaseAnswer):
     counts: RunCounts | None = Field(description="Null when you may not see the Dag's runs.")
 
 
+class Variant(BaseAnswer):
+    """Dates at which some tasks of the active build have no place."""
+
+    from_: str | None = Field(alias="from")
+    until: str | None = Field(description="The first moment after it; a task's end date is a moment before.")
+    starts_at: Moment | None
+    ends_at: Moment | None
+    absent: list[str] = Field(description="The ids of the tasks that runs of these dates do not have.")
+
+
 class Said(BaseAnswer):
     """What a revision said of one date."""
 
@@ -166,6 +176,10 @@ class Timeline(BaseAnswer):
     actor: str | None
     reason: str | None
     stretches: list[Stretch] = Field(description="All dates, oldest first.")
+    variants: list[Variant] | None = Field(
+        description="Dates at which tasks of the active build have no place, oldest first; null when you may "
+        "not see the Dag's versions."
+    )
     asked: DateAnswer | None = Field(description="What `at` asked for.")
 
 

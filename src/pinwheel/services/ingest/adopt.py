@@ -57,25 +57,16 @@ def _compile_windows(host: Host, session: Session, dag: AirflowDag, build: Build
     found, unversioned = stretches(serialized), JsonObject.of(serialized.get("dag", {})).fields
     if not found or unversioned.get("disable_bundle_versioning"):
         return []
+    most = host.deployment.most_segments()
     try:
-        most = variants.allowed(host, session, build.bundle_name, build.bundle_version)
-        if not most:
-            return []
-        check(serialized, found, most=most)
+        why = variants.hindrance(host, session, build.bundle_name, build.bundle_version) if most else None
+        if most and why is None:
+            check(serialized, found, most=most)
     except (Refused, variants.Unanswered) as error:
-        events.add(
-            session,
-            EventKind.VARIANT_REFUSED,
-            now=host.unit.now(),
-            actor=ACTOR,
-            dag_id=dag.dag_id,
-            bundle_name=build.bundle_name,
-            details={
-                "bundle_version": build.bundle_version,
-                "path": build.relative_fileloc,
-                "error": error.message,
-            },
-        )
+        why = error.message
+    if why is not None:
+        variants.tell_none(session, build, why, now=host.unit.now())
+    if not most or why is not None:
         return []
     variants.note(session, build, serialized, found)
     return sorted({task_id for segment in found for task_id in segment.absent})

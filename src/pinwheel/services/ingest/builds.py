@@ -172,7 +172,7 @@ def _add(
     host: Host, session: Session, added: Sequence[tuple[ParsedFile, builds.NewBuild]], *, now: datetime
 ) -> dict[str, Made]:
     stored = [
-        _with_segments(host, session, build, item.content.serialized)
+        _with_segments(host, session, build, item.content.serialized, told_at=now)
         for build, (_, item) in zip(
             builds.add(session, [item for _, item in added], now=now), added, strict=True
         )
@@ -203,13 +203,28 @@ def _add(
     }
 
 
-def _with_segments(host: Host, session: Session, build: Build, serialized: Mapping[str, Json]) -> Build:
-    """The build, of which is noted when which of its tasks are absent."""
+def _with_segments(
+    host: Host,
+    session: Session,
+    build: Build,
+    serialized: Mapping[str, Json],
+    *,
+    told_at: datetime | None = None,
+) -> Build:
+    """The build, of which is noted when which of its tasks are absent.
+
+    With ``told_at`` an event says why that can not be for its bundle.
+    """
     found = stretches(serialized)
     # Of a Dag that opts out of versions nothing else than its newest code ever runs
     if not found or not build.versioned:
         return build
-    if not variants.allowed(host, session, build.bundle_name, build.bundle_version):
+    if not host.deployment.most_segments():
+        return build
+    why = variants.hindrance(host, session, build.bundle_name, build.bundle_version)
+    if why is not None:
+        if told_at is not None:
+            variants.tell_none(session, build, why, now=told_at)
         return build
     variants.note(session, build, serialized, found)
     return evolve(build, windowed=True)

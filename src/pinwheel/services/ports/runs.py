@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from attrs import frozen
 
 from pinwheel.core.json import Json
+from pinwheel.core.run.dates import RunDates
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -68,8 +69,13 @@ class Runs(Protocol):
         conf: dict[str, Json] | None,
         note: str | None,
         actor: str,
+        of_its_dates: Callable[[RunDates], UUID | None] | None = None,
     ) -> tuple[str, int]:
-        """Create a queued manual run bound to both versions; return its id and clear number."""
+        """Create a queued manual run bound to both versions; return its id and clear number.
+
+        Its interval is that of the version. ``of_its_dates``: the version row that it is to be on and is
+        asked for as by the dates which that gives it; None: this one all the same.
+        """
         ...
 
     def mark_waiting(
@@ -148,8 +154,8 @@ class Runs(Protocol):
         """
         ...
 
-    def move_in_backfill(self, session: Session, ids: Collection[int], *, behind: bool) -> int:
-        """Move runs behind all others of their backfill, or back to their place; how many were moved."""
+    def move_behind(self, session: Session, ids: Collection[int]) -> int:
+        """Move runs behind all others of their backfill, until they are bound; how many were moved."""
         ...
 
     def run_failed_again(self, session: Session, dag_id: str, run_id: str, since: datetime) -> int:
@@ -165,7 +171,8 @@ class Runs(Protocol):
     ) -> None:
         """Put a run that has not ended on another version: its row, task instances and deadlines.
 
-        Tries that ran stay, and what the version has no task for is marked removed.
+        Tries that ran stay, and what the version has no task for is marked removed. A run that waited behind
+        the others of its backfill is back in its place.
 
         :raises Refused: the version is gone, or the run's task instances are not its tasks then.
         """

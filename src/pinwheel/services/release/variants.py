@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from attrs import evolve
 
+from pinwheel.core import text
 from pinwheel.core.build import Build
 from pinwheel.core.errors import HostError, Refused
 from pinwheel.core.event import EventKind
@@ -42,18 +44,26 @@ class Unanswered(HostError):
 def allowed(host: Host, session: Session, bundle_name: str, version: str) -> int:
     """How many segments a build of this bundle's version may have; 0: none, its runs are as in Airflow.
 
+    :raises Unanswered: as :func:`hindrance`.
+    """
+    most = host.deployment.most_segments()
+    return most if most and hindrance(host, session, bundle_name, version) is None else 0
+
+
+def hindrance(host: Host, session: Session, bundle_name: str, version: str) -> str | None:
+    """Why no build of this bundle's version may have segments, whatever the options say; None: it may.
+
     A run that waits to be bound must execute nothing, which only a class sees to that refuses what it does
     not know.
 
     :raises Unanswered: nobody can tell now whether this one does.
     """
-    most = host.deployment.most_segments()
-    if not most:
-        return 0
     known = bundles.versions(session, [(bundle_name, version)]).get((bundle_name, version))
     if known is not None and known.version_data is not None:
-        # Airflow hands out a row's data with a run's version, and these rows are of many versions
-        return 0
+        return (
+            f"the class of bundle {bundle_name!r} gives data with each version, which Airflow hands out with "
+            "a version row; a row for dates is of many versions"
+        )
     refuses = host.deployment.refuses_unknown(bundle_name, version, None)
     if refuses is None:
         raise Unanswered(
@@ -62,7 +72,30 @@ def allowed(host: Host, session: Session, bundle_name: str, version: str) -> int
             remedy="It is asked again by itself; what hinders it is said where tasks of that bundle start",
             bundle=bundle_name,
         )
-    return most if refuses else 0
+    if not refuses:
+        return (
+            f"the class of bundle {bundle_name!r} makes a version ready that it does not know, so a run "
+            "could execute what is there before it is bound by its date"
+        )
+    return None
+
+
+def tell_none(session: Session, build: Build, why: str, *, now: datetime) -> None:
+    """Tell why runs of a build have all tasks at all dates, though some have dates of their own."""
+    events.add(
+        session,
+        EventKind.VARIANT_REFUSED,
+        now=now,
+        actor=ACTOR,
+        dag_id=build.dag_id,
+        bundle_name=build.bundle_name,
+        details={
+            "build": build.build,
+            "bundle_version": build.bundle_version,
+            "path": build.relative_fileloc,
+            "error": text.fit(why, text.EVENT),
+        },
+    )
 
 
 def note(session: Session, build: Build, serialized: Mapping[str, Json], found: Sequence[Segment]) -> None:

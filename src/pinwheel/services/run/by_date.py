@@ -14,13 +14,13 @@ from attrs import evolve, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.run.binding import Binding
-from pinwheel.core.run.dates import Dated, date_of, remembered
+from pinwheel.core.run.dates import Dated, RunDates, date_of, remembered
 from pinwheel.core.run.resolve import Bind, Ruling, Wait
 from pinwheel.core.run.timeline import era_at
 from pinwheel.core.structure.windows import segment_at
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import variants
-from pinwheel.services.run.judging import Case, carry_out, facts_of
+from pinwheel.services.run.judging import Case, carry_out, facts_of, new_run
 from pinwheel.store import bindings, builds, releases, segments, start_rules
 
 if TYPE_CHECKING:
@@ -78,6 +78,15 @@ def ruled(host: Host, session: Session, case: Case) -> tuple[Case, Ruling]:
         return case, ruling
     case = evolve(case, dag=case.dag.with_row(build_id, position, made))
     return case, case.ruling(host.unit.now())
+
+
+def version_at(host: Host, session: Session, dag_id: str, dates: RunDates) -> UUID | None:
+    """The version row that a new run of these dates would be bound to; None: it could not be bound yet.
+
+    The caller holds the Dag's lock.
+    """
+    _, ruling = ruled(host, session, new_run(host, session, dag_id, dates))
+    return ruling.dag_version_id if isinstance(ruling, Bind) else None
 
 
 def bind(

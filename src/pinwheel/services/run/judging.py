@@ -18,7 +18,7 @@ from pinwheel.core.errors import Refused
 from pinwheel.core.records import KnownVersion, ManagedDag
 from pinwheel.core.release.follow import plain, taken
 from pinwheel.core.run.binding import Binding, Tries
-from pinwheel.core.run.dates import date_of, remembered
+from pinwheel.core.run.dates import RunDates, date_of, remembered
 from pinwheel.core.run.mark import is_marked, marked, without_mark
 from pinwheel.core.run.resolve import Bind, DagFacts, Place, Ruling, RunFacts, Wait, resolve
 from pinwheel.core.run.timeline import Era, Revision, era_at
@@ -78,6 +78,21 @@ def facts_of(host: Host, session: Session, ids: Collection[int]) -> list[Case]:
     bound_to = {one.build_id for rows in ledger.values() for one in rows}
     world = _World.of(host, session, dag_ids, bound_to | set(known.values()))
     return [world.case(run, ledger.get((run.dag_id, run.run_id), ()), known) for run in runs]
+
+
+def new_run(host: Host, session: Session, dag_id: str, dates: RunDates) -> Case:
+    """What a run of the Dag that carries the mark would be judged by, were it made with these dates."""
+    unborn = DatedRun(
+        id=0,
+        dag_id=dag_id,
+        run_id="",
+        state="queued",
+        clear_number=0,
+        dag_version_id=None,
+        bundle_version=marked("none"),
+        dates=dates,
+    )
+    return _World.of(host, session, {dag_id}, ()).case(unborn, (), {})
 
 
 def carry_out(host: Host, session: Session, case: Case, ruling: Bind, *, actor: str | None = None) -> None:

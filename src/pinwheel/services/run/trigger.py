@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from attrs import asdict, evolve, frozen
@@ -67,6 +68,7 @@ def _trigger(host: Host, request: TriggerRequest, actor: str, sees: once.Sees) -
             conf=request.conf,
             note=request.note,
             actor=actor,
+            of_its_dates=partial(by_date_of.version_at, host, session, dag_id) if by_date else None,
         )
         if by_date:
             bound = _bound_by_date(host, session, dag_id, new_id, target, actor)

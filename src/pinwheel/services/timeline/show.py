@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, time
+from itertools import zip_longest
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from pinwheel.core.run.dates import date_of
 from pinwheel.core.run.fit import Fit
@@ -23,8 +25,9 @@ from pinwheel.services.timeline.views import (
     Said,
     Stretch,
     TimelineView,
+    VariantView,
 )
-from pinwheel.store import start_rules, timelines
+from pinwheel.store import segments, start_rules, timelines
 from pinwheel.store.timelines import Change
 
 if TYPE_CHECKING:
@@ -32,9 +35,15 @@ if TYPE_CHECKING:
 
 
 def show(
-    host: Host, dag_id: str, *, at: str | None = None, when: str | None = None, runs: bool = True
+    host: Host,
+    dag_id: str,
+    *,
+    at: str | None = None,
+    when: str | None = None,
+    runs: bool = True,
+    tasks: bool = True,
 ) -> TimelineView:
-    """The timeline of a Dag, with how its *runs* stand.
+    """The timeline of a Dag, with how its *runs* stand, and when which *tasks* of its build are absent.
 
     With *at*, a date as somebody writes it: which build that is for, and what was believed of it *when*.
 
@@ -42,7 +51,7 @@ def show(
     :raises InvalidInput: one of the dates is none.
     """
     with known_dag(host, dag_id):
-        return host.unit.run(lambda session: _show(host, session, dag_id, at, when, runs))
+        return host.unit.run(lambda session: _show(host, session, dag_id, at, when, runs, tasks))
 
 
 def revisions(host: Host, dag_id: str) -> list[RevisionView]:
@@ -72,7 +81,7 @@ def revisions(host: Host, dag_id: str) -> list[RevisionView]:
 
 
 def _show(
-    host: Host, session: Session, dag_id: str, at: str | None, when: str | None, runs: bool
+    host: Host, session: Session, dag_id: str, at: str | None, when: str | None, runs: bool, tasks: bool
 ) -> TimelineView:
     dag = known(host, session, dag_id)
     every = timelines.revisions(session, dag_id)
@@ -95,7 +104,38 @@ def _show(
         actor=last.actor if last is not None else None,
         reason=last.reason if last is not None else None,
         stretches=tuple(_stretches(dag, eras, judged, {made.revision: made for made, _ in every})),
+        variants=tuple(_variants(session, dag)) if tasks else None,
         asked=_answer(every, asked, then) if asked is not None else None,
+    )
+
+
+def _variants(session: Session, dag: Known) -> list[VariantView]:
+    """The dates at which tasks of the active build are absent."""
+    noted = segments.of_builds(session, [dag.active.id]) if dag.active is not None else {}
+    found = [one for every in noted.values() for one in every if one.stretch]
+    ends = [one.starts_at for one in found[1:]]
+    return [
+        VariantView(
+            from_=_local_words(one.starts_at, dag.zone),
+            until=_local_words(end, dag.zone),
+            starts_at=one.starts_at,
+            ends_at=end,
+            absent=tuple(sorted(one.absent)),
+        )
+        for one, end in zip_longest(found, ends)
+        if one.absent
+    ]
+
+
+def _local_words(at: datetime | None, zone: ZoneInfo) -> str | None:
+    """An edge as the author of the file wrote it, more or less."""
+    if at is None:
+        return None
+    local = at.astimezone(zone).replace(tzinfo=None)
+    if local.time() == time.min:
+        return edge_words(local.date().isoformat(), at, zone)
+    return edge_words(
+        local.isoformat(timespec="auto" if local.second or local.microsecond else "minutes"), at, zone
     )
 
 

@@ -87,6 +87,17 @@ class Stretch:
 
 
 @frozen(kw_only=True)
+class VariantView:
+    """Dates at which some tasks of the active build have no place."""
+
+    from_: str | None
+    until: str | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+    absent: tuple[str, ...]
+
+
+@frozen(kw_only=True)
 class Said:
     """What a revision said of one date."""
 
@@ -128,6 +139,8 @@ class TimelineView:
     actor: str | None
     reason: str | None
     stretches: tuple[Stretch, ...]
+    variants: tuple[VariantView, ...] | None
+    """Of the active build, oldest first; None: who asks may not see its versions."""
     asked: Answer | None = None
 
 

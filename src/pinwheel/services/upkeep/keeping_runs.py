@@ -193,7 +193,6 @@ class Keeping:
                 return self._waits(run, ruling.why, session)
             if isinstance(ruling, Bind) and not case.stands_on(ruling):
                 carry_out(self.host, session, case, ruling)
-                self.host.runs.move_in_backfill(session, [run.id], behind=False)
             elif is_marked(run.bundle_version):
                 # Its Dag is not judged by dates any more.
                 self.host.runs.mark_waiting(session, [run.dag_id], marked=False)
@@ -262,7 +261,7 @@ class Keeping:
     def _waits(self, run: JudgedRun, why: str, session: Session) -> str:
         """Note that a run waits: once a run and reason, whichever keeper it is; and let others pass it."""
         if run.backfill_id is not None and run.state == "queued":
-            self.host.runs.move_in_backfill(session, [run.id], behind=True)
+            self.host.runs.move_behind(session, [run.id])
         key = (run.id, run.clear_number, why)
         if key not in self._told and not _was_told(session, EventKind.RUN_WAITS, run, why):
             self._tell(session, EventKind.RUN_WAITS, run, why, {})

@@ -142,3 +142,26 @@ test("sensors of other Dags that wait in vain are named with the dates", async (
   expect(told.textContent).toContain("1 sensor of other Dags waits until the timeout");
   expect(told.textContent).toContain("report: wait waits for cloud, which is not there at … → 2020-01-01");
 });
+
+test("the dates at which tasks of the active build have no place are shown with these tasks", async () => {
+  const edge = "2020-01-01T00:00:00+00:00";
+  const many = Array.from({ length: 14 }, (_, index) => `old_${index + 10}`);
+  const variants = [
+    { from: null, until: "2020-01-01", starts_at: null, ends_at: edge, absent: ["to_warehouse"] },
+    { from: "2020-01-01", until: null, starts_at: edge, ends_at: null, absent: many },
+  ];
+  server({ timeline: { ...NONE, variants } });
+  show(<TimelineView dagId="blog" />);
+  const rows = await screen.findAllByTestId("variant-row");
+  expect(rows.map((row) => row.textContent)).toEqual(["… → 2020-01-01to_warehouse", `2020-01-01 → …${many.slice(0, 12).join(", ")} and 2 more`]);
+});
+
+test("nothing is said of tasks where none has dates of its own, or who looks may not know", async () => {
+  for (const variants of [[], null]) {
+    server({ timeline: { ...TIMELINE, variants } });
+    const { unmount } = show(<TimelineView dagId="blog" />);
+    await screen.findByRole("table", { name: "Dates and their builds" });
+    expect(screen.queryByRole("table", { name: "Dates and the tasks that have no place at them" })).toBeNull();
+    unmount();
+  }
+});

@@ -21,6 +21,7 @@ import type { Wish } from "src/features/timeline/EraDialog";
 import { Revisions } from "src/features/timeline/Revisions";
 import { Sensors } from "src/features/timeline/Sensors";
 import { Stretches } from "src/features/timeline/Stretches";
+import { Variants } from "src/features/timeline/Variants";
 
 export function TimelineView({ dagId }: { dagId: string }) {
   const timeline = useQuery(timelineQuery(dagId));
@@ -110,6 +111,7 @@ function Shown({ dagId, timeline, may }: { dagId: string; timeline: Timeline; ma
         }
         onUnset={({ from, until }) => setAsking({ clears: false, wish: { verb: "unset", from, until } })}
       />
+      <Variants variants={timeline.variants} />
       <Revisions dagId={dagId} newest={timeline.revision} />
       {asking === undefined ? undefined : asking.clears ? (
         <ClearByDateDialog dagId={dagId} zone={timeline.zone} onClose={close} />

@@ -56,6 +56,7 @@ export const TIMELINE: Timeline = {
     stretch("2020-01-01", "2024-01-01", 7, { counts: counts(48, { match: 46, others: [{ build: 9, runs: 2 }] }) }),
     gap("2024-01-01", null, 9, { counts: counts(26) }),
   ],
+  variants: [],
   asked: null,
 };
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -14,6 +14,7 @@ from pinwheel.core.errors import Conflict, NotFound, Refused
 from pinwheel.core.json import Json
 from pinwheel.core.release.follow import plain
 from pinwheel.core.run.binding import FAILED, in_force
+from pinwheel.core.run.dates import RunDates
 from pinwheel.core.run.mark import Queued, gets_mark, is_marked, loses_mark, without_mark
 from pinwheel.core.run.mark import marked as with_mark
 from pinwheel.services.ports.memory import form
@@ -51,8 +52,14 @@ class SingleRuns(WaitingRuns):
         conf: dict[str, Json] | None,
         note: str | None,
         actor: str,
+        of_its_dates: Callable[[RunDates], UUID | None] | None = None,
     ) -> tuple[str, int]:
         version = self._runnable(dag_id, dag_version_id)
+        if of_its_dates is not None:
+            dates = RunDates(
+                data_interval_start=logical_date, logical_date=logical_date, run_after=self.airflow.now
+            )
+            version = self._runnable(dag_id, of_its_dates(dates) or dag_version_id)
         if not form.allows(version.serialized, "manual"):
             raise Refused(
                 f"Cannot run {dag_id}", found="the Dag does not allow manual runs", remedy="Use a backfill"
@@ -170,6 +177,7 @@ class SingleRuns(WaitingRuns):
         tasks = set(form.tasks(version.serialized))
         run = evolve(run, dag_version_id=version.id, bundle_version=bundle_version)
         self._put(run)
+        self._move(run, behind=False)
         for row in self._tasks(run):
             if row.state is None and row.try_number == 0:
                 del self.airflow.tables.tasks[row.dag_id, row.run_id, row.task_id, row.map_index]

@@ -113,14 +113,18 @@ class WaitingRuns:
     def hold_runs(self, session: Session, ids: Collection[int], state: str) -> set[int]:
         return {run.id for run in self.airflow.tables.runs.values() if run.id in ids and run.state == state}
 
-    def move_in_backfill(self, session: Session, ids: Collection[int], *, behind: bool) -> int:
-        backfills, moved = self.airflow.tables.backfills, 0
-        for run in list(self.airflow.tables.runs.values()):
-            row = backfills.get(run.backfill_id) if run.backfill_id is not None else None
-            if run.id in ids and row is not None and (run.id in row.behind) is not behind:
-                backfills[row.id] = evolve(row, behind=row.behind ^ {run.id})
-                moved += 1
-        return moved
+    def move_behind(self, session: Session, ids: Collection[int]) -> int:
+        return sum(
+            self._move(run, behind=True) for run in list(self.airflow.tables.runs.values()) if run.id in ids
+        )
+
+    def _move(self, run: RunRow, *, behind: bool) -> bool:
+        backfills = self.airflow.tables.backfills
+        row = backfills.get(run.backfill_id) if run.backfill_id is not None else None
+        if row is None or (run.id in row.behind) is behind:
+            return False
+        backfills[row.id] = evolve(row, behind=row.behind ^ {run.id})
+        return True
 
     def run_failed_again(self, session: Session, dag_id: str, run_id: str, since: datetime) -> int:
         tables, again = self.airflow.tables, 0
