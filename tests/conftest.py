@@ -17,19 +17,23 @@ from hypothesis import HealthCheck, settings
 
 from harness.budget import Meter
 from harness.processes import SESSION_ID, SESSION_VARIABLE, Reaper, kill_all, processes_with
+from harness.sqlite import memory
 
 # A folder with short path that another user (PostgreSQL's, when we are root) can enter; pytest's own is
 # closed to others.
 _ROOT = Path(tempfile.mkdtemp(prefix="pinwheel-test-"))
 _ROOT.chmod(0o755)
-atexit.register(shutil.rmtree, _ROOT, ignore_errors=True)
+_IN_MEMORY = Path(tempfile.mkdtemp(prefix="pinwheel-test-", dir=memory()))
+"""For SQLite's files: each commit waits for the disk three times, a hundred times as long as it works."""
+for _folder_of_session in (_ROOT, _IN_MEMORY):
+    atexit.register(shutil.rmtree, _folder_of_session, ignore_errors=True)
 
 # Before anything imports Airflow: no test may touch the user's own AIRFLOW_HOME, database or configuration.
 for _name in [name for name in os.environ if name.startswith("AIRFLOW")]:
     del os.environ[_name]
 os.environ["AIRFLOW_HOME"] = str(_ROOT / "inprocess")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{_ROOT / 'inprocess.db'}"
+os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{_IN_MEMORY / 'inprocess.db'}"
 
 _PART = os.environ.get("PINWHEEL_TEST_PART", "")
 """Only tests of this part; empty: all. ``main`` are those that are of no other."""
@@ -216,6 +220,7 @@ def reaper() -> Iterator[Reaper]:
     """Ends what tests leave behind, however pytest ends."""
     watcher = Reaper()
     watcher.remove(_ROOT)
+    watcher.remove(_IN_MEMORY)
     yield watcher
     kill_all(processes_with(SESSION_VARIABLE, SESSION_ID))
     watcher.close()
@@ -250,11 +255,11 @@ def postgres(session_root: Path, reaper: Reaper) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def sqlite(session_root: Path) -> Any:
+def sqlite(reaper: Reaper) -> Any:
     """SQLite files: harness.sqlite.SqliteFiles."""
     from harness.sqlite import SqliteFiles
 
-    root = session_root / "sqlite"
+    root = _IN_MEMORY / "sqlite"
     root.mkdir()
     return SqliteFiles(root)
 

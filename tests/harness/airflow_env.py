@@ -47,10 +47,13 @@ SCHEDULER = "scheduler"
 DAG_PROCESSOR = "dag-processor"
 TRIGGERER = "triggerer"
 STANDARD = (API_SERVER, SCHEDULER, DAG_PROCESSOR)
+ASKED_AGAIN = 0.3
+"""Seconds after which something is asked of the API server again: an answer takes it twenty milliseconds."""
 
 _JOB_TYPES = {SCHEDULER: "SchedulerJob", DAG_PROCESSOR: "DagProcessorJob", TRIGGERER: "TriggererJob"}
 _MARK = re.compile(r"\b(EXEC_[A-Z]+)=(\S+)")
 _FINISHED = ("success", "failed")
+_UNDER_WAY = {"queued", "running"}
 
 
 def _pinwheel_processor() -> list[str]:
@@ -400,7 +403,9 @@ class AirflowEnv(Queries):
 
     def token(self, user: str = "admin") -> str:
         reply = httpx.post(
-            f"{self.url}/auth/token", json={"username": user, "password": f"{user}-password"}, timeout=30
+            f"{self.url}/auth/token",
+            json={"username": user, "password": f"{user}-password"},
+            timeout=30 * TIMEOUT_FACTOR,
         )
         reply.raise_for_status()
         return str(reply.json()["access_token"])
@@ -410,7 +415,7 @@ class AirflowEnv(Queries):
         key = user or ""
         if key not in self._clients:
             headers = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
-            self._clients[key] = httpx.Client(base_url=self.url, headers=headers, timeout=30)
+            self._clients[key] = httpx.Client(base_url=self.url, headers=headers, timeout=30 * TIMEOUT_FACTOR)
         return self._clients[key]
 
     def remote(self, user: str | None = "admin") -> RemoteBackend:
@@ -440,7 +445,7 @@ class AirflowEnv(Queries):
             errors = self.rows("SELECT filename, stacktrace FROM import_error")
             return f"Dag {dag_id}: last {last}\nimport errors: {errors}\n{self.tails()}"
 
-        found = wait_for(known, timeout, message)
+        found = wait_for(known, timeout, message, ASKED_AGAIN)
         assert found
         return found
 
@@ -464,6 +469,10 @@ class AirflowEnv(Queries):
         wanted = (state,) if isinstance(state, str) else tuple(state)
 
         def reached() -> dict[str, Any] | None:
+            # Not of the API server, which needs twenty milliseconds for an answer, ten times a second.
+            query = "SELECT state FROM dag_run WHERE dag_id = :d AND run_id = :r"
+            if self.scalar(query, d=dag_id, r=run_id) in _UNDER_WAY and not _UNDER_WAY.intersection(wanted):
+                return None
             run = self.run(dag_id, run_id)
             if run["state"] in wanted:
                 return run

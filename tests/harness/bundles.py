@@ -29,6 +29,11 @@ def git(name: str, url: str, tracking_ref: str = "main", **kwargs: Any) -> dict[
     return _entry(name, "pinwheel.bundles.GitBundle", repo_url=url, tracking_ref=tracking_ref, **kwargs)
 
 
+def quiet_git(name: str, url: str, tracking_ref: str = "main", **kwargs: Any) -> dict[str, Any]:
+    """``harness.quiet_git``: the same, cheap to look into often. Needs ``tests`` on the PYTHONPATH."""
+    return _entry(name, "harness.quiet_git.QuietGitBundle", repo_url=url, tracking_ref=tracking_ref, **kwargs)
+
+
 def folder(name: str, path: Path, **kwargs: Any) -> dict[str, Any]:
     """Pinwheel's FolderBundle."""
     return _entry(name, "pinwheel.bundles.FolderBundle", path=str(path), **kwargs)

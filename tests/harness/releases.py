@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from harness.airflow_env import AirflowEnv
+from harness.airflow_env import ASKED_AGAIN, AirflowEnv
 from harness.processes import wait_for
 
 # Wall-clock columns; everything else of a row is compared.
@@ -126,7 +126,8 @@ class Releases:
             last = reply.json()
             return last if reply.status_code == 200 and predicate(last) else None
 
-        found = wait_for(reached, timeout, lambda: f"status of {dag_id}, last {last}\n{self.env.tails()}")
+        message = lambda: f"status of {dag_id}, last {last}\n{self.env.tails()}"  # noqa: E731
+        found = wait_for(reached, timeout, message, ASKED_AGAIN)
         assert found
         return found
 
@@ -136,6 +137,7 @@ class Releases:
             lambda: [event for event in self.events(dag_id, kind) if event["id"] > after],
             timeout,
             lambda: f"event {kind} of {dag_id}; there are {self.events(dag_id)}",
+            ASKED_AGAIN,
         )
         return found[-1]
 

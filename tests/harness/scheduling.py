@@ -144,7 +144,11 @@ def listening_airflow(source: Any) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def listening() -> Iterator[None]:
-    """Pinwheel's listener is known to Airflow in this process, and remembers nothing of other databases."""
+    """Pinwheel's listener is known to Airflow in this process, and remembers nothing of other databases.
+
+    However busy the machine is, one transaction of the scheduler binds all its runs: beyond its budget of a
+    quarter of a second it would leave some to the next turn.
+    """
     from airflow.listeners.listener import get_listener_manager
 
     from pinwheel.airflow3.run import binder, listener
@@ -154,9 +158,12 @@ def listening() -> Iterator[None]:
     if not was_known:
         manager.add_listener(listener)
     _forget(binder, listener)
+    budget = binder.BUDGET
+    binder.BUDGET = float("inf")
     try:
         yield
     finally:
+        binder.BUDGET = budget
         _forget(binder, listener)
         if not was_known:
             manager.pm.unregister(listener)

@@ -14,7 +14,7 @@ from harness.gitrepo import GitRepo
 from harness.manifests import ManifestSlot
 
 GIT_BUNDLES = 13
-"""As many as one suite takes: the Dag processor looks into each every second."""
+"""As many as one suite takes."""
 STOCK, PLAIN = "stock", "plain"
 
 
@@ -51,8 +51,9 @@ class SharedAirflow(AirflowEnv):
         self.plain = root / PLAIN
         self.plain.mkdir()
         entries = [
-            *(bundles.git(slot.name, slot.repo.url) for slot in self._git),
-            bundles.stock_git(STOCK, self.stock.repo.url),
+            *(bundles.quiet_git(slot.name, slot.repo.url) for slot in self._git),
+            # Each look at this one fetches twice.
+            bundles.stock_git(STOCK, self.stock.repo.url, refresh_interval=3),
             bundles.local(PLAIN, self.plain),
         ]
         self.manifests: ManifestSlot | None = None
@@ -60,7 +61,8 @@ class SharedAirflow(AirflowEnv):
         if not AIRFLOW_VERSION.startswith("3.3."):
             self.manifests = ManifestSlot("manifests", root / "manifests")
             entries.append(bundles.manifests("manifests", self.manifests.source))
-            kwargs["env"] = {**kwargs.get("env", {}), "PYTHONPATH": str(Path(__file__).parents[1])}
+        # For the bundle classes of the harness.
+        kwargs["env"] = {**kwargs.get("env", {}), "PYTHONPATH": str(Path(__file__).parents[1])}
         config = {
             # For how long a Dag that its file makes no more is waited for.
             "dag_processor.stale_dag_threshold": 3,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from pathlib import Path
 
 from harness.databases import Database, migrate
+
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 * 2**30
 
 
 class SqliteFiles:
@@ -37,3 +41,11 @@ class SqliteFiles:
 def _remove(path: Path) -> None:
     for suffix in ("", "-wal", "-shm", "-journal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def memory() -> Path | None:
+    """A folder that is in memory, if this machine has one with room for the databases of a few sessions."""
+    try:
+        return _MEMORY if shutil.disk_usage(_MEMORY).free > _ROOM and os.access(_MEMORY, os.W_OK) else None
+    except OSError:
+        return None

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from harness.airflow_env import AirflowEnv
+from harness.processes import TIMEOUT_FACTOR
 from harness.shared import FolderSlot, GitSlot
 
 Condition = Callable[[], Any]
@@ -246,7 +247,7 @@ class Stage:
         self.heads: dict[str, tuple[str | None, int, int]] = {}
         self.commits: dict[str, int] = {}
         # Scores of runs are triggered at once.
-        env.api().timeout = 120
+        env.api().timeout = 120 * TIMEOUT_FACTOR
 
     def play(self, players: Sequence[Player], *, patience: float = 300.0) -> None:
         """All scenarios to their ends; what went wrong in one stands in its ``error``."""

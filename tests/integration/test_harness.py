@@ -18,6 +18,7 @@ from harness import bundles, dags
 from harness.airflow_env import AIRFLOW_VERSION
 from harness.gitrepo import GitRepo
 from harness.processes import processes_with, wait_for
+from harness.quiet_git import refs_of
 
 pytestmark = pytest.mark.airflow
 
@@ -157,6 +158,31 @@ def test_nothing_is_left_when_pytest_is_interrupted(tmp_path, signum):
     process.send_signal(signum)
     process.communicate(timeout=60)
     wait_for(lambda: not processes_with("PINWHEEL_TEST_SESSION", session), 20, "all processes to end")
+
+
+def test_the_refs_of_a_repository_tell_each_push_and_else_stay(tmp_path):
+    repo = GitRepo(tmp_path / "r")
+    first = repo.commit({"a.py": "1"})
+    repo.commit({"a.py": "2"})
+    seen = [refs_of(repo.bare)]
+    for push in (
+        lambda: repo.commit({"a.py": "3"}),
+        lambda: repo.force_push({"a.py": "4"}),
+        lambda: repo.reset_to(first),
+        lambda: repo.branch("feature"),
+        lambda: repo.tag("v1"),
+        lambda: repo.delete_branch("feature"),
+        lambda: repo.delete_branch("main"),
+        # Where it was before it was deleted.
+        repo.push,
+        repo.hide,
+    ):
+        push()
+        seen.append(refs_of(repo.bare))
+        assert seen[-1] == refs_of(repo.bare) and seen[-1] not in seen[:-1]
+    assert seen[-1] == {}
+    repo.unhide()
+    assert refs_of(repo.bare) == seen[-2]
 
 
 def test_git_repo_moves(tmp_path):

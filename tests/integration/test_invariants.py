@@ -201,7 +201,8 @@ def test_only_a_release_changes_what_runs__an_emptied_repository_and_a_deleted_b
 
     # The branch is gone: nothing new is known of any Dag, so all stay.
     slot.repo.delete_branch("main")
-    time.sleep(4)
+    faults = "SELECT error FROM pinwheel_fault WHERE bundle_name = :b"
+    wait_for(lambda: airflow.rows(faults, b=slot.name), 60, "a look that found no branch")
     assert {dag_id: pinwheel.what_runs(dag_id) for dag_id in (pinned, free)} == before
     assert run_mark(airflow, free) == "m1"
 

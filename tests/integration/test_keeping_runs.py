@@ -25,7 +25,7 @@ from pinwheel.airflow3.run import listener
 from pinwheel.core.run.mark import is_marked, marked
 from pinwheel.services.run import bindings
 from pinwheel.services.run.waiting import waiting_runs
-from pinwheel.services.upkeep import health, keeping_runs
+from pinwheel.services.upkeep import beat, health, keeping_runs
 from pinwheel.services.upkeep.beat import Beat
 from pinwheel.services.upkeep.keeper_status import keeper_status
 from pinwheel.services.upkeep.keeping_runs import RETRY, Keeping
@@ -44,6 +44,13 @@ class Clock:
 @pytest.fixture
 def keeping(blog: Dated) -> Keeping:
     return Keeping(blog.host, Clock())
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What holds for a minute holds however long a test takes."""
+    monkeypatch.setattr(keeping_runs, "MARKED_AGAIN", timedelta(days=1))
+    monkeypatch.setattr(beat, "SECONDS", 86_400.0)
 
 
 def told(blog: Dated, kind: str) -> list[tuple[str | None, Any]]:
@@ -124,10 +131,10 @@ def test_a_run_that_waits_is_told_once_a_reason_and_bound_when_it_can_be(
 
 
 def test_a_run_that_was_just_made_is_left_for_a_moment_to_whoever_makes_it(blog: Dated) -> None:
-    keeping = Keeping(blog.host, Clock(), leaves=timedelta(seconds=5))
+    keeping = Keeping(blog.host, Clock(), leaves=timedelta(hours=1))
     run_id = blog.run(DATES[1])
     assert keeping.bind_ahead() == 0
-    blog.set_run(run_id, queued_at=timezone.utcnow() - timedelta(seconds=6))
+    blog.set_run(run_id, queued_at=timezone.utcnow() - timedelta(hours=2))
     assert keeping.bind_ahead() == 1
 
 
@@ -372,7 +379,7 @@ def test_a_run_that_began_before_its_dag_was_judged_by_dates_stays_and_is_record
 
 
 def test_a_run_that_was_born_unmarked_is_marked_while_its_dag_is_newly_judged(
-    blog: Dated, keeping: Keeping
+    blog: Dated, keeping: Keeping, unhurried: None
 ) -> None:
     blog.set_row(blog.versions[3])
     run_id = blog.run(DATES[1])
@@ -384,7 +391,7 @@ def test_a_run_that_was_born_unmarked_is_marked_while_its_dag_is_newly_judged(
 
 
 def test_a_run_that_is_bound_ahead_gets_no_mark_again_while_its_dag_is_newly_judged(
-    blog: Dated, keeping: Keeping
+    blog: Dated, keeping: Keeping, unhurried: None
 ) -> None:
     run_id = blog.run(DATES[1])
     assert keeping.bind_ahead() == 1
@@ -414,7 +421,7 @@ def test_one_run_that_can_not_be_looked_at_stops_no_other(
 
 @pytest.mark.acceptance("dates", 34)
 def test_health_says_when_runs_that_wait_hold_up_backfills_and_which_ended_unbound(
-    blog: Dated, keeping: Keeping
+    blog: Dated, keeping: Keeping, unhurried: None
 ) -> None:
     Beat(blog.host, holder="m:1").beat()
     row = taken(blog, 2)
