@@ -12,6 +12,8 @@ from typing import assert_never
 from attrs import field, frozen
 from attrs.validators import ge, gt, optional
 
+from pinwheel.core.rollout.way_back import WayBack
+
 
 class Party(StrEnum):
     """Who had a part in what is to be approved, and so may not approve it."""
@@ -124,6 +126,8 @@ class Plan:
     newer: Newer = Newer.SUPERSEDE
     follow: bool = False
     """Its Dag follows to newer versions of the active build although a step comes before the release."""
+    rollback: WayBack = field(factory=WayBack)
+    """When its watch rolls back."""
 
     @steps.validator
     def _gates_then_one_release_then_perhaps_a_watch(self, _: object, steps: tuple[Step, ...]) -> None:
