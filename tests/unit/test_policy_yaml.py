@@ -556,6 +556,15 @@ def test_no_file_is_too_odd_to_be_told_about(odd: bytes) -> None:
     assert read_platform(odd).wrong and read(odd).wrong
 
 
+def test_what_is_told_of_a_text_is_short_and_can_be_shown() -> None:
+    (wrong,) = read_platform(
+        rule(f"deny: {{zone: UTC, days: '\\u202e{'x' * 50_000}'}}".replace("'", '"'))
+    ).wrong
+    assert wrong.line == 4 and len(wrong.found) == 500 and wrong.found.isprintable()
+    (wrong,) = read_platform(rule(f"deny: {{zone: {'Europe/Berlin' * 10_000}}}")).wrong
+    assert len(wrong.found) == 500
+
+
 def test_a_wrong_policy_takes_its_whole_file_out_and_so_does_a_wrong_input() -> None:
     inputs = b"inputs:\n- dags: {ids: [a]}\n  files: [b]\n"
     assert read(inputs + LEAST).policies == read(LEAST).policies

@@ -122,6 +122,7 @@ def test_an_opening_is_looked_for_within_the_horizon_and_from_the_instant_itself
         (days, "Sat, sun", {5, 6}),
         (days, "fri-mon", {4, 5, 6, 0}),
         (days, "wed-wed", {2}),
+        (days, "wed" + ", wed" * 49, {2}),
         (window_text.hours, "09:00-16:00", (Hours(540, 960),)),
         (window_text.hours, "13:00 - 24:00, 00:05-12:59", (Hours(5, 779), Hours(780, 1440))),
         (window_text.hours, "22:00-06:00", (Hours(1320, 360),)),
@@ -170,6 +171,8 @@ def test_what_is_written_is_read(read: Callable[[str], object], text: str, value
         (window_text.zone, "localtime", "no time zone", ""),
         (window_text.instant, "2026-12-20T18:00", "with an offset", "+01:00"),
         (window_text.instant, "tomorrow", "no date and time", "+01:00"),
+        (window_text.instant, "0001-01-01T00:00+14:00", "no date and time", "+01:00"),
+        (days, "mon," * 50 + "mon", "it has 51 parts, and can have 50", "Write fewer"),
     ],
 )
 def test_what_can_not_be_read_is_told_with_what_to_write(

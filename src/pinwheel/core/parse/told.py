@@ -13,6 +13,7 @@ from pinwheel.core.release.notation import LATER
 from pinwheel.core.text import fit, visible
 
 MOST_TOLD = 20
+LONGEST_TOLD = 500
 File = TypeVar("File", bound=BaseModel)
 
 
@@ -58,7 +59,7 @@ def _wrong(model: type[BaseModel], document: Document, error: Mapping[str, Any])
         case "pattern":
             return Wrong(line, f"{where} is {_quoted(error['input'])}: {context['found']}", context["remedy"])
         case "unreadable":
-            return Wrong(line, f"{where}: {context['found']}", context["remedy"])
+            return Wrong(line, fit(visible(f"{where}: {context['found']}"), LONGEST_TOLD), context["remedy"])
         case "too_short" | "string_too_short" | "string_pattern_mismatch":
             return Wrong(line, f"{where} is empty", "Fill it, or remove it")
         case "too_long" | "string_too_long":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from functools import lru_cache
 from zoneinfo import available_timezones
@@ -19,6 +19,8 @@ _TIME = re.compile(r"(\d{2}):(\d{2})")
 _YEARLY = re.compile(r"(\d{2})-(\d{2})")
 _LEAP = 2024
 """Has each day that any year has."""
+_MOST_PARTS = 50
+_LONGEST_ZONE = 100
 _NO_DATES = "which is no date of any year, nor from one to another"
 _WHOLE = Window(zone="UTC")
 
@@ -115,7 +117,7 @@ def zone(text: str) -> str:
     known = _zones()
     if text in known:
         return text
-    near = get_close_matches(text, known, n=1)
+    near = get_close_matches(text[:_LONGEST_ZONE], known, n=1)
     raise Unreadable(
         f"no time zone is called {text!r}",
         f"Write {near[0]!r}, if that is meant" if near else "Write a name as Europe/Berlin, or UTC",
@@ -129,18 +131,24 @@ def _zones() -> frozenset[str]:
 
 
 def instant(text: str) -> datetime:
-    """:raises Unreadable: it is no date and time with an offset."""
+    """The instant, in UTC.
+
+    :raises Unreadable: it is no date and time with an offset.
+    """
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.utcoffset() is None:
-        raise Unreadable("it is no date and time with an offset", "Write it as 2026-12-20T18:00+01:00")
-    return at
+        if at.utcoffset() is not None:
+            return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise Unreadable("it is no date and time with an offset", "Write it as 2026-12-20T18:00+01:00")
 
 
 def _parts(text: str) -> Iterator[str]:
-    for part in text.split(","):
+    parts = text.split(",")
+    if len(parts) > _MOST_PARTS:
+        raise Unreadable(f"it has {len(parts):,} parts, and can have {_MOST_PARTS}", "Write fewer")
+    for part in parts:
         if not part.strip():
             raise Unreadable("it has an empty part", "Remove a comma, or fill it")
         yield part.strip()
