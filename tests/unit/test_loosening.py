@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from attrs import evolve
 
-from pinwheel.core.release.loosen import loosens
+from pinwheel.core.release.loosen import loosens, spoken
 from pinwheel.core.rollout.steps import (
     Approve,
     Check,
@@ -62,6 +62,18 @@ STRICTER = {
         Plan(rollback=WayBack(when=Failures(failures=2, of=5))),
         Plan(rollback=WayBack(when=Failures(failures=1, of=6))),
     ),
+    "failures of more runs": (
+        Plan(rollback=WayBack(when=Failures(failures=2, of=5))),
+        Plan(rollback=WayBack(when=Failures(failures=2, of=6))),
+    ),
+    "fewer failures of as many runs": (
+        Plan(rollback=WayBack(when=Failures(failures=2, of=5))),
+        Plan(rollback=WayBack(when=Failures(failures=1, of=5))),
+    ),
+    "what is slower": (Plan(), Plan(rollback=WayBack(slower=True))),
+    "a deadline": (Plan(), Plan(rollback=WayBack(deadline=True))),
+    "what fails early": (Plan(), Plan(rollback=WayBack(early=True))),
+    "a check": (Plan(), Plan(rollback=WayBack(also=frozenset({"a"})))),
     "more that fires": (
         Plan(rollback=WayBack(also=frozenset({"a"}))),
         Plan(rollback=WayBack(also=frozenset({"a", "b"}), slower=True, deadline=True, early=True)),
@@ -162,3 +174,13 @@ def test_all_that_loosens_is_told_in_order() -> None:
         "newer is replace, and was supersede",
         "the Dag follows to newer commits by itself",
     )
+
+
+def test_each_step_has_its_words() -> None:
+    steps = (Approve(), Approve(persons=frozenset({"bob", "amy"})), Check(name="a"), Release(), Watch())
+    assert [spoken(step) for step in steps] == [
+        *("approve", "approve (by amy, bob)", "check a", "release", "soak"),
+    ]
+    assert [spoken(step) for step in (Wait(span=HOUR), Wait(until=NEW_YEAR), Wait(idle=True))] == [
+        *("wait for", "wait until", "wait idle"),
+    ]

@@ -83,6 +83,7 @@ def test_an_unknown_author_is_let_off_by_a_rule_only() -> None:
     assert unknown_author_allowed([require(Approve()), require(Approve(), allowed=True)])
     assert not unknown_author_allowed([require(Approve()), Rule(name="x", body=Freeze())])
     assert not unknown_author_allowed([])
+    assert not unknown_author_allowed([Rule(name="x", body=Require(gates=(Approve(),)))])
 
 
 @pytest.mark.parametrize(
@@ -143,3 +144,9 @@ def test_required_gates_come_first_and_the_rest_of_the_plan_stays() -> None:
         *(Release(by_hand=True), Watch()),
     )
     assert found.follow
+
+
+def test_a_rule_is_the_same_wherever_it_stands() -> None:
+    rule = Rule(name="x", body=Freeze())
+    assert rule == Rule(name="x", body=Freeze(), line=7)
+    assert rule.line == 1 and "line=" not in repr(rule)

@@ -7,6 +7,7 @@ another. Only the way back is free of them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from attrs import evolve, field, frozen
@@ -146,7 +147,7 @@ def named(step: Gate | Release | Watch) -> tuple[object, ...]:
         case Check(name=name):
             return Check, name
         case Wait(span=span, until=until):
-            return Wait, "for" if span is not None else "until" if until is not None else "idle"
+            return Wait, span is not None, until is not None
         case Release() | Watch():
             return (type(step),)
 
@@ -172,12 +173,11 @@ def _stricter(one: Gate, other: Gate) -> Gate:
                 timeout=min(timeouts, default=None),
                 on_timeout=one.on_timeout if one.timeout is not None else other.on_timeout,
             )
+        case Wait(span=timedelta() as span), Wait(span=timedelta() as longer):
+            return evolve(one, span=max(span, longer))
+        case Wait(until=datetime() as until), Wait(until=datetime() as later):
+            return evolve(one, until=max(until, later))
         case Wait(), Wait():
-            return evolve(
-                one,
-                span=None if one.span is None or other.span is None else max(one.span, other.span),
-                until=None if one.until is None or other.until is None else max(one.until, other.until),
-                patience=min(one.patience, other.patience),
-            )
+            return evolve(one, patience=min(one.patience, other.patience))
         case _:
             raise ValueError(f"{one} and {other} are not the same gate")

@@ -42,15 +42,17 @@ class WayBack:
 
     def holds_less_than(self, other: WayBack) -> bool:
         """Whether something that rolls back under *other* does not under this one, or differs otherwise."""
-        flags = zip(
-            (self.slower, self.deadline, self.early), (other.slower, other.deadline, other.early), strict=True
-        )
         return (
             not _at_least(self.when, other.when)
-            or any(before and not now for now, before in flags)
-            or not self.also >= other.also
+            or not self._fires >= other._fires
             or self.rerun_failed is not other.rerun_failed
         )
+
+    @property
+    def _fires(self) -> set[str]:
+        """What else rolls back, by name."""
+        flags = {"slower": self.slower, "deadline": self.deadline, "early": self.early}
+        return {name for name, set_ in flags.items() if set_} | {f"check {name}" for name in self.also}
 
 
 def _at_least(now: When | Failures, before: When | Failures) -> bool:
