@@ -160,5 +160,5 @@ def test_required_gates_come_before_the_steps_of_whatever_policy_is_chosen() -> 
 def test_a_policy_is_the_same_wherever_it_stands_and_not_locked_by_itself() -> None:
     policy = Policy(name="x", dags=ALL)
     assert policy == Policy(name="x", dags=ALL, line=7) != Policy(name="x", dags=ALL, locked=True)
-    assert policy.line == 1 and "line=" not in repr(policy)
+    assert policy.line == 1 and " line=" not in repr(policy)
     assert Offered(policy=policy).source is Source.PLATFORM

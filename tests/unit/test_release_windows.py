@@ -181,6 +181,7 @@ def test_what_can_not_be_read_is_told_with_what_to_write(
     with pytest.raises(Unreadable) as error:
         read(text)
     assert found in error.value.found and remedy in error.value.remedy, error.value
+    assert str(error.value) == f"{error.value.found}. {error.value.remedy}."
 
 
 @pytest.mark.parametrize(

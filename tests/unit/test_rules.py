@@ -149,4 +149,4 @@ def test_required_gates_come_first_and_the_rest_of_the_plan_stays() -> None:
 def test_a_rule_is_the_same_wherever_it_stands() -> None:
     rule = Rule(name="x", body=Freeze())
     assert rule == Rule(name="x", body=Freeze(), line=7)
-    assert rule.line == 1 and "line=" not in repr(rule)
+    assert rule.line == 1 and " line=" not in repr(rule)

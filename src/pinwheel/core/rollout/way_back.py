@@ -49,10 +49,9 @@ class WayBack:
         )
 
     @property
-    def _fires(self) -> set[str]:
-        """What else rolls back, by name."""
-        flags = {"slower": self.slower, "deadline": self.deadline, "early": self.early}
-        return {name for name, set_ in flags.items() if set_} | {f"check {name}" for name in self.also}
+    def _fires(self) -> set[int | str]:
+        """What else rolls back: places of what is said, and names of checks."""
+        return {at for at, said in enumerate((self.slower, self.deadline, self.early)) if said} | self.also
 
 
 def _at_least(now: When | Failures, before: When | Failures) -> bool:
