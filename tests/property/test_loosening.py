@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,7 +98,6 @@ def stricter(draw: st.DrawFn, plan: Plan) -> Plan:
     return evolve(plan, steps=tuple(steps), follow=plan.follow and draw(st.booleans()))
 
 
-@pytest.mark.acceptance("rollouts", 3)
 @given(plan=PLANS, data=st.data())
 def test_steps_that_are_added_and_values_that_are_stricter_never_loosen(
     plan: Plan, data: st.DataObject
@@ -126,7 +124,6 @@ def test_of_two_plans_at_most_one_is_stricter_and_what_is_stricter_than_that_is_
         assert loosens(one, third) == ()
 
 
-@pytest.mark.acceptance("rollouts", 7)
 @given(plan=PLANS, gates=GATES)
 def test_no_policy_weakens_what_a_rule_requires(plan: Plan, gates: list[Gate]) -> None:
     rules = [Rule(name="x", body=Require(gates=tuple(gates)))]

@@ -33,7 +33,6 @@ def told(choice: Choice) -> list[str]:
     return [f"{each.name} ({each.source}): {each.why}" for each in choice.chain]
 
 
-@pytest.mark.acceptance("rollouts", 1)
 def test_without_a_policy_each_new_build_is_released_at_once() -> None:
     choice = choose([], [], DAG)
     assert choice.policy is AT_ONCE and choice.source is Source.BUILT_IN and choice.rules == ()
@@ -141,7 +140,6 @@ def test_why_a_policy_does_not_select_a_dag_is_told_last() -> None:
     ]
 
 
-@pytest.mark.acceptance("rollouts", 7)
 def test_required_gates_come_before_the_steps_of_whatever_policy_is_chosen() -> None:
     strict = Check(name="ci", timeout=timedelta(hours=1))
     rules = [

@@ -147,7 +147,6 @@ LESS = {
 }
 
 
-@pytest.mark.acceptance("rollouts", 3)
 @pytest.mark.parametrize("added", STRICTER)
 def test_only_what_is_taken_away_or_made_less_loosens(added: str) -> None:
     less, more = STRICTER[added]

@@ -96,7 +96,7 @@ policies:
   - name: long
     dags: all
     steps:
-      - wait: {for: 36h}
+      - wait: {for: 366d}
       - wait: {until: "2027-01-01T00:00+00:00"}
       - check: {name: ci}
       - release: by-hand
@@ -202,7 +202,7 @@ def test_all_that_can_be_written_is_read() -> None:
         dags=ALL,
         plan=Plan(
             steps=(
-                Wait(span=timedelta(hours=36)),
+                Wait(span=timedelta(days=366)),
                 Wait(until=datetime(2027, 1, 1, tzinfo=UTC)),
                 Check(name="ci"),
                 Release(by_hand=True),
@@ -308,7 +308,8 @@ GATES = {
     ),
     "no time": (policy("- wait: {for: 0h}\n    - release"), 5, "for: '0h' is no duration", "30m"),
     "too long a time": (policy("- wait: {for: 53w}\n    - release"), 5, "longer than a year", "shorter"),
-    "far too long a time": (policy("- wait: {for: 999999999w}\n    - release"), 5, "longer than a year", ""),
+    "by a day too long a time": (policy("- wait: {for: 367d}\n    - release"), 5, "longer than a year", ""),
+    "far too long a time": (policy("- wait: {for: 99999999w}\n    - release"), 5, "longer than a year", ""),
     "a check without a name": (
         policy("- check: {}\n    - release"),
         5,
@@ -418,6 +419,11 @@ RULES = {
     ),
     "other hours": (rule("allow: {zone: UTC, hours: 9-16}"), 4, "it has '9-16'", "09:00-16:00"),
     "other dates": (rule("deny: {zone: UTC, dates: 02-30}"), 4, "it has '02-30'", "12-24"),
+    "several zones": (rule("deny: {zone: [UTC]}"), 4, "zone is a list, and has to be text", "a text"),
+    "too many windows": (
+        rule(f"deny: [{'{zone: UTC}, ' * 21}]"),
+        *(4, "rules[0].deny is too long: there can be 20 in it", "shorter"),
+    ),
     "no windows": (rule("deny: []"), 4, "rules[0].deny is empty", "Fill it"),
     "an unknown key of a window": (
         rule("deny: {zone: UTC, hour: x}"),
@@ -480,6 +486,7 @@ BY_THE_PARSER_ALONE = {
     "gate: a wait twice",
     "gate: too long a time",
     "gate: far too long a time",
+    "gate: by a day too long a time",
     "gate: on_timeout without a timeout",
     "gate: a wait for nothing",
     "gate: a wait for two",
@@ -490,7 +497,6 @@ BY_THE_PARSER_ALONE = {
 
 
 @pytest.mark.acceptance("rollouts", 103)
-@pytest.mark.acceptance("rollouts", 5)
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_wrong_is_told_with_its_line_and_what_to_do(case: str) -> None:
     data, line, found, remedy = WRONG[case]
@@ -510,23 +516,24 @@ def test_the_schema_for_editors_refuses_what_a_schema_can(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "data", "line"),
+    ("key", "comes_with", "data", "line"),
     [
-        ("soak", policy("- release\n    - soak: {runs: 5, at_most: 7d}"), 6),
-        ("canary", policy("- canary: {runs: 2}\n    - release"), 5),
-        ("trial", policy("- approve: {}\n    - trial: {}\n    - release"), 6),
-        ("verify", policy("- verify: {dag: x}\n    - release"), 5),
-        ("wave", policy("- wave: {}\n    - release"), 5),
-        ("rollback", policy(more="  rollback: {when: worse}\n"), 6),
-        ("waves", policy(more="  waves: [rest]\n"), 6),
-        ("notify", policy(more="  notify: [slack]\n"), 6),
+        ("soak", "the watch of releases", policy("- release\n    - soak: {runs: 5, at_most: 7d}"), 6),
+        ("canary", "canaries", policy("- canary: {runs: 2}\n    - release"), 5),
+        ("trial", "trials", policy("- approve: {}\n    - trial: {}\n    - release"), 6),
+        ("verify", "Dags that verify", policy("- verify: {dag: x}\n    - release"), 5),
+        ("wave", "waves", policy("- wave: {}\n    - release"), 5),
+        ("rollback", "the watch of releases", policy(more="  rollback: {when: worse}\n"), 6),
+        ("waves", "waves", policy(more="  waves: [rest]\n"), 6),
+        ("notify", "notifications", policy(more="  notify: [slack]\n"), 6),
     ],
 )
 def test_what_comes_later_is_refused_by_its_name_and_nothing_else_is_told_of_it(
-    key: str, data: bytes, line: int
+    key: str, comes_with: str, data: bytes, line: int
 ) -> None:
+    assert LATER[key] == comes_with
     (wrong,) = read_platform(data).wrong
-    assert wrong.line == line and f"{key} is not taken yet: it comes with {LATER[key]}" in wrong.found
+    assert wrong.line == line and f"{key} is not taken yet: it comes with {comes_with}" in wrong.found
     assert wrong.remedy == "Leave it out until then"
     assert read(data).wrong == (wrong,) and read(data).policies == ()
     assert list(jsonschema.Draft202012Validator(platform_schema()).iter_errors(yaml.safe_load(data)))
@@ -535,7 +542,6 @@ def test_what_comes_later_is_refused_by_its_name_and_nothing_else_is_told_of_it(
     assert wrong in others and any("'go'" in one.found for one in others) and len(others) == 2
 
 
-@pytest.mark.acceptance("rollouts", 7)
 def test_a_repository_has_no_rules_and_locks_nothing() -> None:
     data = b"rules:\n- {name: x, forbid: [trials]}\n" + policy(more="  locked: true\n  newr: queue\n")
     wrong = read(data).wrong

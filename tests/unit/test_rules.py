@@ -71,7 +71,6 @@ def test_each_rule_has_its_kind_and_gives_what_it_says() -> None:
     assert required(rules) == (Approve(),)
 
 
-@pytest.mark.acceptance("rollouts", 34)
 def test_whoever_is_not_named_may_not_override() -> None:
     named = Rule(name="x", body=Freeze(), override=("finance-incident", "amy"))
     assert named.lets(["amy", "ops"]) and named.lets({"finance-incident"})

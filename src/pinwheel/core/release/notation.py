@@ -30,7 +30,7 @@ MOST_ITEMS = 500
 MOST_NAMES = 500
 LONGEST = timedelta(days=366)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_DURATION = re.compile(r"([1-9]\d{0,8})([smhdw])")
+_DURATION = re.compile(r"([1-9]\d{0,7})([smhdw])")
 
 LATER: Mapping[str, str] = {
     "soak": "the watch of releases",
@@ -72,7 +72,7 @@ def duration(text: str) -> timedelta:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise Unreadable(f"{text!r} is no duration", "Write it as 30m, 4h or 14d")
-    found = timedelta(seconds=int(match[1]) * _UNITS[match[2]]) if len(match[1]) < 9 else LONGEST * 2
+    found = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
     if found > LONGEST:
         raise Unreadable(f"{text!r} is longer than a year", "Write a shorter one")
     return found

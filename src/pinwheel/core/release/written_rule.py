@@ -66,7 +66,12 @@ def _as_list(value: Any) -> Any:
 def _one_or_several(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [
         schema["items"],
-        {"type": schema.pop("type"), "items": schema.pop("items"), "minItems": 1},
+        {
+            "type": schema.pop("type"),
+            "items": schema.pop("items"),
+            "minItems": 1,
+            "maxItems": MOST_WINDOWS,
+        },
     ]
     schema.pop("minItems", None)
     schema.pop("maxItems", None)
