@@ -227,14 +227,23 @@ def resumed(rollout: Rollout, now: datetime) -> Rollout:
     )
 
 
-def at_step(rollout: Rollout, step: int, now: datetime, *, attempt: int = 1, **changes: Any) -> Rollout:
-    """The rollout at the beginning of a step."""
+def at_step(
+    rollout: Rollout,
+    step: int,
+    now: datetime,
+    *,
+    attempt: int = 1,
+    set_aside: datetime | None = None,
+    **changes: Any,
+) -> Rollout:
+    """The rollout at the beginning of a step. What was set aside at another is not at this one."""
     return moved(
         rollout,
         state=State.WAITING,
         step=step,
         attempt=attempt,
         since=now,
+        set_aside=set_aside,
         cause=None,
         why=None,
         paused_by=None,
