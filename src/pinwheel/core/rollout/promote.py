@@ -93,7 +93,8 @@ def promote_at(deed: Deed, facts: Facts, now: datetime) -> tuple[Effect, ...]:
     _require_open_then(deed, facts)
     lifted = _lifted(deed, candidate.place, facts)
     # Under a pin only what rules require is asked: a person decides there, past the steps of a policy.
-    under_pin = Plan(steps=(*candidate.required, Release()), newer=candidate.plan.newer)
+    # Without that wish, which a pause ends, nothing is released there.
+    under_pin = Plan(steps=(*candidate.required, Release(by_hand=True)), newer=candidate.plan.newer)
     asked = begun(
         facts.dag_id,
         candidate,
