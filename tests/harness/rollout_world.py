@@ -105,7 +105,7 @@ def facts_of(world: World, verdict: Verdict | None = None, watch: WatchSays | No
     )
 
 
-def _verdict(build: int, answer: Answer) -> Verdict:
+def verdict_on(build: int, answer: Answer) -> Verdict:
     return Verdict(subject=place(build), name=CHECK.name, answer=answer, actor="bot", at=LATER)
 
 
@@ -267,19 +267,16 @@ def steps(world: World, machine: Machine) -> Iterator[Next]:
     """Each step from here: what happens by itself, and each act that is not refused."""
     yield from _outside(world, machine)
     for event, watch in WATCH.items():
-        yield _looked(world, event, machine, watch=watch)
+        yield looked(world, event, machine, watch=watch)
     if world.plan.gates:
         for answer in (Answer.PASSED, Answer.FAILED, Answer.ERROR):
             for build in range(2, world.builds + 1):
-                yield _looked(world, answer.value, machine, _verdict(build, answer))
+                yield looked(world, answer.value, machine, verdict_on(build, answer))
     both = world.watched is not None and world.ahead is not None
     for verb in ACTS:
         for on_watched in (False, True) if both else (False,):
-            deed = _deed(verb, world, watched=on_watched)
-            step = Step(event="watched" if on_watched else "ahead", verb=verb)
             try:
-                done = machine.acts.act(deed, facts_of(world), world.now).effects
-                yield step, carried_out(world, step, done, machine)
+                yield acted(world, deed_of(verb, world, watched=on_watched), machine)
             except Conflict:
                 continue
 
@@ -288,7 +285,7 @@ ACTS = [verb for verb in Verb if verb not in (Verb.FREEZE, Verb.CLOSE)]
 """Those that have effects."""
 
 
-def _deed(verb: Verb, world: World, *, watched: bool) -> Deed:
+def deed_of(verb: Verb, world: World, *, watched: bool) -> Deed:
     return Deed(
         verb=verb,
         by="ada",
@@ -312,10 +309,7 @@ WATCH: dict[str, WatchSays | None] = {
 
 def _outside(world: World, machine: Machine) -> Iterator[Next]:
     if world.newest < world.builds:
-        arrived = evolve(world, newest=world.newest + 1)
-        step = Step(event="arrives")
-        done = machine.decide.arrive(facts_of(arrived), arrived.now).effects
-        yield step, carried_out(arrived, step, done, machine)
+        yield arrives(world, machine)
     if world.windows:
         yield Step(event="window"), evolve(world, closed=not world.closed)
     if world.eras:
@@ -324,7 +318,24 @@ def _outside(world: World, machine: Machine) -> Iterator[Next]:
         yield Step(event="time"), evolve(world, late=True)
 
 
-def _looked(
+def arrives(world: World, machine: Machine) -> Next:
+    """The next build."""
+    arrived, step = evolve(world, newest=world.newest + 1), Step(event="arrives")
+    done = machine.decide.arrive(facts_of(arrived), arrived.now).effects
+    return step, carried_out(arrived, step, done, machine)
+
+
+def acted(world: World, deed: Deed, machine: Machine) -> Next:
+    """An act of a person.
+
+    :raises Conflict: it is refused.
+    """
+    step = Step(event="watched" if deed.watched else "ahead", verb=deed.verb)
+    done = machine.acts.act(deed, facts_of(world), world.now).effects
+    return step, carried_out(world, step, done, machine)
+
+
+def looked(
     world: World,
     event: str,
     machine: Machine,
@@ -386,10 +397,7 @@ def require_rules(before: World, step: Step, after: World) -> None:
 def require_ways_out(world: World, machine: Machine) -> None:
     """Every live state has a way out by hand."""
     for each in world.live:
-        deed = _deed(Verb.ABORT, world, watched=each is world.watched)
-        step = Step(event="", verb=Verb.ABORT)
-        done = machine.acts.act(deed, facts_of(world), world.now).effects
-        then = carried_out(world, step, done, machine)
+        _, then = acted(world, deed_of(Verb.ABORT, world, watched=each is world.watched), machine)
         require(each not in then.live, "every live state has a way out by hand")
 
 
