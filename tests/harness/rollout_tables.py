@@ -388,7 +388,9 @@ def pausing(found: Rollout, name: str) -> Rollout:
     if "paused" not in name:
         return found
     cause = Cause.PERSON if name == "paused-person" else Cause.ERROR
-    return evolve(paused(found, cause, "why", by="bob" if name == "paused-person" else None), generation=1)
+    return evolve(
+        paused(found, cause, "why", NOW, by="bob" if name == "paused-person" else None), generation=1
+    )
 
 
 def facts_of(state: dict[str, str], **more: object) -> Facts:

@@ -20,7 +20,7 @@ from pinwheel.core.rollout.facts import Enough, Facts, Fired, Unclear, WatchSays
 from pinwheel.core.rollout.gate import Answer, GateFacts, Verdict
 from pinwheel.core.rollout.refusals import Deed
 from pinwheel.core.rollout.state import Candidate, Cause, Held, HeldBy, Rollout, Slot, State
-from pinwheel.core.rollout.steps import Plan
+from pinwheel.core.rollout.steps import Newer, Plan
 from pinwheel.core.rollout.table import Verb
 
 T = LATER + HOUR
@@ -39,6 +39,8 @@ class World:
     """So many come."""
     windows: bool = True
     """They close and open."""
+    rejects: bool = False
+    """The newest place is rejected although it is on its way, as one of some versions can be."""
     eras: bool = False
     """One over the present may come and go."""
     newest: int = 1
@@ -135,7 +137,7 @@ def _carried_out(world: World, step: Step, effect: effects.Effect, machine: Mach
         case effects.Begin(rollout=new):
             return _begun(world, step, new)
         case effects.Save(rollout=moved):
-            return _saved(world, moved)
+            return _saved(world, step, moved)
         case effects.Take(place=taken, by=by):
             if by is None:
                 _may_take(world, step, taken.build_id)
@@ -173,7 +175,9 @@ def _may_take(world: World, step: Step, build: int) -> None:
     asked = next((each for each in world.live if each.place.build_id == build), None)
     require(build not in world.rejected, "automation never releases a rejected place")
     require(not world.closed, "automation never releases in a closed window")
-    require(not world.pinned or (asked and asked.knows_pin), "automation never releases under a pin")
+    if world.pinned:
+        wanted = asked is not None and asked.knows_pin and asked.asked_by is not None
+        require(wanted, "automation never releases under a pin, but what somebody wants there")
     require(not (step.by_itself and build in world.aborted), "an abort wins over what was asked and not done")
     if asked is not None:
         require(not world.era, "a rollout never releases under an era")
@@ -189,7 +193,9 @@ def _begun(world: World, step: Step, new: Rollout) -> World:
     build = new.place.build_id
     require(new.id == 0 and new.generation == 1, "what begins was never stored")
     new = _plain(evolve(new, id=build))
-    require(not step.by_itself or build not in world.aborted, "automation begins nothing that was aborted")
+    if step.by_itself:
+        judged = world.aborted | world.rejected
+        require(build not in judged, "automation begins nothing that was aborted, or is rejected")
     if new.slot is Slot.AHEAD:
         require(world.ahead is None, "at most one is ahead")
         require(new.step == 0 and not (step.by_itself and new.asked_by), "each begins at its first step")
@@ -200,7 +206,7 @@ def _begun(world: World, step: Step, new: Rollout) -> World:
     return evolve(world, stopped=None, aborted=world.aborted - {build})
 
 
-def _saved(world: World, moved: Rollout) -> World:
+def _saved(world: World, step: Step, moved: Rollout) -> World:
     slot = "ahead" if world.ahead is not None and world.ahead.id == moved.id else "watched"
     before: Rollout | None = getattr(world, slot)
     require(before is not None and before.id == moved.id, "what is saved is live")
@@ -214,6 +220,8 @@ def _saved(world: World, moved: Rollout) -> World:
         require(getattr(world, name) is None, f"at most one is {name}")
         return evolve(world, **{name: moved})
     require(moved.asked_by is None or moved.state is State.RELEASED, "an ask ends with its rollout")
+    if step.by_itself and before.slot is Slot.WATCHED and moved.state is State.SUPERSEDED:
+        require(world.plan.newer is Newer.REPLACE, "while one is watched the next one waits at its release")
     if moved.state is State.ABORTED and moved.released_at is None:
         world = evolve(world, stopped=moved, aborted=world.aborted | {moved.place.build_id})
     return world
@@ -231,6 +239,7 @@ def _plain(each: Rollout) -> Rollout:
         asked_at=None,
         began_at=NOW,
         since=NOW,
+        paused_at=None,
         released_at=NOW if each.released_at else None,
         ended_at=None,
         set_aside=NOW if each.set_aside else None,
@@ -312,6 +321,8 @@ def _outside(world: World, machine: Machine) -> Iterator[Next]:
         yield arrives(world, machine)
     if world.windows:
         yield Step(event="window"), evolve(world, closed=not world.closed)
+    if world.rejects:
+        yield Step(event="rejects"), evolve(world, rejected=world.rejected | {world.newest})
     if world.eras:
         yield Step(event="era"), evolve(world, era=not world.era)
     if not world.late and world.ahead is not None and world.ahead.not_before is not None:
@@ -377,7 +388,7 @@ def require_rules(before: World, step: Step, after: World) -> None:
         require(after.watched.place.build_id == after.active, "what is watched is what is active")
         require(not after.pinned, "nothing is watched under a pin")
     if after.ahead is not None:
-        require(not after.pinned or after.ahead.knows_pin, "nothing is ahead under a pin but what knew it")
+        require(after.pinned == after.ahead.knows_pin, "under a pin is ahead what knew it, and ends with it")
         if step.event == "arrives" and after.ahead != before.ahead:
             require(after.ahead.place.build_id == after.newest, "the newest is ahead")
     if step.by_itself:
@@ -387,8 +398,11 @@ def require_rules(before: World, step: Step, after: World) -> None:
         if went_back:
             require(after.pinned and not after.live, "after a rollback it is pinned, and nothing is live")
             require(before.active in after.rejected, "what was rolled back is rejected")
-        if before.watched is not None and before.watched.paused and before.watched == after.watched:
-            require(after.active == before.active or after.ahead is None, "a paused watch stays")
+        for was, now in ((before.ahead, after.ahead), (before.watched, after.watched)):
+            same = was is not None and now is not None and was.place == now.place
+            require(not same or now.paused or not was.paused, "a pause ends by a person")
+    if step.verb is Verb.PAUSE and after.ahead is not None and step.event == "ahead":
+        require(after.ahead.asked_by is None, "a pause ends what was asked for")
     if not after.live and after.newest != after.active:
         free = not (after.pinned or after.newest in after.rejected or after.newest in after.aborted)
         require(not free, "no place is forgotten")

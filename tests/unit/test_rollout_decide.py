@@ -162,11 +162,12 @@ def test_a_dag_that_can_not_be_held_any_more_has_its_rollouts_withdrawn(state: S
 
 
 def test_what_is_paused_waits_for_a_person() -> None:
-    each = paused(rollout(2, CHECK, watched=True), Cause.ERROR, "no answer")
+    each = paused(rollout(2, CHECK, watched=True), Cause.ERROR, "no answer", NOW)
     found = decided(each, gates=gates(verdict(Answer.PASSED)))
     assert isinstance(found, Wait)
     assert (found.said, found.until) == ("paused: no answer", None)
-    assert [(held.kind, held.reason) for held in found.held] == [(HeldBy.PAUSED, "no answer")]
+    (held,) = found.held
+    assert (held.kind, held.reason, held.since, held.by) == (HeldBy.PAUSED, "no answer", NOW, None)
 
 
 def test_nothing_is_decided_of_a_rollout_that_has_ended() -> None:
@@ -249,8 +250,8 @@ def test_at_its_gate_a_place_tells_what_will_hold_it_later_and_a_required_gate_o
     ]
 
 
-def test_an_ask_that_knew_the_pin_is_released_under_it_and_not_watched() -> None:
-    each = at_release(asked_by="ada", knows_pin=True)
+def test_an_ask_that_knew_the_pin_is_released_under_it() -> None:
+    each = at_release(asked_by="ada", knows_pin=True, plan=plan(APPROVE))
     found = decided(each, pinned=True)
     assert kinds(found.effects) == [Take, Save, Next]
     assert saved(found).state is State.RELEASED
@@ -326,7 +327,7 @@ def test_nothing_goes_back_in_the_look_that_releases_a_newer_place() -> None:
     assert GoBack in kinds(decide(watched, held, LATER).effects)
     at_gate = rollout(3, plan=plan(APPROVE, newer=Newer.REPLACE))
     assert GoBack in kinds(decide(watched, evolve(facts, ahead=at_gate), LATER).effects)
-    stopped = paused(replaces, Cause.ERROR, "?")
+    stopped = paused(replaces, Cause.ERROR, "?", NOW)
     assert GoBack in kinds(decide(watched, evolve(facts, ahead=stopped), LATER).effects)
 
 
@@ -390,7 +391,7 @@ def test_the_way_back_is_a_proven_place_that_is_another_and_not_rejected() -> No
 
 
 def test_a_watch_ends_when_new_runs_take_another_place() -> None:
-    for each in (watching(), paused(watching(), Cause.ERROR, "?")):
+    for each in (watching(), paused(watching(), Cause.ERROR, "?", NOW)):
         found = decided(each, active=place(3))
         assert kinds(found.effects) == [Save, Next]
         assert saved(found).state is State.SUPERSEDED
@@ -509,7 +510,7 @@ def test_of_two_builds_in_a_minute_the_first_is_superseded_and_never_released() 
 
 @pytest.mark.acceptance("rollouts", 65)
 def test_an_equal_digest_supersedes_nothing() -> None:
-    for ahead in (rollout(2, APPROVE), paused(rollout(2), Cause.ERROR, "?"), rollout(2, step=0)):
+    for ahead in (rollout(2, APPROVE), paused(rollout(2), Cause.ERROR, "?", NOW), rollout(2, step=0)):
         newer_commit = Candidate(place=place(2, "c9"), plan=GATED)
         assert arrive(facts_of(ahead, newest=newer_commit), LATER).effects == ()
     of_the_active = Candidate(place=place(1, "c9"), plan=GATED)
@@ -526,14 +527,14 @@ def test_a_build_that_comes_back_while_another_is_ahead_ends_that() -> None:
 @pytest.mark.acceptance("rollouts", 90)
 @pytest.mark.parametrize("made", [GATED, SOAKED, ONCE])
 def test_a_persons_pause_goes_over_to_the_next_build_and_a_causes_does_not(made: Plan) -> None:
-    stopped = paused(rollout(2, APPROVE), Cause.PERSON, "lunch", by="ada")
+    stopped = paused(rollout(2, APPROVE), Cause.PERSON, "lunch", NOW, by="ada")
     found = arrival(3, made, ahead=stopped)
     assert told(found) == ["2 superseded", "begin 3 paused 0"]
     begun = found.effects[1]
     assert isinstance(begun, Begin)
     assert (begun.rollout.cause, begun.rollout.paused_by) == (Cause.PERSON, "ada")
     assert begun.rollout.why == "the one before it was paused"
-    by_cause = paused(rollout(2, APPROVE), Cause.ERROR, "no answer")
+    by_cause = paused(rollout(2, APPROVE), Cause.ERROR, "no answer", NOW)
     assert "begin 3 paused 0" not in told(arrival(3, made, ahead=by_cause))
 
 

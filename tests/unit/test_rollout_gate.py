@@ -173,7 +173,7 @@ def test_an_answer_that_came_counts_although_nobody_looked_in_time() -> None:
 def test_what_paused_a_check_is_set_aside_and_only_a_newer_answer_counts(answer: Answer) -> None:
     """It neither passes by itself, by a pass from before it either, nor pauses again."""
     before, said = verdict(Answer.PASSED, at=NOW), verdict(answer, at=NOW + MINUTE)
-    again = resumed(paused(CHECKED, Cause.ERROR, "no answer"), LATER)
+    again = resumed(paused(CHECKED, Cause.ERROR, "no answer", NOW), LATER)
     assert isinstance(judged(CHECK, before, said, of=again), Waits)
     assert isinstance(judged(CHECK, before, evolve(said, at=LATER), of=again), Waits)
     at = LATER + MINUTE
@@ -182,18 +182,18 @@ def test_what_paused_a_check_is_set_aside_and_only_a_newer_answer_counts(answer:
 
 
 def test_a_pass_that_came_during_the_pause_counts_after_it() -> None:
-    again = resumed(paused(CHECKED, Cause.ERROR, "no answer"), LATER)
+    again = resumed(paused(CHECKED, Cause.ERROR, "no answer", NOW), LATER)
     assert isinstance(judged(CHECK, verdict(Answer.PASSED, at=LATER - MINUTE), of=again), Passed)
 
 
 def test_after_a_persons_pause_no_verdict_is_set_aside() -> None:
-    again = resumed(paused(CHECKED, Cause.PERSON, "lunch", by="ada"), LATER)
+    again = resumed(paused(CHECKED, Cause.PERSON, "lunch", NOW, by="ada"), LATER)
     assert isinstance(judged(CHECK, verdict(Answer.FAILED), of=again), Failed)
 
 
 def test_the_times_of_a_step_count_anew_after_a_pause() -> None:
     timed = rollout(2, Check(name="ci", timeout=HOUR))
-    again = resumed(paused(timed, Cause.TIMEOUT, "too late"), LATER)
+    again = resumed(paused(timed, Cause.TIMEOUT, "too late", NOW), LATER)
     assert judged(Check(name="ci", timeout=HOUR), of=again) == Waits(said="check ci", until=LATER + HOUR)
 
 

@@ -78,7 +78,7 @@ def _on_both(deed: Deed, facts: Facts, now: datetime) -> Act:
             case Do.PAUSE_FOR_ERA:
                 assert target is not None
                 why = facts.era.reason if facts.era is not None else deed.said()
-                effects.append(Save(rollout=paused(target, Cause.ERA, why)))
+                effects.append(Save(rollout=paused(target, Cause.ERA, why, now)))
             case Do.AS_TODAY | Do.HOLD | Do.STAYS:
                 pass
             case _:
@@ -124,7 +124,7 @@ def _on(cell: Do, deed: Deed, rollout: Rollout, facts: Facts, now: datetime) -> 
         case Do.REJECT:
             return _reject(deed, rollout, facts, now)
         case Do.PAUSE:
-            return (Save(rollout=paused(rollout, Cause.PERSON, deed.said(), by=deed.by)),)
+            return (Save(rollout=paused(rollout, Cause.PERSON, deed.said(), now, by=deed.by)),)
         case Do.TAKE_OVER:
             return _take_over(deed, rollout, now)
         case Do.RESUME:
@@ -197,7 +197,7 @@ def _take_over(deed: Deed, rollout: Rollout, now: datetime) -> tuple[Effect, ...
     """What paused it is seen by whoever takes it over, and does not pause it again."""
     if rollout.paused_by_person:
         return ()
-    taken = paused(rollout, Cause.PERSON, deed.said(), by=deed.by)
+    taken = paused(rollout, Cause.PERSON, deed.said(), now, by=deed.by)
     return (Save(rollout=evolve(taken, set_aside=now)),)
 
 

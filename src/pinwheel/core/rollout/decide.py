@@ -96,7 +96,7 @@ def begin(
     """The candidate sets out: released where nothing comes before that, else at its first step."""
     rollout = begun(facts.dag_id, candidate, now)
     if paused_by is not None:
-        return (_begin(paused(rollout, Cause.PERSON, "the one before it was paused", by=paused_by)),)
+        return (_begin(paused(rollout, Cause.PERSON, "the one before it was paused", now, by=paused_by)),)
     if not candidate.plan.at_once:
         return (_begin(rollout),)
     unwatched = candidate.plan.watch is None
@@ -121,6 +121,7 @@ def holds(rollout: Rollout, facts: Facts, now: datetime) -> tuple[Held, ...]:
             Held(
                 kind=HeldBy.PAUSED,
                 reason=rollout.why or rollout.cause or "",
+                since=rollout.paused_at,
                 by=rollout.paused_by,
             )
         )
@@ -252,7 +253,7 @@ def ending(rollout: Rollout, state: State, why: str, now: datetime, facts: Facts
 
 def released(rollout: Rollout, facts: Facts, now: datetime) -> tuple[Effect, ...]:
     """The place of a rollout ahead takes effect; whatever was watched is watched no more."""
-    done = in_force(rollout, now, watched=not facts.pinned)
+    done = in_force(rollout, now)
     return (
         *_watch_gives_way(facts, now),
         _take(rollout.place, facts),
@@ -286,7 +287,7 @@ def _gate(gate: Gate, rollout: Rollout, facts: Facts, now: datetime) -> Decision
         case Inconclusive() if said.ends:
             return _ends(rollout, State.ABORTED, said.said, now, facts)
         case Inconclusive() | Error():
-            return Advance(rollout=paused(rollout, said.cause, said.said), said=said.said)
+            return Advance(rollout=paused(rollout, said.cause, said.said, now), said=said.said)
         case Waits():
             return Wait(said=f"waits for {said.said}", until=said.until, held=holds(rollout, facts, now))
         case _:
@@ -304,7 +305,7 @@ def _release(rollout: Rollout, facts: Facts, now: datetime) -> Decision:
 def _watch(rollout: Rollout, facts: Facts, now: datetime) -> Decision:
     era = facts.era
     if era is not None and not (rollout.set_aside and rollout.is_set_aside(era.since or rollout.set_aside)):
-        return Advance(rollout=paused(rollout, Cause.ERA, era.reason), said=era.reason)
+        return Advance(rollout=paused(rollout, Cause.ERA, era.reason, now), said=era.reason)
     if _is_replaced(facts, now):
         return Wait(said="a newer place is being released")
     says = facts.watch
@@ -320,7 +321,7 @@ def _watch(rollout: Rollout, facts: Facts, now: datetime) -> Decision:
         case Fired() | Unclear() if rollout.is_set_aside(says.at):
             return Wait(said=f"set aside: {says.said}")
         case Unclear():
-            return Advance(rollout=paused(rollout, says.cause, says.said), said=says.said)
+            return Advance(rollout=paused(rollout, says.cause, says.said, now), said=says.said)
         case Fired():
             return _fired(says, rollout, facts, now)
         case _:
@@ -347,7 +348,7 @@ def _fired(fired: Fired, rollout: Rollout, facts: Facts, now: datetime) -> Decis
         cause, why = Cause.NO_WAY_BACK, f"no other place is proven: {fired.said}"
     else:
         return Act(effects=_back(fired, rollout, back, facts, now), said=fired.said)
-    return Advance(rollout=paused(rollout, cause, why), said=why)
+    return Advance(rollout=paused(rollout, cause, why, now), said=why)
 
 
 def way_back(rollout: Rollout, facts: Facts) -> Place | None:

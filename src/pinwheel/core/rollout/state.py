@@ -154,6 +154,7 @@ class Rollout:
     set_aside: datetime | None = None
     """Verdicts up to here neither pause it nor end it: somebody has seen them and goes on."""
     paused_by: str | None = None
+    paused_at: datetime | None = None
 
     asked_by: str | None = None
     """Somebody wants it released."""
@@ -208,10 +209,10 @@ def moved(rollout: Rollout, **changes: Any) -> Rollout:
     return evolve(rollout, generation=rollout.generation + 1, **changes)
 
 
-def paused(rollout: Rollout, cause: Cause, why: str, *, by: str | None = None) -> Rollout:
+def paused(rollout: Rollout, cause: Cause, why: str, now: datetime, *, by: str | None = None) -> Rollout:
     """The rollout where it is, until a person goes on. A person's pause ends what was asked for."""
     unasked = {"asked_by": None, "asked_at": None, "not_before": None} if cause is Cause.PERSON else {}
-    return moved(rollout, state=State.PAUSED, cause=cause, why=why, paused_by=by, **unasked)
+    return moved(rollout, state=State.PAUSED, cause=cause, why=why, paused_by=by, paused_at=now, **unasked)
 
 
 def resumed(rollout: Rollout, now: datetime) -> Rollout:
@@ -224,6 +225,7 @@ def resumed(rollout: Rollout, now: datetime) -> Rollout:
         cause=None,
         why=None,
         paused_by=None,
+        paused_at=None,
     )
 
 
@@ -247,13 +249,14 @@ def at_step(
         cause=None,
         why=None,
         paused_by=None,
+        paused_at=None,
         **changes,
     )
 
 
-def in_force(rollout: Rollout, now: datetime, *, watched: bool = True) -> Rollout:
+def in_force(rollout: Rollout, now: datetime) -> Rollout:
     """The rollout whose place is released: watched if its plan has a watch, else at its end."""
-    watches = watched and rollout.plan.watch is not None
+    watches = rollout.plan.watch is not None
     return moved(
         rollout,
         state=State.WATCHING if watches else State.RELEASED,
@@ -264,6 +267,7 @@ def in_force(rollout: Rollout, now: datetime, *, watched: bool = True) -> Rollou
         cause=None,
         why=None,
         paused_by=None,
+        paused_at=None,
         released_at=now,
         ended_at=None if watches else now,
     )
@@ -278,6 +282,7 @@ def ended(rollout: Rollout, state: State, why: str, now: datetime) -> Rollout:
         cause=None,
         why=why,
         paused_by=None,
+        paused_at=None,
         asked_by=None,
         asked_at=None,
         not_before=None,
