@@ -510,12 +510,12 @@ def said(act: Callable[[Deed, Facts, datetime], Act], deed: Deed, facts: Facts) 
     try:
         done = act(deed, facts, LATER)
     except PinwheelError as error:
-        assert error.http_status == (403 if error.facts["reason"] == "may-not-approve" else 409)
+        assert error.http_status == (403 if error.facts["problem"] == "may-not-approve" else 409)
         assert error.found
         assert error.remedy
         assert error.facts["dag_id"] == "sales"
         assert error.failed.startswith("Cannot ")
-        return str(error.facts["reason"])
+        return str(error.facts["problem"])
     assert done.said
     assert done == act(deed, facts, LATER), "the plan is not what is done"
     return ", ".join(map(effect_told, done.effects)) or "nothing"

@@ -34,7 +34,7 @@ from pinwheel.core.rollout.table import ON_BOTH, ON_THE_DAG, TABLE, Do, No, Verb
 def act(deed: Deed, facts: Facts, now: datetime) -> Act:
     """What follows, or the reason why not.
 
-    :raises Conflict: the table refuses it in this state (fact ``reason``), or the rollout has moved.
+    :raises Conflict: the table refuses it in this state (fact ``problem``), or the rollout has moved.
     :raises Refused: it is an approval of somebody who may not approve this.
     """
     if deed.verb in ON_BOTH:

@@ -83,7 +83,7 @@ WORDS: dict[No, tuple[str, str]] = {
 }
 
 
-def refused(no: No, deed: Deed, facts: Facts, found: str = "", **more: object) -> PinwheelError:
+def refused(no: No, deed: Deed, facts: Facts, found: str = "") -> PinwheelError:
     """The error of a refusal; *found* says more exactly what was found."""
     kind = Refused if no is No.MAY_NOT_APPROVE else Conflict
     said, remedy = WORDS[no]
@@ -92,8 +92,7 @@ def refused(no: No, deed: Deed, facts: Facts, found: str = "", **more: object) -
         found=found or said,
         remedy=remedy.format(dag=facts.dag_id),
         dag_id=facts.dag_id,
-        reason=no.value,
-        **more,
+        problem=no.value,
     )
 
 
@@ -104,7 +103,7 @@ def refused_by_rules(no: No, deed: Deed, facts: Facts, closed: tuple[Held, ...])
     found = "; ".join(held.reason for held in closed)
     if opens is not None:
         found += f"; it opens at {opens:%Y-%m-%d %H:%M} UTC"
-    return refused(no, deed, facts, found, opens=opens)
+    return refused(no, deed, facts, found)
 
 
 if missing := set(No) - set(WORDS):
