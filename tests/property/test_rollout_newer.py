@@ -87,7 +87,7 @@ def happens(world: World, event: str) -> World:
     return then
 
 
-@pytest.mark.acceptance("rollouts", 93, 64)
+@pytest.mark.acceptance("rollouts", 93)
 @given(newer=st.sampled_from(list(Newer)), events=st.lists(st.sampled_from(EVENTS), max_size=25))
 def test_any_order_of_arrivals_ends_as_the_plan_says(newer: Newer, events: list[str]) -> None:
     expected = Expected(newer)

@@ -214,7 +214,6 @@ HOLDS: dict[str, tuple[dict[str, Any], dict[str, Any], HeldBy, datetime | None]]
 }
 
 
-@pytest.mark.acceptance("rollouts", 94, 64)
 @pytest.mark.parametrize("name", HOLDS)
 def test_whatever_holds_a_place_at_its_release_is_told_and_lets_it_go_when_it_ends(name: str) -> None:
     values, facts, kind, until = HOLDS[name]
@@ -291,7 +290,7 @@ def test_while_another_is_ahead_nothing_else_sets_out_when_a_watch_ends() -> Non
     assert kinds(found.effects) == [Prove, Save]
 
 
-@pytest.mark.acceptance("rollouts", 47, 53)
+@pytest.mark.acceptance("rollouts", 53)
 def test_a_rule_that_fires_goes_back_to_the_proven_place_pins_and_rejects() -> None:
     found = decided(watching(), watch=FIRED)
     assert isinstance(found, Act)
@@ -341,7 +340,7 @@ PAUSES: dict[Cause, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.acceptance("rollouts", 50, 51)
+@pytest.mark.acceptance("rollouts", 50)
 @pytest.mark.parametrize("cause", PAUSES)
 def test_what_a_watch_can_not_act_on_pauses_it_with_its_cause(cause: Cause) -> None:
     values, facts = PAUSES[cause]
@@ -449,7 +448,6 @@ GATED, SOAKED, ONCE = plan(APPROVE, watched=True), plan(watched=True), plan()
         (GATED, {"gone": "its bundle keeps no versions"}, ["take 2"]),
     ],
 )
-@pytest.mark.acceptance("rollouts", 1, 9)
 def test_a_build_that_arrives_sets_out_as_its_plan_says(
     made: Plan, more: dict[str, Any], expected: list[str]
 ) -> None:
@@ -501,14 +499,12 @@ def test_all_that_holds_a_newest_build_without_a_rollout_is_told_in_order() -> N
     assert holds_without(facts_of(pinned=True, newest=None), LATER) == ()
 
 
-@pytest.mark.acceptance("rollouts", 63)
 def test_of_two_builds_in_a_minute_the_first_is_superseded_and_never_released() -> None:
     first = rollout(2, APPROVE, step=1)
     assert told(arrival(3, GATED, ahead=first)) == ["2 superseded", "begin 3 waiting 0"]
     assert told(arrival(3, ONCE, ahead=first)) == ["2 superseded", "take 3"]
 
 
-@pytest.mark.acceptance("rollouts", 65)
 def test_an_equal_digest_supersedes_nothing() -> None:
     for ahead in (rollout(2, APPROVE), paused(rollout(2), Cause.ERROR, "?", NOW), rollout(2, step=0)):
         newer_commit = Candidate(place=place(2, "c9"), plan=GATED)

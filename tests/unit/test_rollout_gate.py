@@ -236,7 +236,6 @@ WRITTEN = evolve(
 )
 
 
-@pytest.mark.acceptance("rollouts", 21)
 @pytest.mark.parametrize("who", ["alice", "bob", "carol"])
 def test_authors_committers_and_promoters_can_not_approve(who: str) -> None:
     assert isinstance(judged(APPROVE, said_by(who), of=WRITTEN), Waits)
@@ -258,7 +257,6 @@ def test_a_gate_that_excludes_one_party_lets_the_others_approve(party: Party) ->
         assert isinstance(judged(gate, said_by(who), of=WRITTEN), Waits) == (each == party.value)
 
 
-@pytest.mark.acceptance("rollouts", 22)
 def test_two_approvals_are_two_persons() -> None:
     gate = Approve(count=2)
     twice = judged(gate, said_by("dora"), said_by("dora", at=LATER), of=WRITTEN)
@@ -267,13 +265,11 @@ def test_two_approvals_are_two_persons() -> None:
     assert judged(gate, said_by("dora"), said_by("emil"), of=WRITTEN) == Passed(said="approved by dora, emil")
 
 
-@pytest.mark.acceptance("rollouts", 87)
 def test_the_author_of_any_commit_in_between_can_not_approve() -> None:
     typo_on_top = evolve(WRITTEN, authors=(by("author", "alice@x.org", "alice"), by("author", "bob", "bob")))
     assert isinstance(judged(APPROVE, said_by("alice"), of=typo_on_top), Waits)
 
 
-@pytest.mark.acceptance("rollouts", 88)
 def test_an_author_whom_nobody_knows_costs_one_more_approval_and_only_a_rule_allows_less() -> None:
     unknown = evolve(WRITTEN, authors=(by("author", "mallory", None), by("committer", "mallory", None)))
     assert isinstance(judged(APPROVE, said_by("dora"), of=unknown), Waits)
@@ -316,7 +312,6 @@ def test_only_named_persons_approve_where_some_are_named_and_no_service_user_doe
     assert approvers(gate, WRITTEN, machine, LATER) == frozenset()
 
 
-@pytest.mark.acceptance("rollouts", 23)
 @pytest.mark.parametrize("other", [{"rollout": 3}, {"step": 1}, {"attempt": 2}, {"rollout": None}])
 def test_an_approval_is_of_one_rollout_step_and_attempt(other: dict[str, Any]) -> None:
     assert isinstance(judged(APPROVE, said_by("dora", **other), of=WRITTEN), Waits)

@@ -104,7 +104,6 @@ def test_an_unpin_ends_what_was_asked_under_the_pin_and_the_policy_holds_again()
     assert ticked(evolve(world, late=True)).active == 1
 
 
-@pytest.mark.acceptance("rollouts", 48)
 def test_after_a_rollback_by_itself_an_unpin_does_not_bring_the_rejected_build_back() -> None:
     watched = after_arrival(plan(watched=True))
     world = looked(watched, "fired", MACHINE, watch=FIRED)[1]

@@ -55,7 +55,6 @@ def test_a_cell_is_asked_for_where_the_rollout_is() -> None:
     ]
 
 
-@pytest.mark.acceptance("rollouts", 21)
 def test_an_approval_of_somebody_who_may_not_is_refused_with_the_reason() -> None:
     mine = evolve(
         rollout(2, APPROVE),
@@ -67,7 +66,6 @@ def test_an_approval_of_somebody_who_may_not_is_refused_with_the_reason() -> Non
     assert act(Deed(verb=Verb.APPROVE, by="bob"), two_live(ahead=mine), LATER).effects
 
 
-@pytest.mark.acceptance("rollouts", 22)
 def test_whoever_approved_already_changes_nothing_by_approving_again() -> None:
     given = verdict(Answer.PASSED, actor="ada", rollout=2, step=0, attempt=1, at=NOW)
     facts = two_live(gates=GateFacts(verdicts=(given,)))
@@ -96,7 +94,6 @@ def test_an_act_on_a_rollout_that_has_ended_is_refused_so() -> None:
     assert act(Deed(verb=Verb.ROLLBACK, by="ada", expected_generation=1), watched, LATER).effects
 
 
-@pytest.mark.acceptance("rollouts", 77)
 def test_a_pin_to_another_build_asks_the_rules_before_anything_is_withdrawn() -> None:
     shut = two_live(closed=(FREEZE,))
     with pytest.raises(Conflict, match="the month's end; it opens at 2026-01-05 11:00 UTC") as no:
