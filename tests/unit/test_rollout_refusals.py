@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import ModuleType
+
 import pytest
 from attrs import evolve, fields
 
 from harness.rollouts import APPROVE, HOUR, LATER, NOW, place, plan, rollout, verdict
 from pinwheel.core.errors import Conflict, Refused
-from pinwheel.core.rollout import effects
+from pinwheel.core.rollout import effects, refusals, table
 from pinwheel.core.rollout.acts import act
 from pinwheel.core.rollout.facts import Facts
 from pinwheel.core.rollout.gate import Answer, GateFacts
@@ -40,6 +43,25 @@ def test_each_verb_has_a_cell_for_each_place_on_the_way_and_each_refusal_has_wor
     with pytest.raises(TypeError, match="nothing"):
         Row(*[Do.STAYS] * 5)  # type: ignore[call-arg]
     assert set(WORDS) == set(No)
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "no"),
+    [
+        (table, "    Verb.RESUME: Row(", "no row for resume"),
+        (refusals, "    No.PINNED: (", "no words for pinned"),
+    ],
+)
+def test_a_verb_without_a_row_and_a_refusal_without_words_can_not_be_imported(
+    module: ModuleType, line: str, no: str
+) -> None:
+    assert module.__file__ is not None
+    lines = Path(module.__file__).read_text().splitlines()
+    less = [each for each in lines if not each.startswith(line)]
+    assert len(less) == len(lines) - 1
+    copy = ModuleType(module.__name__)
+    with pytest.raises(ValueError, match=no):
+        exec(compile("\n".join(less), "less", "exec"), copy.__dict__)
 
 
 def test_a_cell_is_asked_for_where_the_rollout_is() -> None:
