@@ -102,7 +102,7 @@ def test_several_limits_close_wherever_one_of_them_does_and_all_that_do_are_told
 
 def test_an_opening_is_looked_for_within_the_horizon_and_from_the_instant_itself() -> None:
     now = utc("2026-06-01T12:00")
-    assert HORIZON == timedelta(days=732)
+    assert timedelta(days=732) == HORIZON
     assert next_opening([], now.astimezone()) == now and next_change([], now) is None
     assert next_opening([Limit("x", Freeze())], now) is None
     assert next_opening([Limit("x", Freeze(until=now + HORIZON))], now) == now + HORIZON
