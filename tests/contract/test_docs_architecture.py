@@ -129,7 +129,7 @@ def test_a_lost_link_a_lost_path_and_a_new_one_that_is_there_are_told() -> None:
     text = "# A page\n[x](nowhere.md) [y](#a-page) [z](#another) [r](../README.md#more)\n"
     assert lost_links(text, page=PAGE) == ["nowhere.md", "#another"]
     text = (
-        "`core/errors.py` `core/no.py`, new `core/text.py`, new `core/rollout/`, `rows/drift.py` `test_no.py`"
+        "`core/errors.py` `core/no.py`, new `core/text.py`, new `core/preview/`, `rows/drift.py` `test_no.py`"
     )
     assert lost_paths(text) == ["core/no.py", "core/text.py is there already", "rows/drift.py", "test_no.py"]
     assert lost_paths("`core/text.py`, `fit`; `core/text.py`, `unfit`") == ["unfit of core/text.py"]

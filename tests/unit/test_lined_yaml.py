@@ -29,7 +29,7 @@ def test_values_are_texts_lists_and_mappings_and_what_is_odd_is_told() -> None:
         "a": "text",
         "b": ["x", "2024-01-01"],
         "c": True,
-        "d": 0,
+        "d": 7,
         "e": 0.0,
         "f": None,
         "g": None,
@@ -44,6 +44,34 @@ def test_values_are_texts_lists_and_mappings_and_what_is_odd_is_told() -> None:
         ("f",): "nothing (~)",
         ("g",): "nothing",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0", 0),
+        ("-5", -5),
+        ("1_000", 1000),
+        ("0x10", 16),
+        ("010", 8),
+        ("9:30", 570),
+        ("9" * 18, int("9" * 18)),
+        ("true", True),
+        ("On", True),
+        ("no", False),
+        ("FALSE", False),
+        ("off", False),
+    ],
+)
+def test_a_number_and_a_truth_value_are_what_yaml_takes_them_for(text: str, value: object) -> None:
+    found = load(f"a: {text}".encode()).value["a"]
+    assert found == value and type(found) is type(value)
+
+
+@pytest.mark.parametrize("text", ["9" * 19, "0x_", "0b_"])
+def test_a_number_that_is_none_or_too_long_is_refused(text: str) -> None:
+    wrong = wrong_of(f"a: b\nc: {text}".encode())
+    assert wrong.line == 2 and "no number that is taken" in wrong.found and "quotes" in wrong.remedy
 
 
 def test_each_key_and_item_has_its_line_and_any_other_place_that_of_what_holds_it() -> None:

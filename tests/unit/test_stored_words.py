@@ -10,8 +10,11 @@ from pinwheel.core.parse.plan import Why
 from pinwheel.core.parse.verify import Verdict
 from pinwheel.core.release.behind import BehindKind
 from pinwheel.core.release.decide import Verb
+from pinwheel.core.release.policy import Source
+from pinwheel.core.release.rule import Forbidden, RuleKind
 from pinwheel.core.release.state import Kind, Track
 from pinwheel.core.release.why_held import HoldKind
+from pinwheel.core.rollout.way_back import When
 from pinwheel.core.run.binding import BoundBy
 from pinwheel.core.run.fit import Fit
 
@@ -24,7 +27,11 @@ from pinwheel.core.run.fit import Fit
         (HoldKind, {"pin", "rejected", "era"}),
         (Fit, {"matches", "differs", "by_hand", "waits"}),
         (Kind, {"adopt", "auto", "pin", "unpin", "promote", "rollback", "retire"}),
+        (Forbidden, {"runs-by-hand", "trials"}),
+        (RuleKind, {"window", "freeze", "require", "forbid"}),
+        (Source, {"locked", "repository", "platform", "built-in"}),
         (Track, {"auto", "pinned"}),
+        (When, {"worse", "first-failure", "never"}),
         (Verb, {"promote", "pin", "unpin", "rollback", "arrive", "retire", "reject", "lift"}),
         (Verdict, {"same", "again", "missed", "unstable"}),
         (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from attrs import frozen
@@ -11,6 +13,16 @@ from pinwheel.core.errors import InvalidInput, spoken
 
 def _texts(value: object) -> tuple[str, ...]:
     return tuple(value) if value else ()  # type: ignore[arg-type]
+
+
+class SelectedBy(StrEnum):
+    """What of a selector means a Dag, the most specific first."""
+
+    ID = "id"
+    GLOB = "glob"
+    TAG = "tag"
+    BUNDLE = "bundle"
+    ALL = "all"
 
 
 @frozen(kw_only=True)
@@ -53,6 +65,23 @@ class Selector:
         if not (self.ids or self.globs):
             return True
         return dag_id in self.ids or any(fnmatchcase(dag_id, pattern) for pattern in self.globs)
+
+    def selected_by(self, dag_id: str, *, tags: Collection[str], bundle: str) -> SelectedBy | None:
+        """The most specific of what means this Dag; None: the Dag is not selected."""
+        if (
+            self.empty
+            or not self.names(dag_id)
+            or (self.tags and set(self.tags).isdisjoint(tags))
+            or (self.bundle and self.bundle != bundle)
+        ):
+            return None
+        if dag_id in self.ids:
+            return SelectedBy.ID
+        if self.globs:
+            return SelectedBy.GLOB
+        if self.tags:
+            return SelectedBy.TAG
+        return SelectedBy.BUNDLE if self.bundle else SelectedBy.ALL
 
     @property
     def empty(self) -> bool:

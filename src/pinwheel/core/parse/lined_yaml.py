@@ -24,6 +24,8 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RESOLVER = yaml.resolver.Resolver()
 _TEXT = "tag:yaml.org,2002:str"
 _STANDS_FOR: Mapping[str, Any] = {"null": None, "bool": True, "int": 0, "float": 0.0}
+_NUMBERS: Any = yaml.constructor.SafeConstructor()
+_LONGEST_NUMBER = 18
 _WORDS = {"null": "nothing", "bool": "a truth value", "int": "a number", "float": "a number"}
 
 
@@ -50,8 +52,8 @@ class NotReadable(Exception):
 class Document:
     """The value of a file; ``lines`` tells where each key and each item of a list stands.
 
-    A plain scalar that YAML takes for something else than text is None, True, 0 or 0.0, whatever it says:
-    ``odd`` has its text and what YAML takes it for.
+    A plain scalar that YAML takes for something else than text is None, a truth value, a whole number, or 0.0
+    whatever number it is: ``odd`` has its text and what YAML takes it for.
     """
 
     value: Any
@@ -102,6 +104,22 @@ def _line_of_odd(text: str) -> int:
 
 def _not(line: int, found: str, remedy: str) -> NotReadable:
     return NotReadable(Wrong(line, found, remedy))
+
+
+def _plain(kind: str, text: str, line: int) -> Any:
+    """What a plain scalar is, that is no text."""
+    if kind == "bool":
+        return text.lower() in {"yes", "true", "on"}
+    if kind != "int":
+        return _STANDS_FOR[kind]
+    try:
+        if len(text) <= _LONGEST_NUMBER:
+            return _NUMBERS.construct_yaml_int(yaml.ScalarNode("tag:yaml.org,2002:int", text))
+    except ValueError:  # 0x_
+        pass
+    raise _not(
+        line, f"{text[:_LONGEST_NUMBER]!r} is no number that is taken", "Put it in quotes if it is text"
+    )
 
 
 class _Open:
@@ -161,7 +179,7 @@ class _Builder:
             self._put(event.value, line, None)
             return
         said = f"{_WORDS[kind]} ({event.value})" if event.value else _WORDS[kind]
-        self.odd[self._put(_STANDS_FOR[kind], line, said)] = said
+        self.odd[self._put(_plain(kind, event.value, line), line, said)] = said
 
     def _put(self, value: Any, line: int, odd: str | None) -> Place:
         """Where the value belongs; a text can be a key, what is told by *odd* can not."""

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 from attrs import frozen
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from pinwheel.core.parse.declared import FILE, Rule, why_no_pattern
 from pinwheel.core.parse.lined_yaml import Document, NotReadable, Place, Wrong, load
+from pinwheel.core.parse.policy_yaml import policies_of, schema_of, taken_names, without_others
+from pinwheel.core.parse.told import checked, in_order
+from pinwheel.core.release.notation import MOST_ITEMS, Strict
+from pinwheel.core.release.policy import Policy
+from pinwheel.core.release.written import RepositoryPolicy
 from pinwheel.core.selector import Selector
-from pinwheel.core.text import fit, visible
 
 _MOST_RULES = 500
 _MOST_NAMES = 500
 _MOST_PATTERNS = 200
-_MOST_TOLD = 20
 
 
 def _pattern(value: str) -> str:
@@ -37,11 +38,7 @@ _Pattern = Annotated[
 ]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class DagsOfRule(_Strict):
+class DagsOfRule(Strict):
     """Which Dags. Ids and globs add up; tags (any of them) narrow what these give. At least one is needed."""
 
     model_config = ConfigDict(
@@ -56,7 +53,7 @@ class DagsOfRule(_Strict):
     tags: _Names = Field(default_factory=list, description="Tags, as the Dags have them.")
 
 
-class DeclaredRule(_Strict):
+class DeclaredRule(Strict):
     """Files of the repository that some Dags depend on, though no parse reads them."""
 
     model_config = ConfigDict(title="Declared inputs")
@@ -68,7 +65,7 @@ class DeclaredRule(_Strict):
     )
 
 
-class PinwheelYaml(_Strict):
+class PinwheelYaml(Strict):
     """What a repository tells Pinwheel, in the file pinwheel.yaml at its root."""
 
     model_config = ConfigDict(title=FILE)
@@ -77,13 +74,20 @@ class PinwheelYaml(_Strict):
         default_factory=list,
         description="Declared inputs: a change of such a file is a new build of the Dags.",
     )
+    policies: Annotated[list[RepositoryPolicy], Field(max_length=MOST_ITEMS)] = Field(
+        default_factory=list,
+        description="On which steps places of this repository's Dags are released. The most specific that "
+        "selects a Dag is its own, where the platform has locked none for it.",
+    )
 
 
 @frozen
 class Read:
-    """The rules of a ``pinwheel.yaml``, or what is wrong with it; never both."""
+    """What a ``pinwheel.yaml`` says, or what is wrong with it; never both."""
 
     rules: tuple[Rule, ...] = ()
+    """What its Dags depend on."""
+    policies: tuple[Policy, ...] = ()
     wrong: tuple[Wrong, ...] = ()
 
 
@@ -93,28 +97,33 @@ def read(data: bytes) -> Read:
         document = load(data)
     except NotReadable as error:
         return Read(wrong=(error.wrong,))
-    value = {} if document.value is None else document.value
-    try:
-        parsed = PinwheelYaml.model_validate(value)
-    except ValidationError as error:
-        return Read(wrong=_told(document, error.errors(include_url=False)))
-    empty = [
-        Wrong(
-            document.line(("inputs", at, "dags")),
-            f"inputs[{at}].dags names no Dags",
-            "Give it ids, globs or tags",
-        )
-        for at, rule in enumerate(parsed.inputs)
-        if not (rule.dags.ids or rule.dags.globs or rule.dags.tags)
+    value, others = without_others(document, {} if document.value is None else document.value)
+    parsed, wrong = checked(PinwheelYaml, document, value, but=others)
+    if parsed is None or others:
+        return Read(wrong=in_order([*wrong, *others.values()]))
+    policies = policies_of(document, parsed.policies)
+    found = [
+        *(
+            Wrong(
+                document.line(("inputs", at, "dags")),
+                f"inputs[{at}].dags names no Dags",
+                "Give it ids, globs or tags",
+            )
+            for at, rule in enumerate(parsed.inputs)
+            if not (rule.dags.ids or rule.dags.globs or rule.dags.tags)
+        ),
+        *taken_names(document, policies),
     ]
-    if empty:
-        return Read(wrong=tuple(empty[:_MOST_TOLD]))
-    return Read(rules=tuple(_rule(document, at, rule) for at, rule in enumerate(parsed.inputs)))
+    if found:
+        return Read(wrong=in_order(found))
+    return Read(
+        rules=tuple(_rule(document, at, rule) for at, rule in enumerate(parsed.inputs)), policies=policies
+    )
 
 
 def schema() -> dict[str, Any]:
     """The JSON schema of the file, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **PinwheelYaml.model_json_schema()}
+    return schema_of(PinwheelYaml)
 
 
 def _rule(document: Document, at: int, rule: DeclaredRule) -> Rule:
@@ -125,81 +134,3 @@ def _rule(document: Document, at: int, rule: DeclaredRule) -> Rule:
         lines={dag_id: document.line((*place, number)) for number, dag_id in enumerate(rule.dags.ids)},
         line=document.line(("inputs", at)),
     )
-
-
-def _told(document: Document, errors: Sequence[Mapping[str, Any]]) -> tuple[Wrong, ...]:
-    found = [_wrong(document, error) for error in errors]
-    found.sort(key=lambda wrong: wrong.line)
-    if len(found) > _MOST_TOLD:
-        rest = len(found) - _MOST_TOLD
-        found[_MOST_TOLD:] = [Wrong(found[_MOST_TOLD].line, f"and {rest} more are wrong from here on")]
-    return tuple(found)
-
-
-def _wrong(document: Document, error: Mapping[str, Any]) -> Wrong:
-    place: Place = tuple(error["loc"])
-    line = document.line(place)
-    where = _words(place)
-    context = error.get("ctx", {})
-    match error["type"]:
-        case "extra_forbidden":
-            known = list(_keys_at(place[:-1]))
-            near = get_close_matches(str(place[-1]), known, n=1)
-            meant = f"Write {near[0]!r}, if that is meant" if near else "Remove it"
-            return Wrong(
-                line, f"{_quoted(place[-1])} is no key {_in(place)}; known: {', '.join(known)}", meant
-            )
-        case "missing":
-            return Wrong(line, f"{_quoted(place[-1])} is missing {_in(place)}", "Add it")
-        case "pattern":
-            return Wrong(line, f"{where} is {_quoted(error['input'])}: {context['found']}", context["remedy"])
-        case "too_short" | "string_too_short":
-            return Wrong(line, f"{where} is empty", "Fill it, or remove it")
-        case "too_long" | "string_too_long":
-            most = context["max_length"]
-            return Wrong(line, f"{where} is too long: there can be {most} in it", "Make it shorter")
-        case "string_type":
-            quotes = "Put it in quotes" if place in document.odd else "Write a text there"
-            return Wrong(line, f"{where} is {_what(document, place, error)}, and has to be text", quotes)
-        case "list_type":
-            return Wrong(
-                line,
-                f"{where} is {_what(document, place, error)}, and has to be a list",
-                "Begin each of its items with '- ', or put them in brackets",
-            )
-        case _:
-            return Wrong(
-                line,
-                f"{where} is {_what(document, place, error)}, and has to be a mapping",
-                f"Give it keys: {', '.join(_keys_at(place))}",
-            )
-
-
-def _keys_at(place: Place) -> Sequence[str]:
-    """The keys that there are at a place."""
-    model: type[BaseModel] = PinwheelYaml
-    if place and place[0] == "inputs":
-        model = DagsOfRule if place[-1] == "dags" else DeclaredRule
-    return list(model.model_fields)
-
-
-def _what(document: Document, place: Place, error: Mapping[str, Any]) -> str:
-    if place in document.odd:
-        return document.odd[place]
-    value = error["input"]
-    if isinstance(value, str):
-        return f"the text {_quoted(value)}"
-    return "a list" if isinstance(value, list) else "a mapping"
-
-
-def _in(place: Place) -> str:
-    return f"of {_words(place[:-1])}" if place[:-1] else "of this file"
-
-
-def _words(place: Place) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
-    return text.lstrip(".") or "the file"
-
-
-def _quoted(value: object) -> str:
-    return repr(fit(visible(str(value)), 100))

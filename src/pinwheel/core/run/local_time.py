@@ -57,7 +57,7 @@ def _at(local: datetime, zone: ZoneInfo) -> datetime:
     if _shown(first, zone) != local:
         # The later offset comes first here: the clocks went forward over it.
         before, after = sorted((_shown(first, zone), _shown(second, zone)))
-        jump = _change(second, first, zone)
+        jump = first_change(second, first, zone)
         raise InvalidInput(
             f"{local.isoformat(timespec='minutes')} does not exist in {zone.key}",
             found=f"clocks go from {_clock(jump - _MICRO, zone, up=True)} to {_clock(jump, zone)}",
@@ -82,7 +82,7 @@ def _first_of(day: date, zone: ZoneInfo) -> datetime:
         return at
     # No midnight: the day begins where the clocks go forward.
     nominal = midnight.replace(tzinfo=UTC)
-    at = _change(nominal - _DAY, nominal + _DAY, zone, until=midnight)
+    at = first_change(nominal - _DAY, nominal + _DAY, zone, until=midnight)
     if _shown(at, zone).date() != day:
         raise InvalidInput(
             f"{day} does not exist in {zone.key}",
@@ -96,7 +96,7 @@ def _first_of(day: date, zone: ZoneInfo) -> datetime:
 _MICRO = timedelta(microseconds=1)
 
 
-def _change(low: datetime, high: datetime, zone: ZoneInfo, until: datetime | None = None) -> datetime:
+def first_change(low: datetime, high: datetime, zone: ZoneInfo, until: datetime | None = None) -> datetime:
     """The first instant after *low*, up to *high*, at which the clocks show *until*, or another offset."""
 
     def after(at: datetime) -> bool:
