@@ -15,7 +15,7 @@ from pinwheel.core.rollout.acts import act
 from pinwheel.core.rollout.facts import Facts
 from pinwheel.core.rollout.gate import Answer, GateFacts
 from pinwheel.core.rollout.refusals import WORDS, Deed
-from pinwheel.core.rollout.state import Candidate, Cause, Contributor, Held, HeldBy
+from pinwheel.core.rollout.state import Candidate, Cause, Contributor, Held, HeldBy, Rollout
 from pinwheel.core.rollout.steps import Party
 from pinwheel.core.rollout.table import TABLE, Do, No, Row, Verb, Where
 
@@ -160,3 +160,59 @@ def test_an_era_that_nobody_names_pauses_all_the_same() -> None:
         Cause.ERA,
         "era over the present by ada: 2019 again",
     )
+
+
+def saved(deed: Deed, facts: Facts) -> Rollout:
+    (found,) = [each.rollout for each in act(deed, facts, LATER).effects if isinstance(each, effects.Save)]
+    return found
+
+
+@pytest.mark.parametrize("verb", [Verb.PROMOTE, Verb.PROMOTE_AT, Verb.SKIP, Verb.PROMOTE_NOW])
+def test_whoever_asks_skips_or_overrides_is_a_promoter_beside_those_before(verb: Verb) -> None:
+    facts = two_live(watched=None, ahead=rollout(2, APPROVE, APPROVE, promoters=frozenset({"bob"})))
+    moved = saved(Deed(verb=verb, by="ada", reason="so", at=AT), facts)
+    assert moved.promoters == {"ada", "bob"}
+    held = evolve(facts, ahead=None)
+    begun = [each for each in act(Deed(verb=Verb.PROMOTE, by="ada"), held, LATER).effects]
+    assert [each.rollout.promoters for each in begun if isinstance(each, effects.Begin)] == [{"ada"}]
+
+
+def test_a_rejection_has_the_reason_that_was_said_or_says_who_rejected() -> None:
+    for reason, told in (("wrong totals", "wrong totals"), (None, "reject by ada")):
+        done = act(Deed(verb=Verb.REJECT, by="ada", reason=reason), two_live(), LATER).effects
+        assert [each.reason for each in done if isinstance(each, effects.RejectPlace)] == [told]
+    assert saved(Deed(verb=Verb.REJECT, by="ada"), two_live()).why == "reject by ada"
+
+
+def test_each_retry_is_one_attempt_more_and_sets_aside_what_came_before() -> None:
+    stopped = rollout(2, APPROVE, state="paused", cause=Cause.TIMEOUT, attempt=2)
+    moved = saved(Deed(verb=Verb.RETRY, by="ada"), two_live(ahead=stopped))
+    assert (moved.attempt, moved.set_aside, moved.since) == (3, LATER, LATER)
+
+
+def test_what_a_person_takes_over_is_set_aside_and_what_comes_later_is_not() -> None:
+    stopped = rollout(2, APPROVE, state="paused", cause=Cause.ERROR, paused_at=NOW)
+    moved = saved(Deed(verb=Verb.PAUSE, by="ada"), two_live(ahead=stopped))
+    assert (moved.cause, moved.paused_by, moved.set_aside) == (Cause.PERSON, "ada", LATER)
+
+
+@pytest.mark.parametrize(
+    ("verb", "failed"),
+    [
+        (Verb.RESUME, "Cannot resume sales"),
+        (Verb.PROMOTE_AT, "Cannot promote sales"),
+        (Verb.PROMOTE_NOW, "Cannot promote sales"),
+    ],
+)
+def test_a_refusal_is_a_sentence(verb: Verb, failed: str) -> None:
+    nothing = two_live(ahead=None, watched=None, newest=None)
+    with pytest.raises(Conflict) as no:
+        act(Deed(verb=verb, by="ada", at=AT), nothing, LATER)
+    assert no.value.failed == failed
+
+
+def test_a_newest_build_waits_unless_it_is_active_or_not_there() -> None:
+    assert two_live().waits
+    assert two_live(active=None).waits
+    assert not two_live(newest=None).waits
+    assert not two_live(newest=Candidate(place=place(1, "c9"))).waits

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from attrs import evolve, field, frozen
+from attrs.converters import optional
 
 from pinwheel.core.rollout.steps import Gate, Party, Plan, Release, Step, Watch
 
@@ -143,12 +144,12 @@ class Rollout:
     began_at: datetime
     generation: int = 1
 
-    state: State = State.WAITING
+    state: State = field(default=State.WAITING, converter=State)
     step: int = 0
     attempt: int = 1
     since: datetime
     """When the step began, or was taken up again after a pause: its times count from here."""
-    cause: Cause | None = None
+    cause: Cause | None = field(default=None, converter=optional(Cause))
     why: str | None = None
     """In words: why it is paused, or why it ended as it did."""
     set_aside: datetime | None = None
