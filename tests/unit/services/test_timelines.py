@@ -344,6 +344,36 @@ def test_a_date_is_answered_as_it_is_and_as_it_was_believed(dated: Dated) -> Non
     assert gap is not None and gap.now is not None and gap.now.build is None
 
 
+@pytest.mark.acceptance("dates", 14)
+def test_a_date_is_answered_with_the_revision_that_said_so_of_it_and_not_with_the_newest(
+    dated: Dated,
+) -> None:
+    dated.set(None, "2020-01-01", reason="on premise", actor="ana")
+    dated.set("2020-01-01", "2024-01-01", build=2, reason="cloud", actor="ben")
+    dated.unset("2022-01-01", "2023-01-01", reason="no logic of its own", actor="cleo")
+    dated.set("2024-01-01", None, reason="back", actor="dan")
+    then = dated.world.airflow.now
+    dated.world.airflow.tick(3600)
+    dated.set("2018-01-01", "2019-01-01", build=2, reason="later", actor="eva")
+    for at, expected in {
+        "2017": (1, "ana", "on premise", 1),
+        "2021": (2, "ben", "cloud", 2),
+        "2022-05": (3, "cleo", "no logic of its own", None),
+        "2025": (4, "dan", "back", 1),
+        "2018": (5, "eva", "later", 2),
+    }.items():
+        asked = dated.show(at=at, when=then.isoformat()).asked
+        assert asked is not None and asked.then is not None and asked.now is not None
+        now = asked.now
+        assert (now.revision, now.actor, now.reason, now.build) == expected
+        assert asked.then == (now if at != "2018" else asked.then)
+        if at == "2018":
+            assert (asked.then.revision, asked.then.actor, asked.then.build) == (1, "ana", 1)
+    made = {one.revision: one for one in show.revisions(dated.host, "a")}
+    asked = dated.show(at="2017").asked
+    assert asked is not None and asked.now is not None and asked.now.at == made[1].at
+
+
 def test_the_history_has_each_revision_with_all_its_eras_newest_first(dated: Dated) -> None:
     dated.set("2019-01-01", None, reason="one")
     dated.set("2020-01-01", None, build=2, reason="two")

@@ -115,6 +115,22 @@ def as_of(revisions: Sequence[Revision], at: datetime) -> Revision | None:
     return max((one for one in revisions if one.at <= at), key=lambda one: one.number, default=None)
 
 
+def said_by(revisions: Sequence[Revision], at: datetime) -> int:
+    """The revision that said of a date what the last of these says of it.
+
+    Of an era it is the one that set it, of a gap the one that left it; where none ever had an era, the last.
+    """
+    era = era_at(revisions[-1].eras, at)
+    if era is not None:
+        return era.since_revision
+    left = (
+        later.number
+        for earlier, later in itertools.pairwise(revisions)
+        if era_at(earlier.eras, at) is not None and era_at(later.eras, at) is None
+    )
+    return max(left, default=revisions[-1].number)
+
+
 def differences(before: Iterable[Era], after: Iterable[Era]) -> tuple[tuple[Era | None, Era | None], ...]:
     """What a new revision changes, by stretches of dates, oldest first: the era before and the one after.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pinwheel.core.run.dates import date_of
 from pinwheel.core.run.fit import Fit
-from pinwheel.core.run.timeline import Era, Revision, as_of, era_at
+from pinwheel.core.run.timeline import Era, Revision, as_of, era_at, said_by
 from pinwheel.services.ports.host import Host
 from pinwheel.services.run.known import known_dag
 from pinwheel.services.timeline.known import Known, edge_words, known, moment
@@ -178,20 +178,27 @@ def holds(starts: datetime | None, ends: datetime | None, judged: Judged) -> boo
     return (starts is None or starts <= at) and (ends is None or at < ends)
 
 
-def _answer(every: list[tuple[Change, Revision]], at: datetime, then: datetime | None) -> Answer:
-    made = {change.revision: change for change, _ in every}
-    newest = every[-1][1] if every else None
-    believed = as_of([revision for _, revision in every], then) if then is not None else newest
-    return Answer(at=at, as_of=then, then=_said(believed, made, at), now=_said(newest, made, at))
+def _answer(every: Sequence[tuple[Change, Revision]], at: datetime, then: datetime | None) -> Answer:
+    before = every if then is None else _until(every, then)
+    return Answer(at=at, as_of=then, then=_said(before, at), now=_said(every, at))
 
 
-def _said(revision: Revision | None, made: dict[int, Change], at: datetime) -> Said | None:
-    if revision is None:
+def _until(every: Sequence[tuple[Change, Revision]], then: datetime) -> Sequence[tuple[Change, Revision]]:
+    """The revisions that there were at a time."""
+    last = as_of([revision for _, revision in every], then)
+    return [] if last is None else [one for one in every if one[0].revision <= last.number]
+
+
+def _said(every: Sequence[tuple[Change, Revision]], at: datetime) -> Said | None:
+    """What the last of these revisions says of a date, and who made it say so."""
+    if not every:
         return None
-    era = era_at(revision.eras, at)
-    change = made[revision.number]
+    revisions = [revision for _, revision in every]
+    number = said_by(revisions, at)
+    change = next(made for made, _ in every if made.revision == number)
+    era = era_at(revisions[-1].eras, at)
     return Said(
-        revision=revision.number,
+        revision=number,
         at=change.at,
         actor=change.actor,
         reason=change.reason,
