@@ -38,10 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "show",
         "the eras of a Dag, the gaps between them, and how its runs stand",
         "pinwheel timeline show blog",
+        "pinwheel timeline show blog --as-of 2024-01-01",
         "pinwheel timeline show blog --at 2019-05 --as-of 2024-01-01",
     )
     shown.add_argument("--at", metavar="DATE", help="which build this date is for")
-    shown.add_argument("--as-of", metavar="TIME", help="with --at: what was believed then")
+    shown.add_argument("--as-of", metavar="TIME", help="what was believed then, of all dates or of --at")
     made = _verb(
         verbs,
         "set",
@@ -132,7 +133,7 @@ def _show(context: Context) -> None:
         if found["asked"] is not None:
             render_answer(console, found["asked"])
         else:
-            render_timeline(console, found)
+            render_timeline(console, found, as_of=args.as_of)
 
     context.emit(found, tell)
 
@@ -193,6 +194,15 @@ def _check(context: Context) -> int | None:
         done = context.backend.clear_by_date(request)
         context.emit(done, lambda console: render_cleared(console, done, plan=args.plan))
         return DIFFERS if done["running"] or done["left"] or (args.plan and done["runs"]) else None
+    given = {"--plan": args.plan, "--reason": args.reason, "--request-id": args.request_id}
+    for option in (option for option, value in given.items() if value):
+        from pinwheel.core.errors import InvalidInput
+
+        raise InvalidInput(
+            f"Cannot check the timeline of {args.dag_id}",
+            found=f"{option} goes with --clear",
+            remedy=f"Add --clear, or leave {option} out",
+        )
     found = context.backend.check_timeline(args.dag_id)
     context.emit(found, lambda console: render_check(console, found))
     return DIFFERS if found["differ"] else None
@@ -207,14 +217,15 @@ _RUN: dict[str, Callable[[Context], int | None]] = {
 }
 
 
-def render_timeline(console: Console, found: dict[str, Any]) -> None:
+def render_timeline(console: Console, found: dict[str, Any], *, as_of: str | None = None) -> None:
     by = f" · by {_DATED_BY[found['dated_by']]}" if found["dated_by"] else ""
     made = (
         f"revision {found['revision']} since {found['at'][:10]} by {found['actor']}"
         if found["revision"]
         else "no timeline"
     )
-    _line(console, f"{found['dag_id']} · {found['zone']}{by} · {made}")
+    when = f"as of {as_of}: " if as_of is not None else ""
+    _line(console, f"{found['dag_id']} · {found['zone']}{by} · {when}{made}")
     for stretch in found["stretches"]:
         span = span_words(*_padded(found["stretches"], stretch))
         if stretch["gap"]:

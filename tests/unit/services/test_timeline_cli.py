@@ -89,6 +89,11 @@ def test_a_date_is_answered_and_the_history_is_told(dated: Dated, capsys: pytest
     assert said == "build 2 (revision 2, 2026-01-05, ana)\n"
     _, said = cli(capsys, "show", "a", "--at", "2019-05", "--as-of", "2000-01-01")
     assert said == "the active release (there was no timeline); today build 2\n"
+    _, said = cli(capsys, "show", "a", "--as-of", "2000-01-01")
+    assert said == "a · UTC · as of 2000-01-01: no timeline\n  … → …  gap: the active release\n"
+    _, said = cli(capsys, "show", "a", "--as-of", "2099-01-01")
+    assert said.startswith("a · UTC · as of 2099-01-01: revision 2 since 2026-01-05 by ana\n")
+    assert "2019-01-01 → …           build 2" in said
     _, said = cli(capsys, "history", "a")
     assert said.count("revision ") == 2
     assert 'set by ana: "first attempt"' in said
@@ -106,6 +111,9 @@ def test_a_date_is_answered_and_the_history_is_told(dated: Dated, capsys: pytest
         (["unset", "a"], 2, "neither dates nor --all are given"),
         (["unset", "a", "--all", "--from", "2019-01-01"], 2, "dates and --all are given"),
         (["show", "nope"], 3, "Cannot find Dag nope"),
+        (["check", "a", "--plan"], 2, "Cannot check the timeline of a: --plan goes with --clear. Add --clear"),
+        (["check", "a", "--request-id", "k"], 2, "--request-id goes with --clear"),
+        (["check", "a", "-m", "why"], 2, "--reason goes with --clear"),
     ],
 )
 def test_a_no_has_its_reason_and_its_exit_code(

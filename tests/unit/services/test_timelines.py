@@ -374,6 +374,30 @@ def test_a_date_is_answered_with_the_revision_that_said_so_of_it_and_not_with_th
     assert asked is not None and asked.now is not None and asked.now.at == made[1].at
 
 
+@pytest.mark.acceptance("dates", 14)
+def test_a_time_alone_shows_the_eras_that_were_believed_then(dated: Dated) -> None:
+    on(dated, "r", "2019-05-01")
+    dated.set("2019-01-01", "2020-01-01", reason="first attempt", actor="ben")
+    then = dated.world.airflow.now
+    dated.world.airflow.tick(3600)
+    dated.set(None, "2019-06-01", build=2)
+    shown = dated.show(when=then.isoformat())
+    assert (shown.revision, shown.actor, shown.reason) == (1, "ben", "first attempt")
+    assert [(one.from_, one.until, one.build, one.gap, one.counts) for one in shown.stretches] == [
+        (None, "2019-01-01", None, True, None),
+        ("2019-01-01", "2020-01-01", 1, False, None),
+        ("2020-01-01", None, None, True, None),
+    ], "what was active then, and how runs stood, is not told"
+    early = dated.show(when="2000-01-01")
+    assert (early.revision, early.at, len(early.stretches)) == (0, None, 1)
+
+
+def test_whoever_may_not_see_runs_is_not_told_what_the_newest_is_like(dated: Dated) -> None:
+    on(dated, "r", "2019-05-01")
+    assert dated.show().dated_by is not None
+    assert dated.show(runs=False).dated_by is None
+
+
 def test_the_history_has_each_revision_with_all_its_eras_newest_first(dated: Dated) -> None:
     dated.set("2019-01-01", None, reason="one")
     dated.set("2020-01-01", None, build=2, reason="two")

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pinwheel.core.run.dates import date_of
+from attrs import evolve
+
+from pinwheel.core.run.dates import DatedBy, date_of
 from pinwheel.core.run.fit import Fit
 from pinwheel.core.run.timeline import Era, Revision, as_of, era_at, said_by
 from pinwheel.services.ports.host import Host
@@ -36,7 +38,8 @@ def show(
 ) -> TimelineView:
     """The timeline of a Dag, with how its *runs* stand.
 
-    With *at*, a date as somebody writes it: which build that is for, and what was believed of it *when*.
+    With *when*, a time as somebody writes it: the eras that were believed then. With *at*, a date: which build
+    that is for.
 
     :raises NotFound, Refused: the Dag is not managed.
     :raises InvalidInput: one of the dates is none.
@@ -75,28 +78,38 @@ def _show(
     host: Host, session: Session, dag_id: str, at: str | None, when: str | None, runs: bool
 ) -> TimelineView:
     dag = known(host, session, dag_id)
-    every = timelines.revisions(session, dag_id)
-    last = every[-1][0] if every else None
     failed = f"Cannot show the timeline of {dag_id}"
     asked = moment(at, dag.zone, failed) if at is not None else None
     then = moment(when, dag.zone, failed) if when is not None else None
-    eras = dag.eras
-    judged = judge_all(host, session, dag, eras) if runs else None
-    newest = host.reads.runs(session, dag_id, run_id=None, limit=1)
-    named = host.reads.row_ids(session, dag_id, [run.run_id for run in newest])
-    dated = host.reads.dated_runs(session, list(named.values()))
+    every = timelines.revisions(session, dag_id)
+    believed = every if then is None else _until(every, then)
+    last, revision = believed[-1] if believed else (None, None)
+    eras = revision.eras if revision is not None else ()
+    if then is not None:
+        # Neither which build was active then is known here, nor how runs stood.
+        dag, runs = evolve(dag, active=None), False
+    made = {change.revision: change for change, _ in every}
     return TimelineView(
         dag_id=dag_id,
         zone=dag.zone.key,
-        dated_by=date_of(dated[-1].dates).by if dated else None,
+        dated_by=_dated_by(host, session, dag_id) if runs else None,
         dated=bool(start_rules.dated(session, [dag_id])),
-        revision=dag.revision,
+        revision=last.revision if last is not None else 0,
         at=last.at if last is not None else None,
         actor=last.actor if last is not None else None,
         reason=last.reason if last is not None else None,
-        stretches=tuple(_stretches(dag, eras, judged, {made.revision: made for made, _ in every})),
+        stretches=tuple(
+            _stretches(dag, eras, judge_all(host, session, dag, eras) if runs else None, made)
+        ),
         asked=_answer(every, asked, then) if asked is not None else None,
     )
+
+
+def _dated_by(host: Host, session: Session, dag_id: str) -> DatedBy | None:
+    newest = host.reads.runs(session, dag_id, run_id=None, limit=1)
+    named = host.reads.row_ids(session, dag_id, [run.run_id for run in newest])
+    dated = host.reads.dated_runs(session, list(named.values()))
+    return date_of(dated[-1].dates).by if dated else None
 
 
 def _stretches(
