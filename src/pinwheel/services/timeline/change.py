@@ -145,14 +145,14 @@ def decide(host: Host, session: Session, dag: Known, request: TimelineRequest) -
     new: list[tuple[EraWish, Standpoint]] = []
     for wish in request.eras:
         if request.verb is TimelineVerb.UNSET:
-            after = unset_span(after, _span(dag, wish))
+            after = unset_span(after, _span(dag, wish, f"Cannot unset {wish.words}"))
             continue
         era = _kept(dag, wish) if request.verb is TimelineVerb.PUT else None
         if era is None:
             place = placed(host, session, dag, wish, reason=request.reason)
             new.append((wish, place))
             era = evolve(
-                _span(dag, wish),
+                _span(dag, wish, wish.failed),
                 build_id=place.build.id,
                 build=place.build.build,
                 bundle_version=place.version,
@@ -170,11 +170,11 @@ def decide(host: Host, session: Session, dag: Known, request: TimelineRequest) -
     return Decided(known=dag, after=after, new=tuple(unknown))
 
 
-def _span(dag: Known, wish: EraWish) -> Era:
+def _span(dag: Known, wish: EraWish, failed: str) -> Era:
     """The dates of an era, without its place."""
     return Era(
-        starts_at=moment(wish.starts, dag.zone, wish.failed) if wish.starts is not None else None,
-        ends_at=moment(wish.until, dag.zone, wish.failed) if wish.until is not None else None,
+        starts_at=moment(wish.starts, dag.zone, failed) if wish.starts is not None else None,
+        ends_at=moment(wish.until, dag.zone, failed) if wish.until is not None else None,
         written_from=wish.starts,
         written_until=wish.until,
         zone=dag.zone.key,

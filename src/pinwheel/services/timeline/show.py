@@ -38,8 +38,8 @@ def show(
 ) -> TimelineView:
     """The timeline of a Dag, with how its *runs* stand.
 
-    With *when*, a time as somebody writes it: the eras that were believed then. With *at*, a date: which build
-    that is for.
+    With *when*, a time as somebody writes it: the eras that were believed then. With *at*, a date: which
+    build that is for.
 
     :raises NotFound, Refused: the Dag is not managed.
     :raises InvalidInput: one of the dates is none.
@@ -98,9 +98,7 @@ def _show(
         at=last.at if last is not None else None,
         actor=last.actor if last is not None else None,
         reason=last.reason if last is not None else None,
-        stretches=tuple(
-            _stretches(dag, eras, judge_all(host, session, dag, eras) if runs else None, made)
-        ),
+        stretches=tuple(_stretches(dag, eras, judge_all(host, session, dag, eras) if runs else None, made)),
         asked=_answer(every, asked, then) if asked is not None else None,
     )
 
