@@ -280,13 +280,15 @@ def _said(one: dict[str, Any]) -> str:
 
 
 def render_change(console: Console, found: dict[str, Any], *, plan: bool) -> None:
-    if not found["changed"]:
+    repeated = not found["changed"] and bool(found["changes"])
+    if not found["changed"] and not repeated:
         _line(console, f"Nothing to change in the timeline of {found['dag_id']}: {found['message']}.")
         return
     did = "Would make" if plan else "Made"
     console.print(
         text(f"{did} revision {found['revision']}", "" if plan else "bold green")
-        + text(f" of the timeline of {found['dag_id']}:"),
+        + text(f" of the timeline of {found['dag_id']}")
+        + text(f" ({found['message']}):" if repeated else ":"),
         soft_wrap=True,
     )
     for stretch in found["changes"]:

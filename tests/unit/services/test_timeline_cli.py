@@ -101,6 +101,19 @@ def test_a_date_is_answered_and_the_history_is_told(dated: Dated, capsys: pytest
     assert "2019-01-01 → …: build 2 → the active release" in said
 
 
+def test_a_repeat_prints_what_the_first_one_gave(dated: Dated, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("set", "a", "--until", "2020-01-01", "--build", "1", "--request-id", "deploy-1")
+    _, first = cli(capsys, *words)
+    code, again = cli(capsys, *words)
+    assert (code, first.splitlines()[0]) == (0, "Made revision 1 of the timeline of a:")
+    assert again.splitlines() == [
+        "Made revision 1 of the timeline of a (this request was carried out before):",
+        *first.splitlines()[1:],
+    ]
+    _, said = cli(capsys, "set", "a", "--until", "2020-01-01", "--build", "1")
+    assert said == "Nothing to change in the timeline of a: the timeline says so already.\n"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "found"),
     [

@@ -159,8 +159,10 @@ def test_one_key_changes_once_and_a_stale_revision_is_a_conflict(dated: Dated) -
     with pytest.raises(Conflict, match="its newest revision is 1, not 0") as caught:
         dated.set("2020-01-01", None, build=2, expected_revision=0)
     assert problem(caught) == "stale-revision"
-    with pytest.raises(Conflict, match="stands for another request"):
+    with pytest.raises(Conflict, match="stands for another request") as caught:
         dated.set("2020-01-01", None, build=2, request_id="k")
+    assert caught.value.message.startswith("Cannot change the timeline of a: the request id 'k' stands for")
+    assert ": change the timeline of a. " in caught.value.message
 
 
 # Refused before anything is written
