@@ -228,7 +228,7 @@ def test_every_error_comes_out_of_the_remote_backend_as_it_went_in(error: type[P
     ("text", "state", "remedy"),
     [
         ('deadlock detected\nCONTEXT: in relation "pinwheel_dag"', "40P01", "Try again in a few seconds"),
-        ('relation "pinwheel_dag" does not exist', "42P01", "Create or upgrade them with: airflow db migrate"),
+        ('no relation "pinwheel_dag"', "42P01", "Create or upgrade them with: airflow db migrate"),
     ],
 )
 def test_a_lock_on_a_table_of_ours_is_not_taken_for_a_table_that_is_not_there(

@@ -673,6 +673,31 @@ def test_the_era_that_is_replaced_need_not_be_of_the_active_build(dated: Dated) 
     assert last_of(dated, "of_2021") == (1, "era", 1)
 
 
+def test_an_era_over_the_present_is_told_with_its_plan_and_with_its_answer(dated: Dated) -> None:
+    said = (
+        "data of 2020-01-01 → …, the present among it, is for build 1: as long as it is, releases and rollbacks "
+        "have no effect on new runs"
+    )
+    assert said in dated.set("2020-01-01", None, plan=True).warnings
+    assert said in dated.set("2020-01-01", None).warnings
+    for made in (
+        dated.set("2019-01-01", "2020-01-01"),
+        dated.unset("2019-01-01", "2020-01-01"),
+        dated.set("2020-01-01", None),
+        dated.unset("2020-01-01", None),
+    ):
+        assert not any("the present among it" in one for one in made.warnings)
+
+
+def test_that_workers_may_have_other_images_is_said_each_time_that_an_era_is_set(dated: Dated) -> None:
+    dated.set("2019-01-01", "2020-01-01")
+    again = dated.set("2021-01-01", "2022-01-01")
+    assert change.ELSEWHERE in again.warnings, "the timeline has the place already"
+    assert change.ELSEWHERE in dated.set("2022-01-01", "2023-01-01", plan=True).warnings
+    for nothing_set in (dated.set("2021-01-01", "2022-01-01"), dated.unset("2021-01-01", None)):
+        assert nothing_set.warnings == ()
+
+
 def test_an_era_over_the_present_holds_the_dag_and_is_told_so(dated: Dated) -> None:
     dated.set("2019-01-01", "2020-01-01")
     assert dated.world.status().holds == ()

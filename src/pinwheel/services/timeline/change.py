@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from pinwheel.core.errors import Conflict, InvalidInput, PinwheelError
 from pinwheel.core.event import EventKind
 from pinwheel.core.request import MOST_ERAS, EraWish, TimelineRequest, TimelineVerb
 from pinwheel.core.run.fit import Fit
-from pinwheel.core.run.timeline import Era, differences, ordered, set_era, unset_span
+from pinwheel.core.run.timeline import Era, differences, era_at, ordered, set_era, unset_span
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.revise import ends_of, revise, sentence, written
@@ -252,14 +252,31 @@ def _carry_out(host: Host, session: Session, request: TimelineRequest, actor: st
 
 def _warnings(host: Host, session: Session, request: TimelineRequest, decided: Decided) -> tuple[str, ...]:
     """What is to be said before, or with, the change; what must not be ends it."""
+    present = _of_present(decided, host.unit.now())
+    elsewhere = (ELSEWHERE,) if decided.new or any(will is not None for _, will in decided.changes) else ()
     if not decided.new:
-        return ()
+        return (*present, *elsewhere)
     answers = _answers(host, session, decided)
     processors = host.deployment.live_processors(session)
     parsed = {place.build.runtime for _, place in decided.new}
     runtimes = builds.runtimes(session, parsed | {one.runtime for one in answers.values() if one.runtime})
     said = judged(request, decided.new, answers, processors=processors, runtimes=runtimes)
-    return (*decided.warnings, *said, ELSEWHERE)
+    return (*present, *decided.warnings, *said, *elsewhere)
+
+
+def _of_present(decided: Decided, now: datetime) -> tuple[str, ...]:
+    """What a new era means that holds the present, or one that holds it for another while."""
+    was, will = era_at(decided.known.eras, now), era_at(decided.after, now)
+    if will is None or (was is not None and _place(was) == _place(will) and was.ends_at == will.ends_at):
+        return ()
+    return (
+        f"data of {will.words}, the present among it, is for build {will.build}: as long as it is, releases and "
+        "rollbacks have no effect on new runs",
+    )
+
+
+def _place(era: Era) -> tuple[int, str]:
+    return era.build_id, era.bundle_version
 
 
 def _answers(host: Host, session: Session, decided: Decided) -> dict[tuple[int, str], TrialParse]:
