@@ -675,8 +675,8 @@ def test_the_era_that_is_replaced_need_not_be_of_the_active_build(dated: Dated) 
 
 def test_an_era_over_the_present_is_told_with_its_plan_and_with_its_answer(dated: Dated) -> None:
     said = (
-        "data of 2020-01-01 → …, the present among it, is for build 1: as long as it is, releases and rollbacks "
-        "have no effect on new runs"
+        "data of 2020-01-01 → …, the present among it, is for build 1: releases and rollbacks "
+        "have no effect on new runs meanwhile"
     )
     assert said in dated.set("2020-01-01", None, plan=True).warnings
     assert said in dated.set("2020-01-01", None).warnings

@@ -270,8 +270,8 @@ def _of_present(decided: Decided, now: datetime) -> tuple[str, ...]:
     if will is None or (was is not None and _place(was) == _place(will) and was.ends_at == will.ends_at):
         return ()
     return (
-        f"data of {will.words}, the present among it, is for build {will.build}: as long as it is, releases and "
-        "rollbacks have no effect on new runs",
+        f"data of {will.words}, the present among it, is for build {will.build}: releases and "
+        "rollbacks have no effect on new runs meanwhile",
     )
 
 
