@@ -349,10 +349,10 @@ def _sensors(console: Console, sensors: Sequence[dict[str, Any]]) -> None:
         _line(console, f"  and {len(sensors) - LISTED} more")
 
 
-def _runs(console: Console, runs: Sequence[dict[str, Any]]) -> None:
+def _runs(console: Console, runs: Sequence[dict[str, Any]], will: str = "would run on") -> None:
     for run in runs[:LISTED]:
         wanted = _build(run["wanted"]) if run["build"] != run["wanted"] else "it without tasks of other dates"
-        _line(console, f"  {run['run_id']} ran on {_build(run['build'])}, would run on {wanted}")
+        _line(console, f"  {run['run_id']} ran on {_build(run['build'])}, {will} {wanted}")
     if runs[LISTED:]:
         _line(console, f"  and {len(runs) - LISTED} more")
 
@@ -361,7 +361,7 @@ def render_cleared(console: Console, done: dict[str, Any], *, plan: bool) -> Non
     did = "Would clear" if plan else "Cleared"
     runs, instances = counted(len(done["runs"]), "run"), counted(done["instances"], "task instance")
     _line(console, f"{did} {runs} of {done['dag_id']}, {instances}:" if done["runs"] else "Nothing to clear.")
-    _runs(console, done["runs"])
+    _runs(console, done["runs"], "would run on" if plan else "runs again on")
     if done["running"]:
         named = ", ".join(done["running"][:LISTED])
         _line(console, f"Left, since they run: {named}")

@@ -78,6 +78,7 @@ def test_eras_are_set_shown_checked_and_cleared_in_words(
     assert (code, "Note: left manual__2019-05-01: its rows are gone." in said) == (3, True)
     code, said = cli(capsys, "check", "a", "--clear")
     assert (code, "Cleared 1 run of a, 1 task instance:" in said) == (0, True)
+    assert "manual__2019-05-01 ran on build 2, runs again on build 1" in said
     code, said = cli(capsys, "check", "a")
     assert code == 0
 
