@@ -72,10 +72,19 @@ def translated(error: Exception) -> Exception:
     """A database error in words that say what to do, or *error* itself when it is of another kind."""
     from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
+    from pinwheel.store.refusals import is_locked
+
     if not isinstance(error, DBAPIError):
         return error
     text = str(error.orig).strip()
     first = text.splitlines()[0] if text else type(error).__name__
+    if is_locked(error):
+        # What it says may name one of our tables, which is as it should be.
+        return HostError(
+            "Cannot use Airflow's database",
+            found=first,
+            remedy="Try again in a few seconds: others write to it",
+        )
     if isinstance(error, (OperationalError, ProgrammingError)) and "pinwheel_" in text:
         return HostError(
             "Cannot read Pinwheel's tables",

@@ -288,6 +288,8 @@ CASES: dict[str, dict[str, Call]] = {
             lambda backend: backend.timeline("d", at="2019-05", as_of="2018-01-01T00:00:00+00:00"), era()
         ),
         "at no date": lambda backend: backend.timeline("d", at="zzz"),
+        "as of a time": after_setting(lambda backend: backend.timeline("d", as_of="2018-01-01"), era()),
+        "no id": lambda backend: backend.timeline("d/e"),
     },
     "timeline_history": {
         **{dag_id: lambda backend, d=dag_id: backend.timeline_history(d) for dag_id in DAGS},
@@ -343,6 +345,7 @@ REFUSED: dict[tuple[str, str], type[PinwheelError]] = {
     ("backfill", "the wrong way round"): InvalidInput,
     ("backfill", "while another one is active"): Conflict,
     ("timeline", "nope"): NotFound,
+    ("timeline", "no id"): NotFound,
     ("timeline", "at no date"): InvalidInput,
     ("timeline_history", "nope"): NotFound,
     ("check_timeline", "nope"): NotFound,

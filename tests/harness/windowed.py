@@ -33,7 +33,8 @@ def blog(
     from datetime import datetime
     from airflow.providers.standard.operators.empty import EmptyOperator
     from airflow.sdk import (
-        DAG, Asset, CronPartitionTimetable, PartitionedAssetTimetable, StartOfMonthMapper
+        DAG, Asset, CronDataIntervalTimetable, CronPartitionTimetable, PartitionedAssetTimetable,
+        StartOfMonthMapper,
     )
 
     START, END = datetime(2019, 11, 1), datetime({end})

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import OperationalError
 
-from harness import asked
+from harness import asked, faults
 from harness.asked import clear, history, trigger
 from harness.inprocess import bound_airflow
 from harness.seed import Seeder
@@ -53,6 +55,10 @@ FIRST = dag(("a", "queue='one', retries=1"), ("gone", ""))
 SECOND = dag(
     ("a", "queue='two', retries=3, pool_slots=2"), ("fresh", "queue='big'"), schedule="'0 */12 * * *'"
 )
+
+
+MADE = ("backfill_dag_run", "task_instance", "dag_run", "backfill", "pinwheel_binding")
+"""Tables of what a backfill makes."""
 
 
 @pytest.fixture
@@ -224,6 +230,45 @@ def test_without_a_build_it_is_airflows_own(held: Seeder) -> None:
     bound = held.host.unit.run(lambda s: bindings.of_runs(s, "d", [str(run.run_id) for run in made.runs]))
     assert [(b.bound_by, b.actor) for (b,) in bound.values()] == [("active", "ada")] * 3
     assert events(held.host, limit=1)[0].backfill == made.backfill
+
+
+def locked(_: Any) -> None:
+    raise sqlite3.OperationalError("database is locked")
+
+
+@pytest.mark.parametrize("database_source", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("table", ["backfill", "backfill_dag_run"])
+def test_airflows_own_is_tried_again_where_a_lock_undid_it_whole(
+    held: Seeder, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    """At its own row, which is committed first, and at its runs, after which Airflow takes that back."""
+    with faults.Points(faults.airflow_engine()) as points:
+        planned = backfill(held)
+    held.host.unit.run(lambda s: [s.execute(text(f"DELETE FROM {name}")) for name in MADE])
+    at = next(n for n, what in enumerate(points.seen, 1) if what.startswith(f"INSERT INTO {table} "))
+    with faults.no_waiting(monkeypatch), faults.Points(faults.airflow_engine(), at, locked):
+        made = backfill(held)
+    assert days(made) == days(planned)
+    assert len(dag_runs(held)) == 3
+    assert held.host.unit.run(lambda s: s.scalar(text("SELECT count(*) FROM backfill"))) == 1
+
+
+@pytest.mark.parametrize("database_source", ["sqlite"], indirect=True)
+def test_airflows_own_is_not_tried_again_where_something_of_it_is_left(
+    held: Seeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow.models.backfill._cleanup_partial_backfill", lambda *_: None)
+    with faults.Points(faults.airflow_engine()) as points:
+        backfill(held)
+    held.host.unit.run(lambda s: [s.execute(text(f"DELETE FROM {name}")) for name in MADE])
+    at = next(n for n, what in enumerate(points.seen, 1) if what.startswith("INSERT INTO backfill_dag_run "))
+    with (
+        faults.no_waiting(monkeypatch),
+        faults.Points(faults.airflow_engine(), at, locked),
+        pytest.raises(OperationalError, match="database is locked"),
+    ):
+        backfill(held)
+    assert held.host.unit.run(lambda s: s.scalar(text("SELECT count(*) FROM backfill"))) == 1
 
 
 def test_a_plan_says_the_same_and_changes_nothing(held: Seeder) -> None:

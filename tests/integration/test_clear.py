@@ -135,6 +135,18 @@ def test_a_whole_run_is_cleared_on_a_build_that_has_none_of_its_tasks(world: Pre
     }
 
 
+@pytest.mark.parametrize("plan", [True, False])
+def test_nobody_is_warned_of_tasks_that_the_other_build_does_not_have(
+    world: Prebuilt, capfd: pytest.CaptureFixture[str], plan: bool
+) -> None:
+    """Airflow warns where it finds such a task itself, in a plan too."""
+    capfd.readouterr()
+    (told,) = asked.clear(world.host, "d", ["r"], actor="ada", build=3, plan=plan)
+    assert told.changed
+    assert "Failed to get task" not in "".join(capfd.readouterr())
+    assert ("removed" in str(stands(world))) == (not plan)
+
+
 def test_a_repeat_of_a_clear_that_found_nothing_gets_the_same_answer(world: Prebuilt) -> None:
     wish: dict[str, Any] = {"actor": "ada", "build": 1, "only_failed": True, "request_id": "again"}
     first = asked.clear(world.host, "d", ["r"], **wish)

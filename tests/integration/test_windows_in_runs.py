@@ -37,6 +37,7 @@ SCHEDULES = {
     "fed": "[Asset('fed')]",
     "divided": PARTITIONS,
     "fed_by_part": BY_PARTITION,
+    "of_months": "CronDataIntervalTimetable('@monthly', timezone='UTC')",
 }
 DATES = (
     datetime(2018, 6, 1, tzinfo=UTC),
@@ -60,7 +61,7 @@ def dags(sqlite: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
         seeder.push(files)
         variants.make_missing(seeder.host)
         found = {dag_id: DagRuns(seeder.host, dag_id) for dag_id in schedules}
-        for dag_id in ("sources", *ASKED):
+        for dag_id in ("sources", "of_months", *ASKED):
             found[dag_id].unpause()
         yield found
 
@@ -220,6 +221,20 @@ def test_runs_that_somebody_asks_for(dags: dict[str, DagRuns], scheduler: Schedu
         assert cleared(dag, dates, scheduler, run_on_latest_version=on_latest) == {}
     # One task, as from the grid: the others stay as they are.
     assert cleared(dag, dates, scheduler, run_on_latest_version=True, task_ids=["common_start"]) == {}
+
+
+@pytest.mark.acceptance("dates", 12)
+def test_a_run_by_hand_is_of_the_interval_that_ended_before_the_date_that_it_is_given(
+    dags: dict[str, DagRuns], scheduler: Scheduler
+) -> None:
+    """But for Airflow's command line, whose interval is of the moment: there the date itself counts."""
+    dag, given = dags["of_months"], datetime(2020, 1, 15, tzinfo=UTC)
+    dates = {
+        _by_pinwheel(dag, given): datetime(2019, 12, 1, tzinfo=UTC),
+        _from_command_line(dag, given + timedelta(hours=1)): given,
+    }
+    scheduler.settle()
+    assert wrong(dag, dates) == {}
 
 
 def happened(asset: str, source: tuple[DagRuns, str] | None, **more: Any) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +18,7 @@ from pinwheel.core.run.timeline import (
     differences,
     era_at,
     ordered,
+    said_by,
     set_era,
     unset_span,
 )
@@ -108,6 +111,40 @@ def test_what_was_believed_at_a_time_is_the_last_revision_of_until_then(
 
 
 @pytest.mark.acceptance("dates", 14)
+@given(st.lists(ACTS, min_size=1, max_size=5))
+def test_who_said_last_of_a_date_what_holds_for_it_is_known(
+    steps: list[list[tuple[int | None, int | None, int | None]]],
+) -> None:
+    revisions: list[Revision] = []
+    said: list[int | None] = [None] * (DAYS + 2)
+    eras: tuple[Era, ...] = ()
+    for number, acts in enumerate(steps, 1):
+        for first, end, build in (act for act in acts if not is_empty(act)):
+            wanted = evolve(era(first, end, build or 0), since_revision=number)
+            was = shown(eras)
+            eras = unset_span(eras, wanted) if build is None else set_era(eras, wanted)
+            touched = [one is not None for one in model([(first, end, 1)])]
+            for index, (inside, before) in enumerate(zip(touched, was, strict=True)):
+                if inside and (build is not None or before is not None):
+                    said[index] = number
+        revisions.append(Revision(number=number, at=ZERO, eras=eras))
+        # An era that came and went within one revision is none of the timeline's.
+        for index, build in enumerate(shown(eras)):
+            earlier = revisions[:-1]
+            if build is None and not any(shown(one.eras)[index] for one in earlier):
+                said[index] = None
+            elif build is None and said[index] == number and shown(earlier[-1].eras)[index] is None:
+                said[index] = next(
+                    later.number
+                    for one, later in reversed(list(itertools.pairwise(earlier)))
+                    if shown(one.eras)[index] is not None and shown(later.eras)[index] is None
+                )
+    for index, expected in enumerate(said):
+        middle = day(index - 1) + timedelta(hours=12)
+        assert said_by(revisions, middle) == (expected or revisions[-1].number)
+
+
+@pytest.mark.acceptance("dates", 14)
 @given(ACTS, ACTS)
 def test_the_differences_of_two_timelines_are_told_by_stretches(
     before: list[tuple[int | None, int | None, int | None]],
@@ -165,8 +202,6 @@ def test_an_era_without_any_date_is_refused(first: int, end: int) -> None:
 
 
 def test_an_era_that_only_lost_dates_keeps_the_revision_that_set_it() -> None:
-    from attrs import evolve
-
     cut = set_era([evolve(era(None, None, 1), since_revision=3)], evolve(era(2, 4, 2), since_revision=7))
     assert [(one.words, one.since_revision) for one in cut] == [
         ("… → day 2", 3),

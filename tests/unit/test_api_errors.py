@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI, HTTPException
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from pinwheel.api import app as api_app
@@ -221,6 +222,29 @@ def test_every_error_comes_out_of_the_remote_backend_as_it_went_in(error: type[P
     assert type(caught.value) is error
     assert caught.value.message == sent.message
     assert caught.value.exit_code == sent.exit_code
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "remedy"),
+    [
+        ('deadlock detected\nCONTEXT: in relation "pinwheel_dag"', "40P01", "Try again in a few seconds"),
+        ('no relation "pinwheel_dag"', "42P01", "Create or upgrade them with: airflow db migrate"),
+    ],
+)
+def test_a_lock_on_a_table_of_ours_is_not_taken_for_a_table_that_is_not_there(
+    text: str, state: str, remedy: str
+) -> None:
+    app = FastAPI()
+    api_errors.install(app)
+    original = Exception(text)
+    original.pgcode = state  # type: ignore[attr-defined]
+
+    @app.get("/")
+    def fails() -> None:
+        raise OperationalError("UPDATE x", {}, original)
+
+    reply = TestClient(app, raise_server_exceptions=False).get("/")
+    assert (reply.json()["type"], reply.json()["remedy"]) == ("urn:pinwheel:host-error", remedy)
 
 
 def test_the_paths_of_openapi_are_these() -> None:

@@ -10,7 +10,8 @@ from sqlalchemy import exc
 
 from pinwheel.core.digest import unstorable_values
 from pinwheel.core.errors import HostError
-from pinwheel.store.refusals import is_hopeless, may_pass, said
+from pinwheel.store.refusals import is_hopeless, is_locked, may_pass, said
+from pinwheel.wiring import translated
 
 
 class Driver(Exception):
@@ -44,6 +45,15 @@ PASSING = [
     HostError("Cannot reach the metadata database"),
     ConnectionResetError("reset"),
 ]
+LOCKED = [
+    raised(exc.OperationalError, "database is locked"),
+    raised(exc.OperationalError, "database table is locked: pinwheel_dag"),
+    raised(exc.OperationalError, 'deadlock detected\nCONTEXT: of relation "pinwheel_dag"', pgcode="40P01"),
+    raised(exc.OperationalError, "could not serialize access", pgcode="40001"),
+    raised(exc.OperationalError, "could not obtain lock on row", pgcode="55P03"),
+    raised(exc.OperationalError, 1205, "Lock wait timeout exceeded; try restarting transaction"),
+    raised(exc.OperationalError, 1213, "Deadlock found when trying to get lock"),
+]
 REFUSED = [
     raised(exc.DataError, "value too long for type character varying(2000)", pgcode="22001"),
     raised(exc.DataError, "unsupported Unicode escape sequence", pgcode="22P05"),
@@ -70,6 +80,20 @@ def test_trouble_of_the_database_may_pass(error: Exception) -> None:
 @pytest.mark.parametrize("error", REFUSED, ids=str)
 def test_a_value_that_is_refused_would_be_again(error: Exception) -> None:
     assert not may_pass(error)
+
+
+@pytest.mark.parametrize("error", LOCKED, ids=str)
+def test_of_what_others_were_writing_too_it_is_said_to_try_again(error: Exception) -> None:
+    said = translated(error)
+    assert is_locked(error) and isinstance(said, HostError)
+    assert said.message.startswith("Cannot use Airflow's database: ")
+    assert said.remedy == "Try again in a few seconds: others write to it"
+
+
+@pytest.mark.parametrize("error", [*PASSING, *REFUSED], ids=str)
+def test_nothing_else_is_taken_for_that(error: Exception) -> None:
+    words = ("deadlock", "lock timeout", "serialize access", "Lock wait", "is locked")
+    assert is_locked(error) == any(word in str(error) for word in words)
 
 
 def test_a_lost_connection_may_pass_whatever_the_driver_calls_it() -> None:

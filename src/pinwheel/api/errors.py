@@ -26,6 +26,7 @@ from pinwheel.api.schemas.problems import Facts
 from pinwheel.core.errors import HostError, InvalidInput, PinwheelError
 from pinwheel.core.problem import problem_of
 from pinwheel.core.text import visible
+from pinwheel.store.refusals import is_locked
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ async def _on_database_error(request: Request, error: Exception) -> JSONResponse
         )
     log.exception("Pinwheel: the database failed during %s", visible(request.url.path), exc_info=error)
     # The driver's own words may name hosts and values, so they stay in the log.
-    if "pinwheel_" in str(getattr(error, "orig", "")):
+    if "pinwheel_" in str(getattr(error, "orig", "")) and not is_locked(error):
         found, remedy = "a statement on them failed", "Create or upgrade them with: airflow db migrate"
         return problem(HostError("Cannot use Pinwheel's tables", found=found, remedy=remedy))
     found, remedy = "a statement failed; the API server's log tells more", "Try again in a few seconds"

@@ -40,10 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "show",
         "the eras of a Dag, the gaps between them, and how its runs stand",
         "pinwheel timeline show blog",
+        "pinwheel timeline show blog --as-of 2024-01-01",
         "pinwheel timeline show blog --at 2019-05 --as-of 2024-01-01",
     )
     shown.add_argument("--at", metavar="DATE", help="which build this date is for")
-    shown.add_argument("--as-of", metavar="TIME", help="with --at: what was believed then")
+    shown.add_argument("--as-of", metavar="TIME", help="what was believed then, of all dates or of --at")
     made = _verb(
         verbs,
         "set",
@@ -134,7 +135,7 @@ def _show(context: Context) -> None:
         if found["asked"] is not None:
             render_answer(console, found["asked"])
         else:
-            render_timeline(console, found)
+            render_timeline(console, found, as_of=args.as_of)
 
     context.emit(found, tell)
 
@@ -195,6 +196,15 @@ def _check(context: Context) -> int | None:
         done = context.backend.clear_by_date(request)
         context.emit(done, lambda console: render_cleared(console, done, plan=args.plan))
         return DIFFERS if done["running"] or done["left"] or (args.plan and done["runs"]) else None
+    given = {"--plan": args.plan, "--reason": args.reason, "--request-id": args.request_id}
+    for option in (option for option, value in given.items() if value):
+        from pinwheel.core.errors import InvalidInput
+
+        raise InvalidInput(
+            f"Cannot check the timeline of {args.dag_id}",
+            found=f"{option} goes with --clear",
+            remedy=f"Add --clear, or leave {option} out",
+        )
     found = context.backend.check_timeline(args.dag_id)
     context.emit(found, lambda console: render_check(console, found))
     return DIFFERS if found["differ"] else None
@@ -209,14 +219,15 @@ _RUN: dict[str, Callable[[Context], int | None]] = {
 }
 
 
-def render_timeline(console: Console, found: dict[str, Any]) -> None:
+def render_timeline(console: Console, found: dict[str, Any], *, as_of: str | None = None) -> None:
     by = f" · by {_DATED_BY[found['dated_by']]}" if found["dated_by"] else ""
     made = (
         f"revision {found['revision']} since {found['at'][:10]} by {found['actor']}"
         if found["revision"]
         else "no timeline"
     )
-    _line(console, f"{found['dag_id']} · {found['zone']}{by} · {made}")
+    when = f"as of {as_of}: " if as_of is not None else ""
+    _line(console, f"{found['dag_id']} · {found['zone']}{by} · {when}{made}")
     for stretch in found["stretches"]:
         span = span_words(*_padded(found["stretches"], stretch))
         if stretch["gap"]:
@@ -281,13 +292,15 @@ def _said(one: dict[str, Any]) -> str:
 
 
 def render_change(console: Console, found: dict[str, Any], *, plan: bool) -> None:
-    if not found["changed"]:
+    repeated = not found["changed"] and bool(found["changes"])
+    if not found["changed"] and not repeated:
         _line(console, f"Nothing to change in the timeline of {found['dag_id']}: {found['message']}.")
         return
     did = "Would make" if plan else "Made"
     console.print(
         text(f"{did} revision {found['revision']}", "" if plan else "bold green")
-        + text(f" of the timeline of {found['dag_id']}:"),
+        + text(f" of the timeline of {found['dag_id']}")
+        + text(f" ({found['message']}):" if repeated else ":"),
         soft_wrap=True,
     )
     for stretch in found["changes"]:
@@ -348,10 +361,10 @@ def _sensors(console: Console, sensors: Sequence[dict[str, Any]]) -> None:
         _line(console, f"  and {len(sensors) - LISTED} more")
 
 
-def _runs(console: Console, runs: Sequence[dict[str, Any]]) -> None:
+def _runs(console: Console, runs: Sequence[dict[str, Any]], will: str = "would run on") -> None:
     for run in runs[:LISTED]:
         wanted = _build(run["wanted"]) if run["build"] != run["wanted"] else "it without tasks of other dates"
-        _line(console, f"  {run['run_id']} ran on {_build(run['build'])}, would run on {wanted}")
+        _line(console, f"  {run['run_id']} ran on {_build(run['build'])}, {will} {wanted}")
     if runs[LISTED:]:
         _line(console, f"  and {len(runs) - LISTED} more")
 
@@ -360,7 +373,7 @@ def render_cleared(console: Console, done: dict[str, Any], *, plan: bool) -> Non
     did = "Would clear" if plan else "Cleared"
     runs, instances = counted(len(done["runs"]), "run"), counted(done["instances"], "task instance")
     _line(console, f"{did} {runs} of {done['dag_id']}, {instances}:" if done["runs"] else "Nothing to clear.")
-    _runs(console, done["runs"])
+    _runs(console, done["runs"], "would run on" if plan else "runs again on")
     if done["running"]:
         named = ", ".join(done["running"][:LISTED])
         _line(console, f"Left, since they run: {named}")

@@ -152,4 +152,4 @@ def unknown_dag(dag_id: str) -> NotFound:
 
 def spoken(verb: str) -> str:
     """A verb as it stands in a sentence: "Cannot roll back sales_daily"."""
-    return "roll back" if verb == "rollback" else verb
+    return {"rollback": "roll back", "timeline": "change the timeline of"}.get(verb, verb)

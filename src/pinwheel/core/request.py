@@ -153,6 +153,18 @@ def _names(request: _Asked, attribute: Attribute[Any], names: tuple[str, ...] | 
             raise InvalidInput(request.failed, found=found, remedy=f"Give 1 to {LONGEST_NAME}")
 
 
+def _date(_: object, attribute: Attribute[Any], text: str | None) -> None:
+    """A date of an era as somebody writes it, which may be one that is to be unset."""
+    if text is None or 0 < len(text) <= LONGEST_DATE:
+        return
+    name = {"starts": "from"}.get(attribute.name, attribute.name)
+    raise InvalidInput(
+        "Cannot read the dates of an era",
+        found=f"{name} has {len(text)} letters" if text else f"{name} is empty",
+        remedy="Write it as 2026-03-01, or 2026-03-01T06:30; without it the era is open on that side",
+    )
+
+
 def _request_id(_: object, __: Attribute[Any], text: str | None) -> None:
     if text is not None and not is_request_id(text):
         raise InvalidInput(
@@ -358,9 +370,9 @@ class TimelineVerb(StrEnum):
 class EraWish:
     """An era that somebody wants, with its dates as they are written. Of an unset the dates alone count."""
 
-    starts: str | None = field(default=None, validator=_Length(LONGEST_DATE, empty=False))
+    starts: str | None = field(default=None, validator=_date)
     """None: it has no beginning."""
-    until: str | None = field(default=None, validator=_Length(LONGEST_DATE, empty=False))
+    until: str | None = field(default=None, validator=_date)
     """The first moment after it; None: it has no end."""
     build: int | None = field(default=None, validator=_number)
     bundle_version: str | None = field(default=None, validator=_Length(LONGEST_NAME, empty=False))
@@ -369,7 +381,11 @@ class EraWish:
     @property
     def failed(self) -> str:
         """The first clause of its refusals."""
-        return f"Cannot set {span_words(self.starts, self.until)}"
+        return f"Cannot set {self.words}"
+
+    @property
+    def words(self) -> str:
+        return span_words(self.starts, self.until)
 
 
 @frozen(kw_only=True)

@@ -181,7 +181,7 @@ def _another(request: Request, earlier: AnsweredRequest) -> Conflict:
     return Conflict(
         _failed(request),
         found=f"the request id {request.id!r} stands for another request of {earlier.actor}, made at {at}: "
-        f"{earlier.verb} {', '.join([*told, *(['Dags that you may not see'] if hidden else [])])}",
+        f"{spoken(earlier.verb)} {', '.join([*told, *(['Dags that you may not see'] if hidden else [])])}",
         remedy="Give a new request an id of its own; a repeat has the verb, Dags and values of the first",
         request_id=request.id,
         first={"verb": earlier.verb, "dag_ids": seen, "actor": earlier.actor, "at": at},

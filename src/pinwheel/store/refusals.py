@@ -21,6 +21,12 @@ _OF_VALUES_MYSQL = frozenset(
 _OF_VALUES_SQLITE = ("too many SQL variables", "too many columns", "too large", "too big", "too long")
 
 
+_OF_LOCKS = ("40001", "40P01", "55P03")
+"""SQLSTATEs of what two did at once: serialization, deadlock, a lock that was not to be had."""
+
+_OF_LOCKS_MYSQL = frozenset({1205, 1213, 3572})
+
+
 def may_pass(error: BaseException) -> bool:
     """Whether the same may work later: the database was away, busy, locked, or not as it should be.
 
@@ -40,6 +46,19 @@ def is_hopeless(error: BaseException) -> bool:
         isinstance(error, exc.StatementError)
         and not isinstance(error, exc.IntegrityError)
         and not may_pass(error)
+    )
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether others were writing the same at the same time: it was undone, and works in a moment."""
+    if not isinstance(error, exc.DBAPIError):
+        return False
+    state = getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None)
+    number = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return (
+        state in _OF_LOCKS
+        or (isinstance(number, int) and number in _OF_LOCKS_MYSQL)
+        or (isinstance(number, str) and re.match(r"database( table| schema)? is locked", number) is not None)
     )
 
 

@@ -80,6 +80,7 @@ def test_eras_are_set_shown_checked_and_cleared_in_words(
     assert (code, "Note: left manual__2019-05-01: its rows are gone." in said) == (3, True)
     code, said = cli(capsys, "check", "a", "--clear")
     assert (code, "Cleared 1 run of a, 1 task instance:" in said) == (0, True)
+    assert "manual__2019-05-01 ran on build 2, runs again on build 1" in said
     code, said = cli(capsys, "check", "a")
     assert code == 0
 
@@ -117,11 +118,29 @@ def test_a_date_is_answered_and_the_history_is_told(dated: Dated, capsys: pytest
     assert said == "build 2 (revision 2, 2026-01-05, ana)\n"
     _, said = cli(capsys, "show", "a", "--at", "2019-05", "--as-of", "2000-01-01")
     assert said == "the active release (there was no timeline); today build 2\n"
+    _, said = cli(capsys, "show", "a", "--as-of", "2000-01-01")
+    assert said == "a · UTC · as of 2000-01-01: no timeline\n  … → …  gap: the active release\n"
+    _, said = cli(capsys, "show", "a", "--as-of", "2099-01-01")
+    assert said.startswith("a · UTC · as of 2099-01-01: revision 2 since 2026-01-05 by ana\n")
+    assert "2019-01-01 → …           build 2" in said
     _, said = cli(capsys, "history", "a")
     assert said.count("revision ") == 2
     assert 'set by ana: "first attempt"' in said
     _, said = cli(capsys, "unset", "a", "--all")
     assert "2019-01-01 → …: build 2 → the active release" in said
+
+
+def test_a_repeat_prints_what_the_first_one_gave(dated: Dated, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("set", "a", "--until", "2020-01-01", "--build", "1", "--request-id", "deploy-1")
+    _, first = cli(capsys, *words)
+    code, again = cli(capsys, *words)
+    assert (code, first.splitlines()[0]) == (0, "Made revision 1 of the timeline of a:")
+    assert again.splitlines() == [
+        "Made revision 1 of the timeline of a (this request was carried out before):",
+        *first.splitlines()[1:],
+    ]
+    _, said = cli(capsys, "set", "a", "--until", "2020-01-01", "--build", "1")
+    assert said == "Nothing to change in the timeline of a: the timeline says so already.\n"
 
 
 @pytest.mark.parametrize(
@@ -134,6 +153,14 @@ def test_a_date_is_answered_and_the_history_is_told(dated: Dated, capsys: pytest
         (["unset", "a"], 2, "neither dates nor --all are given"),
         (["unset", "a", "--all", "--from", "2019-01-01"], 2, "dates and --all are given"),
         (["show", "nope"], 3, "Cannot find Dag nope"),
+        (["unset", "a", "--from", "2020", "--until", "2019"], 2, "Cannot unset 2020 → 2019: it ends before"),
+        (["unset", "a", "--from", "zzz"], 2, "Cannot unset zzz → …: Cannot read 'zzz' as a date"),
+        (["set", "a", "--from", "2020", "--until", "2019", "--build", "1"], 2, "Cannot set 2020 → 2019 on b"),
+        (["unset", "a", "--from", ""], 2, "Cannot read the dates of an era: from is empty"),
+        (["set", "a", "--until", "2" * 101, "--build", "1"], 2, "until has 101 letters"),
+        (["check", "a", "--plan"], 2, "Cannot check the timeline of a: --plan goes with --clear"),
+        (["check", "a", "--request-id", "k"], 2, "--request-id goes with --clear"),
+        (["check", "a", "-m", "why"], 2, "--reason goes with --clear"),
     ],
 )
 def test_a_no_has_its_reason_and_its_exit_code(

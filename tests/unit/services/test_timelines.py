@@ -159,8 +159,10 @@ def test_one_key_changes_once_and_a_stale_revision_is_a_conflict(dated: Dated) -
     with pytest.raises(Conflict, match="its newest revision is 1, not 0") as caught:
         dated.set("2020-01-01", None, build=2, expected_revision=0)
     assert problem(caught) == "stale-revision"
-    with pytest.raises(Conflict, match="stands for another request"):
+    with pytest.raises(Conflict, match="stands for another request") as caught:
         dated.set("2020-01-01", None, build=2, request_id="k")
+    assert caught.value.message.startswith("Cannot change the timeline of a: the request id 'k' stands for")
+    assert ": change the timeline of a. " in caught.value.message
 
 
 # Refused before anything is written
@@ -342,6 +344,60 @@ def test_a_date_is_answered_as_it_is_and_as_it_was_believed(dated: Dated) -> Non
     assert early is not None and early.then is None
     gap = dated.show(at="2030").asked
     assert gap is not None and gap.now is not None and gap.now.build is None
+
+
+@pytest.mark.acceptance("dates", 14)
+def test_a_date_is_answered_with_the_revision_that_said_so_of_it_and_not_with_the_newest(
+    dated: Dated,
+) -> None:
+    dated.set(None, "2020-01-01", reason="on premise", actor="ana")
+    dated.set("2020-01-01", "2024-01-01", build=2, reason="cloud", actor="ben")
+    dated.unset("2022-01-01", "2023-01-01", reason="no logic of its own", actor="cleo")
+    dated.set("2024-01-01", None, reason="back", actor="dan")
+    then = dated.world.airflow.now
+    dated.world.airflow.tick(3600)
+    dated.set("2018-01-01", "2019-01-01", build=2, reason="later", actor="eva")
+    for at, expected in {
+        "2017": (1, "ana", "on premise", 1),
+        "2021": (2, "ben", "cloud", 2),
+        "2022-05": (3, "cleo", "no logic of its own", None),
+        "2025": (4, "dan", "back", 1),
+        "2018": (5, "eva", "later", 2),
+    }.items():
+        asked = dated.show(at=at, when=then.isoformat()).asked
+        assert asked is not None and asked.then is not None and asked.now is not None
+        now = asked.now
+        assert (now.revision, now.actor, now.reason, now.build) == expected
+        assert asked.then == (now if at != "2018" else asked.then)
+        if at == "2018":
+            assert (asked.then.revision, asked.then.actor, asked.then.build) == (1, "ana", 1)
+    made = {one.revision: one for one in show.revisions(dated.host, "a")}
+    asked = dated.show(at="2017").asked
+    assert asked is not None and asked.now is not None and asked.now.at == made[1].at
+
+
+@pytest.mark.acceptance("dates", 14)
+def test_a_time_alone_shows_the_eras_that_were_believed_then(dated: Dated) -> None:
+    on(dated, "r", "2019-05-01")
+    dated.set("2019-01-01", "2020-01-01", reason="first attempt", actor="ben")
+    then = dated.world.airflow.now
+    dated.world.airflow.tick(3600)
+    dated.set(None, "2019-06-01", build=2)
+    shown = dated.show(when=then.isoformat())
+    assert (shown.revision, shown.actor, shown.reason) == (1, "ben", "first attempt")
+    assert [(one.from_, one.until, one.build, one.gap, one.counts) for one in shown.stretches] == [
+        (None, "2019-01-01", None, True, None),
+        ("2019-01-01", "2020-01-01", 1, False, None),
+        ("2020-01-01", None, None, True, None),
+    ], "what was active then, and how runs stood, is not told"
+    early = dated.show(when="2000-01-01")
+    assert (early.revision, early.at, len(early.stretches)) == (0, None, 1)
+
+
+def test_whoever_may_not_see_runs_is_not_told_what_the_newest_is_like(dated: Dated) -> None:
+    on(dated, "r", "2019-05-01")
+    assert dated.show().dated_by is not None
+    assert dated.show(runs=False).dated_by is None
 
 
 def test_the_history_has_each_revision_with_all_its_eras_newest_first(dated: Dated) -> None:
@@ -617,6 +673,31 @@ def test_the_era_that_is_replaced_need_not_be_of_the_active_build(dated: Dated) 
     assert last_of(dated, "of_2021") == (1, "era", 1)
 
 
+def test_an_era_over_the_present_is_told_with_its_plan_and_with_its_answer(dated: Dated) -> None:
+    said = (
+        "data of 2020-01-01 → …, the present among it, is for build 1: releases and rollbacks "
+        "have no effect on new runs meanwhile"
+    )
+    assert said in dated.set("2020-01-01", None, plan=True).warnings
+    assert said in dated.set("2020-01-01", None).warnings
+    for made in (
+        dated.set("2019-01-01", "2020-01-01"),
+        dated.unset("2019-01-01", "2020-01-01"),
+        dated.set("2020-01-01", None),
+        dated.unset("2020-01-01", None),
+    ):
+        assert not any("the present among it" in one for one in made.warnings)
+
+
+def test_that_workers_may_have_other_images_is_said_each_time_that_an_era_is_set(dated: Dated) -> None:
+    dated.set("2019-01-01", "2020-01-01")
+    again = dated.set("2021-01-01", "2022-01-01")
+    assert change.ELSEWHERE in again.warnings, "the timeline has the place already"
+    assert change.ELSEWHERE in dated.set("2022-01-01", "2023-01-01", plan=True).warnings
+    for nothing_set in (dated.set("2021-01-01", "2022-01-01"), dated.unset("2021-01-01", None)):
+        assert nothing_set.warnings == ()
+
+
 def test_an_era_over_the_present_holds_the_dag_and_is_told_so(dated: Dated) -> None:
     dated.set("2019-01-01", "2020-01-01")
     assert dated.world.status().holds == ()
@@ -652,6 +733,17 @@ def test_a_dag_that_is_gone_keeps_its_timeline_as_history_and_comes_back_without
     dated.world.push(a=File(body=1))
     assert dated.spans()[0][3] and len(dated.spans()) == 1
     assert not is_marked(dated.world.airflow_has()[1])
+
+
+def test_no_era_is_set_for_a_dag_that_is_gone(dated: Dated) -> None:
+    """It would come back with one that nobody looks at."""
+    dated.world.remove("a")
+    caught = refused(dated, "2019-01-01", None)
+    assert caught.value.message.startswith("Cannot change the timeline of a: the Dag is retired: gone")
+    with pytest.raises(Refused):
+        dated.set("2019-01-01", None, plan=True)
+    assert not dated.unset("2019-01-01", None).changed
+    assert dated.ask("put").revision == 0
 
 
 def test_what_eras_name_stays_fetchable_and_is_not_pruned(dated: Dated) -> None:

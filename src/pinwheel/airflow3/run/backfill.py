@@ -20,6 +20,7 @@ from airflow.models.dag_version import DagVersion
 from airflow.models.dagbag import DBDagBag
 from airflow.models.dagrun import DagRun
 from airflow.sdk import timezone
+from airflow.utils.retries import run_with_db_retries
 from airflow.utils.session import create_session
 from airflow.utils.sqlalchemy import with_row_locks
 from airflow.utils.state import DagRunState
@@ -27,6 +28,7 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from tenacity import retry_if_exception
 
 from pinwheel.airflow3 import compat
 from pinwheel.airflow3.run.clear import clear_run
@@ -35,6 +37,7 @@ from pinwheel.airflow3.run.held import BEHIND
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.services.ports.runs import AirflowBackfill, BackfillRun, BackfillWish
+from pinwheel.store.refusals import is_locked
 
 
 def create_backfill(
@@ -108,18 +111,28 @@ def create_default_backfill(dag_id: str, wish: BackfillWish, *, actor: str) -> i
     with create_session() as session:
         asked = True if wish.on_latest else None
         latest = resolve_run_on_latest_version(asked, dag_id, session, fallback=True)
-    with _translated(dag_id):
-        made = stock._create_backfill(
-            dag_id=dag_id,
-            from_date=wish.from_date,
-            to_date=wish.to_date,
-            max_active_runs=wish.max_active_runs,
-            reverse=wish.run_backwards,
-            dag_run_conf=wish.conf,
-            triggering_user_name=actor,
-            reprocess_behavior=ReprocessBehavior(wish.reprocess),
-            run_on_latest_version=latest,
-        )
+    since = timezone.utcnow()
+
+    def nothing_is_left(error: BaseException) -> bool:
+        """Its row is committed first, and taken back where a lock ends what follows."""
+        if not is_locked(error):
+            return False
+        with create_session() as session:
+            return backfill_since(session, dag_id, wish, since, actor=actor) is None
+
+    for attempt in run_with_db_retries().copy(retry=retry_if_exception(nothing_is_left)):
+        with attempt, _translated(dag_id):
+            made = stock._create_backfill(
+                dag_id=dag_id,
+                from_date=wish.from_date,
+                to_date=wish.to_date,
+                max_active_runs=wish.max_active_runs,
+                reverse=wish.run_backwards,
+                dag_run_conf=wish.conf,
+                triggering_user_name=actor,
+                reprocess_behavior=ReprocessBehavior(wish.reprocess),
+                run_on_latest_version=latest,
+            )
     return int(made.id)
 
 

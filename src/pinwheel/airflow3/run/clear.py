@@ -46,9 +46,11 @@ def rebind(
         if ti.state is None and ti.try_number == 0:
             # Airflow's integrity check leaves queue, pool and priority of existing rows as they were.
             session.delete(ti)
-        elif not dag.has_task(ti.task_id) and ti.state in State.finished and ti.state != "removed":
-            # It writes "removed" over the state of what the version lacks.
-            compat.keep_result(session, ti)
+        elif not dag.has_task(ti.task_id) and ti.state != TaskInstanceState.REMOVED:
+            # It would warn of what the version lacks, in a plan too, and keep nothing of it.
+            ended = ti.state in State.finished
+            present = compat.keep_result(session, ti) if ended else ti
+            present.state = TaskInstanceState.REMOVED
     session.flush()
     run.dag = dag
     run.verify_integrity(session=session, dag_version_id=version.id)

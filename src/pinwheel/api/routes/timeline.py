@@ -32,7 +32,8 @@ DateQuery = Annotated[str | None, Query(min_length=1, max_length=LONGEST_DATE)]
 def get_timeline(
     access: AccessDep, host: HostDep, dag_id: DagIdPath, at: DateQuery = None, as_of: DateQuery = None
 ) -> dict[str, Any]:
-    """All dates: eras, and gaps in which the active release runs. `at` asks for one date, `as_of` a time."""
+    """All dates: eras, and gaps in which the active release runs; with `as_of` as was believed at that time.
+    `at` asks for one date."""
     require(access, dag_id, Permission.READ)
     runs = access.may(Permission.READ_RUNS, dag_id)
     tasks = access.may(Permission.READ_VERSIONS, dag_id)

@@ -125,12 +125,14 @@ class Stretch(BaseAnswer):
     until: str | None
     starts_at: Moment | None
     ends_at: Moment | None
-    build: int | None = Field(description="Of a gap the active build.")
+    build: int | None = Field(description="Of a gap the active build; null as of a time.")
     bundle_version: str | None = Field(description="Null in a gap: new runs follow to newer versions.")
     since_revision: int | None
     actor: str | None
     reason: str | None
-    counts: RunCounts | None = Field(description="Null when you may not see the Dag's runs.")
+    counts: RunCounts | None = Field(
+        description="Null when you may not see the Dag's runs, and as of a time."
+    )
 
 
 class Variant(BaseAnswer):
@@ -166,12 +168,12 @@ class DateAnswer(BaseAnswer):
 class Timeline(BaseAnswer):
     dag_id: str
     zone: str = Field(description="In which dates are written.")
-    dated_by: DatedBy | None = Field(description="Of the newest run; null: there is none.")
+    dated_by: DatedBy | None = Field(description="Of the newest run; null: none that you may see.")
     dated: bool = Field(
         description="Whether runs for which nobody names a build take that of their date: there are eras, or "
         "the active build has tasks with dates of their own."
     )
-    revision: int = Field(description="0: there never was a timeline.")
+    revision: int = Field(description="0: there was no timeline.")
     at: Moment | None
     actor: str | None
     reason: str | None

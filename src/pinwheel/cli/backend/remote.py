@@ -15,7 +15,7 @@ from pinwheel import __version__
 from pinwheel.cli.backend.protocol import View
 from pinwheel.cli.backend.told import error_of
 from pinwheel.core.chunks import chunks
-from pinwheel.core.errors import HostError, InvalidInput, NotFound, Refused
+from pinwheel.core.errors import HostError, InvalidInput, NotFound, Refused, unknown_dag
 from pinwheel.core.problem import CLASSES
 from pinwheel.core.request import (
     ANY_STATE,
@@ -341,6 +341,9 @@ def _part(text: str) -> str:
         raise NotFound(
             f"Cannot find Dag {text!r}", found="no Dag is called so", remedy="See: pinwheel status"
         )
+    if "/" in text:
+        # No Dag's id has one, and a server takes it for the end of the segment, however it is written.
+        raise unknown_dag(text)
     return quote(text, safe="")
 
 

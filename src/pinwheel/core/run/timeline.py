@@ -75,13 +75,7 @@ def ordered(eras: Iterable[Era]) -> tuple[Era, ...]:
     """
     found = sorted(eras, key=_start)
     for era in found:
-        if not _holds_any(era):
-            raise InvalidInput(
-                f"Cannot set {era.words} on build {era.build}",
-                found="it ends before it begins, or where it begins",
-                remedy="The end is the first moment after it: write a later one",
-                problem="era-empty",
-            )
+        _check_holds_any(era, f"Cannot set {era.words} on build {era.build}")
     for one, other in itertools.pairwise(found):
         if one.ends_at is None or other.starts_at is None or other.starts_at < one.ends_at:
             raise InvalidInput(
@@ -106,13 +100,29 @@ def unset_span(eras: Iterable[Era], span: Era) -> tuple[Era, ...]:
 
     :raises InvalidInput: the span is empty.
     """
-    ordered([span])
+    _check_holds_any(span, f"Cannot unset {span.words}")
     return ordered(_cut(eras, span))
 
 
 def as_of(revisions: Sequence[Revision], at: datetime) -> Revision | None:
     """What was believed at a time: the last revision of until then. None: there was none yet."""
     return max((one for one in revisions if one.at <= at), key=lambda one: one.number, default=None)
+
+
+def said_by(revisions: Sequence[Revision], at: datetime) -> int:
+    """The revision that said of a date what the last of these says of it.
+
+    Of an era it is the one that set it, of a gap the one that left it; where none ever had an era, the last.
+    """
+    era = era_at(revisions[-1].eras, at)
+    if era is not None:
+        return era.since_revision
+    left = (
+        later.number
+        for earlier, later in itertools.pairwise(revisions)
+        if era_at(earlier.eras, at) is not None and era_at(later.eras, at) is None
+    )
+    return max(left, default=revisions[-1].number)
 
 
 def differences(before: Iterable[Era], after: Iterable[Era]) -> tuple[tuple[Era | None, Era | None], ...]:
@@ -167,6 +177,16 @@ def _cut(eras: Iterable[Era], by: Era) -> list[Era]:
 
 def _holds_any(era: Era) -> bool:
     return era.starts_at is None or era.ends_at is None or era.starts_at < era.ends_at
+
+
+def _check_holds_any(era: Era, failed: str) -> None:
+    if not _holds_any(era):
+        raise InvalidInput(
+            failed,
+            found="it ends before it begins, or where it begins",
+            remedy="The end is the first moment after it: write a later one",
+            problem="era-empty",
+        )
 
 
 def _earlier(one: datetime | None, other: datetime) -> datetime:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import asdict, evolve, frozen
 
-from pinwheel.core.errors import Conflict, InvalidInput, PinwheelError
+from pinwheel.core.errors import Conflict, InvalidInput, PinwheelError, Refused
 from pinwheel.core.event import EventKind
 from pinwheel.core.request import MOST_ERAS, EraWish, TimelineRequest, TimelineVerb
 from pinwheel.core.run.fit import Fit
-from pinwheel.core.run.timeline import Era, differences, ordered, set_era, unset_span
+from pinwheel.core.run.timeline import Era, differences, era_at, ordered, set_era, unset_span
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.revise import ends_of, revise, sentence, written
@@ -141,18 +141,25 @@ def decide(host: Host, session: Session, dag: Known, request: TimelineRequest) -
             expected_revision=request.expected_revision,
             active_revision=dag.revision,
         )
+    if dag.row.retired and request.eras and request.verb is not TimelineVerb.UNSET:
+        raise Refused(
+            request.failed,
+            found="the Dag is retired: gone from its bundle, and it comes back without a timeline",
+            remedy="Set it when the Dag is back",
+            dag_id=dag.dag_id,
+        )
     after = dag.eras if request.verb is not TimelineVerb.PUT else ()
     new: list[tuple[EraWish, Standpoint]] = []
     for wish in request.eras:
         if request.verb is TimelineVerb.UNSET:
-            after = unset_span(after, _span(dag, wish))
+            after = unset_span(after, _span(dag, wish, f"Cannot unset {wish.words}"))
             continue
         era = _kept(dag, wish) if request.verb is TimelineVerb.PUT else None
         if era is None:
             place = placed(host, session, dag, wish, reason=request.reason)
             new.append((wish, place))
             era = evolve(
-                _span(dag, wish),
+                _span(dag, wish, wish.failed),
                 build_id=place.build.id,
                 build=place.build.build,
                 bundle_version=place.version,
@@ -170,11 +177,11 @@ def decide(host: Host, session: Session, dag: Known, request: TimelineRequest) -
     return Decided(known=dag, after=after, new=tuple(unknown))
 
 
-def _span(dag: Known, wish: EraWish) -> Era:
+def _span(dag: Known, wish: EraWish, failed: str) -> Era:
     """The dates of an era, without its place."""
     return Era(
-        starts_at=moment(wish.starts, dag.zone, wish.failed) if wish.starts is not None else None,
-        ends_at=moment(wish.until, dag.zone, wish.failed) if wish.until is not None else None,
+        starts_at=moment(wish.starts, dag.zone, failed) if wish.starts is not None else None,
+        ends_at=moment(wish.until, dag.zone, failed) if wish.until is not None else None,
         written_from=wish.starts,
         written_until=wish.until,
         zone=dag.zone.key,
@@ -252,14 +259,31 @@ def _carry_out(host: Host, session: Session, request: TimelineRequest, actor: st
 
 def _warnings(host: Host, session: Session, request: TimelineRequest, decided: Decided) -> tuple[str, ...]:
     """What is to be said before, or with, the change; what must not be ends it."""
+    present = _of_present(decided, host.unit.now())
+    elsewhere = (ELSEWHERE,) if decided.new or any(will is not None for _, will in decided.changes) else ()
     if not decided.new:
-        return ()
+        return (*present, *elsewhere)
     answers = _answers(host, session, decided)
     processors = host.deployment.live_processors(session)
     parsed = {place.build.runtime for _, place in decided.new}
     runtimes = builds.runtimes(session, parsed | {one.runtime for one in answers.values() if one.runtime})
     said = judged(request, decided.new, answers, processors=processors, runtimes=runtimes)
-    return (*decided.warnings, *said, ELSEWHERE)
+    return (*present, *decided.warnings, *said, *elsewhere)
+
+
+def _of_present(decided: Decided, now: datetime) -> tuple[str, ...]:
+    """What a new era means that holds the present, or one that holds it for another while."""
+    was, will = era_at(decided.known.eras, now), era_at(decided.after, now)
+    if will is None or (was is not None and _place(was) == _place(will) and was.ends_at == will.ends_at):
+        return ()
+    return (
+        f"data of {will.words}, the present among it, is for build {will.build}: releases and "
+        "rollbacks have no effect on new runs meanwhile",
+    )
+
+
+def _place(era: Era) -> tuple[int, str]:
+    return era.build_id, era.bundle_version
 
 
 def _answers(host: Host, session: Session, decided: Decided) -> dict[tuple[int, str], TrialParse]:

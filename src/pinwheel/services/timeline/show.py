@@ -9,9 +9,11 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from pinwheel.core.run.dates import date_of
+from attrs import evolve
+
+from pinwheel.core.run.dates import DatedBy, date_of
 from pinwheel.core.run.fit import Fit
-from pinwheel.core.run.timeline import Era, Revision, as_of, era_at
+from pinwheel.core.run.timeline import Era, Revision, as_of, era_at, said_by
 from pinwheel.services.ports.host import Host
 from pinwheel.services.run.known import known_dag
 from pinwheel.services.timeline.known import Known, edge_words, known, moment
@@ -45,7 +47,8 @@ def show(
 ) -> TimelineView:
     """The timeline of a Dag, with how its *runs* stand, and when which *tasks* of its build are absent.
 
-    With *at*, a date as somebody writes it: which build that is for, and what was believed of it *when*.
+    With *when*, a time as somebody writes it: the eras that were believed then. With *at*, a date: which
+    build that is for.
 
     :raises NotFound, Refused: the Dag is not managed.
     :raises InvalidInput: one of the dates is none.
@@ -84,26 +87,27 @@ def _show(
     host: Host, session: Session, dag_id: str, at: str | None, when: str | None, runs: bool, tasks: bool
 ) -> TimelineView:
     dag = known(host, session, dag_id)
-    every = timelines.revisions(session, dag_id)
-    last = every[-1][0] if every else None
     failed = f"Cannot show the timeline of {dag_id}"
     asked = moment(at, dag.zone, failed) if at is not None else None
     then = moment(when, dag.zone, failed) if when is not None else None
-    eras = dag.eras
-    judged = judge_all(host, session, dag, eras) if runs else None
-    newest = host.reads.runs(session, dag_id, run_id=None, limit=1)
-    named = host.reads.row_ids(session, dag_id, [run.run_id for run in newest])
-    dated = host.reads.dated_runs(session, list(named.values()))
+    every = timelines.revisions(session, dag_id)
+    believed = every if then is None else _until(every, then)
+    last, revision = believed[-1] if believed else (None, None)
+    eras = revision.eras if revision is not None else ()
+    if then is not None:
+        # Neither which build was active then is known here, nor how runs stood.
+        dag, runs = evolve(dag, active=None), False
+    made = {change.revision: change for change, _ in every}
     return TimelineView(
         dag_id=dag_id,
         zone=dag.zone.key,
-        dated_by=date_of(dated[-1].dates).by if dated else None,
+        dated_by=_dated_by(host, session, dag_id) if runs else None,
         dated=bool(start_rules.dated(session, [dag_id])),
-        revision=dag.revision,
+        revision=last.revision if last is not None else 0,
         at=last.at if last is not None else None,
         actor=last.actor if last is not None else None,
         reason=last.reason if last is not None else None,
-        stretches=tuple(_stretches(dag, eras, judged, {made.revision: made for made, _ in every})),
+        stretches=tuple(_stretches(dag, eras, judge_all(host, session, dag, eras) if runs else None, made)),
         variants=tuple(_variants(session, dag)) if tasks else None,
         asked=_answer(every, asked, then) if asked is not None else None,
     )
@@ -137,6 +141,13 @@ def _local_words(at: datetime | None, zone: ZoneInfo) -> str | None:
     return edge_words(
         local.isoformat(timespec="auto" if local.second or local.microsecond else "minutes"), at, zone
     )
+
+
+def _dated_by(host: Host, session: Session, dag_id: str) -> DatedBy | None:
+    newest = host.reads.runs(session, dag_id, run_id=None, limit=1)
+    named = host.reads.row_ids(session, dag_id, [run.run_id for run in newest])
+    dated = host.reads.dated_runs(session, list(named.values()))
+    return date_of(dated[-1].dates).by if dated else None
 
 
 def _stretches(
@@ -218,20 +229,27 @@ def holds(starts: datetime | None, ends: datetime | None, judged: Judged) -> boo
     return (starts is None or starts <= at) and (ends is None or at < ends)
 
 
-def _answer(every: list[tuple[Change, Revision]], at: datetime, then: datetime | None) -> Answer:
-    made = {change.revision: change for change, _ in every}
-    newest = every[-1][1] if every else None
-    believed = as_of([revision for _, revision in every], then) if then is not None else newest
-    return Answer(at=at, as_of=then, then=_said(believed, made, at), now=_said(newest, made, at))
+def _answer(every: Sequence[tuple[Change, Revision]], at: datetime, then: datetime | None) -> Answer:
+    before = every if then is None else _until(every, then)
+    return Answer(at=at, as_of=then, then=_said(before, at), now=_said(every, at))
 
 
-def _said(revision: Revision | None, made: dict[int, Change], at: datetime) -> Said | None:
-    if revision is None:
+def _until(every: Sequence[tuple[Change, Revision]], then: datetime) -> Sequence[tuple[Change, Revision]]:
+    """The revisions that there were at a time."""
+    last = as_of([revision for _, revision in every], then)
+    return [] if last is None else [one for one in every if one[0].revision <= last.number]
+
+
+def _said(every: Sequence[tuple[Change, Revision]], at: datetime) -> Said | None:
+    """What the last of these revisions says of a date, and who made it say so."""
+    if not every:
         return None
-    era = era_at(revision.eras, at)
-    change = made[revision.number]
+    revisions = [revision for _, revision in every]
+    number = said_by(revisions, at)
+    change = next(made for made, _ in every if made.revision == number)
+    era = era_at(revisions[-1].eras, at)
     return Said(
-        revision=revision.number,
+        revision=number,
         at=change.at,
         actor=change.actor,
         reason=change.reason,

@@ -102,6 +102,7 @@ class Said:
     """What a revision said of one date."""
 
     revision: int
+    """The one that set the era, or left the gap; where there never was an era, the newest."""
     at: datetime
     actor: str
     reason: str | None
