@@ -376,19 +376,6 @@ def test_rule_and_mark_come_with_a_release_and_go_with_the_next_one_without_wind
     assert repair.repair_drift(seeder.host) == []
 
 
-@pytest.mark.acceptance("dates", 18)
-def test_rule_and_mark_go_with_a_dag_that_leaves_its_bundle_and_come_back_with_it(seeder: Seeder) -> None:
-    first = seeder.push(blog())
-    assert stock_run("blog", "waits") == f"{first}?unbound"
-    gone = seeder.push(plain("other"))
-    assert ([one.retired for one in dag_status.status(seeder.host)], dated(seeder)) == ([True, False], set())
-    assert not str(named()).endswith("?unbound") and named("other") == gone
-    assert repair.repair_drift(seeder.host) == []
-    back = seeder.push(blog() | plain("other"))
-    assert (named(), dated(seeder)) == (f"{back}?unbound", {"blog"})
-    assert bundle_version("waits") == f"{first}?unbound", "Airflow started it not meanwhile"
-
-
 @pytest.mark.acceptance("dates", 18, 26)
 def test_a_lost_mark_is_put_back_at_once_and_told_and_runs_made_meanwhile_get_it(seeder: Seeder) -> None:
     version = seeder.push(blog())
@@ -606,34 +593,19 @@ def test_what_stands_for_dates_is_no_trial_to_who_uninstalls(seeder: Seeder) -> 
     assert (leaving.trial_versions, leaving.rows_for_dates) == (0, 1)
 
 
-def stock_parse(seeder: Seeder, folder: Path, files: dict[str, str]) -> None:
-    """Airflow's own Dag processor has parsed these files in a version."""
-    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
-    from airflow.utils.session import create_session
-
-    for name, source in files.items():
-        (folder / name).write_text(textwrap.dedent(source))
-        parsed = serialized_dags(folder, name)
-        with create_session() as session:
-            update_dag_parsing_results_in_db(seeder.bundle_name, "c" * 40, parsed, {}, None, set(), session)
-
-
-def test_a_dag_that_is_gone_is_adopted_without_rule_and_mark(seeder: Seeder, tmp_path: Path) -> None:
-    stock_parse(seeder, tmp_path, blog())
-    earlier = {"stale": True, "version": f"{'c' * 40}?unbound"}
-    with airflow_engine().begin() as connection:
-        connection.execute(sa.text("UPDATE dag SET is_stale = :stale, bundle_version = :version"), earlier)
-    assert adopt.adopt(seeder.host) == ["blog"]
-    assert (named(), dated(seeder)) == ("c" * 40, set())
-    back = seeder.push(blog())
-    assert (named(), dated(seeder)) == (f"{back}?unbound", {"blog"})
-
-
 @pytest.mark.acceptance("dates", 43)
 def test_adoption_compiles_windows_and_tells_whose_backfills_leave_tasks_out(
     seeder: Seeder, tmp_path: Path
 ) -> None:
-    stock_parse(seeder, tmp_path, blog() | plain("other"))
+    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+    from airflow.utils.session import create_session
+
+    for files in (blog(), plain("other")):
+        ((name, source),) = files.items()
+        (tmp_path / name).write_text(textwrap.dedent(source))
+        parsed = serialized_dags(tmp_path, name)
+        with create_session() as session:
+            update_dag_parsing_results_in_db(seeder.bundle_name, "c" * 40, parsed, {}, None, set(), session)
     stock_run("blog", "waits")
     assert set(adopt.adopt(seeder.host)) == {"blog", "other"}
     assert (named(), named("other"), dated(seeder)) == (f"{'c' * 40}?unbound", "c" * 40, {"blog"})

@@ -735,17 +735,6 @@ def test_a_dag_that_is_gone_keeps_its_timeline_as_history_and_comes_back_without
     assert not is_marked(dated.world.airflow_has()[1])
 
 
-def test_no_era_is_set_for_a_dag_that_is_gone(dated: Dated) -> None:
-    """It would come back with one that nobody looks at."""
-    dated.world.remove("a")
-    caught = refused(dated, "2019-01-01", None)
-    assert caught.value.message.startswith("Cannot change the timeline of a: the Dag is retired: gone")
-    with pytest.raises(Refused):
-        dated.set("2019-01-01", None, plan=True)
-    assert not dated.unset("2019-01-01", None).changed
-    assert dated.ask("put").revision == 0
-
-
 def test_what_eras_name_stays_fetchable_and_is_not_pruned(dated: Dated) -> None:
     first = dated.world.versions()[0]
     assert first is not None

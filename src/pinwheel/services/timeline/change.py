@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import asdict, evolve, frozen
 
-from pinwheel.core.errors import Conflict, InvalidInput, PinwheelError, Refused
+from pinwheel.core.errors import Conflict, InvalidInput, PinwheelError
 from pinwheel.core.event import EventKind
 from pinwheel.core.request import MOST_ERAS, EraWish, TimelineRequest, TimelineVerb
 from pinwheel.core.run.fit import Fit
@@ -140,13 +140,6 @@ def decide(host: Host, session: Session, dag: Known, request: TimelineRequest) -
             dag_id=dag.dag_id,
             expected_revision=request.expected_revision,
             active_revision=dag.revision,
-        )
-    if dag.row.retired and request.eras and request.verb is not TimelineVerb.UNSET:
-        raise Refused(
-            request.failed,
-            found="the Dag is retired: gone from its bundle, and it comes back without a timeline",
-            remedy="Set it when the Dag is back",
-            dag_id=dag.dag_id,
         )
     after = dag.eras if request.verb is not TimelineVerb.PUT else ()
     new: list[tuple[EraWish, Standpoint]] = []
