@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import asdict, evolve, frozen
 
-from pinwheel.core.errors import Conflict, InvalidInput, PinwheelError
+from pinwheel.core.errors import Conflict, InvalidInput, PinwheelError, Refused
 from pinwheel.core.event import EventKind
 from pinwheel.core.request import MOST_ERAS, EraWish, TimelineRequest, TimelineVerb
 from pinwheel.core.run.fit import Fit
@@ -144,6 +144,14 @@ def decide(host: Host, session: Session, dag: Known, request: TimelineRequest) -
             dag_id=dag.dag_id,
             expected_revision=request.expected_revision,
             active_revision=dag.revision,
+        )
+    if dag.row.retired and request.eras and request.verb is not TimelineVerb.UNSET:
+        raise Refused(
+            request.failed,
+            found="the Dag is retired: the newest version of its bundle does not hold it",
+            remedy="Push it again, or bring it back as it was, and repeat: "
+            f"pinwheel pin {dag.dag_id} --build N",
+            dag_id=dag.dag_id,
         )
     after = dag.eras if request.verb is not TimelineVerb.PUT else ()
     new: list[tuple[EraWish, Standpoint]] = []
