@@ -81,7 +81,9 @@ def translated(error: Exception) -> Exception:
     if is_locked(error):
         # What it says may name one of our tables, which is as it should be.
         return HostError(
-            "Cannot use Airflow's database", found=first, remedy="Try again in a few seconds: others write to it",
+            "Cannot use Airflow's database",
+            found=first,
+            remedy="Try again in a few seconds: others write to it",
         )
     if isinstance(error, (OperationalError, ProgrammingError)) and "pinwheel_" in text:
         return HostError(

@@ -15,11 +15,11 @@ from harness.asked import trigger
 from harness.inprocess import bound_airflow
 from harness.inprocess_api import API, BODIES, Api
 from harness.seed import Seeder
-from pinwheel.api.redaction import REDACTED
+from pinwheel.api.redaction import REDACTED, REDACTED_BUNDLE
 from pinwheel.core.event import EventKind
 from pinwheel.services.ingest import faults
 from pinwheel.services.ingest.errors_of_files import told_of
-from pinwheel.store import events
+from pinwheel.store import builds, events, trial_parses
 from pinwheel.store import tables as t
 
 pytestmark = pytest.mark.airflow
@@ -40,8 +40,8 @@ def dags(*names: str, mark: str = "m") -> str:
 class Place:
     """The API over a database in which ``shared.py`` is broken: it holds ``mine`` and ``theirs``.
 
-    Refused versions and faults tell of it too. From ``moved.py`` the Dag ``gone`` moved away after it was
-    broken for both, and it is broken again now.
+    Refused versions and faults tell of it too, and a Dag processor could not import it for an era. From
+    ``moved.py`` the Dag ``gone`` moved away after it was broken for both, and it is broken again now.
     """
 
     def __init__(self, seeder: Seeder) -> None:
@@ -60,8 +60,22 @@ class Place:
         refused = {"bundle_name": "seed", "version": "worse", "reason": f"Can not take worse: {MARK}"}
         faults.refuse(self.host, **refused)
         faults.record(self.host, bundle_name=faults.PROCESSOR, place="loop", error=f"ValueError: {MARK}")
+        self.answer("does-not-import", f"KeyError: {MARK}")
         self.api = Api(self.host)
         self.as_ = self.api.as_
+
+    def answer(self, problem: str, error: str) -> None:
+        """A Dag processor says so of build 1 of ``mine``."""
+
+        def work(session: Any) -> None:
+            build = builds.by_number(session, "mine", 1)
+            assert build is not None
+            now = self.host.unit.now()
+            trial_parses.ask(session, {(build.id, build.bundle_version)}, now=now)
+            (question,) = trial_parses.open_questions(session, now)
+            trial_parses.answer(session, question, ok=False, now=now, problem=problem, error=error)
+
+        self.host.unit.run(work)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +87,8 @@ def place(sqlite: Any, tmp_path_factory: Any) -> Iterator[Place]:
     database.drop()
 
 
+ERA = {"eras": [{"from": "2019", "until": "2020", "build": 1}]}
+ASKED = {**BODIES, "/dags/{dag_id}/timeline": {**ERA, "force": True, "plan": True}}
 QUERIES = {
     "/dags/{dag_id}/compare/file": [{"path": "shared.py"}],
     "/dags/{dag_id}/diff": [{}, {"from": 1, "to": 2}],
@@ -94,7 +110,7 @@ def answers(place: Place, client: TestClient, dag_id: str) -> Iterator[tuple[str
             dag_id=dag_id, run_id="one", task_id="first", version="r1", bundle_name="seed", build=1
         )
         for method in sorted(route.methods):
-            body = {"json": BODIES[template]} if method in ("POST", "PUT") else {}
+            body = {"json": ASKED[template]} if method in ("POST", "PUT") else {}
             for query in QUERIES.get(template, [{}]) if method == "GET" else [{}]:
                 reply = client.request(method, path, params=query, **body)
                 assert reply.is_success, (method, path, reply.text)
@@ -110,6 +126,7 @@ QUOTING = {
     "GET /bundles",
     "GET /bundles/{bundle_name}",
     "GET /events",
+    "PUT /dags/{dag_id}/timeline",
 }
 
 
@@ -201,3 +218,52 @@ def test_the_dags_in_a_zip_are_those_of_its_file(place: Place) -> None:
     place.host.unit.run(add)
     at = ("zips", "v", "a.zip")
     assert told_of(place.host, [at]) == {at: {"z_1", "z_2"}}
+
+
+CAN_NOT_RUN = {
+    "does-not-import": "its file can not be imported here",
+    "version-not-fetchable": "nor at the source (force-pushed away?)",
+    "bundle-ignores-version": "so a run that is not bound would execute that",
+}
+
+
+@pytest.mark.parametrize("problem", CAN_NOT_RUN)
+def test_why_a_build_can_not_run_in_an_era_is_told_to_who_may_read_all_that_it_may_quote(
+    place: Place, problem: str
+) -> None:
+    """Of a Dag file's own error the Dags in it, of what its bundle says all in that."""
+    of_file = problem == "does-not-import"
+    place.answer(problem, f"KeyError: {MARK}")
+    try:
+        for names, more, wanted in (
+            (("mine",), {"import_errors": False}, ""),
+            (("mine",), {}, REDACTED if of_file else REDACTED_BUNDLE),
+            (("mine", "theirs"), {}, MARK if of_file else REDACTED_BUNDLE),
+            (("mine", "theirs", "stayed", "gone"), {}, MARK),
+            (("mine", "theirs", "stayed", "gone"), {"import_errors": False}, ""),
+        ):
+            client = place.as_(*names, **more)
+            for plan in (True, False):
+                reply = client.put(f"{API}/dags/mine/timeline", json={**ERA, "plan": plan})
+                assert reply.status_code == 403 and CAN_NOT_RUN[problem] in reply.text, reply.text
+                shown = [text for text in (MARK, REDACTED, REDACTED_BUNDLE) if text in reply.text]
+                assert shown == ([wanted] if wanted else []), (names, reply.text)
+    finally:
+        place.answer("does-not-import", f"KeyError: {MARK}")
+
+
+def test_a_repeat_by_who_may_read_less_tells_no_error_of_the_first_answer(place: Place) -> None:
+    def put(client: TestClient) -> list[str]:
+        body, key = {**ERA, "force": True}, {"Idempotency-Key": "forced"}
+        reply = client.put(f"{API}/dags/mine/timeline", json=body, headers=key)
+        assert reply.status_code == 200, reply.text
+        return [said for said in reply.json()["warnings"] if "does not import here" in said]
+
+    try:
+        (first,) = put(place.as_("mine", "theirs"))
+        assert first.endswith(f"does not import here: KeyError: {MARK}")
+        # By name the same person, who has lost a right.
+        (repeated,) = put(place.as_("mine"))
+        assert repeated.endswith("does not import here")
+    finally:
+        place.as_("mine").put(f"{API}/dags/mine/timeline", json={"eras": []})

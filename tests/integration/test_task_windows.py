@@ -376,6 +376,24 @@ def test_rule_and_mark_come_with_a_release_and_go_with_the_next_one_without_wind
     assert repair.repair_drift(seeder.host) == []
 
 
+@pytest.mark.acceptance("dates", 18)
+@pytest.mark.parametrize("pinned", [False, True], ids=["pushed again", "pinned"])
+def test_rule_and_mark_go_with_a_dag_that_is_gone_and_come_back_with_it(seeder: Seeder, pinned: bool) -> None:
+    first = seeder.push(blog())
+    assert stock_run("blog", "waits") == f"{first}?unbound"
+    seeder.push(plain("other"))
+    assert (named(), dated(seeder)) == (first, set())
+    assert (repair.restore_marks(seeder.host), repair.repair_drift(seeder.host)) == ([], [])
+    if pinned:
+        apply(seeder, Verb.PIN, build=1)
+        back = first
+    else:
+        back = seeder.push(blog(more="# again"))
+    assert (named(), dated(seeder)) == (f"{back}?unbound", {"blog"})
+    assert bundle_version("waits") == f"{first}?unbound", "it is bound by its date as it starts"
+    assert repair.repair_drift(seeder.host) == []
+
+
 @pytest.mark.acceptance("dates", 18, 26)
 def test_a_lost_mark_is_put_back_at_once_and_told_and_runs_made_meanwhile_get_it(seeder: Seeder) -> None:
     version = seeder.push(blog())
@@ -617,3 +635,23 @@ def test_adoption_compiles_windows_and_tells_whose_backfills_leave_tasks_out(
     assert shown == {"blog": True, "other": ABSENT}
     assert variants.make_missing(seeder.host) == 3
     assert repair.repair_drift(seeder.host) == []
+
+
+def test_a_dag_that_is_adopted_as_gone_is_not_judged_and_loses_the_mark_of_an_earlier_installation(
+    seeder: Seeder, tmp_path: Path
+) -> None:
+    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+    from airflow.utils.session import create_session
+
+    ((name, source),) = blog().items()
+    (tmp_path / name).write_text(textwrap.dedent(source))
+    parsed = serialized_dags(tmp_path, name)
+    with create_session() as session:
+        update_dag_parsing_results_in_db(seeder.bundle_name, "c" * 40, parsed, {}, None, set(), session)
+    with airflow_engine().begin() as connection:
+        mark = {"marked": f"{'c' * 40}?unbound", "yes": True}
+        connection.execute(sa.text("UPDATE dag SET bundle_version = :marked, is_stale = :yes"), mark)
+    assert set(adopt.adopt(seeder.host)) == {"blog"}
+    assert (named(), dated(seeder)) == ("c" * 40, set())
+    back = seeder.push(blog())
+    assert (named(), dated(seeder)) == (f"{back}?unbound", {"blog"})

@@ -52,6 +52,17 @@ def test_the_tasks_have_to_be_those_of_the_date_too() -> None:
     assert found(BEFORE, evolve(ON, segment=9), SEGMENTS) is Fit.DIFFERS
 
 
+@pytest.mark.parametrize("there", [{"x", "y"}, {"y"}, {"x"}, {"y", "z"}, set()], ids=str)
+def test_where_no_segment_is_noted_its_task_instances_tell(there: set[str]) -> None:
+    on = evolve(ON, tasks=frozenset(there))
+    for at, wanted in ((BEFORE, {"y"}), (datetime(2018, 1, 1, tzinfo=UTC), {"x", "y"})):
+        came = fit(at, on, ERAS, SEGMENTS, active_build_id=12, tasks={11: frozenset("xy")})
+        assert came is (Fit.MATCHES if there == wanted else Fit.DIFFERS)
+    assert found(BEFORE, on, SEGMENTS) is Fit.DIFFERS, "nobody knows all tasks of the build: as without"
+    noted = evolve(on, segment=2)
+    assert found(BEFORE, noted, SEGMENTS) is Fit.MATCHES, "what is noted holds"
+
+
 def test_a_run_that_has_not_begun_waits_whatever_it_is_on() -> None:
     assert found(BEFORE, evolve(ON, waits=True, build_id=12)) is Fit.WAITS
 

@@ -104,15 +104,12 @@ def versions_of_earlier_tries(session: Any, ids: Sequence[Any]) -> set[Any]:
 def keep_result(session: Any, ti: Any) -> Any:
     """Keep what a finished task instance came to as an earlier try, and return the present one's row.
 
-    That is about to be marked removed. Up to 3.3 it is the same row; from 3.4 on another one. Remove the
-    second half when the minimum is 3.4.
+    That is about to be marked removed. Should it come back it runs under its id, which so must be a new one.
+    Up to 3.3 it is the same row, which gets another id; from 3.4 on another row. Remove the second half when
+    the minimum is 3.4.
     """
-    if airflow_34_plus():
-        return ti.prepare_db_for_next_try(session)
-    from airflow.models.taskinstancehistory import TaskInstanceHistory
-
-    TaskInstanceHistory.record_ti(ti, session=session)
-    return ti
+    present = ti.prepare_db_for_next_try(session)
+    return present if airflow_34_plus() else ti
 
 
 def aliases_keep_assets_active() -> bool:

@@ -30,6 +30,7 @@ from pinwheel.services.show.events import EventView
 from pinwheel.services.show.fleet import FleetDagView
 from pinwheel.services.show.plain import ABSENT
 from pinwheel.services.show.status import StatusView
+from pinwheel.services.timeline.quotes import Quoted, Reads
 
 REDACTED = "REDACTED - you do not have read permission on all Dags in the file"
 REDACTED_BUNDLE = "REDACTED - you do not have read permission on all Dags in the bundle"
@@ -90,6 +91,19 @@ def readable_broken(access: Access, host: Host, dags: Sequence[D]) -> list[D]:
         view if view.broken is None else evolve(view, broken=evolve(view.broken, error=error))
         for view, error in zip(dags, told, strict=True)
     ]
+
+
+def reads(access: Access) -> Reads:
+    """What lets a service tell of errors that it meets only what the user may read."""
+
+    def told(quoted: Quoted) -> str | None:
+        if not access.may_read_import_errors():
+            return None
+        if unreadable(access, quoted.dag_ids):
+            return REDACTED_BUNDLE if quoted.of_bundle else REDACTED
+        return quoted.text
+
+    return told
 
 
 def _errors(access: Access, host: Host, quoted: Sequence[_Quoted]) -> list[str | None]:

@@ -735,6 +735,18 @@ def test_a_dag_that_is_gone_keeps_its_timeline_as_history_and_comes_back_without
     assert not is_marked(dated.world.airflow_has()[1])
 
 
+@pytest.mark.parametrize("plan", [False, True])
+def test_a_dag_that_is_gone_takes_no_eras_until_it_is_back(dated: Dated, plan: bool) -> None:
+    dated.world.remove("a")
+    with pytest.raises(Refused, match="the Dag is retired") as refused:
+        dated.set("2019-01-01", None, plan=plan)
+    assert "pinwheel pin a --build N" in refused.value.remedy
+    assert not is_dated(dated.world)
+    dated.world.do(Verb.PIN, build=1)
+    dated.set("2019-01-01", None)
+    assert is_dated(dated.world)
+
+
 def test_what_eras_name_stays_fetchable_and_is_not_pruned(dated: Dated) -> None:
     first = dated.world.versions()[0]
     assert first is not None

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Header, Query
 from pinwheel.api.access import AccessDep, HostDep, Permission, require
 from pinwheel.api.bodies import JsonRoute
 from pinwheel.api.parameters import DagIdPath, IdempotencyKey, PlanQuery, sees
+from pinwheel.api.redaction import reads
 from pinwheel.api.schemas.timeline import (
     ClearByDateBody,
     ClearedByDate,
@@ -60,7 +61,7 @@ def put_timeline(
         plan=plan or body.plan,
         request_id=key,
     )
-    answer = change.change(host, asked, actor=access.user_name, sees=sees(access))
+    answer = change.change(host, asked, actor=access.user_name, sees=sees(access), reads=reads(access))
     return plain(answer if access.may(Permission.READ_RUNS, dag_id) else answer.without_runs())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 from attrs import frozen
 
@@ -33,9 +34,11 @@ class Standing:
     """None: nobody knows."""
     bound_by: BoundBy | str
     segment: int | None
-    """Position of the build's segment; 0 or None: all its tasks."""
+    """Position of the build's segment; 0: all its tasks; None: nobody noted."""
     waits: bool
     """It has not begun since it was made or cleared."""
+    tasks: frozenset[str] | None = None
+    """Of which it has instances, where no segment is noted; None: it is taken to have all of its build."""
 
 
 def fit(
@@ -45,8 +48,10 @@ def fit(
     segments: Mapping[int, Sequence[Segment]],
     *,
     active_build_id: int | None,
+    tasks: Mapping[int, frozenset[str]] = MappingProxyType({}),
 ) -> Fit:
-    """How a run of this date stands. *segments* are those of all builds that have any.
+    """How a run of this date stands. *segments* are those of all builds that have any, *tasks* those of the
+    builds that are asked of runs without a noted segment.
 
     In a gap every build that was active once is right, but one of an era that is no longer there.
     """
@@ -63,7 +68,10 @@ def fit(
     if on.build_id != wanted:
         return Fit.DIFFERS
     stretches = segments.get(wanted, ())
-    return Fit.MATCHES if absent_at(stretches, at) == _absent_of(stretches, on.segment) else Fit.DIFFERS
+    absent = absent_at(stretches, at)
+    if on.segment is None and on.tasks is not None and wanted in tasks:
+        return Fit.MATCHES if on.tasks == tasks[wanted] - absent else Fit.DIFFERS
+    return Fit.MATCHES if absent == _absent_of(stretches, on.segment) else Fit.DIFFERS
 
 
 def absent_at(stretches: Sequence[Segment], at: datetime) -> frozenset[str]:

@@ -148,7 +148,7 @@ def _adopt(host: Host, session: Session, dag: AirflowDag) -> bool:
         asserted_at=now,
     )
     left_out = _compile_windows(host, session, dag, build)
-    if left_out:
+    if left_out and not dag.is_stale:
         dated.settle(host, session, [dag.dag_id], now)
     elif is_marked(dag.bundle_version):
         # An earlier installation left it.

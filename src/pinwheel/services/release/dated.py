@@ -37,14 +37,19 @@ def settle(
 def settle_rule(session: Session, dag_ids: Collection[str], now: datetime) -> set[str]:
     """Judge runs of those of these Dags by date that have eras, or whose active build has task windows.
 
-    Returns those whose runs are judged from now on.
+    Not of retired ones: no scheduler starts their runs, and they are dated again when they come back. Returns
+    those whose runs are judged from now on.
     """
     rows = dags.rows(session, dag_ids)
     eras = {dag_id for dag_id, newest in timelines.newest(session, dag_ids).items() if newest.eras}
     windowed = segments.windowed(
         session, [row.active_build_id for row in rows.values() if row.active_build_id is not None]
     )
-    dated = {dag_id for dag_id, row in rows.items() if dag_id in eras or row.active_build_id in windowed}
+    dated = {
+        dag_id
+        for dag_id, row in rows.items()
+        if not row.retired and (dag_id in eras or row.active_build_id in windowed)
+    }
     before = start_rules.dated(session, dag_ids)
     start_rules.add(session, dated - before, RuleKind.DATED, now=now)
     start_rules.remove(session, before - dated, RuleKind.DATED)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import asdict, evolve, frozen
 
-from pinwheel.core.errors import Conflict, InvalidInput, PinwheelError
+from pinwheel.core.errors import Conflict, InvalidInput, PinwheelError, Refused
 from pinwheel.core.event import EventKind
 from pinwheel.core.request import MOST_ERAS, EraWish, TimelineRequest, TimelineVerb
 from pinwheel.core.run.fit import Fit
@@ -21,6 +21,7 @@ from pinwheel.services.release.revise import ends_of, revise, sentence, written
 from pinwheel.services.run.known import known_dag
 from pinwheel.services.timeline.known import Known, edge_words, known, moment
 from pinwheel.services.timeline.place import Standpoint, judged, placed
+from pinwheel.services.timeline.quotes import Quotes, Reads, all_of_it
 from pinwheel.services.timeline.runs import judge_all
 from pinwheel.services.timeline.sensors import new_in_vain
 from pinwheel.services.timeline.show import holds
@@ -67,32 +68,35 @@ def change(
     *,
     actor: str,
     sees: once.Sees = once.all_of_them,
+    reads: Reads = all_of_it,
     sleep: Callable[[float], None] = time.sleep,
 ) -> TimelineChange:
     """Make a new revision of a Dag's timeline; a plan says what it would be, and writes nothing of it.
 
     Where a place is new, a Dag processor looks first whether it can be fetched and imported. A repeat (see
-    :mod:`pinwheel.services.once`) changes nothing and gives what the first one gave.
+    :mod:`pinwheel.services.once`) changes nothing and gives what the first one gave. *reads* says what may be
+    told of the errors of files.
 
     :raises Conflict: ``expected_revision`` is not the newest, or the request id stands for another request.
     :raises InvalidInput: the dates can not be, or two eras overlap.
     :raises NotFound, Refused: a build can not run in its era.
     """
+    quotes = Quotes(host, reads)
     with known_dag(host, request.dag_id):
         _let_it_be_looked_at(host, request, sleep)
         if request.plan:
-            return host.unit.run(lambda session: _plan(host, session, request, sees))
+            return quotes.told(host.unit.run(lambda session: _plan(host, session, request, sees, quotes)))
         done = once.carry_out(
             host,
             _request(request, actor, sees),
             CHANGED,
-            lambda session: _carry_out(host, session, request, actor),
+            lambda session: _carry_out(host, session, request, actor, quotes),
         )
     if done.repeated:
         return evolve(done.answer, changed=False, message="this request was carried out before")
     if done.answer.changed:
         host.unit.announce([{"kind": _kind(request, done.answer).value, "dag_id": request.dag_id}])
-    return done.answer
+    return quotes.told(done.answer)
 
 
 def _let_it_be_looked_at(host: Host, request: TimelineRequest, sleep: Callable[[float], None]) -> None:
@@ -140,6 +144,14 @@ def decide(host: Host, session: Session, dag: Known, request: TimelineRequest) -
             dag_id=dag.dag_id,
             expected_revision=request.expected_revision,
             active_revision=dag.revision,
+        )
+    if dag.row.retired and request.eras and request.verb is not TimelineVerb.UNSET:
+        raise Refused(
+            request.failed,
+            found="the Dag is retired: the newest version of its bundle does not hold it",
+            remedy="Push it again, or bring it back as it was, and repeat: "
+            f"pinwheel pin {dag.dag_id} --build N",
+            dag_id=dag.dag_id,
         )
     after = dag.eras if request.verb is not TimelineVerb.PUT else ()
     new: list[tuple[EraWish, Standpoint]] = []
@@ -208,9 +220,11 @@ def _kept(dag: Known, wish: EraWish) -> Era | None:
     )
 
 
-def _plan(host: Host, session: Session, request: TimelineRequest, sees: once.Sees) -> TimelineChange:
+def _plan(
+    host: Host, session: Session, request: TimelineRequest, sees: once.Sees, quotes: Quotes
+) -> TimelineChange:
     decided = decide(host, session, known(host, session, request.dag_id), request)
-    warnings = _warnings(host, session, request, decided)
+    warnings = _warnings(host, session, request, decided, quotes)
     if decided.changes:
         places = {(place.build.id, place.version): place for _, place in decided.new}.values()
         warnings = (
@@ -222,10 +236,12 @@ def _plan(host: Host, session: Session, request: TimelineRequest, sees: once.See
     return _told(host, session, decided, warnings)
 
 
-def _carry_out(host: Host, session: Session, request: TimelineRequest, actor: str) -> TimelineChange:
+def _carry_out(
+    host: Host, session: Session, request: TimelineRequest, actor: str, quotes: Quotes
+) -> TimelineChange:
     dag = known(host, session, request.dag_id, lock_dags(session, [request.dag_id]))
     decided = decide(host, session, dag, request)
-    warnings = _warnings(host, session, request, decided)
+    warnings = _warnings(host, session, request, decided, quotes)
     if not decided.changes:
         return _told(host, session, decided, warnings)
     # Here what holds the present or later is to ask the rules of releases: windows, freezes, gates.
@@ -250,7 +266,9 @@ def _carry_out(host: Host, session: Session, request: TimelineRequest, actor: st
     return _told(host, session, decided, warnings)
 
 
-def _warnings(host: Host, session: Session, request: TimelineRequest, decided: Decided) -> tuple[str, ...]:
+def _warnings(
+    host: Host, session: Session, request: TimelineRequest, decided: Decided, quotes: Quotes
+) -> tuple[str, ...]:
     """What is to be said before, or with, the change; what must not be ends it."""
     present = _of_present(decided, host.unit.now())
     elsewhere = (ELSEWHERE,) if decided.new or any(will is not None for _, will in decided.changes) else ()
@@ -260,7 +278,9 @@ def _warnings(host: Host, session: Session, request: TimelineRequest, decided: D
     processors = host.deployment.live_processors(session)
     parsed = {place.build.runtime for _, place in decided.new}
     runtimes = builds.runtimes(session, parsed | {one.runtime for one in answers.values() if one.runtime})
-    said = judged(request, decided.new, answers, processors=processors, runtimes=runtimes)
+    said = judged(
+        session, request, decided.new, answers, processors=processors, runtimes=runtimes, quotes=quotes
+    )
     return (*present, *decided.warnings, *said, *elsewhere)
 
 

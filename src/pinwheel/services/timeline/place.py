@@ -15,12 +15,12 @@ from pinwheel.core.release.rejection import rejection_of
 from pinwheel.core.release.stand import Head
 from pinwheel.core.request import EraWish, TimelineRequest
 from pinwheel.core.runtime import parsed_elsewhere
-from pinwheel.core.text import fit
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import keeping, whole
 from pinwheel.services.release.projecting import location_for_runs
 from pinwheel.services.release.stands import place_named, stood_another
 from pinwheel.services.timeline.known import Known
+from pinwheel.services.timeline.quotes import OF_ITS_FILE, Quotes
 from pinwheel.store import builds, rejections, stands
 from pinwheel.store.trial_parses import TrialParse
 
@@ -127,31 +127,35 @@ def _rejected(
 
 
 def judged(
+    session: Session,
     asked: TimelineRequest,
     places: Sequence[tuple[EraWish, Standpoint]],
     answers: Mapping[tuple[int, str], TrialParse],
     *,
     processors: Sequence[str],
     runtimes: Mapping[str, Mapping[str, Json]],
+    quotes: Quotes,
 ) -> tuple[str, ...]:
-    """What is to be said of builds that a Dag processor was asked to look at.
+    """What is to be said of builds that a Dag processor was asked to look at; *quotes* has what it said.
 
     :raises Refused: one of them can not run there, or nobody could look.
     """
     said: list[str] = []
     for wish, place in places:
         answer = answers.get((place.build.id, place.version))
-        said += _one(asked, wish, place, answer, processors, runtimes)
+        said += _one(session, asked, wish, place, answer, processors, runtimes, quotes)
     return tuple(dict.fromkeys(said))
 
 
 def _one(
+    session: Session,
     asked: TimelineRequest,
     wish: EraWish,
     place: Standpoint,
     answer: TrialParse | None,
     processors: Sequence[str],
     runtimes: Mapping[str, Mapping[str, Json]],
+    quotes: Quotes,
 ) -> list[str]:
     build, short = place.build, place.version[:SHORT]
     named = f"build {build.build} ({short})"
@@ -172,15 +176,16 @@ def _one(
             )
         return [f"{named} was not looked at: {found}"]
     if not answer.ok:
-        error = fit(answer.error or "it gives no reason", 2000).rstrip(".")
-        if answer.problem == "does-not-import" and asked.force:
-            return [f"{named} does not import here: {error}"]
+        error = quotes.of(session, build, answer)
+        if answer.problem == OF_ITS_FILE and asked.force:
+            warning = f"{named} does not import here"
+            quotes.add(warning, error)
+            return [warning]
+        found = _FOUND[answer.problem or OF_ITS_FILE].format(short=short, bundle=build.bundle_name)
         raise Refused(
             _on(wish, build),
-            found=_FOUND[answer.problem or "does-not-import"].format(
-                short=short, error=error, bundle=build.bundle_name
-            ),
-            remedy=_REMEDY[answer.problem or "does-not-import"].format(dag_id=asked.dag_id),
+            found=found if error is None else f"{found}: {error}",
+            remedy=_REMEDY[answer.problem or OF_ITS_FILE].format(dag_id=asked.dag_id),
             problem=answer.problem,
             dag_id=asked.dag_id,
             build=build.build,
@@ -198,16 +203,16 @@ def _one(
 
 _FOUND = {
     "version-not-fetchable": "its commit {short} is neither here, nor in the mirror, nor at the source "
-    "(force-pushed away?): {error}",
+    "(force-pushed away?)",
     "bundle-ignores-version": "the class of bundle {bundle!r} takes a version that does not exist for its "
-    "newest code, so a run that is not bound would execute that: {error}",
-    "does-not-import": "its file can not be imported here: {error}",
+    "newest code, so a run that is not bound would execute that",
+    OF_ITS_FILE: "its file can not be imported here",
 }
 _REMEDY = {
     "version-not-fetchable": "Choose --bundle-version or another build: pinwheel builds {dag_id}",
     "bundle-ignores-version": "Give the bundle a class that refuses what it does not know: "
     "pinwheel.bundles.GitBundle or FolderBundle",
-    "does-not-import": "Give the Dag processor and the workers what it needs, choose another build, or set "
+    OF_ITS_FILE: "Give the Dag processor and the workers what it needs, choose another build, or set "
     "it all the same (--force)",
 }
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from pinwheel.core.chunks import chunks
 from pinwheel.core.run.binding import Binding, BoundBy, in_force
 from pinwheel.core.run.dates import Dated, DatedBy, date_of, remembered
 from pinwheel.core.run.fit import Fit, Standing, fit
 from pinwheel.core.run.timeline import Era, era_at
+from pinwheel.core.structure.diff import tasks_of
 from pinwheel.core.structure.windows import Segment
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import DatedRun
@@ -20,6 +22,10 @@ from pinwheel.store import bindings, builds, releases, segments
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+
+REMOVED = "removed"
+"""The state of an instance whose task its run has no more."""
 
 
 @frozen(kw_only=True)
@@ -78,7 +84,11 @@ def judge_all(
     runs = host.reads.dated_runs(session, list(row_ids))
     bound = bindings.of_runs(session, known.dag_id, [run.run_id for run in runs])
     last = {run.run_id: in_force(bound.get(run.run_id, ()), run.clear_number) for run in runs}
-    unbound = {run.dag_version_id for run in runs if last[run.run_id] is None and run.dag_version_id}
+    unbound = {
+        run.dag_version_id
+        for run in runs
+        if run.dag_version_id and ((row := last[run.run_id]) is None or row.build_id is None)
+    }
     versions = releases.by_dag_version(session, unbound) if unbound else {}
     standings = {}
     for run in runs:
@@ -95,16 +105,20 @@ def judge_all(
         build_id: [row.segment for row in rows if row.stretch]
         for build_id, rows in segments.of_builds(session, ids).items()
     }
+    dates = {run.run_id: _date(run, bound.get(run.run_id, ()), last[run.run_id]) for run in runs}
+    unnoted = _unnoted(standings, dates, eras, stretches)
+    standings |= _with_tasks(host, session, known, {run_id: standings[run_id] for run_id in unnoted})
+    contents = builds.serialized(session, set(unnoted.values())) if unnoted else {}
+    tasks = {build_id: frozenset(tasks_of(content["dag"])) for build_id, content in contents.items()}
     active = known.active.id if known.active is not None else None
     judged = []
     for run in runs:
-        on, binding = standings[run.run_id], last[run.run_id]
-        date = _date(run, bound.get(run.run_id, ()), binding)
+        on, date = standings[run.run_id], dates[run.run_id]
         judged.append(
             Judged(
                 run=run,
                 date=date,
-                fit=fit(date.at, on, eras, stretches, active_build_id=active),
+                fit=fit(date.at, on, eras, stretches, active_build_id=active, tasks=tasks),
                 era=era_at(eras, date.at),
                 on=on,
             )
@@ -123,9 +137,40 @@ def _standing(
     waits = run.state == "queued" and not _stays(run, bound)
     if binding is None:
         return Standing(build_id=build_id, bound_by=BoundBy.ACTIVE, segment=None, waits=waits)
-    return Standing(
-        build_id=binding.build_id, bound_by=binding.bound_by, segment=binding.segment, waits=waits
-    )
+    if binding.build_id is not None:
+        build_id = binding.build_id
+    return Standing(build_id=build_id, bound_by=binding.bound_by, segment=binding.segment, waits=waits)
+
+
+def _unnoted(
+    standings: Mapping[str, Standing],
+    dates: Mapping[str, Dated],
+    eras: Sequence[Era],
+    stretches: Mapping[int, Sequence[Segment]],
+) -> dict[str, int]:
+    """Runs of which nobody noted with which tasks they began, as of before Pinwheel, where some have none at
+    some dates; each with the build of its date.
+    """
+    found = {}
+    for run_id, on in standings.items():
+        era = era_at(eras, dates[run_id].at)
+        build_id = era.build_id if era is not None else on.build_id
+        if build_id is not None and on.segment is None and not on.waits and stretches.get(build_id):
+            found[run_id] = build_id
+    return found
+
+
+def _with_tasks(
+    host: Host, session: Session, known: Known, standings: Mapping[str, Standing]
+) -> dict[str, Standing]:
+    """These runs with the tasks of which they have instances."""
+    found = {}
+    for chunk in chunks(sorted(standings)):
+        present = host.reads.present(session, known.dag_id, chunk)
+        for run_id in chunk:
+            there = {one.task_id for one in present.get(run_id, ()) if one.state != REMOVED}
+            found[run_id] = evolve(standings[run_id], tasks=frozenset(there))
+    return found
 
 
 def _stays(run: DatedRun, bound: Sequence[Binding]) -> bool:
