@@ -36,6 +36,7 @@ def test_a_file_fails_at_twice_its_budget_and_not_before(monkeypatch: pytest.Mon
     meter = Meter()
     meter.used |= {"a.py": 19.9, "b.py": 20.1, "c.py": 2 * budget.DEFAULT - 1}
     assert meter.over() == ["b.py: 20 CPU seconds, its budget is 10"]
+    assert meter.over(soak=True) == []
 
 
 def test_each_budget_is_of_a_file_that_is_there() -> None:
