@@ -536,8 +536,8 @@ def test_the_remote_backend_keeps_the_path_of_its_url_and_sends_the_token() -> N
         seen.append(request)
         return httpx.Response(200, json={"builds": [], "total_entries": 0})
 
-    remote_of(reply).builds("a b/c")
-    assert seen[0].url.raw_path.startswith(b"/team/pinwheel/api/v1/dags/a%20b%2Fc/builds?")
+    remote_of(reply).builds("a b?c")
+    assert seen[0].url.raw_path.startswith(b"/team/pinwheel/api/v1/dags/a%20b%3Fc/builds?")
     assert seen[0].headers["authorization"] == "Bearer s3cret"
 
 
@@ -591,7 +591,7 @@ def test_the_remote_backend_takes_only_a_server_and_a_path(url: str) -> None:
     assert "u:p" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["", ".", ".."])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a"])
 def test_the_remote_backend_never_leaves_its_path(name: str) -> None:
     with pytest.raises(NotFound):
         remote_of(lambda request: pytest.fail("asked")).history(HistoryRequest(dag_id=name))
