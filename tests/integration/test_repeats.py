@@ -231,7 +231,7 @@ def test_a_conflict_tells_of_the_first_request_only_what_its_reader_may_see(worl
     http.post(f"{API}/dags/b/rollback", headers={"Idempotency-Key": "of b"})
     api.as_("a")
     body = http.post(f"{API}/dags/a/rollback", headers={"Idempotency-Key": "of b"}).json()
-    assert body["found"].endswith(": rollback Dags that you may not see")
+    assert body["found"].endswith(": roll back Dags that you may not see")
     assert "b" not in body["facts"]["first"]["dag_ids"]
 
 
