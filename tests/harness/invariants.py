@@ -10,9 +10,12 @@ import sqlalchemy as sa
 
 from pinwheel.core.build import label_of
 from pinwheel.core.digest import digest_of, normalized
+from pinwheel.core.event import EventKind
 from pinwheel.store import tables as t
 
 # The ledger: rows may be added, none may change or go.
+COUNTING = (EventKind.FOLLOW, EventKind.FOLDED)
+"""Events of which one says how often it was; what it counts grows."""
 LEDGER = (t.release, t.event, t.build, t.broken_build, t.binding, t.trial, t.source)
 
 
@@ -177,11 +180,19 @@ def check_history(
 
 
 def ledger(engine: sa.Engine) -> dict[str, set[str]]:
-    """Every row of the append-only tables, as text."""
+    """Every row of the append-only tables, as text; of an event that counts not how often."""
     with engine.connect() as connection:
         return {
-            table.name: {repr(tuple(row)) for row in connection.execute(sa.select(table))} for table in LEDGER
+            table.name: {repr(_lasting(row)) for row in connection.execute(sa.select(table)).mappings()}
+            for table in LEDGER
         }
+
+
+def _lasting(row: sa.RowMapping) -> dict[str, Any]:
+    """What of a row never changes."""
+    return {
+        name: value for name, value in row.items() if name != "details" or row.get("kind") not in COUNTING
+    }
 
 
 def check_appended(before: dict[str, set[str]], after: dict[str, set[str]]) -> None:
