@@ -714,7 +714,7 @@ def test_the_environment_has_one_fingerprint() -> None:
     runtime = current_runtime()
     assert runtime is current_runtime()
     assert len(runtime.fingerprint) == 64
-    assert set(runtime.details) == {"python", "airflow", "distributions"}
+    assert set(runtime.details) == {"python", "airflow", "distributions", "packages"}
     assert runtime.details["python"] == ".".join(map(str, sys.version_info[:3]))
 
 
