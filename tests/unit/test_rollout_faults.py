@@ -29,7 +29,7 @@ RULES: dict[str, tuple[World, str, str, str]] = {
     ),
     "a rollback leaves what is ahead": (
         *(WATCHED, "decide"),
-        *("        *(Save(rollout=each) for each in withdrawn),\n", ""),
+        *("        *saved_end(facts.ahead, State.WITHDRAWN, BACK, now),\n", ""),
     ),
     "a rollback goes to a rejected place": (
         *(WATCHED, "decide"),
@@ -73,11 +73,11 @@ RULES: dict[str, tuple[World, str, str, str]] = {
     ),
     "a release leaves the watch before it": (
         *(WATCHED, "decide"),
-        *("    if facts.watched is None:\n        return ()", "    return ()"),
+        *("    return saved_end(facts.watched, ", "    return ()\n    return saved_end(facts.watched, "),
     ),
     "a newer build keeps the one ahead": (
         *(THREE, "decide"),
-        *("    if ahead is None:\n        return ()", "    return ()"),
+        *("    return saved_end(ahead, ", "    return ()\n    return saved_end(ahead, "),
     ),
     "a gate that failed lets through": (
         *(GATED, "decide"),
@@ -116,7 +116,10 @@ RULES: dict[str, tuple[World, str, str, str]] = {
     ),
     "an ask outlives its rollout": (
         *(BY_HAND, "state"),
-        *("        asked_by=None,\n        asked_at=None,", "        asked_at=None,"),
+        *(
+            "        **_UNASKED,\n        ended",
+            "        asked_at=None,\n        not_before=None,\n        ended",
+        ),
     ),
     "a write is not counted": (
         *(BY_HAND, "state"),
@@ -128,11 +131,11 @@ RULES: dict[str, tuple[World, str, str, str]] = {
     ),
     "a pin leaves what is live": (
         *(WATCHED, "acts"),
-        *("effects += _saved(target, State.WITHDRAWN, deed.said(), now)", "pass"),
+        *("effects += saved_end(target, State.WITHDRAWN, deed.said(), now)", "pass"),
     ),
     "a rollback by hand leaves the watch": (
         *(WATCHED, "acts"),
-        *("effects += _saved(target, State.ROLLED_BACK, deed.said(), now)", "pass"),
+        *("effects += saved_end(target, State.ROLLED_BACK, deed.said(), now)", "pass"),
     ),
     "restart begins a second one": (
         *(GATED, "acts"),

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from attrs import evolve
 
-from pinwheel.core.rollout.decide import begin, ending
+from pinwheel.core.rollout.decide import begin, ending, saved_end
 from pinwheel.core.rollout.effects import Act, AsToday, Effect, Prove, Record, RejectPlace, Save
 from pinwheel.core.rollout.facts import Facts
 from pinwheel.core.rollout.gate import Answer, Verdict, approvers, why_not_approve
@@ -72,9 +72,9 @@ def _on_both(deed: Deed, facts: Facts, now: datetime) -> Act:
         cell = TABLE[deed.verb].at(where(target))
         match cell:
             case Do.WITHDRAW:
-                effects += _saved(target, State.WITHDRAWN, deed.said(), now)
+                effects += saved_end(target, State.WITHDRAWN, deed.said(), now)
             case Do.ROLL_BACK:
-                effects += _saved(target, State.ROLLED_BACK, deed.said(), now)
+                effects += saved_end(target, State.ROLLED_BACK, deed.said(), now)
             case Do.PAUSE_FOR_ERA:
                 assert target is not None
                 why = facts.era.reason if facts.era is not None else deed.said()
@@ -87,10 +87,6 @@ def _on_both(deed: Deed, facts: Facts, now: datetime) -> Act:
     if deed.verb in (Verb.PIN, Verb.ROLLBACK):
         effects.append(AsToday())
     return Act(effects=tuple(effects), said="; ".join(dict.fromkeys(said)))
-
-
-def _saved(target: Rollout | None, state: State, why: str, now: datetime) -> tuple[Effect, ...]:
-    return () if target is None else (Save(rollout=ended(target, state, why, now)),)
 
 
 def _done(cell: Do, deed: Deed, target: Rollout | None, facts: Facts, now: datetime) -> tuple[Effect, ...]:

@@ -96,19 +96,20 @@ def begin(
     """The candidate sets out: released where nothing comes before that, else at its first step."""
     rollout = begun(facts.dag_id, candidate, now)
     if paused_by is not None:
-        return (_begin(paused(rollout, Cause.PERSON, "the one before it was paused", now, by=paused_by)),)
+        said = "the one before it was paused"
+        return (Begin(rollout=paused(rollout, Cause.PERSON, said, now, by=paused_by)),)
     if not candidate.plan.at_once:
-        return (_begin(rollout),)
+        return (Begin(rollout=rollout),)
     unwatched = candidate.plan.watch is None
     # Without a watch nothing of it would be under way: under an era it is released as ever, and waits there.
     if holds(rollout, evolve(facts, era=None) if unwatched else facts, now):
-        return (_begin(rollout),)
+        return (Begin(rollout=rollout),)
     if unwatched:
         return (_take(candidate.place, facts),)
     return (
         *_watch_gives_way(facts, now),
         _take(candidate.place, facts),
-        _begin(in_force(rollout, now)),
+        Begin(rollout=in_force(rollout, now)),
     )
 
 
@@ -219,21 +220,18 @@ def _person_behind(ahead: Rollout | None) -> str | None:
     return (ahead.paused_by or "somebody") if ahead is not None and ahead.paused_by_person else None
 
 
+def saved_end(rollout: Rollout | None, state: State, why: str, now: datetime) -> tuple[Effect, ...]:
+    """A live rollout ends, where there is one."""
+    return () if rollout is None else (Save(rollout=ended(rollout, state, why, now)),)
+
+
 def _gives_way(ahead: Rollout | None, now: datetime) -> tuple[Effect, ...]:
-    if ahead is None:
-        return ()
-    return (Save(rollout=ended(ahead, State.SUPERSEDED, "a newer build arrived", now)),)
+    return saved_end(ahead, State.SUPERSEDED, "a newer build arrived", now)
 
 
 def _watch_gives_way(facts: Facts, now: datetime) -> tuple[Effect, ...]:
     """The watch ends, since another place is released."""
-    if facts.watched is None:
-        return ()
-    return (Save(rollout=ended(facts.watched, State.SUPERSEDED, "a newer place was released", now)),)
-
-
-def _begin(rollout: Rollout) -> Begin:
-    return Begin(rollout=evolve(rollout, generation=1))
+    return saved_end(facts.watched, State.SUPERSEDED, "a newer place was released", now)
 
 
 def _take(place: Place, facts: Facts) -> Take:
@@ -248,7 +246,7 @@ def ending(rollout: Rollout, state: State, why: str, now: datetime, facts: Facts
     """The rollout ends; what queued behind it sets out, unless something else is on its way."""
     other = facts.ahead if rollout.slot is Slot.WATCHED else None
     then = () if other is not None or facts.gone is not None else (Next(),)
-    return (Save(rollout=ended(rollout, state, why, now)), *then)
+    return (*saved_end(rollout, state, why, now), *then)
 
 
 def released(rollout: Rollout, facts: Facts, now: datetime) -> tuple[Effect, ...]:
@@ -360,12 +358,10 @@ def way_back(rollout: Rollout, facts: Facts) -> Place | None:
 
 
 def _back(fired: Fired, rollout: Rollout, back: Place, facts: Facts, now: datetime) -> tuple[Effect, ...]:
-    ahead = facts.ahead
-    withdrawn = () if ahead is None else (ended(ahead, State.WITHDRAWN, BACK, now),)
     return (
         GoBack(place=back, expected_release=facts.active_release, reason=fired.said),
         PinDag(reason=fired.said),
         RejectPlace(place=rollout.place, instead=back, reason=fired.said),
-        Save(rollout=ended(rollout, State.ROLLED_BACK, fired.said, now)),
-        *(Save(rollout=each) for each in withdrawn),
+        *saved_end(rollout, State.ROLLED_BACK, fired.said, now),
+        *saved_end(facts.ahead, State.WITHDRAWN, BACK, now),
     )

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from pinwheel.core.rollout.gate import Verdict
 from pinwheel.core.rollout.state import Held, Place, Rollout
 
 
+def _first(rollout: Rollout) -> Rollout:
+    return evolve(rollout, generation=1)
+
+
 @frozen(kw_only=True)
 class Begin:
-    """A rollout that is not stored yet."""
+    """A rollout that is not stored yet: whatever it went through before, it is at its first generation."""
 
-    rollout: Rollout
+    rollout: Rollout = field(converter=_first)
 
 
 @frozen(kw_only=True)

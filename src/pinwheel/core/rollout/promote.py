@@ -85,7 +85,7 @@ def _watched_from_now(candidate: Candidate, facts: Facts, now: datetime) -> tupl
     """The watch of what a person releases, where there is something that can be gone back to by itself."""
     if candidate.plan.watch is None or facts.pinned or facts.active is None:
         return ()
-    return (Begin(rollout=evolve(in_force(begun(facts.dag_id, candidate, now), now), generation=1)),)
+    return (Begin(rollout=in_force(begun(facts.dag_id, candidate, now), now)),)
 
 
 def promote_at(deed: Deed, facts: Facts, now: datetime) -> tuple[Effect, ...]:

@@ -205,6 +205,11 @@ class Rollout:
         return self.set_aside is not None and at <= self.set_aside
 
 
+_UNPAUSED: dict[str, None] = {"cause": None, "why": None, "paused_by": None, "paused_at": None}
+_UNASKED: dict[str, None] = {"asked_by": None, "asked_at": None, "not_before": None}
+"""What a rollout has that nobody, and nothing, pauses; and what one has for which nobody asks."""
+
+
 def moved(rollout: Rollout, **changes: Any) -> Rollout:
     """The rollout after a write."""
     return evolve(rollout, generation=rollout.generation + 1, **changes)
@@ -212,7 +217,7 @@ def moved(rollout: Rollout, **changes: Any) -> Rollout:
 
 def paused(rollout: Rollout, cause: Cause, why: str, now: datetime, *, by: str | None = None) -> Rollout:
     """The rollout where it is, until a person goes on. A person's pause ends what was asked for."""
-    unasked = {"asked_by": None, "asked_at": None, "not_before": None} if cause is Cause.PERSON else {}
+    unasked = _UNASKED if cause is Cause.PERSON else {}
     return moved(rollout, state=State.PAUSED, cause=cause, why=why, paused_by=by, paused_at=now, **unasked)
 
 
@@ -223,10 +228,7 @@ def resumed(rollout: Rollout, now: datetime) -> Rollout:
         state=State.WAITING if rollout.slot is Slot.AHEAD else State.WATCHING,
         since=now,
         set_aside=rollout.set_aside if rollout.paused_by_person else now,
-        cause=None,
-        why=None,
-        paused_by=None,
-        paused_at=None,
+        **_UNPAUSED,
     )
 
 
@@ -247,10 +249,7 @@ def at_step(
         attempt=attempt,
         since=now,
         set_aside=set_aside,
-        cause=None,
-        why=None,
-        paused_by=None,
-        paused_at=None,
+        **_UNPAUSED,
         **changes,
     )
 
@@ -265,10 +264,7 @@ def in_force(rollout: Rollout, now: datetime) -> Rollout:
         attempt=1,
         since=now,
         set_aside=None,
-        cause=None,
-        why=None,
-        paused_by=None,
-        paused_at=None,
+        **_UNPAUSED,
         released_at=now,
         ended_at=None if watches else now,
     )
@@ -280,13 +276,8 @@ def ended(rollout: Rollout, state: State, why: str, now: datetime) -> Rollout:
     return moved(
         rollout,
         state=state,
-        cause=None,
-        why=why,
-        paused_by=None,
-        paused_at=None,
-        asked_by=None,
-        asked_at=None,
-        not_before=None,
+        **(_UNPAUSED | {"why": why}),
+        **_UNASKED,
         ended_at=now,
     )
 
