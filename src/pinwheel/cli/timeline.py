@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
-from pinwheel.cli.output import counted, first_line, text
+from pinwheel.cli.output import counted, first_line, some, text
 from pinwheel.cli.parser import Parser, add_examples
+from pinwheel.core.errors import InvalidInput
 from pinwheel.core.request import ClearDatedRequest, EraWish, TimelineRequest, TimelineVerb
 from pinwheel.core.run.timeline import span_words
 
@@ -150,8 +151,6 @@ def _unset(context: Context) -> None:
     args = context.args
     if args.all or (args.starts is None and args.until is None):
         if not args.all or args.starts is not None or args.until is not None:
-            from pinwheel.core.errors import InvalidInput
-
             raise InvalidInput(
                 f"Cannot change the timeline of {args.dag_id}",
                 found="neither dates nor --all are given" if not args.all else "dates and --all are given",
@@ -197,13 +196,11 @@ def _check(context: Context) -> int | None:
         context.emit(done, lambda console: render_cleared(console, done, plan=args.plan))
         return DIFFERS if done["running"] or done["left"] or (args.plan and done["runs"]) else None
     given = {"--plan": args.plan, "--reason": args.reason, "--request-id": args.request_id}
-    for option in (option for option, value in given.items() if value):
-        from pinwheel.core.errors import InvalidInput
-
+    if alone := [option for option, value in given.items() if value]:
         raise InvalidInput(
             f"Cannot check the timeline of {args.dag_id}",
-            found=f"{option} goes with --clear",
-            remedy=f"Add --clear, or leave {option} out",
+            found=f"{alone[0]} goes with --clear",
+            remedy=f"Add --clear, or leave {alone[0]} out",
         )
     found = context.backend.check_timeline(args.dag_id)
     context.emit(found, lambda console: render_check(console, found))
@@ -242,12 +239,7 @@ def render_timeline(console: Console, found: dict[str, Any], *, as_of: str | Non
         _line(console, "Tasks of the active build that have no place at some dates:")
     for variant in found["variants"] or []:
         span = span_words(*_padded(found["variants"], variant))
-        _line(console, f"  {span}  without {_some(variant['absent'])}")
-
-
-def _some(task_ids: Sequence[str]) -> str:
-    more = len(task_ids) - NAMED
-    return ", ".join(task_ids[:NAMED]) + (f" and {more} more" if more > 0 else "")
+        _line(console, f"  {span}  without {some(variant['absent'], NAMED)}")
 
 
 def _padded(stretches: Sequence[dict[str, Any]], stretch: dict[str, Any]) -> tuple[str, str]:

@@ -89,6 +89,14 @@ def of_builds(session: Session, build_ids: Collection[int]) -> dict[int, list[St
     return found
 
 
+def stretches_of(session: Session, build_ids: Collection[int]) -> dict[int, list[Segment]]:
+    """By build, its segments in order, without rows of all its tasks; builds without any row are left out."""
+    return {
+        build_id: [row.segment for row in rows if row.stretch]
+        for build_id, rows in of_builds(session, build_ids).items()
+    }
+
+
 def builds_of(session: Session, dag_version_ids: Collection[UUID]) -> dict[UUID, int]:
     """By version row that was made for dates: the build that it is of."""
     found: dict[UUID, int] = {}

@@ -101,10 +101,7 @@ def judge_all(
     }
     if known.active is not None:
         ids.add(known.active.id)
-    stretches = {
-        build_id: [row.segment for row in rows if row.stretch]
-        for build_id, rows in segments.of_builds(session, ids).items()
-    }
+    stretches = segments.stretches_of(session, ids)
     dates = {run.run_id: _date(run, bound.get(run.run_id, ()), last[run.run_id]) for run in runs}
     unnoted = _unnoted(standings, dates, eras, stretches)
     standings |= _with_tasks(host, session, known, {run_id: standings[run_id] for run_id in unnoted})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from pinwheel.core.run.presence import builds_by_date, missing, presences
+from pinwheel.core.run.presence import Presence, builds_by_date, missing, presences
 from pinwheel.core.run.timeline import Era, span_words
-from pinwheel.core.structure.sensors import awaited
+from pinwheel.core.structure.sensors import Awaited, awaited
 from pinwheel.core.structure.windows import has_windows
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
@@ -29,20 +29,35 @@ def waiting_in_vain(
 
     Of a Dag that has the same tasks at all dates nothing is read.
     """
+    there = _presences(session, dag, eras)
+    return _in_vain(dag, eras, there, _awaited(host, session, dag, sees)) if there else ()
+
+
+def _presences(session: Session, dag: Known, eras: Sequence[Era]) -> tuple[Presence, ...]:
+    """What the Dag has at which dates; empty: the same at all of them."""
     by_date = builds_by_date(eras, dag.active.id if dag.active is not None else None)
     ids = {build_id for _, build_id in by_date}
-    stretches = {
-        build_id: [row.segment for row in rows if row.stretch]
-        for build_id, rows in segments.of_builds(session, ids).items()
-    }
+    stretches = segments.stretches_of(session, ids)
     if len(ids) < 2 and not any(map(has_windows, stretches.values())):
         return ()
     there = presences(by_date, builds.serialized(session, ids), stretches)
-    if len({(one.tasks, one.groups) for one in there}) < 2:
-        return ()
+    return there if len({(one.tasks, one.groups) for one in there}) > 1 else ()
+
+
+def _awaited(host: Host, session: Session, dag: Known, sees: once.Sees) -> list[tuple[str, Awaited]]:
+    """What sensors of other Dags wait for, each with its Dag."""
     readable = sees(sorted(host.reads.may_wait_for(session, dag.dag_id)))
-    if not readable:
-        return ()
+    return [
+        (other.dag_id, what)
+        for other in (host.reads.airflow_dags(session, sorted(readable)) if readable else ())
+        if not other.is_stale and other.serialized is not None
+        for what in awaited(other.serialized, dag.dag_id)
+    ]
+
+
+def _in_vain(
+    dag: Known, eras: Sequence[Era], there: Sequence[Presence], waiting: Iterable[tuple[str, Awaited]]
+) -> tuple[SensorView, ...]:
     written = {
         edge: words
         for era in eras
@@ -50,7 +65,7 @@ def waiting_in_vain(
     }
     return tuple(
         SensorView(
-            dag_id=other.dag_id,
+            dag_id=dag_id,
             task_id=what.sensor,
             waits_for=what.name,
             from_=edge_words(written.get(dates.starts_at), dates.starts_at, dag.zone),
@@ -58,9 +73,7 @@ def waiting_in_vain(
             starts_at=dates.starts_at,
             ends_at=dates.ends_at,
         )
-        for other in host.reads.airflow_dags(session, sorted(readable))
-        if not other.is_stale and other.serialized is not None
-        for what in awaited(other.serialized, dag.dag_id)
+        for dag_id, what in waiting
         for dates in missing(what, there)
     )
 
@@ -69,8 +82,10 @@ def new_in_vain(
     host: Host, session: Session, dag: Known, eras: Sequence[Era], sees: once.Sees
 ) -> tuple[str, ...]:
     """A sentence for each sensor that would wait in vain with these eras, and does not now."""
-    found = waiting_in_vain(host, session, dag, eras, sees)
-    known = set(waiting_in_vain(host, session, dag, dag.eras, sees)) if found else set()
+    there = _presences(session, dag, eras)
+    waiting = _awaited(host, session, dag, sees) if there else []
+    found = _in_vain(dag, eras, there, waiting)
+    known = set(_in_vain(dag, dag.eras, _presences(session, dag, dag.eras), waiting)) if found else set()
     new = [one for one in found if one not in known]
     said = [
         f"{one.dag_id} waits with {one.task_id} for {one.waits_for}, which is not there at "

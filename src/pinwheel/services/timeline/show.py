@@ -109,7 +109,9 @@ def _show(
         reason=last.reason if last is not None else None,
         stretches=tuple(_stretches(dag, eras, judge_all(host, session, dag, eras) if runs else None, made)),
         variants=tuple(_variants(session, dag)) if tasks else None,
-        asked=_answer(every, asked, then) if asked is not None else None,
+        asked=Answer(at=asked, as_of=then, then=_said(believed, asked), now=_said(every, asked))
+        if asked is not None
+        else None,
     )
 
 
@@ -227,11 +229,6 @@ def holds(starts: datetime | None, ends: datetime | None, judged: Judged) -> boo
     """Whether the date of a run lies in a stretch."""
     at = judged.date.at
     return (starts is None or starts <= at) and (ends is None or at < ends)
-
-
-def _answer(every: Sequence[tuple[Change, Revision]], at: datetime, then: datetime | None) -> Answer:
-    before = every if then is None else _until(every, then)
-    return Answer(at=at, as_of=then, then=_said(before, at), now=_said(every, at))
 
 
 def _until(every: Sequence[tuple[Change, Revision]], then: datetime) -> Sequence[tuple[Change, Revision]]:
