@@ -48,6 +48,11 @@ class ManagedDag(Record):
     track_reason: str | None
     track_since: datetime | None
     asserted_at: datetime | None
+    policy_id: int | None
+    """The revision of its repository's policy that is in force; None: none was."""
+    proven_build_id: int | None
+    proven_version: str | None
+    """The last place that was proven."""
 
     @property
     def pinned(self) -> bool:

@@ -42,6 +42,7 @@ VERSION_TABLE = "alembic_version_pinwheel"
 DAG_ID = String(250)
 BUNDLE = String(250)
 VERSION = String(250)
+NAME = String(250)
 DIGEST = String(64)
 PATH = String(text.PATH)
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
@@ -79,6 +80,8 @@ bundle_version = Table(
     Column("left_out", PackedJson),
     # Of all its files; null: it is not known.
     Column("tree", DIGEST),
+    # Who changed what since the version before it; null: it is not known.
+    Column("contributors", PackedJson),
     comment="Each version that was ever a bundle's newest; seq rises in that order.",
 )
 
@@ -239,6 +242,10 @@ dag = Table(
     Column("row_version", VERSION),
     Column("follow_version", VERSION),
     Column("follow_before", VERSION),
+    # The revision of a repository's policy that is in force for it; null: none was.
+    Column("policy_id", SERIAL),
+    Column("proven_build_id", SERIAL),
+    Column("proven_version", VERSION),
     Index(None, "bundle_name"),
     comment="Each managed Dag: what is active, what is newest, what was written to Airflow's rows.",
 )
@@ -474,6 +481,118 @@ event = Table(
     Index(None, "at"),
     Index(None, "batch", "kind", "id"),
     comment="Append-only audit trail.",
+)
+
+rule = Table(
+    "pinwheel_rule",
+    metadata,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("name", NAME, nullable=False),
+    Column("kind", String(16), nullable=False),
+    # Of the platform; null: somebody made it alone.
+    Column("document", NAME),
+    Column("position", Integer, nullable=False),
+    Column("body", PackedJson, nullable=False),
+    Column("actor", String(250), nullable=False),
+    Column("reason", Text),
+    Column("at", UtcInstant, nullable=False),
+    Column("lifted_at", UtcInstant),
+    Column("lifted_by", String(250)),
+    Column("lifted_reason", Text),
+    Index(None, "lifted_at"),
+    comment="What is always in force for some Dags: windows, freezes, required gates. Lifted ones stay.",
+)
+
+policy = Table(
+    "pinwheel_policy",
+    metadata,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    # platform or repository, and the name of its document there or of the bundle
+    Column("source", String(16), nullable=False),
+    Column("document", NAME, nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("body", PackedJson, nullable=False),
+    Column("bundle_version", VERSION),
+    Column("actor", String(250), nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    Column("retired_at", UtcInstant),
+    UniqueConstraint("source", "document", "name", "revision"),
+    Index(None, "retired_at"),
+    comment="Each revision of each policy. None is ever changed; one that is not in force is retired.",
+)
+
+rollout = Table(
+    "pinwheel_rollout",
+    metadata,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("dag_id", DAG_ID, nullable=False),
+    # ahead or watched; null: it has ended.
+    Column("slot", String(16)),
+    Column("build_id", SERIAL, nullable=False),
+    Column("bundle_version", VERSION, nullable=False),
+    Column("plan", PackedJson, nullable=False),
+    Column("policy", NAME),
+    Column("revision", Integer),
+    Column("authors", PackedJson),
+    Column("proven_build_id", SERIAL),
+    Column("proven_version", VERSION),
+    Column("began_at", UtcInstant, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    # What kind of step it is at, and the name of that, if it has one
+    Column("at_step", String(16), nullable=False),
+    Column("at_name", NAME),
+    Column("since", UtcInstant, nullable=False),
+    Column("cause", String(16)),
+    Column("why", Text),
+    Column("set_aside", UtcInstant),
+    Column("paused_by", String(250)),
+    Column("paused_at", UtcInstant),
+    Column("asked_by", String(250)),
+    Column("asked_at", UtcInstant),
+    Column("not_before", UtcInstant),
+    Column("knows_pin", Boolean, nullable=False),
+    Column("promoters", PackedJson, nullable=False),
+    Column("released_at", UtcInstant),
+    Column("ended_at", UtcInstant),
+    # When it is to be looked at; null: when something happens.
+    Column("next_at", UtcInstant),
+    UniqueConstraint("dag_id", "slot"),
+    Index(None, "next_at"),
+    Index(None, "build_id"),
+    comment="Each place of a Dag on its way; slot is null once it has ended.",
+)
+
+verdict = Table(
+    "pinwheel_verdict",
+    metadata,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("name", NAME, nullable=False),
+    Column("answer", String(16), nullable=False),
+    # What it is about: a place (dag_id, build_id, bundle_version), a version (bundle_name), or a digest
+    Column("dag_id", DAG_ID),
+    Column("build_id", SERIAL),
+    Column("bundle_name", NAME),
+    Column("bundle_version", VERSION),
+    Column("digest", DIGEST),
+    # A person's, and where the rollout was; null: it came from outside.
+    Column("rollout_id", SERIAL),
+    Column("step", Integer),
+    Column("attempt", Integer),
+    Column("actor", String(250), nullable=False),
+    Column("reason", Text),
+    Column("url", Text),
+    Column("at", UtcInstant, nullable=False),
+    Column("expires_at", UtcInstant),
+    Index(None, "rollout_id"),
+    Index(None, "build_id"),
+    Index(None, "bundle_version"),
+    Index(None, "digest"),
+    comment="Verdicts on a place, a bundle version or a digest. Append-only.",
 )
 
 reconcile = define_reconcile(metadata)

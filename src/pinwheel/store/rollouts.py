@@ -1,0 +1,263 @@
+"""Rollouts: the places of Dags on their way, and those that were."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import evolve, fields, frozen
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from pinwheel.core.chunks import chunks
+from pinwheel.core.errors import Conflict
+from pinwheel.core.release.serialized import plan_from_json, plan_to_json
+from pinwheel.core.rollout.state import Contributor, Place, Rollout, State
+from pinwheel.core.rollout.steps import Approve, Check, Party, Release, Step, Wait, Watch
+from pinwheel.store import tables as t
+
+_PLAIN = tuple(
+    column.name
+    for column in fields(Rollout)
+    if column.name not in ("id", "place", "plan", "authors", "proven", "promoters")
+)
+"""Attributes of a rollout that are columns as they are."""
+_MOVES = (
+    *(name for name in _PLAIN if name not in ("dag_id", "policy", "revision", "began_at")),
+    *("slot", "at_step", "at_name", "promoters", "next_at"),
+)
+"""Columns that change after it has begun."""
+
+
+@frozen(kw_only=True)
+class Due:
+    """A live rollout that is to be looked at."""
+
+    id: int
+    dag_id: str
+    bundle_name: str
+    generation: int
+
+
+@frozen(kw_only=True)
+class Wanted:
+    """Which rollouts. All that is given must hold."""
+
+    dag_ids: frozenset[str] | None = None
+    live: bool | None = None
+    states: frozenset[State] = frozenset()
+    step: str | None = None
+    """At this kind of step: ``approve``, ``check``, ``wait``, ``release`` or ``soak``."""
+    name: str | None = None
+    """At the check of this name."""
+    version: str | None = None
+
+
+def live(session: Session, dag_ids: Collection[str]) -> list[Rollout]:
+    """The rollouts of these Dags that have not ended: of each at most one ahead and one watched."""
+    found: list[Rollout] = []
+    for chunk in chunks(sorted(set(dag_ids))):
+        query = select(t.rollout).where(t.rollout.c.dag_id.in_(chunk), t.rollout.c.slot.is_not(None))
+        found += [_rollout(row) for row in session.execute(query)]
+    return found
+
+
+def last(session: Session, dag_ids: Collection[str]) -> dict[str, Rollout]:
+    """The newest rollout of each of these Dags that ever had one, live or not."""
+    found: dict[str, Rollout] = {}
+    for chunk in chunks(sorted(set(dag_ids))):
+        newest = select(func.max(t.rollout.c.id)).where(t.rollout.c.dag_id.in_(chunk))
+        query = select(t.rollout).where(t.rollout.c.id.in_(newest.group_by(t.rollout.c.dag_id)))
+        found |= {row.dag_id: _rollout(row) for row in session.execute(query)}
+    return found
+
+
+def one(session: Session, rollout_id: int) -> Rollout | None:
+    row = session.execute(select(t.rollout).where(t.rollout.c.id == rollout_id)).one_or_none()
+    return None if row is None else _rollout(row)
+
+
+def listed(session: Session, wanted: Wanted, *, limit: int, before_id: int | None = None) -> list[Rollout]:
+    """The newest first, of those with an id below *before_id*."""
+    c = t.rollout.c
+    query = select(t.rollout).where(*_all_of(wanted))
+    if before_id is not None:
+        query = query.where(c.id < before_id)
+    return [_rollout(row) for row in session.execute(query.order_by(c.id.desc()).limit(limit))]
+
+
+def _all_of(wanted: Wanted) -> list[ColumnElement[bool]]:
+    c = t.rollout.c
+    found: list[ColumnElement[bool]] = []
+    if wanted.dag_ids is not None:
+        parts = [c.dag_id.in_(chunk) for chunk in chunks(sorted(wanted.dag_ids))]
+        found.append(or_(*parts) if parts else c.id < 0)
+    if wanted.live is not None:
+        found.append(c.slot.is_not(None) if wanted.live else c.slot.is_(None))
+    if wanted.states:
+        found.append(c.state.in_(sorted(state.value for state in wanted.states)))
+    if wanted.step is not None:
+        found += [c.at_step == wanted.step, c.slot.is_not(None)]
+    if wanted.name is not None:
+        found.append(c.at_name == wanted.name)
+    if wanted.version is not None:
+        found.append(c.bundle_version == wanted.version)
+    return found
+
+
+def add(session: Session, rollout: Rollout, *, next_at: datetime | None) -> Rollout:
+    """Store one that begins; as it is stored."""
+    row = {
+        **_moving(rollout),
+        "dag_id": rollout.dag_id,
+        "build_id": rollout.place.build_id,
+        "bundle_version": rollout.place.version,
+        "plan": plan_to_json(rollout.plan),
+        "policy": rollout.policy,
+        "revision": rollout.revision,
+        "authors": None
+        if rollout.authors is None
+        else [[each.party.value, each.name, each.user] for each in rollout.authors],
+        "proven_build_id": rollout.proven.build_id if rollout.proven else None,
+        "proven_version": rollout.proven.version if rollout.proven else None,
+        "began_at": rollout.began_at,
+        "next_at": next_at,
+    }
+    done: Any = session.execute(insert(t.rollout).values(**row))
+    return evolve(rollout, id=int(done.inserted_primary_key[0]))
+
+
+def save(session: Session, rollout: Rollout, *, next_at: datetime | None) -> None:
+    """Store one that has moved.
+
+    :raises Conflict: what is stored does not have the generation before this one. The caller holds its Dag's
+        lock, and has read it under that: then this can not be.
+    """
+    done: Any = session.execute(
+        update(t.rollout)
+        .where(t.rollout.c.id == rollout.id, t.rollout.c.generation == rollout.generation - 1)
+        .values(**_moving(rollout), next_at=next_at)
+    )
+    if done.rowcount != 1:
+        raise Conflict(
+            f"Cannot move the rollout of {rollout.dag_id}",
+            found="it has moved since it was read",
+            remedy=f"Look again: pinwheel rollout show {rollout.dag_id}",
+            dag_id=rollout.dag_id,
+            problem="stale-generation",
+        )
+
+
+def due(session: Session, now: datetime, *, limit: int) -> list[Due]:
+    """Live ones whose time has come, the longest due first. Locks nothing."""
+    c = t.rollout.c
+    query = (
+        select(c.id, c.dag_id, c.generation, t.dag.c.bundle_name)
+        .join(t.dag, t.dag.c.dag_id == c.dag_id)
+        .where(c.next_at <= now, c.slot.is_not(None))
+        .order_by(c.next_at, c.id)
+        .limit(limit)
+    )
+    return [
+        Due(id=row.id, dag_id=row.dag_id, bundle_name=row.bundle_name, generation=row.generation)
+        for row in session.execute(query)
+    ]
+
+
+def put_off(session: Session, until: Mapping[tuple[int, int], datetime | None]) -> None:
+    """By id and generation, when a rollout that still has it is to be looked at next: one statement."""
+    if until:
+        c = t.rollout.c
+        session.execute(
+            update(t.rollout)
+            .where(c.id == bindparam("of_id"), c.generation == bindparam("of_generation"))
+            .values(next_at=bindparam("new_next_at")),
+            [
+                {"of_id": rollout_id, "of_generation": generation, "new_next_at": at}
+                for (rollout_id, generation), at in sorted(until.items(), key=lambda each: each[0])
+            ],
+        )
+
+
+def wake(session: Session, now: datetime, dag_ids: Collection[str] | None = None) -> None:
+    """Let the live rollouts of these Dags, or all, be looked at at once."""
+    c = t.rollout.c
+    if dag_ids is None:
+        session.execute(update(t.rollout).where(c.slot.is_not(None)).values(next_at=now))
+        return
+    for chunk in chunks(sorted(set(dag_ids))):
+        query = update(t.rollout).where(c.slot.is_not(None), c.dag_id.in_(chunk))
+        session.execute(query.values(next_at=now))
+
+
+def wake_at_check(
+    session: Session,
+    now: datetime,
+    name: str,
+    *,
+    build_id: int | None = None,
+    version: str | None = None,
+    digest: str | None = None,
+) -> None:
+    """Let those be looked at that wait at the check of this name, of a build, a version or a digest."""
+    c = t.rollout.c
+    about: list[ColumnElement[bool]] = []
+    if build_id is not None:
+        about.append(c.build_id == build_id)
+    if version is not None:
+        about.append(c.bundle_version == version)
+    if digest is not None:
+        about.append(c.build_id.in_(select(t.build.c.id).where(t.build.c.digest == digest)))
+    here = and_(c.slot.is_not(None), c.at_step == "check", c.at_name == name)
+    session.execute(update(t.rollout).where(here, *about).values(next_at=now))
+
+
+def _moving(rollout: Rollout) -> dict[str, Any]:
+    kind, name = kind_of(rollout.at)
+    values = {name: getattr(rollout, name) for name in _PLAIN if name in _MOVES}
+    return values | {
+        "state": rollout.state.value,
+        "cause": rollout.cause.value if rollout.cause is not None else None,
+        "slot": rollout.slot.value if rollout.slot is not None else None,
+        "at_step": kind,
+        "at_name": name,
+        "promoters": sorted(rollout.promoters),
+    }
+
+
+def kind_of(step: Step) -> tuple[str, str | None]:
+    """What a step is called in a policy, and the name that it has there."""
+    match step:
+        case Approve():
+            return "approve", None
+        case Check(name=name):
+            return "check", name
+        case Wait():
+            return "wait", None
+        case Release():
+            return "release", None
+        case Watch():
+            return "soak", None
+
+
+def _rollout(row: Any) -> Rollout:
+    values = {name: getattr(row, name) for name in _PLAIN}
+    proven = None
+    if row.proven_build_id is not None and row.proven_version is not None:
+        proven = Place(build_id=row.proven_build_id, version=row.proven_version)
+    return Rollout(
+        id=row.id,
+        place=Place(build_id=row.build_id, version=row.bundle_version),
+        plan=plan_from_json(row.plan),
+        authors=_authors(row.authors),
+        proven=proven,
+        promoters=frozenset(row.promoters),
+        **values,
+    )
+
+
+def _authors(stored: Sequence[Sequence[str]] | None) -> tuple[Contributor, ...] | None:
+    if stored is None:
+        return None
+    return tuple(Contributor(party=Party(party), name=name, user=user) for party, name, user in stored)

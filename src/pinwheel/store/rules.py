@@ -1,0 +1,105 @@
+"""Rules of the platform. None is ever changed: one that is in force no more is lifted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from pinwheel.core.chunks import chunks
+from pinwheel.core.release.rule import Rule
+from pinwheel.core.release.serialized import rule_from_json, rule_to_json
+from pinwheel.store import tables as t
+
+
+@frozen(kw_only=True)
+class StoredRule:
+    """A rule, who made it and, if it is not in force any more, who lifted it."""
+
+    id: int
+    rule: Rule
+    document: str | None
+    """The name of the platform's document that has it; None: somebody made it alone."""
+    actor: str
+    reason: str | None
+    at: datetime
+    lifted_at: datetime | None
+    lifted_by: str | None
+    lifted_reason: str | None
+
+
+def live(session: Session) -> tuple[StoredRule, ...]:
+    """All that were not lifted, those of documents first, each document in its order."""
+    c = t.rule.c
+    query = select(t.rule).where(c.lifted_at.is_(None)).order_by(c.document.is_(None), c.position, c.id)
+    return tuple(_stored(row) for row in session.execute(query))
+
+
+def one(session: Session, rule_id: int) -> StoredRule | None:
+    row = session.execute(select(t.rule).where(t.rule.c.id == rule_id)).one_or_none()
+    return None if row is None else _stored(row)
+
+
+def add(
+    session: Session,
+    rules: Sequence[Rule],
+    *,
+    document: str | None,
+    actor: str,
+    reason: str | None,
+    now: datetime,
+    first: int = 0,
+) -> list[int]:
+    """Put rules in force; their ids, in this order. *first* is the position of the first in its document."""
+    return [
+        _id(
+            session.execute(
+                insert(t.rule).values(
+                    name=rule.name,
+                    kind=rule.kind.value,
+                    document=document,
+                    position=first + at,
+                    body=rule_to_json(rule),
+                    actor=actor,
+                    reason=reason,
+                    at=now,
+                )
+            )
+        )
+        for at, rule in enumerate(rules)
+    ]
+
+
+def lift(session: Session, ids: Collection[int], *, actor: str, reason: str | None, now: datetime) -> int:
+    """End rules; the record of them stays. How many were in force until now."""
+    lifted = 0
+    for chunk in chunks(sorted(set(ids))):
+        done = session.execute(
+            update(t.rule)
+            .where(t.rule.c.id.in_(chunk), t.rule.c.lifted_at.is_(None))
+            .values(lifted_at=now, lifted_by=actor, lifted_reason=reason)
+        )
+        lifted += int(getattr(done, "rowcount", 0))
+    return lifted
+
+
+def _id(done: Any) -> int:
+    return int(done.inserted_primary_key[0])
+
+
+def _stored(row: Any) -> StoredRule:
+    return StoredRule(
+        id=row.id,
+        rule=rule_from_json(row.body),
+        document=row.document,
+        actor=row.actor,
+        reason=row.reason,
+        at=row.at,
+        lifted_at=row.lifted_at,
+        lifted_by=row.lifted_by,
+        lifted_reason=row.lifted_reason,
+    )
