@@ -157,5 +157,24 @@ def owners_and_tags(session: Session, dag_ids: Collection[str]) -> tuple[list[st
     )
 
 
+def tags_of(session: Session, dag_ids: Collection[str]) -> dict[str, set[str]]:
+    """The tags of these Dags; Dags without any are left out."""
+    found: dict[str, set[str]] = {}
+    for chunk in chunks(sorted(set(dag_ids))):
+        for row in session.execute(select(DagTag.dag_id, DagTag.name).where(DagTag.dag_id.in_(chunk))):
+            found.setdefault(row.dag_id, set()).add(row.name)
+    return found
+
+
+def busy(session: Session, dag_ids: Collection[str]) -> set[str]:
+    """Those of these Dags with a run that is queued or running."""
+    active = (DagRunState.QUEUED, DagRunState.RUNNING)
+    found: set[str] = set()
+    for chunk in chunks(sorted(set(dag_ids))):
+        query = select(DagRun.dag_id).where(DagRun.dag_id.in_(chunk), DagRun.state.in_(active))
+        found.update(session.scalars(query.distinct()))
+    return found
+
+
 def _names(owners: str | None) -> list[str]:
     return [name for part in (owners or "").split(",") if (name := part.strip())]

@@ -7,12 +7,14 @@ from pinwheel.airflow3.reads.dags import airflow_dags, may_wait_for, select
 from pinwheel.airflow3.reads.dated import dated_runs
 from pinwheel.airflow3.reads.fleet import (
     active_with_failures,
+    busy,
     cards,
     counts_by_version,
     dags_of_bundles,
     in_files,
     matching,
     owners_and_tags,
+    tags_of,
 )
 from pinwheel.airflow3.reads.grid import instance_groups, instance_rows, run_page, versions_of_instances
 from pinwheel.airflow3.reads.line import earlier_ends, placed_runs, run_counts
@@ -37,6 +39,7 @@ __all__ = [
     "airflow_versions",
     "all_row_ids",
     "astray_runs",
+    "busy",
     "cards",
     "count_runs",
     "counts_by_version",
@@ -65,6 +68,7 @@ __all__ = [
     "serialized",
     "serialized_hashes",
     "some_runs",
+    "tags_of",
     "tries",
     "unbound_runs",
     "unrecorded_outcomes",

@@ -409,6 +409,14 @@ class Reads(Protocol):
         """All owners and all tags of these Dags, sorted."""
         ...
 
+    def tags_of(self, session: Session, dag_ids: Collection[str]) -> dict[str, set[str]]:
+        """The tags of these Dags, as their active releases have them; Dags without any are left out."""
+        ...
+
+    def busy(self, session: Session, dag_ids: Collection[str]) -> set[str]:
+        """Those of these Dags with a run that is queued or running."""
+        ...
+
     def in_files(
         self, session: Session, places: Collection[tuple[str, str]]
     ) -> dict[tuple[str, str], set[str]]:

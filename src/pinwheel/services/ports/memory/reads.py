@@ -169,6 +169,14 @@ class MemoryReads(RunReads):
             sorted({tag for card in cards for tag in card.tags}),
         )
 
+    def tags_of(self, session: Session, dag_ids: Collection[str]) -> dict[str, set[str]]:
+        dags = self.airflow.tables.dags
+        return {i: set(dags[i].tags) for i in dag_ids if i in dags and dags[i].tags}
+
+    def busy(self, session: Session, dag_ids: Collection[str]) -> set[str]:
+        runs = self.airflow.tables.runs.values()
+        return {run.dag_id for run in runs if run.dag_id in dag_ids and run.state in ("queued", "running")}
+
     def in_files(
         self, session: Session, places: Collection[tuple[str, str]]
     ) -> dict[tuple[str, str], set[str]]:

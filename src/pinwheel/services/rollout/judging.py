@@ -1,0 +1,127 @@
+"""Which rules and which policy are about Dags: read once in a transaction, whatever it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from pinwheel.core.records import ManagedDag
+from pinwheel.core.release.judged_by import Judged, Revision, judged_by
+from pinwheel.core.release.rule import Forbidden, Rule, RuleKind, Subject, about, forbidden, limits
+from pinwheel.core.rollout.state import Held, HeldBy
+from pinwheel.core.rollout.window import Closed, Freeze, Limit, is_open, next_opening
+from pinwheel.core.rollout.window_text import told
+from pinwheel.services.ports.host import Host
+from pinwheel.store import policies, rules
+from pinwheel.store.policies import StoredPolicy
+from pinwheel.store.rules import StoredRule
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+@frozen(kw_only=True)
+class Standing:
+    """All rules and policies that are in force somewhere."""
+
+    rules: tuple[StoredRule, ...] = ()
+    policies: tuple[StoredPolicy, ...] = ()
+    former: Mapping[int, StoredPolicy] = field(factory=dict)
+    """By id, retired revisions that are still in force for some Dag."""
+
+    @property
+    def nothing(self) -> bool:
+        """There is none: each Dag is as without them."""
+        return not (self.rules or self.policies or self.former)
+
+    @property
+    def by_tag(self) -> bool:
+        """Whether one of them selects Dags by their tags."""
+        selectors = [
+            *(each.rule.dags for each in self.rules),
+            *(each.policy.dags for each in (*self.policies, *self.former.values())),
+        ]
+        return any(selector.tags for selector in selectors)
+
+    @property
+    def _rules(self) -> tuple[Rule, ...]:
+        return tuple(each.rule for each in self.rules)
+
+    def judged(self, dag: Subject, policy_id: int | None) -> Judged:
+        """By which policy this Dag is judged; *policy_id* is the repository's that is in force for it."""
+        known = {each.id: each for each in self.policies} | dict(self.former)
+        former = known.get(policy_id) if policy_id is not None else None
+        return judged_by(
+            [_revision(each) for each in self.policies],
+            self._rules,
+            dag,
+            _revision(former) if former is not None else None,
+        )
+
+    def about(self, dag: Subject) -> tuple[StoredRule, ...]:
+        """The rules that select a Dag, in their order."""
+        return tuple(each for each in self.rules if each.rule.selects(dag))
+
+    def forbidding(self, dag: Subject, act: Forbidden) -> tuple[Rule, ...]:
+        return forbidden(about(self._rules, dag), act)
+
+    def limits(self, dag: Subject) -> tuple[Limit, ...]:
+        """What says when places of a Dag may be released."""
+        return limits(about(self._rules, dag))
+
+    def closed(self, dag: Subject, at: datetime) -> tuple[Held, ...]:
+        """The freezes and windows that let none of its places be released at an instant."""
+        found = []
+        for each in self.about(dag):
+            own = limits([each.rule])
+            if own and isinstance(is_open(own, at), Closed):
+                found.append(_held(each, own, at))
+        return tuple(sorted(found, key=lambda held: list(HeldBy).index(held.kind)))
+
+
+def load(session: Session, rows: Mapping[str, ManagedDag] | None = None) -> Standing:
+    """What is in force, and what is still for these Dags: two statements, a third where such a policy is
+    retired."""
+    live = policies.live(session)
+    wanted = {row.policy_id for row in (rows or {}).values() if row.policy_id is not None}
+    missing = wanted - {each.id for each in live}
+    return Standing(
+        rules=rules.live(session),
+        policies=live,
+        former=policies.by_ids(session, missing) if missing else {},
+    )
+
+
+def subjects(
+    host: Host, session: Session, standing: Standing, rows: Mapping[str, ManagedDag]
+) -> dict[str, Subject]:
+    """The Dags as far as it decides which rules and policies are about them: with the tags of what is active.
+
+    Their tags are Airflow's rows, which the active release wrote. They are read where something asks for
+    them.
+    """
+    tags = host.reads.tags_of(session, list(rows)) if standing.by_tag and rows else {}
+    return {
+        dag_id: Subject(dag_id=dag_id, tags=frozenset(tags.get(dag_id, ())), bundle=row.bundle_name)
+        for dag_id, row in rows.items()
+    }
+
+
+def _revision(stored: StoredPolicy) -> Revision:
+    return Revision(id=stored.id, revision=stored.revision, offered=stored.offered)
+
+
+def _held(each: StoredRule, own: tuple[Limit, ...], at: datetime) -> Held:
+    frozen_by = each.rule.kind is RuleKind.FREEZE
+    body = each.rule.body
+    since = (body.since or each.at) if isinstance(body, Freeze) else None
+    return Held(
+        kind=HeldBy.FREEZE if frozen_by else HeldBy.WINDOW,
+        reason=f"{told(own[0].when)} (rule {each.rule.name})",
+        since=since,
+        until=next_opening(own, at),
+        by=each.actor,
+    )
