@@ -16,7 +16,7 @@ from harness.declared import lacking, named_in, undeclared
 from pinwheel.api import schemas
 from pinwheel.api.document import document
 from pinwheel.core.release.behind import Behind
-from pinwheel.core.release.why_held import Hold
+from pinwheel.core.rollout.hold import Hold
 from pinwheel.core.structure import diff, graph
 from pinwheel.core.structure.layout import Row
 from pinwheel.services.history import grid, instances, tries, versions

@@ -19,8 +19,9 @@ from pinwheel.core.errors import PinwheelError
 from pinwheel.core.rollout import effects
 from pinwheel.core.rollout.effects import Act
 from pinwheel.core.rollout.facts import Facts
+from pinwheel.core.rollout.hold import Hold, HoldKind
 from pinwheel.core.rollout.refusals import Deed
-from pinwheel.core.rollout.state import Candidate, Cause, Held, HeldBy, Place, Rollout, paused
+from pinwheel.core.rollout.state import Candidate, Cause, Place, Rollout, paused
 from pinwheel.core.rollout.steps import Approve, Check, Release, Step, Wait, Watch
 from pinwheel.core.rollout.table import Verb
 
@@ -28,8 +29,8 @@ ACTIVE, AHEAD, NEWER = place(1), place(2), place(3)
 RULE = Check(name="rule")
 STEPS = plan(APPROVE, CHECK, watched=True)
 AT = LATER + HOUR
-FREEZE = Held(kind=HeldBy.FREEZE, reason="the month's end", until=AT)
-ERA = Held(kind=HeldBy.ERA, reason="the past", since=NOW)
+FREEZE = Hold(kind=HoldKind.FREEZE, reason="the month's end", until=AT)
+ERA = Hold(kind=HoldKind.ERA, reason="the past", since=NOW)
 
 STATE: dict[str, tuple[str, ...]] = {
     "ahead": (
@@ -405,7 +406,9 @@ def facts_of(state: dict[str, str], **more: object) -> Facts:
     elif state["newest"] == "none":
         newest = None
     closed = (
-        (Held(kind=HeldBy.FREEZE, reason="the month's end", until=AT),) if state["rules"] == "closed" else ()
+        (Hold(kind=HoldKind.FREEZE, reason="the month's end", until=AT),)
+        if state["rules"] == "closed"
+        else ()
     )
     stopped = rollout(3, state="aborted", ended_at=NOW) if state["aborted"] == "it" else None
     made = {

@@ -18,15 +18,16 @@ from pinwheel.core.errors import Conflict
 from pinwheel.core.rollout import acts, decide, effects
 from pinwheel.core.rollout.facts import Enough, Facts, Fired, Unclear, WatchSays
 from pinwheel.core.rollout.gate import Answer, GateFacts, Verdict
+from pinwheel.core.rollout.hold import Hold, HoldKind
 from pinwheel.core.rollout.refusals import Deed
-from pinwheel.core.rollout.state import Candidate, Cause, Held, HeldBy, Rollout, Slot, State
+from pinwheel.core.rollout.state import Candidate, Cause, Rollout, Slot, State
 from pinwheel.core.rollout.steps import Newer, Plan
 from pinwheel.core.rollout.table import Verb
 
 T = LATER + HOUR
 """For when somebody asks; it is :data:`LATER` until the clock has gone on."""
-ERA = Held(kind=HeldBy.ERA, reason="the past", since=NOW)
-FREEZE = Held(kind=HeldBy.FREEZE, reason="the month's end")
+ERA = Hold(kind=HoldKind.ERA, reason="the past", since=NOW)
+FREEZE = Hold(kind=HoldKind.FREEZE, reason="the month's end")
 
 
 @frozen(kw_only=True)

@@ -19,7 +19,7 @@ from pinwheel.core.errors import Refused
 from pinwheel.core.event import EventKind
 from pinwheel.core.release.behind import Behind, BehindKind
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.release.why_held import HoldKind
+from pinwheel.core.rollout.hold import HoldKind
 from pinwheel.core.version_alias import split_version
 from pinwheel.services import change
 from pinwheel.services.ingest import take_version

@@ -13,7 +13,7 @@ from harness.followers import Runs, changed, rows
 from harness.prebuilt import Prebuilt, Text, finish_run, start_run
 from pinwheel.core.errors import InvalidInput, NotFound, Refused
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.release.why_held import HoldKind
+from pinwheel.core.rollout.hold import HoldKind
 from pinwheel.services.show import status as dag_status
 
 

@@ -12,7 +12,7 @@ from pinwheel.airflow3.processor import duties
 from pinwheel.core.parse.plan import Why
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.release.state import Kind, Track
-from pinwheel.core.release.why_held import HoldKind
+from pinwheel.core.rollout.hold import HoldKind
 from pinwheel.core.run.binding import BoundBy
 from pinwheel.store import verification
 

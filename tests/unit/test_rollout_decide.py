@@ -28,23 +28,14 @@ from pinwheel.core.rollout.effects import (
 )
 from pinwheel.core.rollout.facts import Enough, Facts, Fired, GoesOn, Unclear
 from pinwheel.core.rollout.gate import Answer, GateFacts, Verdict
-from pinwheel.core.rollout.state import (
-    Candidate,
-    Cause,
-    Held,
-    HeldBy,
-    Rollout,
-    Slot,
-    State,
-    paused,
-    resumed,
-)
+from pinwheel.core.rollout.hold import Hold, HoldKind
+from pinwheel.core.rollout.state import Candidate, Cause, Rollout, Slot, State, paused, resumed
 from pinwheel.core.rollout.steps import Check, Newer, OnTimeout, Plan
 
 ACTIVE = place(1)
-FREEZE = Held(kind=HeldBy.FREEZE, reason="the month's end", until=LATER + HOUR)
-WINDOW = Held(kind=HeldBy.WINDOW, reason="office hours", until=LATER + MINUTE)
-ERA = Held(kind=HeldBy.ERA, reason="the past", since=NOW)
+FREEZE = Hold(kind=HoldKind.FREEZE, reason="the month's end", until=LATER + HOUR)
+WINDOW = Hold(kind=HoldKind.WINDOW, reason="office hours", until=LATER + MINUTE)
+ERA = Hold(kind=HoldKind.ERA, reason="the past", since=NOW)
 FIRED = Fired(said="2 of 5 runs failed", at=LATER)
 TAKEN = Take(place=place(2), expected_release=7)
 
@@ -132,7 +123,7 @@ def test_a_check_without_an_answer_pauses_or_aborts(on_timeout: OnTimeout, state
     waits = decided(rollout(2, check), LATER - MINUTE)
     assert isinstance(waits, Wait)
     assert (waits.until, waits.said) == (LATER, "waits for check ci")
-    assert [held.kind for held in waits.held] == [HeldBy.GATE]
+    assert [held.kind for held in waits.held] == [HoldKind.GATE]
     assert (waits.held[0].until, waits.held[0].since) == (LATER, NOW)
     over = decided(rollout(2, check))
     assert saved(over).state is state
@@ -167,7 +158,7 @@ def test_what_is_paused_waits_for_a_person() -> None:
     assert isinstance(found, Wait)
     assert (found.said, found.until) == ("paused: no answer", None)
     (held,) = found.held
-    assert (held.kind, held.reason, held.since, held.by) == (HeldBy.PAUSED, "no answer", NOW, None)
+    assert (held.kind, held.reason, held.since, held.by) == (HoldKind.PAUSED, "no answer", NOW, None)
 
 
 def test_nothing_is_decided_of_a_rollout_that_has_ended() -> None:
@@ -196,21 +187,21 @@ def test_a_release_takes_the_place_and_is_watched_if_its_plan_has_a_watch() -> N
     assert (done.state, done.step, done.released_at, done.ended_at) == (State.RELEASED, 1, LATER, LATER)
 
 
-HOLDS: dict[str, tuple[dict[str, Any], dict[str, Any], HeldBy, datetime | None]] = {
-    "pin": ({}, {"pinned": True}, HeldBy.PIN, None),
-    "rejected": ({}, {"rejected": frozenset({place(2)})}, HeldBy.REJECTED, None),
-    "era": ({}, {"era": ERA}, HeldBy.ERA, None),
-    "freeze": ({}, {"closed": (FREEZE,)}, HeldBy.FREEZE, FREEZE.until),
-    "window": ({}, {"closed": (WINDOW,)}, HeldBy.WINDOW, WINDOW.until),
-    "gate": ({}, {"closed": (Held(kind=HeldBy.GATE, reason="four-eyes"),)}, HeldBy.GATE, None),
-    "watch": ({}, {"watched": watching(1)}, HeldBy.WATCH, None),
+HOLDS: dict[str, tuple[dict[str, Any], dict[str, Any], HoldKind, datetime | None]] = {
+    "pin": ({}, {"pinned": True}, HoldKind.PIN, None),
+    "rejected": ({}, {"rejected": frozenset({place(2)})}, HoldKind.REJECTED, None),
+    "era": ({}, {"era": ERA}, HoldKind.ERA, None),
+    "freeze": ({}, {"closed": (FREEZE,)}, HoldKind.FREEZE, FREEZE.until),
+    "window": ({}, {"closed": (WINDOW,)}, HoldKind.WINDOW, WINDOW.until),
+    "gate": ({}, {"closed": (Hold(kind=HoldKind.GATE, reason="four-eyes"),)}, HoldKind.GATE, None),
+    "watch": ({}, {"watched": watching(1)}, HoldKind.WATCH, None),
     "at": (
         {"asked_by": "ada", "not_before": LATER + HOUR},
         {},
-        HeldBy.AT,
+        HoldKind.AT,
         LATER + HOUR,
     ),
-    "by hand": ({"plan": plan(APPROVE, by_hand=True)}, {}, HeldBy.BY_HAND, None),
+    "by hand": ({"plan": plan(APPROVE, by_hand=True)}, {}, HoldKind.BY_HAND, None),
 }
 
 
@@ -233,19 +224,19 @@ def test_all_that_holds_a_place_is_told_in_order_and_the_next_look_is_at_the_fir
     each = at_release(plan=plan(APPROVE, by_hand=True), not_before=LATER + HOUR)
     found = decided(each, **everything)
     assert isinstance(found, Wait)
-    told = [HeldBy.PIN, HeldBy.REJECTED, HeldBy.ERA, HeldBy.FREEZE, HeldBy.WINDOW, HeldBy.WATCH]
-    assert [held.kind for held in found.held] == [*told, HeldBy.AT, HeldBy.BY_HAND]
+    told = [HoldKind.PIN, HoldKind.REJECTED, HoldKind.ERA, HoldKind.FREEZE, HoldKind.WINDOW, HoldKind.WATCH]
+    assert [held.kind for held in found.held] == [*told, HoldKind.AT, HoldKind.BY_HAND]
     assert found.until == WINDOW.until
     assert holds(each, facts_of(each, **everything), LATER) == found.held
 
 
 def test_at_its_gate_a_place_tells_what_will_hold_it_later_and_a_required_gate_once() -> None:
-    required = Held(kind=HeldBy.GATE, reason="four-eyes")
+    required = Hold(kind=HoldKind.GATE, reason="four-eyes")
     found = decided(rollout(2, CHECK), closed=(FREEZE, required))
     assert isinstance(found, Wait)
     assert [(held.kind, held.reason) for held in found.held] == [
-        (HeldBy.FREEZE, FREEZE.reason),
-        (HeldBy.GATE, "check ci"),
+        (HoldKind.FREEZE, FREEZE.reason),
+        (HoldKind.GATE, "check ci"),
     ]
 
 
@@ -468,14 +459,14 @@ def test_a_rollout_begins_with_what_is_known_of_its_place() -> None:
 @pytest.mark.parametrize(
     ("more", "kind"),
     [
-        ({"pinned": True}, HeldBy.PIN),
-        ({"rejected": frozenset({place(2)})}, HeldBy.REJECTED),
-        ({"stopped": rollout(2, state=State.ABORTED, why="not today", ended_at=NOW)}, HeldBy.ABORTED),
+        ({"pinned": True}, HoldKind.PIN),
+        ({"rejected": frozenset({place(2)})}, HoldKind.REJECTED),
+        ({"stopped": rollout(2, state=State.ABORTED, why="not today", ended_at=NOW)}, HoldKind.ABORTED),
     ],
 )
 @pytest.mark.parametrize("made", [GATED, SOAKED, ONCE])
 @pytest.mark.acceptance("rollouts", 92)
-def test_a_build_that_is_held_does_not_set_out(made: Plan, more: dict[str, Any], kind: HeldBy) -> None:
+def test_a_build_that_is_held_does_not_set_out(made: Plan, more: dict[str, Any], kind: HoldKind) -> None:
     found = arrival(2, made, **more)
     assert isinstance(found, Wait)
     assert [held.kind for held in found.held] == [kind]
@@ -491,9 +482,9 @@ def test_a_newer_build_than_the_aborted_one_sets_out() -> None:
 def test_all_that_holds_a_newest_build_without_a_rollout_is_told_in_order() -> None:
     stopped = rollout(2, state=State.ABORTED, ended_at=NOW, why="not today")
     facts = facts_of(pinned=True, rejected=frozenset({place(2)}), stopped=stopped)
-    assert [held.kind for held in holds_without(facts, LATER)] == [HeldBy.PIN, HeldBy.REJECTED]
+    assert [held.kind for held in holds_without(facts, LATER)] == [HoldKind.PIN, HoldKind.REJECTED]
     aborted = holds_without(facts_of(stopped=stopped), LATER)
-    assert [(held.kind, held.reason, held.since) for held in aborted] == [(HeldBy.ABORTED, "not today", NOW)]
+    assert aborted == (Hold(kind=HoldKind.ABORTED, reason="not today", since=NOW),)
     assert holds_without(facts_of(rollout(2), pinned=True), LATER) == ()
     assert holds_without(facts_of(pinned=True, active=place(2)), LATER) == ()
     assert holds_without(facts_of(pinned=True, newest=None), LATER) == ()
@@ -560,10 +551,10 @@ def test_behind_a_rollout_that_queues_a_newer_build_waits_unless_a_cause_has_pau
         found = arrival(3, made, **live)
         if expected is None:
             assert isinstance(found, Wait)
-            assert [held.kind for held in found.held] == [HeldBy.QUEUE]
+            assert [held.kind for held in found.held] == [HoldKind.QUEUE]
             newest = Candidate(place=place(3), plan=made)
             told_held = holds_without(facts_of(**live, newest=newest), LATER)
-            assert [held.kind for held in told_held] == [HeldBy.QUEUE]
+            assert [held.kind for held in told_held] == [HoldKind.QUEUE]
         else:
             assert told(found) == expected
 
@@ -588,13 +579,6 @@ def test_without_a_build_nothing_sets_out() -> None:
             {
                 *("person", "inconclusive", "error", "timeout", "stale"),
                 *("no way back", "not alone", "no runs", "era"),
-            },
-        ),
-        (
-            HeldBy,
-            {
-                *("pin", "rejected", "era", "paused", "aborted", "freeze"),
-                *("window", "gate", "watch", "queue", "at", "by-hand"),
             },
         ),
     ],

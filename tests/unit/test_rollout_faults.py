@@ -57,7 +57,7 @@ RULES: dict[str, tuple[World, str, str, str]] = {
     ),
     "a pin is not asked at the arrival": (
         *(WATCHED, "decide"),
-        *("    if facts.pinned:\n        return Held", "    if False:\n        return Held"),
+        *("    if facts.pinned:\n        return Hold", "    if False:\n        return Hold"),
     ),
     "an instant is not waited for": (
         *(BY_HAND, "decide"),

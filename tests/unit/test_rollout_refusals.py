@@ -14,14 +14,15 @@ from pinwheel.core.rollout import effects, refusals, table
 from pinwheel.core.rollout.acts import act
 from pinwheel.core.rollout.facts import Facts
 from pinwheel.core.rollout.gate import Answer, GateFacts
+from pinwheel.core.rollout.hold import Hold, HoldKind
 from pinwheel.core.rollout.refusals import WORDS, Deed
-from pinwheel.core.rollout.state import Candidate, Cause, Contributor, Held, HeldBy, Rollout
+from pinwheel.core.rollout.state import Candidate, Cause, Contributor, Rollout
 from pinwheel.core.rollout.steps import Party
 from pinwheel.core.rollout.table import TABLE, Do, No, Row, Verb, Where
 
 ACTIVE, AHEAD, NEWER = place(1), place(2), place(3)
 AT = LATER + HOUR
-FREEZE = Held(kind=HeldBy.FREEZE, reason="the month's end", until=AT)
+FREEZE = Hold(kind=HoldKind.FREEZE, reason="the month's end", until=AT)
 
 
 def two_live(**more: object) -> Facts:
@@ -125,8 +126,8 @@ def test_a_pin_to_another_build_asks_the_rules_before_anything_is_withdrawn() ->
 
 
 def test_a_refusal_by_rules_names_them_all_and_an_opening_only_if_each_has_one() -> None:
-    later = evolve(FREEZE, kind=HeldBy.WINDOW, reason="office hours", until=AT + HOUR)
-    gate = evolve(FREEZE, kind=HeldBy.GATE, reason="nobody approved", until=None)
+    later = evolve(FREEZE, kind=HoldKind.WINDOW, reason="office hours", until=AT + HOUR)
+    gate = evolve(FREEZE, kind=HoldKind.GATE, reason="nobody approved", until=None)
     deed = Deed(verb=Verb.PIN, by="ada", takes=True)
     with pytest.raises(Conflict, match="the month's end; office hours; it opens at 2026-01-05 12:00 UTC"):
         act(deed, two_live(closed=(FREEZE, later)), LATER)

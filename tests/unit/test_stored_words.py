@@ -13,7 +13,7 @@ from pinwheel.core.release.decide import Verb
 from pinwheel.core.release.policy import Source
 from pinwheel.core.release.rule import Forbidden, RuleKind
 from pinwheel.core.release.state import Kind, Track
-from pinwheel.core.release.why_held import HoldKind
+from pinwheel.core.rollout.hold import HoldKind
 from pinwheel.core.rollout.way_back import When
 from pinwheel.core.run.binding import BoundBy
 from pinwheel.core.run.fit import Fit
@@ -24,7 +24,13 @@ from pinwheel.core.run.fit import Fit
     [
         (BehindKind, {"traced", "other files"}),
         (BoundBy, {"active", "hand", "trial", "era", "canary"}),
-        (HoldKind, {"pin", "rejected", "era"}),
+        (
+            HoldKind,
+            {
+                *("pin", "rejected", "era", "paused", "aborted", "freeze", "window", "gate"),
+                *("watch", "queue", "at", "by-hand", "loosened", "behind"),
+            },
+        ),
         (Fit, {"matches", "differs", "by_hand", "waits"}),
         (Kind, {"adopt", "auto", "pin", "unpin", "promote", "rollback", "retire"}),
         (Forbidden, {"runs-by-hand", "trials"}),

@@ -13,7 +13,8 @@ from pinwheel.core.release.behind import Behind, BehindKind, Lag, behind
 from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.stand import Head
 from pinwheel.core.release.state import DagState, Track
-from pinwheel.core.release.why_held import Hold, HoldKind, why_held
+from pinwheel.core.release.why_held import why_held
+from pinwheel.core.rollout.hold import Hold, HoldKind
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = datetime(2026, 1, 2, tzinfo=UTC)

@@ -3,36 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 from attrs import frozen
 
 from pinwheel.core.release.rejection import Rejection
-
-
-class HoldKind(StrEnum):
-    """What can hold a Dag, in the order in which it is told."""
-
-    PIN = "pin"
-    """Somebody pinned it, or rolled it back."""
-    REJECTED = "rejected"
-    """Its newest build was rolled back or rejected: what comes after that is released."""
-    ERA = "era"
-    """An era of its timeline holds the present: what is released takes no effect until that ends."""
-
-
-@frozen(kw_only=True)
-class Hold:
-    """One reason why new runs do not take the newest place: the newest build where that stands."""
-
-    kind: HoldKind
-    reason: str | None
-    """What was said by whoever is behind it."""
-    since: datetime | None
-    until: datetime | None
-    """When it ends by itself; None: it does not."""
-    by: str | None
+from pinwheel.core.rollout.hold import Hold, HoldKind
 
 
 @frozen(kw_only=True)

@@ -77,7 +77,7 @@ def _on_both(deed: Deed, facts: Facts, now: datetime) -> Act:
                 effects += saved_end(target, State.ROLLED_BACK, deed.said(), now)
             case Do.PAUSE_FOR_ERA:
                 assert target is not None
-                why = facts.era.reason if facts.era is not None else deed.said()
+                why = facts.era.said if facts.era is not None else deed.said()
                 effects.append(Save(rollout=paused(target, Cause.ERA, why, now)))
             case Do.AS_TODAY | Do.HOLD | Do.STAYS:
                 pass

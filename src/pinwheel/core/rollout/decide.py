@@ -29,11 +29,10 @@ from pinwheel.core.rollout.effects import (
 )
 from pinwheel.core.rollout.facts import Enough, Facts, Fired, GoesOn, Unclear
 from pinwheel.core.rollout.gate import Error, Failed, Inconclusive, Passed, Waits, judge
+from pinwheel.core.rollout.hold import Hold, HoldKind
 from pinwheel.core.rollout.state import (
     Candidate,
     Cause,
-    Held,
-    HeldBy,
     Place,
     Rollout,
     Slot,
@@ -80,7 +79,7 @@ def arrive(facts: Facts, now: datetime) -> Act | Wait:
     if held is None and facts.waits:
         held = unwanted(candidate, facts)
     if held is not None:
-        return Wait(said=held.reason, held=(held,))
+        return Wait(said=held.said, held=(held,))
     if facts.gone is not None or facts.active is None:
         return Act(effects=(_take(candidate.place, facts),), said="there is nothing to hold it back for")
     gives_way = _gives_way(ahead, now)
@@ -113,14 +112,14 @@ def begin(
     )
 
 
-def holds(rollout: Rollout, facts: Facts, now: datetime) -> tuple[Held, ...]:
-    """Why the place of a rollout ahead is not in force, in the order of :class:`HeldBy`."""
+def holds(rollout: Rollout, facts: Facts, now: datetime) -> tuple[Hold, ...]:
+    """Why the place of a rollout ahead is not in force, in the order of :class:`HoldKind`."""
     gate = rollout.at_gate
     found = [*_shut(rollout, facts)]
     if rollout.paused:
         found.append(
-            Held(
-                kind=HeldBy.PAUSED,
+            Hold(
+                kind=HoldKind.PAUSED,
                 reason=rollout.why or rollout.cause or "",
                 since=rollout.paused_at,
                 by=rollout.paused_by,
@@ -129,8 +128,8 @@ def holds(rollout: Rollout, facts: Facts, now: datetime) -> tuple[Held, ...]:
     elif gate is not None:
         said = judge(gate, rollout, facts.gates, now)
         found.append(
-            Held(
-                kind=HeldBy.GATE,
+            Hold(
+                kind=HoldKind.GATE,
                 reason=said.said,
                 since=rollout.since,
                 until=said.until if isinstance(said, Waits) else None,
@@ -138,8 +137,8 @@ def holds(rollout: Rollout, facts: Facts, now: datetime) -> tuple[Held, ...]:
         )
     if rollout.not_before is not None and rollout.not_before > now:
         found.append(
-            Held(
-                kind=HeldBy.AT,
+            Hold(
+                kind=HoldKind.AT,
                 reason=f"not before {rollout.not_before:%Y-%m-%d %H:%M:%S} UTC",
                 since=rollout.asked_at,
                 until=rollout.not_before,
@@ -147,11 +146,11 @@ def holds(rollout: Rollout, facts: Facts, now: datetime) -> tuple[Held, ...]:
             )
         )
     if rollout.plan.release.by_hand and rollout.asked_by is None:
-        found.append(Held(kind=HeldBy.BY_HAND, reason="it is released when somebody promotes it"))
+        found.append(Hold(kind=HoldKind.BY_HAND, reason="it is released when somebody promotes it"))
     return _in_order(found)
 
 
-def holds_without(facts: Facts, now: datetime) -> tuple[Held, ...]:
+def holds_without(facts: Facts, now: datetime) -> tuple[Hold, ...]:
     """Why the newest build is not in force where it has no rollout of its own."""
     candidate = facts.newest
     if candidate is None or not facts.waits:
@@ -162,26 +161,26 @@ def holds_without(facts: Facts, now: datetime) -> tuple[Held, ...]:
     return _in_order(held for held in found if held is not None)
 
 
-def _in_order(found: Iterable[Held]) -> tuple[Held, ...]:
-    order = list(HeldBy)
+def _in_order(found: Iterable[Hold]) -> tuple[Hold, ...]:
+    order = list(HoldKind)
     return tuple(sorted(found, key=lambda held: order.index(held.kind)))
 
 
-def _shut(rollout: Rollout, facts: Facts) -> list[Held]:
+def _shut(rollout: Rollout, facts: Facts) -> list[Hold]:
     """What lets a place not be released whatever its gates say."""
     found = []
     if facts.pinned and not rollout.knows_pin:
-        found.append(Held(kind=HeldBy.PIN, reason="the Dag is pinned"))
+        found.append(Hold(kind=HoldKind.PIN, reason="the Dag is pinned"))
     if rollout.place in facts.rejected:
-        found.append(Held(kind=HeldBy.REJECTED, reason="it is rejected"))
+        found.append(Hold(kind=HoldKind.REJECTED, reason="it is rejected"))
     if facts.era is not None:
         found.append(facts.era)
     at_gate = rollout.at_gate is not None
-    found += [each for each in facts.closed if not (at_gate and each.kind is HeldBy.GATE)]
+    found += [each for each in facts.closed if not (at_gate and each.kind is HoldKind.GATE)]
     if facts.watched is not None and rollout.plan.newer is not Newer.REPLACE:
         found.append(
-            Held(
-                kind=HeldBy.WATCH,
+            Hold(
+                kind=HoldKind.WATCH,
                 reason="the release before it is watched",
                 since=facts.watched.released_at,
             )
@@ -189,24 +188,26 @@ def _shut(rollout: Rollout, facts: Facts) -> list[Held]:
     return found
 
 
-def _not_its_turn(facts: Facts) -> Held | None:
+def _not_its_turn(facts: Facts) -> Hold | None:
     """What lets the newest place not set out yet, whichever it is."""
     if facts.pinned:
-        return Held(kind=HeldBy.PIN, reason="the Dag is pinned")
+        return Hold(kind=HoldKind.PIN, reason="the Dag is pinned")
     for live in (facts.ahead, facts.watched):
         if live is not None and _keeps_its_turn(live):
-            return Held(kind=HeldBy.QUEUE, reason="the rollout before it is on its way", since=live.began_at)
+            return Hold(
+                kind=HoldKind.QUEUE, reason="the rollout before it is on its way", since=live.began_at
+            )
     return None
 
 
-def unwanted(candidate: Candidate, facts: Facts) -> Held | None:
+def unwanted(candidate: Candidate, facts: Facts) -> Hold | None:
     """What lets this place not set out: somebody, or something, has judged it."""
     if candidate.place in facts.rejected:
-        return Held(kind=HeldBy.REJECTED, reason="it is rejected")
+        return Hold(kind=HoldKind.REJECTED, reason="it is rejected")
     stopped = facts.stopped
     if stopped is not None and stopped.place.build_id == candidate.place.build_id:
         why = stopped.why or "its rollout was aborted"
-        return Held(kind=HeldBy.ABORTED, reason=why, since=stopped.ended_at)
+        return Hold(kind=HoldKind.ABORTED, reason=why, since=stopped.ended_at)
     return None
 
 
@@ -297,13 +298,13 @@ def _release(rollout: Rollout, facts: Facts, now: datetime) -> Decision:
     if not held:
         return Act(effects=released(rollout, facts, now), said="all steps before the release have passed")
     edges = [each.until for each in held if each.until is not None]
-    return Wait(said=held[0].reason, until=min(edges, default=None), held=held)
+    return Wait(said=held[0].said, until=min(edges, default=None), held=held)
 
 
 def _watch(rollout: Rollout, facts: Facts, now: datetime) -> Decision:
     era = facts.era
     if era is not None and not (rollout.set_aside and rollout.is_set_aside(era.since or rollout.set_aside)):
-        return Advance(rollout=paused(rollout, Cause.ERA, era.reason, now), said=era.reason)
+        return Advance(rollout=paused(rollout, Cause.ERA, era.said, now), said=era.said)
     if _is_replaced(facts, now):
         return Wait(said="a newer place is being released")
     says = facts.watch

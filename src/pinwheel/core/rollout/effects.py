@@ -10,7 +10,8 @@ from datetime import datetime
 from attrs import evolve, field, frozen
 
 from pinwheel.core.rollout.gate import Verdict
-from pinwheel.core.rollout.state import Held, Place, Rollout
+from pinwheel.core.rollout.hold import Hold
+from pinwheel.core.rollout.state import Place, Rollout
 
 
 def _first(rollout: Rollout) -> Rollout:
@@ -141,7 +142,7 @@ class Wait:
 
     said: str
     until: datetime | None = None
-    held: tuple[Held, ...] = ()
+    held: tuple[Hold, ...] = ()
 
     @property
     def effects(self) -> tuple[Effect, ...]:

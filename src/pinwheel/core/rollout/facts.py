@@ -7,7 +7,8 @@ from datetime import datetime
 from attrs import field, frozen
 
 from pinwheel.core.rollout.gate import GateFacts
-from pinwheel.core.rollout.state import Candidate, Cause, Held, Place, Rollout
+from pinwheel.core.rollout.hold import Hold
+from pinwheel.core.rollout.state import Candidate, Cause, Place, Rollout
 
 
 @frozen(kw_only=True)
@@ -69,12 +70,12 @@ class Facts:
     """Why none of its places can be held: it is retired, or its bundle keeps no versions."""
     rejected: frozenset[Place] = frozenset()
     """Those of the places named here that a rejection covers."""
-    closed: tuple[Held, ...] = ()
+    closed: tuple[Hold, ...] = ()
     """Rules that let no place be released now (freezes, windows), or not this one (required gates without a
     verdict): the one of the rollout ahead, without one the newest."""
-    closed_then: tuple[Held, ...] = ()
+    closed_then: tuple[Hold, ...] = ()
     """Freezes and windows known to be closed at the instant for which somebody asks."""
-    era: Held | None = None
+    era: Hold | None = None
     """The era over the present."""
     gates: GateFacts = field(factory=GateFacts)
     """Of the rollout ahead."""

@@ -8,7 +8,8 @@ from attrs import frozen
 
 from pinwheel.core.errors import Conflict, PinwheelError, Refused
 from pinwheel.core.rollout.facts import Facts
-from pinwheel.core.rollout.state import Held, Place
+from pinwheel.core.rollout.hold import Hold
+from pinwheel.core.rollout.state import Place
 from pinwheel.core.rollout.table import No, Verb
 
 
@@ -93,11 +94,11 @@ def refused(no: No, deed: Deed, facts: Facts, found: str = "") -> PinwheelError:
     )
 
 
-def refused_by_rules(no: No, deed: Deed, facts: Facts, closed: tuple[Held, ...]) -> PinwheelError:
+def refused_by_rules(no: No, deed: Deed, facts: Facts, closed: tuple[Hold, ...]) -> PinwheelError:
     """A refusal by rules: which, and when they open if each of them does by itself."""
     edges = [held.until for held in closed]
     opens = None if None in edges else max(edge for edge in edges if edge is not None)
-    found = "; ".join(held.reason for held in closed)
+    found = "; ".join(held.said for held in closed)
     if opens is not None:
         found += f"; it opens at {opens:%Y-%m-%d %H:%M} UTC"
     return refused(no, deed, facts, found)

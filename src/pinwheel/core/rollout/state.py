@@ -70,42 +70,6 @@ class Cause(StrEnum):
     """An era over the present decides what runs take."""
 
 
-class HeldBy(StrEnum):
-    """What can keep a place from being released, in the order in which it is told.
-
-    The words are those of :class:`~pinwheel.core.release.why_held.HoldKind`, which may know more.
-    """
-
-    PIN = "pin"
-    REJECTED = "rejected"
-    ERA = "era"
-    PAUSED = "paused"
-    ABORTED = "aborted"
-    FREEZE = "freeze"
-    WINDOW = "window"
-    GATE = "gate"
-    WATCH = "watch"
-    """Another release of the Dag is under watch."""
-    QUEUE = "queue"
-    """It comes after the rollout that is on its way."""
-    AT = "at"
-    """Somebody asked for it, not before an instant."""
-    BY_HAND = "by-hand"
-    """It is released when somebody asks."""
-
-
-@frozen(kw_only=True)
-class Held:
-    """One reason why a place is not in force."""
-
-    kind: HeldBy
-    reason: str
-    since: datetime | None = None
-    until: datetime | None = None
-    """When it ends by itself; None: it does not, or nobody knows."""
-    by: str | None = None
-
-
 @frozen(kw_only=True, order=False)
 class Place:
     """A build at a bundle version: what rolls out."""

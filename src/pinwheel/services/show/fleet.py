@@ -12,8 +12,9 @@ from pinwheel.core.build import Build
 from pinwheel.core.lookup import named
 from pinwheel.core.records import DagFile, FleetDag
 from pinwheel.core.release.behind import Behind, Lag, behind
-from pinwheel.core.release.why_held import Hold, waits, why_held
+from pinwheel.core.release.why_held import waits, why_held
 from pinwheel.core.request import States
+from pinwheel.core.rollout.hold import Hold
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import DagCard
 from pinwheel.services.show import for_dates

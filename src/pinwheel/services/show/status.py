@@ -16,8 +16,9 @@ from pinwheel.core.release.behind import Behind, Lag, behind
 from pinwheel.core.release.follow import taken
 from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.state import Kind, Track
-from pinwheel.core.release.why_held import Hold, PresentEra, waits, why_held
+from pinwheel.core.release.why_held import PresentEra, waits, why_held
 from pinwheel.core.request import ANY_STATE, States
+from pinwheel.core.rollout.hold import Hold
 from pinwheel.services.ports.host import Host
 from pinwheel.services.show import for_dates
 from pinwheel.services.show.plain import ABSENT, Sometimes

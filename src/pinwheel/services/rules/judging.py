@@ -11,7 +11,7 @@ from attrs import field, frozen
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.judged_by import Judged, Revision, judged_by
 from pinwheel.core.release.rule import Forbidden, Rule, RuleKind, Subject, about, forbidden, limits
-from pinwheel.core.rollout.state import Held, HeldBy
+from pinwheel.core.rollout.hold import Hold, HoldKind
 from pinwheel.core.rollout.window import Closed, Freeze, Limit, is_open, next_opening
 from pinwheel.core.rollout.window_text import told
 from pinwheel.services.ports.host import Host
@@ -72,14 +72,14 @@ class Standing:
         """What says when places of a Dag may be released."""
         return limits(about(self._rules, dag))
 
-    def closed(self, dag: Subject, at: datetime) -> tuple[Held, ...]:
+    def closed(self, dag: Subject, at: datetime) -> tuple[Hold, ...]:
         """The freezes and windows that let none of its places be released at an instant."""
         found = []
         for each in self.about(dag):
             own = limits([each.rule])
             if own and isinstance(is_open(own, at), Closed):
                 found.append(_held(each, own, at))
-        return tuple(sorted(found, key=lambda held: list(HeldBy).index(held.kind)))
+        return tuple(sorted(found, key=lambda held: list(HoldKind).index(held.kind)))
 
 
 def load(session: Session, rows: Mapping[str, ManagedDag] | None = None) -> Standing:
@@ -114,12 +114,12 @@ def _revision(stored: StoredPolicy) -> Revision:
     return Revision(id=stored.id, revision=stored.revision, offered=stored.offered)
 
 
-def _held(each: StoredRule, own: tuple[Limit, ...], at: datetime) -> Held:
+def _held(each: StoredRule, own: tuple[Limit, ...], at: datetime) -> Hold:
     frozen_by = each.rule.kind is RuleKind.FREEZE
     body = each.rule.body
     since = (body.since or each.at) if isinstance(body, Freeze) else None
-    return Held(
-        kind=HeldBy.FREEZE if frozen_by else HeldBy.WINDOW,
+    return Hold(
+        kind=HoldKind.FREEZE if frozen_by else HoldKind.WINDOW,
         reason=f"{told(own[0].when)} (rule {each.rule.name})",
         since=since,
         until=next_opening(own, at),

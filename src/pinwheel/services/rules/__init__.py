@@ -1,0 +1,1 @@
+"""What rules, policies and rollouts mean for Dags: what is known of them, and writing it down."""
