@@ -71,6 +71,10 @@ class EventKind(StrEnum):
     """Somebody said which builds data of which dates is for."""
     TIMELINE_UNSET = "timeline_unset"
     """Somebody took eras away: in their dates the active release runs."""
+    ROLLOUT = "rollout"
+    """A place of a Dag set out, went a step on its way, or ended."""
+    VERDICT = "verdict"
+    """A check or a person said something of a place, a bundle version or a digest."""
 
 
 _CHANGE = (
@@ -84,6 +88,7 @@ _CHANGE = (
     "replaced",
     "rejected",
     "lifted",
+    "overrides",
 )
 _BOUND = ("run_id", "build", "release", "bundle_version")
 
@@ -129,6 +134,29 @@ DETAILS: Mapping[EventKind, tuple[str, ...]] = {
     EventKind.VARIANT_REFUSED: ("build", "bundle_version", "path", "error"),
     EventKind.VERSION_RESTORED: ("build",),
     EventKind.MARK_RESTORED: ("found",),
+    EventKind.ROLLOUT: (
+        "rollout",
+        "state",
+        "step",
+        "build",
+        "bundle_version",
+        "policy",
+        "revision",
+        "cause",
+        "said",
+        "not_before",
+    ),
+    EventKind.VERDICT: (
+        "rollout",
+        "name",
+        "verdict",
+        "step",
+        "attempt",
+        "build",
+        "bundle_version",
+        "digest",
+        "url",
+    ),
     EventKind.TIMELINE_SET: ("revision", "changes"),
     EventKind.TIMELINE_UNSET: ("revision", "changes"),
 }
@@ -157,6 +185,8 @@ AUDITED = frozenset(
         EventKind.MARK_RESTORED,
         EventKind.TIMELINE_SET,
         EventKind.TIMELINE_UNSET,
+        EventKind.ROLLOUT,
+        EventKind.VERDICT,
     }
 )
 """Those of which Airflow's audit log has a line too, under their name with ``pinwheel_`` before it."""

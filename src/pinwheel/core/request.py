@@ -165,6 +165,15 @@ def _date(_: object, attribute: Attribute[Any], text: str | None) -> None:
     )
 
 
+def _aware(request: _Asked, _: object, at: datetime | None) -> None:
+    if at is not None and at.utcoffset() is None:
+        raise InvalidInput(
+            request.failed,
+            found=f"{at.isoformat()} has no offset",
+            remedy="Write the instant as 2026-12-20T18:00+01:00",
+        )
+
+
 def _request_id(_: object, __: Attribute[Any], text: str | None) -> None:
     if text is not None and not is_request_id(text):
         raise InvalidInput(
@@ -216,6 +225,10 @@ class ChangeRequest(_Targeted):
     eras: str | None = None
     """With a rollback of a Dag whose timeline has an era over the present: ``keep`` it, or ``replace`` it by
     what is rolled back to."""
+    at: datetime | None = field(default=None, validator=_aware)
+    """With a promote: not before this instant."""
+    now: bool = False
+    """With a promote or a pin: at once, past gates and rules. It needs a reason."""
     skip_refused: tuple[str, ...] = field(default=(), converter=_some)
     """Dags that a plan showed as refused: they are left out, whether or not they still are."""
 
@@ -246,6 +259,25 @@ class ChangeRequest(_Targeted):
                 raise InvalidInput(
                     self.failed, found=f"{name} goes with rollback only", remedy=f"Leave {name} out"
                 )
+        self._require_when()
+
+    def _require_when(self) -> None:
+        if self.at is not None and self.verb is not Verb.PROMOTE:
+            raise InvalidInput(self.failed, found="at goes with promote only", remedy="Leave at out")
+        if not self.now:
+            return
+        if self.verb not in (Verb.PROMOTE, Verb.PIN):
+            raise InvalidInput(
+                self.failed, found="now goes with promote and pin only", remedy="Leave now out"
+            )
+        if self.at is not None:
+            raise InvalidInput(self.failed, found="both at and now are given", remedy="Give one of them")
+        if not self.reason:
+            raise InvalidInput(
+                self.failed,
+                found="it goes past gates and rules, and no reason is given",
+                remedy="Say why with a reason: it is kept",
+            )
 
     @property
     def reruns(self) -> bool:

@@ -21,11 +21,13 @@ from pinwheel.core.retention import ReleaseFact
 from pinwheel.services import once
 from pinwheel.services.ingest import faults
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release import keeping
-from pinwheel.services.release.carry_out import carry_out
+from pinwheel.services.release import keeping, staged
+from pinwheel.services.release.going import go
 from pinwheel.services.release.loading import Loaded, known_and_not, load
 from pinwheel.services.release.outcome import OUTCOMES, Act, Outcome, outcome_of
 from pinwheel.services.release.stands import last_shown, place_named, stood_another
+from pinwheel.services.rules import facts
+from pinwheel.services.rules.facts import NOTHING, Known
 from pinwheel.services.run import rerun
 from pinwheel.services.timeline import rolled_back
 from pinwheel.store import builds, rejections, releases
@@ -48,6 +50,8 @@ class Change:
     actor: str
     sees: once.Sees = once.all_of_them
     sees_runs: once.Sees = once.all_of_them
+    names: frozenset[str] = frozenset()
+    """By which else the actor goes, where a rule says who may override it."""
 
 
 @frozen(kw_only=True)
@@ -85,9 +89,16 @@ def apply(host: Host, change: Change) -> list[Outcome]:
     wanted = _wanted(change)
 
     def work(session: Session) -> list[Outcome]:
-        acts, loaded, dated = _decide_all(host, session, change, lock_dags(session, wanted))
-        outcomes = carry_out(
-            host, session, acts, now=host.unit.now(), contents=loaded.contents, versions=loaded.versions
+        acts, loaded, dated, known = _decide_all(host, session, change, lock_dags(session, wanted))
+        outcomes = go(
+            host,
+            session,
+            acts,
+            known,
+            loaded.builds,
+            now=host.unit.now(),
+            contents=loaded.contents,
+            versions=loaded.versions,
         )
         if change.request.verb is Verb.ROLLBACK:
             outcomes = rolled_back.carry_out(host, session, change.request, dated, acts, outcomes)
@@ -133,7 +144,7 @@ def _wanted(change: Change) -> list[str]:
 
 def _plan(host: Host, session: Session, change: Change) -> Plan:
     refused: list[Refusal] = []
-    acts, _, dated = _decide_all(host, session, change, refused=refused)
+    acts, _, dated, _ = _decide_all(host, session, change, refused=refused)
     asked = change.request
     outcomes = [outcome_of(act) for act in acts]
     if asked.verb is Verb.ROLLBACK:
@@ -167,6 +178,8 @@ def _request(change: Change) -> once.Request:
             **({"skip_refused": sorted(set(asked.skip_refused))} if asked.skip_refused else {}),
             **({} if asked.bundle_version is None else {"bundle_version": asked.bundle_version}),
             **({} if asked.eras is None else {"eras": asked.eras}),
+            **({} if asked.at is None else {"at": asked.at.isoformat()}),
+            **({"now": True} if asked.now else {}),
         },
         sees=change.sees,
     )
@@ -231,7 +244,7 @@ def _decide_all(
     locked: Mapping[str, ManagedDag] | None = None,
     *,
     refused: list[Refusal] | None = None,
-) -> tuple[list[Act], Loaded, rolled_back.Timelines]:
+) -> tuple[list[Act], Loaded, rolled_back.Timelines, Known]:
     """What is to be done with each Dag; *locked* are their rows, None for a plan, which writes nothing.
 
     A Dag that can not take the change ends it, or is noted in *refused*.
@@ -248,7 +261,7 @@ def _decide_all(
     for dag_id, error in unknown.items():
         no(dag_id, error)
     if not rows:
-        return [], Loaded(dags={}, states={}), rolled_back.NONE
+        return [], Loaded(dags={}, states={}), rolled_back.NONE, NOTHING
     dag_ids = list(rows)
     ledger = keeping.ledger(session, dag_ids[0]) if asked.to_release is not None else None
     rejected = rejections.of_dags(session, dag_ids)
@@ -258,11 +271,12 @@ def _decide_all(
         at, stood = place_named(session, rows[dag_ids[0]], asked.bundle_version, verb=asked.verb)
         if asked.to_release is None and asked.build is None:
             targets = {dag_ids[0]: stood}
+    known = facts.know(session, rows)
     loaded = load(
         host,
         session,
         rows,
-        others=targets.values(),
+        others=(*targets.values(), *known.build_ids),
         numbered=(dag_ids[0], asked.build) if asked.build is not None else None,
         contents_of=() if locked is None else (*targets.values(), *_waiting(asked, rows)),
         rejected=rejected,
@@ -270,10 +284,14 @@ def _decide_all(
     )
     rolls_back = asked.verb is Verb.ROLLBACK
     dated = rolled_back.load(host, session, rows) if rolls_back else rolled_back.NONE
+    commands = {
+        dag_id: _command(asked, loaded, dag_id, named(loaded.builds, targets.get(dag_id)), at)
+        for dag_id in dag_ids
+    }
+    found = staged.find(host, session, asked, commands, known, loaded)
     acts = []
     for dag_id in dag_ids:
-        state = loaded.states[dag_id]
-        command = _command(asked, loaded, dag_id, named(loaded.builds, targets.get(dag_id)), at)
+        state, command = loaded.states[dag_id], commands[dag_id]
         if at is not None and command.build is not None and command.build.id != stood:
             there = builds.by_ids(session, [stood])[stood]
             raise stood_another(asked.verb, command.build, there, at.version)
@@ -285,22 +303,14 @@ def _decide_all(
             decision = decide(state, command)
             if dag_id in dated.present:
                 rolled_back.require_choice(asked, dag_id, dated.present[dag_id])
+            wish = staged.Wish(asked=asked, command=command, dag_id=dag_id, today=decision)
+            who = staged.Who(actor=change.actor, names=change.names)
+            acts.append(staged.act(host, session, wish, who, loaded, known=known, found=found.get(dag_id)))
         except (Conflict, NotFound, Refused) as error:
             no(dag_id, error)
-            continue
-        acts.append(
-            Act(
-                dag=rows[dag_id],
-                state=state,
-                decision=decision,
-                verb=asked.verb.value,
-                actor=change.actor,
-                reason=asked.reason,
-            )
-        )
     if refused is not None:
         refused.sort(key=lambda refusal: refusal.dag_id)
-    return acts, loaded, dated
+    return acts, loaded, dated, known
 
 
 def _targets(

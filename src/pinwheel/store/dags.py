@@ -26,6 +26,11 @@ def rows(session: Session, dag_ids: Collection[str] | None = None) -> dict[str, 
     return found
 
 
+def of_bundle(session: Session, bundle_name: str) -> dict[str, ManagedDag]:
+    """The managed Dags of a bundle, by id."""
+    return _by_id(session.execute(select(t.dag).where(t.dag.c.bundle_name == bundle_name)))
+
+
 def _by_id(rows: Result[Any]) -> dict[str, ManagedDag]:
     return {row.dag_id: ManagedDag.from_row(row._mapping) for row in rows}
 
@@ -90,6 +95,12 @@ def write(session: Session, rows: Iterable[ManagedDag], columns: Sequence[str]) 
     if values:
         new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
         session.execute(update(t.dag).where(t.dag.c.dag_id == bindparam("of_dag")).values(new), values)
+
+
+def put_policy(session: Session, dag_ids: Collection[str], policy_id: int | None) -> None:
+    """Note which revision of a repository's policy is in force for these Dags; None: none is."""
+    for chunk in chunks(sorted(set(dag_ids))):
+        session.execute(update(t.dag).where(t.dag.c.dag_id.in_(chunk)).values(policy_id=policy_id))
 
 
 def last_unpinned(session: Session) -> dict[str, datetime]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from attrs import evolve, fields, frozen
-from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -54,22 +54,18 @@ class Wanted:
     version: str | None = None
 
 
-def live(session: Session, dag_ids: Collection[str]) -> list[Rollout]:
-    """The rollouts of these Dags that have not ended: of each at most one ahead and one watched."""
-    found: list[Rollout] = []
-    for chunk in chunks(sorted(set(dag_ids))):
-        query = select(t.rollout).where(t.rollout.c.dag_id.in_(chunk), t.rollout.c.slot.is_not(None))
-        found += [_rollout(row) for row in session.execute(query)]
-    return found
+def of_dags(session: Session, dag_ids: Collection[str]) -> dict[str, tuple[Rollout, ...]]:
+    """By Dag, those that have not ended, and its newest one whatever became of it; in the order of their ids.
 
-
-def last(session: Session, dag_ids: Collection[str]) -> dict[str, Rollout]:
-    """The newest rollout of each of these Dags that ever had one, live or not."""
-    found: dict[str, Rollout] = {}
+    Dags that never had one are left out.
+    """
+    c = t.rollout.c
+    found: dict[str, tuple[Rollout, ...]] = {}
     for chunk in chunks(sorted(set(dag_ids))):
-        newest = select(func.max(t.rollout.c.id)).where(t.rollout.c.dag_id.in_(chunk))
-        query = select(t.rollout).where(t.rollout.c.id.in_(newest.group_by(t.rollout.c.dag_id)))
-        found |= {row.dag_id: _rollout(row) for row in session.execute(query)}
+        newest = select(func.max(c.id)).where(c.dag_id.in_(chunk)).group_by(c.dag_id)
+        query = select(t.rollout).where(c.dag_id.in_(chunk), or_(c.slot.is_not(None), c.id.in_(newest)))
+        for row in session.execute(query.order_by(c.id)):
+            found[row.dag_id] = (*found.get(row.dag_id, ()), _rollout(row))
     return found
 
 
@@ -191,16 +187,15 @@ def wake(session: Session, now: datetime, dag_ids: Collection[str] | None = None
         session.execute(query.values(next_at=now))
 
 
-def wake_at_check(
+def wake_about(
     session: Session,
     now: datetime,
-    name: str,
     *,
     build_id: int | None = None,
     version: str | None = None,
     digest: str | None = None,
 ) -> None:
-    """Let those be looked at that wait at the check of this name, of a build, a version or a digest."""
+    """Let the live rollouts be looked at that are of a build, of a version, or of builds with a digest."""
     c = t.rollout.c
     about: list[ColumnElement[bool]] = []
     if build_id is not None:
@@ -209,8 +204,7 @@ def wake_at_check(
         about.append(c.bundle_version == version)
     if digest is not None:
         about.append(c.build_id.in_(select(t.build.c.id).where(t.build.c.digest == digest)))
-    here = and_(c.slot.is_not(None), c.at_step == "check", c.at_name == name)
-    session.execute(update(t.rollout).where(here, *about).values(next_at=now))
+    session.execute(update(t.rollout).where(c.slot.is_not(None), *about).values(next_at=now))
 
 
 def _moving(rollout: Rollout) -> dict[str, Any]:

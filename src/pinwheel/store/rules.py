@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -37,6 +37,17 @@ def live(session: Session) -> tuple[StoredRule, ...]:
     c = t.rule.c
     query = select(t.rule).where(c.lifted_at.is_(None)).order_by(c.document.is_(None), c.position, c.id)
     return tuple(_stored(row) for row in session.execute(query))
+
+
+def anything(session: Session, dag_ids: Collection[str]) -> bool:
+    """Whether a rule or a policy is in force, or one of these Dags ever had a rollout: one statement for as
+    many as one takes."""
+    c = t.rollout.c
+    standing = or_(
+        exists().where(t.rule.c.lifted_at.is_(None)), exists().where(t.policy.c.retired_at.is_(None))
+    )
+    parts = chunks(sorted(set(dag_ids))) if dag_ids else [()]
+    return any(session.scalar(select(or_(standing, exists().where(c.dag_id.in_(part))))) for part in parts)
 
 
 def one(session: Session, rule_id: int) -> StoredRule | None:

@@ -6,15 +6,23 @@ import time
 from datetime import timedelta
 from functools import partial
 
+import structlog
+
 from pinwheel.airflow3.keeper.loop import Duty
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import variants, whole
+from pinwheel.services.rollout import advance
 from pinwheel.services.upkeep import beat, repair
 from pinwheel.services.upkeep.beat import Beat
 from pinwheel.services.upkeep.keeping_runs import Keeping
 
+log = structlog.get_logger(__name__)
+
 RUNS = "keep runs"
 """The lease of what concerns runs: one keeper does it, so that no two wait for each other's locks."""
+
+ROLLOUTS = "advance rollouts"
+"""The lease of rollouts: two keepers at once would only look twice."""
 
 LEAVES = timedelta(seconds=5)
 """Longer than Airflow takes to make a backfill, and short beside the time that its runs wait."""
@@ -34,5 +42,11 @@ def duties_of(host: Host, own: Beat) -> list[Duty]:
         Duty(name="mend running runs", interval=1.0, work=keeping.mend_running, lease=RUNS),
         Duty(name="tell what ended unbound", interval=2.0, work=keeping.tell_ended, lease=RUNS),
         Duty(name="mark again", interval=2.0, work=keeping.mark_again, lease=RUNS),
+        Duty(name="advance rollouts", interval=1.0, work=partial(_advance, host), lease=ROLLOUTS),
         Duty(name="make rows of eras", interval=5.0, work=partial(whole.make_missing, host), lease=RUNS),
     ]
+
+
+def _advance(host: Host) -> None:
+    for dag_id, error in advance.turn(host, time.monotonic).faults:
+        log.warning("A rollout can not go on", dag_id=dag_id, exc_info=error)

@@ -164,7 +164,7 @@ def decide(state: DagState, command: Command) -> Decision:
     return _DECIDERS[command.verb](state, command)
 
 
-def _freed(state: DagState, build: Build) -> Lift:
+def freed(state: DagState, build: Build) -> Lift:
     """What frees a build, in all versions."""
     own = (each for each in state.rejections if each.covers(build) or each.is_of_versions_of(build))
     return Lift(rejections=tuple(own))
@@ -405,7 +405,7 @@ def _reject(state: DagState, command: Command) -> Decision:
 
 def _lift(state: DagState, command: Command) -> Decision:
     build = _given(state, command)
-    lifted = _freed(state, build)
+    lifted = freed(state, build)
     if not lifted.rejections:
         return Decision(steps=(), reason=f"build {build.build} is not rejected")
     newest = state.newest_build
@@ -435,7 +435,7 @@ def _on_purpose(state: DagState, command: Command, build: Build) -> tuple[Lift, 
             build=build.build,
             rejected_by=rejection.actor,
         )
-    return (_freed(state, build),)
+    return (freed(state, build),)
 
 
 def _lifting(lifts: tuple[Lift, ...]) -> str:

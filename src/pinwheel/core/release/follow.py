@@ -71,22 +71,24 @@ def steps(
     before: Head | None,
     pending: Collection[str],
     rejections: Mapping[str, Collection[Rejection]],
+    still: Collection[str] = (),
 ) -> list[Step]:
     """What following means for these Dags of a bundle that shows *head*, and *before* that another.
 
     ``pending`` are the files of which nobody knows yet what they give in the head: their Dags take the one
-    before. Those of which the newest place is rejected stand still.
+    before. Those of which the newest place is rejected, and those that are ``still``, stand: only their rows
+    are put right.
     """
     found = []
     for dag in due:
-        target = _target(dag, head, before, pending)
+        now = taken(dag.follow_version, dag.released_version)
+        target = _target(dag, head, before, pending) if dag.dag_id not in still else _stands(now)
         if target is None or _is_rejected(dag, target, rejections.get(dag.dag_id, ())):
             continue
         if is_marked(dag.row_version):
             row_version = dag.row_version
         else:
             row_version = as_released(target.version, dag.released_version)
-        now = taken(dag.follow_version, dag.released_version)
         rows_stay = dag.found == row_version == dag.row_version
         if row_version is None or (dag.follow_version == target.version and rows_stay):
             continue
@@ -110,6 +112,15 @@ def _target(dag: Follower, head: Head, before: Head | None, pending: Collection[
     if dag.relative_fileloc not in pending:
         return head
     return before if before is not None and before.seq >= dag.first_seq else None
+
+
+def _stands(version: str | None) -> Head | None:
+    """The version that a Dag takes already, whichever head it was."""
+    return Head(seq=_NO_HEAD, version=version) if version is not None else None
+
+
+_NO_HEAD = -1
+"""No rejection holds there: what runs already is not taken away."""
 
 
 def _is_rejected(dag: Follower, head: Head, rejections: Iterable[Rejection]) -> bool:

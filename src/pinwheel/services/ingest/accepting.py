@@ -15,14 +15,19 @@ from pinwheel.core.event import EventKind, brought_by
 from pinwheel.core.json import JsonObject
 from pinwheel.core.parse.definers import Holder, definers
 from pinwheel.core.records import DagFile, ManagedDag
+from pinwheel.core.release.carried import Carried
 from pinwheel.core.release.decide import Command, Verb, decide
 from pinwheel.core.release.state import DagState
+from pinwheel.core.rollout.decide import arrive
+from pinwheel.core.rollout.effects import AsToday
 from pinwheel.services.ingest.builds import Made, ParsedFile
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release.carry_out import carry_out
-from pinwheel.services.release.loading import load
+from pinwheel.services.release.going import act_of, around, go, what_is_carried
+from pinwheel.services.release.loading import Loaded, load
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome
 from pinwheel.services.release.stands import Showing, became_known
+from pinwheel.services.rules import facts, judging
+from pinwheel.services.rules.facts import Found
 from pinwheel.store import builds, bundles, dags, events, files
 
 if TYPE_CHECKING:
@@ -65,25 +70,37 @@ def release_newest(
         for dag_id, item in sorted(accepted.items())
     }
     dags.write(session, rows.values(), _MOVED)
-    states = load(host, session, rows).states
+    known = facts.know(session, rows)
+    loaded = load(host, session, rows, others=known.build_ids)
+    found = {} if known.nothing else facts.find(host, session, known, around(loaded), now=now)
     acts = [
-        Act(
-            dag=rows[dag_id],
-            state=states[dag_id],
-            decision=decide(
-                states[dag_id], Command(verb=Verb.ARRIVE, build=item.build, rewritten=item.folded)
-            ),
-            verb=Verb.ARRIVE.value,
-            actor=ACTOR,
-            reason=_reason(item.build),
-            told=item.folded and _is_active(states[dag_id], item.build),
-        )
+        _act(session, rows[dag_id], item, loaded, found.get(dag_id), now)
         for dag_id, item in sorted(accepted.items())
     ]
+    in_force = {dag_id: judging.of_repository(each.judged) for dag_id, each in found.items()}
+    judging.put_in_force(session, rows, in_force)
     batch = brought_by(bundle_name, shown.head.version, seq=seq) if shown.head is not None else None
-    return carry_out(
-        host, session, acts, now=now, contents=_contents(session, accepted.values()), batch=batch
-    )
+    contents = _contents(session, accepted.values())
+    return go(host, session, acts, known, loaded.builds, now=now, contents=contents, batch=batch)
+
+
+def _act(
+    session: Session, row: ManagedDag, item: Made, loaded: Loaded, found: Found | None, now: datetime
+) -> Act:
+    """What becomes of a build that arrives."""
+    state = loaded.states[row.dag_id]
+    today = decide(state, Command(verb=Verb.ARRIVE, build=item.build, rewritten=item.folded))
+    if found is None or not found.concerns:
+        made = Carried(decision=today)
+    else:
+        decided = arrive(found.facts, now)
+        # Of a build that is active already only its form may be another: nothing waits for that.
+        first = (AsToday(),) if _is_active(state, item.build) else ()
+        made = what_is_carried(
+            session, (*first, *decided.effects), state, loaded, said=decided.said, as_today=today
+        )
+    act = act_of(row, state, made, verb=Verb.ARRIVE.value, actor=ACTOR, reason=_reason(item.build))
+    return evolve(act, told=item.folded and _is_active(state, item.build))
 
 
 _MOVED = ("newest_build_id", "newest_seq", "bundle_name", "relative_fileloc", "missing_since")

@@ -24,7 +24,7 @@ from pinwheel.services.release import dated, revise, variants
 from pinwheel.services.release.follow import follow
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome, outcome_of, record
 from pinwheel.services.release.projecting import projections_for, released_location, settle_locations
-from pinwheel.store import dags, events, rejections, releases, stands
+from pinwheel.store import dags, events, rejections, releases, rollouts, stands
 from pinwheel.store.builds import StoredContent
 
 if TYPE_CHECKING:
@@ -212,6 +212,7 @@ def _release_all(
     retired = [m.act.state.dag_id for m in made if m.step.kind is Kind.RETIRE]
     if retired:
         host.rows.retire(session, retired)
+        rollouts.wake(session, now, retired)
         bundle_of = {m.act.state.dag_id: m.act.dag.bundle_name for m in made}
         gone = {dag_id: bundle_of[dag_id] for dag_id in retired}
         # One that comes back starts without a timeline.

@@ -14,6 +14,7 @@ from pinwheel.services.ports.host import Host
 from pinwheel.services.release import dated
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.services.release.stands import showing
+from pinwheel.services.rules import standing
 from pinwheel.store import bundles, events, files, rejections
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def due(host: Host, session: Session, bundle_name: str, dag_ids: Collection[str]
         rejections=rejections.of_bundle(session, bundle_name)
         if dag_ids is None
         else rejections.of_dags(session, [dag.dag_id for dag in found]),
+        still=standing.still(host, session, [dag.dag_id for dag in found]),
     )
     left = _with_data(session, bundle_name, found, wanted)
     return Due(

@@ -11,6 +11,7 @@ from attrs import asdict, evolve, frozen
 from pinwheel.core.build import runtime_warnings
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.records import ManagedDag
+from pinwheel.core.release.carried import Move
 from pinwheel.core.release.decide import Decision, Lift, Reject, Release, SetTrack
 from pinwheel.core.release.state import DagState, Track
 from pinwheel.services import once
@@ -37,6 +38,16 @@ class Act:
     reason: str | None = None
     told: bool = False
     """There is an event of it already, which counts how often it was done."""
+    moves: tuple[Move, ...] = ()
+    """What its rollouts do with it."""
+    then_next: bool = False
+    """After that the Dag's newest place is looked at as if it had just arrived."""
+    overrides: tuple[str, ...] = ()
+    """Rules past which it is released."""
+
+    @property
+    def changes(self) -> bool:
+        return self.decision.changes or bool(self.moves)
 
 
 @frozen(kw_only=True)
@@ -94,7 +105,7 @@ def outcome_of(act: Act, number: int | None = None) -> Outcome:
     build = release.build if release else state.active_build
     return Outcome(
         dag_id=state.dag_id,
-        changed=act.decision.changes,
+        changed=act.changes,
         message=act.decision.reason,
         kind=release.kind.value if release else None,
         release=number if release else state.active_release,
@@ -133,6 +144,7 @@ def record(
             "rejected": outcome.rejected,
             "lifted": outcome.lifted,
             "replaced": bool(act.decision.release and act.decision.release.replaces_active),
+            **({"overrides": list(act.overrides)} if act.overrides else {}),
         }
         rows.append(
             {

@@ -10,12 +10,13 @@ from attrs import field, frozen
 
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.judged_by import Judged, Revision, judged_by
+from pinwheel.core.release.policy import Source
 from pinwheel.core.release.rule import Forbidden, Rule, RuleKind, Subject, about, forbidden, limits
-from pinwheel.core.rollout.hold import Hold, HoldKind
-from pinwheel.core.rollout.window import Closed, Freeze, Limit, is_open, next_opening
+from pinwheel.core.rollout.hold import ORDER, Hold, HoldKind
+from pinwheel.core.rollout.window import OPEN, Freeze, Limit, is_open, next_opening
 from pinwheel.core.rollout.window_text import told
 from pinwheel.services.ports.host import Host
-from pinwheel.store import policies, rules
+from pinwheel.store import dags, policies, rules
 from pinwheel.store.policies import StoredPolicy
 from pinwheel.store.rules import StoredRule
 
@@ -72,14 +73,16 @@ class Standing:
         """What says when places of a Dag may be released."""
         return limits(about(self._rules, dag))
 
-    def closed(self, dag: Subject, at: datetime) -> tuple[Hold, ...]:
+    def closing(self, dag: Subject, at: datetime) -> tuple[StoredRule, ...]:
         """The freezes and windows that let none of its places be released at an instant."""
-        found = []
-        for each in self.about(dag):
-            own = limits([each.rule])
-            if own and isinstance(is_open(own, at), Closed):
-                found.append(_held(each, own, at))
-        return tuple(sorted(found, key=lambda held: list(HoldKind).index(held.kind)))
+        return tuple(
+            each for each in self.about(dag) if (own := limits([each.rule])) and is_open(own, at) != OPEN
+        )
+
+    def closed(self, dag: Subject, at: datetime) -> tuple[Hold, ...]:
+        """The same as what holds the Dag."""
+        found = [_hold(each, at) for each in self.closing(dag, at)]
+        return tuple(sorted(found, key=lambda hold: ORDER[hold.kind]))
 
 
 def load(session: Session, rows: Mapping[str, ManagedDag] | None = None) -> Standing:
@@ -110,18 +113,45 @@ def subjects(
     }
 
 
+def of_repository(judged: Judged) -> int | None:
+    """The revision of its repository's policy that is in force for a Dag; None: another policy is."""
+    chosen = judged.in_force
+    return chosen.id if chosen is not None and judged.choice.source is Source.REPOSITORY else None
+
+
+def put_in_force(
+    session: Session, rows: Mapping[str, ManagedDag], policy_ids: Mapping[str, int | None]
+) -> None:
+    """Note for Dags, given by their rows, which revisions are in force; those that stay are not written."""
+    changed: dict[int | None, list[str]] = {}
+    for dag_id, policy_id in policy_ids.items():
+        if rows[dag_id].policy_id != policy_id:
+            changed.setdefault(policy_id, []).append(dag_id)
+    for policy_id, dag_ids in changed.items():
+        dags.put_policy(session, dag_ids, policy_id)
+
+
+def come_into_force(host: Host, session: Session, bundle_name: str) -> None:
+    """A bundle's repository has other policies now: those that hold no less are in force for its Dags."""
+    rows = dags.of_bundle(session, bundle_name)
+    standing = load(session, rows)
+    subjects_of = subjects(host, session, standing, rows)
+    judged = {
+        dag_id: standing.judged(subject, rows[dag_id].policy_id) for dag_id, subject in subjects_of.items()
+    }
+    put_in_force(session, rows, {dag_id: of_repository(each) for dag_id, each in judged.items()})
+
+
 def _revision(stored: StoredPolicy) -> Revision:
     return Revision(id=stored.id, revision=stored.revision, offered=stored.offered)
 
 
-def _held(each: StoredRule, own: tuple[Limit, ...], at: datetime) -> Hold:
-    frozen_by = each.rule.kind is RuleKind.FREEZE
-    body = each.rule.body
-    since = (body.since or each.at) if isinstance(body, Freeze) else None
+def _hold(each: StoredRule, at: datetime) -> Hold:
+    body, own = each.rule.body, limits([each.rule])
     return Hold(
-        kind=HoldKind.FREEZE if frozen_by else HoldKind.WINDOW,
+        kind=HoldKind.FREEZE if each.rule.kind is RuleKind.FREEZE else HoldKind.WINDOW,
         reason=f"{told(own[0].when)} (rule {each.rule.name})",
-        since=since,
+        since=(body.since or each.at) if isinstance(body, Freeze) else None,
         until=next_opening(own, at),
         by=each.actor,
     )

@@ -1,0 +1,201 @@
+"""Carrying out what was decided of Dags whose places roll out: releases, rollouts, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from pinwheel.core.build import Build
+from pinwheel.core.records import ManagedDag
+from pinwheel.core.release.carried import Carried, Surroundings, carried
+from pinwheel.core.release.decide import Decision, Verb
+from pinwheel.core.release.state import DagState
+from pinwheel.core.rollout.decide import arrive
+from pinwheel.core.rollout.effects import Act as Decided
+from pinwheel.core.rollout.effects import Effect, RejectPlace
+from pinwheel.services.ports.host import Host
+from pinwheel.services.release.carry_out import carry_out
+from pinwheel.services.release.loading import Loaded, load
+from pinwheel.services.release.outcome import ACTOR, Act, Outcome
+from pinwheel.services.rules import facts, judging, writing
+from pinwheel.services.rules.facts import Around, Known
+from pinwheel.services.rules.writing import Moved
+from pinwheel.store import bundles, dags
+from pinwheel.store.builds import StoredContent
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+TURNS = 3
+"""So often what follows of something may make something follow: a rollout that ends lets another set out."""
+
+
+def around(loaded: Loaded) -> Around:
+    return Around(rows=loaded.dags, states=loaded.states, builds=loaded.builds, versions=loaded.versions)
+
+
+def go(
+    host: Host,
+    session: Session,
+    acts: Sequence[Act],
+    known: Known,
+    builds: Mapping[int, Build],
+    *,
+    now: datetime,
+    contents: Mapping[int, StoredContent] | None = None,
+    versions: Mapping[int, str] | None = None,
+    batch: str | None = None,
+    turns: int = TURNS,
+) -> list[Outcome]:
+    """Carry acts out on Dags that the caller has locked, with what their rollouts do, and what follows then.
+
+    Writes everything, commits nothing. One outcome an act; where another release follows of it, that one's.
+    """
+    outcomes = carry_out(host, session, acts, now=now, contents=contents, versions=versions, batch=batch)
+    moved = [_moved(act) for act in acts if act.moves]
+    if moved:
+        writing.write(host, session, moved, builds, now=now, batch=batch)
+    released = {act.state.dag_id for act in acts if act.decision.release is not None}
+    if released and not known.standing.nothing:
+        _in_force(host, session, known, released)
+    next_ones = [act.state.dag_id for act in acts if act.then_next]
+    if not next_ones or not turns:
+        return outcomes
+    then = {
+        outcome.dag_id: outcome
+        for outcome in look_again(host, session, next_ones, now=now, batch=batch, turns=turns - 1)
+    }
+    return [_both(outcome, then.get(outcome.dag_id)) for outcome in outcomes]
+
+
+def look_again(
+    host: Host,
+    session: Session,
+    dag_ids: Collection[str],
+    *,
+    now: datetime,
+    batch: str | None = None,
+    turns: int = TURNS,
+) -> list[Outcome]:
+    """Let the newest places of these locked Dags do what they do when they arrive."""
+    rows = dags.rows(session, dag_ids)
+    known = facts.know(session, rows)
+    newest = [row.newest_build_id for row in rows.values() if row.newest_build_id is not None]
+    loaded = load(host, session, rows, others=known.build_ids, contents_of=newest)
+    found = facts.find(host, session, known, around(loaded), now=now)
+    acts = []
+    for dag_id, state in sorted(loaded.states.items()):
+        decided = arrive(found[dag_id].facts, now)
+        if isinstance(decided, Decided) and decided.effects:
+            made = what_is_carried(session, decided.effects, state, loaded, said=decided.said)
+            acts.append(act_of(rows[dag_id], state, made, verb=Verb.ARRIVE.value, actor=ACTOR, reason=None))
+    if not acts:
+        return []
+    return go(
+        host,
+        session,
+        acts,
+        known,
+        loaded.builds,
+        now=now,
+        contents=loaded.contents,
+        versions=loaded.versions,
+        batch=batch,
+        turns=turns,
+    )
+
+
+def what_is_carried(
+    session: Session,
+    effects: Sequence[Effect],
+    state: DagState,
+    loaded: Loaded,
+    *,
+    said: str,
+    as_today: Decision | None = None,
+) -> Carried:
+    """What effects mean for a Dag.
+
+    :raises Conflict: its active release is another than the one on which they were decided.
+    """
+    rejected = [effect for effect in effects if isinstance(effect, RejectPlace)]
+    versions = {
+        (state.bundle_name, place.version)
+        for effect in rejected
+        for place in (effect.place, effect.instead)
+        if place is not None
+    }
+    rows = bundles.versions(session, versions) if versions else {}
+    surroundings = Surroundings(
+        state=state,
+        builds=loaded.builds,
+        newest=loaded.versions,
+        seqs={version: row.seq for (_, version), row in rows.items()},
+    )
+
+    def today() -> Decision:
+        return as_today if as_today is not None else Decision(steps=(), reason=said)
+
+    return carried(effects, surroundings, said, today)
+
+
+def act_of(
+    row: ManagedDag,
+    state: DagState,
+    made: Carried,
+    *,
+    verb: str,
+    actor: str,
+    reason: str | None,
+    overrides: tuple[str, ...] = (),
+) -> Act:
+    return Act(
+        dag=row,
+        state=state,
+        decision=made.decision,
+        verb=verb,
+        actor=actor,
+        reason=reason,
+        moves=made.moves,
+        then_next=made.then_next,
+        overrides=overrides if made.past_rules else (),
+    )
+
+
+def _moved(act: Act) -> Moved:
+    return Moved(
+        dag_id=act.state.dag_id,
+        bundle_name=act.state.bundle_name,
+        moves=act.moves,
+        actor=act.actor,
+        reason=act.reason,
+    )
+
+
+def _both(first: Outcome, then: Outcome | None) -> Outcome:
+    """What became of a Dag of which one thing followed of another."""
+    if then is None or not then.changed:
+        return first
+    return evolve(
+        then,
+        from_release=first.from_release,
+        from_build=first.from_build,
+        lifted=first.lifted or then.lifted,
+        rejected=first.rejected if then.rejected is None else then.rejected,
+        message=f"{first.message}; {then.message}",
+        warnings=tuple(dict.fromkeys((*first.warnings, *then.warnings))),
+    )
+
+
+def _in_force(host: Host, session: Session, known: Known, dag_ids: Collection[str]) -> None:
+    """With a release the newest policy of its repository is in force for a Dag, by its tags from now on.
+
+    Airflow's rows have these tags already.
+    """
+    rows = dags.rows(session, dag_ids)
+    subjects = judging.subjects(host, session, known.standing, rows)
+    newest = {dag_id: judging.of_repository(known.standing.judged(subjects[dag_id], None)) for dag_id in rows}
+    judging.put_in_force(session, rows, newest)

@@ -1,0 +1,200 @@
+"""What somebody asks of a Dag whose places roll out, or that a rule binds: acts of the table of rollouts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from pinwheel.core.errors import Refused, spoken
+from pinwheel.core.release.carried import Carried, Move
+from pinwheel.core.release.decide import Command, Decision
+from pinwheel.core.release.decide import Verb as Change
+from pinwheel.core.release.rule import Require
+from pinwheel.core.request import ChangeRequest
+from pinwheel.core.rollout import table
+from pinwheel.core.rollout.acts import act as done
+from pinwheel.core.rollout.decide import holds
+from pinwheel.core.rollout.effects import Begin, Save
+from pinwheel.core.rollout.facts import Facts
+from pinwheel.core.rollout.hold import HoldKind
+from pinwheel.core.rollout.refusals import Deed
+from pinwheel.core.rollout.state import Place
+from pinwheel.services.ports.host import Host
+from pinwheel.services.release.going import act_of, around, what_is_carried
+from pinwheel.services.release.loading import Loaded
+from pinwheel.services.release.outcome import Act
+from pinwheel.services.rules import facts
+from pinwheel.services.rules.facts import Asked, Found, Known
+from pinwheel.store.rules import StoredRule
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+_VERBS = {
+    Change.PROMOTE: table.Verb.PROMOTE,
+    Change.PIN: table.Verb.PIN,
+    Change.UNPIN: table.Verb.UNPIN,
+    Change.ROLLBACK: table.Verb.ROLLBACK,
+    Change.REJECT: table.Verb.REJECT,
+    Change.LIFT: table.Verb.LIFT,
+}
+
+
+@frozen(kw_only=True)
+class Who:
+    """Who asks, and by which else they go where a rule says who may override it."""
+
+    actor: str
+    names: frozenset[str] = frozenset()
+
+    @property
+    def known_as(self) -> frozenset[str]:
+        return self.names | {self.actor}
+
+
+def find(
+    host: Host,
+    session: Session,
+    asked: ChangeRequest,
+    commands: Mapping[str, Command],
+    known: Known,
+    loaded: Loaded,
+) -> dict[str, Found]:
+    """What is known of the Dags of a change; nothing where neither a rule nor a policy nor a rollout is, and
+    nothing is asked for later."""
+    if known.nothing and asked.at is None:
+        return {}
+    places = {dag_id: _asked(asked, command, loaded) for dag_id, command in commands.items()}
+    return facts.find(host, session, known, around(loaded), now=host.unit.now(), asked=places)
+
+
+def _asked(asked: ChangeRequest, command: Command, loaded: Loaded) -> Asked:
+    place = _place(command, loaded) if asked.verb in (Change.PROMOTE, Change.PIN) else None
+    return Asked(place=place, at=asked.at, alone=asked.verb is Change.PIN)
+
+
+def _place(command: Command, loaded: Loaded) -> Place | None:
+    """The place that is named."""
+    if command.build is None:
+        return None
+    version = command.at.version if command.at is not None else loaded.versions.get(command.build.id)
+    return Place(build_id=command.build.id, version=version) if version is not None else None
+
+
+@frozen(kw_only=True)
+class Wish:
+    """A change as it concerns one Dag."""
+
+    asked: ChangeRequest
+    command: Command
+    dag_id: str
+    today: Decision
+    """What it would do without rollouts."""
+
+
+def act(
+    host: Host,
+    session: Session,
+    wish: Wish,
+    who: Who,
+    loaded: Loaded,
+    *,
+    known: Known,
+    found: Found | None,
+) -> Act:
+    """What a change does to one Dag.
+
+    :raises Conflict: it is refused in the state in which the Dag's rollouts are, or a rule is closed.
+    :raises Refused: the actor may not override a rule that is closed.
+    """
+    now, asked, state = host.unit.now(), wish.asked, loaded.states[wish.dag_id]
+    overrides: tuple[str, ...] = ()
+    made = Carried(decision=wish.today)
+    deed = None if found is None else _deed(wish, who, found)
+    if found is not None and deed is not None:
+        overrides = _overridden(known, found, who, asked, now)
+        decided = done(deed, found.facts, now)
+        made = what_is_carried(
+            session, decided.effects, state, loaded, said=decided.said, as_today=wish.today
+        )
+        if waits := _waits(made.moves, found.facts, now):
+            reason = f"{made.decision.reason}; it waits: {waits}"
+            made = evolve(made, decision=evolve(made.decision, reason=reason))
+    return act_of(
+        loaded.dags[wish.dag_id],
+        state,
+        evolve(made, past_rules=bool(overrides)),
+        verb=asked.verb.value,
+        actor=who.actor,
+        reason=asked.reason,
+        overrides=overrides,
+    )
+
+
+def _deed(wish: Wish, who: Who, found: Found) -> Deed | None:
+    """What it is among the acts on rollouts; None: it is none of them."""
+    asked, command, known = wish.asked, wish.command, found.facts
+    if not found.concerns and asked.at is None:
+        return None
+    verb, build = _VERBS[asked.verb], command.build
+    if verb is table.Verb.PROMOTE:
+        if asked.at is not None:
+            verb = table.Verb.PROMOTE_AT
+        elif asked.now:
+            verb = table.Verb.PROMOTE_NOW
+    ahead = known.ahead
+    if verb is table.Verb.REJECT and (ahead is None or build is None or ahead.place.build_id != build.id):
+        return None
+    lifted = None
+    if verb is table.Verb.LIFT:
+        if build is None:
+            return None
+        version = known.newest.place.version if known.newest is not None else ""
+        lifted = Place(build_id=build.id, version=version)
+    return Deed(
+        verb=verb,
+        by=who.actor,
+        reason=asked.reason,
+        at=asked.at,
+        place=lifted,
+        takes=verb is table.Verb.PIN and wish.today.release is not None and not asked.now,
+    )
+
+
+def _overridden(known: Known, found: Found, who: Who, asked: ChangeRequest, now: datetime) -> tuple[str, ...]:
+    """The rules, and the policy, past which somebody releases.
+
+    :raises Refused: a rule says that others may.
+    """
+    if not asked.now:
+        return ()
+    rules = [*known.standing.closing(found.subject, now)]
+    if any(hold.kind is HoldKind.GATE for hold in found.facts.closed):
+        rules += [each for each in known.standing.about(found.subject) if isinstance(each.rule.body, Require)]
+    for each in rules:
+        if not each.rule.lets(who.known_as):
+            raise _may_not(each, who, asked, found.facts)
+    steps = found.facts.ahead.plan.gates if found.facts.ahead is not None else found.judged.choice.plan.gates
+    policy = [f"policy {found.judged.choice.policy.name}"] if steps and asked.verb is Change.PROMOTE else []
+    return tuple(dict.fromkeys([*(f"rule {each.rule.name}" for each in rules), *policy]))
+
+
+def _may_not(each: StoredRule, who: Who, asked: ChangeRequest, known: Facts) -> Refused:
+    return Refused(
+        f"Cannot {spoken(asked.verb)} {known.dag_id} now",
+        found=f"only {', '.join(each.rule.override)} may override rule {each.rule.name}, and you are "
+        f"{who.actor}",
+        remedy=f"Ask one of them, or wait until it is open: pinwheel windows {known.dag_id}",
+        dag_id=known.dag_id,
+        problem="may-not-override",
+    )
+
+
+def _waits(moves: tuple[Move, ...], known: Facts, now: datetime) -> str | None:
+    """What a rollout that set out or moved waits for, in words."""
+    live = [move.rollout for move in moves if isinstance(move, Begin | Save) and move.rollout.live]
+    held = holds(live[-1], evolve(known, ahead=live[-1]), now) if live else ()
+    return held[0].said if held else None

@@ -1,0 +1,189 @@
+"""Rollouts go on by themselves: what the keeper does in each turn.
+
+Decisions are made from rows, and made again under the locks of their Dags. Nothing is locked before the rows
+of Pinwheel's Dags, in the order of their ids: of two keepers the second one waits there and finds nothing due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from pinwheel.core.chunks import chunks
+from pinwheel.core.records import ManagedDag
+from pinwheel.core.release.decide import Verb
+from pinwheel.core.rollout.decide import decide
+from pinwheel.core.rollout.effects import Act, Advance, Decision, RejectPlace, Wait
+from pinwheel.core.rollout.state import Rollout, Slot
+from pinwheel.core.rollout.steps import Wait as WaitGate
+from pinwheel.services.ports.host import Host
+from pinwheel.services.release.going import act_of, around, go, what_is_carried
+from pinwheel.services.release.loading import Loaded, load
+from pinwheel.services.release.outcome import ACTOR, Outcome
+from pinwheel.services.rules import facts
+from pinwheel.services.rules.facts import Found, Known
+from pinwheel.store import dags, rollouts
+from pinwheel.store.locking import begin_write, lock_dags
+from pinwheel.store.rollouts import Due
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+A_LOOK = 200
+"""So many rollouts are looked at in one turn."""
+A_BATCH = 50
+"""So many Dags go on in one transaction."""
+ENOUGH = 0.8
+"""Seconds after which a turn ends although more is due."""
+LOOK_IDLE = timedelta(seconds=5)
+"""After which it is looked again whether a Dag has an active run: nobody tells when one ends."""
+AFTER_FAULT = timedelta(seconds=30)
+"""After which a rollout is looked at again that could not go on."""
+
+
+@frozen(kw_only=True)
+class Turn:
+    """What was done."""
+
+    moved: int = 0
+    faults: tuple[tuple[str, Exception], ...] = field(default=())
+    """Dags that could not go on, and why. The others did."""
+
+
+def turn(host: Host, clock: Callable[[], float]) -> Turn:
+    """Look at what is due, and go on with what can, until nothing is due or time is up."""
+    began, moved = clock(), 0
+    faults: list[tuple[str, Exception]] = []
+    while True:
+        now = host.unit.now()
+        due = host.unit.run(lambda session: rollouts.due(session, host.unit.now(), limit=A_LOOK))
+        if due:
+            acting = host.unit.run(partial(_look, host, due, now))
+            done, failed = _go_on(host, acting)
+            moved += done
+            faults += failed
+        if (len(due) < A_LOOK and not (due and acting)) or clock() - began >= ENOUGH:
+            return Turn(moved=moved, faults=tuple(faults))
+
+
+def _look(host: Host, due: Sequence[Due], now: datetime, session: Session) -> list[Due]:
+    """Those that act, of those that are due; when the others are to be looked at again is noted. No lock."""
+    rows = dags.rows(session, [each.dag_id for each in due])
+    known, _, found = _known(host, session, rows, now)
+    acting: list[Due] = []
+    later: dict[tuple[int, int], datetime | None] = {}
+    for each in due:
+        rollout = _live(known, each)
+        if rollout is None:
+            continue
+        decided = decide(rollout, found[each.dag_id].facts, now)
+        if isinstance(decided, Wait):
+            later[rollout.id, rollout.generation] = _until(decided, rollout, now)
+        else:
+            acting.append(each)
+    rollouts.put_off(session, later)
+    return acting
+
+
+def _live(known: Known, due: Due) -> Rollout | None:
+    return next(
+        (each for each in known.rollouts.get(due.dag_id, ()) if each.id == due.id and each.live), None
+    )
+
+
+def _known(
+    host: Host, session: Session, rows: Mapping[str, ManagedDag], now: datetime, *, contents: bool = False
+) -> tuple[Known, Loaded, dict[str, Found]]:
+    known = facts.know(session, rows)
+    ids = known.build_ids
+    loaded = load(host, session, rows, others=ids, contents_of=ids if contents else ())
+    return known, loaded, facts.find(host, session, known, around(loaded), now=now)
+
+
+def _until(wait: Wait, rollout: Rollout, now: datetime) -> datetime | None:
+    gate = rollout.at_gate
+    looks = isinstance(gate, WaitGate) and gate.idle and not rollout.paused
+    edges = [edge for edge in (wait.until, now + LOOK_IDLE if looks else None) if edge is not None]
+    return min(edges, default=None)
+
+
+def _go_on(host: Host, acting: Sequence[Due]) -> tuple[int, list[tuple[str, Exception]]]:
+    """Batch by batch; where one fails, Dag by Dag."""
+    moved = 0
+    faults: list[tuple[str, Exception]] = []
+    by_bundle = sorted(acting, key=lambda each: (each.bundle_name, each.dag_id))
+    for _, some in groupby(by_bundle, key=lambda each: each.bundle_name):
+        for batch in chunks(sorted({each.dag_id for each in some}), A_BATCH):
+            try:
+                moved += _batch(host, batch)
+            except Exception as error:
+                if len(batch) == 1:
+                    faults.append(_fault(host, batch[0], error))
+                    continue
+                for dag_id in batch:
+                    try:
+                        moved += _batch(host, [dag_id])
+                    except Exception as alone:
+                        faults.append(_fault(host, dag_id, alone))
+    return moved, faults
+
+
+def _fault(host: Host, dag_id: str, error: Exception) -> tuple[str, Exception]:
+    def later(session: Session) -> None:
+        live = [each for each in rollouts.of_dags(session, [dag_id]).get(dag_id, ()) if each.live]
+        again = host.unit.now() + AFTER_FAULT
+        rollouts.put_off(session, {(each.id, each.generation): again for each in live})
+
+    host.unit.run(later)
+    return dag_id, error
+
+
+def _batch(host: Host, dag_ids: Sequence[str]) -> int:
+    outcomes = host.unit.run(partial(_advance, host, dag_ids))
+    host.unit.announce([{"kind": o.kind or "rollout", "dag_id": o.dag_id} for o in outcomes if o.changed])
+    return len(outcomes)
+
+
+def _advance(host: Host, dag_ids: Sequence[str], session: Session) -> list[Outcome]:
+    begin_write(session)
+    rows, now = lock_dags(session, dag_ids), host.unit.now()
+    known, loaded, found = _known(host, session, rows, now, contents=True)
+    acts = []
+    for dag_id, row in sorted(rows.items()):
+        decided = _first(known, found[dag_id], now)
+        if decided is None:
+            continue
+        rollout, decision = decided
+        state = loaded.states[dag_id]
+        made = what_is_carried(session, decision.effects, state, loaded, said=decision.said)
+        rejects = any(isinstance(effect, RejectPlace) for effect in decision.effects)
+        verb = Verb.REJECT if rejects else Verb.ARRIVE
+        asked = f"asked for by {rollout.asked_by}: " if rollout.asked_by and made.decision.release else ""
+        acts.append(act_of(row, state, made, verb=verb.value, actor=ACTOR, reason=f"{asked}{decision.said}"))
+    return go(
+        host,
+        session,
+        acts,
+        known,
+        loaded.builds,
+        now=now,
+        contents=loaded.contents,
+        versions=loaded.versions,
+    )
+
+
+def _first(known: Known, found: Found, now: datetime) -> tuple[Rollout, Decision] | None:
+    """The rollout of a Dag that goes on now, that ahead before that under watch: the other one is next."""
+    for slot in (Slot.AHEAD, Slot.WATCHED):
+        rollout = known.live(found.facts.dag_id, slot)
+        if rollout is None:
+            continue
+        decided = decide(rollout, found.facts, now)
+        if isinstance(decided, Act | Advance):
+            return rollout, decided
+    return None

@@ -1,0 +1,375 @@
+"""What is known of Dags whose places roll out: a fixed number of statements, however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from pinwheel.core.build import Build
+from pinwheel.core.records import ManagedDag
+from pinwheel.core.release.judged_by import Judged
+from pinwheel.core.release.rule import Subject, named, required, unknown_author_allowed
+from pinwheel.core.release.stand import Head
+from pinwheel.core.release.state import DagState
+from pinwheel.core.rollout.facts import Facts
+from pinwheel.core.rollout.gate import Answer, GateFacts, Verdict, last_verdict
+from pinwheel.core.rollout.hold import ORDER, Hold, HoldKind
+from pinwheel.core.rollout.state import Candidate, Place, Rollout, Slot, State
+from pinwheel.core.rollout.steps import Approve, Check, Gate, Wait
+from pinwheel.core.run.mark import is_marked
+from pinwheel.services.ports.host import Host
+from pinwheel.services.rules import judging
+from pinwheel.services.rules.judging import Standing
+from pinwheel.store import bundles, rollouts, rules, timelines, verdicts
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+@frozen(kw_only=True)
+class Known:
+    """What rules, policies and rollouts there are for some Dags, read under their locks."""
+
+    standing: Standing
+    rollouts: Mapping[str, tuple[Rollout, ...]] = field(factory=dict)
+    """By Dag, those that have not ended, and the newest."""
+
+    @property
+    def nothing(self) -> bool:
+        """The Dags are as without any of these."""
+        return self.standing.nothing and not self.rollouts
+
+    @property
+    def build_ids(self) -> set[int]:
+        """Of the builds of rollouts that have not ended."""
+        live = [each for some in self.rollouts.values() for each in some if each.live]
+        places = [place for each in live for place in (each.place, each.proven) if place is not None]
+        return {place.build_id for place in places}
+
+    def live(self, dag_id: str, slot: Slot) -> Rollout | None:
+        return next((each for each in self.rollouts.get(dag_id, ()) if each.slot is slot), None)
+
+    def stopped(self, dag_id: str) -> Rollout | None:
+        """The Dag's last rollout, if it was aborted before it was released."""
+        last = self.rollouts[dag_id][-1] if dag_id in self.rollouts else None
+        aborted = last is not None and last.state is State.ABORTED and last.released_at is None
+        return last if aborted else None
+
+
+NOTHING = Known(standing=Standing())
+
+
+@frozen(kw_only=True)
+class Asked:
+    """What somebody names, who asks for something of a Dag."""
+
+    place: Place | None = None
+    """None: its newest."""
+    at: datetime | None = None
+    """When it is to be released."""
+    alone: bool = False
+    """It is this place that rules are asked of, whatever rollout is ahead."""
+
+
+@frozen(kw_only=True)
+class Around:
+    """The Dags as their change was loaded (:mod:`pinwheel.services.release.loading`)."""
+
+    rows: Mapping[str, ManagedDag]
+    states: Mapping[str, DagState]
+    builds: Mapping[int, Build]
+    versions: Mapping[int, str]
+    """By id of a build, the newest version in which it stands."""
+
+    def newest(self, dag_id: str) -> Place | None:
+        build = self.states[dag_id].newest_build
+        if build is None or build.id not in self.versions:
+            return None
+        return Place(build_id=build.id, version=self.versions[build.id])
+
+    def active(self, dag_id: str) -> Place | None:
+        state = self.states[dag_id]
+        if state.active_build is None or state.version is None:
+            return None
+        return Place(build_id=state.active_build.id, version=state.version)
+
+    def gone(self, dag_id: str) -> str | None:
+        """Why none of the Dag's places can be held."""
+        state = self.states[dag_id]
+        if state.retired:
+            return "the Dag is retired"
+        if not state.versioned:
+            return f"its bundle {state.bundle_name} keeps no versions"
+        newest = state.newest_build
+        if newest is not None and not newest.versioned:
+            return "the Dag sets disable_bundle_versioning"
+        return None
+
+
+@frozen(kw_only=True)
+class Found:
+    """What is known of one Dag, and by which policy it is judged."""
+
+    facts: Facts
+    judged: Judged
+    subject: Subject
+
+    @property
+    def concerns(self) -> bool:
+        """More than a pin or a rejection says what becomes of places of the Dag."""
+        known, plan = self.facts, self.judged.choice.plan
+        if known.active is None:
+            return False
+        rollouts = (known.ahead, known.watched, known.stopped)
+        return bool(known.closed) or any(rollouts) or not plan.at_once or plan.watch is not None
+
+
+def know(session: Session, rows: Mapping[str, ManagedDag]) -> Known:
+    """One statement where there is nothing; else three more, and a fourth where a policy that is in force for
+    one of these Dags is retired."""
+    if not any(row.policy_id for row in rows.values()) and not rules.anything(session, rows):
+        return NOTHING
+    return Known(standing=judging.load(session, rows), rollouts=rollouts.of_dags(session, rows))
+
+
+def find(
+    host: Host,
+    session: Session,
+    known: Known,
+    around: Around,
+    *,
+    now: datetime,
+    asked: Mapping[str, Asked] | None = None,
+) -> dict[str, Found]:
+    """The facts of each Dag of *around*, by its id."""
+    wanted = asked or {}
+    subjects = judging.subjects(host, session, known.standing, around.rows)
+    judged = {
+        dag_id: known.standing.judged(subject, around.rows[dag_id].policy_id)
+        for dag_id, subject in subjects.items()
+    }
+    eras = _eras(session, around.rows, now)
+    seqs = _seqs(session, known, around, wanted)
+    places = {dag_id: _places(known, around, dag_id, wanted.get(dag_id)) for dag_id in around.rows}
+    said = _verdicts(session, known, around, places, judged)
+    idle = _idle(host, session, known, judged)
+    found = {}
+    for dag_id, subject in subjects.items():
+        ask = wanted.get(dag_id) or Asked()
+        newest, ahead = ask.place or around.newest(dag_id), known.live(dag_id, Slot.AHEAD)
+        gates = required(judged[dag_id].choice.rules)
+        own = ahead if ahead is not None and not ask.alone else None
+        place = own.place if own is not None else newest
+        gate_facts = GateFacts(
+            verdicts=tuple(said.get(dag_id, ())),
+            bundle=subject.bundle,
+            digests=frozenset(_digests(around, place)),
+            idle=idle.get(dag_id),
+            unknown_author_allowed=unknown_author_allowed(judged[dag_id].choice.rules),
+        )
+        closed = known.standing.closed(subject, now)
+        unmet = () if place is None else _unmet(gates, own, place, gate_facts, now)
+        facts = Facts(
+            dag_id=dag_id,
+            ahead=ahead,
+            watched=known.live(dag_id, Slot.WATCHED),
+            newest=_candidate(newest, judged[dag_id], gates, around.rows[dag_id]),
+            active=around.active(dag_id),
+            active_release=around.states[dag_id].active_release,
+            proven=_proven(around.rows[dag_id]),
+            pinned=around.states[dag_id].pinned,
+            gone=around.gone(dag_id),
+            rejected=frozenset(
+                each for each in places[dag_id] if _is_rejected(around, seqs, dag_id, each, subject.bundle)
+            ),
+            closed=tuple(sorted((*closed, *unmet), key=lambda hold: ORDER[hold.kind])),
+            closed_then=known.standing.closed(subject, ask.at) if ask.at is not None else (),
+            era=eras.get(dag_id),
+            gates=gate_facts,
+            stopped=known.stopped(dag_id),
+        )
+        found[dag_id] = Found(facts=facts, judged=judged[dag_id], subject=subject)
+    return found
+
+
+def _candidate(
+    newest: Place | None, judged: Judged, gates: tuple[Gate, ...], row: ManagedDag
+) -> Candidate | None:
+    if newest is None:
+        return None
+    policy = judged.in_force
+    return Candidate(
+        place=newest,
+        plan=judged.choice.plan,
+        required=gates,
+        policy=judged.choice.policy.name if policy is not None else None,
+        revision=policy.revision if policy is not None else None,
+        authors=None,
+        proven=_proven(row),
+    )
+
+
+def _proven(row: ManagedDag) -> Place | None:
+    if row.proven_build_id is None or row.proven_version is None:
+        return None
+    return Place(build_id=row.proven_build_id, version=row.proven_version)
+
+
+def _places(known: Known, around: Around, dag_id: str, ask: Asked | None) -> frozenset[Place]:
+    """All places of the Dag that its facts name."""
+    live = [known.live(dag_id, slot) for slot in Slot]
+    named_ones = [
+        around.newest(dag_id),
+        around.active(dag_id),
+        ask.place if ask is not None else None,
+        _proven(around.rows[dag_id]),
+        *(each.place for each in live if each is not None),
+        *(each.proven for each in live if each is not None),
+    ]
+    return frozenset(place for place in named_ones if place is not None)
+
+
+def _seqs(
+    session: Session, known: Known, around: Around, wanted: Mapping[str, Asked]
+) -> Mapping[tuple[str, str], int]:
+    """Where versions stand in their bundles' order, of Dags of which some versions are rejected."""
+    pairs = {
+        (around.rows[dag_id].bundle_name, place.version)
+        for dag_id, state in around.states.items()
+        if any(each.of_versions for each in state.rejections)
+        for place in _places(known, around, dag_id, wanted.get(dag_id))
+    }
+    rows = bundles.versions(session, pairs) if pairs else {}
+    return {pair: row.seq for pair, row in rows.items()}
+
+
+def _is_rejected(
+    around: Around, seqs: Mapping[tuple[str, str], int], dag_id: str, place: Place, bundle: str
+) -> bool:
+    state, build = around.states[dag_id], around.builds.get(place.build_id)
+    if build is None or not state.rejections:
+        return False
+    seq = seqs.get((bundle, place.version))
+    if seq is None:
+        return state.rejects(build)
+    return state.rejection_of(build, Head(seq=seq, version=place.version)) is not None
+
+
+def _eras(session: Session, rows: Mapping[str, ManagedDag], now: datetime) -> dict[str, Hold]:
+    """The eras over the present. Nothing is read of Dags whose runs are not judged by date."""
+    dated = [dag_id for dag_id, row in rows.items() if is_marked(row.row_version)]
+    covering = timelines.covering(session, now, dated) if dated else {}
+    return {
+        dag_id: Hold(
+            kind=HoldKind.ERA,
+            reason=found.reason or f"its timeline names build {found.era.build} for the present",
+            since=found.at,
+            until=found.era.ends_at,
+            by=found.actor,
+        )
+        for dag_id, found in covering.items()
+    }
+
+
+def _digests(around: Around, place: Place | None) -> list[str]:
+    build = around.builds.get(place.build_id) if place is not None else None
+    return [build.digest] if build is not None else []
+
+
+def _verdicts(
+    session: Session,
+    known: Known,
+    around: Around,
+    places: Mapping[str, Iterable[Place]],
+    judged: Mapping[str, Judged],
+) -> dict[str, list[Verdict]]:
+    """What was said of the places of Dags with gates; of the others nothing is read."""
+    gated = {
+        dag_id
+        for dag_id in around.rows
+        if known.live(dag_id, Slot.AHEAD) is not None or judged[dag_id].choice.plan.gates
+    }
+    if not gated:
+        return {}
+    named_ones = {dag_id: list(places[dag_id]) for dag_id in gated}
+    every = [place for some in named_ones.values() for place in some]
+    ahead = [live.id for dag_id in gated if (live := known.live(dag_id, Slot.AHEAD)) is not None]
+    stored = verdicts.about(
+        session,
+        rollouts=ahead,
+        build_ids=[place.build_id for place in every],
+        versions=[place.version for place in every],
+        digests=[digest for place in every for digest in _digests(around, place)],
+    )
+    # Which of them counts for a place is said by the gate: only those of other Dags are left out here.
+    return {
+        dag_id: [each.verdict for each in stored if each.dag_id in (None, dag_id)] for dag_id in sorted(gated)
+    }
+
+
+def _idle(host: Host, session: Session, known: Known, judged: Mapping[str, Judged]) -> Mapping[str, bool]:
+    asking = [
+        dag_id
+        for dag_id, of in judged.items()
+        if _waits_idle(known.live(dag_id, Slot.AHEAD)) or any(map(_is_idle, required(of.choice.rules)))
+    ]
+    if not asking:
+        return {}
+    busy = host.reads.busy(session, asking)
+    return {dag_id: dag_id not in busy for dag_id in asking}
+
+
+def _waits_idle(rollout: Rollout | None) -> bool:
+    return rollout is not None and _is_idle(rollout.at_gate)
+
+
+def _is_idle(gate: Gate | None) -> bool:
+    return isinstance(gate, Wait) and gate.idle
+
+
+def _unmet(
+    gates: Sequence[Gate], own: Rollout | None, place: Place, facts: GateFacts, now: datetime
+) -> tuple[Hold, ...]:
+    """The required gates that a place has not passed, neither in its rollout nor by a verdict that counts."""
+    passed = {named(gate) for gate in own.plan.gates} if own is not None else set()
+    return tuple(
+        Hold(kind=HoldKind.GATE, reason=f"a rule requires {_spoken(gate)}")
+        for gate in gates
+        if named(gate) not in passed and not _is_met(gate, place, facts, now)
+    )
+
+
+def _is_met(gate: Gate, place: Place, facts: GateFacts, now: datetime) -> bool:
+    match gate:
+        case Check():
+            last = last_verdict(gate, place, facts, now)
+            return last is not None and last.answer is Answer.PASSED
+        case Approve():
+            approved = {
+                each.actor
+                for each in facts.verdicts
+                if each.rollout is not None
+                and each.subject == place
+                and each.answer is Answer.PASSED
+                and (not gate.persons or each.actor in gate.persons)
+            }
+            return len(approved) >= gate.count
+        case Wait(idle=True):
+            return bool(facts.idle)
+        case Wait(until=until):
+            return until is not None and until <= now
+
+
+def _spoken(gate: Gate) -> str:
+    match gate:
+        case Check(name=name):
+            return f"check {name}"
+        case Approve(count=count):
+            return f"{count} approval{'s' if count > 1 else ''}"
+        case Wait(idle=True):
+            return "that no run of the Dag is active"
+        case Wait(until=until):
+            return f"to wait until {until:%Y-%m-%d %H:%M} UTC" if until is not None else "a time to go by"
