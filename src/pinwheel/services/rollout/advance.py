@@ -1,7 +1,7 @@
 """Rollouts go on by themselves: what the keeper does in each turn.
 
 Decisions are made from rows, and made again under the locks of their Dags. Nothing is locked before the rows
-of Pinwheel's Dags, in the order of their ids: of two keepers the second one waits there and finds nothing due.
+of Pinwheel's Dags, in the order of their ids: of two keepers one waits there, and finds nothing due then.
 """
 
 from __future__ import annotations
