@@ -56,6 +56,23 @@ class Event(BaseAnswer):
     replaced: bool | None = Field(None, description="The release was written anew: nothing had run on it.")
     rejected: int | None = Field(None, description="The build that is never released by itself again.")
     lifted: bool | None = Field(None, description="A rejection was taken back.")
+    overrides: list[str] | None = Field(
+        None, description="The rules, and the policy, past which somebody released it."
+    )
+
+    rollout: int | None = Field(None, description="Its id; null for a verdict from outside.")
+    state: str | None = Field(None, description="Of a rollout: where it is since then.")
+    step: str | int | None = Field(
+        None, description="Of a rollout: what it is at; of what a person said: the number of the step."
+    )
+    policy: str | None = None
+    cause: str | None = Field(None, description="Why a rollout is paused.")
+    said: str | None = Field(None, description="The same in words, or why it ended as it did.")
+    not_before: Moment | None = None
+    name: str | None = Field(None, description="Of a verdict: the check's, or what the person did.")
+    verdict: str | None = None
+    attempt: int | None = None
+    url: str | None = None
 
     run_id: str | None = None
     cleared: int | None = Field(
@@ -100,7 +117,7 @@ class Event(BaseAnswer):
     owner: str | None = Field(None, description="Of a duplicate: the place that the Dag stays with.")
     place: str | None = Field(None, description="Of a fault: where it was caught.")
 
-    revision: int | None = Field(None, description="Of a Dag's timeline.")
+    revision: int | None = Field(None, description="Of a Dag's timeline, or of a policy.")
     changes: list[str] | None = Field(
         None, description="What a revision of a timeline changes, a sentence for each stretch of dates."
     )

@@ -77,6 +77,23 @@ class EventView:
     """The build that is never released by itself again."""
     lifted: Sometimes[bool] = ABSENT
     """A rejection was taken back."""
+    overrides: Sometimes[Sequence[str]] = ABSENT
+    """The rules, and the policy, past which it was released."""
+
+    # Rollouts
+    rollout: Sometimes[int | None] = ABSENT
+    state: Sometimes[str] = ABSENT
+    step: Sometimes[str | int | None] = ABSENT
+    """Of a rollout: what it is at; of what a person said: the number of the step."""
+    policy: Sometimes[str | None] = ABSENT
+    cause: Sometimes[str | None] = ABSENT
+    said: Sometimes[str | None] = ABSENT
+    """Why it is paused, or ended as it did."""
+    not_before: Sometimes[str | None] = ABSENT
+    name: Sometimes[str] = ABSENT
+    verdict: Sometimes[str] = ABSENT
+    attempt: Sometimes[int | None] = ABSENT
+    url: Sometimes[str | None] = ABSENT
 
     # Runs
     run_id: Sometimes[str] = ABSENT
@@ -119,7 +136,7 @@ class EventView:
     """Of a fault: where it was caught."""
 
     # Timelines
-    revision: Sometimes[int] = ABSENT
+    revision: Sometimes[int | None] = ABSENT
     changes: Sometimes[Sequence[str]] = ABSENT
     """What the revision changes, a sentence a stretch of dates."""
 

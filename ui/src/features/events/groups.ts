@@ -10,6 +10,7 @@ export const GROUPS: Record<string, EventKind[]> = {
   "Promotions and rollbacks": ["promote", "rollback"],
   "Pins": ["pin", "unpin"],
   "Timelines": ["timeline_set", "timeline_unset"],
+  "Rollouts": ["rollout", "verdict"],
   "Rejections": ["rollback", "reject", "lift"],
   "Automatic releases": ["auto", "adopt", "retire", "follow"],
   "Builds": ["build", "broken", "unstable", "folded", "missed", "variant_refused"],

@@ -77,6 +77,8 @@ const EACH: Record<keyof typeof WORDS, [Partial<Event>, string]> = {
   version_restored: [{ build: 2 }, "What runs of some dates use of build 2 was removed, and is made anew"],
   mark_restored: [{ found: { "dag.bundle_version": "0319505917ef" } }, "The mark by which its runs are judged by date was taken off, and put back"],
   fault: [{ bundle_version: null, place: "refresh" }, "Failed in refresh"],
+  rollout: [{ build: 4, state: "waiting", step: "check ci" }, "The rollout of build 4 waits: check ci"],
+  verdict: [{ name: "ci", verdict: "passed" }, "ada said of ci: passed"],
   timeline_set: [{ revision: 4, changes: ["2019-01-01 → 2020-01-01: build 3 → build 2"] }, "Revision 4 of its timeline"],
   timeline_unset: [{ revision: 5, changes: [] }, "Eras are gone: revision 5 of its timeline"],
 };

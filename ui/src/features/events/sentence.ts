@@ -32,6 +32,18 @@ function backfilled({ build, from_date: from, to_date: to, new: made, cleared, s
   return { what: `Backfill of ${dates}${on}`, more: `${made ?? 0} new, ${cleared ?? 0} cleared, ${skipped ?? 0} left out` };
 }
 
+/** What became of a rollout, where its state alone is no sentence. */
+const STATES: Record<string, string> = {
+  waiting: "waits",
+  watching: "is watched",
+  rolled_back: "was rolled back",
+  rejected: "was rejected",
+  aborted: "was aborted",
+  superseded: "gave way to a newer one",
+  withdrawn: "was withdrawn",
+  released: "is in effect",
+};
+
 /** Words for every kind there is. */
 export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
   adopt: released,
@@ -89,6 +101,11 @@ export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
     what: "The mark by which its runs are judged by date was taken off, and put back",
     more: Object.values(found ?? {}).join(", ") || undefined,
   }),
+  rollout: ({ build, state, step, said }) => ({
+    what: `The rollout of build ${build ?? "?"} ${STATES[state ?? ""] ?? `is ${state ?? "?"}`}${state === "waiting" ? `: ${step ?? "?"}` : ""}`,
+    more: said ?? undefined,
+  }),
+  verdict: ({ name, verdict, url, actor }) => ({ what: `${actor} said of ${name ?? "?"}: ${verdict ?? "?"}`, more: url ?? undefined }),
   fault: (event) => ({ what: `Failed in ${event.place ?? "the Dag processor"}`, more: commit(event) }),
 };
 

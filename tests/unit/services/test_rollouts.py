@@ -1,0 +1,256 @@
+"""Rollouts through the services: what arrives waits for its gates, and goes on when they pass."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from harness.pushing import File
+from harness.rolling import Rolling
+from pinwheel.core.errors import Conflict, InvalidInput, Refused
+from pinwheel.core.release.decide import Verb
+
+CHECK = "policies: [{name: checked, dags: all, steps: [{check: {name: ci}}, release]}]"
+APPROVE = "policies: [{name: approved, dags: all, steps: [{approve: {}}, release]}]"
+FREEZE = "rules: [{name: month end, freeze: {reason: month end}}]"
+
+
+@pytest.fixture
+def rolling() -> Rolling:
+    made = Rolling()
+    made.push(a=File(body=0))
+    return made
+
+
+@pytest.mark.acceptance("rollouts", 1)
+def test_without_a_policy_each_new_build_is_released_at_once(rolling: Rolling) -> None:
+    rolling.push(a=File(body=1))
+    assert rolling.active() == (2, 2)
+    assert rolling.rollouts() == []
+
+
+@pytest.mark.acceptance("rollouts", 9)
+def test_the_first_build_of_a_dag_is_not_gated() -> None:
+    world = Rolling()
+    world.platform(CHECK + "\n" + FREEZE)
+    world.push(a=File(body=0))
+    assert world.active() == (1, 1)
+    assert world.rollouts() == []
+
+
+def test_a_gated_build_waits_and_is_released_when_its_check_passes(rolling: Rolling) -> None:
+    rolling.platform(CHECK)
+    head = rolling.push(a=File(body=1))
+    assert rolling.active() == (1, 1)
+    assert rolling.states() == ["waiting"]
+    rolling.turn()
+    assert rolling.active() == (1, 1)
+    rolling.say("ci", "passed", version=head)
+    rolling.turn()
+    assert rolling.active() == (2, 2)
+    assert rolling.states() == ["released"]
+    assert rolling.ledger()[-1] == (2, 2, "auto")
+
+
+@pytest.mark.acceptance("rollouts", 11)
+def test_a_check_that_came_before_the_parse_counts(rolling: Rolling) -> None:
+    rolling.platform(CHECK)
+    coming = "c0ffee" * 6 + "beef"
+    rolling.say("ci", "passed", version=coming)
+    rolling.pusher.push({"a": File(body=1)}, version=coming)
+    rolling.turn()
+    assert rolling.active() == (2, 2)
+
+
+@pytest.mark.acceptance("rollouts", 16)
+def test_a_failed_gate_rejects_and_the_next_build_starts_afresh(rolling: Rolling) -> None:
+    rolling.platform(CHECK)
+    rolling.say("ci", "failed", version=rolling.push(a=File(body=1)))
+    rolling.turn()
+    assert rolling.active() == (1, 1)
+    assert rolling.states() == ["rejected"]
+    assert list(rolling.rejected()) == [2]
+    rolling.say("ci", "passed", version=rolling.push(a=File(body=2)))
+    rolling.turn()
+    assert rolling.active() == (2, 3)
+    assert rolling.states() == ["rejected", "released"]
+
+
+@pytest.mark.acceptance("rollouts", 14)
+def test_an_error_is_not_a_failure_it_pauses(rolling: Rolling) -> None:
+    rolling.platform(CHECK)
+    rolling.say("ci", "error", version=rolling.push(a=File(body=1)))
+    rolling.turn()
+    assert rolling.states() == ["paused"]
+    assert rolling.rejected() == {}
+
+
+@pytest.mark.acceptance("rollouts", 15)
+def test_no_data_is_not_a_pass(rolling: Rolling) -> None:
+    rolling.platform(CHECK)
+    rolling.push(a=File(body=1))
+    for _ in range(3):
+        rolling.turn(86_400 * 30)
+    assert rolling.active() == (1, 1)
+    assert rolling.states() == ["waiting"]
+
+
+@pytest.mark.acceptance("rollouts", 63)
+def test_of_two_builds_in_a_minute_the_first_is_superseded_and_never_released(rolling: Rolling) -> None:
+    rolling.platform(CHECK)
+    first = rolling.push(a=File(body=1))
+    second = rolling.push(a=File(body=2))
+    rolling.say("ci", "passed", version=first)
+    rolling.turn()
+    assert rolling.states() == ["superseded", "waiting"]
+    rolling.say("ci", "passed", version=second)
+    rolling.turn()
+    assert rolling.ledger() == [(1, 1, "auto"), (2, 3, "auto")]
+
+
+@pytest.mark.acceptance("rollouts", 65)
+@pytest.mark.acceptance("rollouts", 79)
+def test_one_rollout_names_one_place_though_commits_of_its_digest_come_in_between(rolling: Rolling) -> None:
+    rolling.platform(CHECK)
+    judged = rolling.push(a=File(body=1))
+    for body in range(3):
+        rolling.push(a=File(body=1), b=File(body=body))
+    assert rolling.states() == ["waiting"]
+    rolling.say("ci", "passed", version=judged)
+    rolling.turn()
+    assert rolling.active() == (2, 2)
+    assert rolling.versions()[-1] == judged
+    assert rolling.airflow_has() == (2, judged, False)
+
+
+@pytest.mark.acceptance("rollouts", 8)
+def test_editing_a_policy_changes_no_running_rollout_and_a_new_freeze_stops_it(rolling: Rolling) -> None:
+    rolling.platform(CHECK)
+    head = rolling.push(a=File(body=1))
+    rolling.platform(APPROVE + "\n" + FREEZE)
+    rolling.say("ci", "passed", version=head)
+    rolling.turn()
+    assert rolling.active() == (1, 1)
+    assert rolling.last.policy == "checked"
+    rolling.platform(APPROVE)
+    rolling.turn()
+    assert rolling.active() == (2, 2)
+
+
+@pytest.mark.acceptance("pushes", 40)
+@pytest.mark.acceptance("rollouts", 78)
+def test_a_dag_in_a_closed_window_stands_and_catches_up_when_that_ends(rolling: Rolling) -> None:
+    rolling.platform(FREEZE)
+    first = rolling.status().bundle_version
+    rolling.push(b=File(body=1))
+    assert rolling.airflow_has() == (1, first, False)
+    rolling.push(a=File(body=1))
+    assert rolling.active() == (1, 1)
+    assert rolling.states() == ["waiting"]
+    rolling.platform("rules: []")
+    rolling.turn()
+    assert rolling.active() == (2, 2)
+
+
+def test_promote_in_a_freeze_is_refused_and_says_which(rolling: Rolling) -> None:
+    rolling.do(Verb.PIN)
+    rolling.push(a=File(body=1))
+    rolling.platform(FREEZE)
+    with pytest.raises(Conflict) as refused:
+        rolling.do(Verb.PROMOTE)
+    assert refused.value.facts["problem"] == "rule-closed"
+    assert "month end" in str(refused.value)
+    assert rolling.active() == (1, 1)
+
+
+@pytest.mark.acceptance("rollouts", 32)
+def test_a_rollback_passes_a_closed_window(rolling: Rolling) -> None:
+    rolling.push(a=File(body=1))
+    rolling.platform(FREEZE)
+    rolling.do(Verb.ROLLBACK)
+    assert rolling.active() == (3, 1)
+
+
+@pytest.mark.acceptance("rollouts", 34)
+def test_only_named_persons_override_a_freeze(rolling: Rolling) -> None:
+    rolling.do(Verb.PIN)
+    rolling.push(a=File(body=1))
+    rolling.platform("rules: [{name: month end, freeze: {}, override: [carla]}]")
+    with pytest.raises(InvalidInput):
+        rolling.do(Verb.PROMOTE, actor="carla", now=True)
+    with pytest.raises(Refused) as refused:
+        rolling.do(Verb.PROMOTE, actor="ci", now=True, reason="hurry")
+    assert refused.value.facts["problem"] == "may-not-override"
+    assert rolling.active() == (1, 1)
+    rolling.do(Verb.PROMOTE, actor="carla", now=True, reason="the fix")
+    assert rolling.active() == (2, 2)
+    (event,) = rolling.events("promote")
+    assert event.overrides == ["rule month end"]
+    assert (event.actor, event.reason) == ("carla", "the fix")
+
+
+def test_promote_at_waits_for_the_instant_and_is_in_effect_at_the_first_turn_after_it(
+    rolling: Rolling,
+) -> None:
+    rolling.do(Verb.PIN)
+    rolling.push(a=File(body=1))
+    at = rolling.now() + timedelta(hours=2)
+    outcome = rolling.do(Verb.PROMOTE, at=at)
+    assert outcome.changed and rolling.active() == (1, 1)
+    rolling.turn(3600)
+    assert rolling.active() == (1, 1)
+    rolling.turn((at - rolling.now()).total_seconds())
+    assert rolling.active() == (2, 2)
+    assert rolling.last.not_before is None or rolling.last.not_before == at
+
+
+def test_a_pin_withdraws_what_is_on_its_way(rolling: Rolling) -> None:
+    rolling.platform(CHECK)
+    head = rolling.push(a=File(body=1))
+    rolling.do(Verb.PIN)
+    assert rolling.states() == ["withdrawn"]
+    rolling.say("ci", "passed", version=head)
+    rolling.turn()
+    assert rolling.active() == (1, 1)
+    rolling.do(Verb.UNPIN)
+    assert rolling.states() == ["withdrawn", "waiting"]
+    rolling.turn()
+    assert rolling.active() == (2, 2)
+
+
+@pytest.mark.acceptance("rollouts", 3)
+def test_a_commit_that_drops_its_own_gate_is_still_judged_by_the_gate(rolling: Rolling) -> None:
+    rolling.repository(CHECK)
+    rolling.push(a=File(body=1))
+    assert rolling.states() == ["waiting"]
+    rolling.repository("policies: []")
+    rolling.push(a=File(body=2))
+    assert rolling.states() == ["superseded", "waiting"]
+    assert rolling.last.policy == "checked"
+
+
+@pytest.mark.acceptance("rollouts", 86)
+def test_of_two_pushes_of_which_the_first_loosens_the_policy_the_second_is_judged_by_the_old_one(
+    rolling: Rolling,
+) -> None:
+    rolling.repository(CHECK)
+    rolling.push(a=File(body=1))
+    rolling.repository("policies: []")
+    rolling.push(a=File(body=2))
+    head = rolling.push(a=File(body=3))
+    assert rolling.last.policy == "checked"
+    rolling.say("ci", "passed", version=head)
+    rolling.turn()
+    assert rolling.active() == (2, 4)
+    rolling.push(a=File(body=4))
+    assert rolling.active() == (3, 5), "from the release on the newest policy is in force"
+
+
+@pytest.mark.acceptance("rollouts", 4)
+def test_a_commit_that_removes_its_tag_is_judged_by_the_active_builds_tags() -> None:
+    world = Rolling()
+    world.push(a=File(body=0, tags=("critical",)))
+    world.platform("policies: [{name: c, dags: {tags: [critical]}, steps: [{check: {name: ci}}, release]}]")
+    world.push(a=File(body=1))
+    assert world.states() == ["waiting"]
