@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pinwheel.core.errors import HostError, Refused
 
 if TYPE_CHECKING:
+    from pinwheel.core.rights import Rights
     from pinwheel.services.ports.host import Host
 
 
@@ -44,6 +45,20 @@ def web_address() -> str | None:
     from pinwheel.airflow3.deployment import web_address
 
     return web_address()
+
+
+def rights(*, quiet: bool = False) -> Rights:
+    """Make Pinwheel's rights known to the auth manager, where that has to know of them, and say who has them.
+
+    :raises Refused: Airflow is too old.
+    :raises HostError: the auth manager did not take them.
+    """
+    require_airflow()
+    if quiet:
+        os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
+    from pinwheel.airflow3.rights import create
+
+    return create()
 
 
 def run_dag_processor(options: argparse.Namespace) -> None:

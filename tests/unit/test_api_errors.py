@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from pinwheel.api import app as api_app
 from pinwheel.api import errors as api_errors
-from pinwheel.api.access import Permission
+from pinwheel.api.access import Permission, View
 from pinwheel.api.limits import MAX_BODY_BYTES
 from pinwheel.api.routes import dags
 from pinwheel.cli.backend.remote import RemoteBackend
@@ -92,6 +92,7 @@ class FakeAccess:
     def __init__(self, **granted: Collection[str]) -> None:
         self.granted = {Permission[name]: set(ids) for name, ids in granted.items()}
         self.import_errors = True
+        self.views: set[View] = set()
 
     def may(self, permission: Permission, dag_id: str | None) -> bool:
         return dag_id in self.granted.get(permission, ()) or (dag_id is None and permission in self.granted)
@@ -101,6 +102,12 @@ class FakeAccess:
 
     def readable(self) -> set[str]:
         return self.granted.get(Permission.READ, set())
+
+    def has(self, view: View) -> bool:
+        return view in self.views
+
+    def names(self) -> frozenset[str]:
+        return frozenset({self.user_name})
 
     def may_read_import_errors(self) -> bool:
         return self.import_errors

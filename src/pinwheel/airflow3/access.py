@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import structlog
 from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity, DagDetails
+from airflow.api_fastapi.auth.managers.models.resource_details import (
+    AccessView,
+    DagAccessEntity,
+    DagDetails,
+    TeamDetails,
+)
+from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.models.dag import DagModel
 
 from pinwheel.airflow3 import compat
-from pinwheel.api.access import Access, Permission
+from pinwheel.api.access import Access, Permission, View
+
+log = structlog.get_logger(__name__)
 
 _AIRFLOW: dict[Permission, tuple[str, DagAccessEntity | None]] = {
     Permission.READ: ("GET", None),
@@ -24,6 +33,8 @@ _AIRFLOW: dict[Permission, tuple[str, DagAccessEntity | None]] = {
     Permission.EDIT_RUN: ("PUT", DagAccessEntity.RUN),
 }
 """Each permission as Airflow's own routes ask for it (3.3: core_api/routes/public)."""
+_NO_TEAM = "none:of|these,"
+"""The name of no team: the configuration of the simple auth manager can not write it."""
 
 
 class AirflowAccess:
@@ -55,6 +66,39 @@ class AirflowAccess:
         if self._manager.batch_is_authorized_dag(requests, user=self._user):
             return []
         return [i for i in ids if not self._may(permission, i, teams.get(i))]
+
+    def has(self, view: View) -> bool:
+        try:
+            return self._has(view)
+        except Exception:
+            log.warning(
+                "The auth manager could not be asked, so it is not allowed", view=view.value, exc_info=True
+            )
+            return False
+
+    def _has(self, view: View) -> bool:
+        """The simple auth manager gives a viewer any custom view (3.3, 3.4): there a role stands for it."""
+        if not isinstance(self._manager, SimpleAuthManager):
+            return bool(
+                self._manager.is_authorized_custom_view(
+                    method="PUT", resource_name=view.value, user=self._user
+                )
+            )
+        if view is View.POLICIES:
+            # All teams are an admin's; nobody can be in this one
+            team = TeamDetails(name=_NO_TEAM)
+            return bool(self._manager.is_authorized_team(method="PUT", details=team, user=self._user))
+        return bool(self._manager.is_authorized_pool(method="PUT", user=self._user))
+
+    def names(self) -> frozenset[str]:
+        """With the role of the simple auth manager's user, and the roles of FAB's."""
+        try:
+            roles = [getattr(self._user, "role", None)]
+            roles += [getattr(role, "name", None) for role in getattr(self._user, "roles", None) or ()]
+        except Exception:
+            log.warning("The roles of a user could not be read", exc_info=True)
+            roles = []
+        return frozenset({self.user_name, *(role for role in roles if isinstance(role, str) and role)})
 
     def readable(self) -> set[str]:
         return set(self._manager.get_authorized_dag_ids(user=self._user, method="GET"))

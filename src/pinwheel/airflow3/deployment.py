@@ -9,13 +9,14 @@ from attrs import fields_dict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pinwheel.airflow3 import compat
+from pinwheel.airflow3 import compat, people
 from pinwheel.airflow3.bundles import configured, probe
 from pinwheel.airflow3.reads import fleet
 from pinwheel.airflow3.rows import uninstall
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.json import Json
 from pinwheel.core.retention import Keep
+from pinwheel.core.rollout.authors import People
 from pinwheel.services.ports.deployment import AirflowBundle, Leftovers
 
 _SWITCH = {
@@ -95,6 +96,9 @@ class AirflowDeployment:
 
     def leftovers(self, session: Session) -> Leftovers:
         return uninstall.leftovers(session)
+
+    def people(self, session: Session) -> People:
+        return people.people(session)
 
     def refuses_unknown(self, bundle_name: str, version: str, data: Json = None) -> bool | None:
         if bundle_name not in self.refusing:

@@ -77,6 +77,37 @@ def _config() -> dict[str, Any]:
                     "example": None,
                     "default": "24",
                 },
+                "users": {
+                    "description": (
+                        "Which user an author of commits is: a JSON object of users by e-mail address or "
+                        "name. One who is not in it is looked for among the users of the auth manager, "
+                        "where that is Airflow's simple one or FAB's, by address and then by name. Who is "
+                        "found nowhere costs one more approval."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "string",
+                    "example": '{"ada@example.org": "ada"}',
+                    "default": "",
+                },
+                "not_persons": {
+                    "description": (
+                        "E-mail addresses or names, separated by commas, that commits name and that are no "
+                        "persons: what a code host commits as when it merges. They are no authors."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "string",
+                    "example": "noreply@github.com, renovate[bot]",
+                    "default": "noreply@github.com",
+                },
+                "not_approvers": {
+                    "description": (
+                        "Users, separated by commas, that are no persons: their approvals never count."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "string",
+                    "example": "deploy-bot",
+                    "default": "",
+                },
                 "keep_builds": {
                     "description": (
                         "Builds of each Dag that were never released or tried, counted from its newest "

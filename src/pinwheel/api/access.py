@@ -39,6 +39,19 @@ class Permission(Enum):
     EDIT_RUN = "edit runs"
 
 
+class View(Enum):
+    """What a user may do beyond Airflow's own permissions; the name that an auth manager is asked for."""
+
+    APPROVALS = "Pinwheel Approvals"
+    """Approve and reject at a gate of a Dag that the user may edit."""
+    OVERRIDE = "Pinwheel Override"
+    """Go past a gate, a window or a freeze of a Dag that the user may edit."""
+    CHECKS = "Pinwheel Checks"
+    """Say what a check found, and nothing else."""
+    POLICIES = "Pinwheel Policies"
+    """Change policies and rules, and lift another's freeze."""
+
+
 class Access(Protocol):
     """One logged-in user, seen from the routes."""
 
@@ -53,6 +66,14 @@ class Access(Protocol):
 
     def lacking(self, permission: Permission, dag_ids: Collection[str]) -> list[str]:
         """Those of the Dags, sorted, on which the user lacks it."""
+        ...
+
+    def has(self, view: View) -> bool:
+        """Whether the user has this right of ours. False too where the auth manager can not be asked."""
+        ...
+
+    def names(self) -> frozenset[str]:
+        """What the user goes by where a policy or rule names who may: user name, and roles if known."""
         ...
 
     def readable(self) -> set[str]:

@@ -214,6 +214,25 @@ def remember(
     )
 
 
+def contributors(
+    session: Session, bundle_name: str, after_seq: int, to_seq: int, *, most: int
+) -> dict[int, list[dict[str, Any]] | None]:
+    """Who changed what in each version after one, up to another, by seq; at most so many, the newest.
+
+    None: it is not known of that version, or the version came back later and has another seq.
+    """
+    first = max(after_seq, to_seq - most, 0) + 1
+    rows = session.execute(
+        select(t.bundle_version.c.seq, t.bundle_version.c.contributors).where(
+            t.bundle_version.c.bundle_name == bundle_name,
+            t.bundle_version.c.seq >= first,
+            t.bundle_version.c.seq <= to_seq,
+        )
+    )
+    found = {row.seq: row.contributors for row in rows}
+    return {seq: found.get(seq) for seq in range(first, to_seq + 1)}
+
+
 def settle(session: Session, bundle_name: str, seq: int) -> None:
     """Note that each file of the version with this seq is known: parsed, reused or broken."""
     session.execute(

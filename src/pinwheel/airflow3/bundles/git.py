@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from pinwheel.airflow3.bundles.contributors import contributors
 from pinwheel.airflow3.bundles.credentials import (
     hide,
     split_credentials,
@@ -40,7 +41,7 @@ from pinwheel.airflow3.bundles.submodules import absolute_url, submodule_urls
 from pinwheel.airflow3.bundles.tree import SUBMODULE, TreeEntry, checked_subdir, refused, sparse
 from pinwheel.airflow3.bundles.versioned import Tree
 from pinwheel.core.errors import HostError, InvalidInput, RefusedVersion
-from pinwheel.core.version_alias import is_commit_id
+from pinwheel.core.version_alias import is_commit_id, target_bundle
 
 if TYPE_CHECKING:
     from airflow.providers.git.hooks.git import GitHook
@@ -397,6 +398,11 @@ class GitBundle(MendedBundle):
                 walk.elsewhere.setdefault(inner_entry.oid, module)
             walk.limits.check_count(len(found))
         return found
+
+    def contributors(self, before: str, after: str) -> list[dict[str, Any]] | None:
+        if target_bundle(before) is not None or target_bundle(after) is not None:
+            return None
+        return contributors(self.mirror.git, self._split(before)[0], self._split(after)[0], self.subdir)
 
     def _require_module(self, module: Mirror, path: str, url: str, sha: str, *, local: bool) -> None:
         if module.has(sha):

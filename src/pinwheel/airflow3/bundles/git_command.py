@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Timer
 from typing import IO, cast
 
 from pinwheel.airflow3.bundles.credentials import configure, hide
@@ -143,10 +144,11 @@ class Git:
             process.communicate()
         return out
 
-    def pieces(self, *arguments: str) -> Generator[bytes]:
+    def pieces(self, *arguments: str, seconds: float | None = None) -> Generator[bytes]:
         """What ``git *arguments`` prints, as it comes: it may be more than there is memory for.
 
-        It is killed when the caller closes this. Raises :class:`GitFailed`, at the end.
+        It is killed when the caller closes this, and where *seconds* are given after these. Raises
+        :class:`GitFailed`, at the end.
         """
         with tempfile.TemporaryFile() as errors:
             process = start(
@@ -157,11 +159,17 @@ class Git:
                 stderr=errors,
             )
             stdout = cast("IO[bytes]", process.stdout)
+            clock = Timer(seconds, process.kill) if seconds is not None else None
+            if clock is not None:
+                clock.daemon = True
+                clock.start()
             try:
                 while piece := stdout.read(PIECE):
                     yield piece
                 process.wait(LOCAL_TIMEOUT_SECONDS)
             finally:
+                if clock is not None:
+                    clock.cancel()
                 process.kill()
                 process.communicate()
             _check_ended(process.returncode, arguments[0], errors)

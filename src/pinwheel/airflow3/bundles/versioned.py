@@ -240,6 +240,13 @@ class SnapshotBundle(BaseDagBundle):
         self._require(sha)
         return self.mirror.info(sha)
 
+    def contributors(self, before: str, after: str) -> list[dict[str, Any]] | None:
+        """Who changed what between two versions, as far as both are here; None: it is not known.
+
+        See :mod:`pinwheel.airflow3.bundles.contributors`. Of a folder nobody knows who changes it.
+        """
+        return None
+
     def protect(self, versions: Collection[str]) -> set[str]:
         """Make exactly *versions* the ones that stay fetchable whatever the source does. Safe to repeat.
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import structlog
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion, unpack_bundle_version
 from airflow.dag_processing.bundles.manager import DagBundlesManager
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from pinwheel.airflow3.bundles.versioned import SnapshotBundle
 from pinwheel.airflow3.parsing.paths import remember_repository
@@ -77,7 +77,8 @@ class Prepared:
     source: BaseDagBundle
     """Holds the version against Airflow's clean-up."""
     about: Mapping[str, Any] = field(factory=dict)
-    """Author, message, time and label of the version, and what was left out of it."""
+    """Author, message, time and label of the version, what was left out of it, and who changed what since the
+    one before."""
     passed_over: Sequence[str] = ()
     """Dag files of an unversioned bundle that can not be parsed."""
 
@@ -240,7 +241,10 @@ class HeadView(BaseDagBundle):
 
     def _newest(self) -> tuple[int, Prepared | None]:
         """The newest version, ready to be shown, and what is to be the head's seq then; None for no news."""
-        expected_seq = self._desk.seq_before(self.name) if self.supports_versioning else 0
+        expected_seq, before = 0, None
+        if self.supports_versioning:
+            # In this order: a head that another processor moves on in between is not taken for the one before
+            expected_seq, before = self._desk.seq_before(self.name), self._desk.head_version(self.name)
         if not self.inner.is_initialized:
             self.inner.initialize()
         self.inner.refresh()
@@ -256,6 +260,9 @@ class HeadView(BaseDagBundle):
         except RefusedVersion as error:
             self._refused = error
             raise
+        if prepared.version != before:
+            known = _contributors(prepared.source, before, prepared.version or version)
+            prepared = evolve(prepared, about={**prepared.about, "contributors": known})
         if isinstance(prepared.source, SnapshotBundle) and prepared.source.mirror_url:
             self._send(prepared.source, prepared.version or version)
         return expected_seq, prepared
@@ -396,6 +403,17 @@ def _about(bundle: BaseDagBundle, version: str) -> dict[str, Any]:
         {"path": storable(left.path), "reason": storable(left.reason)} for left in bundle.left_out(version)
     ]
     return {**about_version(bundle, version), "left_out": left_out or None}
+
+
+def _contributors(bundle: BaseDagBundle, before: str | None, version: str) -> list[dict[str, Any]] | None:
+    """Who changed what since the version before; None: it is not known. Never raises."""
+    if before is None or not isinstance(bundle, SnapshotBundle):
+        return None
+    try:
+        return bundle.contributors(before, version)
+    except Exception:
+        log.warning("Who changed what is not known", bundle=bundle.name, version=version, exc_info=True)
+        return None
 
 
 def manifest_of(bundle: BaseDagBundle, version: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from attrs import field, frozen
 
+from pinwheel.core.rollout.authors import is_user, unknown
 from pinwheel.core.rollout.state import Cause, Contributor, Place, Rollout
 from pinwheel.core.rollout.steps import Approve, Check, Gate, Of, OnTimeout, Party, Wait
 
@@ -254,7 +255,7 @@ def needed_approvals(gate: Approve, rollout: Rollout, facts: GateFacts) -> int:
         return gate.count
     if rollout.authors is None:
         return gate.count + (not gate.excludes.isdisjoint((Party.AUTHOR, Party.COMMITTER)))
-    return gate.count + len({each.name for each in _excluded(gate, rollout.authors) if each.user is None})
+    return gate.count + unknown(_excluded(gate, rollout.authors))
 
 
 def why_not_approve(gate: Approve, rollout: Rollout, user: str, facts: GateFacts) -> str | None:
@@ -266,7 +267,7 @@ def why_not_approve(gate: Approve, rollout: Rollout, user: str, facts: GateFacts
     if Party.PROMOTER in gate.excludes and user in rollout.promoters:
         return f"{user} promoted it"
     for each in _excluded(gate, rollout.authors or ()):
-        if each.user == user:
+        if is_user(each, user):
             return f"{user} {'wrote' if each.party is Party.AUTHOR else 'committed'} a part of it"
     return None
 

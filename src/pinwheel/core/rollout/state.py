@@ -84,7 +84,7 @@ class Contributor:
 
     party: Party
     name: str
-    """As the repository names them: an e-mail address, or a name."""
+    """As the repository names them: ``Name <mail>``."""
     user: str | None
     """The user that they are; None: nobody knows which."""
 

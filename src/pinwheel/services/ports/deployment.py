@@ -9,6 +9,7 @@ from attrs import frozen
 
 from pinwheel.core.json import Json
 from pinwheel.core.retention import Keep
+from pinwheel.core.rollout.authors import People
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -54,6 +55,15 @@ class Deployment(Protocol):
 
     def most_segments(self) -> int:
         """How many stretches of dates the tasks of a Dag may divide time into; 0: task windows are off.
+
+        :raises InvalidInput: the configuration says what makes no sense.
+        """
+        ...
+
+    def people(self, session: Session) -> People:
+        """Who of those that a repository names is which user, as the configuration and the auth manager say.
+
+        Not every auth manager says who its users are: then only those of the configuration are found.
 
         :raises InvalidInput: the configuration says what makes no sense.
         """

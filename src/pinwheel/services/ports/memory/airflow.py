@@ -15,6 +15,7 @@ from attrs import define, evolve, field, frozen
 from pinwheel.core.digest import digest_of
 from pinwheel.core.json import Json
 from pinwheel.core.retention import Keep
+from pinwheel.core.rollout.authors import People
 from pinwheel.core.structure.windows import MOST_SEGMENTS
 from pinwheel.services.ports.memory import form
 
@@ -220,6 +221,7 @@ class Airflow:
     announced: list[Mapping[str, str]] = field(factory=list)
     """What was told after commits."""
     keep: Keep = field(factory=Keep)
+    people: People = field(factory=People)
     most_segments: int = MOST_SEGMENTS
     takes_any_version: set[str] = field(factory=set)
     """Bundles that refuse no version, not even one that does not exist."""

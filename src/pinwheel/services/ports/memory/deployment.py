@@ -10,6 +10,7 @@ from sqlalchemy import inspect, text
 from pinwheel.core.json import Json
 from pinwheel.core.release.rows import APART
 from pinwheel.core.retention import Keep
+from pinwheel.core.rollout.authors import People
 from pinwheel.services.ports.deployment import AirflowBundle, Leftovers
 from pinwheel.services.ports.memory.airflow import Airflow
 from pinwheel.store import tables as t
@@ -35,6 +36,9 @@ class MemoryDeployment:
 
     def most_segments(self) -> int:
         return self.airflow.most_segments
+
+    def people(self, session: Session) -> People:
+        return self.airflow.people
 
     def refuses_unknown(self, bundle_name: str, version: str, data: Json = None) -> bool | None:
         return bundle_name not in self.airflow.takes_any_version
