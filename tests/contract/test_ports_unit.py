@@ -184,3 +184,9 @@ def test_in_memory_the_clock_stands_where_it_was_set_and_what_was_told_is_kept()
     assert side.host.unit.now() - before == timedelta(minutes=1)
     side.host.unit.announce([{"kind": "pin", "dag_id": "a"}])
     assert side.airflow.announced == [{"kind": "pin", "dag_id": "a"}]
+
+
+def test_where_nothing_is_configured_an_author_of_an_address_that_no_user_has_is_nobody(side: Side) -> None:
+    found = side.host.unit.run(lambda s: side.host.deployment.people(s))
+    assert found.user("Eve <eve@else.where>") is None and found.is_person("Eve <eve@else.where>")
+    assert found.not_approvers == frozenset()

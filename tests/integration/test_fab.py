@@ -5,6 +5,8 @@ An environment of its own: the libraries that FAB needs do not go with the newes
 
 from __future__ import annotations
 
+import json
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -142,6 +144,55 @@ def test_the_permissions_of_a_dag_are_those_of_its_active_build(place: Place) ->
 
 def _newest_build(place: Place) -> int:
     return max(build["build"] for build in place.env.get(f"{API}/dags/theirs/builds")["builds"])
+
+
+def _in_process(place: Place, code: str) -> Any:
+    """What code prints as JSON that runs with FAB's auth manager, as in the API server."""
+    done = place.env.cli("python", "-c", textwrap.dedent(code), check=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+CREATE = """
+    import json
+    from attrs import asdict
+    from pinwheel.wiring import rights
+    print(json.dumps(asdict(rights(quiet=True))))
+"""
+ASK = """
+    import json
+    from airflow.api_fastapi.app import create_auth_manager
+    from airflow.providers.fab.auth_manager.models import User
+    from airflow.utils.session import create_session
+    from pinwheel.airflow3.access import AirflowAccess
+    from pinwheel.airflow3.people import people
+    from pinwheel.api.access import View
+    create_auth_manager()
+    with create_session() as session:
+        users = {user.username: AirflowAccess(user) for user in session.query(User)}
+        had = {name: [v.name for v in View if access.has(v)] for name, access in users.items()}
+        names = {name: sorted(access.names()) for name, access in users.items()}
+        known = people(session)
+    found = [known.user("Vi <Viewer@example.test>"), known.user("member <m@x>"), known.user("No <one@x>")]
+    print(json.dumps({"had": had, "names": names, "found": found}))
+"""
+
+
+@pytest.mark.acceptance("rollouts", 96)
+def test_a_role_has_a_right_once_it_is_given_what_pinwheel_created(place: Place) -> None:
+    before = _in_process(place, ASK)
+    assert before["had"] == {"admin": [], "viewer": [], "member": []}
+    assert before["found"] == ["viewer", "member", None]
+    assert before["names"]["member"] == ["member", "team"]
+    made = _in_process(place, CREATE)
+    assert made["created"] == made["names"] and len(made["names"]) == 4
+    assert "airflow roles add-perms" in made["said"]
+    assert _in_process(place, CREATE)["created"] == []
+    assert _in_process(place, ASK)["had"] == before["had"]
+    command = ("roles", "add-perms", "team", "--resource", "Pinwheel Approvals", "--action", "can_edit")
+    place.env.cli("airflow", *command, check=True)
+    place.env.cli("airflow", "sync-perm", check=True)
+    had = _in_process(place, ASK)["had"]
+    assert (had["viewer"], had["member"], len(had["admin"])) == ([], ["APPROVALS"], 4)
 
 
 def test_the_tables_of_fab_and_of_pinwheel_are_migrated_together(place: Place) -> None:

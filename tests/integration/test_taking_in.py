@@ -17,6 +17,7 @@ from harness.loop import Loop, processor_loop
 from pinwheel.airflow3.processor.intake import Intake
 from pinwheel.core.parse.plan import KnownFile
 from pinwheel.services.ingest import register
+from pinwheel.store.types import unpack
 
 NAMES = ("one", "two", "three")
 
@@ -202,3 +203,32 @@ def test_a_version_is_at_the_shared_mirror_before_a_run_can_start_on_it(
         third = bundle.commit(three="m3")
         loop.turn_until(lambda: loop.settled("b", third), what="a push while the mirror is away")
         assert kept == {first: True, second: True, third: False}
+
+
+def contributors(loop: Loop, sha: str) -> Any:
+    (row,) = loop.rows("SELECT contributors FROM pinwheel_bundle_version WHERE version = :sha", sha=sha)
+    return row["contributors"] and unpack(row["contributors"])
+
+
+def test_each_version_says_who_changed_what_since_the_one_before(bundle: Bundle) -> None:
+    first = bundle.commit(one="m1", two="m1")
+    bob = "Bob <bob@example.org>"
+    with bundle.processor() as loop:
+        bundle.parsed(loop, first)
+        assert contributors(loop, first) is None
+        bundle.repo.commit({"one.py": code("one", "m2")}, author=bob, push=False)
+        second = bundle.commit(two="m2")
+        bundle.parsed(loop, second)
+        known = contributors(loop, second)
+        assert [(each["people"][0], each["paths"]) for each in known] == [
+            (["author", "Ada Author <ada@example.org>"], ["two.py"]),
+            (["author", bob], ["one.py"]),
+        ]
+    # A processor that starts on the head takes it in again, and has no news of who made it
+    with bundle.processor() as loop:
+        loop.turn_until(lambda: loop.settled("b", second), what="the head")
+        assert contributors(loop, second) == known
+        bundle.repo.reset_to(first)
+        bundle.parsed(loop, first)
+        taken_back = contributors(loop, first)
+        assert [each["people"] for each in taken_back] == [[], []]

@@ -22,8 +22,10 @@ def people(session: Session) -> People:
     return People(
         # What is configured wins over what a user may set in a profile
         users={**_of_auth_manager(session), **_configured()},
-        not_persons=frozenset(each.lower() for each in _list("not_persons", "noreply@github.com")),
-        not_approvers=frozenset(_list("not_approvers")),
+        not_persons=frozenset(
+            _listed(conf.get("pinwheel", "not_persons", fallback="noreply@github.com").lower())
+        ),
+        not_approvers=frozenset(_listed(conf.get("pinwheel", "not_approvers", fallback=""))),
     )
 
 
@@ -53,8 +55,7 @@ def _unreadable(found: str) -> InvalidInput:
     )
 
 
-def _list(option: str, fallback: str = "") -> list[str]:
-    text = str(conf.get("pinwheel", option, fallback=fallback) or "")
+def _listed(text: str) -> list[str]:
     return [part for each in text.split(",") if (part := each.strip())]
 
 

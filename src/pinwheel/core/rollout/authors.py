@@ -38,9 +38,9 @@ class People:
 
 def goes_by(person: str) -> tuple[str, ...]:
     """What a person of a repository, ``Name <mail>``, may be called as a user: address, then name."""
-    name, _, rest = person.partition("<")
-    mail = rest.rpartition(">")[0] or rest
-    return tuple(part for each in (mail, name) if (part := each.strip().lower()))
+    name, bracket, rest = person.rpartition("<")
+    mail = rest.partition(">")[0] if bracket else ""
+    return tuple(part for each in (mail, name if bracket else person) if (part := each.strip().lower()))
 
 
 def is_user(author: Contributor, user: str) -> bool:

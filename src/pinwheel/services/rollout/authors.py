@@ -40,6 +40,11 @@ class Between:
         moved = self.active is not None and self.active.bundle_name != self.candidate.bundle_name
         return None if moved else self.active_seq
 
+    @property
+    def traced(self) -> bool:
+        """Whether it is known of both builds what they are made of."""
+        return not (self.candidate.adopted or (self.active is not None and self.active.adopted))
+
 
 def authors(
     host: Host, session: Session, wanted: Mapping[str, Between]
@@ -60,12 +65,10 @@ def authors(
     people = host.deployment.people(session)
     found: dict[str, tuple[Contributor, ...] | None] = {}
     for dag_id, each in wanted.items():
-        inputs = files.get(each.candidate.id) or {}
-        before = files.get(each.active.id) or {} if each.active is not None else {}
         # An input that is gone was one: who removed it had a part
-        changed = {*inputs, *before, *_OF_ALL}
-        versions = _versions(each, known[each.candidate.bundle_name])
-        found[dag_id] = authors_of(versions, changed, people) if inputs else None
+        before = files.get(each.active.id, {}) if each.active is not None else {}
+        inputs = {*files.get(each.candidate.id, {}), *before, *_OF_ALL}
+        found[dag_id] = authors_of(_versions(each, known[each.candidate.bundle_name]), inputs, people)
     return found
 
 
@@ -85,4 +88,5 @@ def _versions(each: Between, known: Mapping[int, Commits | None]) -> list[Commit
     after = each.after
     seqs = range((after or 0) + 1, each.seq + 1)
     counted = [known[seq] for seq in seqs if seq in known]
-    return counted if after is not None and len(counted) == len(seqs) else [None, *counted]
+    complete = after is not None and len(counted) == len(seqs) and each.traced
+    return counted if complete else [None, *counted]
