@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import frozen
+from attrs import fields, frozen
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,9 @@ from pinwheel.core.record import Record
 from pinwheel.core.records import BundleVersion
 from pinwheel.store import tables as t
 from pinwheel.store.locking import insert_missing
+
+_SHOWN = tuple(t.bundle_version.c[column.name] for column in fields(BundleVersion))
+"""What is told of a version: not who changed what in it, which is large."""
 
 
 def names(session: Session) -> list[str]:
@@ -182,7 +185,7 @@ def refuse(
 
 def refused(session: Session, bundle_name: str, *, limit: int = 20) -> list[BundleVersion]:
     """Versions that were not taken, the newest first."""
-    of_bundle = select(t.bundle_version).where(
+    of_bundle = select(*_SHOWN).where(
         t.bundle_version.c.bundle_name == bundle_name, t.bundle_version.c.state == "refused"
     )
     newest = of_bundle.order_by(t.bundle_version.c.refused_at.desc()).limit(limit)
@@ -251,7 +254,7 @@ def versions(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple
     for name, wanted in by_bundle.items():
         for chunk in chunks(sorted(wanted)):
             rows = session.execute(
-                select(t.bundle_version).where(
+                select(*_SHOWN).where(
                     t.bundle_version.c.bundle_name == name, t.bundle_version.c.version.in_(chunk)
                 )
             )

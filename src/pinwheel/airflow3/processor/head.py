@@ -241,10 +241,7 @@ class HeadView(BaseDagBundle):
 
     def _newest(self) -> tuple[int, Prepared | None]:
         """The newest version, ready to be shown, and what is to be the head's seq then; None for no news."""
-        expected_seq, before = 0, None
-        if self.supports_versioning:
-            # In this order: a head that another processor moves on in between is not taken for the one before
-            expected_seq, before = self._desk.seq_before(self.name), self._desk.head_version(self.name)
+        expected_seq = self._desk.seq_before(self.name) if self.supports_versioning else 0
         if not self.inner.is_initialized:
             self.inner.initialize()
         self.inner.refresh()
@@ -260,6 +257,8 @@ class HeadView(BaseDagBundle):
         except RefusedVersion as error:
             self._refused = error
             raise
+        # After its seq was read: where another processor moves it on in between, this one is not taken
+        before = self._desk.head_version(self.name)
         if prepared.version != before:
             known = _contributors(prepared.source, before, prepared.version or version)
             prepared = evolve(prepared, about={**prepared.about, "contributors": known})
