@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from harness.bundle_fixtures import storage as storage
 from pinwheel.airflow3.bundles import contributors
 from pinwheel.airflow3.bundles.folder import FolderBundle
 from pinwheel.airflow3.bundles.git import GitBundle
+from pinwheel.airflow3.bundles.git_command import Git, GitFailed
 
 ADA = [["author", "Ada <ada@example.com>"], ["committer", "Ada <ada@example.com>"]]
 BOB = "Bob <bob@example.com>"
@@ -234,3 +236,10 @@ def test_of_a_folder_nobody_knows_who_changed_it(storage: Path, tmp_path: Path) 
     (folder / "a.py").write_text("2")
     made.refresh()
     assert made.contributors(before, made.get_current_version().version) is None
+
+
+def test_a_git_that_does_not_end_is_ended(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    pieces = Git(tmp_path).pieces("hash-object", str(tmp_path / "pipe"), seconds=0.2)
+    with pytest.raises(GitFailed, match="git hash-object failed"):
+        list(pieces)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from harness import bundles, dags
 from harness.gitrepo import GitRepo
 from harness.loop import Loop, processor_loop
+from pinwheel.airflow3.bundles.git import GitBundle
 from pinwheel.airflow3.processor.intake import Intake
 from pinwheel.core.parse.plan import KnownFile
 from pinwheel.services.ingest import register
@@ -37,8 +38,8 @@ class Bundle:
     def commit(self, **marks: str | None) -> str:
         return self.repo.commit({f"{name}.py": mark and code(name, mark) for name, mark in marks.items()})
 
-    def processor(self) -> AbstractContextManager[Loop]:
-        bundle = bundles.git("b", self.repo.url, refresh_interval=0)
+    def processor(self, **kind: str) -> AbstractContextManager[Loop]:
+        bundle = {**bundles.git("b", self.repo.url, refresh_interval=0), **kind}
         return processor_loop(self.database, self.patch, self.root / "airflow", bundle)
 
     def parsed(self, loop: Loop, sha: str) -> list[str]:
@@ -232,3 +233,19 @@ def test_each_version_says_who_changed_what_since_the_one_before(bundle: Bundle)
         bundle.parsed(loop, first)
         taken_back = contributors(loop, first)
         assert [each["people"] for each in taken_back] == [[], []]
+
+
+class Forgetful(GitBundle):
+    """A bundle that fails when it is asked who changed what."""
+
+    def contributors(self, before: str, after: str) -> list[dict[str, Any]] | None:
+        raise OSError("no space left")
+
+
+def test_a_version_is_taken_in_although_nobody_can_say_who_changed_what(bundle: Bundle) -> None:
+    first = bundle.commit(one="m1")
+    with bundle.processor(classpath=f"{__name__}.Forgetful") as loop:
+        bundle.parsed(loop, first)
+        second = bundle.commit(one="m2")
+        assert bundle.parsed(loop, second) == ["one.py"]
+        assert contributors(loop, second) is None
