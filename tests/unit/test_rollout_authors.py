@@ -87,7 +87,8 @@ def test_a_code_hosts_account_is_no_author() -> None:
 def test_of_a_version_that_is_not_known_somebody_unknown_may_be_an_author() -> None:
     assert found(None) is None
     assert found(None, [commit("z.py")]) is None
-    made = found([commit("a.py")], None)
+    made = found(None, [commit("z.py"), commit("a.py")])
+    assert made == found([commit("a.py")], None)
     assert {each.name for each in made} == {ALICE, SOMEBODY} and unknown(made) == 1
     assert {each.party for each in made if each.name == SOMEBODY} == {Party.AUTHOR, Party.COMMITTER}
 
