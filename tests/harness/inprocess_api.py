@@ -33,6 +33,7 @@ BODIES: dict[str, Any] = {
     "/dags/{dag_id}/runs/{run_id}/clear/preview": {},
     "/dags/{dag_id}/timeline": {"eras": [], **PLAN},
     "/dags/{dag_id}/timeline/clear-runs": PLAN,
+    "/freezes": {"selector": {"globs": ["*"]}, "reason": "outage", **PLAN},
 }
 """Each route with a body needs one here that is understood, so that tests can look at the answer."""
 
@@ -43,10 +44,15 @@ class Reader:
     user_name = "ada"
 
     def __init__(
-        self, *dag_ids: str, import_errors: bool = True, without: Collection[Permission] = ()
+        self,
+        *dag_ids: str,
+        import_errors: bool = True,
+        policies: bool = True,
+        without: Collection[Permission] = (),
     ) -> None:
         self.dag_ids = set(dag_ids)
         self.import_errors = import_errors
+        self.policies = policies
         self.without = set(without)
 
     def may(self, permission: Permission, dag_id: str | None) -> bool:
@@ -63,6 +69,9 @@ class Reader:
 
     def may_read_unbound_events(self) -> bool:
         return True
+
+    def may_change_policies(self) -> bool:
+        return self.policies
 
 
 class Api:

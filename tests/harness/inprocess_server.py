@@ -49,6 +49,9 @@ class Person:
     def may_read_unbound_events(self) -> bool:
         return True
 
+    def may_change_policies(self) -> bool:
+        return USERS[self.user_name] == "admin"
+
 
 Token = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
 

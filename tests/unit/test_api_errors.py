@@ -72,6 +72,10 @@ ROUTES = {
     ("POST", "/api/v1/dags/{dag_id}/rollback"),
     ("POST", "/api/v1/dags/{dag_id}/pin"),
     ("POST", "/api/v1/dags/{dag_id}/unpin"),
+    ("GET", "/api/v1/freezes"),
+    ("POST", "/api/v1/freezes"),
+    ("DELETE", "/api/v1/freezes/{name}"),
+    ("GET", "/api/v1/windows"),
     ("GET", "/api/v1/bundles"),
     ("GET", "/api/v1/bundles/{bundle_name}"),
     ("GET", "/api/v1/changes"),
@@ -106,6 +110,9 @@ class FakeAccess:
         return self.import_errors
 
     def may_read_unbound_events(self) -> bool:
+        return False
+
+    def may_change_policies(self) -> bool:
         return False
 
 

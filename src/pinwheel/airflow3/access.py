@@ -6,6 +6,10 @@ from collections.abc import Collection
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity, DagDetails
+from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import (
+    SimpleAuthManager,
+    SimpleAuthManagerRole,
+)
 from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.models.dag import DagModel
 
@@ -69,6 +73,15 @@ class AirflowAccess:
         if not self.may(Permission.READ_AUDIT_LOG, None):
             return False
         return compat.may_read_unbound_events(self._manager, self._user)
+
+    def may_change_policies(self) -> bool:
+        if isinstance(self._manager, SimpleAuthManager):
+            # To that every custom view is open for whoever may log in.
+            return bool(str(self._user.role).upper() == SimpleAuthManagerRole.ADMIN.name)
+        allowed: bool = self._manager.is_authorized_custom_view(
+            method="PUT", resource_name="Pinwheel Policies", user=self._user
+        )
+        return allowed
 
     def _may(self, permission: Permission, dag_id: str | None, team: str | None) -> bool:
         method, entity = _AIRFLOW[permission]

@@ -67,6 +67,10 @@ class Access(Protocol):
         """Whether events that belong to no Dag may be shown."""
         ...
 
+    def may_change_policies(self) -> bool:
+        """Whether the user may change the platform's rules and policies, and lift what others froze."""
+        ...
+
 
 _token = HTTPBearer(
     auto_error=False,
@@ -120,6 +124,19 @@ def require_all(access: Access, dag_ids: Sequence[str], permission: Permission) 
             found=f"user {access.user_name} may not {permission.value} on {', '.join(lacking[:NAMED])}{more}",
             remedy="Narrow the selection, or ask whoever administers Airflow's roles",
             dag_ids=lacking[:NAMED],
+        )
+
+
+def require_policies(access: Access, failed: str, found: str) -> None:
+    """Let through whoever may change the platform's rules and policies.
+
+    :raises Refused: *failed* is what cannot be done, *found* what of it needs that.
+    """
+    if not access.may_change_policies():
+        raise Refused(
+            failed,
+            found=f"{found}, and user {access.user_name} may not change rules and policies",
+            remedy="Ask whoever administers Airflow's roles",
         )
 
 
