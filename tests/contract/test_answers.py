@@ -93,6 +93,13 @@ CASES: dict[str, list[dict[str, Any]]] = {
         {"json": {"verb": "pin", "selector": {"globs": ["*"]}}},
         {"json": {"verb": "promote", "selector": {"ids": ["d", "gone"]}, "plan": True}},
     ],
+    "GET /freezes": [{}],
+    "POST /freezes": [
+        {"json": {"selector": {"ids": ["d"]}, "reason": "outage", "since": "2999-01-01T00:00:00Z"}},
+        {},
+    ],
+    "DELETE /freezes/{name}": [{"reason": "it is over", "of": {"name": "freeze-2"}}],
+    "GET /windows": [{"dag_id": "d"}, {"dag_id": "d", "at": "2998-01-01T00:00:00Z"}],
     "GET /fleet": [{"retired": True}, {"broken": True}, {"order_by": "attention"}],
     "GET /fleet/filters": [{}],
     "GET /bundles": [{}],

@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -39,7 +39,9 @@ from pinwheel.core.request import (
     ClearDatedRequest,
     ClearRequest,
     EraWish,
+    FreezeRequest,
     HistoryRequest,
+    LiftRequest,
     Selection,
     States,
     TimelineRequest,
@@ -125,6 +127,24 @@ def after_setting(call: Call, *eras: EraWish) -> Call:
 def clearing_by_date(dag_id: str = "d", **more: Any) -> Call:
     request = ClearDatedRequest(dag_id=dag_id, **more)
     return lambda backend: backend.clear_by_date(request)
+
+
+def freezing(*dag_ids: str, **more: Any) -> Call:
+    selector = more.pop("selector", None) or Selector(ids=dag_ids or ("d",))
+    asked = {"reason": "outage", "since": LAST + timedelta(36_500), **more}
+    request = FreezeRequest(selection=Selection(selector=selector), **asked)
+    return lambda backend: backend.freeze(request)
+
+
+def lifting(name: str | None = None, **more: Any) -> Call:
+    """Without a name: what is frozen first."""
+
+    def call(backend: Any) -> Any:
+        made = name or freezing("d")(backend)["freeze"]["name"]
+        request = LiftRequest(name=made, reason="it is over", **more)
+        return [backend.lift(request) for _ in range(2 if request.request_id else 1)]
+
+    return call
 
 
 def of_selections(method: str, **more: Any) -> dict[str, Call]:
@@ -324,6 +344,37 @@ CASES: dict[str, dict[str, Call]] = {
         "no such run": clearing_by_date(run_ids=["nope"]),
         **{f"of {dag_id}": clearing_by_date(dag_id) for dag_id in DAGS[1:]},
     },
+    "freeze": {
+        "one": freezing(),
+        "two": freezing("d", "unsteady", override=["cfo"], until=LAST + timedelta(40_000)),
+        "plan": freezing(plan=True),
+        "named": lambda backend: [freezing(request_id="k")(backend) for _ in range(2)],
+        "over already": freezing(since=None, until=FIRST),
+        **{name: freezing(selector=selector) for name, selector in SELECTORS.items() if not selector.empty},
+    },
+    "freezes": {
+        "": lambda backend: backend.freezes(),
+        "with one of all": lambda backend: [
+            freezing(selector=Selector(everything=True))(backend),
+            backend.freezes(),
+        ],
+    },
+    "lift": {
+        "one": lifting(),
+        "named": lifting(request_id="k"),
+        "no such": lifting("nope"),
+        "no name of one": lifting("a/b"),
+    },
+    "windows": {
+        **{dag_id: lambda backend, d=dag_id: backend.windows(d) for dag_id in DAGS},
+        "frozen": lambda backend: [
+            freezing(since=None)(backend),
+            backend.windows("d"),
+            backend.windows("d", at=FIRST),
+        ],
+        "at no time": lambda backend: backend.windows("d", at=datetime(1, 1, 2, tzinfo=UTC)),
+        "no id": lambda backend: backend.windows("d/e"),
+    },
 }
 """By method of the protocol, what to ask."""
 REFUSED: dict[tuple[str, str], type[PinwheelError]] = {
@@ -354,6 +405,13 @@ REFUSED: dict[tuple[str, str], type[PinwheelError]] = {
     ("change_timeline", "no such build"): NotFound,
     ("change_timeline", "not looked at"): Refused,
     ("clear_by_date", "no such run"): NotFound,
+    ("freeze", "nobody's"): NotFound,
+    ("freeze", "no such name"): NotFound,
+    ("freeze", "over already"): InvalidInput,
+    ("lift", "no such"): NotFound,
+    ("lift", "no name of one"): NotFound,
+    ("windows", "nope"): NotFound,
+    ("windows", "at no time"): InvalidInput,
 }
 """Of some of these, which error they are."""
 

@@ -17,10 +17,12 @@ from pinwheel.api import schemas
 from pinwheel.api.document import document
 from pinwheel.core.release.behind import Behind
 from pinwheel.core.rollout.hold import Hold
+from pinwheel.core.selector import Selector
 from pinwheel.core.structure import diff, graph
 from pinwheel.core.structure.layout import Row
 from pinwheel.services.history import grid, instances, tries, versions
 from pinwheel.services.release import outcome
+from pinwheel.services.rollout import freeze, windows
 from pinwheel.services.run import backfill, bound, clear_preview, waiting
 from pinwheel.services.show import builds, bundles, compare, events, fleet, line, news
 from pinwheel.services.show import status as dag_status
@@ -112,6 +114,11 @@ VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (timelines.TimelineChange, schemas.timeline.TimelineChange),
     (timelines.ChangedStretch, schemas.timeline.ChangedStretch),
     (timelines.ClearedByDate, schemas.timeline.ClearedByDate),
+    (freeze.FreezeView, schemas.freezes.Freeze),
+    (freeze.FreezeChange, schemas.freezes.FreezeChange),
+    (Selector, schemas.freezes.FreezeSelector),
+    (windows.WindowsView, schemas.freezes.Windows),
+    (windows.LimitView, schemas.freezes.Limit),
 ]
 
 WITH_MORE: list[tuple[type[Any], type[BaseModel], set[str]]] = [
@@ -128,6 +135,7 @@ WITH_MORE: list[tuple[type[Any], type[BaseModel], set[str]]] = [
 OF_ROUTES = {
     *(
         "TimelineHistory",
+        "Freezes",
         "DagPage",
         "BuildPage",
         "ReleasePage",

@@ -23,11 +23,13 @@ from harness.life import Life
 from harness.prebuilt import Prebuilt, Text
 from harness.seed import Seeder
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.request import EraWish, TimelineRequest
+from pinwheel.core.request import EraWish, FreezeRequest, LiftRequest, Selection, TimelineRequest
+from pinwheel.core.selector import Selector
 from pinwheel.services import change
 from pinwheel.services.ingest import adopt, duplicates, faults, register
 from pinwheel.services.ingest.builds import Missed
 from pinwheel.services.release import variants
+from pinwheel.services.rollout import freeze
 from pinwheel.services.timeline import change as timeline
 from pinwheel.services.upkeep import repair
 from pinwheel.services.upkeep.beat import Beat
@@ -92,6 +94,7 @@ class Everything:
         self._faults()
         self._verification()
         self._dates(folder)
+        self._freezes()
 
     def do(self, verb: Verb, *dag_ids: str, **more: Any) -> None:
         change.apply(self.host, asked.change(verb=verb, dag_ids=dag_ids or ("d",), actor="ada", **more))
@@ -190,6 +193,20 @@ class Everything:
         self.host.unit.run(
             lambda s: verification.put_budget(s, share=0.05, level=-1, mean=0.2, now=self.host.unit.now())
         )
+
+    def _freezes(self) -> None:
+        """One that was lifted, and one that will hold."""
+        for lifted in (True, False):
+            wish = FreezeRequest(
+                selection=Selection(selector=Selector(ids=("d",))),
+                since=datetime(2999, 1, 1, tzinfo=UTC),
+                reason="year-end closing",
+                override=("cfo",),
+            )
+            made = freeze.freeze(self.host, wish, actor="ada").freeze
+            if lifted:
+                assert made.name is not None
+                freeze.lift(self.host, LiftRequest(name=made.name, reason="not closing"), actor="ada")
 
     def _dates(self, folder: Path) -> None:
         """A run that waits, one bound late, one that ended unbound; a mark and a row that were put back."""

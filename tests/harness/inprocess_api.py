@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from pinwheel.api.access import Permission
+from pinwheel.api.access import Permission, View
 from pinwheel.api.app import create_app
 
 API = "/api/v1"
@@ -33,6 +33,7 @@ BODIES: dict[str, Any] = {
     "/dags/{dag_id}/runs/{run_id}/clear/preview": {},
     "/dags/{dag_id}/timeline": {"eras": [], **PLAN},
     "/dags/{dag_id}/timeline/clear-runs": PLAN,
+    "/freezes": {"selector": {"globs": ["*"]}, "reason": "outage", **PLAN},
 }
 """Each route with a body needs one here that is understood, so that tests can look at the answer."""
 
@@ -43,11 +44,15 @@ class Reader:
     user_name = "ada"
 
     def __init__(
-        self, *dag_ids: str, import_errors: bool = True, without: Collection[Permission] = ()
+        self,
+        *dag_ids: str,
+        import_errors: bool = True,
+        policies: bool = True,
+        without: Collection[Permission | View] = (),
     ) -> None:
         self.dag_ids = set(dag_ids)
         self.import_errors = import_errors
-        self.without = set(without)
+        self.without = {*without, *(() if policies else (View.POLICIES,))}
 
     def may(self, permission: Permission, dag_id: str | None) -> bool:
         return permission not in self.without and (dag_id is None or dag_id in self.dag_ids)
@@ -63,6 +68,12 @@ class Reader:
 
     def may_read_unbound_events(self) -> bool:
         return True
+
+    def has(self, view: View) -> bool:
+        return view not in self.without
+
+    def names(self) -> frozenset[str]:
+        return frozenset({self.user_name})
 
 
 class Api:

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from harness.airflow_env import USERS
 from harness.databases import Database, Queries
-from pinwheel.api.access import Permission
+from pinwheel.api.access import Permission, View
 from pinwheel.api.app import create_app
 from pinwheel.cli.backend.remote import RemoteBackend
 
@@ -48,6 +48,12 @@ class Person:
 
     def may_read_unbound_events(self) -> bool:
         return True
+
+    def has(self, view: View) -> bool:
+        return USERS[self.user_name] in (("admin",) if view is View.POLICIES else ("admin", "op"))
+
+    def names(self) -> frozenset[str]:
+        return frozenset({self.user_name, USERS[self.user_name]})
 
 
 Token = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]

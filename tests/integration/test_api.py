@@ -566,6 +566,17 @@ def test_airflow_itself_is_untouched(api: Deployment) -> None:
     assert [app["url_prefix"] for app in ours["fastapi_apps"]] == ["/pinwheel"]
 
 
+def test_only_an_admin_freezes_dags_that_come_later_too(api: Deployment) -> None:
+    """Under the simple auth manager, to which every custom view is open for a viewer."""
+    named = {"selector": {"ids": ["cli_1"]}, "reason": "outage", "plan": True}
+    all_of_them = {**named, "selector": {"everything": True}}
+    answers = {
+        user: [api.post("/freezes", body, user).status_code for body in (named, all_of_them)]
+        for user in ("viewer", "editor", "op", "admin")
+    }
+    assert answers == {"viewer": [403, 403], "editor": [200, 403], "op": [200, 403], "admin": [200, 200]}
+
+
 # Over the database and over REST; that both give the same is tests/contract/test_backends.py.
 
 

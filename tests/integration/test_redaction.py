@@ -17,8 +17,11 @@ from harness.inprocess_api import API, BODIES, Api
 from harness.seed import Seeder
 from pinwheel.api.redaction import REDACTED, REDACTED_BUNDLE
 from pinwheel.core.event import EventKind
+from pinwheel.core.request import FreezeRequest, Selection
+from pinwheel.core.selector import Selector
 from pinwheel.services.ingest import faults
 from pinwheel.services.ingest.errors_of_files import told_of
+from pinwheel.services.rollout import freeze
 from pinwheel.store import builds, events, trial_parses
 from pinwheel.store import tables as t
 
@@ -61,6 +64,8 @@ class Place:
         faults.refuse(self.host, **refused)
         faults.record(self.host, bundle_name=faults.PROCESSOR, place="loop", error=f"ValueError: {MARK}")
         self.answer("does-not-import", f"KeyError: {MARK}")
+        wish = FreezeRequest(selection=Selection(selector=Selector(ids=("mine",))), reason="outage")
+        self.frozen = freeze.freeze(self.host, wish, actor="ada").freeze.name
         self.api = Api(self.host)
         self.as_ = self.api.as_
 
@@ -97,6 +102,8 @@ QUERIES = {
     "/events": [{}, {"kind": "broken"}, {"ids": "mine"}],
     "/changes": [{"after": 0}],
     "/dags/{dag_id}/history/rows": [{"version": "r1"}],
+    "/windows": [{"dag_id": "mine"}],
+    "/freezes/{name}": [{"reason": "it is over"}],
 }
 
 
@@ -107,12 +114,20 @@ def answers(place: Place, client: TestClient, dag_id: str) -> Iterator[tuple[str
     for route in routes:
         template = route.path.removeprefix(API)
         path = route.path.format(
-            dag_id=dag_id, run_id="one", task_id="first", version="r1", bundle_name="seed", build=1
+            dag_id=dag_id,
+            run_id="one",
+            task_id="first",
+            version="r1",
+            bundle_name="seed",
+            build=1,
+            name=place.frozen,
         )
         for method in sorted(route.methods):
             body = {"json": ASKED[template]} if method in ("POST", "PUT") else {}
-            for query in QUERIES.get(template, [{}]) if method == "GET" else [{}]:
-                reply = client.request(method, path, params=query, **body)
+            # Lifted once, and each time answered.
+            key = {"Idempotency-Key": "lift"} if method == "DELETE" else {}
+            for query in QUERIES.get(template, [{}]) if method in ("GET", "DELETE") else [{}]:
+                reply = client.request(method, path, params=query, headers=key, **body)
                 assert reply.is_success, (method, path, reply.text)
                 yield f"{method} {template}", reply.text
 

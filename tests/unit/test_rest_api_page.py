@@ -27,7 +27,7 @@ def told() -> dict[str, set[str]]:
     """By route of the page's table the names that stand beside it."""
     found: dict[str, set[str]] = {}
     for line in PAGE.splitlines():
-        if not re.match(r"\| `(GET|POST|PUT) ", line):
+        if not re.match(r"\| `(GET|POST|PUT|DELETE) ", line):
             continue
         names, what, *_ = (re.findall(r"`([^`]+)`", cell) for cell in line.strip("|").split("|"))
         for name in names:

@@ -144,6 +144,19 @@ def require_all(access: Access, dag_ids: Sequence[str], permission: Permission) 
         )
 
 
+def require_view(access: Access, view: View, failed: str, found: str) -> None:
+    """Let through whoever has a right beyond Airflow's own.
+
+    :raises Refused: *failed* is what cannot be done, *found* what of it needs that.
+    """
+    if not access.has(view):
+        raise Refused(
+            failed,
+            found=f"{found}, and user {access.user_name} lacks the right {view.value}",
+            remedy="Ask whoever administers Airflow's roles",
+        )
+
+
 def unreadable(access: Access, dag_ids: Collection[str]) -> list[str]:
     """Those of the Dags, sorted, that the user may not read."""
     return access.lacking(Permission.READ, dag_ids)

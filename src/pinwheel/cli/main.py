@@ -41,6 +41,8 @@ VERBS = {
     "backfill": ("backfill", "run a Dag for past dates, on any good build"),
     "history": ("history", "which code each try of each task ran"),
     "timeline": ("timeline", "which builds a Dag's data of which dates is for"),
+    "freeze": ("freeze", "let no place of some Dags be released for a time, and end that"),
+    "windows": ("windows", "when places of a Dag may be released, and which rules say so"),
     "inputs": ("inputs", "check a repository's pinwheel.yaml, where it declares inputs of its Dags"),
     "events": ("events", "who changed what, when and why"),
     "dag-processor": ("dag_processor", "run the Dag processor, in place of airflow dag-processor"),

@@ -11,6 +11,7 @@ from typing import Any
 from pinwheel.cli import completion
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.request import LONGEST_ID, is_request_id
+from pinwheel.core.rollout import window_text
 from pinwheel.core.selector import Selector
 from pinwheel.core.side import side as parsed_side
 
@@ -191,6 +192,14 @@ def instant(text: str) -> datetime:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date and time as ISO 8601 writes them") from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def exact_instant(text: str) -> datetime:
+    """A date and time with its offset: what takes effect then is not left to a guess."""
+    try:
+        return window_text.instant(text)
+    except window_text.Unreadable as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error.found}. {error.remedy}") from None
 
 
 def json_object(text: str) -> dict[str, Any]:

@@ -152,4 +152,8 @@ def unknown_dag(dag_id: str) -> NotFound:
 
 def spoken(verb: str) -> str:
     """A verb as it stands in a sentence: "Cannot roll back sales_daily"."""
-    return {"rollback": "roll back", "timeline": "change the timeline of"}.get(verb, verb)
+    return {
+        "rollback": "roll back",
+        "timeline": "change the timeline of",
+        "lift_freeze": "lift a freeze",
+    }.get(verb, verb)

@@ -75,6 +75,10 @@ class EventKind(StrEnum):
     """A place of a Dag set out, went a step on its way, or ended."""
     VERDICT = "verdict"
     """A check or a person said something of a place, a bundle version or a digest."""
+    FREEZE = "freeze"
+    """Somebody froze Dags: one event for each that is named, else one for all that are meant."""
+    FREEZE_LIFTED = "freeze_lifted"
+    """Somebody ended a freeze, before its time or for one that has none."""
 
 
 _CHANGE = (
@@ -159,6 +163,8 @@ DETAILS: Mapping[EventKind, tuple[str, ...]] = {
     ),
     EventKind.TIMELINE_SET: ("revision", "changes"),
     EventKind.TIMELINE_UNSET: ("revision", "changes"),
+    EventKind.FREEZE: ("rule", "message"),
+    EventKind.FREEZE_LIFTED: ("rule", "message"),
 }
 """What an event of each kind says beside what all say. Not each event of a kind has all of them."""
 
@@ -187,6 +193,8 @@ AUDITED = frozenset(
         EventKind.TIMELINE_UNSET,
         EventKind.ROLLOUT,
         EventKind.VERDICT,
+        EventKind.FREEZE,
+        EventKind.FREEZE_LIFTED,
     }
 )
 """Those of which Airflow's audit log has a line too, under their name with ``pinwheel_`` before it."""

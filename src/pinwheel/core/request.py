@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from attrs import Attribute, astuple, converters, field, frozen
 
-from pinwheel.core.errors import InvalidInput, spoken
+from pinwheel.core.errors import InvalidInput, NotFound, spoken
 from pinwheel.core.json import Json
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.run.timeline import span_words
@@ -25,6 +25,10 @@ LONGEST_NOTE = 1000
 LONGEST_DATE = 64
 """Letters of a date as somebody writes it."""
 LONGEST_REASON = 10_000
+LONGEST_SHOWN_REASON = 250
+"""Letters of a reason that is shown wherever it holds something up."""
+FIRST_YEAR, LAST_YEAR = 1970, 9990
+"""Of instants of releases: there is room before and after for what is looked for, and for any zone."""
 LARGEST_NUMBER = 2**31 - 1
 MOST_RUNS = 1000
 """So many runs are cleared at once."""
@@ -151,6 +155,25 @@ def _names(request: _Asked, attribute: Attribute[Any], names: tuple[str, ...] | 
             one = attribute.name.removesuffix("s").replace("_", " ")
             found = f"a {one} has {len(name)} letters" if name else f"a {one} is empty"
             raise InvalidInput(request.failed, found=found, remedy=f"Give 1 to {LONGEST_NAME}")
+
+
+def _why(request: _Asked, _: object, text: str) -> None:
+    """A reason that has to be given, and that is shown in one line."""
+    if text.strip() and len(text) <= LONGEST_SHOWN_REASON:
+        return
+    found = f"its reason has {len(text)} letters" if text.strip() else "no reason is given"
+    raise InvalidInput(
+        request.failed, found=found, remedy=f"Say why (--reason), in at most {LONGEST_SHOWN_REASON} letters"
+    )
+
+
+def _year(request: _Asked, _: object, at: datetime | None) -> None:
+    if at is not None and not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise InvalidInput(
+            request.failed,
+            found=f"the year {at.year} is given",
+            remedy=f"Give an instant of the years {FIRST_YEAR} to {LAST_YEAR}",
+        )
 
 
 def _date(_: object, attribute: Attribute[Any], text: str | None) -> None:
@@ -482,3 +505,58 @@ class ClearDatedRequest:
     @property
     def failed(self) -> str:
         return f"Cannot clear runs of {self.dag_id}"
+
+
+@frozen(kw_only=True)
+class FreezeRequest:
+    """To let no place of some Dags be released for a time.
+
+    Dags that the selector means later are frozen too.
+    """
+
+    selection: Selection
+    reason: str = field(validator=_why)
+    since: datetime | None = field(default=None, validator=_year)
+    """None: from now on."""
+    until: datetime | None = field(default=None, validator=_year)
+    """None: until it is lifted."""
+    override: tuple[str, ...] = field(default=(), converter=_some, validator=_names)
+    """Who may override it, besides having the right; none: all who have it."""
+    plan: bool = False
+    """Only say what would be frozen."""
+    request_id: str | None = field(default=None, validator=_request_id)
+
+    def __attrs_post_init__(self) -> None:
+        self.selection.selector.require("freeze")
+        if self.since is not None and self.until is not None and self.until <= self.since:
+            raise InvalidInput(
+                self.failed, found="it ends before it begins", remedy="Give a later end, or an earlier begin"
+            )
+
+    @property
+    def failed(self) -> str:
+        """The first clause of its refusals."""
+        return "Cannot freeze"
+
+
+@frozen(kw_only=True)
+class LiftRequest:
+    """To end a freeze."""
+
+    name: str
+    reason: str = field(validator=_why)
+    request_id: str | None = field(default=None, validator=_request_id)
+
+    @property
+    def failed(self) -> str:
+        """The first clause of its refusals."""
+        return f"Cannot lift {self.name}"
+
+    @property
+    def unknown(self) -> NotFound:
+        """There is no such freeze."""
+        return NotFound(
+            self.failed,
+            found="no freeze that holds or will hold is called so",
+            remedy="See those that there are: pinwheel freeze list",
+        )

@@ -93,6 +93,13 @@ class Selector:
         """Each Dag is named by its id."""
         return bool(self.ids) and not (self.globs or self.tags or self.bundle or self.everything)
 
+    @property
+    def words(self) -> str:
+        """As it stands in a sentence: "orders, sales_* with tag finance"."""
+        named = ", ".join((*self.ids, *self.globs)) or "all Dags"
+        tags = f" with tag {' or '.join(self.tags)}" if self.tags else ""
+        return named + tags + (f" of bundle {self.bundle}" if self.bundle else "")
+
     def require(self, verb: str) -> None:
         """Check that the selector can mean something for a change.
 

@@ -178,10 +178,11 @@ def _another(request: Request, earlier: AnsweredRequest) -> Conflict:
     hidden = len(earlier.dag_ids) > len(seen)
     told = [*seen[:NAMED], *([f"{len(seen) - NAMED} more"] if seen[NAMED:] else [])]
     at = earlier.at.isoformat()
+    of = ", ".join([*told, *(["Dags that you may not see"] if hidden else [])])
     return Conflict(
         _failed(request),
         found=f"the request id {request.id!r} stands for another request of {earlier.actor}, made at {at}: "
-        f"{spoken(earlier.verb)} {', '.join([*told, *(['Dags that you may not see'] if hidden else [])])}",
+        f"{spoken(earlier.verb)} {of}".rstrip(),
         remedy="Give a new request an id of its own; a repeat has the verb, Dags and values of the first",
         request_id=request.id,
         first={"verb": earlier.verb, "dag_ids": seen, "actor": earlier.actor, "at": at},
@@ -207,4 +208,5 @@ def _call(earlier: AnsweredRequest) -> str:
 
 def _failed(request: Request) -> str:
     dag_ids = sorted(set(request.dag_ids))
-    return f"Cannot {spoken(request.verb)} {dag_ids[0] if len(dag_ids) == 1 else f'{len(dag_ids)} Dags'}"
+    of = dag_ids[0] if len(dag_ids) == 1 else f"{len(dag_ids)} Dags"
+    return f"Cannot {spoken(request.verb)} {of if dag_ids else ''}".rstrip()

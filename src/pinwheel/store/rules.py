@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlalchemy import exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
@@ -83,6 +83,25 @@ def add(
         )
         for at, rule in enumerate(rules)
     ]
+
+
+def add_by_hand(session: Session, rule: Rule, *, actor: str, reason: str, now: datetime) -> StoredRule:
+    """Put one rule in force that nobody has named: its name is made of its kind and its id."""
+    (rule_id,) = add(session, [rule], document=None, actor=actor, reason=reason, now=now)
+    rule = evolve(rule, name=f"{rule.kind}-{rule_id}")
+    named = {"name": rule.name, "body": rule_to_json(rule)}
+    session.execute(update(t.rule).where(t.rule.c.id == rule_id).values(**named))
+    return StoredRule(
+        id=rule_id,
+        rule=rule,
+        document=None,
+        actor=actor,
+        reason=reason,
+        at=now,
+        lifted_at=None,
+        lifted_by=None,
+        lifted_reason=None,
+    )
 
 
 def lift(session: Session, ids: Collection[int], *, actor: str, reason: str | None, now: datetime) -> int:

@@ -52,7 +52,11 @@ class Event(BaseAnswer):
     from_release: int | None = None
     from_build: int | None = None
     track: str | None = None
-    message: str | None = Field(None, description="Of a release, or of a change of the track: what was done.")
+    message: str | None = Field(
+        None,
+        description="Of a release, or of a change of the track: what was done; of a freeze: which Dags, and "
+        "from when until when.",
+    )
     replaced: bool | None = Field(None, description="The release was written anew: nothing had run on it.")
     rejected: int | None = Field(None, description="The build that is never released by itself again.")
     lifted: bool | None = Field(None, description="A rejection was taken back.")
@@ -121,6 +125,8 @@ class Event(BaseAnswer):
     changes: list[str] | None = Field(
         None, description="What a revision of a timeline changes, a sentence for each stretch of dates."
     )
+
+    rule: str | None = Field(None, description="The name of a freeze.")
 
     clear_number: int | None = Field(
         None, description="Of a run that waits, or was bound late or never: how often it had been cleared."

@@ -14,7 +14,9 @@ from pinwheel.core.request import (
     ChangeRequest,
     ClearDatedRequest,
     ClearRequest,
+    FreezeRequest,
     HistoryRequest,
+    LiftRequest,
     Selection,
     States,
     TimelineRequest,
@@ -179,6 +181,30 @@ class LocalBackend:
         from pinwheel.services.timeline.clear_runs import clear
 
         return plain(clear(self.host, request, actor=self.actor))
+
+    def freeze(self, request: FreezeRequest) -> View:
+        from pinwheel.services.rollout.freeze import freeze
+        from pinwheel.services.show.plain import plain
+
+        return plain(freeze(self.host, request, actor=self.actor))
+
+    def freezes(self) -> list[View]:
+        from pinwheel.services.rollout.freeze import listed
+        from pinwheel.services.show.plain import plain_all
+
+        return plain_all(listed(self.host))
+
+    def lift(self, request: LiftRequest) -> View:
+        from pinwheel.services.rollout.freeze import lift
+        from pinwheel.services.show.plain import plain
+
+        return plain(lift(self.host, request, actor=self.actor))
+
+    def windows(self, dag_id: str, *, at: datetime | None = None) -> View:
+        from pinwheel.services.rollout.windows import windows
+        from pinwheel.services.show.plain import plain
+
+        return plain(windows(self.host, dag_id, at=at))
 
     def _ids(self, selection: Selection) -> list[str] | None:
         return None if selection.whole else self.select(selection)

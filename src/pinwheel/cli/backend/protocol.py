@@ -17,7 +17,9 @@ from pinwheel.core.request import (
     ChangeRequest,
     ClearDatedRequest,
     ClearRequest,
+    FreezeRequest,
     HistoryRequest,
+    LiftRequest,
     Selection,
     States,
     TimelineRequest,
@@ -128,4 +130,20 @@ class Backend(Protocol):
 
     def clear_by_date(self, request: ClearDatedRequest) -> View:
         """Run again what does not match. See ``services.timeline.views.ClearedByDate``."""
+        ...
+
+    def freeze(self, request: FreezeRequest) -> View:
+        """Let no place of Dags be released for a time. See ``services.rollout.freeze.FreezeChange``."""
+        ...
+
+    def freezes(self) -> list[View]:
+        """Those that hold or will hold. See ``services.rollout.freeze.FreezeView``."""
+        ...
+
+    def lift(self, request: LiftRequest) -> View:
+        """End a freeze. See ``services.rollout.freeze.FreezeChange``."""
+        ...
+
+    def windows(self, dag_id: str, *, at: datetime | None = None) -> View:
+        """See ``services.rollout.windows.WindowsView``."""
         ...

@@ -24,7 +24,9 @@ from pinwheel.core.request import (
     ChangeRequest,
     ClearDatedRequest,
     ClearRequest,
+    FreezeRequest,
     HistoryRequest,
+    LiftRequest,
     Selection,
     States,
     TimelineRequest,
@@ -34,7 +36,13 @@ from pinwheel.core.selector import Selector
 from pinwheel.core.side import Which
 
 Request = (
-    ChangeRequest | TriggerRequest | ClearRequest | BackfillRequest | TimelineRequest | ClearDatedRequest
+    ChangeRequest
+    | TriggerRequest
+    | ClearRequest
+    | BackfillRequest
+    | TimelineRequest
+    | ClearDatedRequest
+    | FreezeRequest
 )
 
 PAGE = 1000
@@ -195,6 +203,31 @@ class RemoteBackend:
     def clear_by_date(self, request: ClearDatedRequest) -> View:
         return dict(self._post(f"/dags/{_part(request.dag_id)}/timeline/clear-runs", request))
 
+    def freeze(self, request: FreezeRequest) -> View:
+        return dict(self._post("/freezes", request))
+
+    def freezes(self) -> list[View]:
+        return list(self._get("/freezes", {})["freezes"])
+
+    def lift(self, request: LiftRequest) -> View:
+        if "/" in request.name:
+            # A server takes it for the end of the segment; no freeze that was made by hand has one.
+            raise request.unknown
+        path = f"/freezes/{quote(request.name, safe='')}"
+        return dict(
+            self._send(
+                "DELETE",
+                path,
+                params={"reason": request.reason},
+                headers=_key_of(request.request_id),
+                timeout=CHANGE_TIMEOUT,
+            )
+        )
+
+    def windows(self, dag_id: str, *, at: datetime | None = None) -> View:
+        parameters = {"dag_id": dag_id, "at": at.isoformat() if at is not None else None}
+        return dict(self._get("/windows", parameters))
+
     # HTTP
 
     def _pages(self, path: str, key: str, parameters: dict[str, Any]) -> list[View]:
@@ -210,7 +243,7 @@ class RemoteBackend:
         return self._send("GET", path, params=given)
 
     def _post(self, path: str, request: Request, *, method: str = "POST") -> Any:
-        headers = {"Idempotency-Key": request.request_id} if request.request_id else {}
+        headers = _key_of(request.request_id)
         return self._send(method, path, json=body_of(request), headers=headers, timeout=CHANGE_TIMEOUT)
 
     def _send(self, method: str, path: str, **arguments: Any) -> Any:
@@ -300,6 +333,10 @@ def _checked(url: str) -> str:
             remedy="Give it as https://airflow.example.com/path, and the token with --token",
         )
     return url.strip().rstrip("/")
+
+
+def _key_of(request_id: str | None) -> dict[str, str]:
+    return {"Idempotency-Key": request_id} if request_id else {}
 
 
 def body_of(request: Request) -> dict[str, Any]:

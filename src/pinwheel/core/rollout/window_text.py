@@ -203,6 +203,12 @@ def told(when: Allow | Deny | Freeze) -> str:
             return f"open {_spoken(windows)} only"
 
 
+def span_told(since: datetime, until: datetime | None) -> str:
+    """From when until when, as part of a sentence."""
+    end = f"until {until.astimezone(UTC):%Y-%m-%d %H:%M UTC}" if until else "until it is lifted"
+    return f"from {since.astimezone(UTC):%Y-%m-%d %H:%M UTC} {end}"
+
+
 def _spoken(windows: tuple[Window, ...]) -> str:
     return " and ".join(_window(window) for window in windows)
 

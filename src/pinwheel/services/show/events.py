@@ -140,6 +140,9 @@ class EventView:
     changes: Sometimes[Sequence[str]] = ABSENT
     """What the revision changes, a sentence a stretch of dates."""
 
+    # Freezes
+    rule: Sometimes[str] = ABSENT
+
     # Drift
     clear_number: Sometimes[int] = ABSENT
     jobs: Sometimes[Sequence[str]] = ABSENT

@@ -6,9 +6,10 @@ export const DEFAULT_GROUP = "What people did";
 export const EVERYTHING = "All events";
 
 export const GROUPS: Record<string, EventKind[]> = {
-  [DEFAULT_GROUP]: ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill", "timeline_set", "timeline_unset"],
+  [DEFAULT_GROUP]: ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill", "timeline_set", "timeline_unset", "freeze", "freeze_lifted"],
   "Promotions and rollbacks": ["promote", "rollback"],
   "Pins": ["pin", "unpin"],
+  "Freezes": ["freeze", "freeze_lifted"],
   "Timelines": ["timeline_set", "timeline_unset"],
   "Rollouts": ["rollout", "verdict"],
   "Rejections": ["rollback", "reject", "lift"],

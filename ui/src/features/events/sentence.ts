@@ -95,6 +95,8 @@ export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
   refused: (event) => ({ what: "A version was not taken", more: commit(event) }),
   timeline_set: ({ revision, changes }) => ({ what: `Revision ${revision ?? "?"} of its timeline`, more: changes?.join("; ") }),
   timeline_unset: ({ revision, changes }) => ({ what: `Eras are gone: revision ${revision ?? "?"} of its timeline`, more: changes?.join("; ") }),
+  freeze: ({ message, rule }) => ({ what: `Frozen: ${message ?? "Dags"}`, more: rule ?? undefined }),
+  freeze_lifted: ({ message, rule }) => ({ what: `No longer frozen: ${message ?? "Dags"}`, more: rule ?? undefined }),
   variant_refused: (event) => ({ what: event.error || "It can not be made without tasks that have no place at some dates", more: commit(event) }),
   version_restored: ({ build }) => ({ what: `What runs of some dates use of build ${build} was removed, and is made anew` }),
   mark_restored: ({ found }) => ({
