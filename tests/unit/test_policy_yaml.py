@@ -10,10 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from pinwheel.core.parse.pinwheel_yaml import read as read_today
-from pinwheel.core.parse.pinwheel_yaml import read_with_policies as read
-from pinwheel.core.parse.pinwheel_yaml import schema as schema_of_today
-from pinwheel.core.parse.pinwheel_yaml import schema_with_policies as schema
+from pinwheel.core.parse.pinwheel_yaml import read, schema
 from pinwheel.core.parse.policy_yaml import platform_schema, read_platform
 from pinwheel.core.release.notation import LATER, duration_text
 from pinwheel.core.release.policy import Policy
@@ -694,10 +691,3 @@ def test_a_duration_is_written_in_the_largest_unit_that_divides_it(span: timedel
 def test_the_json_schema_for_editors_has_nothing_of_what_comes_later() -> None:
     made = json.dumps(platform_schema())
     assert "soak" not in made and "rollback" not in made and "Failures" not in made
-
-
-def test_a_repository_that_has_policies_is_told_that_they_are_not_taken_yet() -> None:
-    (wrong,) = read_today(b"# ours\n" + LEAST).wrong
-    assert (wrong.line, "not taken yet: it comes with rollouts" in wrong.found) == (3, True)
-    assert read_today(b"policies: []\n").wrong == ()
-    assert "policies" not in schema_of_today()["properties"]

@@ -75,6 +75,8 @@ class EventKind(StrEnum):
     """A place of a Dag set out, went a step on its way, or ended."""
     VERDICT = "verdict"
     """A check or a person said something of a place, a bundle version or a digest."""
+    POLICY = "policy"
+    """Rules or policies changed: of a document of the platform, or of a bundle's repository."""
 
 
 _CHANGE = (
@@ -159,6 +161,7 @@ DETAILS: Mapping[EventKind, tuple[str, ...]] = {
     ),
     EventKind.TIMELINE_SET: ("revision", "changes"),
     EventKind.TIMELINE_UNSET: ("revision", "changes"),
+    EventKind.POLICY: ("document", "policies", "rules_added", "rules_lifted", "bundle_version"),
 }
 """What an event of each kind says beside what all say. Not each event of a kind has all of them."""
 
@@ -187,6 +190,7 @@ AUDITED = frozenset(
         EventKind.TIMELINE_UNSET,
         EventKind.ROLLOUT,
         EventKind.VERDICT,
+        EventKind.POLICY,
     }
 )
 """Those of which Airflow's audit log has a line too, under their name with ``pinwheel_`` before it."""

@@ -140,6 +140,13 @@ class EventView:
     changes: Sometimes[Sequence[str]] = ABSENT
     """What the revision changes, a sentence a stretch of dates."""
 
+    # Rules and policies
+    document: Sometimes[str | None] = ABSENT
+    """The platform's; None: a repository's changed."""
+    policies: Sometimes[Sequence[str]] = ABSENT
+    rules_added: Sometimes[Sequence[str]] = ABSENT
+    rules_lifted: Sometimes[Sequence[str]] = ABSENT
+
     # Drift
     clear_number: Sometimes[int] = ABSENT
     jobs: Sometimes[Sequence[str]] = ABSENT

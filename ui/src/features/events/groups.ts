@@ -6,11 +6,12 @@ export const DEFAULT_GROUP = "What people did";
 export const EVERYTHING = "All events";
 
 export const GROUPS: Record<string, EventKind[]> = {
-  [DEFAULT_GROUP]: ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill", "timeline_set", "timeline_unset"],
+  [DEFAULT_GROUP]: ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill", "timeline_set", "timeline_unset", "policy"],
   "Promotions and rollbacks": ["promote", "rollback"],
   "Pins": ["pin", "unpin"],
   "Timelines": ["timeline_set", "timeline_unset"],
   "Rollouts": ["rollout", "verdict"],
+  "Rules and policies": ["policy"],
   "Rejections": ["rollback", "reject", "lift"],
   "Automatic releases": ["auto", "adopt", "retire", "follow"],
   "Builds": ["build", "broken", "unstable", "folded", "missed", "variant_refused"],

@@ -80,6 +80,7 @@ const EACH: Record<keyof typeof WORDS, [Partial<Event>, string]> = {
   rollout: [{ build: 4, state: "waiting", step: "check ci" }, "The rollout of build 4 waits: check ci"],
   verdict: [{ name: "ci", verdict: "passed" }, "ada said of ci: passed"],
   timeline_set: [{ revision: 4, changes: ["2019-01-01 → 2020-01-01: build 3 → build 2"] }, "Revision 4 of its timeline"],
+  policy: [{ document: "bank", policies: ["finance"], rules_added: [], rules_lifted: [], bundle_version: null }, "Rules or policies changed: document bank"],
   timeline_unset: [{ revision: 5, changes: [] }, "Eras are gone: revision 5 of its timeline"],
 };
 
