@@ -17,6 +17,7 @@ from pinwheel.core.release.policy import Policy
 from pinwheel.core.release.rule import ALL, Forbid, Forbidden, Require, Rule
 from pinwheel.core.release.serialized import (
     digest,
+    file_to_json,
     plan_from_json,
     plan_to_json,
     policy_from_json,
@@ -691,3 +692,23 @@ def test_a_duration_is_written_in_the_largest_unit_that_divides_it(span: timedel
 def test_the_json_schema_for_editors_has_nothing_of_what_comes_later() -> None:
     made = json.dumps(platform_schema())
     assert "soak" not in made and "rollback" not in made and "Failures" not in made
+
+
+def test_what_is_in_force_can_be_written_as_a_file_again() -> None:
+    data = (
+        "rules: [{name: r, dags: {tags: [t]}, deny: {dates: 12-24, zone: UTC}, override: [ada]}]\n"
+        "policies:\n"
+        "- {name: least, dags: all, steps: [release]}\n"
+        "- {name: most, dags: all, locked: true, newer: queue, follow: true,\n"
+        "   steps: [{approve: {}}, release]}\n"
+    )
+    first = read_platform(data.encode())
+    again = read_platform(json.dumps(file_to_json(first.rules, first.policies)).encode())
+    assert (again.rules, again.policies, again.wrong) == (first.rules, first.policies, ())
+    assert len(first.rules) == 1 and len(first.policies) == 2
+    assert file_to_json([], first.policies)["policies"][0] == {
+        "name": "least",
+        "dags": "all",
+        "steps": ["release"],
+    }
+    assert file_to_json([], []) == {}
