@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from pinwheel.api.access import Permission
+from pinwheel.api.access import Permission, View
 from pinwheel.api.app import create_app
 
 API = "/api/v1"
@@ -33,6 +33,8 @@ BODIES: dict[str, Any] = {
     "/dags/{dag_id}/runs/{run_id}/clear/preview": {},
     "/dags/{dag_id}/timeline": {"eras": [], **PLAN},
     "/dags/{dag_id}/timeline/clear-runs": PLAN,
+    "/policies/test": {"text": ""},
+    "/policies/{document}": {"text": "", **PLAN},
 }
 """Each route with a body needs one here that is understood, so that tests can look at the answer."""
 
@@ -60,6 +62,12 @@ class Reader:
 
     def may_read_import_errors(self) -> bool:
         return self.import_errors
+
+    def has(self, view: View) -> bool:
+        return True
+
+    def names(self) -> frozenset[str]:
+        return frozenset({self.user_name})
 
     def may_read_unbound_events(self) -> bool:
         return True

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from harness.airflow_env import USERS
 from harness.databases import Database, Queries
-from pinwheel.api.access import Permission
+from pinwheel.api.access import Permission, View
 from pinwheel.api.app import create_app
 from pinwheel.cli.backend.remote import RemoteBackend
 
@@ -45,6 +45,12 @@ class Person:
 
     def may_read_import_errors(self) -> bool:
         return True
+
+    def has(self, view: View) -> bool:
+        return True
+
+    def names(self) -> frozenset[str]:
+        return frozenset({self.user_name})
 
     def may_read_unbound_events(self) -> bool:
         return True

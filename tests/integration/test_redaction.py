@@ -19,6 +19,7 @@ from pinwheel.api.redaction import REDACTED, REDACTED_BUNDLE
 from pinwheel.core.event import EventKind
 from pinwheel.services.ingest import faults
 from pinwheel.services.ingest.errors_of_files import told_of
+from pinwheel.services.policy.save import save
 from pinwheel.store import builds, events, trial_parses
 from pinwheel.store import tables as t
 
@@ -60,6 +61,7 @@ class Place:
         refused = {"bundle_name": "seed", "version": "worse", "reason": f"Can not take worse: {MARK}"}
         faults.refuse(self.host, **refused)
         faults.record(self.host, bundle_name=faults.PROCESSOR, place="loop", error=f"ValueError: {MARK}")
+        save(self.host, "bank", b"rules: [{name: x, forbid: [trials]}]", actor="ada")
         self.answer("does-not-import", f"KeyError: {MARK}")
         self.api = Api(self.host)
         self.as_ = self.api.as_
@@ -107,7 +109,13 @@ def answers(place: Place, client: TestClient, dag_id: str) -> Iterator[tuple[str
     for route in routes:
         template = route.path.removeprefix(API)
         path = route.path.format(
-            dag_id=dag_id, run_id="one", task_id="first", version="r1", bundle_name="seed", build=1
+            dag_id=dag_id,
+            run_id="one",
+            task_id="first",
+            version="r1",
+            bundle_name="seed",
+            build=1,
+            document="bank",
         )
         for method in sorted(route.methods):
             body = {"json": ASKED[template]} if method in ("POST", "PUT") else {}

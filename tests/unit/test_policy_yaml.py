@@ -711,4 +711,4 @@ def test_what_is_in_force_can_be_written_as_a_file_again() -> None:
         "dags": "all",
         "steps": ["release"],
     }
-    assert file_to_json([], []) == {}
+    assert file_to_json([], []) == {"rules": [], "policies": []}

@@ -144,6 +144,32 @@ def require_all(access: Access, dag_ids: Sequence[str], permission: Permission) 
         )
 
 
+def require_policies(access: Access) -> None:
+    """Let a change of rules and policies through or end it.
+
+    :raises Refused: the user may not change them.
+    """
+    if not access.has(View.POLICIES):
+        raise Refused(
+            "Cannot change rules and policies",
+            found=f"user {access.user_name} lacks the right {View.POLICIES.value}",
+            remedy="Ask whoever administers Airflow's roles",
+        )
+
+
+def require_reading(access: Access) -> None:
+    """Let somebody see what is about Dags in general.
+
+    :raises Refused: the user may not read Dags.
+    """
+    if not access.may(Permission.READ, None):
+        raise Refused(
+            "Cannot show rules and policies",
+            found=f"user {access.user_name} may not read Dags",
+            remedy="Ask whoever administers Airflow's roles",
+        )
+
+
 def unreadable(access: Access, dag_ids: Collection[str]) -> list[str]:
     """Those of the Dags, sorted, that the user may not read."""
     return access.lacking(Permission.READ, dag_ids)

@@ -11,7 +11,19 @@ from pinwheel import __version__
 from pinwheel.api import errors, static
 from pinwheel.api.access import current_access
 from pinwheel.api.limits import LimitBody
-from pinwheel.api.routes import bundles, changes, dags, events, fleet, history, line, live, runs, timeline
+from pinwheel.api.routes import (
+    bundles,
+    changes,
+    dags,
+    events,
+    fleet,
+    history,
+    line,
+    live,
+    policies,
+    runs,
+    timeline,
+)
 from pinwheel.api.schemas.problems import Problem
 from pinwheel.services.ports.host import Host
 
@@ -49,7 +61,7 @@ def create_app(host: Host, authenticated: Callable[..., Any]) -> FastAPI:
     errors.install(app)
     app.add_middleware(LimitBody)
     api = APIRouter(prefix=PREFIX, responses=_responses())
-    for routes in (dags, changes, runs, history, timeline, line, fleet, bundles, events, live):
+    for routes in (dags, changes, runs, history, timeline, policies, line, fleet, bundles, events, live):
         api.include_router(routes.router)
     app.include_router(api)
     app.mount(static.PATH, static.BuiltPages(static.FOLDER), name="static")

@@ -42,6 +42,7 @@ VERBS = {
     "history": ("history", "which code each try of each task ran"),
     "timeline": ("timeline", "which builds a Dag's data of which dates is for"),
     "inputs": ("inputs", "check a repository's pinwheel.yaml, where it declares inputs of its Dags"),
+    "policy": ("policy", "rules and policies, by which it is decided when new builds are released"),
     "events": ("events", "who changed what, when and why"),
     "dag-processor": ("dag_processor", "run the Dag processor, in place of airflow dag-processor"),
     "keeper": ("keeper", "look after runs that wait for their build, and show which do"),

@@ -9,6 +9,7 @@ import pytest
 from harness.in_memory import InMemory
 from harness.rollouts import rollout
 from pinwheel.core.errors import InvalidInput, Refused
+from pinwheel.core.request import DocumentRequest
 from pinwheel.services.policy.save import FILE, Saved, save
 from pinwheel.services.show import events
 from pinwheel.store import policies, rollouts, rules
@@ -149,10 +150,10 @@ def test_the_document_of_the_configured_file_is_nobody_elses(world: InMemory) ->
     assert put(world, BANK, FILE, of_file=True).changed
 
 
-@pytest.mark.parametrize("name", ["", " ", "x" * 251, "a\nb", "a\0b"])
-def test_a_name_that_can_not_be_shown_is_no_name(world: InMemory, name: str) -> None:
+@pytest.mark.parametrize("name", ["", " ", ".", "..", "x" * 251, "a\nb", "a\0b", "a/b"])
+def test_a_name_that_can_not_be_shown_or_asked_for_is_no_name(name: str) -> None:
     with pytest.raises(InvalidInput, match=r"printable"):
-        put(world, BANK, name)
+        DocumentRequest(document=name, text="")
 
 
 def test_a_new_rule_wakes_what_is_on_its_way_and_a_policy_does_not(world: InMemory) -> None:

@@ -17,10 +17,12 @@ from pinwheel.core.request import (
     ChangeRequest,
     ClearDatedRequest,
     ClearRequest,
+    DocumentRequest,
     HistoryRequest,
     Selection,
     States,
     TimelineRequest,
+    TrialRequest,
     TriggerRequest,
 )
 from pinwheel.core.side import Which
@@ -128,4 +130,24 @@ class Backend(Protocol):
 
     def clear_by_date(self, request: ClearDatedRequest) -> View:
         """Run again what does not match. See ``services.timeline.views.ClearedByDate``."""
+        ...
+
+    def policies(self) -> View:
+        """See ``services.policy.show.Documents``."""
+        ...
+
+    def policy_document(self, name: str, *, repository: bool = False) -> View:
+        """See ``services.policy.show.DocumentView``."""
+        ...
+
+    def save_policies(self, request: DocumentRequest) -> View:
+        """See ``services.policy.save.Saved``."""
+        ...
+
+    def try_policies(self, request: TrialRequest) -> View:
+        """See ``services.policy.trial.Tried``."""
+        ...
+
+    def explain_policy(self, dag_id: str) -> View:
+        """See ``services.policy.explain.Explained``."""
         ...

@@ -75,8 +75,7 @@ def policy_to_json(policy: Policy) -> JsonMap:
 
 def file_to_json(rules: Iterable[Rule], policies: Iterable[Policy]) -> JsonMap:
     """Rules and policies as a file of the platform has them: read again, they are the same."""
-    found = {"rules": list(map(rule_to_json, rules)), "policies": list(map(_as_in_a_file, policies))}
-    return {key: value for key, value in found.items() if value}
+    return {"rules": list(map(rule_to_json, rules)), "policies": list(map(_as_in_a_file, policies))}
 
 
 def _as_in_a_file(policy: Policy) -> JsonMap:

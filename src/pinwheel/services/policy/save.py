@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from pinwheel.services.policy.tell import tell
 from pinwheel.services.ports.host import Host
 from pinwheel.store import leases, policies, rollouts, rules
 from pinwheel.store.locking import begin_write
-from pinwheel.store.policies import PolicySource
+from pinwheel.store.policies import PolicySource, StoredPolicy
 from pinwheel.store.rules import StoredRule
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ FILE = "policy_file"
 """The document of the file that the option ``[pinwheel] policy_file`` names."""
 FAULT = FILE
 """The place of the fault of that file."""
-LONGEST_NAME = 250
 _HELD = "platform's rules and policies"
 """Two changes of documents at once wait for each other: names are their own over all of them."""
 
@@ -77,16 +76,9 @@ def save(
     An empty text takes the document away. A plan says what would change, and changes nothing. *of_file*: it
     is the file's that the configuration names; nobody else writes its document.
 
-    :raises InvalidInput: something is wrong with it; all that is found, by line, and nothing is taken. Or the
-        name can not be one.
+    :raises InvalidInput: something is wrong with it; all that is found, by line, and nothing is taken.
     :raises Refused: its document is that of the configured file.
     """
-    if not document.strip() or len(document) > LONGEST_NAME or not document.isprintable():
-        raise InvalidInput(
-            "Cannot save rules and policies",
-            found=f"a document has a name of 1 to {LONGEST_NAME} printable characters",
-            remedy="Give it another name",
-        )
     if document == FILE and not of_file:
         raise Refused(
             f"Cannot save the document {FILE}",
@@ -129,13 +121,11 @@ def _save(
     begin_write(session)
     leases.hold(session, _HELD)
     now = host.unit.now()
-    stored_rules = rules.live(session)
-    stored_policies = [each for each in policies.live(session) if each.source is PolicySource.PLATFORM]
+    stored_rules, stored_policies = rules.live(session), _platforms(policies.live(session))
     former_rules = {each.rule.name: each.rule for each in stored_rules if each.document == document}
     former = {each.policy.name: each.policy for each in stored_policies if each.document == document}
-    others = {each.policy.name: each.document for each in stored_policies if each.document != document}
-    if taken := [*_taken_rules(read.rules, stored_rules, document), *_taken(read.policies, others)]:
-        raise wrong_file(f"the document {document}", in_order(taken))
+    if taken := names_taken(read, document, stored_rules, stored_policies):
+        raise wrong_file(f"the document {document}", taken)
     added, lifted = rules.replace(session, document, read.rules, actor=actor, reason=reason, now=now)
     changed = policies.replace(session, PolicySource.PLATFORM, document, read.policies, actor=actor, now=now)
     if added or lifted:
@@ -165,25 +155,37 @@ def _save(
     )
 
 
-def _taken_rules(wanted: Iterable[Rule], stored: Iterable[StoredRule], document: str) -> Iterator[Wrong]:
-    """Rules whose names are those of rules elsewhere: who overrides or lifts one names it."""
-    others = {each.rule.name: each.document for each in stored if each.document != document}
-    for rule in wanted:
-        if rule.name in others:
-            where = others[rule.name]
-            whose = f"of the document {where}" if where is not None else "which somebody made by hand"
-            yield Wrong(rule.line, f"there is a rule {rule.name!r} already, {whose}", "Write another name")
+def names_taken(
+    read: ReadPlatform, document: str, stored: Iterable[StoredRule], offered: Iterable[StoredPolicy]
+) -> tuple[Wrong, ...]:
+    """Rules and policies of a document that have the names of others elsewhere."""
+    rules_elsewhere = {each.rule.name: each.document for each in stored if each.document != document}
+    policies_elsewhere = {
+        each.policy.name: each.document for each in _platforms(offered) if each.document != document
+    }
+    return in_order(
+        [
+            *(
+                _taken(f"a rule {rule.name!r}", rule.line, rules_elsewhere[rule.name])
+                for rule in read.rules
+                if rule.name in rules_elsewhere
+            ),
+            *(
+                _taken(f"a policy {policy.name!r}", policy.line, policies_elsewhere[policy.name])
+                for policy in read.policies
+                if policy.name in policies_elsewhere
+            ),
+        ]
+    )
 
 
-def _taken(wanted: Iterable[Policy], others: Mapping[str, str]) -> Iterator[Wrong]:
-    for policy in wanted:
-        if policy.name in others:
-            where = others[policy.name]
-            yield Wrong(
-                policy.line,
-                f"there is a policy {policy.name!r} already, of the document {where}",
-                "Write another name",
-            )
+def _taken(what: str, line: int, where: str | None) -> Wrong:
+    whose = "which somebody made by hand" if where is None else f"of the document {where}"
+    return Wrong(line, f"there is {what} already, {whose}", "Write another name")
+
+
+def _platforms(offered: Iterable[StoredPolicy]) -> list[StoredPolicy]:
+    return [each for each in offered if each.source is PolicySource.PLATFORM]
 
 
 def _rule_change(name: str, before: Rule | None, after: Rule | None) -> PartChange:
