@@ -26,6 +26,7 @@ from pinwheel.store import tables as t
 pytestmark = pytest.mark.airflow
 
 D = {"dag_id": "d", "run_id": "one", "task_id": "g.a", "version": "r2", "bundle_name": "seed", "build": 1}
+D |= {"document": "bank"}
 
 ERA = {"from": "2018-01-01", "until": "2024-01-01", "build": 2}
 CASES: dict[str, list[dict[str, Any]]] = {
@@ -48,6 +49,17 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "POST /dags/{dag_id}/timeline/clear-runs": [
         {"json": {"plan": True}, "of": {"dag_id": "dated"}},
         {"json": {"reason": "fees"}, "of": {"dag_id": "dated"}},
+    ],
+    "GET /policies": [{}],
+    "GET /policies/{document}": [{}, {"repository": True, "of": {"document": "seed"}}],
+    "GET /dags/{dag_id}/policy": [{}, {"of": {"dag_id": "watching"}}],
+    "POST /policies/test": [
+        {"json": {"policies": [{"name": "x", "dags": "all", "steps": ["release"]}], "document": "other"}},
+        {"json": {"text": "", "bundle": "seed", "selector": {"ids": ["watching"]}}},
+    ],
+    "PUT /policies/{document}": [
+        {"json": {"text": "", "plan": True}},
+        {"json": {"rules": [{"name": "x", "forbid": ["trials"], "dags": {"ids": ["watching"]}}]}},
     ],
     "GET /dags/{dag_id}/builds": [{}],
     "GET /dags/{dag_id}/builds/{build}": [{}, {"of": {"dag_id": "adopted"}}],

@@ -38,6 +38,7 @@ from pinwheel.core.request import (
     ChangeRequest,
     ClearDatedRequest,
     ClearRequest,
+    DocumentRequest,
     EraWish,
     FreezeRequest,
     HistoryRequest,
@@ -45,6 +46,7 @@ from pinwheel.core.request import (
     Selection,
     States,
     TimelineRequest,
+    TrialRequest,
     TriggerRequest,
 )
 from pinwheel.core.selector import Selector
@@ -145,6 +147,21 @@ def lifting(name: str | None = None, **more: Any) -> Call:
         return [backend.lift(request) for _ in range(2 if request.request_id else 1)]
 
     return call
+
+
+def saving(text: str, document: str = "other", **more: Any) -> Call:
+    request = DocumentRequest(document=document, text=text, **more)
+    return lambda backend: backend.save_policies(request)
+
+
+def trying(text: str, *globs: str, **more: Any) -> Call:
+    selection = Selection(selector=Selector(globs=globs))
+    request = TrialRequest(text=text, selection=selection, **{"document": "other", **more})
+    return lambda backend: backend.try_policies(request)
+
+
+FILE = "policies: [{name: x, dags: {ids: [watching]}, locked: true, steps: [{approve: {}}, release]}]"
+WRONG = "policies:\n- {name: x, dags: all, steps: [{aprove: {}}, release]}"
 
 
 def of_selections(method: str, **more: Any) -> dict[str, Call]:
@@ -375,6 +392,34 @@ CASES: dict[str, dict[str, Call]] = {
         "at no time": lambda backend: backend.windows("d", at=datetime(1, 1, 2, tzinfo=UTC)),
         "no id": lambda backend: backend.windows("d/e"),
     },
+    "policies": {"": lambda backend: backend.policies()},
+    "policy_document": {
+        "one": lambda backend: backend.policy_document("bank"),
+        "of a repository": lambda backend: backend.policy_document("seed", repository=True),
+        "no such": lambda backend: backend.policy_document("seed"),
+        "no name": lambda backend: backend.policy_document("a/b"),
+    },
+    "save_policies": {
+        "new": saving(FILE, reason="r"),
+        "plan": saving(FILE, plan=True),
+        "gone": saving("", "bank"),
+        "again": lambda backend: [saving(FILE)(backend), saving(FILE)(backend)],
+        "wrong": saving(WRONG),
+        "with a name that is another's": saving(FILE.replace("name: x", "name: watched")),
+        "of the configured file": saving(FILE, "policy_file"),
+    },
+    "try_policies": {
+        "all": trying(FILE),
+        "some": trying(FILE, "w*", "d"),
+        "none": trying(FILE, "zzz*"),
+        "of a repository": trying(FILE.replace("locked: true, ", ""), bundle="seed"),
+        "wrong": trying(WRONG),
+        "with a name that is another's": trying(FILE.replace("name: x", "name: watched")),
+    },
+    "explain_policy": {
+        **{dag_id: lambda backend, d=dag_id: backend.explain_policy(d) for dag_id in DAGS},
+        "under rules": lambda backend: backend.explain_policy("watching"),
+    },
 }
 """By method of the protocol, what to ask."""
 REFUSED: dict[tuple[str, str], type[PinwheelError]] = {
@@ -405,6 +450,13 @@ REFUSED: dict[tuple[str, str], type[PinwheelError]] = {
     ("change_timeline", "no such build"): NotFound,
     ("change_timeline", "not looked at"): Refused,
     ("clear_by_date", "no such run"): NotFound,
+    ("policy_document", "no such"): NotFound,
+    ("policy_document", "no name"): NotFound,
+    ("save_policies", "wrong"): InvalidInput,
+    ("save_policies", "with a name that is another's"): InvalidInput,
+    ("save_policies", "of the configured file"): Refused,
+    ("try_policies", "wrong"): InvalidInput,
+    ("explain_policy", "nope"): NotFound,
     ("freeze", "nobody's"): NotFound,
     ("freeze", "no such name"): NotFound,
     ("freeze", "over already"): InvalidInput,

@@ -21,6 +21,8 @@ from pinwheel.core.selector import Selector
 from pinwheel.core.structure import diff, graph
 from pinwheel.core.structure.layout import Row
 from pinwheel.services.history import grid, instances, tries, versions
+from pinwheel.services.policy import explain, save, trial
+from pinwheel.services.policy import show as policies
 from pinwheel.services.release import outcome
 from pinwheel.services.rollout import freeze, windows
 from pinwheel.services.run import backfill, bound, clear_preview, waiting
@@ -119,6 +121,19 @@ VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (Selector, schemas.freezes.FreezeSelector),
     (windows.WindowsView, schemas.freezes.Windows),
     (windows.LimitView, schemas.freezes.Limit),
+    (policies.Documents, schemas.policies.PolicyDocuments),
+    (policies.DocumentView, schemas.policies.PolicyDocument),
+    (policies.RuleView, schemas.policies.PolicyRule),
+    (policies.PolicyView, schemas.policies.PolicyOffered),
+    (save.Saved, schemas.policies.SavedDocument),
+    (save.PartChange, schemas.policies.PartChange),
+    (trial.Tried, schemas.policies.TriedFile),
+    (trial.TriedDag, schemas.policies.TriedDag),
+    (explain.Explained, schemas.policies.PolicyOfDag),
+    (explain.StepOfDag, schemas.policies.StepOfDag),
+    (explain.RuleOfDag, schemas.policies.RuleOfDag),
+    (explain.ConsideredPolicy, schemas.policies.ConsideredPolicy),
+    (Hold, schemas.policies.ClosedRule),
 ]
 
 WITH_MORE: list[tuple[type[Any], type[BaseModel], set[str]]] = [
@@ -144,7 +159,7 @@ OF_ROUTES = {
         "Changes",
         "ClearedRuns",
     ),
-    *("Health", "May", "Refusal", "DagFacts"),
+    *("Notation", "Health", "May", "Refusal", "DagFacts"),
 }
 """Schemas of what routes put around views, or know themselves."""
 

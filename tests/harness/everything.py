@@ -22,12 +22,15 @@ from harness.eras import DATES, Dated
 from harness.life import Life
 from harness.prebuilt import Prebuilt, Text
 from harness.seed import Seeder
+from pinwheel.core.parse import pinwheel_yaml
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import EraWish, FreezeRequest, LiftRequest, Selection, TimelineRequest
 from pinwheel.core.selector import Selector
 from pinwheel.services import change
 from pinwheel.services.ingest import adopt, duplicates, faults, register
 from pinwheel.services.ingest.builds import Missed
+from pinwheel.services.policy.save import FAULT, save
+from pinwheel.services.policy.section import take_section
 from pinwheel.services.release import variants
 from pinwheel.services.rollout import freeze
 from pinwheel.services.timeline import change as timeline
@@ -79,6 +82,16 @@ def one_task(dag_id: str, mark: str) -> str:
     )
 
 
+BANK = """
+rules:
+  - {name: year-end, freeze: {reason: audit, until: "2099-01-01T00:00Z"}, dags: {ids: [watching]}}
+  - {name: four-eyes, require: {approve: {}}, dags: {ids: [watching]}, override: [ada]}
+policies:
+  - {name: watched, dags: {ids: [watching]}, steps: [{check: {name: ci}}, release], newer: queue}
+"""
+SECTION = "policies: [{name: own, dags: {ids: [watching]}, steps: [{wait: {for: 1h}}, release]}]"
+
+
 class Everything:
     """Makes it all; ``host`` is that of the database, ``dag_ids`` are all Dags in it."""
 
@@ -95,6 +108,7 @@ class Everything:
         self._verification()
         self._dates(folder)
         self._freezes()
+        self._policies()
 
     def do(self, verb: Verb, *dag_ids: str, **more: Any) -> None:
         change.apply(self.host, asked.change(verb=verb, dag_ids=dag_ids or ("d",), actor="ada", **more))
@@ -102,6 +116,15 @@ class Everything:
     def push(self, files: dict[str, str], **more: Any) -> None:
         rest = {"unsteady.py": one_task("unsteady", "1"), "gone.py": one_task("gone", "1")}
         self.seeder.push({**rest, **files}, **more)
+
+    def _policies(self) -> None:
+        """Rules and policies, all of them about ``watching`` alone."""
+        save(self.host, "bank", BANK.encode(), actor="ada", reason="the year's end")
+        faults.record(self.host, bundle_name=faults.PROCESSOR, place=FAULT, error="line 1: no rules.")
+        section = pinwheel_yaml.read(SECTION.encode()).policies
+        self.host.unit.run(
+            lambda s: take_section(self.host, s, "seed", section, bundle_version="v1", author="ada")
+        )
 
     def _adopt(self, folder: Path) -> None:
         """What stock Airflow had before Pinwheel came."""

@@ -34,6 +34,8 @@ BODIES: dict[str, Any] = {
     "/dags/{dag_id}/timeline": {"eras": [], **PLAN},
     "/dags/{dag_id}/timeline/clear-runs": PLAN,
     "/freezes": {"selector": {"globs": ["*"]}, "reason": "outage", **PLAN},
+    "/policies/test": {"text": ""},
+    "/policies/{document}": {"text": "", **PLAN},
 }
 """Each route with a body needs one here that is understood, so that tests can look at the answer."""
 

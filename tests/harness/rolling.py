@@ -35,9 +35,9 @@ class Rolling(InMemory):
 
     def repository(self, text: str) -> None:
         """Let these be the policies of the repository of ``dags``."""
-        from pinwheel.core.parse.pinwheel_yaml import read_with_policies
+        from pinwheel.core.parse.pinwheel_yaml import read
 
-        read = read_with_policies(text.encode())
+        read = read(text.encode())
         assert not read.wrong, read.wrong
 
         def work(session: Any) -> None:

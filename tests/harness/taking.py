@@ -15,8 +15,12 @@ def take_in(
     changed: Collection[str],
     path: str = "/bundles",
     about: Mapping[str, Any] | None = None,
+    policies: Any = None,
 ) -> int:
-    """Take a version with these Dag files in, of which these are not as they were; its seq."""
+    """Take a version with these Dag files in, of which these are not as they were; its seq.
+
+    *policies* are those of its repository; None: it says nothing of them.
+    """
     from pinwheel.services.ingest import take_version
     from pinwheel.store import bundles
     from pinwheel.store import files as store
@@ -30,6 +34,7 @@ def take_in(
         path=path,
         about=about or {},
         files=frozenset(files),
+        policies=policies,
         unchanged={path: row.parse_id for path, row in known.items() if path in same and row.parse_id},
     )
     taken = take_version.take_in(host, incoming, expected_seq=seq)

@@ -238,6 +238,45 @@ def test_hostile_files_hold_up_nothing(pushed: Pushed) -> None:
 BOTH = ["pinwheel.yaml", "pinwheel.yml"]
 
 
+def policy(name: str, *steps: str) -> str:
+    return f"policies:\n  - {{name: {name}, dags: all, steps: [{', '.join(steps)}]}}\n"
+
+
+def revisions(pushed: Pushed, bundle: str) -> list[tuple[str, int, str]]:
+    found = pushed.loop.rows(
+        "SELECT name, revision, bundle_version FROM pinwheel_policy"
+        " WHERE source = 'repository' AND document = :b AND retired_at IS NULL ORDER BY position",
+        b=bundle,
+    )
+    return [(row["name"], row["revision"], row["bundle_version"]) for row in found]
+
+
+@pytest.mark.acceptance("rollouts", 6)
+def test_a_broken_file_leaves_the_former_policies_in_force_and_is_shown(pushed: Pushed) -> None:
+    gated = policy("gated", "{approve: {}}", "release")
+    first = pushed.push("whole", {PLACE: rules("dbt/**") + gated})
+    assert revisions(pushed, "whole") == [("gated", 1, first)]
+    pushed.push("whole", {PLACE: rules("dbt/**") + policy("gated", "{aprove: {}}", "release")})
+    assert revisions(pushed, "whole") == [("gated", 1, first)]
+    told = pushed.fault("whole")
+    assert told is not None and "line 5" in told and "'aprove' is no key" in told
+    assert "so do the policies of before (gated)" in told
+    assert pushed.events("whole")[-1] == told
+    unknown = rules("dbt/**", dags="{ids: [nobody]}")
+    second = pushed.push("whole", {PLACE: unknown + policy("gated", "{approve: {count: 2}}", "release")})
+    assert revisions(pushed, "whole") == [("gated", 2, second)], "only its inputs wait for a Dag"
+    told = pushed.fault("whole")
+    assert told is not None and "there is no Dag 'nobody'" in told and "policies" not in told
+    pushed.push("whole", {PLACE: None})
+    assert (revisions(pushed, "whole"), pushed.fault("whole")) == ([], None)
+
+
+def test_each_bundle_has_the_policies_of_its_own_file(pushed: Pushed) -> None:
+    version = pushed.push("part", {"airflow/other.sql": "four", PLACE: policy("theirs", "release")})
+    assert revisions(pushed, "part") == [("theirs", 1, version)]
+    assert revisions(pushed, "whole") == []
+
+
 @pytest.mark.parametrize("name", BOTH)
 @pytest.mark.parametrize("target", [*BOTH, "x" * 300, "x/" * 2000, "gone", "/etc/hosts"])
 def test_a_link_that_leads_nowhere_is_told_and_stops_no_version(

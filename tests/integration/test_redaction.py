@@ -21,6 +21,7 @@ from pinwheel.core.request import FreezeRequest, Selection
 from pinwheel.core.selector import Selector
 from pinwheel.services.ingest import faults
 from pinwheel.services.ingest.errors_of_files import told_of
+from pinwheel.services.policy.save import save
 from pinwheel.services.rollout import freeze
 from pinwheel.store import builds, events, trial_parses
 from pinwheel.store import tables as t
@@ -63,6 +64,7 @@ class Place:
         refused = {"bundle_name": "seed", "version": "worse", "reason": f"Can not take worse: {MARK}"}
         faults.refuse(self.host, **refused)
         faults.record(self.host, bundle_name=faults.PROCESSOR, place="loop", error=f"ValueError: {MARK}")
+        save(self.host, "bank", b"rules: [{name: x, forbid: [trials]}]", actor="ada")
         self.answer("does-not-import", f"KeyError: {MARK}")
         wish = FreezeRequest(selection=Selection(selector=Selector(ids=("mine",))), reason="outage")
         self.frozen = freeze.freeze(self.host, wish, actor="ada").freeze.name
@@ -121,6 +123,7 @@ def answers(place: Place, client: TestClient, dag_id: str) -> Iterator[tuple[str
             bundle_name="seed",
             build=1,
             name=place.frozen,
+            document="bank",
         )
         for method in sorted(route.methods):
             body = {"json": ASKED[template]} if method in ("POST", "PUT") else {}

@@ -26,6 +26,7 @@ from pinwheel.core.request import ChangeRequest, HistoryRequest, Selection, Trig
 from pinwheel.core.selector import Selector
 from pinwheel.services import change
 from pinwheel.services.history import grid, instances
+from pinwheel.services.policy import explain as policy_of_dag
 from pinwheel.services.release import selecting
 from pinwheel.services.run import backfill, clear, clear_preview, trigger
 from pinwheel.services.show import compare
@@ -61,6 +62,11 @@ ROUTES = {
     ("GET", "/api/v1/dags/{dag_id}/runs/{run_id}/versions"),
     ("GET", "/api/v1/dags/{dag_id}/versions/{version}/graph"),
     ("POST", "/api/v1/dags/{dag_id}/clear"),
+    ("GET", "/api/v1/policies"),
+    ("POST", "/api/v1/policies/test"),
+    ("GET", "/api/v1/policies/{document}"),
+    ("PUT", "/api/v1/policies/{document}"),
+    ("GET", "/api/v1/dags/{dag_id}/policy"),
     ("GET", "/api/v1/dags/{dag_id}/timeline"),
     ("PUT", "/api/v1/dags/{dag_id}/timeline"),
     ("GET", "/api/v1/dags/{dag_id}/timeline/check"),
@@ -200,6 +206,7 @@ def all_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         (timeline_change, "change"),
         (timeline_check, "check"),
         (clear_runs, "clear"),
+        (policy_of_dag, "explain"),
     ]:
         monkeypatch.setattr(module, name, missing)
     monkeypatch.setattr("pinwheel.api.routes.runs.history", missing)
@@ -284,6 +291,7 @@ def filled(path: str) -> str:
         "task_id": "t",
         "version": "r1",
         "bundle_name": "b",
+        "document": "bank",
         "build": "1",
     }.items():
         path = path.replace(f"{{{name}}}", value)
@@ -307,6 +315,8 @@ def body_for(path: str) -> Any:
         return {"verb": "pin", "selector": {"ids": ["d"]}}
     if path.endswith("timeline"):
         return {"eras": []}
+    if "policies" in path:
+        return {"text": ""}
     if path.endswith("{dag_id}/clear"):
         return {"run_ids": ["r"]}
     if path.endswith("reject"):
@@ -355,6 +365,7 @@ NEEDED = {
 }
 BY_READING = {
     "/api/v1/dags/{dag_id}",
+    "/api/v1/dags/{dag_id}/policy",
     "/api/v1/dags/{dag_id}/timeline",
     "/api/v1/dags/{dag_id}/timeline/history",
 }
@@ -526,7 +537,9 @@ def test_no_get_changes_and_no_change_is_a_get(method: str, path: str) -> None:
     other = "GET" if method == "POST" else "DELETE"
     if (other, path) not in ROUTES:
         reply = client(FakeAccess()).request(other, filled(path))
-        assert reply.status_code == 405 or (other, path.rpartition("/")[0] + "/{dag_id}") in ROUTES
+        above = path.rpartition("/")[0]
+        named = {(other, f"{above}/{{dag_id}}"), (other, f"{above}/{{document}}")} & ROUTES
+        assert reply.status_code == 405 or named
 
 
 # The remote backend by itself.
@@ -606,3 +619,29 @@ def test_the_remote_backend_takes_only_a_server_and_a_path(url: str) -> None:
 def test_the_remote_backend_never_leaves_its_path(name: str) -> None:
     with pytest.raises(NotFound):
         remote_of(lambda request: pytest.fail("asked")).history(HistoryRequest(dag_id=name))
+
+
+def test_rules_and_policies_are_shown_to_who_may_read_dags_and_changed_with_a_right_of_their_own() -> None:
+    every = client(FakeAccess(**{permission.name: {"d"} for permission in Permission}))
+    reply = every.request("PUT", "/api/v1/policies/bank", json={"text": ""})
+    assert (reply.status_code, reply.json()["found"]) == (403, "user ada lacks the right Pinwheel Policies")
+    nobody = client(FakeAccess())
+    for method, path in (
+        ("GET", "/api/v1/policies"),
+        ("GET", "/api/v1/policies/bank"),
+        ("POST", "/api/v1/policies/test"),
+    ):
+        body = {"text": ""} if method == "POST" else None
+        reply = nobody.request(method, path, json=body)
+        assert (reply.status_code, reply.json()["found"]) == (403, "user ada may not read Dags")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [({}, "has no text"), ({"text": "", "rules": []}, "has text, and rules"), ({"text": 1}, "valid string")],
+)
+def test_a_file_is_given_as_text_or_as_json(body: Any, said: str) -> None:
+    reader = client(FakeAccess(READ={"d"}))
+    reply = reader.request("POST", "/api/v1/policies/test", json=body)
+    assert reply.status_code == 422
+    assert said in reply.text

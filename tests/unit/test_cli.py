@@ -497,3 +497,13 @@ def test_the_schema_that_is_printed_is_the_one_in_the_docs(capsys: Any) -> None:
     assert main.main(["inputs", "schema"]) == 0
     docs = Path(__file__).parents[2] / "docs" / "pinwheel.schema.json"
     assert capsys.readouterr().out == docs.read_text()
+
+
+def test_policies_of_a_repository_are_checked_before_a_push_too(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "pinwheel.yaml"
+    file.write_text("policies:\n  - {name: gated, dags: all, steps: [{approve: {}}, release]}\n")
+    assert main.main(["inputs", "check", str(tmp_path)]) == 0
+    assert "declares no inputs and is right: 1 policy" in capsys.readouterr().out.replace("\n", " ")
+    file.write_text("policies:\n  - {name: gated, dags: all, steps: [{aprove: {}}, release]}\n")
+    assert main.main(["inputs", "check", str(tmp_path)]) == 2
+    assert f"{file}:2: 'aprove' is no key" in capsys.readouterr().err

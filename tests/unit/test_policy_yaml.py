@@ -10,16 +10,14 @@ import jsonschema
 import pytest
 import yaml
 
-from pinwheel.core.parse.pinwheel_yaml import read as read_today
-from pinwheel.core.parse.pinwheel_yaml import read_with_policies as read
-from pinwheel.core.parse.pinwheel_yaml import schema as schema_of_today
-from pinwheel.core.parse.pinwheel_yaml import schema_with_policies as schema
+from pinwheel.core.parse.pinwheel_yaml import read, schema
 from pinwheel.core.parse.policy_yaml import platform_schema, read_platform
 from pinwheel.core.release.notation import LATER, duration_text
 from pinwheel.core.release.policy import Policy
 from pinwheel.core.release.rule import ALL, Forbid, Forbidden, Require, Rule
 from pinwheel.core.release.serialized import (
     digest,
+    file_to_json,
     plan_from_json,
     plan_to_json,
     policy_from_json,
@@ -696,8 +694,21 @@ def test_the_json_schema_for_editors_has_nothing_of_what_comes_later() -> None:
     assert "soak" not in made and "rollback" not in made and "Failures" not in made
 
 
-def test_a_repository_that_has_policies_is_told_that_they_are_not_taken_yet() -> None:
-    (wrong,) = read_today(b"# ours\n" + LEAST).wrong
-    assert (wrong.line, "not taken yet: it comes with rollouts" in wrong.found) == (3, True)
-    assert read_today(b"policies: []\n").wrong == ()
-    assert "policies" not in schema_of_today()["properties"]
+def test_what_is_in_force_can_be_written_as_a_file_again() -> None:
+    data = (
+        "rules: [{name: r, dags: {tags: [t]}, deny: {dates: 12-24, zone: UTC}, override: [ada]}]\n"
+        "policies:\n"
+        "- {name: least, dags: all, steps: [release]}\n"
+        "- {name: most, dags: all, locked: true, newer: queue, follow: true,\n"
+        "   steps: [{approve: {}}, release]}\n"
+    )
+    first = read_platform(data.encode())
+    again = read_platform(json.dumps(file_to_json(first.rules, first.policies)).encode())
+    assert (again.rules, again.policies, again.wrong) == (first.rules, first.policies, ())
+    assert len(first.rules) == 1 and len(first.policies) == 2
+    assert file_to_json([], first.policies)["policies"][0] == {
+        "name": "least",
+        "dags": "all",
+        "steps": ["release"],
+    }
+    assert file_to_json([], []) == {"rules": [], "policies": []}

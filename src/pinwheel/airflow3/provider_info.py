@@ -145,6 +145,18 @@ def _config() -> dict[str, Any]:
                     "example": None,
                     "default": "400",
                 },
+                "policy_file": {
+                    "description": (
+                        "Path of a file with rules and policies, on the machine of the keeper, which looks "
+                        "at it every five seconds. What it says is the document policy_file; while it is "
+                        "wrong or not there, what it said before stays in force. Empty: there is none, and "
+                        "what it said is taken away when a keeper starts."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "string",
+                    "example": "/etc/airflow/policies.yaml",
+                    "default": "",
+                },
                 "bundle_max_files": {
                     "description": (
                         "Files of one version of a GitBundle or FolderBundle. A version with more is "

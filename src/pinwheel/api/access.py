@@ -144,15 +144,29 @@ def require_all(access: Access, dag_ids: Sequence[str], permission: Permission) 
         )
 
 
-def require_view(access: Access, view: View, failed: str, found: str) -> None:
+def require_view(access: Access, view: View, failed: str, found: str | None = None) -> None:
     """Let through whoever has a right beyond Airflow's own.
 
     :raises Refused: *failed* is what cannot be done, *found* what of it needs that.
     """
     if not access.has(view):
+        lacks = f"user {access.user_name} lacks the right {view.value}"
         raise Refused(
             failed,
-            found=f"{found}, and user {access.user_name} lacks the right {view.value}",
+            found=lacks if found is None else f"{found}, and {lacks}",
+            remedy="Ask whoever administers Airflow's roles",
+        )
+
+
+def require_reading(access: Access) -> None:
+    """Let somebody see what is about Dags in general.
+
+    :raises Refused: the user may not read Dags.
+    """
+    if not access.may(Permission.READ, None):
+        raise Refused(
+            "Cannot show rules and policies",
+            found=f"user {access.user_name} may not read Dags",
             remedy="Ask whoever administers Airflow's roles",
         )
 

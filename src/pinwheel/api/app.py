@@ -21,6 +21,7 @@ from pinwheel.api.routes import (
     history,
     line,
     live,
+    policies,
     runs,
     timeline,
 )
@@ -61,7 +62,10 @@ def create_app(host: Host, authenticated: Callable[..., Any]) -> FastAPI:
     errors.install(app)
     app.add_middleware(LimitBody)
     api = APIRouter(prefix=PREFIX, responses=_responses())
-    for routes in (dags, changes, runs, history, timeline, freezes, line, fleet, bundles, events, live):
+    for routes in (
+        *(dags, changes, runs, history, timeline, policies, freezes),
+        *(line, fleet, bundles, events, live),
+    ):
         api.include_router(routes.router)
     app.include_router(api)
     app.mount(static.PATH, static.BuiltPages(static.FOLDER), name="static")

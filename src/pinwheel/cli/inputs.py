@@ -58,7 +58,7 @@ def run(context: Context) -> None:
 
 
 def check(path: Path) -> dict[str, Any]:
-    """The rules of a file and what their patterns mean among the files around it.
+    """The rules of a file, what their patterns mean among the files around it, and names of its policies.
 
     :raises NotFound: there is none.
     :raises InvalidInput: something is wrong with it; all that is found, by line.
@@ -84,7 +84,11 @@ def check(path: Path) -> dict[str, Any]:
             remedy="Until it is right, the rules of before stay in force",
             wrong=wrong,
         )
-    return {"file": str(file), "rules": [_shown(rule, paths) for rule in told.rules]}
+    return {
+        "file": str(file),
+        "rules": [_shown(rule, paths) for rule in told.rules],
+        "policies": [policy.name for policy in told.policies],
+    }
 
 
 def _too_much(rules: Sequence[Rule], repository: Mapping[str, str]) -> list[Wrong]:
@@ -95,9 +99,10 @@ def _too_much(rules: Sequence[Rule], repository: Mapping[str, str]) -> list[Wron
 
 def render(console: Console, found: dict[str, Any]) -> None:
     """Draw one line a pattern."""
-    rules = found["rules"]
+    rules, policies = found["rules"], found["policies"]
     if not rules:
-        console.print(f"{found['file']} declares nothing.")
+        also = f" and is right: {_counted_policies(policies)}." if policies else "."
+        console.print(f"{found['file']} declares no inputs{also}")
         return
     rows = [
         (
@@ -109,7 +114,12 @@ def render(console: Console, found: dict[str, Any]) -> None:
         for item in rule["files"]
     ]
     show_table(console, [Column("Dags", cut=True), Column("Pattern"), Column("Files", right=True)], rows)
-    console.print(f"{found['file']} is right: {counted(len(rules), 'rule')}.")
+    also = f", {_counted_policies(policies)}" if policies else ""
+    console.print(f"{found['file']} is right: {counted(len(rules), 'rule')}{also}.")
+
+
+def _counted_policies(names: Sequence[str]) -> str:
+    return "1 policy" if len(names) == 1 else f"{len(names)} policies"
 
 
 def _dags(dags: dict[str, list[str]]) -> str:

@@ -44,6 +44,7 @@ VERBS = {
     "freeze": ("freeze", "let no place of some Dags be released for a time, and end that"),
     "windows": ("windows", "when places of a Dag may be released, and which rules say so"),
     "inputs": ("inputs", "check a repository's pinwheel.yaml, where it declares inputs of its Dags"),
+    "policy": ("policy", "rules and policies, by which it is decided when new builds are released"),
     "events": ("events", "who changed what, when and why"),
     "dag-processor": ("dag_processor", "run the Dag processor, in place of airflow dag-processor"),
     "keeper": ("keeper", "look after runs that wait for their build, and show which do"),

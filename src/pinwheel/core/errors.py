@@ -150,6 +150,15 @@ def unknown_dag(dag_id: str) -> NotFound:
     )
 
 
+def unknown_document(name: str, *, repository: bool = False) -> NotFound:
+    """The same words for rules and policies that there are not and for those that may not be seen."""
+    return NotFound(
+        f"Cannot find {'policies of bundle' if repository else 'the document'} {name}",
+        found="there are none" if repository else "no rule or policy in force is of it",
+        remedy="List what there is with: pinwheel policy list",
+    )
+
+
 def spoken(verb: str) -> str:
     """A verb as it stands in a sentence: "Cannot roll back sales_daily"."""
     return {

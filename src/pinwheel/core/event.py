@@ -79,6 +79,8 @@ class EventKind(StrEnum):
     """Somebody froze Dags: one event for each that is named, else one for all that are meant."""
     FREEZE_LIFTED = "freeze_lifted"
     """Somebody ended a freeze, before its time or for one that has none."""
+    POLICY = "policy"
+    """Rules or policies changed: of a document of the platform, or of a bundle's repository."""
 
 
 _CHANGE = (
@@ -165,6 +167,7 @@ DETAILS: Mapping[EventKind, tuple[str, ...]] = {
     EventKind.TIMELINE_UNSET: ("revision", "changes"),
     EventKind.FREEZE: ("rule", "message"),
     EventKind.FREEZE_LIFTED: ("rule", "message"),
+    EventKind.POLICY: ("document", "policies", "rules_added", "rules_lifted", "bundle_version"),
 }
 """What an event of each kind says beside what all say. Not each event of a kind has all of them."""
 
@@ -195,6 +198,7 @@ AUDITED = frozenset(
         EventKind.VERDICT,
         EventKind.FREEZE,
         EventKind.FREEZE_LIFTED,
+        EventKind.POLICY,
     }
 )
 """Those of which Airflow's audit log has a line too, under their name with ``pinwheel_`` before it."""

@@ -560,3 +560,43 @@ class LiftRequest:
             found="no freeze that holds or will hold is called so",
             remedy="See those that there are: pinwheel freeze list",
         )
+
+
+@frozen(kw_only=True)
+class DocumentRequest:
+    """To let a document of the platform say this: its rules and policies, as a file has them."""
+
+    document: str
+    text: str
+    reason: str | None = field(default=None, validator=_Length(LONGEST_REASON))
+    plan: bool = False
+    """Only say what would change."""
+
+    def __attrs_post_init__(self) -> None:
+        name = self.document
+        if not (name.strip(" .") and len(name) <= LONGEST_NAME and name.isprintable() and "/" not in name):
+            raise InvalidInput(
+                "Cannot save rules and policies",
+                found=f"a document has a name of 1 to {LONGEST_NAME} printable characters without a slash",
+                remedy="Give it another name",
+            )
+
+    @property
+    def failed(self) -> str:
+        return f"Cannot save the document {self.document}"
+
+
+@frozen(kw_only=True)
+class TrialRequest:
+    """To say what a file of rules and policies would mean for Dags."""
+
+    text: str
+    document: str
+    """The platform's document that it would be."""
+    bundle: str | None = None
+    """It would be the ``pinwheel.yaml`` of this bundle's repository instead."""
+    selection: Selection = EVERY
+
+    @property
+    def failed(self) -> str:
+        return "Cannot try rules and policies"

@@ -28,6 +28,12 @@ def take(session: Session, name: str, holder: str, seconds: float) -> bool:
     return bool(taken.rowcount)  # type: ignore[attr-defined]
 
 
+def hold(session: Session, name: str) -> None:
+    """Let others who hold this name wait until the transaction ends. Nobody gets a lease by it."""
+    insert_missing(session, t.lease, {"name": name, "holder": "", "until": _LONG_AGO}, ["name"])
+    session.execute(update(t.lease).where(t.lease.c.name == name).values(holder=""))
+
+
 def give_up(session: Session, name: str, holder: str) -> None:
     """Let another process take it at once."""
     session.execute(

@@ -52,6 +52,13 @@ def live(session: Session) -> tuple[StoredPolicy, ...]:
     return tuple(_stored(row) for row in session.execute(query))
 
 
+def of_document(session: Session, source: PolicySource, document: str) -> tuple[StoredPolicy, ...]:
+    """Those of one document that were not retired, in its order."""
+    c = t.policy.c
+    query = select(t.policy).where(c.source == source.value, c.document == document, c.retired_at.is_(None))
+    return tuple(_stored(row) for row in session.execute(query.order_by(c.position, c.id)))
+
+
 def by_ids(session: Session, ids: Collection[int]) -> dict[int, StoredPolicy]:
     """These revisions, retired ones too."""
     found: dict[int, StoredPolicy] = {}
@@ -85,7 +92,9 @@ def replace(
     c = t.policy.c
     own = (c.source == source.value, c.document == document)
     query = select(t.policy).where(*own, c.retired_at.is_(None))
-    former = {row.name: _stored(row) for row in session.execute(query)}
+    rows = session.execute(query).all()
+    former = {row.name: _stored(row) for row in rows}
+    stood = {row.name: row.position for row in rows}
     wanted = {policy.name: policy for policy in policies}
     changed = [name for name, policy in wanted.items() if name not in former or former[name].policy != policy]
     gone = [name for name in former if name not in wanted]
@@ -112,7 +121,7 @@ def replace(
                 for name in changed
             ],
         )
-    for name in wanted.keys() - set(changed):
+    for name in sorted(name for name in wanted.keys() - set(changed) if stood[name] != places[name]):
         session.execute(update(t.policy).where(c.id == former[name].id).values(position=places[name]))
     return tuple(sorted({*changed, *gone}))
 

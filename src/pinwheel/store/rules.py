@@ -104,6 +104,29 @@ def add_by_hand(session: Session, rule: Rule, *, actor: str, reason: str, now: d
     )
 
 
+def replace(
+    session: Session, document: str, rules: Sequence[Rule], *, actor: str, reason: str | None, now: datetime
+) -> tuple[list[str], list[str]]:
+    """Let these be all the rules of a document, in this order; names of the added and of the lifted ones.
+
+    One that says what it said before stays as it is. One that says something else is both.
+    """
+    c = t.rule.c
+    query = select(t.rule).where(c.document == document, c.lifted_at.is_(None))
+    former = {row.name: row for row in session.execute(query)}
+    stays = {
+        rule.name for rule in rules if rule.name in former and rule_from_json(former[rule.name].body) == rule
+    }
+    gone = [row for name, row in former.items() if name not in stays]
+    lift(session, [row.id for row in gone], actor=actor, reason=reason, now=now)
+    for at, rule in enumerate(rules):
+        if rule.name not in stays:
+            add(session, [rule], document=document, actor=actor, reason=reason, now=now, first=at)
+        elif former[rule.name].position != at:
+            session.execute(update(t.rule).where(c.id == former[rule.name].id).values(position=at))
+    return [rule.name for rule in rules if rule.name not in stays], [row.name for row in gone]
+
+
 def lift(session: Session, ids: Collection[int], *, actor: str, reason: str | None, now: datetime) -> int:
     """End rules; the record of them stays. How many were in force until now."""
     lifted = 0

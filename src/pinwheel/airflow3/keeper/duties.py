@@ -7,8 +7,10 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
+from airflow.configuration import conf
 
 from pinwheel.airflow3.keeper.loop import Duty
+from pinwheel.airflow3.keeper.policy_file import PolicyFile
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import variants, whole
 from pinwheel.services.rollout import advance
@@ -24,6 +26,9 @@ RUNS = "keep runs"
 ROLLOUTS = "advance rollouts"
 """The lease of rollouts: two keepers at once would only look twice."""
 
+POLICIES = "keep the policy file"
+"""The lease of the configured file: two keepers that see two states of it do not save them in turns."""
+
 LEAVES = timedelta(seconds=5)
 """Longer than Airflow takes to make a backfill, and short beside the time that its runs wait."""
 
@@ -31,6 +36,7 @@ LEAVES = timedelta(seconds=5)
 def duties_of(host: Host, own: Beat) -> list[Duty]:
     """In the order in which they are done in a turn."""
     keeping = Keeping(host, time.monotonic, leaves=LEAVES)
+    policy_file = PolicyFile(host, conf.get("pinwheel", "policy_file", fallback="").strip())
     return [
         Duty(name="beat", interval=beat.EVERY, work=own.beat),
         # First: what is born without the mark meanwhile starts wherever there is no plugin of ours
@@ -44,6 +50,12 @@ def duties_of(host: Host, own: Beat) -> list[Duty]:
         Duty(name="mark again", interval=2.0, work=keeping.mark_again, lease=RUNS),
         Duty(name="advance rollouts", interval=1.0, work=partial(_advance, host), lease=ROLLOUTS),
         Duty(name="make rows of eras", interval=5.0, work=partial(whole.make_missing, host), lease=RUNS),
+        Duty(
+            name="read the policy file",
+            interval=5.0,
+            work=policy_file.look,
+            lease=POLICIES if policy_file.path else None,
+        ),
     ]
 
 

@@ -1,4 +1,8 @@
-"""Which declared inputs are in force: a version's own, or the former ones while its own are wrong."""
+"""What of a ``pinwheel.yaml`` is in force: a version's own, or the former one's while its own is wrong.
+
+Declared inputs may wait for their Dags. Policies are taken in with the version: for each Dag the release
+decides which revision is in force.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from attrs import evolve, frozen
@@ -27,9 +31,14 @@ from pinwheel.core.parse.declared import (
 )
 from pinwheel.core.parse.lined_yaml import MOST_BYTES, Wrong
 from pinwheel.core.parse.pinwheel_yaml import Read, read
+from pinwheel.core.release.policy import Policy
 from pinwheel.core.text import fit
 from pinwheel.services.ports.host import Host
-from pinwheel.store import bundles, dags
+from pinwheel.store import bundles, dags, policies
+from pinwheel.store.policies import PolicySource
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +60,8 @@ class InForce:
     """The rules of the version's own file; none where that is wrong."""
     waits: bool
     """They are not in force: no Dag is known yet of an id in them."""
+    policies: tuple[Policy, ...] | None
+    """Those of the version's own file; None: it is wrong, and those of before stay."""
     wrong: tuple[Wrong, ...]
 
 
@@ -87,6 +98,7 @@ class Declarations:
             to_store=stored(rules, version) if rules != before else None,
             own=() if wrong else found.rules,
             waits=waits,
+            policies=None if wrong else found.policies,
             wrong=tuple(wrong),
         )
 
@@ -95,7 +107,7 @@ class Declarations:
         self._heads[bundle_name] = prepared, in_force
         self._again.pop(bundle_name, None)
         if in_force.wrong:
-            self._tell(bundle_name, in_force.wrong)
+            self._tell(bundle_name, in_force.wrong, whole=True)
         elif not in_force.waits and not _ids(in_force.own):
             self.boundary.worked(PLACE, bundle_name=bundle_name)
 
@@ -138,17 +150,20 @@ class Declarations:
         known = self.host.unit.run(lambda session: dags.living(session, ids)) if ids else set()
         return unknown_ids(rules, known)
 
-    def _tell(self, bundle_name: str, wrong: Sequence[Wrong]) -> None:
+    def _tell(self, bundle_name: str, wrong: Sequence[Wrong], *, whole: bool = False) -> None:
+        """*whole*: nothing of the file was taken, its policies neither."""
         try:
-            former = self.host.unit.run(lambda session: bundles.declared(session, bundle_name))
+            former, kept = self.host.unit.run(lambda session: _before(session, bundle_name))
         except Exception:
-            log.exception("It can not be told what is wrong with declared inputs", bundle=bundle_name)
+            log.exception("It can not be told what is wrong with a file", bundle=bundle_name, file=FILE)
             return
         stay = (
             f"the rules of version {former['version']} stay in force"
             if former.get("rules")
             else "nothing is declared"
         )
+        if whole and kept:
+            stay += f", and so do the policies of before ({fit(', '.join(kept), 200)})"
         more = f" {len(wrong) - 1} more: pinwheel inputs check." if wrong[1:] else ""
         said = f"Cannot use {FILE}: {fit(str(wrong[0]), 300)}{more} Push it corrected; until then {stay}."
         self.boundary.caught(PLACE, said, bundle_name=bundle_name)
@@ -157,6 +172,12 @@ class Declarations:
 def stored(rules: Sequence[Rule], version: str) -> dict[str, Any]:
     """Rules as they are kept while they are in force."""
     return {"version": version, "rules": [rule.to_json() for rule in rules]}
+
+
+def _before(session: Session, bundle_name: str) -> tuple[dict[str, Any], list[str]]:
+    """The declared rules that are in force, and the names of the policies."""
+    kept = policies.of_document(session, PolicySource.REPOSITORY, bundle_name)
+    return bundles.declared(session, bundle_name), [each.policy.name for each in kept]
 
 
 def _ids(rules: Sequence[Rule]) -> set[str]:

@@ -125,6 +125,7 @@ class Intake:
                 files=paths,
                 unchanged=unchanged,
                 declared=in_force.to_store,
+                policies=in_force.policies,
             ),
             expected_seq=expected_seq,
         )

@@ -127,6 +127,12 @@ class Event(BaseAnswer):
     )
 
     rule: str | None = Field(None, description="The name of a freeze.")
+    document: str | None = Field(
+        None, description="Of rules or policies that changed: the platform's document; null: a repository's."
+    )
+    policies: list[str] | None = Field(None, description="Names of those that changed, came or went.")
+    rules_added: list[str] | None = None
+    rules_lifted: list[str] | None = None
 
     clear_number: int | None = Field(
         None, description="Of a run that waits, or was bound late or never: how often it had been cleared."

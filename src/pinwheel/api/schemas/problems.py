@@ -46,11 +46,22 @@ class DagFacts(BaseAnswer):
     rejected_by: str | None = Field(None, description="Who rejected the build that was asked for.")
 
 
+class WrongLine(BaseAnswer):
+    """Something that is wrong with a file."""
+
+    line: int
+    found: str
+    remedy: str
+
+
 class Facts(DagFacts):
     """What an error is about, for programs. Each problem has those that fit it."""
 
     request_id: str | None = None
     first: EarlierRequest | None = Field(None, description="What was asked under this request id before.")
+    wrong: list[WrongLine] | None = Field(
+        None, description="What is wrong with a file of rules and policies, at most 21."
+    )
     errors: list[InvalidPart] | None = Field(None, description="What is wrong with the request, at most 20.")
 
 

@@ -14,12 +14,14 @@ from pinwheel.core.request import (
     ChangeRequest,
     ClearDatedRequest,
     ClearRequest,
+    DocumentRequest,
     FreezeRequest,
     HistoryRequest,
     LiftRequest,
     Selection,
     States,
     TimelineRequest,
+    TrialRequest,
     TriggerRequest,
 )
 from pinwheel.core.side import Which
@@ -205,6 +207,53 @@ class LocalBackend:
         from pinwheel.services.show.plain import plain
 
         return plain(windows(self.host, dag_id, at=at))
+
+    def policies(self) -> View:
+        from pinwheel.services.policy.show import documents
+        from pinwheel.services.show.plain import plain
+
+        return plain(documents(self.host))
+
+    def policy_document(self, name: str, *, repository: bool = False) -> View:
+        from pinwheel.services.policy.show import document
+        from pinwheel.services.show.plain import plain
+
+        return plain(document(self.host, name, repository=repository))
+
+    def save_policies(self, request: DocumentRequest) -> View:
+        from pinwheel.services.policy.save import save
+        from pinwheel.services.show.plain import plain
+
+        return plain(
+            save(
+                self.host,
+                request.document,
+                request.text.encode(),
+                actor=self.actor,
+                reason=request.reason,
+                plan=request.plan,
+            )
+        )
+
+    def try_policies(self, request: TrialRequest) -> View:
+        from pinwheel.services.policy.trial import try_out
+        from pinwheel.services.show.plain import plain
+
+        return plain(
+            try_out(
+                self.host,
+                request.text.encode(),
+                dag_ids=self._ids(request.selection),
+                document=request.document,
+                bundle=request.bundle,
+            )
+        )
+
+    def explain_policy(self, dag_id: str) -> View:
+        from pinwheel.services.policy.explain import explain
+        from pinwheel.services.show.plain import plain
+
+        return plain(explain(self.host, dag_id))
 
     def _ids(self, selection: Selection) -> list[str] | None:
         return None if selection.whole else self.select(selection)

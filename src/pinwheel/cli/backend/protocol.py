@@ -17,12 +17,14 @@ from pinwheel.core.request import (
     ChangeRequest,
     ClearDatedRequest,
     ClearRequest,
+    DocumentRequest,
     FreezeRequest,
     HistoryRequest,
     LiftRequest,
     Selection,
     States,
     TimelineRequest,
+    TrialRequest,
     TriggerRequest,
 )
 from pinwheel.core.side import Which
@@ -146,4 +148,23 @@ class Backend(Protocol):
 
     def windows(self, dag_id: str, *, at: datetime | None = None) -> View:
         """See ``services.rollout.windows.WindowsView``."""
+
+    def policies(self) -> View:
+        """See ``services.policy.show.Documents``."""
+        ...
+
+    def policy_document(self, name: str, *, repository: bool = False) -> View:
+        """See ``services.policy.show.DocumentView``."""
+        ...
+
+    def save_policies(self, request: DocumentRequest) -> View:
+        """See ``services.policy.save.Saved``."""
+        ...
+
+    def try_policies(self, request: TrialRequest) -> View:
+        """See ``services.policy.trial.Tried``."""
+        ...
+
+    def explain_policy(self, dag_id: str) -> View:
+        """See ``services.policy.explain.Explained``."""
         ...

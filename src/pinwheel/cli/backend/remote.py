@@ -15,7 +15,7 @@ from pinwheel import __version__
 from pinwheel.cli.backend.protocol import View
 from pinwheel.cli.backend.told import error_of
 from pinwheel.core.chunks import chunks
-from pinwheel.core.errors import HostError, InvalidInput, NotFound, Refused, unknown_dag
+from pinwheel.core.errors import HostError, InvalidInput, NotFound, Refused, unknown_dag, unknown_document
 from pinwheel.core.problem import CLASSES
 from pinwheel.core.request import (
     ANY_STATE,
@@ -24,12 +24,14 @@ from pinwheel.core.request import (
     ChangeRequest,
     ClearDatedRequest,
     ClearRequest,
+    DocumentRequest,
     FreezeRequest,
     HistoryRequest,
     LiftRequest,
     Selection,
     States,
     TimelineRequest,
+    TrialRequest,
     TriggerRequest,
 )
 from pinwheel.core.selector import Selector
@@ -228,7 +230,36 @@ class RemoteBackend:
         parameters = {"dag_id": dag_id, "at": at.isoformat() if at is not None else None}
         return dict(self._get("/windows", parameters))
 
+    def policies(self) -> View:
+        return dict(self._get("/policies", {}))
+
+    def policy_document(self, name: str, *, repository: bool = False) -> View:
+        if name in ("", ".", "..") or "/" in name:
+            # No document's name is so, and a server takes it for another path
+            raise unknown_document(name, repository=repository)
+        return dict(self._get(f"/policies/{quote(name, safe='')}", {"repository": repository or None}))
+
+    def save_policies(self, request: DocumentRequest) -> View:
+        body = {"text": request.text, "reason": request.reason, "plan": request.plan}
+        return dict(self._put(f"/policies/{quote(request.document, safe='')}", body))
+
+    def try_policies(self, request: TrialRequest) -> View:
+        body: dict[str, Any] = {
+            "text": request.text,
+            "document": request.document,
+            "bundle": request.bundle,
+        }
+        if not request.selection.whole:
+            body["selector"] = asdict(request.selection.selector)
+        return dict(self._send("POST", "/policies/test", json=_given(body), timeout=CHANGE_TIMEOUT))
+
+    def explain_policy(self, dag_id: str) -> View:
+        return dict(self._get(f"/dags/{_part(dag_id)}/policy", {}))
+
     # HTTP
+
+    def _put(self, path: str, body: dict[str, Any]) -> Any:
+        return self._send("PUT", path, json=_given(body), timeout=CHANGE_TIMEOUT)
 
     def _pages(self, path: str, key: str, parameters: dict[str, Any]) -> list[View]:
         found: list[View] = []
@@ -353,6 +384,10 @@ def body_of(request: Request) -> dict[str, Any]:
         for name, value in body.items()
         if value is not None and name not in ("dag_id", "request_id")
     }
+
+
+def _given(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def _json_value(_: object, __: object, value: Any) -> Any:

@@ -74,11 +74,6 @@ class PinwheelYaml(Strict):
         default_factory=list,
         description="Declared inputs: a change of such a file is a new build of the Dags.",
     )
-
-
-class WithPolicies(PinwheelYaml):
-    """The file as it will be once rollouts carry policies out."""
-
     policies: Annotated[list[RepositoryPolicy], Field(max_length=MOST_ITEMS)] = Field(
         default_factory=list,
         description="On which steps places of this repository's Dags are released. The most specific that "
@@ -97,28 +92,13 @@ class Read:
 
 
 def read(data: bytes) -> Read:
-    """Read a ``pinwheel.yaml``. Raises nothing, whatever it holds; all that is wrong is told, by line.
-
-    The section ``policies`` is refused: nothing carries it out yet.
-    """
-    found = read_with_policies(data)
-    if found.policies:
-        line = min(policy.line for policy in found.policies)
-        return Read(wrong=(Wrong(line, _NOT_YET, "Leave it out until then"),))
-    return found
-
-
-_NOT_YET = "policies is not taken yet: it comes with rollouts, in a later version"
-
-
-def read_with_policies(data: bytes) -> Read:
-    """As :func:`read`, with the section ``policies``."""
+    """Read a ``pinwheel.yaml``. Raises nothing, whatever it holds; all that is wrong is told, by line."""
     try:
         document = load(data)
     except NotReadable as error:
         return Read(wrong=(error.wrong,))
     value, others = without_others(document, {} if document.value is None else document.value)
-    parsed, wrong = checked(WithPolicies, document, value, but=others)
+    parsed, wrong = checked(PinwheelYaml, document, value, but=others)
     if parsed is None or others:
         return Read(wrong=in_order([*wrong, *others.values()]))
     policies = policies_of(document, parsed.policies)
@@ -144,11 +124,6 @@ def read_with_policies(data: bytes) -> Read:
 def schema() -> dict[str, Any]:
     """The JSON schema of the file, for editors."""
     return schema_of(PinwheelYaml)
-
-
-def schema_with_policies() -> dict[str, Any]:
-    """The same of the file with the section ``policies``."""
-    return schema_of(WithPolicies)
 
 
 def _rule(document: Document, at: int, rule: DeclaredRule) -> Rule:

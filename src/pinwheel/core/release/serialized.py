@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TypeVar, assert_never
 
@@ -70,6 +71,21 @@ def plan_to_json(plan: Plan) -> JsonMap:
 def policy_to_json(policy: Policy) -> JsonMap:
     head: JsonMap = {"name": policy.name, "dags": _dags_to_json(policy.dags), "locked": policy.locked}
     return head | plan_to_json(policy.plan)
+
+
+def file_to_json(rules: Iterable[Rule], policies: Iterable[Policy]) -> JsonMap:
+    """Rules and policies as a file of the platform has them: read again, they are the same."""
+    return {"rules": list(map(rule_to_json, rules)), "policies": list(map(_as_in_a_file, policies))}
+
+
+def _as_in_a_file(policy: Policy) -> JsonMap:
+    """Without what it is when nothing is said: a file may not even name what comes with later parts."""
+    silent = policy_to_json(Policy(name=policy.name, dags=policy.dags))
+    return {
+        key: value
+        for key, value in policy_to_json(policy).items()
+        if key in ("name", "dags", "steps") or value != silent[key]
+    }
 
 
 def rule_to_json(rule: Rule) -> JsonMap:

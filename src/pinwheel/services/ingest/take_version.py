@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
 from pinwheel.core.json import Json
+from pinwheel.core.release.policy import Policy
 from pinwheel.core.release.stand import Head
+from pinwheel.services.policy.section import take_section
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.follow import follow
 from pinwheel.services.release.stands import Showing, showing, stand_again
+from pinwheel.services.rules import judging
 from pinwheel.store import bundles, dags, files, rejections, stands
 from pinwheel.store.locking import begin_write
 
@@ -34,6 +37,8 @@ class Incoming:
     """Those whose last parse, given by id, asked what has the same answers in this version."""
     declared: Mapping[str, Json] | None = None
     """The rules for declared inputs that come into force with it; None: those of before stay."""
+    policies: Sequence[Policy] | None = None
+    """Those of its repository; None: those of before stay."""
 
 
 @frozen(kw_only=True)
@@ -75,6 +80,17 @@ def _take_in(host: Host, incoming: Incoming, expected_seq: int, session: Session
         return None
     if incoming.declared is not None:
         bundles.declare(session, name, incoming.declared)
+    if incoming.policies is not None:
+        author = incoming.about.get("author")
+        take_section(
+            host,
+            session,
+            name,
+            incoming.policies,
+            bundle_version=incoming.version,
+            author=author if isinstance(author, str) else None,
+        )
+        judging.come_into_force(host, session, name)
     known = files.known(session, name)
     fresh = {path for path, parse_id in incoming.unchanged.items() if _last_parse(known, path) == parse_id}
     if before.head is None or before.head.seq != seq:

@@ -142,6 +142,12 @@ class EventView:
 
     # Freezes
     rule: Sometimes[str] = ABSENT
+    # Rules and policies
+    document: Sometimes[str | None] = ABSENT
+    """The platform's; None: a repository's changed."""
+    policies: Sometimes[Sequence[str]] = ABSENT
+    rules_added: Sometimes[Sequence[str]] = ABSENT
+    rules_lifted: Sometimes[Sequence[str]] = ABSENT
 
     # Drift
     clear_number: Sometimes[int] = ABSENT

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from pinwheel.services.policy.save import FAULT
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import JudgedRun
 from pinwheel.services.run import waiting
 from pinwheel.services.upkeep import beat
-from pinwheel.store import start_rules
+from pinwheel.store import faults, start_rules
 from pinwheel.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -45,7 +46,22 @@ def missing_tables(host: Host) -> list[str]:
 
 
 def problems(host: Host, session: Session) -> list[str]:
-    """What keeps runs that are judged by their dates from starting, in sentences."""
+    """What keeps runs that are judged by their dates from starting, and rules from coming into force."""
+    return [*_of_runs(host, session), *_of_policy_file(session)]
+
+
+def _of_policy_file(session: Session) -> list[str]:
+    if FAULT not in {
+        fault.place for fault in faults.listed(session) if fault.bundle_name == faults.PROCESSOR
+    }:
+        return []
+    return [
+        "The file that [pinwheel] policy_file names can not be used: what it said before stays in force. "
+        "See why: pinwheel policy list"
+    ]
+
+
+def _of_runs(host: Host, session: Session) -> list[str]:
     dated = len(start_rules.dated(session))
     if not dated:
         return []

@@ -7,11 +7,13 @@ export const EVERYTHING = "All events";
 
 export const GROUPS: Record<string, EventKind[]> = {
   [DEFAULT_GROUP]: ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill", "timeline_set", "timeline_unset", "freeze", "freeze_lifted"],
+  [DEFAULT_GROUP]: ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill", "timeline_set", "timeline_unset", "policy"],
   "Promotions and rollbacks": ["promote", "rollback"],
   "Pins": ["pin", "unpin"],
   "Freezes": ["freeze", "freeze_lifted"],
   "Timelines": ["timeline_set", "timeline_unset"],
   "Rollouts": ["rollout", "verdict"],
+  "Rules and policies": ["policy"],
   "Rejections": ["rollback", "reject", "lift"],
   "Automatic releases": ["auto", "adopt", "retire", "follow"],
   "Builds": ["build", "broken", "unstable", "folded", "missed", "variant_refused"],

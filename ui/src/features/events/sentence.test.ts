@@ -82,6 +82,7 @@ const EACH: Record<keyof typeof WORDS, [Partial<Event>, string]> = {
   timeline_set: [{ revision: 4, changes: ["2019-01-01 → 2020-01-01: build 3 → build 2"] }, "Revision 4 of its timeline"],
   freeze: [{ rule: "freeze-4", message: "a, b from 2026-12-20 18:00 UTC until it is lifted" }, "Frozen: a, b from 2026-12-20 18:00 UTC until it is lifted"],
   freeze_lifted: [{ rule: "freeze-4", message: "a, b from 2026-12-20 18:00 UTC until it is lifted" }, "No longer frozen: a, b from 2026-12-20 18:00 UTC until it is lifted"],
+  policy: [{ document: "bank", policies: ["finance"], rules_added: [], rules_lifted: [], bundle_version: null }, "Rules or policies changed: document bank"],
   timeline_unset: [{ revision: 5, changes: [] }, "Eras are gone: revision 5 of its timeline"],
 };
 

@@ -97,6 +97,11 @@ export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
   timeline_unset: ({ revision, changes }) => ({ what: `Eras are gone: revision ${revision ?? "?"} of its timeline`, more: changes?.join("; ") }),
   freeze: ({ message, rule }) => ({ what: `Frozen: ${message ?? "Dags"}`, more: rule ?? undefined }),
   freeze_lifted: ({ message, rule }) => ({ what: `No longer frozen: ${message ?? "Dags"}`, more: rule ?? undefined }),
+  policy: ({ document, policies, rules_added: added, rules_lifted: lifted }) => ({
+    what: `Rules or policies changed: ${document ? `document ${document}` : "of the repository"}`,
+    more:
+      [named("policies", policies), named("rules in force", added), named("rules lifted", lifted)].filter(Boolean).join("; ") || undefined,
+  }),
   variant_refused: (event) => ({ what: event.error || "It can not be made without tasks that have no place at some dates", more: commit(event) }),
   version_restored: ({ build }) => ({ what: `What runs of some dates use of build ${build} was removed, and is made anew` }),
   mark_restored: ({ found }) => ({
@@ -110,6 +115,10 @@ export const WORDS: Record<EventKind, (event: Event) => Sentence> = {
   verdict: ({ name, verdict, url, actor }) => ({ what: `${actor} said of ${name ?? "?"}: ${verdict ?? "?"}`, more: url ?? undefined }),
   fault: (event) => ({ what: `Failed in ${event.place ?? "the Dag processor"}`, more: commit(event) }),
 };
+
+function named(what: string, names: string[] | null | undefined): string {
+  return names?.length ? `${what}: ${names.join(", ")}` : "";
+}
 
 /** What is said of a kind in one line for many events; of the others the newest speaks for all. */
 const TOGETHER: Partial<Record<EventKind, (count: string, event: Event) => string>> = {

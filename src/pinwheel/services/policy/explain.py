@@ -1,0 +1,151 @@
+"""By which policy and rules a Dag is judged, and why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from pinwheel.core.errors import unknown_dag
+from pinwheel.core.release.judged_by import Judged
+from pinwheel.core.release.policy import Considered
+from pinwheel.core.release.rule import Subject, required
+from pinwheel.core.release.spoken import dags_words, rule_words, step_words
+from pinwheel.core.rollout.hold import Hold
+from pinwheel.core.rollout.steps import Step
+from pinwheel.services.ports.host import Host
+from pinwheel.services.rules.judging import Standing, load, subjects
+from pinwheel.store import dags
+from pinwheel.store.rules import StoredRule
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+@frozen(kw_only=True)
+class StepOfDag:
+    """A step on which places of the Dag are released."""
+
+    kind: str
+    """``approve``, ``check``, ``wait``, ``release`` or ``soak``."""
+    says: str
+    required: bool
+    """A rule requires it, whatever the policy says."""
+
+
+@frozen(kw_only=True)
+class RuleOfDag:
+    """A rule that is about the Dag."""
+
+    name: str
+    kind: str
+    dags: str
+    says: str
+    document: str | None
+    """Of the platform; None: somebody made it by hand."""
+    override: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class ConsideredPolicy:
+    """A policy, and why it is the Dag's or is not."""
+
+    name: str
+    source: str
+    chosen: bool
+    why: str
+
+
+@frozen(kw_only=True)
+class Explained:
+    """By what a Dag is judged now."""
+
+    dag_id: str
+    bundle: str
+    policy: str
+    """The one in force."""
+    source: str
+    """``locked``, ``repository``, ``platform`` or ``built-in``."""
+    revision: int | None
+    """None of the built-in one."""
+    why: str
+    """Why it is that one, as part of a sentence."""
+    at_once: bool
+    """Each new build is released when it arrives, where no window or freeze is closed."""
+    steps: tuple[StepOfDag, ...]
+    newer: str
+    follow: bool
+    rules: tuple[RuleOfDag, ...]
+    closed: tuple[Hold, ...]
+    """The freezes and windows that let none of its places be released now, and when each opens."""
+    loosened: tuple[str, ...]
+    """What the repository's policy of now holds less, so that it waits for the Dag's next release."""
+    waits: str | None
+    """The name of that policy; of one that is gone, of what takes its place."""
+    considered: tuple[ConsideredPolicy, ...]
+    """All policies that can be the Dag's: of those in force now the one that is chosen, then the others."""
+
+
+def explain(host: Host, dag_id: str) -> Explained:
+    """:raises NotFound: nobody knows the Dag."""
+
+    def work(session: Session) -> Explained:
+        rows = dags.rows(session, [dag_id])
+        if dag_id not in rows:
+            raise unknown_dag(dag_id)
+        standing = load(session, rows)
+        dag = subjects(host, session, standing, rows)[dag_id]
+        judged = standing.judged(dag, rows[dag_id].policy_id)
+        return _explained(standing, dag, judged, host.unit.now())
+
+    return host.unit.run(work)
+
+
+def _explained(standing: Standing, dag: Subject, judged: Judged, now: datetime) -> Explained:
+    choice, plan = judged.choice, judged.choice.plan
+    gates = required(choice.rules)
+    best = choice.chain[0]
+    return Explained(
+        dag_id=dag.dag_id,
+        bundle=dag.bundle,
+        policy=choice.policy.name,
+        source=choice.source.value,
+        revision=judged.in_force.revision if judged.in_force is not None else None,
+        why="it was in force before, and the newer one holds less" if judged.loosened else best.why,
+        at_once=plan.at_once,
+        steps=tuple(
+            StepOfDag(kind=kind_of(step), says=step_words(step), required=at < len(gates))
+            for at, step in enumerate(plan.steps)
+        ),
+        newer=plan.newer.value,
+        follow=plan.follow,
+        rules=tuple(map(_rule, standing.about(dag))),
+        closed=standing.closed(dag, now),
+        loosened=judged.loosened,
+        waits=best.name if judged.loosened else None,
+        # Whoever may read this Dag need not know of other bundles
+        considered=tuple(_considered(each) for each in choice.chain if each.bundle in (None, dag.bundle)),
+    )
+
+
+def kind_of(step: Step) -> str:
+    """The word of a step in a file."""
+    kind = type(step).__name__.lower()
+    return {"watch": "soak"}.get(kind, kind)
+
+
+def _rule(stored: StoredRule) -> RuleOfDag:
+    rule = stored.rule
+    return RuleOfDag(
+        name=rule.name,
+        kind=rule.kind.value,
+        dags=dags_words(rule.dags),
+        says=rule_words(rule),
+        document=stored.document,
+        override=rule.override,
+    )
+
+
+def _considered(each: Considered) -> ConsideredPolicy:
+    return ConsideredPolicy(name=each.name, source=each.source.value, chosen=each.chosen, why=each.why)
