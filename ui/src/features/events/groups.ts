@@ -6,8 +6,7 @@ export const DEFAULT_GROUP = "What people did";
 export const EVERYTHING = "All events";
 
 export const GROUPS: Record<string, EventKind[]> = {
-  [DEFAULT_GROUP]: ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill", "timeline_set", "timeline_unset", "freeze", "freeze_lifted"],
-  [DEFAULT_GROUP]: ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill", "timeline_set", "timeline_unset", "policy"],
+  [DEFAULT_GROUP]: ["promote", "rollback", "pin", "unpin", "reject", "lift", "trigger", "clear", "backfill", "timeline_set", "timeline_unset", "freeze", "freeze_lifted", "policy"],
   "Promotions and rollbacks": ["promote", "rollback"],
   "Pins": ["pin", "unpin"],
   "Freezes": ["freeze", "freeze_lifted"],
