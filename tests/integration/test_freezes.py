@@ -86,7 +86,7 @@ def test_what_selects_dags_to_come_is_frozen_by_who_may_change_rules_too(
     reply = freeze(api, *every, selector=selector, policies=False)
     assert reply.status_code == 403
     assert reply.json()["found"] == (
-        "it selects Dags that come later too, and user ada may not change rules and policies"
+        "it selects Dags that come later too, and user ada lacks the right Pinwheel Policies"
     )
     assert freeze(api, *every, selector=selector, without=READS).status_code == 403
     assert freeze(api, *every, selector=selector).status_code == 200

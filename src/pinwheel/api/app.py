@@ -14,6 +14,7 @@ from pinwheel.api.limits import LimitBody
 from pinwheel.api.routes import (
     bundles,
     changes,
+    checks,
     dags,
     events,
     fleet,
@@ -21,6 +22,7 @@ from pinwheel.api.routes import (
     history,
     line,
     live,
+    rollouts,
     runs,
     timeline,
 )
@@ -28,6 +30,21 @@ from pinwheel.api.schemas.problems import Problem
 from pinwheel.services.ports.host import Host
 
 PREFIX = "/api/v1"
+ROUTES = (
+    dags,
+    changes,
+    rollouts,
+    checks,
+    runs,
+    history,
+    timeline,
+    freezes,
+    line,
+    fleet,
+    bundles,
+    events,
+    live,
+)
 
 _SAID = {
     401: "No valid Airflow login.",
@@ -61,7 +78,7 @@ def create_app(host: Host, authenticated: Callable[..., Any]) -> FastAPI:
     errors.install(app)
     app.add_middleware(LimitBody)
     api = APIRouter(prefix=PREFIX, responses=_responses())
-    for routes in (dags, changes, runs, history, timeline, freezes, line, fleet, bundles, events, live):
+    for routes in ROUTES:
         api.include_router(routes.router)
     app.include_router(api)
     app.mount(static.PATH, static.BuiltPages(static.FOLDER), name="static")

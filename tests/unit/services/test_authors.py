@@ -12,8 +12,8 @@ from harness.in_memory import InMemory
 from harness.pushing import File
 from harness.taking import take_in
 from pinwheel.core.rollout.authors import SOMEBODY, People
-from pinwheel.services.rollout import authors
-from pinwheel.services.rollout.authors import Between
+from pinwheel.services.rules import authors
+from pinwheel.services.rules.authors import Between
 from pinwheel.store import builds, bundles
 from pinwheel.store import tables as t
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from pinwheel.core.build import Build
+from pinwheel.core.errors import InvalidInput
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.judged_by import Judged
 from pinwheel.core.release.rule import Subject, named, required, unknown_author_allowed
@@ -17,11 +18,12 @@ from pinwheel.core.release.state import DagState
 from pinwheel.core.rollout.facts import Facts
 from pinwheel.core.rollout.gate import Answer, GateFacts, Verdict, last_verdict
 from pinwheel.core.rollout.hold import ORDER, Hold, HoldKind
-from pinwheel.core.rollout.state import Candidate, Place, Rollout, Slot, State
+from pinwheel.core.rollout.state import Candidate, Contributor, Place, Rollout, Slot, State
 from pinwheel.core.rollout.steps import Approve, Check, Gate, Wait
 from pinwheel.core.run.mark import is_marked
 from pinwheel.services.ports.host import Host
 from pinwheel.services.rules import judging
+from pinwheel.services.rules.authors import Between, authors
 from pinwheel.services.rules.judging import Standing
 from pinwheel.store import bundles, rollouts, rules, timelines, verdicts
 
@@ -156,6 +158,8 @@ def find(
     places = {dag_id: _places(known, around, dag_id, wanted.get(dag_id)) for dag_id in around.rows}
     said = _verdicts(session, known, around, places, judged)
     idle = _idle(host, session, known, judged)
+    wrote = _authors(host, session, known, around, wanted, judged)
+    nobody = _not_approvers(host, session, known)
     found = {}
     for dag_id, subject in subjects.items():
         ask = wanted.get(dag_id) or Asked()
@@ -169,6 +173,7 @@ def find(
             digests=frozenset(_digests(around, place)),
             idle=idle.get(dag_id),
             unknown_author_allowed=unknown_author_allowed(judged[dag_id].choice.rules),
+            not_approvers=nobody if nobody is not None else _every_actor(said.get(dag_id, ())),
         )
         closed = known.standing.closed(subject, now)
         unmet = () if place is None else _unmet(gates, own, place, gate_facts, now)
@@ -176,7 +181,7 @@ def find(
             dag_id=dag_id,
             ahead=ahead,
             watched=known.live(dag_id, Slot.WATCHED),
-            newest=_candidate(newest, judged[dag_id], gates, around.rows[dag_id]),
+            newest=_candidate(newest, judged[dag_id], gates, around.rows[dag_id], wrote.get(dag_id)),
             active=around.active(dag_id),
             active_release=around.states[dag_id].active_release,
             proven=_proven(around.rows[dag_id]),
@@ -195,8 +200,72 @@ def find(
     return found
 
 
+def _authors(
+    host: Host,
+    session: Session,
+    known: Known,
+    around: Around,
+    wanted: Mapping[str, Asked],
+    judged: Mapping[str, Judged],
+) -> Mapping[str, tuple[Contributor, ...] | None]:
+    """Who had a part in the places that persons must approve and that have not set out yet."""
+    asking: dict[str, tuple[Build, Place]] = {}
+    for dag_id, of in judged.items():
+        ask, ahead = wanted.get(dag_id), known.live(dag_id, Slot.AHEAD)
+        place = (ask.place if ask is not None else None) or around.newest(dag_id)
+        if place is None or (ahead is not None and ahead.place == place):
+            continue
+        build = around.builds.get(place.build_id)
+        if build is not None and any(isinstance(gate, Approve) for gate in of.choice.plan.gates):
+            asking[dag_id] = build, place
+    if not asking:
+        return {}
+    versions = {
+        (around.rows[dag_id].bundle_name, version)
+        for dag_id, (_, place) in asking.items()
+        for version in (place.version, around.states[dag_id].version)
+        if version is not None
+    }
+    rows = bundles.versions(session, versions)
+    between = {}
+    for dag_id, (build, place) in asking.items():
+        name, state = around.rows[dag_id].bundle_name, around.states[dag_id]
+        at, before = rows.get((name, place.version)), rows.get((name, state.version or ""))
+        if at is not None:
+            between[dag_id] = Between(
+                active=state.active_build,
+                active_seq=before.seq if before is not None else None,
+                candidate=build,
+                seq=at.seq,
+            )
+    try:
+        return authors(host, session, between)
+    except InvalidInput:
+        # Nobody can say who they are until the configuration is put right: that costs an approval more.
+        return {}
+
+
+def _not_approvers(host: Host, session: Session, known: Known) -> frozenset[str] | None:
+    """Users that are no persons; None: nobody can say who is until the configuration is put right."""
+    live = [each for some in known.rollouts.values() for each in some if each.live]
+    if not any(isinstance(gate, Approve) for each in live for gate in each.plan.gates):
+        return frozenset()
+    try:
+        return host.deployment.people(session).not_approvers
+    except InvalidInput:
+        return None
+
+
+def _every_actor(said: Iterable[Verdict]) -> frozenset[str]:
+    return frozenset(each.actor for each in said)
+
+
 def _candidate(
-    newest: Place | None, judged: Judged, gates: tuple[Gate, ...], row: ManagedDag
+    newest: Place | None,
+    judged: Judged,
+    gates: tuple[Gate, ...],
+    row: ManagedDag,
+    wrote: tuple[Contributor, ...] | None,
 ) -> Candidate | None:
     if newest is None:
         return None
@@ -207,7 +276,7 @@ def _candidate(
         required=gates,
         policy=judged.choice.policy.name if policy is not None else None,
         revision=policy.revision if policy is not None else None,
-        authors=None,
+        authors=wrote,
         proven=_proven(row),
     )
 
