@@ -12,6 +12,7 @@ KEPT: Json = {
     "flag": True,
     "none": None,
     "texts": ["a", "b"],
+    "numbers": [1, 2],
     "objects": [{"number": 1}, {"number": 2}],
 }
 
@@ -22,6 +23,7 @@ def test_each_field_is_read_as_what_it_is() -> None:
     assert (kept.text_or_none("text"), kept.text_or_none("none")) == ("a", None)
     assert (kept.number_or_none("number"), kept.number_or_none("none")) == (3, None)
     assert kept.texts("texts") == ("a", "b")
+    assert kept.numbers("numbers") == (1, 2)
     assert [one.number("number") for one in kept.objects("objects")] == [1, 2]
 
 
@@ -38,6 +40,8 @@ def test_each_field_is_read_as_what_it_is() -> None:
         ("flag", "number"),
         ("texts", "text"),
         ("texts", "objects"),
+        ("numbers", "texts"),
+        ("numbers", "number"),
         ("objects", "texts"),
         ("objects", "none"),
     ],
@@ -48,7 +52,7 @@ def test_a_field_of_another_type_is_not_read(reader: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "reader", ["text", "text_or_none", "number", "number_or_none", "flag", "texts", "objects"]
+    "reader", ["text", "text_or_none", "number", "number_or_none", "flag", "texts", "numbers", "objects"]
 )
 def test_a_field_that_is_missing_is_not_read_as_none(reader: str) -> None:
     with pytest.raises(ValueError, match=r"^No field nope, only flag, none"):

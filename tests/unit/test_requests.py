@@ -151,6 +151,7 @@ def test_a_body_has_neither_what_stands_in_the_path_and_headers_nor_what_was_not
         "rerun_failed": False,
         "rerun_whole": False,
         "to_blame": True,
+        "now": False,
         "skip_refused": [],
         "plan": False,
     }

@@ -14,6 +14,7 @@ from pinwheel.api.limits import LimitBody
 from pinwheel.api.routes import (
     bundles,
     changes,
+    checks,
     dags,
     events,
     fleet,
@@ -22,6 +23,7 @@ from pinwheel.api.routes import (
     line,
     live,
     policies,
+    rollouts,
     runs,
     timeline,
 )
@@ -29,6 +31,22 @@ from pinwheel.api.schemas.problems import Problem
 from pinwheel.services.ports.host import Host
 
 PREFIX = "/api/v1"
+ROUTES = (
+    dags,
+    changes,
+    rollouts,
+    checks,
+    runs,
+    history,
+    timeline,
+    policies,
+    freezes,
+    line,
+    fleet,
+    bundles,
+    events,
+    live,
+)
 
 _SAID = {
     401: "No valid Airflow login.",
@@ -62,10 +80,7 @@ def create_app(host: Host, authenticated: Callable[..., Any]) -> FastAPI:
     errors.install(app)
     app.add_middleware(LimitBody)
     api = APIRouter(prefix=PREFIX, responses=_responses())
-    for routes in (
-        *(dags, changes, runs, history, timeline, policies, freezes),
-        *(line, fleet, bundles, events, live),
-    ):
+    for routes in ROUTES:
         api.include_router(routes.router)
     app.include_router(api)
     app.mount(static.PATH, static.BuiltPages(static.FOLDER), name="static")

@@ -41,19 +41,36 @@ def _if_match(
         ),
     ] = None,
 ) -> int | None:
+    return _number(if_match, "a release number")
+
+
+def _if_match_generation(
+    if_match: Annotated[
+        str | None,
+        Header(
+            max_length=50,
+            description='The generation of the rollout that you saw, as `"3"`; 409 when it has moved since.',
+        ),
+    ] = None,
+) -> int | None:
+    return _number(if_match, "a generation")
+
+
+def _number(if_match: str | None, what: str) -> int | None:
     if if_match is None or if_match.strip() == "*":
         return None
     number = if_match.strip().removeprefix("W/").strip('"')
     if not (number.isascii() and number.isdigit() and 1 <= int(number) <= LARGEST_NUMBER):
         raise InvalidInput(
             "Cannot read the header If-Match",
-            found="it is not a release number",
+            found=f"it is not {what}",
             remedy='Give it as: If-Match: "12"',
         )
     return int(number)
 
 
 IfMatch = Annotated[int | None, Depends(_if_match)]
+IfMatchGeneration = Annotated[int | None, Depends(_if_match_generation)]
 
 IdempotencyKey = Annotated[
     str | None,
@@ -68,12 +85,12 @@ IdempotencyKey = Annotated[
 ]
 
 
-def expected(if_match: int | None, in_body: int | None) -> int | None:
-    """The release that the caller saw, from the header or the body."""
+def expected(if_match: int | None, in_body: int | None, what: str = "release") -> int | None:
+    """The release, or what else, that the caller saw, from the header or the body."""
     if if_match is not None and in_body is not None and if_match != in_body:
         raise InvalidInput(
             "Cannot read the request",
-            found=f"If-Match says release {if_match}, expected_release says {in_body}",
+            found=f"If-Match says {what} {if_match}, expected_{what} says {in_body}",
             remedy="Give one of the two",
         )
     return if_match if if_match is not None else in_body

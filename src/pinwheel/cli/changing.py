@@ -70,6 +70,8 @@ def run(
         rerun_whole=rerun_whole,
         to_blame=to_blame,
         eras=eras,
+        at=getattr(args, "at", None),
+        now=getattr(args, "now", False),
         plan=args.plan,
         request_id=args.request_id,
     )

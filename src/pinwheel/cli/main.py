@@ -36,6 +36,8 @@ VERBS = {
     "promote": ("promote", "release a newer build"),
     "rollback": ("rollback", "release the build of an earlier release, hold it, and reject what was active"),
     "reject": ("reject", "never release a build by itself again, or take that back"),
+    "rollout": ("rollout", "what is on its way, what it waits for, and acts on it"),
+    "check": ("check", "say what a check found of a commit, a build or a digest"),
     "trigger": ("trigger", "start a run, on any good build"),
     "clear": ("clear", "run runs again, on the build they had or another one"),
     "backfill": ("backfill", "run a Dag for past dates, on any good build"),

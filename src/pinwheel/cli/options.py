@@ -127,6 +127,15 @@ def add_target(parser: argparse.ArgumentParser, *release_names: str) -> None:
     add_bundle_version(parser)
 
 
+def add_now(parser: argparse._ActionsContainer) -> None:
+    """``--now``: past gates and rules."""
+    parser.add_argument(
+        "--now",
+        action="store_true",
+        help="at once, past gates, windows and freezes; needs a reason, and who may is said by a right",
+    )
+
+
 def add_bundle_version(parser: argparse.ArgumentParser) -> None:
     """``--bundle-version V``."""
     parser.add_argument(

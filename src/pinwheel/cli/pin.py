@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pinwheel pin --tag finance --yes --reason 'audit'",
     )
     options.add_target(parser)
+    options.add_now(parser)
     changing.add_arguments(parser)
 
 

@@ -16,8 +16,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pinwheel promote orders_daily --plan",
         "pinwheel promote orders_daily",
         "pinwheel promote orders_daily --build 3 --reason 'the totals are right after all'",
+        "pinwheel promote orders_daily --at 2026-12-20T18:00+01:00",
+        "pinwheel promote orders_daily --now --reason 'the mend of an outage'",
     )
     options.add_target(parser)
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument(
+        "--at",
+        type=options.exact_instant,
+        metavar="WHEN",
+        help="not before this date and time, with its offset: 2026-12-20T18:00+01:00",
+    )
+    options.add_now(when)
     changing.add_arguments(parser)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.request import ChangeRequest, ClearRequest, TriggerRequest
+from pinwheel.core.request import ChangeRequest, ClearRequest, RolloutRequest, TriggerRequest
 from pinwheel.core.text import shell_word, visible_json
 
 
@@ -26,8 +26,23 @@ def change(request: ChangeRequest) -> str:
             "--rerun-whole": request.rerun_whole,
             "--not-to-blame": not request.to_blame,
             "--eras": request.eras,
+            "--at": request.at.isoformat() if request.at is not None else None,
+            "--now": request.now,
             "--reason": request.reason,
             "--expected-release": request.expected_release,
+        },
+    )
+
+
+def rollout(request: RolloutRequest) -> str:
+    """``pinwheel rollout approve`` and the other acts."""
+    return _command(
+        f"rollout {request.verb.value}",
+        [request.dag_id],
+        {
+            "--watched": request.watched,
+            "--reason": request.reason,
+            "--expected-generation": request.expected_generation,
         },
     )
 

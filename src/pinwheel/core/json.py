@@ -57,6 +57,12 @@ class JsonObject:
             raise ValueError(f"Field {name} has what is no text: {wrong[0]!r}")
         return tuple(one for one in found if isinstance(one, str))
 
+    def numbers(self, name: str) -> tuple[int, ...]:
+        found = _list(self[name])
+        if wrong := [one for one in found if not isinstance(one, int) or isinstance(one, bool)]:
+            raise ValueError(f"Field {name} has what is no number: {wrong[0]!r}")
+        return tuple(one for one in found if isinstance(one, int))
+
     def objects(self, name: str) -> tuple[JsonObject, ...]:
         return JsonObject.all_of(self[name])
 

@@ -15,6 +15,9 @@ from attrs import Attribute, astuple, converters, field, frozen
 from pinwheel.core.errors import InvalidInput, NotFound, spoken
 from pinwheel.core.json import Json
 from pinwheel.core.release.decide import Verb
+from pinwheel.core.rollout import table
+from pinwheel.core.rollout.gate import Answer
+from pinwheel.core.rollout.waiting import OF_ROLLOUTS, REASONED
 from pinwheel.core.run.timeline import span_words
 from pinwheel.core.selector import Selector
 
@@ -25,6 +28,8 @@ LONGEST_NOTE = 1000
 LONGEST_DATE = 64
 """Letters of a date as somebody writes it."""
 LONGEST_REASON = 10_000
+LONGEST_URL = 2000
+LONGEST_DIGEST = 64
 LONGEST_SHOWN_REASON = 250
 """Letters of a reason that is shown wherever it holds something up."""
 FIRST_YEAR, LAST_YEAR = 1970, 9990
@@ -600,3 +605,96 @@ class TrialRequest:
     @property
     def failed(self) -> str:
         return "Cannot try rules and policies"
+
+
+@frozen(kw_only=True)
+class RolloutRequest:
+    """To do something to a Dag's rollout: to the one ahead, else to the one that is watched."""
+
+    dag_id: str
+    verb: table.Verb = field(converter=table.Verb)
+    reason: str | None = field(default=None, validator=_Length(LONGEST_REASON))
+    watched: bool = False
+    """On the one that is watched, although another is ahead."""
+    rollout: int | None = None
+    """The id of the one that the caller saw; the Dag's by now may be another, which is refused."""
+    expected_generation: int | None = field(default=None, validator=_number)
+    """That of the rollout that the caller saw; with it, a stale request is refused."""
+    plan: bool = False
+    """Only say what would be done."""
+    request_id: str | None = field(default=None, validator=_request_id)
+
+    def __attrs_post_init__(self) -> None:
+        if self.verb not in OF_ROLLOUTS:
+            raise InvalidInput(
+                self.failed,
+                found=f"{self.verb} is no act on a rollout",
+                remedy=f"Give one of: {', '.join(OF_ROLLOUTS)}",
+                dag_id=self.dag_id,
+            )
+        if self.verb in REASONED and not self.reason:
+            raise InvalidInput(
+                self.failed,
+                found="no reason is given",
+                remedy="Say why with a reason: it is kept",
+                dag_id=self.dag_id,
+            )
+
+    @property
+    def failed(self) -> str:
+        return f"Cannot {spoken(self.verb)} the rollout of {self.dag_id}"
+
+
+SAYABLE = (Answer.PASSED, Answer.FAILED, Answer.INCONCLUSIVE, Answer.ERROR)
+"""What a check can say."""
+
+
+@frozen(kw_only=True)
+class CheckRequest:
+    """To say what a check found: of a bundle version, of a build of a Dag, or of a digest."""
+
+    name: str = field(validator=_Length(LONGEST_NAME, empty=False))
+    verdict: Answer = field(converter=Answer)
+    bundle: str | None = field(default=None, validator=_Length(LONGEST_NAME, empty=False))
+    """Of the version; None: the only one that there is."""
+    bundle_version: str | None = field(default=None, validator=_Length(LONGEST_NAME, empty=False))
+    """With a build: at which it is meant; None then: the newest in which it stands."""
+    dag_id: str | None = field(default=None, validator=_Length(LONGEST_NAME, empty=False))
+    build: int | None = field(default=None, validator=_number)
+    digest: str | None = field(default=None, validator=_Length(LONGEST_DIGEST, empty=False))
+    url: str | None = field(default=None, validator=_Length(LONGEST_URL))
+    reason: str | None = field(default=None, validator=_Length(LONGEST_REASON))
+    expires_at: datetime | None = field(default=None, validator=_aware)
+    request_id: str | None = field(default=None, validator=_request_id)
+
+    def __attrs_post_init__(self) -> None:
+        if self.verdict not in SAYABLE:
+            raise InvalidInput(
+                self.failed,
+                found=f"its verdict is {self.verdict}",
+                remedy=f"Give one of: {', '.join(SAYABLE)}",
+            )
+        of_build = self.dag_id is not None or self.build is not None
+        of_version = self.bundle is not None or (self.bundle_version is not None and not of_build)
+        if [of_build, of_version, self.digest is not None].count(True) != 1:
+            raise InvalidInput(
+                self.failed,
+                found="it names more than one of a bundle version, a build and a digest, or none",
+                remedy="Name a bundle version, or a Dag and a build, or a digest",
+            )
+        if (self.dag_id is None) != (self.build is None) or (self.bundle and not self.bundle_version):
+            raise InvalidInput(
+                self.failed,
+                found="a part of what it is about is missing",
+                remedy="Give a Dag and a build, or a bundle and a version",
+            )
+        if self.url is not None and not self.url.startswith(("http://", "https://")):
+            raise InvalidInput(
+                self.failed,
+                found="its url is neither of http nor of https",
+                remedy="Give a whole address, or leave it out",
+            )
+
+    @property
+    def failed(self) -> str:
+        return f"Cannot set check {self.name}"

@@ -31,6 +31,12 @@ def of_bundle(session: Session, bundle_name: str) -> dict[str, ManagedDag]:
     return _by_id(session.execute(select(t.dag).where(t.dag.c.bundle_name == bundle_name)))
 
 
+def bundle_names(session: Session) -> list[str]:
+    """The bundles that managed Dags are of, retired ones left out; sorted."""
+    query = select(t.dag.c.bundle_name).where(t.dag.c.retired.is_(False)).distinct()
+    return sorted(session.scalars(query))
+
+
 def _by_id(rows: Result[Any]) -> dict[str, ManagedDag]:
     return {row.dag_id: ManagedDag.from_row(row._mapping) for row in rows}
 

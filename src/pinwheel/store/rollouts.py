@@ -51,6 +51,8 @@ class Wanted:
     """At this kind of step: ``approve``, ``check``, ``wait``, ``release`` or ``soak``."""
     name: str | None = None
     """At the check of this name."""
+    for_person: bool = False
+    """Paused, at an approval or at its release: where a person may be waited for."""
     version: str | None = None
 
 
@@ -72,6 +74,15 @@ def of_dags(session: Session, dag_ids: Collection[str]) -> dict[str, tuple[Rollo
 def one(session: Session, rollout_id: int) -> Rollout | None:
     row = session.execute(select(t.rollout).where(t.rollout.c.id == rollout_id)).one_or_none()
     return None if row is None else _rollout(row)
+
+
+def by_ids(session: Session, ids: Collection[int]) -> list[Rollout]:
+    """These, in the order of their ids; unknown ids are left out."""
+    found: list[Rollout] = []
+    for chunk in chunks(sorted(set(ids))):
+        query = select(t.rollout).where(t.rollout.c.id.in_(chunk)).order_by(t.rollout.c.id)
+        found += [_rollout(row) for row in session.execute(query)]
+    return found
 
 
 def listed(session: Session, wanted: Wanted, *, limit: int, before_id: int | None = None) -> list[Rollout]:
@@ -97,6 +108,9 @@ def _all_of(wanted: Wanted) -> list[ColumnElement[bool]]:
         found += [c.at_step == wanted.step, c.slot.is_not(None)]
     if wanted.name is not None:
         found.append(c.at_name == wanted.name)
+    if wanted.for_person:
+        at = or_(c.state == State.PAUSED.value, c.at_step.in_(("approve", "release")))
+        found += [at, c.slot.is_not(None)]
     if wanted.version is not None:
         found.append(c.bundle_version == wanted.version)
     return found
@@ -195,16 +209,29 @@ def wake_about(
     version: str | None = None,
     digest: str | None = None,
 ) -> None:
-    """Let the live rollouts be looked at that are of a build, of a version, or of builds with a digest."""
+    """Let the live rollouts be looked at that are of a build, of a version, or of builds with a digest; of
+    several all that is given must hold."""
+    session.execute(update(t.rollout).where(*_about(build_id, version, digest)).values(next_at=now))
+
+
+def live_about(
+    session: Session, *, build_id: int | None = None, version: str | None = None, digest: str | None = None
+) -> list[Rollout]:
+    """The live rollouts that :func:`wake_about` wakes, in the order of their ids."""
+    query = select(t.rollout).where(*_about(build_id, version, digest)).order_by(t.rollout.c.id)
+    return [_rollout(row) for row in session.execute(query)]
+
+
+def _about(build_id: int | None, version: str | None, digest: str | None) -> list[ColumnElement[bool]]:
     c = t.rollout.c
-    about: list[ColumnElement[bool]] = []
+    about: list[ColumnElement[bool]] = [c.slot.is_not(None)]
     if build_id is not None:
         about.append(c.build_id == build_id)
     if version is not None:
         about.append(c.bundle_version == version)
     if digest is not None:
         about.append(c.build_id.in_(select(t.build.c.id).where(t.build.c.digest == digest)))
-    session.execute(update(t.rollout).where(c.slot.is_not(None), *about).values(next_at=now))
+    return about
 
 
 def _moving(rollout: Rollout) -> dict[str, Any]:

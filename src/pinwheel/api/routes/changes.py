@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import attrs
 from fastapi import APIRouter, Body, Depends
 
-from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require, require_all
+from pinwheel.api.access import (
+    Access,
+    AccessDep,
+    HostDep,
+    Permission,
+    View,
+    require,
+    require_all,
+    require_view,
+)
 from pinwheel.api.bodies import JsonRoute
 from pinwheel.api.errors import declared
 from pinwheel.api.parameters import DagIdPath, IdempotencyKey, IfMatch, PlanQuery, expected, sees, sees_runs
@@ -56,6 +65,8 @@ class _Request:
         )
         if asked.reruns:
             require(self.access, self.dag_id, Permission.EDIT_RUN)
+        if asked.now:
+            _require_override(self.access, asked)
         (outcome,) = _apply(self.access, self.host, asked, [self.dag_id])
         return {**outcome, "plan": asked.plan, "command": command_line.change(asked)}
 
@@ -78,7 +89,10 @@ RequestDep = Annotated[_Request, Depends(_request)]
     "/dags/{dag_id}/promote", operation_id="promote_dag", response_model=OneOutcome, summary="Promote"
 )
 def promote_dag(request: RequestDep, body: Annotated[PromoteBody | None, Body()] = None) -> dict[str, Any]:
-    """Release a newer build: the given one, else the newest. A rejected one needs a reason."""
+    """Release a newer build: the given one, else the newest. A rejected one needs a reason.
+
+    Where a policy or a rule asks for something first, it sets out, and is released when that has passed.
+    """
     return request.carry_out(Verb.PROMOTE, body or PromoteBody())
 
 
@@ -149,6 +163,8 @@ def change_dags(
     require_all(access, dag_ids, Permission.EDIT)
     if asked.reruns:
         require_all(access, dag_ids, Permission.EDIT_RUN)
+    if asked.now:
+        _require_override(access, asked)
     left_out = change.left_out(asked, dag_ids)
     if not asked.plan:
         outcomes = _apply(access, host, asked, dag_ids)
@@ -163,6 +179,10 @@ def change_dags(
     }
 
 
+def _require_override(access: Access, asked: ChangeRequest) -> None:
+    require_view(access, View.OVERRIDE, asked.failed, "it goes past gates and rules")
+
+
 def _apply(access: Access, host: Host, asked: ChangeRequest, dag_ids: Sequence[str]) -> list[dict[str, Any]]:
     return plain_all(change.apply(host, _change(access, asked, dag_ids)))
 
@@ -174,4 +194,5 @@ def _change(access: Access, asked: ChangeRequest, dag_ids: Sequence[str]) -> cha
         actor=access.user_name,
         sees=sees(access),
         sees_runs=sees_runs(access),
+        names=access.names(),
     )

@@ -12,6 +12,7 @@ from pinwheel.api.schemas.parts import (
     BaseAnswer,
     BaseRequest,
     DagId,
+    Instant,
     NamedVersion,
     Number,
     Short,
@@ -27,6 +28,21 @@ EraChoice = Annotated[
     Field(
         description="Only with a rollback, and needed where an era of the Dag's timeline holds the present: "
         "`replace` lets it be for the build that is rolled back to, `keep` changes the other dates only."
+    ),
+]
+NotBefore = Annotated[
+    Instant | None,
+    Field(
+        description="Only with a promote: release it not before this instant. What has to pass before it has "
+        "to pass all the same; where a window is known to be closed then, the answer is 409."
+    ),
+]
+Now = Annotated[
+    bool,
+    Field(
+        strict=True,
+        description="Only with a promote or a pin: at once, past gates, windows and freezes. It needs a "
+        "reason, and the right Pinwheel Override.",
     ),
 ]
 
@@ -58,12 +74,15 @@ class PromoteBody(ChangeBody):
     build: Number | None = Field(None, description="The build to release; without: the newest one.")
     bundle_version: NamedVersion = None
     to_release: Number | None = Field(None, description="The build of this release, in place of `build`.")
+    at: NotBefore = None
+    now: Now = False
 
 
 class PinBody(ChangeBody):
     build: Number | None = Field(None, description="The build to stay on; without: the active one.")
     bundle_version: NamedVersion = None
     to_release: Number | None = Field(None, description="The build of this release, in place of `build`.")
+    now: Now = False
 
 
 class UnpinBody(ChangeBody):
@@ -143,6 +162,8 @@ class BatchBody(BaseRequest):
         True, strict=True, description="Only with `rollback`: whether what is rolled back is rejected."
     )
     eras: EraChoice = None
+    at: NotBefore = None
+    now: Now = False
     skip_refused: list[DagId] | None = Field(
         None,
         max_length=MAX_SELECTED,

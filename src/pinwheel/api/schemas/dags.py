@@ -20,7 +20,22 @@ class Broken(BaseAnswer):
 
 
 class Hold(BaseAnswer):
-    kind: Literal["pin", "rejected", "era"]
+    kind: Literal[
+        "pin",
+        "rejected",
+        "era",
+        "paused",
+        "aborted",
+        "freeze",
+        "window",
+        "gate",
+        "watch",
+        "queue",
+        "at",
+        "by-hand",
+        "loosened",
+        "behind",
+    ]
     reason: str | None
     since: Moment | None
     until: Moment | None = Field(description="When it ends by itself; null: it does not.")

@@ -12,12 +12,14 @@ from pinwheel.core.request import (
     EVERY,
     BackfillRequest,
     ChangeRequest,
+    CheckRequest,
     ClearDatedRequest,
     ClearRequest,
     DocumentRequest,
     FreezeRequest,
     HistoryRequest,
     LiftRequest,
+    RolloutRequest,
     Selection,
     States,
     TimelineRequest,
@@ -254,6 +256,45 @@ class LocalBackend:
         from pinwheel.services.show.plain import plain
 
         return plain(explain(self.host, dag_id))
+
+    def rollouts(
+        self,
+        dag_ids: Sequence[str] = (),
+        *,
+        states: Sequence[str] = (),
+        version: str | None = None,
+        waiting_for: str | None = None,
+        limit: int = 100,
+    ) -> list[View]:
+        from pinwheel.services.rollout.show import Asked, listed_of
+        from pinwheel.services.show.plain import plain_all
+
+        asked = Asked(
+            dag_ids=frozenset(dag_ids) if dag_ids else None,
+            states=frozenset(states),
+            version=version,
+            waiting_for=waiting_for,
+        )
+        return plain_all(listed_of(self.host, asked, limit=limit))
+
+    def rollout(self, dag_id: str) -> View:
+        from pinwheel.services.rollout.show import of_dag
+        from pinwheel.services.show.plain import plain
+
+        return plain(of_dag(self.host, dag_id))
+
+    def act(self, request: RolloutRequest) -> View:
+        from pinwheel.services.release.staged import Who
+        from pinwheel.services.rollout.acts import act
+        from pinwheel.services.show.plain import plain
+
+        return plain(act(self.host, request, Who(actor=self.actor)))
+
+    def set_check(self, request: CheckRequest) -> View:
+        from pinwheel.services.rollout.checks import set_check
+        from pinwheel.services.show.plain import plain
+
+        return plain(set_check(self.host, request, actor=self.actor))
 
     def _ids(self, selection: Selection) -> list[str] | None:
         return None if selection.whole else self.select(selection)

@@ -15,12 +15,14 @@ from pinwheel.core.request import (
     EVERY,
     BackfillRequest,
     ChangeRequest,
+    CheckRequest,
     ClearDatedRequest,
     ClearRequest,
     DocumentRequest,
     FreezeRequest,
     HistoryRequest,
     LiftRequest,
+    RolloutRequest,
     Selection,
     States,
     TimelineRequest,
@@ -128,6 +130,30 @@ class Backend(Protocol):
 
     def change_timeline(self, request: TimelineRequest) -> View:
         """Make a new revision. See ``services.timeline.views.TimelineChange``."""
+        ...
+
+    def rollouts(
+        self,
+        dag_ids: Sequence[str] = (),
+        *,
+        states: Sequence[str] = (),
+        version: str | None = None,
+        waiting_for: str | None = None,
+        limit: int = 100,
+    ) -> list[View]:
+        """Those that wait for a person first. See ``services.rollout.show.RolloutView``."""
+        ...
+
+    def rollout(self, dag_id: str) -> View:
+        """The one of a Dag that is on its way, else its last. See ``services.rollout.show.RolloutView``."""
+        ...
+
+    def act(self, request: RolloutRequest) -> View:
+        """Do something to a rollout. See ``services.rollout.acts.RolloutActed``."""
+        ...
+
+    def set_check(self, request: CheckRequest) -> View:
+        """Say what a check found. See ``services.rollout.checks.CheckSet``."""
         ...
 
     def clear_by_date(self, request: ClearDatedRequest) -> View:

@@ -22,12 +22,14 @@ from pinwheel.core.request import (
     EVERY,
     BackfillRequest,
     ChangeRequest,
+    CheckRequest,
     ClearDatedRequest,
     ClearRequest,
     DocumentRequest,
     FreezeRequest,
     HistoryRequest,
     LiftRequest,
+    RolloutRequest,
     Selection,
     States,
     TimelineRequest,
@@ -45,6 +47,8 @@ Request = (
     | TimelineRequest
     | ClearDatedRequest
     | FreezeRequest
+    | RolloutRequest
+    | CheckRequest
 )
 
 PAGE = 1000
@@ -256,6 +260,43 @@ class RemoteBackend:
     def explain_policy(self, dag_id: str) -> View:
         return dict(self._get(f"/dags/{_part(dag_id)}/policy", {}))
 
+    def rollouts(
+        self,
+        dag_ids: Sequence[str] = (),
+        *,
+        states: Sequence[str] = (),
+        version: str | None = None,
+        waiting_for: str | None = None,
+        limit: int = 100,
+    ) -> list[View]:
+        asked = {
+            "dag_id": list(dag_ids),
+            "state": list(states),
+            "commit": version,
+            "waiting_for": waiting_for,
+        }
+        found: list[View] = []
+        before: int | None = None
+        while len(found) < limit:
+            page = self._get("/rollouts", {**asked, "limit": min(limit, PAGE), "before_id": before})
+            found += page["rollouts"]
+            before = page["next_before_id"]
+            if before is None:
+                break
+        return found[:limit]
+
+    def rollout(self, dag_id: str) -> View:
+        return dict(self._get(f"/dags/{_part(dag_id)}/rollout", {}))
+
+    def act(self, request: RolloutRequest) -> View:
+        path = f"/dags/{_part(request.dag_id)}/rollout/{request.verb.value}"
+        done = dict(self._post(path, request))
+        del done["command"]
+        return done
+
+    def set_check(self, request: CheckRequest) -> View:
+        return dict(self._post(f"/checks/{quote(request.name, safe='')}", request, method="PUT"))
+
     # HTTP
 
     def _put(self, path: str, body: dict[str, Any]) -> Any:
@@ -375,6 +416,12 @@ def body_of(request: Request) -> dict[str, Any]:
     body = asdict(request, value_serializer=_json_value)
     if selection := body.pop("selection", None):
         body["selector"] = selection["selector"]
+    if isinstance(request, RolloutRequest):
+        # Both stand in the path.
+        del body["verb"], body["rollout"]
+    if isinstance(request, CheckRequest):
+        del body["name"]
+        return {name: value for name, value in body.items() if value is not None and name != "request_id"}
     if isinstance(request, TimelineRequest):
         body["eras"] = [
             {"from" if name == "starts" else name: era[name] for name in era} for era in body["eras"]

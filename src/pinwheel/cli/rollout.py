@@ -1,0 +1,291 @@
+"""``pinwheel rollout``: what is on its way, what it waits for, and acts on it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pinwheel.cli import options
+from pinwheel.cli.context import Context
+from pinwheel.cli.output import Column, badges, first_line, short_time, show_table, text, version_of, warn
+from pinwheel.cli.parser import Parser, add_examples
+from pinwheel.core.release.notation import duration
+from pinwheel.core.request import RolloutRequest
+from pinwheel.core.rollout.waiting import REASONED
+from pinwheel.core.rollout.window_text import Unreadable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+ENDED, TIMEOUT = 1, 3
+"""Exit codes of a wait: it ended otherwise; nothing came in time."""
+POLL = 2.0
+ACTS = {
+    "approve": "approve what rolls out, at the gate that asks for it",
+    "reject": "reject it: it is never released by itself again",
+    "pause": "let it go no further until somebody resumes it",
+    "resume": "let it go on from where it was paused, judged anew",
+    "retry": "begin the step again at which it is paused",
+    "skip": "go past the gate at which it is; of one that is watched: take it as proven",
+    "restart": "begin again at the first step, with the newest place",
+    "abort": "take it off its way: held, not rejected; of one that is watched: end the watch",
+}
+REACHED = {"released": ("released", "watching", "proven"), "proven": ("proven",)}
+"""For what is waited: the states in which that is so."""
+ALIVE = ("waiting", "watching", "paused")
+_STYLES = {
+    "paused": "bold yellow",
+    "proven": "green",
+    "released": "green",
+    "rejected": "bold red",
+    "rolled_back": "bold red",
+}
+_MARKS = {"passed": ("✔", "green"), "skipped": ("»", "yellow"), "here": ("●", "bold"), "ahead": ("○", "dim")}
+
+COLUMNS = (
+    Column("Dag"),
+    Column("Id", right=True, spare=3),
+    Column("Build", right=True),
+    Column("Version", spare=2),
+    Column("State"),
+    Column("Waits for", cut=True),
+    Column("Since", spare=1, time=True),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_examples(
+        parser,
+        "pinwheel rollout",
+        "pinwheel rollout status --waiting-for person",
+        "pinwheel rollout show orders_daily",
+        "pinwheel rollout approve orders_daily",
+        "pinwheel rollout wait orders_daily --for released --timeout 30m",
+    )
+    verbs = parser.add_subparsers(dest="rollout_verb", metavar="COMMAND", parser_class=type(parser))
+    # Without a command: the status of all. Its options are those of the command too.
+    _add_status(parser)
+    status = _verb(verbs, "status", "what is on its way, and what it waits for")
+    _add_status(status)
+    shown = _verb(verbs, "show", "one rollout: its steps, what was said of it, and what it waits for")
+    options.add_dag_id(shown)
+    options.add_common(shown)
+    for name, summary in ACTS.items():
+        _add_act(_verb(verbs, name, summary), reasoned=name in REASONED)
+    waits = _verb(
+        verbs,
+        "wait",
+        f"wait until it is released or proven; exit code {ENDED} if it ended otherwise, {TIMEOUT} if that "
+        "did not come in time",
+    )
+    options.add_dag_id(waits)
+    waits.add_argument(
+        "--for", dest="until", choices=tuple(REACHED), default="released", help="for what (default: released)"
+    )
+    waits.add_argument(
+        "--timeout",
+        type=_duration,
+        default=_duration("30m"),
+        metavar="TIME",
+        help="so long, as 90s, 30m or 4h (default: 30m)",
+    )
+    waits.add_argument(
+        "--poll", type=_seconds, default=POLL, metavar="SECONDS", help=f"look so often (default: {POLL:g})"
+    )
+    options.add_common(waits)
+    for command in verbs.choices.values():
+        _keep_what_is_given_before(parser, command)
+
+
+def _keep_what_is_given_before(parser: argparse.ArgumentParser, command: argparse.ArgumentParser) -> None:
+    """What a command does not say stays as it was said before the command: its defaults are no words."""
+    known = {action.dest for action in parser._actions}
+    for action in command._actions:
+        if action.dest in known:
+            action.default = argparse.SUPPRESS
+
+
+def _verb(verbs: Any, name: str, summary: str) -> Parser:
+    parser: Parser = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+    return parser
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("which")
+    group.add_argument("--dag", action="append", metavar="DAG_ID", help="of this Dag; may be repeated")
+    group.add_argument(
+        "--waiting-for",
+        metavar="WHAT",
+        help="that wait for a person, a check, a time, runs or nobody; check:NAME: for this check",
+    )
+    group.add_argument(
+        "--state",
+        action="append",
+        metavar="STATE",
+        help="in this state, such as paused or proven; may be repeated (default: live, all that have not "
+        "ended)",
+    )
+    group.add_argument("--commit", metavar="SHA", help="of this bundle version")
+    group.add_argument("--limit", type=options.positive, default=100, metavar="N", help="at most so many")
+    options.add_common(parser)
+
+
+def _add_act(parser: argparse.ArgumentParser, *, reasoned: bool) -> None:
+    options.add_dag_id(parser)
+    group = parser.add_argument_group("change")
+    group.add_argument(
+        "-m",
+        "--reason",
+        metavar="TEXT",
+        help=f"why; kept with the event{', and needed' if reasoned else ''}",
+    )
+    group.add_argument(
+        "--watched", action="store_true", help="on the rollout that is watched, where another is ahead of it"
+    )
+    group.add_argument("--plan", action="store_true", help="show what would be done, change nothing")
+    group.add_argument(
+        "--expected-generation",
+        type=options.positive,
+        metavar="N",
+        help="refuse when the rollout has moved since that one",
+    )
+    options.add_request_id(group)
+    options.add_common(parser)
+
+
+def _duration(words: str) -> float:
+    try:
+        return duration(words).total_seconds()
+    except Unreadable as error:
+        raise argparse.ArgumentTypeError(f"{error.found}. {error.remedy}") from None
+
+
+def _seconds(words: str) -> float:
+    try:
+        seconds = float(words)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{words!r} is not a number of seconds up to an hour")
+    return seconds
+
+
+def run(context: Context) -> int | None:
+    verb = context.args.rollout_verb
+    if verb in ACTS:
+        _act(context, verb)
+        return None
+    if verb == "show":
+        found = context.backend.rollout(context.args.dag_id)
+        context.emit(found, lambda console: render_one(console, found))
+        return None
+    if verb == "wait":
+        return _wait(context)
+    _status(context)
+    return None
+
+
+def _status(context: Context) -> None:
+    args = context.args
+    rows = context.backend.rollouts(
+        args.dag or (),
+        states=args.state or ("live",),
+        version=args.commit,
+        waiting_for=args.waiting_for,
+        limit=args.limit,
+    )
+    context.emit(rows, lambda console: render(console, rows))
+
+
+def _act(context: Context, verb: str) -> None:
+    args = context.args
+    request = RolloutRequest(
+        dag_id=args.dag_id,
+        verb=verb,
+        reason=args.reason,
+        watched=args.watched,
+        expected_generation=args.expected_generation,
+        plan=args.plan,
+        request_id=args.request_id,
+    )
+    done = context.backend.act(request)
+    context.emit(done, lambda console: render_act(console, done))
+
+
+def _wait(context: Context) -> int:
+    """Look again and again; each time that it waits for something else, say so."""
+    args = context.args
+    over, told = time.monotonic() + args.timeout, ""
+    while True:
+        found = context.backend.rollout(args.dag_id)
+        reached = found["state"] in REACHED[args.until]
+        ended = found["state"] not in ALIVE
+        # A plan without a watch ends as released: nothing will ever prove it.
+        left = over - time.monotonic()
+        if reached or ended or left <= 0:
+            context.emit(found, partial(render_one, row=found))
+            return 0 if reached else ENDED if ended else TIMEOUT
+        waits = f"{args.dag_id} is {found['state']}: waits for {found['waits_for']['words']}"
+        if waits != told:
+            warn(waits)
+            told = waits
+        time.sleep(min(args.poll, left))
+
+
+def render(console: Console, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        console.print("Nothing is on its way.")
+        return
+    shown = []
+    for row in rows:
+        waits = row["waits_for"]
+        shown.append(
+            (
+                text(row["dag_id"], "bold"),
+                text(row["id"]),
+                text(row["build"] or "-"),
+                text(version_of(row)),
+                badges([(row["state"], _STYLES.get(row["state"], ""))]),
+                text(first_line(waits["words"], 100), "bold" if waits["kind"] == "person" else ""),
+                text(short_time(row["since"])),
+            )
+        )
+    show_table(console, COLUMNS, shown)
+
+
+def render_one(console: Console, row: dict[str, Any]) -> None:
+    policy = f", policy {row['policy']} revision {row['revision']}" if row["policy"] else ""
+    console.print(
+        text(f"{row['dag_id']} ", "bold")
+        + text(f"rollout {row['id']}: build {row['build']} of {version_of(row)}{policy}"),
+        soft_wrap=True,
+    )
+    line = text("  ") + text(row["state"], _STYLES.get(row["state"], "bold"))
+    console.print(line + text(f": {row['why']}" if row["why"] else ""), soft_wrap=True)
+    for step in row["steps"]:
+        mark, style = _MARKS[step["where"]]
+        console.print(text(f"  {mark} ", style) + text(step["words"], style), soft_wrap=True)
+    if row["state"] in ALIVE:
+        until = f", until {short_time(row['waits_for']['until'])}" if row["waits_for"]["until"] else ""
+        console.print(text(f"  waits for {row['waits_for']['words']}{until}"), soft_wrap=True)
+    if row["asked_by"]:
+        when = f", not before {short_time(row['not_before'])}" if row["not_before"] else ""
+        console.print(text(f"  asked for by {row['asked_by']}{when}"), soft_wrap=True)
+    if row["released_at"]:
+        console.print(text(f"  released {short_time(row['released_at'])}"), soft_wrap=True)
+    for said in row["verdicts"]:
+        why = f": {first_line(said['reason'])}" if said["reason"] else ""
+        where = f" {said['url']}" if said["url"] else ""
+        words = f"  {short_time(said['at'])} {said['actor']}: {said['name']} {said['verdict']}{why}{where}"
+        console.print(text(words, "dim"), soft_wrap=True)
+
+
+def render_act(console: Console, done: dict[str, Any]) -> None:
+    style = "bold green" if done["changed"] and not done["plan"] else ""
+    console.print(text(f"{done['dag_id']}: ", style) + text(f"{done['message']}."), soft_wrap=True)
+    if done["rollout"] is not None:
+        render_one(console, done["rollout"])
+    if done["plan"]:
+        console.print(text("This is a plan: nothing was changed.", "dim"))
