@@ -100,6 +100,9 @@ class Ruled:
 
         self.host.unit.run(work)
 
+    def only(self, *dag_ids: str) -> Selector:
+        return Selector(ids=dag_ids)
+
     def keep(self, seconds: float = 60) -> None:
         """A turn of the keeper, so much later."""
         self.world.airflow.tick(seconds)
