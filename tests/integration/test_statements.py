@@ -1,6 +1,7 @@
 """A change loads once, decides, and writes once: counted are the statements that the database gets.
 
-Twelve at most are ours, those of what is rejected among them. An id of the request takes one more, and so
+Thirteen at most are ours: that of what is rejected, and whether a rule, a policy or a rollout is about a Dag
+at all, are among them. An id of the request takes one more, and so
 does a build that is taken from a later version than the one that it was first seen in. Airflow's own bulk
 write of Dag rows adds some six to each release, and asks for each scheduled Dag by itself; nothing of ours
 changes that.
@@ -88,7 +89,7 @@ def act(world: World, verb: Verb, dag_ids: list[str], **more: Any) -> Counted:
     return counted
 
 
-def check(counted: Counted, most: int = 12, **expected: int) -> None:
+def check(counted: Counted, most: int = 13, **expected: int) -> None:
     """No table read twice and none written twice, but for those expected; and few statements in all."""
     twice = {table: count for table, count in counted.reads.items() if count > expected.get(table, 1)}
     assert not twice, f"read twice: {twice}\n" + "\n".join(counted.own)
@@ -108,7 +109,7 @@ def test_a_rollback_of_one_dag_reads_each_table_once_and_writes_each_once(
     world.pusher.push({"a": Text("plain", 2)})
     counted = act(world, Verb.ROLLBACK, ["a"], **how)
     check(counted)
-    assert len(counted.own) + len(counted.airflows) <= 20, "\n".join((*counted.own, *counted.airflows))
+    assert len(counted.own) + len(counted.airflows) <= 21, "\n".join((*counted.own, *counted.airflows))
 
 
 def test_the_other_changes_do_so_too(world: World) -> None:
@@ -118,7 +119,7 @@ def test_the_other_changes_do_so_too(world: World) -> None:
     check(act(world, Verb.PIN, ["b"]))
     check(act(world, Verb.PIN, ["c"], build=2))
     # Its id is claimed first, and its answer kept at the end; and the asset that a task wrote is taken away.
-    check(act(world, Verb.ROLLBACK, ["a"], request_id="with an id"), most=14, pinwheel_request=2)
+    check(act(world, Verb.ROLLBACK, ["a"], request_id="with an id"), most=15, pinwheel_request=2)
 
 
 def test_a_rollback_of_a_hundred_dags_needs_no_more_statements_than_one_of_one(world: World) -> None:
@@ -131,7 +132,7 @@ def test_a_rollback_of_a_hundred_dags_needs_no_more_statements_than_one_of_one(w
     many = act(world, Verb.ROLLBACK, dag_ids[1:])
     # A build stands in a later version than the one that it was first seen in: what its bundle's class gave
     # with that version is asked for by itself.
-    check(many, most=13, pinwheel_bundle_version=2)
+    check(many, most=14, pinwheel_bundle_version=2)
     assert len(many.own) == len(one.own), "\n".join(many.own)
     check(act(world, Verb.UNPIN, dag_ids))
     pinned = [act(world, Verb.PIN, some) for some in (dag_ids[:1], dag_ids[1:])]

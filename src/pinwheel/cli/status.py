@@ -44,12 +44,16 @@ _RUNS = Column("Runs")
 _AFTER_STATE = 4
 
 STATES = {
-    "held": "a newer build or version waits, for a pin or a rejection",
+    "held": "a newer build or version waits, and something holds it",
     "pinned": "pinned",
     "broken": "its file fails in the newest version",
     "failing": "a run on the active release failed, and was not run again since; shows what its runs came to",
     "behind": "new runs take an older version than the newest of the bundle",
 }
+
+
+_SAID_ELSEWHERE = ("pin", "rejected", "era")
+"""Kinds of holds that have a state, and words, of their own."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -191,6 +195,21 @@ def _why(row: dict[str, Any]) -> str:
     return " ".join(part for part in (row["actor"], first_line(row["reason"])) if part)
 
 
+def _tell_holds(console: Console, row: dict[str, Any]) -> None:
+    """What holds a Dag besides what its line and other notes say."""
+    for hold in row["holds"]:
+        if hold["kind"] in _SAID_ELSEWHERE:
+            continue
+        since = f" since {time_and_zone(hold['since'])}" if hold["since"] else ""
+        until = f", until {time_and_zone(hold['until'])}" if hold["until"] else ""
+        by = f" by {hold['by']}" if hold["by"] else ""
+        because = f": {first_line(hold['reason'])}" if hold["reason"] else ""
+        console.print(
+            text(f"{row['dag_id']} is held ({hold['kind']}){since}{by}{until}", "yellow") + text(because),
+            soft_wrap=True,
+        )
+
+
 def _rejected(row: dict[str, Any]) -> dict[str, Any] | None:
     """The hold of a Dag whose newest build is rejected."""
     return _hold(row, "rejected")
@@ -239,6 +258,8 @@ def _notes(console: Console, rows: list[dict[str, Any]]) -> None:
                 + text(" The next build that is not rejected is.", "dim"),
                 soft_wrap=True,
             )
+        if row["held"] and not row["retired"]:
+            _tell_holds(console, row)
     windowed = [row["dag_id"] for row in rows if row.get("windowed") and not row["retired"]]
     if windowed:
         console.print(

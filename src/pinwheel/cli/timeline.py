@@ -62,6 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--unchecked", action="store_true", help="set it though no Dag processor could look at it"
     )
+    made.add_argument(
+        "--now",
+        action="store_true",
+        help="set it past windows, freezes and required gates, which a date from now on asks; with --reason",
+    )
     _add_change(made)
     gone = _verb(
         verbs,
@@ -144,7 +149,7 @@ def _show(context: Context) -> None:
 def _set(context: Context) -> None:
     args = context.args
     era = EraWish(starts=args.starts, until=args.until, build=args.build, bundle_version=args.bundle_version)
-    _change(context, TimelineVerb.SET, [era], force=args.force, unchecked=args.unchecked)
+    _change(context, TimelineVerb.SET, [era], force=args.force, unchecked=args.unchecked, now=args.now)
 
 
 def _unset(context: Context) -> None:

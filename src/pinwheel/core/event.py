@@ -163,7 +163,7 @@ DETAILS: Mapping[EventKind, tuple[str, ...]] = {
         "digest",
         "url",
     ),
-    EventKind.TIMELINE_SET: ("revision", "changes"),
+    EventKind.TIMELINE_SET: ("revision", "changes", "overrides"),
     EventKind.TIMELINE_UNSET: ("revision", "changes"),
     EventKind.FREEZE: ("rule", "message"),
     EventKind.FREEZE_LIFTED: ("rule", "message"),

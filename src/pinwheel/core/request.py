@@ -462,6 +462,8 @@ class TimelineRequest:
     """Set builds whose file can not be imported now."""
     unchecked: bool = False
     """Set builds that no Dag processor could look at."""
+    now: bool = False
+    """Set what new runs use from now on past rules that let no release happen. It needs a reason."""
     plan: bool = False
     """Only say what would change."""
     request_id: str | None = field(default=None, validator=_request_id)
@@ -474,6 +476,12 @@ class TimelineRequest:
                 self.failed,
                 found=f"{len(self.eras):,} eras are given",
                 remedy=f"A timeline has at most {MOST_ERAS:,}",
+            )
+        if self.now and not self.reason:
+            raise InvalidInput(
+                self.failed,
+                found="it goes past rules, and no reason is given",
+                remedy="Say why with a reason: it is kept",
             )
         for era in self.eras:
             if self.verb is not TimelineVerb.UNSET and (era.build or era.bundle_version) is None:

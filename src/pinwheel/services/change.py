@@ -28,6 +28,7 @@ from pinwheel.services.release.outcome import OUTCOMES, Act, Outcome, outcome_of
 from pinwheel.services.release.stands import last_shown, place_named, stood_another
 from pinwheel.services.rules import facts
 from pinwheel.services.rules.facts import NOTHING, Known
+from pinwheel.services.rules.overriding import Who
 from pinwheel.services.run import rerun
 from pinwheel.services.timeline import rolled_back
 from pinwheel.store import builds, rejections, releases
@@ -304,7 +305,7 @@ def _decide_all(
             if dag_id in dated.present:
                 rolled_back.require_choice(asked, dag_id, dated.present[dag_id])
             wish = staged.Wish(asked=asked, command=command, dag_id=dag_id, today=decision)
-            who = staged.Who(actor=change.actor, names=change.names)
+            who = Who(actor=change.actor, names=change.names)
             acts.append(staged.act(host, session, wish, who, loaded, known=known, found=found.get(dag_id)))
         except (Conflict, NotFound, Refused) as error:
             no(dag_id, error)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, union
+from sqlalchemy import func, select, true, union
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -48,6 +48,20 @@ def tried_builds(session: Session, dag_ids: Sequence[str]) -> dict[str, set[int]
     return found
 
 
+def live_builds(session: Session, dag_ids: Sequence[str]) -> dict[str, set[int]]:
+    """By Dag, builds that its rollouts name which have not ended: what is on its way, and where that would go
+    back to."""
+    c = t.rollout.c
+    found: dict[str, set[int]] = {}
+    for chunk in chunks(dag_ids):
+        query = select(c.dag_id, c.build_id, c.proven_build_id).where(
+            c.dag_id.in_(chunk), c.slot.is_not(None)
+        )
+        for dag_id, *build_ids in session.execute(query):
+            found.setdefault(dag_id, set()).update(i for i in build_ids if i is not None)
+    return found
+
+
 def released_versions(session: Session, bundle_name: str, numbers: Mapping[str, Collection[int]]) -> set[str]:
     """The versions of this bundle that these releases, numbers by Dag, are of, or that they stood in last."""
     found: set[str] = set()
@@ -78,7 +92,7 @@ def other_versions(session: Session, bundle_name: str, *, since: datetime) -> se
     """The versions of this bundle that are needed whatever was released.
 
     Those that trials and the newest builds are of, that Dags follow to and followed to before, that eras
-    name, and all that it showed *since*, or that somebody asked about.
+    name, that are on their way or were proven, and all that it showed *since*, or that somebody asked about.
     """
     tried = (
         select(t.trial.c.bundle_version)
@@ -93,6 +107,17 @@ def other_versions(session: Session, bundle_name: str, *, since: datetime) -> se
     of_dags = [
         select(column).where(t.dag.c.bundle_name == bundle_name)
         for column in (t.dag.c.follow_version, t.dag.c.follow_before)
+    ]
+    places = (
+        (t.rollout, t.rollout.c.build_id, t.rollout.c.bundle_version, t.rollout.c.slot.is_not(None)),
+        (t.rollout, t.rollout.c.proven_build_id, t.rollout.c.proven_version, t.rollout.c.slot.is_not(None)),
+        (t.dag, t.dag.c.proven_build_id, t.dag.c.proven_version, true()),
+    )
+    on_their_way = [
+        select(version)
+        .select_from(table.join(t.build, t.build.c.id == build_id))
+        .where(t.build.c.bundle_name == bundle_name, only)
+        for table, build_id, version, only in places
     ]
     shown = select(t.bundle_version.c.version).where(
         t.bundle_version.c.bundle_name == bundle_name,
@@ -110,7 +135,7 @@ def other_versions(session: Session, bundle_name: str, *, since: datetime) -> se
         .join(t.build, t.build.c.id == t.trial_parse.c.build_id)
         .where(t.build.c.bundle_name == bundle_name, t.trial_parse.c.asked_at >= since)
     )
-    every = union(tried, newest, *of_dags, shown, head, eras, asked)
+    every = union(tried, newest, *of_dags, *on_their_way, shown, head, eras, asked)
     return {row[0] for row in session.execute(every) if row[0]}
 
 
@@ -127,7 +152,8 @@ def in_newest_revision() -> Any:
 
 
 def mark(session: Session, bundle_name: str) -> tuple[Any, ...]:
-    """What changes with each release, trial, build, version of the bundle and timeline: cheap to compare."""
+    """What changes with each release, trial, build, version of the bundle, timeline, and begin or end of a
+    rollout: cheap to compare."""
     return (
         session.scalar(select(t.bundle.c.head_seq).where(t.bundle.c.name == bundle_name)),
         *session.execute(select(func.max(t.release.c.id), func.max(t.release.c.created_at))).one(),
@@ -135,4 +161,5 @@ def mark(session: Session, bundle_name: str) -> tuple[Any, ...]:
         session.scalar(select(func.max(t.trial.c.created_at))),
         session.scalar(select(func.max(t.timeline.c.at))),
         session.scalar(select(func.max(t.trial_parse.c.asked_at))),
+        *session.execute(select(func.max(t.rollout.c.id), func.max(t.rollout.c.ended_at))).one(),
     )

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from pinwheel.core.chunks import chunks
 from pinwheel.core.retention import BuildFact, ParseFact
 from pinwheel.store import tables as t
-from pinwheel.store.keeping import in_newest_revision
+from pinwheel.store.keeping import in_newest_revision, live_builds
 
 _AT_ONCE = 200
 
@@ -42,20 +42,22 @@ def build_facts(session: Session, dag_ids: Sequence[str]) -> dict[str, list[Buil
 def named_builds(session: Session, dag_ids: Sequence[str]) -> set[int]:
     """Builds of these Dags that a release, a trial, a rejection, a binding, an outcome or the Dag names.
 
-    And those that its timeline names as it is: of earlier revisions their numbers stay.
+    Those that are on their way, and to which that would go back; and those that its timeline names as it is:
+    of earlier revisions their numbers stay.
     """
     found: set[int] = set()
     for chunk in chunks(dag_ids):
         columns = (
             t.release.c.build_id, t.trial.c.build_id, t.binding.c.build_id, t.outcome.c.build_id,
             t.rejection.c.build_id, t.dag.c.active_build_id, t.dag.c.newest_build_id,
+            t.dag.c.proven_build_id,
         )  # fmt: skip
         for column in columns:
             rows = session.scalars(select(column).where(column.table.c.dag_id.in_(chunk)).distinct())
             found |= {build_id for build_id in rows if build_id is not None}
         eras = select(t.era.c.build_id).where(t.era.c.dag_id.in_(chunk), in_newest_revision())
         found |= set(session.scalars(eras.distinct()))
-    return found
+    return found | {build_id for some in live_builds(session, dag_ids).values() for build_id in some}
 
 
 def standing_parses(session: Session) -> dict[int, frozenset[int]]:
@@ -198,6 +200,32 @@ def old_events(session: Session, before: datetime) -> list[int]:
 def remove_events(session: Session, event_ids: Collection[int]) -> None:
     for chunk in chunks(sorted(event_ids), _AT_ONCE):
         session.execute(delete(t.event).where(t.event.c.id.in_(chunk)))
+
+
+def old_rollouts(session: Session, before: datetime) -> list[int]:
+    """Rollouts that ended before an instant, but for the last of each Dag: that may say why it is held."""
+    c = t.rollout.c
+    last = set(session.scalars(select(func.max(c.id)).group_by(c.dag_id)))
+    ended = select(c.id).where(c.slot.is_(None), c.ended_at < before).order_by(c.id)
+    return [i for i in session.scalars(ended) if i not in last]
+
+
+def remove_rollouts(session: Session, rollout_ids: Collection[int]) -> None:
+    """With what persons said at their steps."""
+    for chunk in chunks(sorted(rollout_ids), _AT_ONCE):
+        session.execute(delete(t.verdict).where(t.verdict.c.rollout_id.in_(chunk)))
+        session.execute(delete(t.rollout).where(t.rollout.c.id.in_(chunk)))
+
+
+def old_verdicts(session: Session, before: datetime) -> list[int]:
+    """Verdicts from outside that were given before an instant."""
+    c = t.verdict.c
+    return list(session.scalars(select(c.id).where(c.rollout_id.is_(None), c.at < before)))
+
+
+def remove_verdicts(session: Session, verdict_ids: Collection[int]) -> None:
+    for chunk in chunks(sorted(verdict_ids), _AT_ONCE):
+        session.execute(delete(t.verdict).where(t.verdict.c.id.in_(chunk)))
 
 
 def old_requests(session: Session, before: datetime) -> list[str]:

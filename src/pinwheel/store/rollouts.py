@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from attrs import evolve, fields, frozen
-from sqlalchemy import ColumnElement, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -56,16 +56,18 @@ class Wanted:
     version: str | None = None
 
 
-def of_dags(session: Session, dag_ids: Collection[str]) -> dict[str, tuple[Rollout, ...]]:
-    """By Dag, those that have not ended, and its newest one whatever became of it; in the order of their ids.
+def of_dags(session: Session, dag_ids: Collection[str] | None) -> dict[str, tuple[Rollout, ...]]:
+    """By Dag (of these, or all), those that have not ended, and its newest one whatever became of it; in the
+    order of their ids.
 
     Dags that never had one are left out.
     """
     c = t.rollout.c
     found: dict[str, tuple[Rollout, ...]] = {}
-    for chunk in chunks(sorted(set(dag_ids))):
-        newest = select(func.max(c.id)).where(c.dag_id.in_(chunk)).group_by(c.dag_id)
-        query = select(t.rollout).where(c.dag_id.in_(chunk), or_(c.slot.is_not(None), c.id.in_(newest)))
+    parts = [true()] if dag_ids is None else [c.dag_id.in_(part) for part in chunks(sorted(set(dag_ids)))]
+    for own in parts:
+        newest = select(func.max(c.id)).where(own).group_by(c.dag_id)
+        query = select(t.rollout).where(own, or_(c.slot.is_not(None), c.id.in_(newest)))
         for row in session.execute(query.order_by(c.id)):
             found[row.dag_id] = (*found.get(row.dag_id, ()), _rollout(row))
     return found

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from attrs import evolve, frozen
-from sqlalchemy import exists, insert, or_, select, update
+from sqlalchemy import exists, insert, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -39,15 +39,23 @@ def live(session: Session) -> tuple[StoredRule, ...]:
     return tuple(_stored(row) for row in session.execute(query))
 
 
-def anything(session: Session, dag_ids: Collection[str]) -> bool:
-    """Whether a rule or a policy is in force, or one of these Dags ever had a rollout: one statement for as
-    many as one takes."""
-    c = t.rollout.c
-    standing = or_(
-        exists().where(t.rule.c.lifted_at.is_(None)), exists().where(t.policy.c.retired_at.is_(None))
-    )
-    parts = chunks(sorted(set(dag_ids))) if dag_ids else [()]
-    return any(session.scalar(select(or_(standing, exists().where(c.dag_id.in_(part))))) for part in parts)
+def anything(session: Session, dag_ids: Collection[str] | None, *, former: bool = True) -> bool:
+    """Whether a rule or a policy is in force, or one of these Dags (None: any) ever had a rollout: one
+    statement for as many as one takes.
+
+    With *former* also whether one of them is still judged by a policy that is retired.
+    """
+    rollouts, judged = t.rollout.c.dag_id, t.dag.c.dag_id
+    standing = [exists().where(t.rule.c.lifted_at.is_(None)), exists().where(t.policy.c.retired_at.is_(None))]
+    parts = [None] if dag_ids is None else list(chunks(sorted(set(dag_ids)))) or [()]
+    for part in parts:
+        own = [true(), true()] if part is None else [rollouts.in_(part), judged.in_(part)]
+        wanted = [*standing, exists().where(own[0], rollouts.is_not(None))]
+        if former:
+            wanted.append(exists().where(own[1], t.dag.c.policy_id.is_not(None)))
+        if session.scalar(select(or_(*wanted))):
+            return True
+    return False
 
 
 def one(session: Session, rule_id: int) -> StoredRule | None:

@@ -10,6 +10,7 @@ from attrs import evolve
 
 from harness.in_memory import InMemory
 from harness.pushing import File
+from harness.ruled import CHECK, Ruled
 from pinwheel.core.errors import Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.retention import Keep
@@ -202,3 +203,21 @@ def test_leaving_drops_our_tables_and_leaves_airflows_rows(world: InMemory) -> N
     assert (left.pinned, left.held) == (("a",), ("a",))
     assert "pinwheel_dag" in health.missing_tables(world.host)
     assert world.airflow_has() == before
+
+
+@pytest.mark.acceptance("rollouts", 76)
+def test_what_is_on_its_way_is_withdrawn_by_an_uninstall_and_what_runs_stays(world: InMemory) -> None:
+    ruled = Ruled(world)
+    ruled.policy(CHECK)
+    world.push(a=File(body=2))
+    before, airflow_before = world.everything(), world.airflow_has()
+    planned = uninstall.plan(world.host)
+    assert world.everything() == before, "a plan changes nothing"
+    left = uninstall.uninstall(world.host)
+    assert left == planned
+    assert (left.rolling, left.held, left.pinned) == (("a",), ("a",), ())
+    assert any("on its way of 1 Dags is withdrawn" in said for said in left.remains)
+    *_, (dag_id, actor, details) = world.side.audit("pinwheel_rollout")
+    assert (dag_id, actor, details["state"]) == ("a", "pinwheel", "withdrawn")
+    assert world.airflow_has() == airflow_before
+    assert "pinwheel_rollout" in health.missing_tables(world.host)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Query
 
-from pinwheel.api.access import AccessDep, HostDep, Permission, require
+from pinwheel.api.access import AccessDep, HostDep, Permission, View, require, require_view
 from pinwheel.api.bodies import JsonRoute
 from pinwheel.api.parameters import DagIdPath, IdempotencyKey, PlanQuery, sees
 from pinwheel.api.redaction import reads
@@ -53,7 +53,8 @@ def put_timeline(
     ] = None,
     key: IdempotencyKey = None,
 ) -> dict[str, Any]:
-    """Make a new revision. Where a build is new in it, a Dag processor looks first whether it can run."""
+    """Make a new revision. Where a build is new in it, a Dag processor looks first whether it can run. An era
+    for data from now on asks windows, freezes and required gates, as a release does."""
     require(access, dag_id, Permission.EDIT)
     asked = body.request(
         dag_id,
@@ -61,7 +62,11 @@ def put_timeline(
         plan=plan or body.plan,
         request_id=key,
     )
-    answer = change.change(host, asked, actor=access.user_name, sees=sees(access), reads=reads(access))
+    if asked.now:
+        require_view(access, View.OVERRIDE, asked.failed, "it goes past rules")
+    answer = change.change(
+        host, asked, actor=access.user_name, names=access.names(), sees=sees(access), reads=reads(access)
+    )
     return plain(answer if access.may(Permission.READ_RUNS, dag_id) else answer.without_runs())
 
 

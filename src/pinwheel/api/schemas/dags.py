@@ -19,26 +19,32 @@ class Broken(BaseAnswer):
     path: str | None = Field(description="The Dag's file in the bundle.")
 
 
+HoldKind = Literal[
+    "pin",
+    "rejected",
+    "era",
+    "paused",
+    "aborted",
+    "freeze",
+    "window",
+    "gate",
+    "watch",
+    "queue",
+    "at",
+    "by-hand",
+    "loosened",
+    "behind",
+]
+
+
 class Hold(BaseAnswer):
-    kind: Literal[
-        "pin",
-        "rejected",
-        "era",
-        "paused",
-        "aborted",
-        "freeze",
-        "window",
-        "gate",
-        "watch",
-        "queue",
-        "at",
-        "by-hand",
-        "loosened",
-        "behind",
-    ]
-    reason: str | None
+    kind: HoldKind
+    reason: str | None = Field(description="What was said by whoever is behind it, or what is waited for.")
     since: Moment | None
-    until: Moment | None = Field(description="When it ends by itself; null: it does not.")
+    until: Moment | None = Field(
+        description="When it ends by itself, or when it is over without an answer; null: it does not, or "
+        "nobody knows."
+    )
     by: str | None
 
 

@@ -67,6 +67,12 @@ class TimelineBody(BaseRequest):
     unchecked: bool = Field(
         False, strict=True, description="Set builds that no Dag processor could look at within 30 seconds."
     )
+    now: bool = Field(
+        False,
+        strict=True,
+        description="Set eras for data from now on past windows, freezes and required gates. It needs a "
+        "reason and the right `Pinwheel Override`.",
+    )
     plan: bool = Field(
         False, strict=True, description="Only say what would change. The same as `?plan=true`."
     )

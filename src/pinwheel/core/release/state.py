@@ -11,7 +11,6 @@ from attrs import field, frozen
 from pinwheel.core.build import Build
 from pinwheel.core.release.rejection import Rejection, rejection_of
 from pinwheel.core.release.stand import Head
-from pinwheel.core.release.why_held import why_held
 
 
 class Track(StrEnum):
@@ -84,11 +83,6 @@ class DagState:
     @property
     def newest_build_id(self) -> int | None:
         return self.newest_build.id if self.newest_build else None
-
-    @property
-    def held(self) -> bool:
-        """Something holds the Dag (:func:`~pinwheel.core.release.why_held.why_held`)."""
-        return bool(why_held(self, self.rejection_of(self.newest_build), later=self.later))
 
     @property
     def later(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from attrs import frozen
@@ -96,12 +97,15 @@ def refused(no: No, deed: Deed, facts: Facts, found: str = "") -> PinwheelError:
 
 def refused_by_rules(no: No, deed: Deed, facts: Facts, closed: tuple[Hold, ...]) -> PinwheelError:
     """A refusal by rules: which, and when they open if each of them does by itself."""
+    return refused(no, deed, facts, what_is_closed(closed))
+
+
+def what_is_closed(closed: Sequence[Hold]) -> str:
+    """Which rules are, and when they open if each of them does by itself."""
     edges = [held.until for held in closed]
     opens = None if None in edges else max(edge for edge in edges if edge is not None)
     found = "; ".join(held.said for held in closed)
-    if opens is not None:
-        found += f"; it opens at {opens:%Y-%m-%d %H:%M} UTC"
-    return refused(no, deed, facts, found)
+    return found if opens is None else f"{found}; it opens at {opens:%Y-%m-%d %H:%M} UTC"
 
 
 if missing := set(No) - set(WORDS):

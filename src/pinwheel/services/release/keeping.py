@@ -45,8 +45,8 @@ def protected(host: Host, session: Session, bundle_name: str) -> set[str]:
     """The versions of a bundle that must stay fetchable.
 
     Those of fetchable releases, of trials and newest builds, each with the last in which it stood; the one
-    that Dags follow to and the one before; and of late all that the bundle showed, since runs may wait that
-    were made on them.
+    that Dags follow to and the one before; what is on its way, and what was proven; and of late all that the
+    bundle showed, since runs may wait that were made on them.
     """
     found = keeping.other_versions(session, bundle_name, since=host.unit.now() - WAITS)
     for chunk in chunks(keeping.dags_of_bundle(session, bundle_name), AT_ONCE):
@@ -112,7 +112,8 @@ def _used_in_dates(host: Host, session: Session, build_ids: Collection[int]) -> 
 
 
 def _needed(session: Session, rows: Mapping[str, ManagedDag]) -> dict[str, set[int]]:
-    """By Dag: the active and the newest build, the way back, what was tried, and what eras name."""
+    """By Dag: the active and the newest build, the way back, what was tried, what eras name, what was proven,
+    and what is on its way."""
     active = {
         row.dag_id: (row.active_release, row.active_build_id)
         for row in rows.values()
@@ -122,11 +123,17 @@ def _needed(session: Session, rows: Mapping[str, ManagedDag]) -> dict[str, set[i
     back = releases.previous_build_ids(session, active, passed_over=passed_over)
     tried = keeping.tried_builds(session, sorted(rows))
     dated = timelines.newest(session, rows)
+    live = keeping.live_builds(session, sorted(rows))
     return {
         dag_id: {
             *tried.get(dag_id, ()),
+            *live.get(dag_id, ()),
             *(era.build_id for era in (dated[dag_id].eras if dag_id in dated else ())),
-            *(i for i in (row.active_build_id, row.newest_build_id, back.get(dag_id)) if i is not None),
+            *(
+                i
+                for i in (row.active_build_id, row.newest_build_id, row.proven_build_id, back.get(dag_id))
+                if i is not None
+            ),
         }
         for dag_id, row in rows.items()
     }

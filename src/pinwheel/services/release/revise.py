@@ -11,7 +11,7 @@ from pinwheel.core.json import Json
 from pinwheel.core.run.timeline import Era, differences, span_words
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import dated, whole
-from pinwheel.store import builds, events, timelines
+from pinwheel.store import builds, events, rollouts, timelines
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -27,9 +27,13 @@ def revise(
     verb: str,
     actor: str,
     reason: str | None,
+    overrides: Sequence[str] = (),
     request_id: str | None = None,
 ) -> int:
-    """Write the next revision, and let what waits to start be judged by it; the number that it has."""
+    """Write the next revision, and let what waits to start be judged by it; the number that it has.
+
+    *overrides* are the rules past which that is done.
+    """
     now = host.unit.now()
     newest = timelines.newest(session, [dag_id]).get(dag_id)
     before = newest.eras if newest is not None else ()
@@ -55,7 +59,10 @@ def revise(
     details: dict[str, Json] = {
         "revision": number,
         "changes": [sentence(was, will, (*before, *eras)) for was, will in differences(before, eras)],
+        **({"overrides": list(overrides)} if overrides else {}),
     }
+    # An era over the present holds what is on its way, and its end lets that go.
+    rollouts.wake(session, now, [dag_id])
     kind = EventKind.TIMELINE_SET if verb == "set" else EventKind.TIMELINE_UNSET
     events.add(
         session,

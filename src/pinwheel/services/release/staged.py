@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from pinwheel.core.errors import Refused, spoken
+from pinwheel.core.errors import spoken
 from pinwheel.core.release.carried import Carried, Move
 from pinwheel.core.release.decide import Command, Decision
 from pinwheel.core.release.decide import Verb as Change
-from pinwheel.core.release.rule import Require
 from pinwheel.core.request import ChangeRequest
 from pinwheel.core.rollout import table
 from pinwheel.core.rollout.acts import act as done
 from pinwheel.core.rollout.decide import holds
 from pinwheel.core.rollout.effects import Begin, Save
 from pinwheel.core.rollout.facts import Facts
-from pinwheel.core.rollout.hold import HoldKind
 from pinwheel.core.rollout.refusals import Deed
 from pinwheel.core.rollout.state import Place
 from pinwheel.services.ports.host import Host
@@ -28,7 +26,7 @@ from pinwheel.services.release.loading import Loaded
 from pinwheel.services.release.outcome import Act
 from pinwheel.services.rules import facts
 from pinwheel.services.rules.facts import Asked, Found, Known
-from pinwheel.store.rules import StoredRule
+from pinwheel.services.rules.overriding import Who, overridden
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -41,18 +39,6 @@ _VERBS = {
     Change.REJECT: table.Verb.REJECT,
     Change.LIFT: table.Verb.LIFT,
 }
-
-
-@frozen(kw_only=True)
-class Who:
-    """Who asks, and by which else they go where a rule says who may override it."""
-
-    actor: str
-    names: frozenset[str] = frozenset()
-
-    @property
-    def known_as(self) -> frozenset[str]:
-        return self.names | {self.actor}
 
 
 def find(
@@ -171,26 +157,11 @@ def _overridden(known: Known, found: Found, who: Who, asked: ChangeRequest, now:
     """
     if not asked.now:
         return ()
-    rules = [*known.standing.closing(found.subject, now)]
-    if any(hold.kind is HoldKind.GATE for hold in found.facts.closed):
-        rules += [each for each in known.standing.about(found.subject) if isinstance(each.rule.body, Require)]
-    for each in rules:
-        if not each.rule.lets(who.known_as):
-            raise _may_not(each, who, asked, found.facts)
+    failed = f"Cannot {spoken(asked.verb)} {found.facts.dag_id} now"
+    rules = overridden(known, found, who, now, failed=failed)
     steps = found.facts.ahead.plan.gates if found.facts.ahead is not None else found.judged.choice.plan.gates
     policy = [f"policy {found.judged.choice.policy.name}"] if steps and asked.verb is Change.PROMOTE else []
-    return tuple(dict.fromkeys([*(f"rule {each.rule.name}" for each in rules), *policy]))
-
-
-def _may_not(each: StoredRule, who: Who, asked: ChangeRequest, known: Facts) -> Refused:
-    return Refused(
-        f"Cannot {spoken(asked.verb)} {known.dag_id} now",
-        found=f"only {', '.join(each.rule.override)} may override rule {each.rule.name}, and you are "
-        f"{who.actor}",
-        remedy=f"Ask one of them, or wait until it is open: pinwheel windows {known.dag_id}",
-        dag_id=known.dag_id,
-        problem="may-not-override",
-    )
+    return (*rules, *policy)
 
 
 def _waits(moves: tuple[Move, ...], known: Facts, now: datetime) -> str | None:

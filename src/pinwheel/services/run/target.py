@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from pinwheel.core.errors import HostError, NotFound, Refused
 from pinwheel.core.release.decide import unversioned_remedy
+from pinwheel.core.release.rule import Forbidden
+from pinwheel.core.release.state import DagState
 from pinwheel.services.ingest import faults
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.loading import load_state
 from pinwheel.services.release.own_row import Target
 from pinwheel.services.release.stands import place_named, stood_another
-from pinwheel.store import builds, dags
+from pinwheel.services.rules import judging
+from pinwheel.store import builds, dags, rules, timelines
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -29,7 +32,8 @@ def target_of(
     """What is asked for: a build, the active one without a number, or the one that stood in a version.
 
     :raises NotFound: there is none, or no head of the bundle was that version.
-    :raises Refused: runs of the Dag can not be bound, or another build stood there.
+    :raises Refused: runs of the Dag can not be bound, another build stood there, or a rule forbids single
+        runs on another place than new runs take.
     """
     state = load_state(host, session, dag_id)
     if not state.versioned:
@@ -71,4 +75,34 @@ def target_of(
             dag_id=dag_id,
             bundle=state.bundle_name,
         )
-    return Target(build=target, version=bundle_version)
+    found = Target(build=target, version=bundle_version)
+    _require_allowed(host, session, state, found, verb=verb)
+    return found
+
+
+def _require_allowed(host: Host, session: Session, state: DagState, target: Target, *, verb: str) -> None:
+    """Nothing is asked of what new runs take. It is no release, so that windows and freezes are not asked."""
+    if _is_taken(target, state.active_build_id, state.version) or not rules.anything(session, [state.dag_id]):
+        return
+    rows = dags.rows(session, [state.dag_id])
+    standing = judging.load(session, rows)
+    subject = judging.subjects(host, session, standing, rows)[state.dag_id]
+    forbidding = standing.forbidding(subject, Forbidden.RUNS_BY_HAND)
+    if not forbidding:
+        return
+    present = timelines.covering(session, host.unit.now(), [state.dag_id]).get(state.dag_id)
+    if present is not None and _is_taken(target, present.era.build_id, present.era.bundle_version):
+        return
+    raise Refused(
+        f"Cannot {verb} {state.dag_id} on build {target.build.build}",
+        found=f"rule {forbidding[0].name} forbids single runs on another place than new runs take",
+        remedy="Release it first, or run what is active: leave the build and the bundle version out",
+        problem="rule-forbids",
+        dag_id=state.dag_id,
+        build=target.build.build,
+        rule=forbidding[0].name,
+    )
+
+
+def _is_taken(target: Target, build_id: int | None, version: str | None) -> bool:
+    return target.build.id == build_id and target.version in (None, version)

@@ -17,6 +17,7 @@ from pinwheel.core.request import States
 from pinwheel.core.rollout.hold import Hold
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import DagCard
+from pinwheel.services.release import holding
 from pinwheel.services.show import for_dates
 from pinwheel.services.show.links import Links
 from pinwheel.services.show.status import BrokenView, everybodys, present_eras
@@ -278,6 +279,7 @@ def _lines(
     failures = host.reads.active_with_failures(session)
     rejected = rejections.of_newest(session)
     eras = present_eras(host, session, None)
+    ruled = holding.ruled(host, session)
     rows = [
         row
         for row in store.rows(session, bundle=wish.bundle, retired=wish.retired)
@@ -285,7 +287,7 @@ def _lines(
     ]
     failing = for_dates.earliest(failures, for_dates.stand_ins(session, rows) if failures else {})
     told = sees_runs([row.dag_id for row in rows if row.dag_version_id in failing]) if failing else set()
-    # Of the others a version that waits is taken by itself, or a rejection tells.
+    # Of the others a version that waits is taken by itself, or a rejection or what is ruled tells.
     still = [
         row.dag_id
         for row in rows
@@ -296,7 +298,13 @@ def _lines(
     for row in rows:
         lag = lags.get(row.dag_id)
         later = lag is not None and lag.later and row.pinned and not waits(row)
-        holds = why_held(row, rejected.get(row.dag_id), later=later, era=eras.get(row.dag_id))
+        holds = why_held(
+            row,
+            rejected.get(row.dag_id),
+            later=later,
+            era=eras.get(row.dag_id),
+            ruled=ruled.get(row.dag_id, ()),
+        )
         fails = row.dag_id in told
         broken_since = broken.get((row.bundle_name, row.relative_fileloc))
         lines.append(

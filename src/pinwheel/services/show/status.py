@@ -20,6 +20,8 @@ from pinwheel.core.release.why_held import PresentEra, waits, why_held
 from pinwheel.core.request import ANY_STATE, States
 from pinwheel.core.rollout.hold import Hold
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release import holding
+from pinwheel.services.rules import facts
 from pinwheel.services.show import for_dates
 from pinwheel.services.show.plain import ABSENT, Sometimes
 from pinwheel.services.show.words import plain_version
@@ -125,6 +127,7 @@ def status(
         rejected = rejections.of_newest(session, rows)
         lags = stands.lags(session, rows)
         eras = present_eras(host, session, rows)
+        ruled = holding.of_rows(host, session, facts.know(session, rows, every=dag_ids is None), rows, lags)
         failing = host.reads.active_with_failures(session) if states.failing is not None else {}
         if failing:
             failing = for_dates.earliest(failing, for_dates.stand_ins(session, rows.values()))
@@ -138,6 +141,7 @@ def status(
                 rejected.get(dag_id),
                 lags.get(dag_id),
                 eras.get(dag_id),
+                ruled.get(dag_id, ()),
             )
             for dag_id, row in sorted(rows.items())
         ]
@@ -188,9 +192,11 @@ def _status(
     rejection: Rejection | None,
     lag: Lag | None,
     era: PresentEra | None,
+    ruled: Sequence[Hold],
 ) -> StatusView:
     pinned = row.pinned
-    holds = why_held(row, rejection, later=lag is not None and lag.later and not row.retired, era=era)
+    later = lag is not None and lag.later and not row.retired
+    holds = why_held(row, rejection, later=later, era=era, ruled=ruled)
     return StatusView(
         dag_id=row.dag_id,
         bundle=row.bundle_name,

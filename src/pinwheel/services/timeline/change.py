@@ -18,7 +18,9 @@ from pinwheel.core.run.timeline import Era, differences, era_at, ordered, set_er
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.revise import ends_of, revise, sentence, written
+from pinwheel.services.rules.overriding import Who
 from pinwheel.services.run.known import known_dag
+from pinwheel.services.timeline import rules
 from pinwheel.services.timeline.known import Known, edge_words, known, moment
 from pinwheel.services.timeline.place import Standpoint, judged, placed
 from pinwheel.services.timeline.quotes import Quotes, Reads, all_of_it
@@ -67,6 +69,7 @@ def change(
     request: TimelineRequest,
     *,
     actor: str,
+    names: frozenset[str] = frozenset(),
     sees: once.Sees = once.all_of_them,
     reads: Reads = all_of_it,
     sleep: Callable[[float], None] = time.sleep,
@@ -75,22 +78,25 @@ def change(
 
     Where a place is new, a Dag processor looks first whether it can be fetched and imported. A repeat (see
     :mod:`pinwheel.services.once`) changes nothing and gives what the first one gave. *reads* says what may be
-    told of the errors of files.
+    told of the errors of files, *names* by which else the actor goes where a rule says who may override it.
 
-    :raises Conflict: ``expected_revision`` is not the newest, or the request id stands for another request.
+    :raises Conflict: ``expected_revision`` is not the newest, a rule lets no release happen, or the request
+        id stands for another request.
     :raises InvalidInput: the dates can not be, or two eras overlap.
-    :raises NotFound, Refused: a build can not run in its era.
+    :raises NotFound, Refused: a build can not run in its era, or the actor may not override a rule.
     """
-    quotes = Quotes(host, reads)
+    quotes, who = Quotes(host, reads), Who(actor=actor, names=names)
     with known_dag(host, request.dag_id):
         _let_it_be_looked_at(host, request, sleep)
         if request.plan:
-            return quotes.told(host.unit.run(lambda session: _plan(host, session, request, sees, quotes)))
+            return quotes.told(
+                host.unit.run(lambda session: _plan(host, session, request, who, sees, quotes))
+            )
         done = once.carry_out(
             host,
             _request(request, actor, sees),
             CHANGED,
-            lambda session: _carry_out(host, session, request, actor, quotes),
+            lambda session: _carry_out(host, session, request, who, quotes),
         )
     if done.repeated:
         return evolve(done.answer, changed=False, message="this request was carried out before")
@@ -221,11 +227,12 @@ def _kept(dag: Known, wish: EraWish) -> Era | None:
 
 
 def _plan(
-    host: Host, session: Session, request: TimelineRequest, sees: once.Sees, quotes: Quotes
+    host: Host, session: Session, request: TimelineRequest, who: Who, sees: once.Sees, quotes: Quotes
 ) -> TimelineChange:
     decided = decide(host, session, known(host, session, request.dag_id), request)
     warnings = _warnings(host, session, request, decided, quotes)
     if decided.changes:
+        rules.ask(host, session, request, decided.known, decided.changes, who)
         places = {(place.build.id, place.version): place for _, place in decided.new}.values()
         warnings = (
             *(of_versions(session, place) for place in places),
@@ -237,14 +244,14 @@ def _plan(
 
 
 def _carry_out(
-    host: Host, session: Session, request: TimelineRequest, actor: str, quotes: Quotes
+    host: Host, session: Session, request: TimelineRequest, who: Who, quotes: Quotes
 ) -> TimelineChange:
     dag = known(host, session, request.dag_id, lock_dags(session, [request.dag_id]))
     decided = decide(host, session, dag, request)
     warnings = _warnings(host, session, request, decided, quotes)
     if not decided.changes:
         return _told(host, session, decided, warnings)
-    # Here what holds the present or later is to ask the rules of releases: windows, freezes, gates.
+    past = rules.ask(host, session, request, dag, decided.changes, who)
     answers = _answers(host, session, decided)
     eras = tuple(
         evolve(era, runtime=answer.runtime)
@@ -259,8 +266,9 @@ def _carry_out(
         eras,
         bundle_name=dag.row.bundle_name,
         verb="unset" if request.verb is TimelineVerb.UNSET or not eras else "set",
-        actor=actor,
+        actor=who.actor,
         reason=request.reason,
+        overrides=past,
         request_id=request.request_id,
     )
     return _told(host, session, decided, warnings)
@@ -360,6 +368,7 @@ def _request(asked: TimelineRequest, actor: str, sees: once.Sees) -> once.Reques
             "expected_revision": asked.expected_revision,
             "force": asked.force,
             "unchecked": asked.unchecked,
+            **({"now": True} if asked.now else {}),
         },
         sees=sees,
     )

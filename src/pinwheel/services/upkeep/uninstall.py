@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from pinwheel.core.errors import Refused
+from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.why_held import why_held
+from pinwheel.core.rollout.effects import Save
+from pinwheel.core.rollout.state import State, ended
 from pinwheel.services.ports.deployment import Leftovers
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release import holding
+from pinwheel.services.release.outcome import ACTOR
+from pinwheel.services.rules import writing
+from pinwheel.services.rules.writing import Moved
 from pinwheel.services.upkeep.free_runs import Freed, free_runs
-from pinwheel.store import dags, rejections, stands
+from pinwheel.store import builds, dags, rejections, rollouts, stands
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+
+LEAVES = "Pinwheel is uninstalled"
+"""Why what is on its way ends."""
 
 
 @frozen(kw_only=True)
@@ -27,6 +39,8 @@ class Leaving(Leftovers):
     pinned: tuple[str, ...]
     held: tuple[str, ...]
     """Dags that a plain Dag processor would move to their newest build."""
+    rolling: tuple[str, ...]
+    """Dags of which a place was on its way: that ends."""
     dated: tuple[str, ...]
     """Dags whose runs are judged by their dates, which nothing does any more then."""
     bound: int
@@ -82,9 +96,13 @@ def _plan(host: Host, session: Session) -> Leaving:
     rejected = rejections.of_newest(session) if "pinwheel_rejection" in tables else {}
     lags = stands.lags(session, pinned) if "pinwheel_stand" in tables else {}
     later = {dag_id for dag_id, lag in lags.items() if lag.later}
+    ruled = holding.ruled(host, session) if "pinwheel_rollout" in tables else {}
     held = sorted(
-        dag_id for dag_id, row in rows.items() if why_held(row, rejected.get(dag_id), later=dag_id in later)
+        dag_id
+        for dag_id, row in rows.items()
+        if why_held(row, rejected.get(dag_id), later=dag_id in later, ruled=ruled.get(dag_id, ()))
     )
+    rolling = _withdrawn(host, session, rows) if "pinwheel_rollout" in tables else ()
     freed = free_runs(host, session) if tables else Freed()
     left = host.deployment.leftovers(session)
     return Leaving(
@@ -92,7 +110,8 @@ def _plan(host: Host, session: Session) -> Leaving:
         processors=tuple(host.deployment.live_processors(session)),
         pinned=tuple(pinned),
         held=tuple(held),
-        remains=_remains(pinned, held, left, freed),
+        rolling=rolling,
+        remains=_remains(pinned, held, rolling, left, freed),
         dated=freed.dated,
         bound=freed.bound,
         to_active=freed.to_active,
@@ -103,7 +122,34 @@ def _plan(host: Host, session: Session) -> Leaving:
     )
 
 
-def _remains(pinned: list[str], held: list[str], left: Leftovers, freed: Freed) -> tuple[str, ...]:
+def _withdrawn(host: Host, session: Session, rows: Mapping[str, ManagedDag]) -> tuple[str, ...]:
+    """End what is on its way, so that Airflow's audit log says what became of it; of which Dags."""
+    live = {
+        dag_id: [each for each in some if each.live]
+        for dag_id, some in rollouts.of_dags(session, None).items()
+        if dag_id in rows and any(each.live for each in some)
+    }
+    if not live:
+        return ()
+    now = host.unit.now()
+    moved = [
+        Moved(
+            dag_id=dag_id,
+            bundle_name=rows[dag_id].bundle_name,
+            moves=tuple(Save(rollout=ended(each, State.WITHDRAWN, LEAVES, now)) for each in some),
+            actor=ACTOR,
+            reason=LEAVES,
+        )
+        for dag_id, some in sorted(live.items())
+    ]
+    places = {each.place.build_id for some in live.values() for each in some}
+    writing.write(host, session, moved, builds.by_ids(session, places), now=now)
+    return tuple(sorted(live))
+
+
+def _remains(
+    pinned: list[str], held: list[str], rolling: tuple[str, ...], left: Leftovers, freed: Freed
+) -> tuple[str, ...]:
     told = [
         "Start the plain processor in place of ours: airflow dag-processor",
         "Every release so far stays in Airflow as a Dag version",
@@ -113,6 +159,8 @@ def _remains(pinned: list[str], held: list[str], left: Leftovers, freed: Freed) 
             f"{len({*held, *pinned})} pinned or held Dags will follow their newest code once the plain "
             "processor parses them"
         )
+    if rolling:
+        told.append(f"What was on its way of {len(rolling)} Dags is withdrawn: it is released no more by us")
     if freed.dated:
         told.append(
             f"Runs of {len(freed.dated)} Dags were judged by their dates: from now on new runs, and those "

@@ -1,0 +1,50 @@
+"""Going past rules that are closed: who may, and which they are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from attrs import frozen
+
+from pinwheel.core.errors import Refused
+from pinwheel.core.release.rule import Require
+from pinwheel.core.rollout.hold import HoldKind
+from pinwheel.services.rules.facts import Found, Known
+from pinwheel.store.rules import StoredRule
+
+
+@frozen(kw_only=True)
+class Who:
+    """Who asks, and by which else they go where a rule says who may override it."""
+
+    actor: str
+    names: frozenset[str] = frozenset()
+
+    @property
+    def known_as(self) -> frozenset[str]:
+        return self.names | {self.actor}
+
+
+def overridden(known: Known, found: Found, who: Who, now: datetime, *, failed: str) -> tuple[str, ...]:
+    """The rules that are closed for a Dag, past which somebody goes.
+
+    :raises Refused: one of them says that others may; *failed* is what fails then.
+    """
+    rules = [*known.standing.closing(found.subject, now)]
+    if any(hold.kind is HoldKind.GATE for hold in found.facts.closed):
+        rules += [each for each in known.standing.about(found.subject) if isinstance(each.rule.body, Require)]
+    for each in rules:
+        if not each.rule.lets(who.known_as):
+            raise _may_not(each, who, failed, found.facts.dag_id)
+    return tuple(dict.fromkeys(f"rule {each.rule.name}" for each in rules))
+
+
+def _may_not(each: StoredRule, who: Who, failed: str, dag_id: str) -> Refused:
+    return Refused(
+        failed,
+        found=f"only {', '.join(each.rule.override)} may override rule {each.rule.name}, and you are "
+        f"{who.actor}",
+        remedy=f"Ask one of them, or wait until it is open: pinwheel windows {dag_id}",
+        dag_id=dag_id,
+        problem="may-not-override",
+    )
