@@ -127,12 +127,12 @@ class Found:
         return bool(known.closed) or any(rollouts) or not plan.at_once or plan.watch is not None
 
 
-def know(session: Session, rows: Mapping[str, ManagedDag]) -> Known:
+def know(session: Session, rows: Mapping[str, ManagedDag], *, hold: bool = False) -> Known:
     """One statement where there is nothing; else three more, and a fourth where a policy that is in force for
-    one of these Dags is retired."""
+    one of these Dags is retired. With *hold*, for who holds the Dags, their rollouts are locked."""
     if not any(row.policy_id for row in rows.values()) and not rules.anything(session, rows):
         return NOTHING
-    return Known(standing=judging.load(session, rows), rollouts=rollouts.of_dags(session, rows))
+    return Known(standing=judging.load(session, rows), rollouts=rollouts.of_dags(session, rows, hold=hold))
 
 
 def find(
