@@ -41,7 +41,7 @@ soak: setup ## A long search, an hour or more: many seeds, each fault point, lon
 	@PINWHEEL_SOAK=1 $(RUN) pytest --durations=10 tests/property tests/bundles/test_git_commits.py \
 	tests/integration/test_release_machine.py tests/integration/test_hostile_commits.py \
 	tests/integration/test_replayed_repositories.py \
-	tests/faults/test_between_statements.py $(ARGS)
+	tests/faults/test_between_statements.py tests/faults/test_rollouts_between_statements.py $(ARGS)
 
 test-unit: setup ## Unit and property tests: no Airflow processes, a minute or two
 	@$(RUN) pytest $(wildcard tests/unit tests/property tests/contract) $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -11,6 +12,8 @@ import sqlalchemy as sa
 from pinwheel.core.build import label_of
 from pinwheel.core.digest import digest_of, normalized
 from pinwheel.core.event import EventKind
+from pinwheel.core.release.serialized import plan_from_json
+from pinwheel.core.rollout.steps import Check
 from pinwheel.store import tables as t
 
 # The ledger: rows may be added, none may change or go.
@@ -33,6 +36,7 @@ def check(engine: sa.Engine, *, drifted: Collection[str] = ()) -> None:
                 continue
             _check_active_is_latest(connection, row)
         _check_bindings(connection)
+        check_rollouts(connection)
 
 
 def _require(holds: Any, sentence: str) -> None:
@@ -143,6 +147,59 @@ def _check_bindings(connection: sa.Connection) -> None:
             _hex(row["runs"]) == _hex(row["bound"]),
             f"run {row['run_id']} of {row['dag_id']} left its binding",
         )
+
+
+def check_rollouts(connection: sa.Connection) -> None:
+    """What section 3.3 of the rollouts' design says of each moment; Pinwheel's tables alone are read."""
+    dags = {row.dag_id: row for row in connection.execute(sa.select(t.dag))}
+    builds = {row.id: row for row in connection.execute(sa.select(t.build))}
+    released = {
+        (row.dag_id, row.build_id) for row in connection.execute(sa.select(t.release.c["dag_id", "build_id"]))
+    }
+    told = Counter(
+        row.details["rollout"]
+        for row in connection.execute(sa.select(t.event).where(t.event.c.kind == EventKind.ROLLOUT))
+    )
+    said = connection.execute(sa.select(t.verdict).where(t.verdict.c.answer.in_(["passed", "skipped"]))).all()
+    past_gates = {
+        (row.dag_id, row.at)
+        for row in connection.execute(sa.select(t.event).where(t.event.c.kind == "promote"))
+        if row.details.get("overrides")
+    }
+    for row in connection.execute(sa.select(t.rollout)):
+        name, dag = f"rollout {row.id} of {row.dag_id}", dags[row.dag_id]
+        _require(told[row.id] == row.generation, f"{name}: {told[row.id]} events, {row.generation} writes")
+        live = row.state in ("waiting", "watching", "paused")
+        slot = ("watched" if row.released_at else "ahead") if live else None
+        _require(row.slot == slot, f"{name}: {row.state} in slot {row.slot}")
+        _require((row.ended_at is None) == live, f"{name}: {row.state}, ended at {row.ended_at}")
+        if slot == "watched":
+            _require(dag.active_build_id == row.build_id, f"{name}: what is watched is not active")
+            _require(dag.track != "pinned", f"{name} is watched under a pin")
+        if slot == "ahead":
+            _require(dag.track != "pinned" or row.knows_pin, f"{name} is ahead under a pin")
+        if row.released_at is None:
+            _require(row.state not in ("released", "proven"), f"{name} was never released")
+            continue
+        _require((row.dag_id, row.build_id) in released, f"{name}: no release of its build")
+        if (row.dag_id, row.released_at) not in past_gates:
+            passed = {each.name for each in said if _is_about(each, row, dag, builds[row.build_id])}
+            for step in plan_from_json(row.plan).gates:
+                if isinstance(step, Check):
+                    _require(step.name in passed, f"{name}: released without check {step.name}")
+
+
+def _is_about(verdict: Any, rollout: Any, dag: Any, build: Any) -> bool:
+    """Whether it is about the rollout's place, and not too late."""
+    if verdict.at > rollout.released_at:
+        return False
+    if verdict.rollout_id is not None:
+        return bool(verdict.rollout_id == rollout.id)
+    if verdict.digest is not None:
+        return bool(verdict.digest == build.digest)
+    if verdict.bundle_version != rollout.bundle_version:
+        return False
+    return bool(verdict.build_id == rollout.build_id or verdict.bundle_name == dag.bundle_name)
 
 
 def history(engine: sa.Engine, *, unused_too: bool = False) -> dict[str, tuple[Any, ...]]:

@@ -146,9 +146,10 @@ class Prebuilt:
         )
         return version, seq
 
-    def version(self) -> str:
-        """That of the push in work."""
-        return hashlib.sha1(f"{self.bundle_name} {self.pushes}".encode()).hexdigest()
+    def version(self, push: int | None = None) -> str:
+        """That of the push in work, or of the one with this number."""
+        number = self.pushes if push is None else push
+        return hashlib.sha1(f"{self.bundle_name} {number}".encode()).hexdigest()
 
     def register(self, dag_id: str, *, version: str, seq: int, text: Any = ...) -> list[Any]:
         from pinwheel.services.ingest import register

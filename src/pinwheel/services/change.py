@@ -272,7 +272,7 @@ def _decide_all(
         at, stood = place_named(session, rows[dag_ids[0]], asked.bundle_version, verb=asked.verb)
         if asked.to_release is None and asked.build is None:
             targets = {dag_ids[0]: stood}
-    known = facts.know(session, rows)
+    known = facts.know(session, rows, hold=locked is not None)
     loaded = load(
         host,
         session,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from attrs import evolve, fields, frozen
-from sqlalchemy import ColumnElement, bindparam, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, case, func, insert, literal, null, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -16,6 +16,7 @@ from pinwheel.core.release.serialized import plan_from_json, plan_to_json
 from pinwheel.core.rollout.state import Contributor, Place, Rollout, State
 from pinwheel.core.rollout.steps import Approve, Check, Party, Release, Step, Wait, Watch
 from pinwheel.store import tables as t
+from pinwheel.store.locking import begin_write
 
 _PLAIN = tuple(
     column.name
@@ -38,6 +39,8 @@ class Due:
     dag_id: str
     bundle_name: str
     generation: int
+    next_at: datetime
+    """Since when."""
 
 
 @frozen(kw_only=True)
@@ -56,19 +59,22 @@ class Wanted:
     version: str | None = None
 
 
-def of_dags(session: Session, dag_ids: Collection[str] | None) -> dict[str, tuple[Rollout, ...]]:
+def of_dags(
+    session: Session, dag_ids: Collection[str] | None, *, hold: bool = False
+) -> dict[str, tuple[Rollout, ...]]:
     """By Dag (of these, or all), those that have not ended, and its newest one whatever became of it; in the
     order of their ids.
 
-    Dags that never had one are left out.
+    Dags that never had one are left out. With *hold* they are locked, by a caller who holds their Dags:
+    whoever wakes many waits then for none that this one waits for.
     """
     c = t.rollout.c
     found: dict[str, tuple[Rollout, ...]] = {}
     parts = [true()] if dag_ids is None else [c.dag_id.in_(part) for part in chunks(sorted(set(dag_ids)))]
     for own in parts:
         newest = select(func.max(c.id)).where(own).group_by(c.dag_id)
-        query = select(t.rollout).where(own, or_(c.slot.is_not(None), c.id.in_(newest)))
-        for row in session.execute(query.order_by(c.id)):
+        query = select(t.rollout).where(own, or_(c.slot.is_not(None), c.id.in_(newest))).order_by(c.id)
+        for row in session.execute(query.with_for_update() if hold else query):
             found[row.dag_id] = (*found.get(row.dag_id, ()), _rollout(row))
     return found
 
@@ -165,42 +171,55 @@ def due(session: Session, now: datetime, *, limit: int) -> list[Due]:
     """Live ones whose time has come, the longest due first. Locks nothing."""
     c = t.rollout.c
     query = (
-        select(c.id, c.dag_id, c.generation, t.dag.c.bundle_name)
+        select(c.id, c.dag_id, c.generation, c.next_at, t.dag.c.bundle_name)
         .join(t.dag, t.dag.c.dag_id == c.dag_id)
         .where(c.next_at <= now, c.slot.is_not(None))
         .order_by(c.next_at, c.id)
         .limit(limit)
     )
     return [
-        Due(id=row.id, dag_id=row.dag_id, bundle_name=row.bundle_name, generation=row.generation)
+        Due(
+            id=row.id,
+            dag_id=row.dag_id,
+            bundle_name=row.bundle_name,
+            generation=row.generation,
+            next_at=row.next_at,
+        )
         for row in session.execute(query)
     ]
 
 
-def put_off(session: Session, until: Mapping[tuple[int, int], datetime | None]) -> None:
-    """By id and generation, when a rollout that still has it is to be looked at next: one statement."""
-    if until:
-        c = t.rollout.c
-        session.execute(
-            update(t.rollout)
-            .where(c.id == bindparam("of_id"), c.generation == bindparam("of_generation"))
-            .values(next_at=bindparam("new_next_at")),
-            [
-                {"of_id": rollout_id, "of_generation": generation, "new_next_at": at}
-                for (rollout_id, generation), at in sorted(until.items(), key=lambda each: each[0])
-            ],
-        )
+def put_off(session: Session, until: Mapping[Due, datetime | None]) -> None:
+    """When those that were due are to be looked at next: two statements, however many they are.
+
+    One that has moved since, or that somebody has woken since, stays due: what was seen of it is old. So does
+    one that somebody holds, who is about to move or to wake it: nobody is waited for.
+    """
+    if not until:
+        return
+    begin_write(session)
+    c = t.rollout.c
+    seen = {due.id: due for due in until}
+    held = select(c.id, c.generation, c.next_at).where(c.id.in_(sorted(seen))).order_by(c.id)
+    later = {
+        row.id: until[seen[row.id]]
+        for row in session.execute(held.with_for_update(skip_locked=True))
+        if (row.generation, row.next_at) == (seen[row.id].generation, seen[row.id].next_at)
+    }
+    if later:
+        instants = {rollout_id: literal(at, c.next_at.type) for rollout_id, at in later.items() if at}
+        new = case(instants, value=c.id) if instants else null()
+        session.execute(update(t.rollout).where(c.id.in_(sorted(later))).values(next_at=new))
 
 
 def wake(session: Session, now: datetime, dag_ids: Collection[str] | None = None) -> None:
-    """Let the live rollouts of these Dags, or all, be looked at at once."""
+    """Let the live rollouts of these Dags, or all, be looked at at once, or at a later instant."""
     c = t.rollout.c
     if dag_ids is None:
-        session.execute(update(t.rollout).where(c.slot.is_not(None)).values(next_at=now))
+        _wake(session, now)
         return
     for chunk in chunks(sorted(set(dag_ids))):
-        query = update(t.rollout).where(c.slot.is_not(None), c.dag_id.in_(chunk))
-        session.execute(query.values(next_at=now))
+        _wake(session, now, c.dag_id.in_(chunk))
 
 
 def wake_about(
@@ -213,7 +232,7 @@ def wake_about(
 ) -> None:
     """Let the live rollouts be looked at that are of a build, of a version, or of builds with a digest; of
     several all that is given must hold."""
-    session.execute(update(t.rollout).where(*_about(build_id, version, digest)).values(next_at=now))
+    _wake(session, now, *_about(build_id, version, digest))
 
 
 def live_about(
@@ -234,6 +253,13 @@ def _about(build_id: int | None, version: str | None, digest: str | None) -> lis
     if digest is not None:
         about.append(c.build_id.in_(select(t.build.c.id).where(t.build.c.digest == digest)))
     return about
+
+
+def _wake(session: Session, at: datetime, *about: ColumnElement[bool]) -> None:
+    """In the order of their ids, as others lock them: nobody waits for what this one has."""
+    c = t.rollout.c
+    query = select(c.id).where(c.slot.is_not(None), *about).order_by(c.id).with_for_update().subquery()
+    session.execute(update(t.rollout).where(c.id.in_(select(query.c.id))).values(next_at=at))
 
 
 def _moving(rollout: Rollout) -> dict[str, Any]:

@@ -32,8 +32,8 @@ from pinwheel.api.schemas.rollouts import (
 from pinwheel.core import command_line
 from pinwheel.core.rollout.table import Verb
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release.staged import Who
 from pinwheel.services.rollout import acts, show
+from pinwheel.services.rules.overriding import Who
 from pinwheel.services.show.plain import plain
 
 router = APIRouter(tags=["Rollouts"], route_class=JsonRoute)

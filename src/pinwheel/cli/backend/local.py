@@ -284,8 +284,8 @@ class LocalBackend:
         return plain(of_dag(self.host, dag_id))
 
     def act(self, request: RolloutRequest) -> View:
-        from pinwheel.services.release.staged import Who
         from pinwheel.services.rollout.acts import act
+        from pinwheel.services.rules.overriding import Who
         from pinwheel.services.show.plain import plain
 
         return plain(act(self.host, request, Who(actor=self.actor)))

@@ -70,7 +70,7 @@ def release_newest(
         for dag_id, item in sorted(accepted.items())
     }
     dags.write(session, rows.values(), _MOVED)
-    known = facts.know(session, rows)
+    known = facts.know(session, rows, hold=True)
     loaded = load(host, session, rows, others=known.build_ids)
     found = {} if known.nothing else facts.find(host, session, known, around(loaded), now=now)
     acts = [

@@ -82,7 +82,7 @@ def look_again(
 ) -> list[Outcome]:
     """Let the newest places of these locked Dags do what they do when they arrive."""
     rows = dags.rows(session, dag_ids)
-    known = facts.know(session, rows)
+    known = facts.know(session, rows, hold=True)
     newest = [row.newest_build_id for row in rows.values() if row.newest_build_id is not None]
     loaded = load(host, session, rows, others=known.build_ids, contents_of=newest)
     found = facts.find(host, session, known, around(loaded), now=now)

@@ -21,10 +21,10 @@ from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.going import act_of, around, go, what_is_carried
 from pinwheel.services.release.loading import load, managed
-from pinwheel.services.release.staged import Who
 from pinwheel.services.rollout.show import RolloutView, views
 from pinwheel.services.rules import facts
 from pinwheel.services.rules.facts import Found, Known
+from pinwheel.services.rules.overriding import Who
 from pinwheel.store import rollouts
 from pinwheel.store.locking import lock_dags
 

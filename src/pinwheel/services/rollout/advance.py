@@ -45,6 +45,9 @@ LOOK_IDLE = timedelta(seconds=5)
 AFTER_FAULT = timedelta(seconds=30)
 """After which a rollout is looked at again that could not go on."""
 
+Faults = list[tuple[str, Exception]]
+"""Dags that could not go on, and why."""
+
 
 @frozen(kw_only=True)
 class Turn:
@@ -58,35 +61,60 @@ class Turn:
 def turn(host: Host, clock: Callable[[], float]) -> Turn:
     """Look at what is due, and go on with what can, until nothing is due or time is up."""
     began, moved = clock(), 0
-    faults: list[tuple[str, Exception]] = []
+    faults: Faults = []
     while True:
-        now = host.unit.now()
         due = host.unit.run(lambda session: rollouts.due(session, host.unit.now(), limit=A_LOOK))
-        if due:
-            acting = host.unit.run(partial(_look, host, due, now))
-            done, failed = _go_on(host, acting)
-            moved += done
-            faults += failed
-        if (len(due) < A_LOOK and not (due and acting)) or clock() - began >= ENOUGH:
+        acting, failed = _looked_at(host, due)
+        faults += failed
+        done, failed = _go_on(host, acting)
+        moved += done
+        faults += failed
+        if (len(due) < A_LOOK and not acting) or clock() - began >= ENOUGH:
             return Turn(moved=moved, faults=tuple(faults))
 
 
-def _look(host: Host, due: Sequence[Due], now: datetime, session: Session) -> list[Due]:
-    """Those that act, of those that are due; when the others are to be looked at again is noted. No lock."""
-    rows = dags.rows(session, [each.dag_id for each in due])
-    known, _, found = _known(host, session, rows, now)
+def _looked_at(host: Host, due: Sequence[Due]) -> tuple[list[Due], Faults]:
+    """Those that act, of those that are due; all at once or, where that fails, one by one."""
     acting: list[Due] = []
-    later: dict[tuple[int, int], datetime | None] = {}
+    faults: Faults = []
+    if not due:
+        return acting, faults
+    try:
+        return _look(host, due), faults
+    except Exception as error:
+        if len(due) == 1:
+            return acting, [_fault(host, due[0].dag_id, error)]
     for each in due:
-        rollout = _live(known, each)
-        if rollout is None:
-            continue
-        decided = decide(rollout, found[each.dag_id].facts, now)
-        if isinstance(decided, Wait):
-            later[rollout.id, rollout.generation] = _until(decided, rollout, now)
-        else:
-            acting.append(each)
-    rollouts.put_off(session, later)
+        try:
+            acting += _look(host, [each])
+        except Exception as alone:
+            faults.append(_fault(host, each.dag_id, alone))
+    return acting, faults
+
+
+def _look(host: Host, due: Sequence[Due]) -> list[Due]:
+    """Those that act; when the others are to be looked at again is noted, in a transaction of its own."""
+    acting: list[Due] = []
+    later: dict[Due, datetime | None] = {}
+
+    def work(session: Session) -> None:
+        acting.clear()
+        later.clear()
+        rows, now = dags.rows(session, [each.dag_id for each in due]), host.unit.now()
+        known, _, found = _known(host, session, rows, now)
+        for each in due:
+            rollout = _live(known, each)
+            if rollout is None:
+                continue
+            decided = decide(rollout, found[each.dag_id].facts, now)
+            if isinstance(decided, Wait):
+                later[each] = _until(decided, rollout, now)
+            else:
+                acting.append(each)
+
+    host.unit.run(work)
+    if later:
+        host.unit.run(lambda session: rollouts.put_off(session, later))
     return acting
 
 
@@ -97,11 +125,11 @@ def _live(known: Known, due: Due) -> Rollout | None:
 
 
 def _known(
-    host: Host, session: Session, rows: Mapping[str, ManagedDag], now: datetime, *, contents: bool = False
+    host: Host, session: Session, rows: Mapping[str, ManagedDag], now: datetime, *, acting: bool = False
 ) -> tuple[Known, Loaded, dict[str, Found]]:
-    known = facts.know(session, rows)
+    known = facts.know(session, rows, hold=acting)
     ids = known.build_ids
-    loaded = load(host, session, rows, others=ids, contents_of=ids if contents else ())
+    loaded = load(host, session, rows, others=ids, contents_of=ids if acting else ())
     return known, loaded, facts.find(host, session, known, around(loaded), now=now)
 
 
@@ -112,10 +140,10 @@ def _until(wait: Wait, rollout: Rollout, now: datetime) -> datetime | None:
     return min(edges, default=None)
 
 
-def _go_on(host: Host, acting: Sequence[Due]) -> tuple[int, list[tuple[str, Exception]]]:
+def _go_on(host: Host, acting: Sequence[Due]) -> tuple[int, Faults]:
     """Batch by batch; where one fails, Dag by Dag."""
     moved = 0
-    faults: list[tuple[str, Exception]] = []
+    faults: Faults = []
     by_bundle = sorted(acting, key=lambda each: (each.bundle_name, each.dag_id))
     for _, some in groupby(by_bundle, key=lambda each: each.bundle_name):
         for batch in chunks(sorted({each.dag_id for each in some}), A_BATCH):
@@ -134,12 +162,8 @@ def _go_on(host: Host, acting: Sequence[Due]) -> tuple[int, list[tuple[str, Exce
 
 
 def _fault(host: Host, dag_id: str, error: Exception) -> tuple[str, Exception]:
-    def later(session: Session) -> None:
-        live = [each for each in rollouts.of_dags(session, [dag_id]).get(dag_id, ()) if each.live]
-        again = host.unit.now() + AFTER_FAULT
-        rollouts.put_off(session, {(each.id, each.generation): again for each in live})
-
-    host.unit.run(later)
+    again = host.unit.now() + AFTER_FAULT
+    host.unit.run(lambda session: rollouts.wake(session, again, [dag_id]))
     return dag_id, error
 
 
@@ -152,7 +176,7 @@ def _batch(host: Host, dag_ids: Sequence[str]) -> int:
 def _advance(host: Host, dag_ids: Sequence[str], session: Session) -> list[Outcome]:
     begin_write(session)
     rows, now = lock_dags(session, dag_ids), host.unit.now()
-    known, loaded, found = _known(host, session, rows, now, contents=True)
+    known, loaded, found = _known(host, session, rows, now, acting=True)
     acts = []
     for dag_id, row in sorted(rows.items()):
         decided = _first(known, found[dag_id], now)

@@ -129,19 +129,24 @@ class Found:
         return bool(known.closed) or any(rollouts) or not plan.at_once or plan.watch is not None
 
 
-def know(session: Session, rows: Mapping[str, ManagedDag], *, every: bool = False) -> Known:
+def know(
+    session: Session, rows: Mapping[str, ManagedDag], *, every: bool = False, hold: bool = False
+) -> Known:
     """One statement where there is nothing; else three more, and a fourth where a policy that is in force for
-    one of these Dags is retired. *every*: these are all Dags that there are."""
+    one of these Dags is retired. *every*: these are all Dags that there are. With *hold*, for who holds the
+    Dags, their rollouts are locked."""
     former = any(row.policy_id is not None for row in rows.values())
     if not former and not rules.anything(session, None if every else rows, former=False):
         return NOTHING
-    return read(session, rows, every=every)
+    return read(session, rows, every=every, hold=hold)
 
 
-def read(session: Session, rows: Mapping[str, ManagedDag], *, every: bool = False) -> Known:
+def read(
+    session: Session, rows: Mapping[str, ManagedDag], *, every: bool = False, hold: bool = False
+) -> Known:
     """As :func:`know`, where there is something."""
-    dag_ids = None if every else rows
-    return Known(standing=judging.load(session, rows), rollouts=rollouts.of_dags(session, dag_ids))
+    found = rollouts.of_dags(session, None if every else rows, hold=hold)
+    return Known(standing=judging.load(session, rows), rollouts=found)
 
 
 def find(

@@ -1,0 +1,54 @@
+"""The statements that the database of Airflow in this process gets."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from typing import Any
+
+import sqlalchemy as sa
+
+from harness.faults import airflow_engine
+
+
+class Counted:
+    """The statements inside, apart: those of Airflow's own bulk write of Dag rows, and all others."""
+
+    def __init__(self) -> None:
+        self.own: list[str] = []
+        self.airflows: list[str] = []
+
+    def __enter__(self) -> Counted:
+        sa.event.listen(airflow_engine(), "before_cursor_execute", self._seen)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sa.event.remove(airflow_engine(), "before_cursor_execute", self._seen)
+
+    def _seen(self, conn: Any, cursor: Any, statement: str, *_: Any) -> None:
+        (self.airflows if _in_bulk_write() else self.own).append(" ".join(statement.split()))
+
+    @property
+    def reads(self) -> Counter[str]:
+        """Tables by how many statements of ours read them."""
+        read = [each for each in self.own if each.startswith("SELECT")]
+        return Counter(table for each in read for table in set(re.findall(r"(?:FROM|JOIN) (\w+)", each)))
+
+    @property
+    def writes(self) -> Counter[str]:
+        """Tables by how many statements, Airflow's too, write them."""
+        return Counter(
+            found[1]
+            for each in (*self.own, *self.airflows)
+            if (found := re.match(r"(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)", each))
+        )
+
+
+def _in_bulk_write() -> bool:
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code.co_name == "bulk_write_to_db":
+            return True
+    return False
