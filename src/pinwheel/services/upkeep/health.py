@@ -1,4 +1,4 @@
-"""Whether the database is ready for Pinwheel, and whether runs that wait are looked after."""
+"""Whether the database is ready for Pinwheel, and whether runs and rollouts that wait are looked after."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import JudgedRun
 from pinwheel.services.run import waiting
 from pinwheel.services.upkeep import beat
-from pinwheel.store import start_rules
+from pinwheel.store import rollouts, start_rules
 from pinwheel.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -45,13 +45,30 @@ def missing_tables(host: Host) -> list[str]:
 
 
 def problems(host: Host, session: Session) -> list[str]:
-    """What keeps runs that are judged by their dates from starting, in sentences."""
+    """What keeps rollouts from going on and runs that are judged by dates from starting, in sentences."""
+    return [*_of_rollouts(session), *_of_runs(host, session)]
+
+
+def _of_rollouts(session: Session) -> list[str]:
+    live = rollouts.live(session)
+    if not live or _looked_after(session):
+        return []
+    return [
+        f"No keeper for {beat.SECONDS:.0f} s, and {_counted(live, 'rollout')} on the way: nothing goes on by "
+        "itself. Start one: pinwheel dag-processor, or pinwheel keeper"
+    ]
+
+
+def _looked_after(session: Session) -> bool:
+    return any(keeper.alive for keeper in beat.keepers(session))
+
+
+def _of_runs(host: Host, session: Session) -> list[str]:
     dated = len(start_rules.dated(session))
     if not dated:
         return []
     told = []
-    alive = [keeper for keeper in beat.keepers(session) if keeper.alive]
-    if not alive:
+    if not _looked_after(session):
         told.append(
             f"No keeper for {beat.SECONDS:.0f} s, but the runs of {_counted(dated, 'Dag')} are judged by "
             "their dates: those that need a version row or a retry wait. Start one: pinwheel dag-processor, "
