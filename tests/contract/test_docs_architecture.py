@@ -11,7 +11,7 @@ import pytest
 from harness.docs import ROOT, SOURCE, faults_of, lost_links, lost_names, lost_paths, named_in, rooms, walks
 from pinwheel.airflow3.private_names import PRIVATE_NAMES
 from pinwheel.services import change
-from pinwheel.services.release.carry_out import carry_out
+from pinwheel.services.release.going import go
 
 pytestmark = pytest.mark.airflow
 
@@ -38,9 +38,9 @@ def test_each_function_of_a_walk_is_there_and_calls_the_next() -> None:
     assert all_faults(TEXT) == []
 
 
-def test_a_rollback_and_a_push_are_walked_from_their_surfaces_to_airflows_rows() -> None:
+def test_a_rollback_a_push_and_a_rollout_are_walked_from_their_surfaces_to_airflows_rows() -> None:
     walked = walks(TEXT)
-    assert walked.keys() == {"A rollback, walked", "A push, walked"}
+    assert walked.keys() == {"A rollback, walked", "A push, walked", "A rollout, walked"}
     names = set(re.findall(r"`([\w/]+:[\w.]+)`", TEXT))
     ends = {
         "api/routes/changes:rollback_dag",
@@ -48,6 +48,7 @@ def test_a_rollback_and_a_push_are_walked_from_their_surfaces_to_airflows_rows()
         "airflow/serialization/definitions/dag:SerializedDAG.bulk_write_to_db",
         "airflow3/processor/head:HeadView.refresh",
         "airflow3/rows/follow:follow",
+        "airflow3/keeper/duties:_advance",
     }
     assert ends <= names
 
@@ -102,10 +103,10 @@ def test_a_walk_that_the_code_does_not_walk_is_told(there: str, instead: str, fa
 
 def test_a_function_that_no_longer_calls_the_next_is_told() -> None:
     source = inspect.getsource(change.apply)
-    without = source.replace("outcomes = carry_out(", "outcomes = list(")
+    without = source.replace("outcomes = go(", "outcomes = list(")
     assert without != source
-    assert carry_out in named_in(source, vars(change))[0]
-    assert carry_out not in named_in(without, vars(change))[0]
+    assert go in named_in(source, vars(change))[0]
+    assert go not in named_in(without, vars(change))[0]
 
 
 def test_each_room_has_a_line_and_each_line_a_room() -> None:

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from pinwheel.airflow3.keeper import duties as keeper
 from pinwheel.airflow3.processor import duties
 from pinwheel.core.parse.plan import Why
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.release.state import Kind, Track
+from pinwheel.core.rollout.gate import Answer
 from pinwheel.core.rollout.hold import HoldKind
+from pinwheel.core.rollout.state import Cause, State
 from pinwheel.core.run.binding import BoundBy
 from pinwheel.store import verification
 
@@ -31,13 +34,20 @@ def quoted(texts: list[str]) -> list[str]:
     return [word for text in texts for word in re.findall(r"`([^`]+)`", text)]
 
 
-@pytest.mark.parametrize("enum", [Track, HoldKind, BoundBy, Kind, Verb, Why])
+@pytest.mark.parametrize("enum", [Track, HoldKind, State, Cause, Answer, BoundBy, Kind, Verb, Why])
 def test_the_glossary_has_each_value_of_an_enum_once_and_no_other(enum: type[StrEnum]) -> None:
     assert sorted(quoted(cells(enum.__name__, 0))) == sorted(value.value for value in enum)
 
 
 def test_the_glossary_has_each_lease() -> None:
-    leases = {duties.UPKEEP, duties.PRUNING, duties.RETIRING, verification.BUDGET}
+    leases = {
+        duties.UPKEEP,
+        duties.PRUNING,
+        duties.RETIRING,
+        verification.BUDGET,
+        keeper.RUNS,
+        keeper.ROLLOUTS,
+    }
     assert set(quoted(cells("Leases", 0))) == leases
 
 

@@ -102,6 +102,11 @@ def listed(session: Session, wanted: Wanted, *, limit: int, before_id: int | Non
     return [_rollout(row) for row in session.execute(query.order_by(c.id.desc()).limit(limit))]
 
 
+def live(session: Session) -> int:
+    """How many have not ended."""
+    return session.scalar(select(func.count()).where(t.rollout.c.slot.is_not(None))) or 0
+
+
 def _all_of(wanted: Wanted) -> list[ColumnElement[bool]]:
     c = t.rollout.c
     found: list[ColumnElement[bool]] = []

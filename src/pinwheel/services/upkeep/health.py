@@ -1,4 +1,4 @@
-"""Whether the database is ready for Pinwheel, and whether runs that wait are looked after."""
+"""Whether the database is ready for Pinwheel, and whether runs and rollouts that wait are looked after."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import JudgedRun
 from pinwheel.services.run import waiting
 from pinwheel.services.upkeep import beat
-from pinwheel.store import faults, start_rules
+from pinwheel.store import faults, rollouts, start_rules
 from pinwheel.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ def missing_tables(host: Host) -> list[str]:
 
 
 def problems(host: Host, session: Session) -> list[str]:
-    """What keeps runs that are judged by their dates from starting, and rules from coming into force."""
-    return [*_of_runs(host, session), *_of_policy_file(session)]
+    """What keeps rollouts from going on, rules from coming into force, and runs that are judged by dates from
+    starting, in sentences."""
+    return [*_of_rollouts(session), *_of_runs(host, session), *_of_policy_file(session)]
 
 
 def _of_policy_file(session: Session) -> list[str]:
@@ -61,13 +62,26 @@ def _of_policy_file(session: Session) -> list[str]:
     ]
 
 
+def _of_rollouts(session: Session) -> list[str]:
+    live = rollouts.live(session)
+    if not live or _looked_after(session):
+        return []
+    return [
+        f"No keeper for {beat.SECONDS:.0f} s, and {_counted(live, 'rollout')} on the way: nothing goes on by "
+        "itself. Start one: pinwheel dag-processor, or pinwheel keeper"
+    ]
+
+
+def _looked_after(session: Session) -> bool:
+    return any(keeper.alive for keeper in beat.keepers(session))
+
+
 def _of_runs(host: Host, session: Session) -> list[str]:
     dated = len(start_rules.dated(session))
     if not dated:
         return []
     told = []
-    alive = [keeper for keeper in beat.keepers(session) if keeper.alive]
-    if not alive:
+    if not _looked_after(session):
         told.append(
             f"No keeper for {beat.SECONDS:.0f} s, but the runs of {_counted(dated, 'Dag')} are judged by "
             "their dates: those that need a version row or a retry wait. Start one: pinwheel dag-processor, "
