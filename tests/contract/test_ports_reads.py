@@ -204,6 +204,22 @@ def test_running_runs_are_those_of_managed_dags(side: Side, history: History) ->
     assert len(read(side, "running_runs")) == 1
 
 
+def test_a_dag_is_busy_while_one_of_its_runs_is_queued_or_running(history: History) -> None:
+    side = history.side
+    assert read(side, "busy", ["a"]) == set(), "its runs have ended, well or not"
+    side.make_run("a", "r")
+    assert read(side, "busy", ["a"]) == {"a"}
+    side.start_run("a", "r")
+    side.make_run("a", "too")
+    assert read(side, "busy", ["a", "unknown", "a"]) == {"a"}
+    assert read(side, "busy", ["unknown"]) == read(side, "busy", []) == set()
+    assert read(side, "busy", [*(f"d{number}" for number in range(1200)), "a"]) == {"a"}
+    side.end_run("a", "r")
+    assert read(side, "busy", ["a"]) == {"a"}, "the other one is still queued"
+    side.end_run("a", "too", "failed")
+    assert read(side, "busy", ["a"]) == set()
+
+
 def test_a_running_run_without_a_binding_is_unrecorded_until_it_has_one(history: History) -> None:
     side = history.side
     side.make_run("a", "stock")
@@ -579,6 +595,30 @@ def test_owners_and_tags_are_those_of_these_dags(side: Side) -> None:
     release(side, 1, File(tags=("x",), owner="grace"), dag_id="b")
     release(side, 1, File(tags=("z",), owner="joan"), dag_id="c")
     assert read(side, "owners_and_tags", ["a", "b"]) == (["ada", "grace"], ["x", "y"])
+
+
+def test_tags_are_those_that_the_active_releases_of_these_dags_have(side: Side) -> None:
+    release(side, 1, File(tags=("y", "x")), dag_id="a")
+    release(side, 1, dag_id="plain")
+    release(side, 1, File(tags=("z",)), dag_id="other")
+    wanted = ["a", "plain", "unknown", "a"]
+    assert read(side, "tags_of", wanted) == {"a": {"x", "y"}}
+    release(side, 2, File(tags=("w", "x"), body=1), dag_id="a")
+    assert read(side, "tags_of", wanted) == {"a": {"w", "x"}}
+    release(side, 3, File(body=2), dag_id="a")
+    assert read(side, "tags_of", wanted) == {}
+    many = [*(f"d{number}" for number in range(1200)), "other"]
+    assert read(side, "tags_of", many) == {"other": {"z"}}
+    assert read(side, "tags_of", []) == {}
+
+
+def test_the_tags_are_those_of_what_is_active_whatever_has_arrived(side: Side, pusher: Pusher) -> None:
+    pusher.push({"a": File(tags=("old",))})
+    change.apply(side.host, asked.change(verb=Verb.PIN, dag_ids=["a"], actor="ada"))
+    pusher.push({"a": File(tags=("new",), body=1)})
+    assert read(side, "tags_of", ["a"]) == {"a": {"old"}}
+    change.apply(side.host, asked.change(verb=Verb.UNPIN, dag_ids=["a"], actor="ada"))
+    assert read(side, "tags_of", ["a"]) == {"a": {"new"}}
 
 
 def test_dags_are_found_by_their_file_and_by_the_zip_around_it(side: Side) -> None:

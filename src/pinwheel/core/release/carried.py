@@ -141,7 +141,7 @@ def _rejected(reject: RejectPlace, around: Surroundings) -> Reject:
     # The same build: only the versions after the one that stays are at fault.
     return Reject(
         build=build,
-        first_seq=min(last, (first if first is not None else last - 1) + 1),
+        first_seq=min(last, first + 1) if first is not None else last,
         last_seq=last,
         after=instead.version if first is not None and first < last else None,
         until=place.version,
