@@ -54,3 +54,16 @@ test("the row of a Dag whose newest build is rejected says by whom, when and why
 test("of another held Dag nothing is said to be rejected", () => {
   expect(show([PIN])).not.toMatch(/rejected/i);
 });
+
+test("what else holds a Dag is told in its order, each with its reason, by whom and until when", () => {
+  const none = { since: null, until: null, by: null };
+  const freeze = { ...none, kind: "freeze", reason: "frozen (rule month-end)", until: "2026-03-02T10:00:00+00:00", by: "ada" };
+  const gate = { ...none, kind: "gate", reason: "1 approval" };
+  const text = show([PIN, freeze, gate]);
+  expect(text).toMatch(/frozen frozen \(rule month-end\), by ada, until .*waits for a gate 1 approval/);
+  expect(text).not.toMatch(/1 approval, (by|until)/);
+});
+
+test("of a Dag that a pin alone holds nothing else is said to hold it", () => {
+  expect(show([PIN])).not.toMatch(/frozen|waits for|stands still/);
+});

@@ -8,6 +8,7 @@ import { BrokenButton } from "src/components/BrokenButton";
 import { DagId } from "src/components/DagId";
 import { toggleWord } from "src/components/filters";
 import { eraOver } from "src/components/held";
+import { Holds } from "src/components/Holds";
 import { PinIcon } from "src/components/icons";
 import { BuildLabel, Commit, Kind, PageLink, ReleaseLabel, State } from "src/components/labels";
 import { ByWhom, RejectedBadge, rejectionIn } from "src/components/Rejected";
@@ -165,6 +166,7 @@ function Newest({ dag, open, onOpen }: { dag: FleetDag; open: boolean; onOpen: (
           Rejected <ByWhom rejection={rejection} />
         </Box>
       )}
+      <Holds holds={dag.holds} />
       {onOpen === undefined ? undefined : (
         <Button size="2xs" variant="outline" aria-expanded={open} onClick={() => onOpen(!open)}>
           {open ? "Hide" : "Show"} what waits

@@ -6,6 +6,7 @@ import type { Schemas } from "src/api/schemas";
 import { behindWords } from "src/components/behind";
 import { BrokenButton } from "src/components/BrokenButton";
 import { eraOver, waitsForRelease } from "src/components/held";
+import { Holds } from "src/components/Holds";
 import { PinIcon } from "src/components/icons";
 import { BuildLabel, Commit, ReleaseLabel } from "src/components/labels";
 import { ByWhom, HowRejected, RejectedBadge, rejectionIn } from "src/components/Rejected";
@@ -104,6 +105,7 @@ export function Standing({ dag, builds, releases, wayBack, may, onAct }: Props) 
             New runs are {behindWords(dag.behind)}.
           </Text>
         )}
+        <Holds holds={dag.holds} />
         {rejection === undefined ? undefined : (
           <Text fontSize="sm" color="fg.muted">
             {pinned ? "Once unpinned, the" : "The"} next build that is not rejected is released by itself.
