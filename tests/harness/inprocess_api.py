@@ -33,6 +33,9 @@ BODIES: dict[str, Any] = {
     "/dags/{dag_id}/runs/{run_id}/clear/preview": {},
     "/dags/{dag_id}/timeline": {"eras": [], **PLAN},
     "/dags/{dag_id}/timeline/clear-runs": PLAN,
+    "/rollouts/{rollout}/{verb}": PLAN,
+    "/dags/{dag_id}/rollout/{verb}": PLAN,
+    "/checks/{name}": {"digest": "d", "verdict": "passed"},
     "/freezes": {"selector": {"globs": ["*"]}, "reason": "outage", **PLAN},
 }
 """Each route with a body needs one here that is understood, so that tests can look at the answer."""
