@@ -25,13 +25,28 @@ from pinwheel.store import tables as t
 
 pytestmark = pytest.mark.airflow
 
-D = {"dag_id": "d", "run_id": "one", "task_id": "g.a", "version": "r2", "bundle_name": "seed", "build": 1}
-D |= {"document": "bank"}
+D = {
+    **{"dag_id": "d", "run_id": "one", "task_id": "g.a", "version": "r2", "bundle_name": "seed", "build": 1},
+    **{"rollout": 2, "verb": "pause", "name": "ci", "document": "bank"},
+}
 
 ERA = {"from": "2018-01-01", "until": "2024-01-01", "build": 2}
 CASES: dict[str, list[dict[str, Any]]] = {
     # Before runs are cleared by their dates
     "GET /keeper": [{}],
+    # Before Dags are pinned
+    "GET /rollouts": [{}, {"waiting_for": "person", "state": "live"}],
+    "GET /rollouts/{rollout}": [{}, {"of": {"rollout": 1}}],
+    "GET /dags/{dag_id}/rollout": [{"of": {"dag_id": "staged"}}],
+    "PUT /checks/{name}": [
+        {"json": {"dag_id": "staged", "build": 3, "verdict": "error", "reason": "no data"}},
+        {"json": {"bundle": "staged", "bundle_version": "soon", "verdict": "passed"}},
+    ],
+    "POST /rollouts/{rollout}/{verb}": [{}, {"json": {"reason": "month end"}}],
+    "POST /dags/{dag_id}/rollout/{verb}": [
+        {"of": {"dag_id": "staged", "verb": "resume"}, "json": {"plan": True}},
+        {"of": {"dag_id": "staged", "verb": "abort"}, "json": {"reason": "not now"}},
+    ],
     "GET /dags": [{}, {"runs": True}, {"held": True}],
     "GET /dags/{dag_id}": [{}, {"of": {"dag_id": "foreign"}}],
     "PUT /dags/{dag_id}/timeline": [
@@ -137,7 +152,7 @@ class Place:
     def routes(self) -> Iterator[tuple[str, str, APIRoute]]:
         """Each route by method and path, in the order of the cases; those that the cases lack at the end."""
         found = {
-            f"{method} {route.path.removeprefix(API)}": (method, route)
+            f"{method} {route.path_format.removeprefix(API)}": (method, route)
             for route in self.api.app.routes
             if isinstance(route, APIRoute)
             for method in route.methods
@@ -150,8 +165,8 @@ class Place:
         for name, method, route in self.routes():
             for case in CASES[name]:
                 asked = {**case}
-                path = route.path.format(**{**D, **asked.pop("of", {})})
-                body = asked.pop("json", BODIES.get(route.path.removeprefix(API)))
+                path = route.path_format.format(**{**D, **asked.pop("of", {})})
+                body = asked.pop("json", BODIES.get(route.path_format.removeprefix(API)))
                 more = {"json": body} if method in ("POST", "PUT") else {}
                 reply = self.client.request(method, path, params=asked, **more)
                 assert reply.is_success, (name, case, reply.text)
@@ -159,7 +174,7 @@ class Place:
                     yield name, self.schema(route, method, str(reply.status_code)), reply.json()
 
     def schema(self, route: APIRoute, method: str, status: str) -> Any:
-        (content,) = self.document["paths"][route.path][method.lower()]["responses"][status][
+        (content,) = self.document["paths"][route.path_format][method.lower()]["responses"][status][
             "content"
         ].values()
         return content["schema"]

@@ -36,6 +36,7 @@ from pinwheel.core.request import (
     MOST_TASKS,
     BackfillRequest,
     ChangeRequest,
+    CheckRequest,
     ClearDatedRequest,
     ClearRequest,
     DocumentRequest,
@@ -43,6 +44,7 @@ from pinwheel.core.request import (
     FreezeRequest,
     HistoryRequest,
     LiftRequest,
+    RolloutRequest,
     Selection,
     States,
     TimelineRequest,
@@ -129,6 +131,16 @@ def after_setting(call: Call, *eras: EraWish) -> Call:
 def clearing_by_date(dag_id: str = "d", **more: Any) -> Call:
     request = ClearDatedRequest(dag_id=dag_id, **more)
     return lambda backend: backend.clear_by_date(request)
+
+
+def acting(verb: str, dag_id: str = "staged", **more: Any) -> Call:
+    request = RolloutRequest(dag_id=dag_id, verb=verb, **more)
+    return lambda backend: backend.act(request)
+
+
+def checking(verdict: str = "passed", **more: Any) -> Call:
+    request = CheckRequest(name="ci/regression", verdict=verdict, **more)
+    return lambda backend: backend.set_check(request)
 
 
 def freezing(*dag_ids: str, **more: Any) -> Call:
@@ -361,6 +373,41 @@ CASES: dict[str, dict[str, Call]] = {
         "no such run": clearing_by_date(run_ids=["nope"]),
         **{f"of {dag_id}": clearing_by_date(dag_id) for dag_id in DAGS[1:]},
     },
+    "rollouts": {
+        "": lambda backend: backend.rollouts(),
+        "of a Dag": lambda backend: backend.rollouts(["staged"], states=["live"], limit=1),
+        "one": lambda backend: backend.rollouts(limit=1),
+        "for a person": lambda backend: backend.rollouts(waiting_for="person"),
+        "for a check": lambda backend: backend.rollouts(waiting_for="check:ci"),
+        "of a version": lambda backend: backend.rollouts(version="nope"),
+        "no such state": lambda backend: backend.rollouts(states=["gone"]),
+        "for nothing": lambda backend: backend.rollouts(waiting_for="godot"),
+    },
+    "rollout": {
+        **{dag_id: lambda backend, d=dag_id: backend.rollout(d) for dag_id in ("staged", "d", "nope")},
+        "paused": lambda backend: [acting("pause")(backend), backend.rollout("staged")],
+        "no id": lambda backend: backend.rollout("d/e"),
+    },
+    "act": {
+        "pause": acting("pause", reason="month end"),
+        "plan": acting("abort", reason="not now", plan=True),
+        "named": lambda backend: [acting("pause", request_id="k")(backend) for _ in range(2)],
+        "restart": acting("restart"),
+        "skip": acting("skip", reason="ci is down"),
+        "stale": acting("pause", expected_generation=99),
+        "not paused": acting("resume"),
+        "of the watched": acting("pause", watched=True),
+        **{f"of {dag_id}": acting("pause", dag_id) for dag_id in ("d", "adopted", "nope")},
+    },
+    "set_check": {
+        "of a version": checking(bundle="staged", bundle_version="soon", url="https://ci.example/1"),
+        "of a build": checking("failed", dag_id="staged", build=3, reason="totals", expires_at=LAST),
+        "of a digest": checking("error", digest="d"),
+        "named": lambda backend: [checking(digest="d", request_id="k")(backend) for _ in range(2)],
+        "of some bundle": checking(bundle_version="soon"),
+        "no such build": checking(dag_id="staged", build=99),
+        "no such Dag": checking(dag_id="nope", build=1),
+    },
     "freeze": {
         "one": freezing(),
         "two": freezing("d", "unsteady", override=["cfo"], until=LAST + timedelta(40_000)),
@@ -457,6 +504,18 @@ REFUSED: dict[tuple[str, str], type[PinwheelError]] = {
     ("save_policies", "of the configured file"): Refused,
     ("try_policies", "wrong"): InvalidInput,
     ("explain_policy", "nope"): NotFound,
+    ("rollouts", "no such state"): InvalidInput,
+    ("rollouts", "for nothing"): InvalidInput,
+    ("rollout", "d"): NotFound,
+    ("rollout", "nope"): NotFound,
+    ("act", "stale"): Conflict,
+    ("act", "not paused"): Conflict,
+    ("act", "of the watched"): Conflict,
+    ("act", "of d"): Conflict,
+    ("act", "of nope"): NotFound,
+    ("set_check", "of some bundle"): InvalidInput,
+    ("set_check", "no such build"): NotFound,
+    ("set_check", "no such Dag"): NotFound,
     ("freeze", "nobody's"): NotFound,
     ("freeze", "no such name"): NotFound,
     ("freeze", "over already"): InvalidInput,

@@ -17,6 +17,7 @@ from pinwheel.api import schemas
 from pinwheel.api.document import document
 from pinwheel.core.release.behind import Behind
 from pinwheel.core.rollout.hold import Hold
+from pinwheel.core.rollout.waiting import Answered, Awaits
 from pinwheel.core.selector import Selector
 from pinwheel.core.structure import diff, graph
 from pinwheel.core.structure.layout import Row
@@ -24,7 +25,7 @@ from pinwheel.services.history import grid, instances, tries, versions
 from pinwheel.services.policy import explain, save, trial
 from pinwheel.services.policy import show as policies
 from pinwheel.services.release import outcome
-from pinwheel.services.rollout import freeze, windows
+from pinwheel.services.rollout import acts, checks, freeze, show, windows
 from pinwheel.services.run import backfill, bound, clear_preview, waiting
 from pinwheel.services.show import builds, bundles, compare, events, fleet, line, news
 from pinwheel.services.show import status as dag_status
@@ -116,6 +117,14 @@ VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (timelines.TimelineChange, schemas.timeline.TimelineChange),
     (timelines.ChangedStretch, schemas.timeline.ChangedStretch),
     (timelines.ClearedByDate, schemas.timeline.ClearedByDate),
+    (show.RolloutView, schemas.rollouts.Rollout),
+    (show.RolloutPage, schemas.rollouts.RolloutPage),
+    (show.StepView, schemas.rollouts.RolloutStep),
+    (show.VerdictView, schemas.rollouts.Verdict),
+    (show.ApprovalsView, schemas.rollouts.Approvals),
+    (Awaits, schemas.rollouts.WaitsFor),
+    (Answered, schemas.rollouts.RolloutAct),
+    (checks.CheckSet, schemas.rollouts.CheckSet),
     (freeze.FreezeView, schemas.freezes.Freeze),
     (freeze.FreezeChange, schemas.freezes.FreezeChange),
     (Selector, schemas.freezes.FreezeSelector),
@@ -144,6 +153,7 @@ WITH_MORE: list[tuple[type[Any], type[BaseModel], set[str]]] = [
     (instances.TaskInstanceView, schemas.history.TaskInstance, {"may_clear"}),
     (outcome.Outcome, schemas.changes.OneOutcome, {"plan", "command"}),
     (bound.Bound, schemas.runs.TriggeredRun, {"plan", "command"}),
+    (acts.RolloutActed, schemas.rollouts.RolloutActed, {"command"}),
 ]
 """Views to which a route adds what it knows: what the user may do, and what was asked."""
 

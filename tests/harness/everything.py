@@ -23,8 +23,17 @@ from harness.life import Life
 from harness.prebuilt import Prebuilt, Text
 from harness.seed import Seeder
 from pinwheel.core.parse import pinwheel_yaml
+from pinwheel.core.parse.policy_yaml import read_platform
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.request import EraWish, FreezeRequest, LiftRequest, Selection, TimelineRequest
+from pinwheel.core.request import (
+    CheckRequest,
+    EraWish,
+    FreezeRequest,
+    LiftRequest,
+    RolloutRequest,
+    Selection,
+    TimelineRequest,
+)
 from pinwheel.core.selector import Selector
 from pinwheel.services import change
 from pinwheel.services.ingest import adopt, duplicates, faults, register
@@ -32,13 +41,15 @@ from pinwheel.services.ingest.builds import Missed
 from pinwheel.services.policy.save import FAULT, save
 from pinwheel.services.policy.section import take_section
 from pinwheel.services.release import variants
-from pinwheel.services.rollout import freeze
+from pinwheel.services.rollout import acts, advance, checks, freeze
+from pinwheel.services.rules.overriding import Who
 from pinwheel.services.timeline import change as timeline
 from pinwheel.services.upkeep import repair
 from pinwheel.services.upkeep.beat import Beat
 from pinwheel.services.upkeep.keeping_runs import Keeping
+from pinwheel.store import policies, verification
 from pinwheel.store import tables as t
-from pinwheel.store import verification
+from pinwheel.store.policies import PolicySource
 
 TRACEBACK = "Traceback\nSyntaxError: oops"
 DAG = """
@@ -90,12 +101,16 @@ policies:
   - {name: watched, dags: {ids: [watching]}, steps: [{check: {name: ci}}, release], newer: queue}
 """
 SECTION = "policies: [{name: own, dags: {ids: [watching]}, steps: [{wait: {for: 1h}}, release]}]"
+STAGED = """
+policies:
+  - {name: staged, dags: {ids: [staged]}, steps: [{check: {name: ci}}, {approve: {}}, release]}
+"""
 
 
 class Everything:
     """Makes it all; ``host`` is that of the database, ``dag_ids`` are all Dags in it."""
 
-    dag_ids = ("d", "unsteady", "gone", "adopted", "foreign", "dated", "windowed", "watching")
+    dag_ids = ("d", "unsteady", "gone", "adopted", "foreign", "dated", "windowed", "watching", "staged")
 
     def __init__(self, folder: Path) -> None:
         self.seeder = Seeder(folder)
@@ -107,6 +122,7 @@ class Everything:
         self._faults()
         self._verification()
         self._dates(folder)
+        self._rollouts(folder)
         self._freezes()
         self._policies()
 
@@ -216,6 +232,26 @@ class Everything:
         self.host.unit.run(
             lambda s: verification.put_budget(s, share=0.05, level=-1, mean=0.2, now=self.host.unit.now())
         )
+
+    def _rollouts(self, folder: Path) -> None:
+        """The Dag ``staged``: build 2 was released past its gates, build 3 waits for an approval."""
+        seeder = Seeder(folder / "staged", "staged")
+        seeder.push({"staged.py": one_task("staged", "1")})
+        read = read_platform(STAGED.encode())
+
+        def save(session: Any) -> None:
+            now = self.host.unit.now()
+            policies.replace(session, PolicySource.PLATFORM, "p", read.policies, actor="ops", now=now)
+
+        self.host.unit.run(save)
+        seeder.push({"staged.py": one_task("staged", "2")})
+        self.do(Verb.PROMOTE, "staged", now=True, reason="outage")
+        seeder.push({"staged.py": one_task("staged", "3")})
+        for of in ({"dag_id": "staged", "build": 3}, {"digest": "d"}):
+            said = {"url": "https://ci.example/7", "reason": "all green", **of}
+            checks.set_check(self.host, CheckRequest(name="ci", verdict="passed", **said), actor="bot")
+        advance.turn(self.host, time.monotonic)
+        acts.act(self.host, RolloutRequest(dag_id="staged", verb="approve"), Who(actor="grace"))
 
     def _freezes(self) -> None:
         """One that was lifted, and one that will hold."""

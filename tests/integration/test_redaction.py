@@ -14,16 +14,19 @@ from starlette.testclient import TestClient
 from harness.asked import trigger
 from harness.inprocess import bound_airflow
 from harness.inprocess_api import API, BODIES, Api
+from harness.rollouts import plan, rollout
 from harness.seed import Seeder
 from pinwheel.api.redaction import REDACTED, REDACTED_BUNDLE
 from pinwheel.core.event import EventKind
 from pinwheel.core.request import FreezeRequest, Selection
+from pinwheel.core.rollout.state import Place as RolledOut
+from pinwheel.core.rollout.steps import Check
 from pinwheel.core.selector import Selector
 from pinwheel.services.ingest import faults
 from pinwheel.services.ingest.errors_of_files import told_of
 from pinwheel.services.policy.save import save
 from pinwheel.services.rollout import freeze
-from pinwheel.store import builds, events, trial_parses
+from pinwheel.store import builds, events, rollouts, trial_parses
 from pinwheel.store import tables as t
 
 pytestmark = pytest.mark.airflow
@@ -68,8 +71,18 @@ class Place:
         self.answer("does-not-import", f"KeyError: {MARK}")
         wish = FreezeRequest(selection=Selection(selector=Selector(ids=("mine",))), reason="outage")
         self.frozen = freeze.freeze(self.host, wish, actor="ada").freeze.name
+        self.rollout = self.host.unit.run(self._begin)
         self.api = Api(self.host)
         self.as_ = self.api.as_
+
+    def _begin(self, session: Any) -> int:
+        """A rollout of ``mine`` that waits for a check."""
+        build, now = builds.by_number(session, "mine", 1), self.host.unit.now()
+        assert build is not None
+        place = {"build_id": build.id, "version": build.bundle_version}
+        gate = plan(Check(name="ci"))
+        begun = rollout(0, id=0, dag_id="mine", place=RolledOut(**place), plan=gate, began_at=now, since=now)
+        return rollouts.add(session, begun, next_at=None).id
 
     def answer(self, problem: str, error: str) -> None:
         """A Dag processor says so of build 1 of ``mine``."""
@@ -114,8 +127,8 @@ def answers(place: Place, client: TestClient, dag_id: str) -> Iterator[tuple[str
     routes = [route for route in place.api.app.routes if isinstance(route, APIRoute)]
     assert len(routes) > 25
     for route in routes:
-        template = route.path.removeprefix(API)
-        path = route.path.format(
+        template = route.path_format.removeprefix(API)
+        path = route.path_format.format(
             dag_id=dag_id,
             run_id="one",
             task_id="first",
@@ -124,6 +137,8 @@ def answers(place: Place, client: TestClient, dag_id: str) -> Iterator[tuple[str
             build=1,
             name=place.frozen,
             document="bank",
+            rollout=place.rollout,
+            verb="pause",
         )
         for method in sorted(route.methods):
             body = {"json": ASKED[template]} if method in ("POST", "PUT") else {}

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Collection
 from functools import cache
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -28,6 +29,9 @@ from pinwheel.services import change
 from pinwheel.services.history import grid, instances
 from pinwheel.services.policy import explain as policy_of_dag
 from pinwheel.services.release import selecting
+from pinwheel.services.rollout import acts, checks
+from pinwheel.services.rollout import show as rollout_show
+from pinwheel.services.rollout.show import RolloutView
 from pinwheel.services.run import backfill, clear, clear_preview, trigger
 from pinwheel.services.show import compare
 from pinwheel.services.show import status as dag_status
@@ -78,6 +82,12 @@ ROUTES = {
     ("POST", "/api/v1/dags/{dag_id}/rollback"),
     ("POST", "/api/v1/dags/{dag_id}/pin"),
     ("POST", "/api/v1/dags/{dag_id}/unpin"),
+    ("GET", "/api/v1/rollouts"),
+    ("GET", "/api/v1/rollouts/{rollout}"),
+    ("GET", "/api/v1/dags/{dag_id}/rollout"),
+    ("POST", "/api/v1/rollouts/{rollout}/{verb}"),
+    ("POST", "/api/v1/dags/{dag_id}/rollout/{verb}"),
+    ("PUT", "/api/v1/checks/{name}"),
     ("GET", "/api/v1/freezes"),
     ("POST", "/api/v1/freezes"),
     ("DELETE", "/api/v1/freezes/{name}"),
@@ -198,6 +208,8 @@ def all_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         (compare, "compare"),
         (compare, "file"),
         (change, "apply"),
+        (acts, "act"),
+        (rollout_show, "of_dag"),
         (trigger, "trigger"),
         (clear, "clear"),
         (backfill, "backfill"),
@@ -293,6 +305,8 @@ def filled(path: str) -> str:
         "bundle_name": "b",
         "document": "bank",
         "build": "1",
+        "rollout": "1",
+        "verb": "pause",
     }.items():
         path = path.replace(f"{{{name}}}", value)
     return path + query
@@ -317,6 +331,10 @@ def body_for(path: str) -> Any:
         return {"eras": []}
     if "policies" in path:
         return {"text": ""}
+    if path.endswith("checks/{name}"):
+        return {"verdict": "passed", "digest": "d"}
+    if path.endswith("freezes"):
+        return {"selector": {"ids": ["d"]}, "reason": "outage"}
     if path.endswith("{dag_id}/clear"):
         return {"run_ids": ["r"]}
     if path.endswith("reject"):
@@ -344,6 +362,7 @@ def test_a_dag_that_may_not_be_read_answers_as_one_that_does_not_exist(method: s
 NEEDED = {
     "builds": "READ_VERSIONS",
     "{build}": "READ_VERSIONS",
+    "{verb}": "EDIT",
     "releases": "READ_VERSIONS",
     "diff": "READ_CODE",
     "line": "READ_VERSIONS",
@@ -366,6 +385,7 @@ NEEDED = {
 BY_READING = {
     "/api/v1/dags/{dag_id}",
     "/api/v1/dags/{dag_id}/policy",
+    "/api/v1/dags/{dag_id}/rollout",
     "/api/v1/dags/{dag_id}/timeline",
     "/api/v1/dags/{dag_id}/timeline/history",
 }
@@ -645,3 +665,67 @@ def test_a_file_is_given_as_text_or_as_json(body: Any, said: str) -> None:
     reply = reader.request("POST", "/api/v1/policies/test", json=body)
     assert reply.status_code == 422
     assert said in reply.text
+
+
+def asked_of(access: FakeAccess, path: str, **body: Any) -> httpx.Response:
+    method = "PUT" if path.startswith("checks/") else "POST"
+    return client(access).request(method, f"/api/v1/{path}", json=body)
+
+
+@pytest.mark.acceptance("rollouts", 24)
+@pytest.mark.usefixtures("all_missing")
+@pytest.mark.parametrize(
+    ("verb", "view"),
+    [("approve", View.APPROVALS), ("reject", View.APPROVALS), ("skip", View.OVERRIDE)],
+)
+def test_who_decides_on_a_gate_may_edit_the_dag_and_has_the_right_for_it(verb: str, view: View) -> None:
+    path = f"dags/d/rollout/{verb}"
+    viewer, editor = FakeAccess(READ={"d"}), FakeAccess(READ={"d"}, EDIT={"d"})
+    viewer.views = set(View)
+    editor.views = set(View) - {view}
+    for access in (viewer, editor):
+        assert asked_of(access, path, reason="why").status_code == 403
+    assert view.value in asked_of(editor, path, reason="why").json()["found"]
+    editor.views = {view}
+    assert asked_of(editor, path, reason="why").status_code == 404, "the Dag is looked for"
+
+
+@pytest.mark.acceptance("rollouts", 25)
+@pytest.mark.usefixtures("all_missing")
+def test_a_bot_with_the_checks_right_can_do_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def done(*_: Any, **__: Any) -> Any:
+        raise unknown_dag("reached")
+
+    rollout = Mock(spec=RolloutView, dag_id="d")
+
+    monkeypatch.setattr(checks, "set_check", done)
+    monkeypatch.setattr(rollout_show, "one", lambda *_: rollout)
+    bot = FakeAccess(READ={"d"})
+    said = {"verdict": "passed", "digest": "d"}
+    assert asked_of(bot, "checks/ci", **said).status_code == 403
+    bot.views = {View.CHECKS}
+    assert "reached" in asked_of(bot, "checks/ci/regression", **said).json()["failed"]
+    of_build = {"verdict": "passed", "dag_id": "d", "build": 1}
+    assert "reached" in asked_of(bot, "checks/ci", **of_build).json()["failed"]
+    assert asked_of(bot, "checks/ci", **{**of_build, "dag_id": "hidden"}).json()["failed"].endswith("hidden")
+    for method, path in sorted(ROUTES):
+        # Whose freeze it is, which decides on its end, is asked of a database: tests/integration.
+        if method in ("GET", "DELETE") or "/checks/" in path:
+            continue
+        reply = client(bot).request(method, filled(path), json=body_for(path))
+        assert reply.status_code in (403, 404), (method, path)
+        assert "reached" not in reply.text
+
+
+@pytest.mark.acceptance("rollouts", 26)
+@pytest.mark.usefixtures("all_missing")
+@pytest.mark.parametrize("verb", ["promote", "pin"])
+def test_past_gates_and_rules_goes_who_has_the_right_and_gives_a_reason(verb: str) -> None:
+    editor = FakeAccess(READ={"d"}, EDIT={"d"})
+    path = f"dags/d/{verb}"
+    assert asked_of(editor, path, now=True, reason="outage").status_code == 403
+    many = {"verb": verb, "selector": {"ids": ["d"]}, "now": True, "reason": "outage"}
+    assert asked_of(editor, "changes", **many).status_code == 403
+    editor.views = {View.OVERRIDE}
+    assert asked_of(editor, path, now=True).status_code == 422
+    assert asked_of(editor, path, now=True, reason="outage").status_code == 404, "the Dag is looked for"

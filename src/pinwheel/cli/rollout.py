@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ENDED, TIMEOUT = 1, 3
 """Exit codes of a wait: it ended otherwise; nothing came in time."""
 POLL = 2.0
+_REASON = " --reason 'ci is down'"
 ACTS = {
     "approve": "approve what rolls out, at the gate that asks for it",
     "reject": "reject it: it is never released by itself again",
@@ -67,18 +68,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="rollout_verb", metavar="COMMAND", parser_class=type(parser))
     # Without a command: the status of all. Its options are those of the command too.
     _add_status(parser)
-    status = _verb(verbs, "status", "what is on its way, and what it waits for")
+    status = _verb(
+        verbs,
+        "status",
+        "what is on its way, and what it waits for",
+        "pinwheel rollout status --waiting-for person",
+        "pinwheel rollout status --waiting-for check:ci/regression --output json",
+    )
     _add_status(status)
-    shown = _verb(verbs, "show", "one rollout: its steps, what was said of it, and what it waits for")
+    shown = _verb(
+        verbs,
+        "show",
+        "one rollout: its steps, what was said of it, and what it waits for",
+        "pinwheel rollout show orders_daily",
+    )
     options.add_dag_id(shown)
     options.add_common(shown)
     for name, summary in ACTS.items():
-        _add_act(_verb(verbs, name, summary), reasoned=name in REASONED)
+        line = f"pinwheel rollout {name} orders_daily"
+        _add_act(
+            _verb(verbs, name, summary, f"{line}{_REASON}" if name in REASONED else line),
+            reasoned=name in REASONED,
+        )
     waits = _verb(
         verbs,
         "wait",
         f"wait until it is released or proven; exit code {ENDED} if it ended otherwise, {TIMEOUT} if that "
         "did not come in time",
+        "pinwheel rollout wait orders_daily --for proven --timeout 4h",
     )
     options.add_dag_id(waits)
     waits.add_argument(
@@ -107,8 +124,9 @@ def _keep_what_is_given_before(parser: argparse.ArgumentParser, command: argpars
             action.default = argparse.SUPPRESS
 
 
-def _verb(verbs: Any, name: str, summary: str) -> Parser:
+def _verb(verbs: Any, name: str, summary: str, *examples: str) -> Parser:
     parser: Parser = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+    add_examples(parser, *examples)
     return parser
 
 
