@@ -204,6 +204,7 @@ class Story:
         )
         s.show(_POLICY)
         s.wait("the build that waits", lambda: self._is(INVENTORY, newest_build=2))
+        s.pinwheel("status", INVENTORY)
         s.pinwheel("rollout", "show", INVENTORY)
         s.check(s.json("rollout", "show", INVENTORY), build=2, state="waiting", policy="orders to suppliers")
         s.check(s.status(INVENTORY), active_release=1, active_build=1, newest_build=2, held=True)
