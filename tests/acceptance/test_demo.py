@@ -42,6 +42,8 @@ def test_the_demo_tells_its_story_and_leaves_nothing(tmp_path: Path) -> None:
         "SyntaxError",
         "Rolled back orders_daily: release 4 (build 2) is active",
         "after-the-rollback: 4 orders, 173.03 EUR with VAT 21 %",
+        "orders to suppliers revision 1",
+        "inventory_hourly: the approval is counted.",
         "Every step showed what it should",
     ):
         assert line in done.stdout, f"{line!r} is not in\n{done.stdout}"

@@ -47,6 +47,7 @@ def test_the_glossary_has_each_lease() -> None:
         verification.BUDGET,
         keeper.RUNS,
         keeper.ROLLOUTS,
+        keeper.POLICIES,
     }
     assert set(quoted(cells("Leases", 0))) == leases
 

@@ -35,6 +35,8 @@ _SETTINGS = {
     "scheduler.scheduler_idle_sleep_time": 0.5,
     "scheduler.job_heartbeat_sec": 2,
     "triggerer.job_heartbeat_sec": 2,
+    # Who of the users the author of the shop's commits is: nobody of these.
+    "pinwheel.users": '{"ada@shop.example": "ada"}',
 }
 
 

@@ -37,10 +37,10 @@ class SampleRepository:
         return self.push({}, "The shop's pipelines")
 
     def push(self, changes: Mapping[str, Callable[[str], str]], message: str) -> str:
-        """Change files (path to a function of the former text), commit, push; the commit's id."""
+        """Change files (path to a function of the former text; a new one had none), commit, push; the id."""
         for path, change in changes.items():
             file = self.clone / path
-            former = file.read_text()
+            former = file.read_text() if file.exists() else ""
             changed = change(former)
             if changed == former:
                 raise RuntimeError(f"The change to {path} changes nothing")

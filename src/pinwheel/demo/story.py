@@ -10,6 +10,7 @@ from pinwheel.demo.stage import Stage
 ORDERS, CATALOG, SEARCH, INVENTORY = "orders_daily", "catalog_publish", "search_index", "inventory_hourly"
 DAGS = {ORDERS, CATALOG, SEARCH, INVENTORY, "export_acme", "export_globex", "export_initech"}
 PRICES = "dags/shop/prices.py"
+POLICIES = "pinwheel.yaml"
 
 
 def tell(stage: Stage, repository: SampleRepository) -> Story:
@@ -27,6 +28,7 @@ def tell(stage: Stage, repository: SampleRepository) -> Story:
     story.push_what_is_broken()
     story.roll_back()
     story.look_back()
+    story.let_somebody_else_look()
     return story
 
 
@@ -186,6 +188,36 @@ class Story:
         events = [event["kind"] for event in s.json("events", ORDERS)]
         s.require({"pin", "promote", "rollback", "trigger"} <= set(events), f"found only the events {events}")
 
+    def let_somebody_else_look(self) -> None:
+        s = self.stage
+        s.chapter("Orders to suppliers: somebody else looks first")
+        s.say("A policy in the repository: what is new waits for a person who had no part in it.")
+        self._push(
+            {
+                POLICIES: lambda _: _POLICY,
+                "dags/inventory_hourly.py": lambda text: text.replace(
+                    '< int(row["sold"])', '< 2 * int(row["sold"])'
+                ),
+            },
+            "Order earlier, and ask somebody before",
+            counts=False,
+        )
+        s.show(_POLICY)
+        s.wait("the build that waits", lambda: self._is(INVENTORY, newest_build=2))
+        s.pinwheel("status", INVENTORY)
+        s.pinwheel("rollout", "show", INVENTORY)
+        s.check(s.json("rollout", "show", INVENTORY), build=2, state="waiting", policy="orders to suppliers")
+        s.check(s.status(INVENTORY), active_release=1, active_build=1, newest_build=2, held=True)
+        s.say("Ada wrote it, so she can not approve it; any commit that drops the policy would wait too.")
+        s.pinwheel("rollout", "approve", INVENTORY, "--reason", "the suppliers know")
+        s.pinwheel("rollout", "wait", INVENTORY, "--for", "released", "--timeout", "5m")
+        s.check(s.status(INVENTORY), active_release=2, active_build=2, held=False)
+        approved = s.json("rollout", "show", INVENTORY)["verdicts"]
+        s.require(
+            [(each["verdict"], each["reason"]) for each in approved] == [("passed", "the suppliers know")],
+            f"expected the one approval, found {approved}",
+        )
+
     def _push(self, changes: dict[str, Any], message: str, *, counts: bool = True) -> None:
         commit = self.repository.push(changes, message)
         if counts:
@@ -203,6 +235,12 @@ class Story:
         return f"{run_id}: " + next((line for line in lines if " EUR with " in line), "(nothing)")
 
 
+_POLICY = """\
+policies:
+  - name: orders to suppliers
+    dags: {tags: [inventory]}
+    steps: [{approve: {}}, release]
+"""
 _STORE = "    store(add_vat(sum_up.output))\n"
 _STORE_AND_REPORT = """
     @task
