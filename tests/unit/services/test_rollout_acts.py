@@ -13,9 +13,9 @@ from harness.rolling import Rolling
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import RolloutRequest
-from pinwheel.services.release.staged import Who
 from pinwheel.services.rollout import acts, show
 from pinwheel.services.rollout.acts import RolloutActed
+from pinwheel.services.rules.overriding import Who
 from pinwheel.store import tables as t
 
 APPROVED = """
