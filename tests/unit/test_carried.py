@@ -45,7 +45,12 @@ def at(number: int, version: str | None = None) -> Place:
 
 def around(*, seqs: dict[str, int] | None = None, **state: Any) -> Surroundings:
     """Build 1 is active as release 7; build 2 stands in version ``v2``, and as the newest in ``v3``."""
-    known = {"dag_id": "sales", "active_release": 7, "active_build": OLD, "newest_build": NEW} | state
+    known: dict[str, Any] = {
+        "dag_id": "sales",
+        "active_release": 7,
+        "active_build": OLD,
+        "newest_build": NEW,
+    } | state
     return Surroundings(
         state=DagState(**known),
         builds={each.id: each for each in (OLD, NEW)},
@@ -63,7 +68,7 @@ def of(*effects: Effect, surroundings: Surroundings | None = None) -> Carried:
 
 
 def rejection(id: int, **changes: Any) -> Rejection:
-    made = {"dag_id": "sales", "build_id": NEW.id, "actor": "bob", "reason": None, "at": WHEN}
+    made: dict[str, Any] = {"dag_id": "sales", "build_id": NEW.id, "actor": "bob", "reason": None, "at": WHEN}
     return Rejection(id=id, **made | changes)
 
 

@@ -91,7 +91,7 @@ def test_two_policies_written_alike_are_two_revisions() -> None:
 
 
 def test_the_revision_that_is_in_force_is_not_held_against_itself() -> None:
-    """Its two waits go by one name, so that as old and new plan the second were shorter than the first."""
+    """Of two waits, which no file can have, as old and new plan one were shorter than the other."""
     same = revision(1, Wait(span=2 * HOUR), Wait(span=HOUR))
     judged = judged_by([same], [], DAG, same)
     assert judged.in_force == judged.newest == same
