@@ -239,6 +239,17 @@ def test_an_approval_of_one_place_is_none_of_the_next(asking: Facts) -> None:
     assert asking.unmet() == ["a rule requires 1 approval"]
 
 
+def test_an_approval_of_a_build_in_one_version_is_none_of_it_in_a_later_one(asking: Facts) -> None:
+    asking.platform(approvals(1))
+    asking.do(Verb.PIN)
+    asking.say("approve", "passed", by="ann", rollout=asking.last)
+    approved = asking.newest()
+    asking.push(a=File(body=1), b=File())
+    assert asking.newest().build_id == approved.build_id and asking.newest() != approved
+    assert asking.unmet() == ["a rule requires 1 approval"]
+    assert asking.unmet(place=approved) == []
+
+
 # Waits
 
 
