@@ -10,6 +10,7 @@ from harness import asked
 from harness.inprocess_api import API, Api
 from harness.operations import World
 from harness.prebuilt import Text
+from harness.ruled import CHECK, Ruled
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
 from pinwheel.services.show import fleet, status
@@ -84,3 +85,22 @@ def test_a_second_rollback_renews_who_holds_the_dag_why_and_since_when(world: Wo
     third = do(world, Verb.ROLLBACK, "eve", "again", build=1)
     assert (third.changed, third.kind, third.release) == (True, None, again.release)
     assert [hold["by"] for hold in holds_everywhere(world)["a"]] == ["eve", "ada"]
+
+
+@pytest.mark.acceptance("rollouts", 95)
+def test_what_rules_and_rollouts_hold_is_told_alike_on_every_surface(world: World) -> None:
+    ruled = Ruled(world)  # type: ignore[arg-type, unused-ignore]
+    ruled.policy(CHECK, dags=ruled.only("a"))
+    ruled.freeze(hours=2, dags=ruled.only("a", "b"))
+    do(world, Verb.PIN, "bob", "month end", "c")
+    world.pusher.push({"a": Text("assets"), "b": Text("assets"), "c": Text("assets")})
+    found = holds_everywhere(world)
+    kinds = {dag_id: [hold["kind"] for hold in holds] for dag_id, holds in found.items()}
+    assert kinds == {"a": ["freeze", "gate"], "b": ["freeze"], "c": ["pin"]}
+    freeze, gate = found["a"]
+    assert freeze == found["b"][0]
+    assert (freeze["by"], freeze["until"] is not None, freeze["since"] is not None) == ("ada", True, True)
+    assert "check ci" in gate["reason"]
+    ruled.lift()
+    found = holds_everywhere(world)
+    assert [[hold["kind"] for hold in found[dag_id]] for dag_id in "ac"] == [["gate"], ["pin"]]
