@@ -261,7 +261,7 @@ def test_two_approvals_are_two_persons() -> None:
     gate = Approve(count=2)
     twice = judged(gate, said_by("dora"), said_by("dora", at=LATER), of=WRITTEN)
     assert isinstance(twice, Waits)
-    assert twice.said == "1 approval, not of an author or committer or promoter"
+    assert twice.said == "1 approval, not of its author, committer or promoter"
     assert judged(gate, said_by("dora"), said_by("emil"), of=WRITTEN) == Passed(said="approved by dora, emil")
 
 
@@ -306,7 +306,7 @@ def test_only_named_persons_approve_where_some_are_named_and_no_service_user_doe
     assert isinstance(judged(gate, said_by("frida"), of=WRITTEN), Waits)
     waits = judged(gate, of=WRITTEN)
     assert isinstance(waits, Waits)
-    assert waits.said == "1 approval of dora, emil, not of an author or committer or promoter"
+    assert waits.said == "1 approval of dora, emil, not of its author, committer or promoter"
     machine = facts(said_by("dora"), not_approvers=frozenset({"dora"}))
     assert why_not_approve(gate, WRITTEN, "dora", machine) == "dora is not a person"
     assert approvers(gate, WRITTEN, machine, LATER) == frozenset()

@@ -289,7 +289,7 @@ def _decide_all(
         dag_id: _command(asked, loaded, dag_id, named(loaded.builds, targets.get(dag_id)), at)
         for dag_id in dag_ids
     }
-    found = staged.find(host, session, asked, commands, known, loaded)
+    found = staged.find(host, session, asked, commands, known, loaded, by=change.actor)
     acts = []
     for dag_id in dag_ids:
         state, command = loaded.states[dag_id], commands[dag_id]

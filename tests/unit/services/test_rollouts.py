@@ -254,3 +254,21 @@ def test_a_commit_that_removes_its_tag_is_judged_by_the_active_builds_tags() -> 
     world.platform("policies: [{name: c, dags: {tags: [critical]}, steps: [{check: {name: ci}}, release]}]")
     world.push(a=File(body=1))
     assert world.states() == ["waiting"]
+
+
+def test_a_pin_takes_no_place_that_its_rollout_would_not_let_through(rolling: Rolling) -> None:
+    rolling.platform("rules: [{name: eyes, require: {approve: {}}}]")
+    rolling.push(a=File(body=1))
+    with pytest.raises(Conflict) as refused:
+        rolling.do(Verb.PIN, build=2)
+    assert refused.value.facts["problem"] == "rule-closed"
+    for who in ("bo", "cleo"):
+        rolling.say("approve", "passed", rollout=rolling.last, by=who)
+    rolling.platform("rules: [{name: eyes, require: {approve: {}}}, {name: end, freeze: {}}]")
+    rolling.turn()
+    assert rolling.last.at_gate is None
+    rolling.platform("rules: [{name: eyes, require: {approve: {}}}]")
+    with pytest.raises(Conflict):
+        rolling.do(Verb.PIN, build=2, actor="bo")
+    rolling.do(Verb.PIN, build=2)
+    assert rolling.active() == (2, 2)

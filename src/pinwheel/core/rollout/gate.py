@@ -285,5 +285,6 @@ def _of_this_step(rollout: Rollout, facts: GateFacts) -> list[Verdict]:
 def _whom(gate: Approve, missing: int) -> str:
     """Who is waited for."""
     of = f" of {', '.join(sorted(gate.persons))}" if gate.persons else ""
-    but = " or ".join(party.value for party in Party if party in gate.excludes)
-    return f"{missing} approval{'s' if missing > 1 else ''}{of}" + (f", not of an {but}" if but else "")
+    but = [party.value for party in Party if party in gate.excludes]
+    not_of = f", not of its {' or '.join(filter(None, (', '.join(but[:-1]), but[-1])))}" if but else ""
+    return f"{missing} approval{'s' if missing > 1 else ''}{of}{not_of}"

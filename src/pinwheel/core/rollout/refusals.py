@@ -75,7 +75,8 @@ WORDS: dict[No, tuple[str, str]] = {
     ),
     No.RULE_CLOSED: (
         "a rule does not let it be released now",
-        "Wait until it does (pinwheel windows {dag}), or release past it: pinwheel promote {dag} --now",
+        "Let it roll out as soon as rules do (pinwheel promote {dag} --at WHEN; see pinwheel windows {dag}), "
+        "or release it past them: pinwheel promote {dag} --now",
     ),
     No.STALE_GENERATION: ("it has moved since you looked", "Look again: pinwheel rollout show {dag}"),
     No.MAY_NOT_APPROVE: ("your approval does not count", "Somebody else has to approve it"),

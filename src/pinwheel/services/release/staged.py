@@ -48,18 +48,20 @@ def find(
     commands: Mapping[str, Command],
     known: Known,
     loaded: Loaded,
+    *,
+    by: str,
 ) -> dict[str, Found]:
-    """What is known of the Dags of a change; nothing where neither a rule nor a policy nor a rollout is, and
-    nothing is asked for later."""
+    """What is known of the Dags of a change of somebody's; nothing where neither a rule nor a policy nor a
+    rollout is, and nothing is asked for later."""
     if known.nothing and asked.at is None:
         return {}
-    places = {dag_id: _asked(asked, command, loaded) for dag_id, command in commands.items()}
+    places = {dag_id: _asked(asked, command, loaded, by) for dag_id, command in commands.items()}
     return facts.find(host, session, known, around(loaded), now=host.unit.now(), asked=places)
 
 
-def _asked(asked: ChangeRequest, command: Command, loaded: Loaded) -> Asked:
+def _asked(asked: ChangeRequest, command: Command, loaded: Loaded, by: str) -> Asked:
     place = _place(command, loaded) if asked.verb in (Change.PROMOTE, Change.PIN) else None
-    return Asked(place=place, at=asked.at, alone=asked.verb is Change.PIN)
+    return Asked(place=place, at=asked.at, by=by, alone=asked.verb is Change.PIN)
 
 
 def _place(command: Command, loaded: Loaded) -> Place | None:

@@ -19,7 +19,7 @@ from pinwheel.core.rollout.facts import Facts
 from pinwheel.core.rollout.gate import Answer, GateFacts, Verdict, last_verdict
 from pinwheel.core.rollout.hold import ORDER, Hold, HoldKind
 from pinwheel.core.rollout.state import Candidate, Contributor, Place, Rollout, Slot, State
-from pinwheel.core.rollout.steps import Approve, Check, Gate, Wait
+from pinwheel.core.rollout.steps import Approve, Check, Gate, Party, Wait
 from pinwheel.core.run.mark import is_marked
 from pinwheel.services.ports.host import Host
 from pinwheel.services.rules import judging
@@ -72,6 +72,8 @@ class Asked:
     """None: its newest."""
     at: datetime | None = None
     """When it is to be released."""
+    by: str | None = None
+    """Who lets it take effect at once, without a rollout."""
     alone: bool = False
     """It is this place that rules are asked of, whatever rollout is ahead."""
 
@@ -177,7 +179,8 @@ def find(
         ask = wanted.get(dag_id) or Asked()
         newest, ahead = ask.place or around.newest(dag_id), known.live(dag_id, Slot.AHEAD)
         gates = required(judged[dag_id].choice.rules)
-        own = ahead if ahead is not None and not ask.alone else None
+        is_ahead = ahead is not None and ahead.place == newest
+        own = ahead if not ask.alone or is_ahead else None
         place = own.place if own is not None else newest
         gate_facts = GateFacts(
             verdicts=tuple(said.get(dag_id, ())),
@@ -188,7 +191,7 @@ def find(
             not_approvers=nobody if nobody is not None else _every_actor(said.get(dag_id, ())),
         )
         closed = known.standing.closed(subject, now)
-        unmet = () if place is None else _unmet(gates, own, place, gate_facts, now)
+        unmet = () if place is None else _unmet(gates, own, place, gate_facts, now, ask)
         facts = Facts(
             dag_id=dag_id,
             ahead=ahead,
@@ -412,15 +415,31 @@ def _is_idle(gate: Gate | None) -> bool:
 
 
 def _unmet(
-    gates: Sequence[Gate], own: Rollout | None, place: Place, facts: GateFacts, now: datetime
+    gates: Sequence[Gate], own: Rollout | None, place: Place, facts: GateFacts, now: datetime, ask: Asked
 ) -> tuple[Hold, ...]:
-    """The required gates that a place has not passed, neither in its rollout nor by a verdict that counts."""
-    passed = {named(gate) for gate in own.plan.gates} if own is not None else set()
+    """The required gates that a place has not passed, neither in its rollout nor by a verdict that counts.
+
+    What is to pass them yet in its rollout is no hindrance to that; who lets the place take effect without it
+    needs what has passed.
+    """
+    passed = _passed(own, facts, ask) if own is not None else set()
     return tuple(
         Hold(kind=HoldKind.GATE, reason=f"a rule requires {_spoken(gate)}")
         for gate in gates
         if named(gate) not in passed and not _is_met(gate, place, facts, now)
     )
+
+
+def _passed(own: Rollout, facts: GateFacts, ask: Asked) -> set[object]:
+    if not ask.alone:
+        return {named(gate) for gate in own.plan.gates}
+    approved = {each.actor for each in facts.verdicts if each.rollout == own.id}
+    return {
+        named(gate)
+        for gate in own.plan.gates[: own.step]
+        # Who approved it is its promoter now too.
+        if not (isinstance(gate, Approve) and Party.PROMOTER in gate.excludes and ask.by in approved)
+    }
 
 
 def _is_met(gate: Gate, place: Place, facts: GateFacts, now: datetime) -> bool:
@@ -429,15 +448,8 @@ def _is_met(gate: Gate, place: Place, facts: GateFacts, now: datetime) -> bool:
             last = last_verdict(gate, place, facts, now)
             return last is not None and last.answer is Answer.PASSED
         case Approve():
-            approved = {
-                each.actor
-                for each in facts.verdicts
-                if each.rollout is not None
-                and each.subject == place
-                and each.answer is Answer.PASSED
-                and (not gate.persons or each.actor in gate.persons)
-            }
-            return len(approved) >= gate.count
+            # Persons approve what rolls out: whom that excludes is known of a rollout only.
+            return False
         case Wait(idle=True):
             return bool(facts.idle)
         case Wait(until=until):

@@ -51,7 +51,7 @@ def ask(
     loaded = load(host, session, rows, others=(*known.build_ids, *(each.build_id for each in places)))
     past: list[str] = []
     for place in places:
-        asked = {dag.dag_id: Asked(place=place, alone=True)}
+        asked = {dag.dag_id: Asked(place=place, by=who.actor, alone=True)}
         found = facts.find(host, session, known, around(loaded), now=now, asked=asked)[dag.dag_id]
         if not found.facts.closed:
             continue
