@@ -577,6 +577,25 @@ def test_only_an_admin_freezes_dags_that_come_later_too(api: Deployment) -> None
     assert answers == {"viewer": [403, 403], "editor": [200, 403], "op": [200, 403], "admin": [200, 200]}
 
 
+@pytest.mark.acceptance("rollouts", 24)
+def test_no_viewer_approves_or_goes_past_a_gate(api: Deployment) -> None:
+    """Under the simple auth manager, to which every custom view is open for a viewer."""
+    asked = {"reason": "why", "plan": True}
+    answers = {
+        user: [
+            api.post(f"/dags/cli_1/rollout/{verb}", asked, user).status_code
+            for verb in ("approve", "reject", "skip", "pause")
+        ]
+        for user in ("viewer", "editor", "op")
+    }
+    # Nothing is on its way: whoever may is told that.
+    assert answers == {
+        "viewer": [403, 403, 403, 403],
+        "editor": [403, 403, 403, 409],
+        "op": [409, 409, 409, 409],
+    }
+
+
 # Over the database and over REST; that both give the same is tests/contract/test_backends.py.
 
 

@@ -43,6 +43,7 @@ class DagFacts(BaseAnswer):
     expected_revision: int | None = None
     active_revision: int | None = Field(None, description="The timeline's newest revision; 0: it has none.")
     active_build: int | None = None
+    rule: str | None = Field(None, description="The rule that says no.")
     rejected_by: str | None = Field(None, description="Who rejected the build that was asked for.")
 
 
