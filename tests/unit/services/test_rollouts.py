@@ -254,3 +254,28 @@ def test_a_commit_that_removes_its_tag_is_judged_by_the_active_builds_tags() -> 
     world.platform("policies: [{name: c, dags: {tags: [critical]}, steps: [{check: {name: ci}}, release]}]")
     world.push(a=File(body=1))
     assert world.states() == ["waiting"]
+
+
+@pytest.mark.acceptance("rollouts", 98)
+def test_a_verdict_of_which_nobody_was_told_counts_when_its_time_is_over(rolling: Rolling) -> None:
+    """Without a timeout it is looked at when it is told of: in the transaction of the verdict."""
+    rolling.platform("policies: [{name: c, dags: all, steps: [{check: {name: ci, timeout: 4h}}, release]}]")
+    head = rolling.push(a=File(body=1))
+    rolling.turn()
+    rolling.say("ci", "passed", version=head, wake=False)
+    rolling.turn(3600)
+    assert rolling.active() == (1, 1)
+    rolling.turn(3 * 3600)
+    assert rolling.active() == (2, 2)
+    assert rolling.states() == ["released"]
+
+
+@pytest.mark.acceptance("rollouts", 98)
+def test_a_window_that_opens_needs_nobody_to_tell_of_it(rolling: Rolling) -> None:
+    until = (rolling.now() + timedelta(hours=3)).isoformat()
+    rolling.platform(f"rules: [{{name: month end, freeze: {{until: '{until}'}}}}]")
+    rolling.push(a=File(body=1))
+    rolling.turn(3600)
+    assert rolling.active() == (1, 1)
+    rolling.turn(2 * 3600)
+    assert rolling.active() == (2, 2)
