@@ -19,6 +19,8 @@ from bench.items import (
     history,
     idle,
     ingest,
+    live_rollouts,
+    promote_at,
     push,
     rollback,
     scheduler,
@@ -47,6 +49,8 @@ ITEMS: dict[str, ModuleType] = {
     "o": fleet_page,
     "p": by_date,
     "q": few_dated,
+    "r": promote_at,
+    "s": live_rollouts,
 }
 FLEET_ORDER = "edacm"
 """Items that share a side's deployment, in the order in which they are measured on it."""

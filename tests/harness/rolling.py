@@ -63,8 +63,9 @@ class Rolling(InMemory):
         digest: str | None = None,
         by: str = "ci",
         rollout: Rollout | None = None,
+        wake: bool = True,
     ) -> None:
-        """A verdict of a check; with *rollout* that of a person at its step."""
+        """A verdict of a check; with *rollout* that of a person at its step. Without *wake* the signal is lost."""
         subject: Any = place or (OfVersion(bundle="dags", version=version) if version else None)
         subject = subject or (OfDigest(digest=digest) if digest else rollout and rollout.place)
 
@@ -81,7 +82,8 @@ class Rolling(InMemory):
                 attempt=rollout.attempt if rollout else None,
             )
             verdicts.add(session, verdict, dag_id="a" if place or rollout else None)
-            rollouts.wake(session, now)
+            if wake:
+                rollouts.wake(session, now)
 
         self.host.unit.run(work)
 

@@ -15,7 +15,7 @@ from harness.faults import airflow_engine
 from harness.inprocess import bound_airflow
 from harness.operations import World
 from harness.prebuilt import Text
-from integration.test_statements import Counted
+from harness.statements import Counted
 from pinwheel.core.run.resolve import Bind
 from pinwheel.core.run.timeline import Era
 from pinwheel.services.release.revise import revise

@@ -271,4 +271,28 @@ def test_a_pin_takes_no_place_that_its_rollout_would_not_let_through(rolling: Ro
     with pytest.raises(Conflict):
         rolling.do(Verb.PIN, build=2, actor="bo")
     rolling.do(Verb.PIN, build=2)
+
+
+@pytest.mark.acceptance("rollouts", 98)
+def test_a_verdict_of_which_nobody_was_told_counts_when_its_time_is_over(rolling: Rolling) -> None:
+    """Without a timeout it is looked at when it is told of: in the transaction of the verdict."""
+    rolling.platform("policies: [{name: c, dags: all, steps: [{check: {name: ci, timeout: 4h}}, release]}]")
+    head = rolling.push(a=File(body=1))
+    rolling.turn()
+    rolling.say("ci", "passed", version=head, wake=False)
+    rolling.turn(3600)
+    assert rolling.active() == (1, 1)
+    rolling.turn(3 * 3600)
+    assert rolling.active() == (2, 2)
+    assert rolling.states() == ["released"]
+
+
+@pytest.mark.acceptance("rollouts", 98)
+def test_a_window_that_opens_needs_nobody_to_tell_of_it(rolling: Rolling) -> None:
+    until = (rolling.now() + timedelta(hours=3)).isoformat()
+    rolling.platform(f"rules: [{{name: month end, freeze: {{until: '{until}'}}}}]")
+    rolling.push(a=File(body=1))
+    rolling.turn(3600)
+    assert rolling.active() == (1, 1)
+    rolling.turn(2 * 3600)
     assert rolling.active() == (2, 2)
