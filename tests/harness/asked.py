@@ -33,12 +33,15 @@ def change(
     actor: str = "ada",
     sees: Sees = all_of_them,
     sees_runs: Sees = all_of_them,
+    decides: bool = True,
     **more: Any,
 ) -> Change:
     """A change of these Dags, to be given to ``services.change.apply``."""
     selection = Selection(selector=Selector(ids=tuple(dag_ids)))
     request = ChangeRequest(verb=verb, selection=selection, **more)
-    return Change(request=request, dag_ids=dag_ids, actor=actor, sees=sees, sees_runs=sees_runs)
+    return Change(
+        request=request, dag_ids=dag_ids, actor=actor, sees=sees, sees_runs=sees_runs, decides=decides
+    )
 
 
 def trigger(host: Any, dag_id: str, *, actor: str = "ada", **more: Any) -> Bound:

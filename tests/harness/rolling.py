@@ -65,7 +65,7 @@ class Rolling(InMemory):
         rollout: Rollout | None = None,
         wake: bool = True,
     ) -> None:
-        """A verdict of a check; with *rollout* that of a person at its step. Without *wake* the signal is lost."""
+        """A verdict of a check; with *rollout* a person's at its step. Without *wake* the signal is lost."""
         subject: Any = place or (OfVersion(bundle="dags", version=version) if version else None)
         subject = subject or (OfDigest(digest=digest) if digest else rollout and rollout.place)
 

@@ -12,9 +12,10 @@ from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, badges, first_line, short_time, show_table, text, version_of, warn
 from pinwheel.cli.parser import Parser, add_examples
 from pinwheel.core.release.notation import duration
-from pinwheel.core.request import RolloutRequest
+from pinwheel.core.request import RolloutRequest, Selection
 from pinwheel.core.rollout.waiting import REASONED
 from pinwheel.core.rollout.window_text import Unreadable
+from pinwheel.core.selector import Selector
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +37,8 @@ ACTS = {
 REACHED = {"released": ("released", "watching", "proven"), "proven": ("proven",)}
 """For what is waited: the states in which that is so."""
 ALIVE = ("waiting", "watching", "paused")
+NOT_YET = "not yet"
+"""Of a commit that has no rollout, and that new runs do not take."""
 _STYLES = {
     "paused": "bold yellow",
     "proven": "green",
@@ -96,6 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"wait until it is released or proven; exit code {ENDED} if it ended otherwise, {TIMEOUT} if that "
         "did not come in time",
         "pinwheel rollout wait orders_daily --for proven --timeout 4h",
+        'pinwheel rollout wait orders_daily --commit "$GITHUB_SHA" --timeout 4h',
     )
     options.add_dag_id(waits)
     waits.add_argument(
@@ -110,6 +114,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     waits.add_argument(
         "--poll", type=_seconds, default=POLL, metavar="SECONDS", help=f"look so often (default: {POLL:g})"
+    )
+    waits.add_argument(
+        "--commit",
+        metavar="SHA",
+        help="for the rollout of this commit, which may not be there yet (default: the Dag's newest)",
     )
     options.add_common(waits)
     for command in verbs.choices.values():
@@ -237,19 +246,45 @@ def _wait(context: Context) -> int:
     args = context.args
     over, told = time.monotonic() + args.timeout, ""
     while True:
-        found = context.backend.rollout(args.dag_id)
+        found = _looked(context)
         reached = found["state"] in REACHED[args.until]
-        ended = found["state"] not in ALIVE
+        ended = found["state"] not in (*ALIVE, NOT_YET)
         # A plan without a watch ends as released: nothing will ever prove it.
         left = over - time.monotonic()
         if reached or ended or left <= 0:
-            context.emit(found, partial(render_one, row=found))
+            context.emit(found, partial(render_one if "steps" in found else _render_words, row=found))
             return 0 if reached else ENDED if ended else TIMEOUT
-        waits = f"{args.dag_id} is {found['state']}: waits for {found['waits_for']['words']}"
+        waits = found.get("words") or f"{args.dag_id} is {found['state']}: waits for {_words(found)}"
         if waits != told:
             warn(waits)
             told = waits
         time.sleep(min(args.poll, left))
+
+
+def _render_words(console: Console, row: dict[str, Any]) -> None:
+    console.print(text(row["words"]), soft_wrap=True)
+
+
+def _words(found: dict[str, Any]) -> str:
+    return str(found["waits_for"]["words"])
+
+
+def _looked(context: Context) -> dict[str, Any]:
+    """The Dag's rollout; with a commit that one's, or how the Dag stands where that made none."""
+    args = context.args
+    if args.commit is None:
+        return context.backend.rollout(args.dag_id)
+    if own := context.backend.rollouts([args.dag_id], version=args.commit, limit=1):
+        return own[0]
+    (status,) = context.backend.status(Selection.to_show(Selector(ids=(args.dag_id,))))
+    there = status["bundle_version"] == args.commit
+    said = "new runs take it" if there else f"{args.dag_id} has no rollout of it yet, and takes another"
+    return {
+        "dag_id": args.dag_id,
+        "bundle_version": args.commit,
+        "state": "released" if there else NOT_YET,
+        "words": f"commit {args.commit[:12]}: {said}",
+    }
 
 
 def render(console: Console, rows: list[dict[str, Any]]) -> None:

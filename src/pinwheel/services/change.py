@@ -53,6 +53,8 @@ class Change:
     sees_runs: once.Sees = once.all_of_them
     names: frozenset[str] = frozenset()
     """By which else the actor goes, where a rule says who may override it."""
+    decides: bool = True
+    """The actor may approve and reject at gates."""
 
 
 @frozen(kw_only=True)
@@ -305,7 +307,7 @@ def _decide_all(
             if dag_id in dated.present:
                 rolled_back.require_choice(asked, dag_id, dated.present[dag_id])
             wish = staged.Wish(asked=asked, command=command, dag_id=dag_id, today=decision)
-            who = Who(actor=change.actor, names=change.names)
+            who = Who(actor=change.actor, names=change.names, decides=change.decides)
             acts.append(staged.act(host, session, wish, who, loaded, known=known, found=found.get(dag_id)))
         except (Conflict, NotFound, Refused) as error:
             no(dag_id, error)

@@ -97,6 +97,25 @@ def test_a_wait_ends_when_it_is_released(world: Rolling, capsys: pytest.CaptureF
     assert cli(capsys, "rollout", "wait", "a", "--for", "proven")[0] == 1, "nothing will ever prove it"
 
 
+def test_a_wait_for_a_commit_takes_no_other_rollout_for_its(
+    world: Rolling, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.say("ci", "passed", version=world.last.place.version)
+    world.turn()
+    assert cli(capsys, "rollout", "approve", "a")[0] == 0
+    world.turn()
+    assert world.states() == ["released"]
+    wait = ("rollout", "wait", "a", "--timeout", "1s", "--poll", "0.3", "--commit")
+    assert cli(capsys, *wait, world.last.place.version)[0] == 0
+    coming = "c0ffee" * 6 + "beef"
+    code, out, err = cli(capsys, *wait, coming)
+    assert code == 3 and "has no rollout of it yet" in out and err.count("no rollout of it yet") == 1
+    world.platform("policies: []")
+    world.pusher.push({"a": File(body=7)}, version=coming)
+    code, out, _ = cli(capsys, *wait, coming, "-o", "json")
+    assert (code, json.loads(out)["state"]) == (0, "released")
+
+
 def test_a_wait_says_by_its_exit_code_that_it_ended_otherwise_or_took_too_long(
     world: Rolling, capsys: pytest.CaptureFixture[str]
 ) -> None:

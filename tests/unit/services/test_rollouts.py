@@ -271,6 +271,7 @@ def test_a_pin_takes_no_place_that_its_rollout_would_not_let_through(rolling: Ro
     with pytest.raises(Conflict):
         rolling.do(Verb.PIN, build=2, actor="bo")
     rolling.do(Verb.PIN, build=2)
+    assert rolling.active() == (2, 2)
 
 
 @pytest.mark.acceptance("rollouts", 98)
@@ -296,3 +297,15 @@ def test_a_window_that_opens_needs_nobody_to_tell_of_it(rolling: Rolling) -> Non
     assert rolling.active() == (1, 1)
     rolling.turn(2 * 3600)
     assert rolling.active() == (2, 2)
+
+
+def test_who_may_not_decide_at_gates_rejects_nothing_that_is_on_its_way(rolling: Rolling) -> None:
+    rolling.platform(CHECK)
+    rolling.push(a=File(body=1))
+    with pytest.raises(Refused):
+        rolling.do(Verb.REJECT, build=2, decides=False)
+    assert rolling.states() == ["waiting"]
+    rolling.do(Verb.REJECT, build=1, decides=False)
+    assert list(rolling.rejected()) == [1], "what is not on its way is as ever"
+    rolling.do(Verb.REJECT, build=2)
+    assert rolling.states() == ["rejected"]

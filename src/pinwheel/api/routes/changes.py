@@ -195,4 +195,5 @@ def _change(access: Access, asked: ChangeRequest, dag_ids: Sequence[str]) -> cha
         sees=sees(access),
         sees_runs=sees_runs(access),
         names=access.names(),
+        decides=access.has(View.APPROVALS),
     )

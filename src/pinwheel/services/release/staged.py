@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from pinwheel.core.errors import spoken
+from pinwheel.core.errors import Refused, spoken
 from pinwheel.core.release.carried import Carried, Move
 from pinwheel.core.release.decide import Command, Decision
 from pinwheel.core.release.decide import Verb as Change
@@ -123,7 +123,10 @@ def act(
 
 
 def _deed(wish: Wish, who: Who, found: Found) -> Deed | None:
-    """What it is among the acts on rollouts; None: it is none of them."""
+    """What it is among the acts on rollouts; None: it is none of them.
+
+    :raises Refused: it decides on a gate, and the actor may not.
+    """
     asked, command, known = wish.asked, wish.command, found.facts
     if not found.concerns and asked.at is None:
         return None
@@ -136,6 +139,13 @@ def _deed(wish: Wish, who: Who, found: Found) -> Deed | None:
     ahead = known.ahead
     if verb is table.Verb.REJECT and (ahead is None or build is None or ahead.place.build_id != build.id):
         return None
+    if verb is table.Verb.REJECT and not who.decides:
+        raise Refused(
+            f"Cannot {spoken(asked.verb)} {known.dag_id}",
+            found=f"its rollout is on its way, and you ({who.actor}) may not approve and reject there",
+            remedy=f"Hold it for those who may: pinwheel rollout pause {known.dag_id}",
+            dag_id=known.dag_id,
+        )
     lifted = None
     if verb is table.Verb.LIFT:
         if build is None:

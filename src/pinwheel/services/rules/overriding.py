@@ -19,6 +19,8 @@ class Who:
 
     actor: str
     names: frozenset[str] = frozenset()
+    decides: bool = True
+    """They may approve and reject at gates."""
 
     @property
     def known_as(self) -> frozenset[str]:
