@@ -42,7 +42,7 @@ def offered(line: str, **more: str) -> list[str]:
 
 
 def test_bash_completes_commands_and_options_and_their_values() -> None:
-    assert offered("pinwheel ro") == ["rollback"]
+    assert offered("pinwheel ro") == ["rollback", "rollout"]
     assert offered("pinwheel pr") == ["promote", "prune"]
     assert offered("pinwheel rollback orders --not") == ["--not-to-blame"]
     assert offered("pinwheel db capsule ") == ["list", "prune", "store", "verify"]

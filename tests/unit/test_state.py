@@ -33,18 +33,18 @@ def rejection(number: int, **changes: object) -> Rejection:
     return evolve(base, **changes)
 
 
-def test_a_dag_of_which_nothing_is_known_is_free_and_can_be_held() -> None:
+def test_a_dag_of_which_nothing_is_known_is_free() -> None:
     state = DagState(dag_id="sales")
     assert state.pinned is False and state.retired is False and state.unused_auto_release is False
     assert state.versioned is True and state.bundle_name == ""
     assert (state.active_build_id, state.newest_build_id) == (None, None)
-    assert state.held is False and state.later is False and state.stands_still is False
+    assert state.later is False and state.stands_still is False
 
 
 def test_a_dag_knows_its_builds_by_id_and_whether_it_is_pinned() -> None:
     state = evolve(STANDS, newest_build=build(2), track=Track.PINNED)
     assert (state.active_build_id, state.newest_build_id) == (101, 102)
-    assert state.pinned is True and state.held is True
+    assert state.pinned is True
 
 
 @pytest.mark.parametrize(
