@@ -15,6 +15,7 @@ from harness.inprocess import bound_airflow
 from harness.many_rollouts import copy_rollout
 from harness.rolling_world import CHECKED, FREEZE, RollingWorld
 from harness.statements import Counted
+from pinwheel.services.rollout.advance import Sweep
 from pinwheel.store import rollouts
 from pinwheel.store import tables as t
 
@@ -86,6 +87,26 @@ def test_a_look_at_fifty_that_wait_is_as_many_statements_as_one_at_five(
     assert len(fifty) == len(five), "\n".join(fifty)
     written = [each for each in fifty if not each.startswith("SELECT")]
     assert len(written) == 1 and written[0].startswith("UPDATE pinwheel_rollout SET next_at=CASE")
+
+
+@pytest.mark.acceptance("rollouts", 74)
+def test_a_sweep_over_fifty_that_wait_is_as_many_statements_as_one_over_five(world: RollingWorld) -> None:
+    sweep, swept = Sweep(world.host), []
+    world.platform(CHECKED)
+    for dag_ids in (MANY[:5], MANY):
+        world.platform("rules: []")
+        world.pusher.push({dag_id: world.next_text() for dag_id in dag_ids})
+        world.all_turns()
+        world.platform(CHECKED)
+        world.pusher.push({dag_id: world.next_text() for dag_id in dag_ids})
+        world.turn()
+        with Counted() as counted:
+            assert sweep.look().moved == 0
+        swept.append(counted.own)
+        assert next_at() == [None] * len(dag_ids)
+    five, fifty = swept
+    assert len(fifty) == len(five), "\n".join(fifty)
+    assert all(each.startswith("SELECT") for each in fifty), "nothing changes when they are to be looked at"
 
 
 @pytest.mark.acceptance("rollouts", 74)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -12,16 +12,13 @@ from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError
 from pinwheel.core.lookup import named
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.decide import Command, Verb, decide
-from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.stand import Head
 from pinwheel.core.release.state import DagState
-from pinwheel.core.release.why_held import waits
 from pinwheel.core.request import ChangeRequest
-from pinwheel.core.retention import ReleaseFact
 from pinwheel.services import once
 from pinwheel.services.ingest import faults
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release import keeping, staged
+from pinwheel.services.release import keeping, staged, targets
 from pinwheel.services.release.going import go
 from pinwheel.services.release.loading import Loaded, known_and_not, load
 from pinwheel.services.release.outcome import OUTCOMES, Act, Outcome, outcome_of
@@ -31,11 +28,16 @@ from pinwheel.services.rules.facts import NOTHING, Known
 from pinwheel.services.rules.overriding import Who
 from pinwheel.services.run import rerun
 from pinwheel.services.timeline import rolled_back
-from pinwheel.store import builds, rejections, releases
+from pinwheel.store import builds, rejections
 from pinwheel.store.locking import lock_dags
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+REHEARSED = 50
+"""Of so many Dags of a plan that is done, and undone, of which more follows: they are locked meanwhile."""
+NEXT = "then its newest place goes on as if it had just arrived"
+"""What a plan says of the others."""
 
 
 @frozen(kw_only=True)
@@ -77,7 +79,7 @@ def apply(host: Host, change: Change) -> list[Outcome]:
     """Carry the change out on all its Dags or on none, and say what became of each, in order of id.
 
     Dags that it leaves out (``skip_refused``) are not among them. Of a plan say what would become of them;
-    nothing is locked or written.
+    nothing is kept.
 
     :raises NotFound: a Dag, build or release does not exist.
     :raises Conflict: ``expected_release`` is stale, or the request id stands for another request.
@@ -128,12 +130,17 @@ def apply(host: Host, change: Change) -> list[Outcome]:
 
 
 def plan(host: Host, change: Change) -> Plan:
-    """What the change would do, and every Dag that can not take it with its reason; nothing is written.
+    """What the change would do, and every Dag that can not take it with its reason; nothing is kept.
 
     :raises NotFound, InvalidInput: the request itself can not be answered for any Dag.
     """
     _check(change)
-    return host.unit.run(lambda session: _plan(host, session, change))
+    planned, going_on = host.unit.run(lambda session: _plan(host, session, change))
+    some = evolve(change, dag_ids=going_on[:REHEARSED])
+    if not some.dag_ids:
+        return planned
+    tried = host.rehearse(lambda host: host.unit.run(lambda session: _rehearsed(host, session, some)))
+    return _merged(planned, tried, left=going_on[REHEARSED:])
 
 
 def left_out(request: ChangeRequest, dag_ids: Sequence[str]) -> list[str]:
@@ -145,7 +152,8 @@ def _wanted(change: Change) -> list[str]:
     return sorted(set(change.dag_ids).difference(change.request.skip_refused))
 
 
-def _plan(host: Host, session: Session, change: Change) -> Plan:
+def _plan(host: Host, session: Session, change: Change) -> tuple[Plan, list[str]]:
+    """Also the Dags of which more follows than is said: their newest place is looked at after that."""
     refused: list[Refusal] = []
     acts, _, dated, _ = _decide_all(host, session, change, refused=refused)
     asked = change.request
@@ -158,7 +166,43 @@ def _plan(host: Host, session: Session, change: Change) -> Plan:
         eras = rolled_back.eras_of(asked, dated)
         outcomes = rerun.planned(host, session, acts, outcomes, how, eras)
     told = _told(change, _with_bundles(session, acts, outcomes))
-    return Plan(outcomes=tuple(told), refused=tuple(refused))
+    going_on = [act.state.dag_id for act in acts if act.then_next]
+    return Plan(outcomes=tuple(told), refused=tuple(refused)), going_on
+
+
+def _rehearsed(host: Host, session: Session, change: Change) -> Plan:
+    """All that becomes of these Dags; whoever calls it undoes it."""
+    refused: list[Refusal] = []
+    locked = lock_dags(session, _wanted(change))
+    acts, loaded, _, known = _decide_all(host, session, change, locked, refused=refused)
+    outcomes = go(
+        host,
+        session,
+        acts,
+        known,
+        loaded.builds,
+        now=host.unit.now(),
+        contents=loaded.contents,
+        versions=loaded.versions,
+    )
+    # Another release may have the number by then.
+    unnumbered = [evolve(each, release=None) if each.kind is not None else each for each in outcomes]
+    return Plan(outcomes=tuple(_with_bundles(session, acts, unnumbered)), refused=tuple(refused))
+
+
+def _merged(planned: Plan, tried: Plan, *, left: Collection[str]) -> Plan:
+    """A plan with what was tried of some of its Dags; of those that are *left* it says that more follows."""
+    found = {each.dag_id: each for each in tried.outcomes}
+    no = {each.dag_id for each in tried.refused}
+    outcomes = [
+        evolve(each, message=f"{each.message}; {NEXT}")
+        if each.dag_id in left
+        else found.get(each.dag_id, each)
+        for each in planned.outcomes
+        if each.dag_id not in no
+    ]
+    refused = sorted((*planned.refused, *tried.refused), key=lambda refusal: refusal.dag_id)
+    return Plan(outcomes=tuple(outcomes), refused=tuple(refused))
 
 
 def _request(change: Change) -> once.Request:
@@ -268,27 +312,27 @@ def _decide_all(
     dag_ids = list(rows)
     ledger = keeping.ledger(session, dag_ids[0]) if asked.to_release is not None else None
     rejected = rejections.of_dags(session, dag_ids)
-    targets = _targets(session, asked, rows, ledger or (), rejected)
+    build_ids = targets.targets(session, asked, rows, ledger or (), rejected)
     at: Head | None = None
     if asked.bundle_version is not None:
         at, stood = place_named(session, rows[dag_ids[0]], asked.bundle_version, verb=asked.verb)
         if asked.to_release is None and asked.build is None:
-            targets = {dag_ids[0]: stood}
+            build_ids = {dag_ids[0]: stood}
     known = facts.know(session, rows, hold=locked is not None)
     loaded = load(
         host,
         session,
         rows,
-        others=(*targets.values(), *known.build_ids),
+        others=(*build_ids.values(), *known.build_ids),
         numbered=(dag_ids[0], asked.build) if asked.build is not None else None,
-        contents_of=() if locked is None else (*targets.values(), *_waiting(asked, rows)),
+        contents_of=() if locked is None else (*build_ids.values(), *targets.waiting(asked, rows)),
         rejected=rejected,
         in_force=at is not None,
     )
     rolls_back = asked.verb is Verb.ROLLBACK
     dated = rolled_back.load(host, session, rows) if rolls_back else rolled_back.NONE
     commands = {
-        dag_id: _command(asked, loaded, dag_id, named(loaded.builds, targets.get(dag_id)), at)
+        dag_id: _command(asked, loaded, dag_id, named(loaded.builds, build_ids.get(dag_id)), at)
         for dag_id in dag_ids
     }
     found = staged.find(host, session, asked, commands, known, loaded, by=change.actor)
@@ -314,44 +358,6 @@ def _decide_all(
     if refused is not None:
         refused.sort(key=lambda refusal: refusal.dag_id)
     return acts, loaded, dated, known
-
-
-def _targets(
-    session: Session,
-    asked: ChangeRequest,
-    rows: Mapping[str, ManagedDag],
-    ledger: Sequence[ReleaseFact],
-    rejected: Mapping[str, Sequence[Rejection]],
-) -> dict[str, int]:
-    """By Dag, the id of the build of the release asked for, or of the one before that a rollback goes to."""
-    if asked.to_release is not None:
-        (dag_id,) = rows
-        build_ids = [release.build_id for release in ledger if release.number == asked.to_release]
-        if not build_ids:
-            raise NotFound(
-                f"Cannot {spoken(asked.verb)} {dag_id} to release {asked.to_release}",
-                found="it has no release of that number",
-                remedy=f"See its releases: pinwheel releases {dag_id}",
-                dag_id=dag_id,
-                release=asked.to_release,
-            )
-        return {dag_id: build_ids[0]}
-    if asked.verb is not Verb.ROLLBACK or asked.build is not None:
-        return {}
-    active = {
-        dag_id: (row.active_release, row.active_build_id)
-        for dag_id, row in rows.items()
-        if row.active_release is not None and row.active_build_id is not None
-    }
-    passed_over = rejections.build_ids(session, rejected)
-    return releases.previous_build_ids(session, active, passed_over=passed_over)
-
-
-def _waiting(asked: ChangeRequest, rows: Mapping[str, ManagedDag]) -> list[int]:
-    """Ids of the newest builds that promote or unpin may release."""
-    if asked.verb not in (Verb.PROMOTE, Verb.UNPIN, Verb.LIFT) or asked.build is not None:
-        return []
-    return [row.newest_build_id for row in rows.values() if waits(row) and row.newest_build_id is not None]
 
 
 def _command(

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from attrs import evolve, fields, frozen
-from sqlalchemy import ColumnElement, case, func, insert, literal, null, or_, select, true, update
+from sqlalchemy import ColumnElement, case, func, insert, literal, null, or_, select, true, tuple_, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -38,9 +38,10 @@ class Due:
     id: int
     dag_id: str
     bundle_name: str
+    slot: str
     generation: int
-    next_at: datetime
-    """Since when."""
+    next_at: datetime | None
+    """Since when; None: nobody has woken it."""
 
 
 @frozen(kw_only=True)
@@ -175,11 +176,24 @@ def save(session: Session, rollout: Rollout, *, next_at: datetime | None) -> Non
 def due(session: Session, now: datetime, *, limit: int) -> list[Due]:
     """Live ones whose time has come, the longest due first. Locks nothing."""
     c = t.rollout.c
+    return _due(session, [c.next_at <= now], [c.next_at, c.id], limit)
+
+
+def next_ones(session: Session, after: tuple[str, str], *, limit: int) -> list[Due]:
+    """Live ones, due or not, after that with this Dag and slot, in the order of these. Locks nothing."""
+    c = t.rollout.c
+    return _due(session, [tuple_(c.dag_id, c.slot) > tuple_(*after)], [c.dag_id, c.slot], limit)
+
+
+def _due(
+    session: Session, which: list[ColumnElement[bool]], order: list[ColumnElement[Any]], limit: int
+) -> list[Due]:
+    c = t.rollout.c
     query = (
-        select(c.id, c.dag_id, c.generation, c.next_at, t.dag.c.bundle_name)
+        select(c.id, c.dag_id, c.slot, c.generation, c.next_at, t.dag.c.bundle_name)
         .join(t.dag, t.dag.c.dag_id == c.dag_id)
-        .where(c.next_at <= now, c.slot.is_not(None))
-        .order_by(c.next_at, c.id)
+        .where(*which, c.slot.is_not(None))
+        .order_by(*order)
         .limit(limit)
     )
     return [
@@ -187,6 +201,7 @@ def due(session: Session, now: datetime, *, limit: int) -> list[Due]:
             id=row.id,
             dag_id=row.dag_id,
             bundle_name=row.bundle_name,
+            slot=row.slot,
             generation=row.generation,
             next_at=row.next_at,
         )

@@ -14,6 +14,7 @@ from pinwheel.airflow3.keeper.policy_file import PolicyFile
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import variants, whole
 from pinwheel.services.rollout import advance
+from pinwheel.services.rollout.advance import Sweep, Turn
 from pinwheel.services.upkeep import beat, repair
 from pinwheel.services.upkeep.beat import Beat
 from pinwheel.services.upkeep.keeping_runs import Keeping
@@ -36,6 +37,7 @@ LEAVES = timedelta(seconds=5)
 def duties_of(host: Host, own: Beat) -> list[Duty]:
     """In the order in which they are done in a turn."""
     keeping = Keeping(host, time.monotonic, leaves=LEAVES)
+    sweep = Sweep(host)
     policy_file = PolicyFile(host, conf.get("pinwheel", "policy_file", fallback="").strip())
     return [
         Duty(name="beat", interval=beat.EVERY, work=own.beat),
@@ -49,6 +51,7 @@ def duties_of(host: Host, own: Beat) -> list[Duty]:
         Duty(name="tell what ended unbound", interval=2.0, work=keeping.tell_ended, lease=RUNS),
         Duty(name="mark again", interval=2.0, work=keeping.mark_again, lease=RUNS),
         Duty(name="advance rollouts", interval=1.0, work=partial(_advance, host), lease=ROLLOUTS),
+        Duty(name="sweep rollouts", interval=30.0, work=partial(_sweep, sweep), lease=ROLLOUTS),
         Duty(name="make rows of eras", interval=5.0, work=partial(whole.make_missing, host), lease=RUNS),
         Duty(
             name="read the policy file",
@@ -60,5 +63,13 @@ def duties_of(host: Host, own: Beat) -> list[Duty]:
 
 
 def _advance(host: Host) -> None:
-    for dag_id, error in advance.turn(host, time.monotonic).faults:
+    _tell(advance.turn(host, time.monotonic))
+
+
+def _sweep(sweep: Sweep) -> None:
+    _tell(sweep.look())
+
+
+def _tell(turn: Turn) -> None:
+    for dag_id, error in turn.faults:
         log.warning("A rollout can not go on", dag_id=dag_id, exc_info=error)

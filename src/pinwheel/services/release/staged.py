@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from pinwheel.core.request import ChangeRequest
 from pinwheel.core.rollout import table
 from pinwheel.core.rollout.acts import act as done
 from pinwheel.core.rollout.decide import holds
-from pinwheel.core.rollout.effects import Begin, Save
+from pinwheel.core.rollout.effects import Begin, Effect, LiftPlace, Save
 from pinwheel.core.rollout.facts import Facts
 from pinwheel.core.rollout.refusals import Deed
 from pinwheel.core.rollout.state import Place
@@ -108,7 +108,7 @@ def act(
         made = what_is_carried(
             session, decided.effects, state, loaded, said=decided.said, as_today=wish.today
         )
-        if waits := _waits(made.moves, found.facts, now):
+        if waits := _waits(made.moves, _after(decided.effects, found.facts), now):
             reason = f"{made.decision.reason}; it waits: {waits}"
             made = evolve(made, decision=evolve(made.decision, reason=reason))
     return act_of(
@@ -174,6 +174,12 @@ def _overridden(known: Known, found: Found, who: Who, asked: ChangeRequest, now:
     steps = found.facts.ahead.plan.gates if found.facts.ahead is not None else found.judged.choice.plan.gates
     policy = [f"policy {found.judged.choice.policy.name}"] if steps and asked.verb is Change.PROMOTE else []
     return (*rules, *policy)
+
+
+def _after(effects: Sequence[Effect], known: Facts) -> Facts:
+    """What is known when the rejections are lifted that the effects lift."""
+    lifted = {effect.place.build_id for effect in effects if isinstance(effect, LiftPlace)}
+    return evolve(known, rejected=frozenset(each for each in known.rejected if each.build_id not in lifted))
 
 
 def _waits(moves: tuple[Move, ...], known: Facts, now: datetime) -> str | None:
