@@ -7,6 +7,7 @@ for a check; the rows are copies of one that a push has begun.
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 from bench.inprocess import bound
@@ -79,6 +80,7 @@ def _seconds(host: Any) -> float:
     began = time.perf_counter()
     done = advance.turn(host, time.monotonic)
     assert not (done.moved or done.faults), done
+    assert advance.soon(host, within=timedelta(seconds=1)) is None
     return time.perf_counter() - began
 
 

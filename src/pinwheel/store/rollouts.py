@@ -179,6 +179,14 @@ def due(session: Session, now: datetime, *, limit: int) -> list[Due]:
     return _due(session, [c.next_at <= now], [c.next_at, c.id], limit)
 
 
+def first_due(session: Session, *, after: datetime, until: datetime) -> datetime | None:
+    """When the first live one is due, of those that are between these instants."""
+    c = t.rollout.c
+    query = select(func.min(c.next_at)).where(c.next_at > after, c.next_at <= until, c.slot.is_not(None))
+    first: datetime | None = session.scalar(query)
+    return first
+
+
 def next_ones(session: Session, after: tuple[str, str], *, limit: int) -> list[Due]:
     """Live ones, due or not, after that with this Dag and slot, in the order of these. Locks nothing."""
     c = t.rollout.c

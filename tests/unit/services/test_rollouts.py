@@ -10,6 +10,7 @@ from harness.pushing import File
 from harness.rolling import Rolling
 from pinwheel.core.errors import Conflict, InvalidInput, Refused
 from pinwheel.core.release.decide import Verb
+from pinwheel.services.rollout import advance
 
 CHECK = "policies: [{name: checked, dags: all, steps: [{check: {name: ci}}, release]}]"
 APPROVE = "policies: [{name: approved, dags: all, steps: [{approve: {}}, release]}]"
@@ -203,6 +204,25 @@ def test_promote_at_waits_for_the_instant_and_is_in_effect_at_the_first_turn_aft
     rolling.turn((at - rolling.now()).total_seconds())
     assert rolling.active() == (2, 2)
     assert rolling.last.not_before is None or rolling.last.not_before == at
+
+
+@pytest.mark.acceptance("rollouts", 35)
+def test_the_keeper_knows_a_second_ahead_that_somebodys_instant_comes(rolling: Rolling) -> None:
+    """It waits for that in its turn, so that the instant does not wait for the next one."""
+    rolling.platform(CHECK)
+    rolling.do(Verb.PIN)
+    rolling.push(a=File(body=1))
+    at = rolling.now() + timedelta(hours=2)
+    rolling.do(Verb.PROMOTE, at=at)
+    rolling.turn()
+    second = timedelta(seconds=1)
+    assert advance.soon(rolling.host, within=second) is None
+    rolling.airflow.tick((at - rolling.now()).total_seconds() - 0.25)
+    assert advance.soon(rolling.host, within=second) == pytest.approx(0.25)
+    rolling.airflow.tick(0.25)
+    assert advance.soon(rolling.host, within=second) is None, "it is due"
+    rolling.turn(0)
+    assert rolling.active() == (2, 2)
 
 
 def test_a_pin_withdraws_what_is_on_its_way(rolling: Rolling) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 from airflow.configuration import conf
 
-from pinwheel.airflow3.keeper.loop import Duty
+from pinwheel.airflow3.keeper.loop import A_TURN, Duty
 from pinwheel.airflow3.keeper.policy_file import PolicyFile
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import variants, whole
@@ -64,6 +64,11 @@ def duties_of(host: Host, own: Beat) -> list[Duty]:
 
 def _advance(host: Host) -> None:
     _tell(advance.turn(host, time.monotonic))
+    # What somebody asked for at an instant does not wait for the turn after it.
+    wait = advance.soon(host, within=timedelta(seconds=A_TURN))
+    if wait is not None:
+        time.sleep(wait)
+        _tell(advance.turn(host, time.monotonic))
 
 
 def _sweep(sweep: Sweep) -> None:

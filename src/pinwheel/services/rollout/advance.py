@@ -70,6 +70,17 @@ def turn(host: Host, clock: Callable[[], float]) -> Turn:
             return Turn(moved=moved, faults=tuple(faults))
 
 
+def soon(host: Host, within: timedelta) -> float | None:
+    """In so many seconds a rollout is due whose time is known; None: none is within that time."""
+
+    def work(session: Session) -> float | None:
+        now = host.unit.now()
+        first = rollouts.first_due(session, after=now, until=now + within)
+        return None if first is None else (first - now).total_seconds()
+
+    return host.unit.run(work)
+
+
 @define
 class Sweep:
     """Looks at live rollouts that nobody woke, some at a time, and round again.
