@@ -16,6 +16,7 @@ import pytest
 
 from harness import bundles, dags
 from harness.airflow_env import API_SERVER, DAG_PROCESSOR
+from harness.every_route import requests
 from harness.gitrepo import GitRepo
 from harness.other_airflow import FAB, OtherAirflow
 from harness.processes import wait_for
@@ -66,6 +67,19 @@ def _create(env: OtherAirflow, what: str, **body: Any) -> None:
     assert reply.is_success, reply.text
 
 
+def _create_user(env: OtherAirflow, user: str, role: str) -> None:
+    _create(
+        env,
+        "users",
+        username=user,
+        password=f"{user}-password",
+        first_name=user,
+        last_name="of the tests",
+        email=f"{user}@example.test",
+        roles=[{"name": role}],
+    )
+
+
 @pytest.fixture(scope="module")
 def place(postgres: Any, tmp_path_factory: Any) -> Iterator[Place]:
     root = tmp_path_factory.mktemp("fab")
@@ -85,16 +99,7 @@ def place(postgres: Any, tmp_path_factory: Any) -> Iterator[Place]:
         env.start(API_SERVER, DAG_PROCESSOR)
         _create(env, "roles", name="team", actions=[])
         for user, role in (("viewer", "Viewer"), ("member", "team")):
-            _create(
-                env,
-                "users",
-                username=user,
-                password=f"{user}-password",
-                first_name=user,
-                last_name="of the tests",
-                email=f"{user}@example.test",
-                roles=[{"name": role}],
-            )
+            _create_user(env, user, role)
         made = Place(env, repo)
         made.push(theirs=TEAM, other=NOBODY)
         made.push(theirs=f"{TEAM}, description='two'", other=f"{NOBODY}, description='two'")
@@ -193,6 +198,36 @@ def test_a_role_has_a_right_once_it_is_given_what_pinwheel_created(place: Place)
     place.env.cli("airflow", "sync-perm", check=True)
     had = _in_process(place, ASK)["had"]
     assert (had["viewer"], had["member"], len(had["admin"])) == ([], ["APPROVALS"], 4)
+
+
+@pytest.mark.acceptance("rollouts", 25)
+def test_a_bot_whose_role_has_the_right_to_say_checks_can_do_nothing_else(place: Place) -> None:
+    _in_process(place, CREATE)
+    place.env.cli("airflow", "roles", "create", "bots", check=True)
+    command = ("roles", "add-perms", "bots", "--resource", "Pinwheel Checks", "--action", "can_edit")
+    place.env.cli("airflow", *command, check=True)
+    _create_user(place.env, "bot", "bots")
+    said = {"verdict": "passed", "digest": "0" * 64}
+    assert place.env.api("member").put(f"{API}/checks/ci", json=said).status_code == 403
+    assert place.env.api("bot").put(f"{API}/checks/ci", json=said).is_success
+    assert place.seen("bot") == []
+    assert place.post("admin", "/freezes", selector={"ids": ["theirs"]}, reason="outage").is_success
+    (frozen,) = place.env.get(f"{API}/freezes")["freezes"]
+    before = place.env.get(f"{API}/dags"), place.env.get(f"{API}/freezes")
+    names = {"dag_id": "theirs", "document": "bank", "name": frozen["name"], "rollout": "1", "verb": "pause"}
+    names |= {"bundle_name": "main", "build": "1", "version": "r1", "run_id": "r", "task_id": "only"}
+    tried = []
+    for each in requests(place.env.get(f"{API}/openapi.json", "bot"), names):
+        if each.method != "GET" and each.route != "PUT /checks/{name}":
+            reply = place.env.api("bot").request(
+                each.method, API + each.path, json=each.json, params={"reason": "no"}
+            )
+            tried.append((each.route, reply.status_code))
+    assert [(route, status) for route, status in tried if status not in (403, 404)] == []
+    assert len(tried) > 15
+    assert (place.env.get(f"{API}/dags"), place.env.get(f"{API}/freezes")) == before
+    lifted = place.env.api("admin").delete(f"{API}/freezes/{frozen['name']}", params={"reason": "over"})
+    assert lifted.is_success, lifted.text
 
 
 def test_the_tables_of_fab_and_of_pinwheel_are_migrated_together(place: Place) -> None:
