@@ -117,7 +117,6 @@ VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (timelines.TimelineChange, schemas.timeline.TimelineChange),
     (timelines.ChangedStretch, schemas.timeline.ChangedStretch),
     (timelines.ClearedByDate, schemas.timeline.ClearedByDate),
-    (show.RolloutView, schemas.rollouts.Rollout),
     (show.RolloutPage, schemas.rollouts.RolloutPage),
     (show.StepView, schemas.rollouts.RolloutStep),
     (show.VerdictView, schemas.rollouts.Verdict),
@@ -153,6 +152,7 @@ WITH_MORE: list[tuple[type[Any], type[BaseModel], set[str]]] = [
     (instances.TaskInstanceView, schemas.history.TaskInstance, {"may_clear"}),
     (outcome.Outcome, schemas.changes.OneOutcome, {"plan", "command"}),
     (bound.Bound, schemas.runs.TriggeredRun, {"plan", "command"}),
+    (show.RolloutView, schemas.rollouts.Rollout, {"may"}),
     (acts.RolloutActed, schemas.rollouts.RolloutActed, {"command"}),
 ]
 """Views to which a route adds what it knows: what the user may do, and what was asked."""
@@ -169,7 +169,7 @@ OF_ROUTES = {
         "Changes",
         "ClearedRuns",
     ),
-    *("Notation", "Health", "May", "Refusal", "DagFacts"),
+    *("Notation", "Health", "May", "RolloutMay", "Refusal", "DagFacts"),
 }
 """Schemas of what routes put around views, or know themselves."""
 

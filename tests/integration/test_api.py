@@ -492,8 +492,12 @@ def test_events_of_a_time_begin_with_it_and_end_before_it(api: Deployment) -> No
 
 
 def test_the_line_says_what_the_user_may_do(api: Deployment) -> None:
-    every = ("edit", "create_runs", "edit_runs", "read_code", "read_runs")
-    assert ok(api.get("/dags/read_1/line", user="editor"))["may"] == dict.fromkeys(every, True)
+    every = ("edit", "create_runs", "edit_runs", "read_code", "read_runs", "override")
+    assert ok(api.get("/dags/read_1/line", user="op"))["may"] == dict.fromkeys(every, True)
+    assert ok(api.get("/dags/read_1/line", user="editor"))["may"] == {
+        **dict.fromkeys(every, True),
+        "override": False,
+    }
     assert ok(api.get("/dags/read_1/line", user="viewer"))["may"] == {
         **dict.fromkeys(every, False),
         "read_code": True,

@@ -36,6 +36,10 @@ export interface Details {
   toBlame: boolean;
   /** Of a rollback: what becomes of an era over the present. Without: it is refused where there is one. */
   eras?: Eras;
+  /** Of a promote only: not before this instant. */
+  at?: string;
+  /** Of a promote only: at once, past gates and rules. It needs a reason, in a plan too. */
+  now?: boolean;
 }
 
 /** What would change, and of many Dags those that can not take the change. Of one Dag that is an error. */
@@ -68,9 +72,10 @@ async function send(change: Change, details: Details, how: How): Promise<Plan> {
     const params = { path: { dag_id: dagId }, header };
     const common = { reason, plan: how.plan, expected_release: how.expectedRelease ?? null };
     const target = { build: build ?? null, bundle_version: bundleVersion ?? null, to_release: toRelease ?? null };
+    const when = { ...(details.at === undefined ? {} : { at: details.at }), ...(details.now ? { now: true } : {}) };
     switch (verb) {
       case "promote":
-        return one(await answer(api.POST("/api/v1/dags/{dag_id}/promote", { params, signal, body: { ...common, ...target } })));
+        return one(await answer(api.POST("/api/v1/dags/{dag_id}/promote", { params, signal, body: { ...common, ...target, ...when } })));
       case "pin":
         return one(await answer(api.POST("/api/v1/dags/{dag_id}/pin", { params, signal, body: { ...common, ...target } })));
       case "unpin":

@@ -48,6 +48,15 @@ export interface Remedy {
 
 const FLEET = "/plugin/releases";
 
+/** Of conflicts that stay, however often somebody looks again; by the problem's name. */
+const CONFLICTS: Record<string, string | undefined> = {
+  "rule-closed": "Wait until it opens. Whoever may override can promote it past its rules, with a reason.",
+  "closed-then": "Name an instant at which it is open.",
+  "under-way": "Pause it first.",
+  paused: "Resume its rollout first.",
+  pinned: "Unpin it first.",
+};
+
 /**
  * What to do about each type of problem, in the page's own words: the server's are those of the command line too.
  * "theirs": what the server says, unless that is a command; undefined: the page has nothing better to offer.
@@ -60,7 +69,7 @@ const REMEDIES = {
       ? { text: "There may be something else to choose.", link: { to: pageOf(dagId), text: "See its builds and releases" } }
       : { text: "It may have been removed meanwhile.", link: { to: FLEET, text: "See all Dags" } };
   },
-  "urn:pinwheel:conflict": () => ({ text: "Look again, and decide by what you see then." }),
+  "urn:pinwheel:conflict": ({ facts }) => ({ text: CONFLICTS[facts?.problem ?? ""] ?? "Look again, and decide by what you see then." }),
   "urn:pinwheel:refused": ({ facts }) => {
     if (typeof facts?.rejected_by === "string") return { text: "With a reason it is released all the same, and is no longer rejected." };
     if (typeof facts?.active_build === "number") return { text: "To go back to an older build, choose Roll back." };

@@ -23,19 +23,30 @@ const WORDS: Record<Hold["kind"], string | null> = {
   behind: "stands still",
 };
 
+/** A badge for each; what was said of it is its tooltip. */
+export function HoldBadges({ holds }: { holds: readonly Hold[] }) {
+  return holds.map(({ kind, reason }, place) =>
+    WORDS[kind] === null ? undefined : (
+      <Badge key={`${kind} ${place}`} colorPalette="orange" title={reason ?? undefined}>
+        {WORDS[kind]}
+      </Badge>
+    ),
+  );
+}
+
 /** One line for each, the first to be shown first. */
 export function Holds({ holds }: { holds: readonly Hold[] }) {
   return (
     <>
-      {holds.map((hold) => {
+      {holds.map((hold, place) => {
         const word = WORDS[hold.kind];
         return word === null ? undefined : (
-          <Box key={hold.kind} fontSize="xs" lineClamp={2} title={hold.reason ?? undefined}>
+          <Box key={`${hold.kind} ${place}`} fontSize="xs" lineClamp={2} title={hold.reason ?? undefined}>
             <Badge colorPalette="orange">{word}</Badge> {hold.reason}
             {hold.by === null ? "" : `, by ${hold.by}`}
             {hold.until === null ? undefined : (
               <>
-                , until <Time at={hold.until} />
+                , until <Time at={hold.until} as="absolute" />
               </>
             )}
           </Box>

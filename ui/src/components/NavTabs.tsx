@@ -1,4 +1,5 @@
 import { Flex, chakra } from "@chakra-ui/react";
+import type { ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
 interface Tab {
@@ -6,6 +7,8 @@ interface Tab {
   /** A query string: the views of one page differ in it only. */
   search: string;
   current: boolean;
+  /** Stands beside the label. */
+  badge?: ReactNode;
 }
 
 const TabLink = chakra(RouterLink);
@@ -36,6 +39,7 @@ export function NavTabs({ tabs, label, beside }: Props) {
           _hover={{ color: "fg" }}
         >
           {tab.label}
+          {tab.badge}
         </TabLink>
       ))}
       {beside === undefined ? undefined : (

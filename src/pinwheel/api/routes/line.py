@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from attrs import evolve
 from fastapi import APIRouter, Query
 
-from pinwheel.api.access import Access, AccessDep, HostDep, Permission, require
+from pinwheel.api.access import Access, AccessDep, HostDep, Permission, View, require
 from pinwheel.api.parameters import DagIdPath, FromQuery, TextQuery, ToQuery
 from pinwheel.api.redaction import readable_builds
 from pinwheel.api.schemas.compare import Comparison, FileComparison
@@ -94,4 +94,5 @@ def _may(access: Access, dag_id: str) -> dict[str, bool]:
         "edit_runs": access.may(Permission.EDIT_RUN, dag_id),
         "read_code": access.may(Permission.READ_CODE, dag_id),
         "read_runs": access.may(Permission.READ_RUNS, dag_id),
+        "override": access.has(View.OVERRIDE) and access.may(Permission.EDIT, dag_id),
     }

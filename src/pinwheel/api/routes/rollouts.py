@@ -77,13 +77,14 @@ def list_rollouts(
         version=commit,
         waiting_for=waiting_for,
     )
-    return plain(show.listed(host, asked, limit=limit, before_id=before_id))
+    page = show.listed(host, asked, limit=limit, before_id=before_id)
+    return {**plain(page), "rollouts": _shown(access, *page.rollouts)}
 
 
 @router.get("/rollouts/{rollout}", operation_id="get_rollout", response_model=Rollout, summary="One rollout")
 def get_rollout(access: AccessDep, host: HostDep, rollout: RolloutPath) -> dict[str, Any]:
     """A rollout, whether it is on its way or has ended."""
-    return plain(_readable(access, host, rollout))
+    return _shown(access, _readable(access, host, rollout))[0]
 
 
 @router.get(
@@ -95,7 +96,16 @@ def get_rollout(access: AccessDep, host: HostDep, rollout: RolloutPath) -> dict[
 def get_dag_rollout(access: AccessDep, host: HostDep, dag_id: DagIdPath) -> dict[str, Any]:
     """The one ahead, else the one that is watched, else the last. 404 where nothing ever was on its way."""
     require(access, dag_id)
-    return plain(show.of_dag(host, dag_id))
+    return _shown(access, show.of_dag(host, dag_id))[0]
+
+
+def _shown(access: Access, *views: show.RolloutView) -> list[dict[str, Any]]:
+    """Each, with what the user may do about it."""
+    fixed = set(access.lacking(Permission.EDIT, {view.dag_id for view in views}))
+    has = {"approve": access.has(View.APPROVALS), "override": access.has(View.OVERRIDE)}
+    may = {"edit": True, **has}
+    none = dict.fromkeys(may, False)
+    return [{**plain(view), "may": none if view.dag_id in fixed else may} for view in views]
 
 
 def _readable(access: Access, host: Host, rollout_id: int) -> show.RolloutView:
@@ -130,7 +140,8 @@ class _Request:
             require_view(self.access, right, asked.failed, "it decides on a gate")
         who = Who(actor=self.access.user_name, names=self.access.names())
         done = acts.act(self.host, asked, who, sees=sees(self.access))
-        return {**plain(done), "command": command_line.rollout(asked)}
+        rollout = _shown(self.access, done.rollout)[0] if done.rollout is not None else None
+        return {**plain(done), "rollout": rollout, "command": command_line.rollout(asked)}
 
 
 def _request(

@@ -79,6 +79,7 @@ class May(BaseAnswer):
     edit_runs: bool = Field(description="Clear: needed to run failed runs again.")
     read_code: bool
     read_runs: bool
+    override: bool = Field(description="Promote past gates and rules.")
 
 
 class Line(BaseAnswer):

@@ -106,6 +106,14 @@ class RolloutAct(BaseAnswer):
     words: str = Field(description="What it would do, or what stands in its way.")
 
 
+class RolloutMay(BaseAnswer):
+    """What the user may do about it, so that no page offers what the server would refuse."""
+
+    edit: bool = Field(description="Pause, resume, retry, restart, abort, promote.")
+    approve: bool = Field(description="Approve and reject.")
+    override: bool = Field(description="Skip a gate, and promote past gates and rules.")
+
+
 class Rollout(BaseAnswer):
     """One place of a Dag, a build at a bundle version, on its way; or how its way ended."""
 
@@ -157,6 +165,7 @@ class Rollout(BaseAnswer):
     acts: list[RolloutAct] = Field(
         description="What each act would be answered with now, for somebody who may."
     )
+    may: RolloutMay
     began_at: Moment
     since: Moment = Field(description="When its step began, or was taken up again.")
     released_at: Moment | None

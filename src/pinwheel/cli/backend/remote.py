@@ -279,19 +279,21 @@ class RemoteBackend:
         before: int | None = None
         while len(found) < limit:
             page = self._get("/rollouts", {**asked, "limit": min(limit, PAGE), "before_id": before})
-            found += page["rollouts"]
+            found += map(_without_may, page["rollouts"])
             before = page["next_before_id"]
             if before is None:
                 break
         return found[:limit]
 
     def rollout(self, dag_id: str) -> View:
-        return dict(self._get(f"/dags/{_part(dag_id)}/rollout", {}))
+        return _without_may(self._get(f"/dags/{_part(dag_id)}/rollout", {}))
 
     def act(self, request: RolloutRequest) -> View:
         path = f"/dags/{_part(request.dag_id)}/rollout/{request.verb.value}"
         done = dict(self._post(path, request))
         del done["command"]
+        if done["rollout"] is not None:
+            done["rollout"] = _without_may(done["rollout"])
         return done
 
     def set_check(self, request: CheckRequest) -> View:
@@ -431,6 +433,11 @@ def body_of(request: Request) -> dict[str, Any]:
         for name, value in body.items()
         if value is not None and name not in ("dag_id", "request_id")
     }
+
+
+def _without_may(rollout: dict[str, Any]) -> View:
+    """A rollout as the services show it: what the user may do is said for pages."""
+    return {name: value for name, value in rollout.items() if name != "may"}
 
 
 def _given(body: dict[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,13 @@ import { lineQuery } from "src/api/line";
 import { CommandLine } from "src/components/dialogs/CommandLine";
 import { DialogFrame, Success } from "src/components/dialogs/DialogFrame";
 import { ErrorState, Loading } from "src/components/states";
+import { useTimezone } from "src/components/time";
 import { Warnings } from "src/components/Warnings";
 import { ErasChoice } from "src/features/change/ErasChoice";
 import { NowAndThen } from "src/features/change/NowAndThen";
 import { Outcomes, RunsAgain } from "src/features/change/Outcomes";
+import { isHeldBack, PromoteChoices, whenOf } from "src/features/change/PromoteChoices";
+import type { When } from "src/features/change/PromoteChoices";
 import { placesOf } from "src/features/change/places";
 import type { Target } from "src/features/change/places";
 import { Refused } from "src/features/change/Refused";
@@ -53,16 +56,21 @@ function Asking({ onClose, onDone, onInstead, ...change }: AskingProps) {
   const [wish, setWish] = useState<Rerun>();
   const [toBlame, setToBlame] = useState(true);
   const [eras, setEras] = useState<Eras>();
+  const [when, setWhen] = useState<When>({ text: "", now: false });
+  const timezone = useTimezone();
   const reasonField = useRef<HTMLTextAreaElement>(null);
   const [key, setKey] = useState(requestKey);
   const words = wordsOf(verb);
   const rollsBack = verb === "rollback";
-  const line = useInfiniteQuery({ ...lineQuery(only), enabled: !many && (rollsBack || verb === "unpin") });
-  const status = useQuery({ ...statusQuery(only), enabled: !many && (rollsBack || verb === "unpin") });
+  const promotes = verb === "promote" && !many;
+  const status = useQuery({ ...statusQuery(only), enabled: !many && verb !== "pin" });
+  const line = useInfiniteQuery({ ...lineQuery(only), enabled: !many && verb !== "pin" });
   const pages = line.data?.pages ?? [];
   // What failed is run again, where somebody may: that is what a rollback is for. Of many Dags only when asked to.
   const rerun = wish ?? (rollsBack && !many && pages[0]?.may.edit_runs ? "failed" : "no");
-  const details = { reason, rerun, toBlame, eras };
+  const { at, wrong } = whenOf(when, timezone);
+  const now = promotes && when.now;
+  const details = { reason, rerun, toBlame, eras, at: now ? undefined : at, now };
   // Of a rollback what is chosen here says where to, and nothing where it is the way back.
   const wanted = rollsBack ? { ...change, build: undefined, ...target } : { ...change, ...target };
   const planned = usePlan(wanted, details, onPurpose);
@@ -80,8 +88,8 @@ function Asking({ onClose, onDone, onInstead, ...change }: AskingProps) {
   });
   // As it was before the change: what is asked again afterwards tells of the change already.
   const [before, setBefore] = useState<{ pages: typeof pages; now: string | null }>();
-  const now = status.data?.bundle_version ?? null;
-  const seen = before ?? { pages, now };
+  const version = status.data?.bundle_version ?? null;
+  const seen = before ?? { pages, now: version };
 
   const changing = plan?.outcomes.filter((outcome) => outcome.changed) ?? [];
   const command = useCommand(wanted, details, act.data === undefined ? plan?.outcomes : undefined, act.isPending);
@@ -89,6 +97,7 @@ function Asking({ onClose, onDone, onInstead, ...change }: AskingProps) {
   const stale = act.error instanceof ApiError && [403, 404, 409].includes(act.error.status);
   const lifts = rejections.length > 0 || changing.some(({ lifted }) => lifted);
   const blocked = refused.length > 0 && !leavesOut;
+  const heldBack = now || isHeldBack(status.data) || (planned.error instanceof ApiError && planned.error.problem.facts?.problem === "rule-closed");
   const underEra = eras !== undefined || refused.some(hasNoEffect) || (planned.error instanceof ApiError && hasNoEffect(planned.error.problem));
 
   return (
@@ -120,16 +129,16 @@ function Asking({ onClose, onDone, onInstead, ...change }: AskingProps) {
               ) : (
                 <Button
                   variant={lifts ? "outline" : "solid"}
-                  colorPalette={lifts || rollsBack ? "danger" : "brand"}
+                  colorPalette={lifts || rollsBack || now ? "danger" : "brand"}
                   loading={act.isPending}
                   // What is run again depends on the line: no plan counts before it is there.
-                  disabled={changing.length === 0 || planned.fetching || blocked || (rollsBack && line.isLoading)}
+                  disabled={changing.length === 0 || planned.fetching || blocked || (wrong && !now) || (rollsBack && line.isLoading)}
                   onClick={() => {
-                    setBefore({ pages, now });
+                    setBefore({ pages, now: version });
                     act.mutate();
                   }}
                 >
-                  {words.button}
+                  {now ? "Release now" : words.button}
                   {many ? ` ${counted(changing.length, "Dag")}` : ""}
                 </Button>
               )}
@@ -168,7 +177,7 @@ function Asking({ onClose, onDone, onInstead, ...change }: AskingProps) {
               {rollsBack && !many ? (
                 plan.outcomes.map((outcome) => (
                   <Stack key={outcome.dag_id} gap={2}>
-                    <NowAndThen outcome={outcome} pages={pages} now={now} />
+                    <NowAndThen outcome={outcome} pages={pages} now={version} />
                     <Text fontSize="sm">{outcome.message}</Text>
                     <Warnings warnings={outcome.warnings} />
                   </Stack>
@@ -186,7 +195,7 @@ function Asking({ onClose, onDone, onInstead, ...change }: AskingProps) {
             <RollbackChoices
               many={many}
               outcomes={plan?.outcomes ?? []}
-              places={placesOf(pages, status.data?.active_build ?? null, now)}
+              places={placesOf(pages, status.data?.active_build ?? null, version)}
               wayBack={pages[0]?.way_back ?? null}
               target={target}
               onTarget={setTarget}
@@ -196,7 +205,10 @@ function Asking({ onClose, onDone, onInstead, ...change }: AskingProps) {
               onRerun={setWish}
             />
           ) : undefined}
-          <Field.Root required={rejections.length > 0}>
+          {promotes ? (
+            <PromoteChoices when={when} onWhen={setWhen} timezone={timezone} wrong={wrong} past={heldBack && pages[0]?.may.override === true} />
+          ) : undefined}
+          <Field.Root required={rejections.length > 0 || now}>
             <Field.Label>
               Reason <Field.RequiredIndicator />
             </Field.Label>

@@ -13,7 +13,7 @@ const RELEASES = [
 ];
 const WAY_BACK = { build: 2, bundle_version: null };
 const KNOWN = {
-  line: lineOf(RELEASES, BUILDS, { way_back: WAY_BACK, may: { edit: true, create_runs: true, edit_runs: true, read_code: true, read_runs: true } }),
+  line: lineOf(RELEASES, BUILDS, { way_back: WAY_BACK, may: { edit: true, create_runs: true, edit_runs: true, read_code: true, read_runs: true, override: true } }),
   status: { dag_id: "etl", holds: [], active_build: 3, newest_build: 3, bundle_version: "3".repeat(40) },
 };
 

@@ -84,7 +84,7 @@ export const lineOf = (releases: unknown[], builds: unknown[], more = {}) => ({
   more_runs: false,
   runs_before_pinwheel: {},
   way_back: null,
-  may: { edit: true, create_runs: true, edit_runs: false, read_code: true, read_runs: true },
+  may: { edit: true, create_runs: true, edit_runs: false, read_code: true, read_runs: true, override: true },
   ...more,
 });
 export const compared = { files: [{ change: "modified" }, { change: "same" }], structure: { tasks_added: [], tasks_removed: [], tasks_changed: [] } };

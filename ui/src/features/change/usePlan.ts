@@ -20,17 +20,18 @@ interface Planned {
 
 /**
  * What a change would do. The reason is asked for beside it: which one it is changes nothing in the plan, but where it
- * releases a rejected build; of many Dags only *on purpose*, since a reason is given for the change of the others too.
+ * releases a rejected build, or releases past gates and rules; of many Dags only *on purpose*, since a reason is given for the change of the others too.
  */
 export function usePlan(change: Change, { reason, ...flags }: Details, onPurpose: boolean): Planned {
   const calm = useCalm(reason.trim());
-  const plain = useQuery({ ...planQuery(change, flags), enabled: change.dagIds.length > 0 });
+  const pastRules = flags.now === true;
+  const plain = useQuery({ ...planQuery(change, flags), enabled: change.dagIds.length > 0 && !pastRules });
   // What was planned before it failed is no plan any more.
-  const first = plain.error === null ? plain.data : undefined;
+  const first = plain.error === null && !pastRules ? plain.data : undefined;
   const refused = first?.refused.filter(isRejection) ?? [];
   const rejections: Refusing[] = rejects(plain.error) ? [plain.error.problem] : onPurpose ? refused : [];
-  const justified = useQuery({ ...justifiedPlanQuery(change, flags, calm), enabled: rejections.length > 0 && calm !== "" });
-  if (rejections.length === 0) {
+  const justified = useQuery({ ...justifiedPlanQuery(change, flags, calm), enabled: (pastRules || rejections.length > 0) && calm !== "" });
+  if (rejections.length === 0 && !pastRules) {
     const { error, isLoading, isFetching, refetch } = plain;
     return { plan: first, error, rejections, loading: isLoading, fetching: isFetching, again: () => void refetch() };
   }
@@ -41,6 +42,6 @@ export function usePlan(change: Change, { reason, ...flags }: Details, onPurpose
     rejections,
     loading: given && justified.isLoading,
     fetching: plain.isFetching || justified.isFetching || (given && justified.data === undefined),
-    again: () => void plain.refetch().then(() => justified.refetch()),
+    again: () => void (pastRules ? justified.refetch() : plain.refetch().then(() => justified.refetch())),
   };
 }

@@ -16,6 +16,7 @@ import type { Action, Line, Spacing } from "src/features/releases/line";
 import { Picture } from "src/features/releases/Picture";
 import { Standing } from "src/features/releases/Standing";
 import { TryDialog } from "src/features/releases/TryDialog";
+import { OnItsWay } from "src/features/rollouts";
 
 export function LineView({ dagId }: { dagId: string }) {
   const status = useQuery(statusQuery(dagId));
@@ -79,6 +80,7 @@ function Shown({ dagId, dag, pages, older }: Props) {
   return (
     <Stack gap={3}>
       <Standing dag={dag} builds={all.builds} releases={all.releases} wayBack={newest.way_back} may={may} onAct={setAction} />
+      <OnItsWay dagId={dagId} />
       {may.edit ? undefined : <ReadOnly />}
       <Picture
         entries={entries}

@@ -10,8 +10,8 @@ import { Standing } from "src/features/releases/Standing";
 import { at, build, release } from "src/features/releases/testing";
 import { isFilled } from "src/testing";
 
-const EVERYTHING: Schemas["May"] = { edit: true, create_runs: true, edit_runs: true, read_code: true, read_runs: true };
-const NOTHING: Schemas["May"] = { edit: false, create_runs: false, edit_runs: false, read_code: true, read_runs: true };
+const EVERYTHING: Schemas["May"] = { edit: true, create_runs: true, edit_runs: true, read_code: true, read_runs: true, override: true };
+const NOTHING: Schemas["May"] = { edit: false, create_runs: false, edit_runs: false, read_code: true, read_runs: true, override: false };
 const HELD = {
   dag_id: "d",
   bundle: "b",

@@ -6,7 +6,8 @@ import { statusQuery } from "src/api/dags";
 import { activeIn, lineHeadQuery } from "src/api/line";
 import { BrokenButton } from "src/components/BrokenButton";
 import { dagPath } from "src/components/dag";
-import { eraOver, waitsForRelease } from "src/components/held";
+import { eraOver, otherHolds, waitsForRelease } from "src/components/held";
+import { HoldBadges } from "src/components/Holds";
 import { PinIcon } from "src/components/icons";
 import { BuildLabel, Commit, PageLink, ReleaseLabel, State } from "src/components/labels";
 import { rejectionIn } from "src/components/Rejected";
@@ -52,6 +53,7 @@ export default function Strip({ dagId, tabs = ["dag-releases", "dag-history"] }:
         </Badge>
       ) : undefined}
       {eraOver(dag) === undefined ? undefined : <Badge colorPalette="orange">an era holds now, on another build</Badge>}
+      <HoldBadges holds={otherHolds(dag)} />
       {dag.broken === null ? undefined : <BrokenButton dagId={dagId} broken={dag.broken} />}
       <Spacer />
       <HStack as="nav" aria-label="Pinwheel's pages of this Dag" gap={3}>

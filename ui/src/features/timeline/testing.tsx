@@ -9,7 +9,7 @@ import { vi } from "vitest";
 import type { ClearedByDate, DatedRun, Stretch, Timeline, TimelineChange, TimelineCheck } from "src/api/timeline";
 import type { Schemas } from "src/api/schemas";
 
-export const MAY: Schemas["May"] = { edit: true, create_runs: true, edit_runs: true, read_code: true, read_runs: true };
+export const MAY: Schemas["May"] = { edit: true, create_runs: true, edit_runs: true, read_code: true, read_runs: true, override: true };
 export const MAY_LOOK: Schemas["May"] = { ...MAY, edit: false, create_runs: false, edit_runs: false };
 
 export const counts = (runs: number, more: Partial<NonNullable<Stretch["counts"]>> = {}): NonNullable<Stretch["counts"]> => ({
