@@ -296,7 +296,7 @@ def test_a_pin_takes_no_place_that_its_rollout_would_not_let_through(rolling: Ro
 
 @pytest.mark.acceptance("rollouts", 98)
 def test_a_verdict_of_which_nobody_was_told_counts_when_its_time_is_over(rolling: Rolling) -> None:
-    """Without a timeout it is looked at when it is told of: in the transaction of the verdict."""
+    """Without a timeout the keeper comes to it in its rounds: test_lost_wakes.py."""
     rolling.platform("policies: [{name: c, dags: all, steps: [{check: {name: ci, timeout: 4h}}, release]}]")
     head = rolling.push(a=File(body=1))
     rolling.turn()
