@@ -139,7 +139,6 @@ def test_editing_a_policy_changes_no_running_rollout_and_a_new_freeze_stops_it(r
     assert rolling.active() == (2, 2)
 
 
-@pytest.mark.acceptance("pushes", 40)
 @pytest.mark.acceptance("rollouts", 78)
 def test_a_dag_in_a_closed_window_stands_and_catches_up_when_that_ends(rolling: Rolling) -> None:
     rolling.platform(FREEZE)

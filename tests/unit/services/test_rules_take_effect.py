@@ -37,6 +37,7 @@ def test_nothing_is_staged_of_a_dag_whose_runs_execute_whatever_is_newest(ruled:
         ruled.world.do(Verb.PROMOTE, at=at)
 
 
+@pytest.mark.acceptance("pushes", 40)
 @pytest.mark.acceptance("rollouts", 78)
 @pytest.mark.parametrize("why", ["a step", "a rollout", "a window"])
 def test_other_files_move_no_dag_that_stands_and_it_catches_up_when_that_ends(
