@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pinwheel.core.release.judged_by import Judged, Revision, judged_by
+from pinwheel.core.release.judged_by import Judged, Revision, judged_by, newest_for
 from pinwheel.core.release.policy import AT_ONCE, Offered, Policy, Source
 from pinwheel.core.release.rule import ALL, Require, Rule, Subject
 from pinwheel.core.rollout.steps import Approve, Check, Gate, Plan, Release, Wait
@@ -51,10 +51,26 @@ def test_the_platforms_policy_is_in_force_at_once_and_is_none_of_a_repository() 
     assert judged.loosened == ()
 
 
-def test_the_first_policy_of_a_repository_is_in_force_at_once() -> None:
-    judged = judged_by([revision(1, CI), revision(2, LINT, bundle=None)], [], DAG, None)
+def test_the_first_policy_of_a_repository_is_in_force_at_once_where_the_platform_has_none() -> None:
+    judged = judged_by([revision(1, CI)], [], DAG, None)
     assert told(judged) == (1, 1, Source.REPOSITORY, (CI,))
     assert judged.loosened == ()
+
+
+def test_the_first_policy_of_a_repository_that_holds_no_less_than_the_platforms_is_in_force_at_once() -> None:
+    judged = judged_by([revision(1, LINT, CI), revision(2, LINT, bundle=None)], [], DAG, None)
+    assert told(judged) == (1, 1, Source.REPOSITORY, (LINT, CI))
+    assert judged.loosened == ()
+
+
+def test_the_first_policy_of_a_repository_drops_no_gate_of_the_platforms_for_its_own_commit() -> None:
+    revisions = [revision(1, CI), revision(2, LINT, bundle=None)]
+    judged = judged_by(revisions, [], DAG, None)
+    assert told(judged) == (2, 1, Source.PLATFORM, (LINT,))
+    assert judged.loosened == ("check lint is gone",)
+    newest = newest_for(revisions, [], DAG)
+    assert newest is not None and newest.revision == 1, "it is in force from the next release on"
+    assert newest_for([revision(2, LINT, bundle=None)], [], DAG) is None
 
 
 def test_a_policy_that_holds_more_replaces_the_former_at_once() -> None:

@@ -12,6 +12,7 @@ from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError
 from pinwheel.core.lookup import named
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.decide import Command, Verb, decide
+from pinwheel.core.release.newer import is_newer
 from pinwheel.core.release.stand import Head
 from pinwheel.core.release.state import DagState
 from pinwheel.core.request import ChangeRequest
@@ -350,7 +351,8 @@ def _decide_all(
             decision = decide(state, command)
             if dag_id in dated.present:
                 rolled_back.require_choice(asked, dag_id, dated.present[dag_id])
-            wish = staged.Wish(asked=asked, command=command, dag_id=dag_id, today=decision)
+            forward = dag_id in found and _goes_forward(session, state, command)
+            wish = staged.Wish(asked=asked, command=command, dag_id=dag_id, today=decision, forward=forward)
             who = Who(actor=change.actor, names=change.names, decides=change.decides)
             acts.append(staged.act(host, session, wish, who, loaded, known=known, found=found.get(dag_id)))
         except (Conflict, NotFound, Refused) as error:
@@ -383,6 +385,18 @@ def _command(
         expected_release=asked.expected_release,
         previous_build=None if chosen else target,
     )
+
+
+def _goes_forward(session: Session, state: DagState, command: Command) -> bool:
+    """Whether a rollback names what is newer than what is active: no way back, whatever it is called."""
+    active, build, at = state.active_build, command.build, command.at
+    if command.verb is not Verb.ROLLBACK or active is None or build is None:
+        return False
+    if build.id == active.id:
+        present = state.in_force
+        return at is not None and present is not None and at.seq > present.seq
+    shown = last_shown(session, state.bundle_name, {build.id, active.id})
+    return is_newer(build, active, newest=state.newest_build, shown=shown)
 
 
 def _with_order(session: Session, state: DagState, command: Command) -> DagState:

@@ -328,3 +328,161 @@ def test_who_may_not_decide_at_gates_rejects_nothing_that_is_on_its_way(rolling:
     assert list(rolling.rejected()) == [1], "what is not on its way is as ever"
     rolling.do(Verb.REJECT, build=2)
     assert rolling.states() == ["rejected"]
+
+
+EYES = "rules: [{name: eyes, require: {approve: {}}, override: [carla]}]"
+
+
+def test_a_rollback_to_a_build_that_was_never_before_is_no_way_back(rolling: Rolling) -> None:
+    rolling.platform(FREEZE)
+    rolling.push(a=File(body=1))
+    with pytest.raises(Conflict) as refused:
+        rolling.do(Verb.ROLLBACK, build=2, to_blame=False)
+    assert refused.value.facts["problem"] == "rule-closed"
+    assert rolling.active() == (1, 1)
+
+
+@pytest.mark.parametrize("text", [CHECK, FREEZE, EYES])
+def test_a_dag_that_comes_back_as_it_was_is_in_force_again(rolling: Rolling, text: str) -> None:
+    rolling.platform(text)
+    rolling.remove("a")
+    assert rolling.airflow_has()[2]
+    head = rolling.push(a=File(body=0))
+    assert rolling.airflow_has() == (3, head, False)
+
+
+@pytest.mark.parametrize("text", [CHECK, FREEZE, EYES])
+def test_a_dag_that_comes_back_as_another_is_what_it_was_until_that_may_be_released(
+    rolling: Rolling, text: str
+) -> None:
+    rolling.platform(text)
+    rolling.remove("a")
+    rolling.push(a=File(body=5))
+    assert rolling.active() == (3, 1)
+    assert not rolling.airflow_has()[2]
+    assert rolling.states() == ["waiting"]
+    rolling.platform("rules: []")
+    rolling.say("ci", "passed", version=rolling.last.place.version)
+    rolling.turn()
+    assert rolling.active() == ((4, 2) if text != EYES else (3, 1))
+
+
+def test_what_was_on_its_way_when_the_dag_went_does_not_overtake_what_comes_back(rolling: Rolling) -> None:
+    rolling.platform(CHECK)
+    first = rolling.push(a=File(body=1))
+    rolling.remove("a")
+    rolling.platform("policies: []")
+    rolling.push(a=File(body=5))
+    assert rolling.active()[1] == 3
+    rolling.say("ci", "passed", version=first)
+    rolling.turn()
+    assert rolling.active()[1] == 3
+    assert rolling.states() == ["superseded"]
+
+
+@pytest.mark.acceptance("rollouts", 26)
+def test_who_goes_past_a_required_gate_is_named_by_its_rule_and_the_event_names_the_rule(
+    rolling: Rolling,
+) -> None:
+    rolling.platform(EYES)
+    rolling.push(a=File(body=1))
+    assert rolling.states() == ["waiting"]
+    with pytest.raises(Refused):
+        rolling.do(Verb.PROMOTE, now=True, reason="hurry", actor="bob")
+    assert rolling.active() == (1, 1)
+    rolling.do(Verb.PROMOTE, now=True, reason="hurry", actor="carla")
+    (event,) = rolling.events("promote")
+    assert "rule eyes" in event.overrides
+
+
+def test_a_promote_of_a_build_does_not_ask_for_another_that_is_on_its_way(rolling: Rolling) -> None:
+    rolling.platform(CHECK)
+    rolling.push(a=File(body=1))
+    rolling.push(a=File(body=2))
+    for more in ({}, {"now": True, "reason": "hurry"}, {"at": rolling.now() + timedelta(hours=1)}):
+        with pytest.raises(Conflict) as refused:
+            rolling.do(Verb.PROMOTE, build=2, **more)
+        assert refused.value.facts["problem"] == "other-ahead"
+    assert rolling.active() == (1, 1)
+
+
+def test_a_rejection_of_any_build_is_lifted_while_another_is_on_its_way(rolling: Rolling) -> None:
+    rolling.platform(CHECK)
+    rolling.push(a=File(body=1))
+    rolling.do(Verb.REJECT, build=2)
+    rolling.push(a=File(body=2))
+    assert rolling.do(Verb.LIFT, build=2).lifted
+    assert rolling.rejected() == {}
+
+
+def test_a_repositorys_first_policy_is_no_way_round_the_platforms_for_its_own_commit(
+    rolling: Rolling,
+) -> None:
+    rolling.platform(CHECK)
+    rolling.repository("policies: [{name: mine, dags: all, steps: [release]}]")
+    head = rolling.push(a=File(body=1))
+    assert rolling.states() == ["waiting"]
+    rolling.say("ci", "passed", version=head)
+    rolling.turn()
+    assert rolling.active() == (2, 2)
+    rolling.push(a=File(body=2))
+    assert rolling.active() == (3, 3), "from the release on it is the repository's own"
+
+
+def test_the_release_asks_again_what_rules_require(rolling: Rolling) -> None:
+    rolling.platform("rules: [{name: r, require: {check: {name: ci}}}, {name: end, freeze: {}}]")
+    head = rolling.push(a=File(body=1))
+    rolling.say("ci", "passed", version=head)
+    rolling.turn()
+    assert rolling.last.at_gate is None
+    rolling.say("ci", "failed", version=head)
+    rolling.platform("rules: [{name: r, require: {check: {name: ci}}}]")
+    rolling.turn()
+    assert rolling.active() == (1, 1)
+    rolling.say("ci", "passed", version=head)
+    rolling.turn()
+    assert rolling.active() == (2, 2)
+
+
+def test_a_stricter_rule_holds_what_a_looser_one_let_through(rolling: Rolling) -> None:
+    loose = "rules: [{name: eyes, require: {approve: {not: []}}}, {name: end, freeze: {}}]"
+    rolling.platform(loose)
+    rolling.push(a=File(body=1))
+    rolling.say("approve", "passed", rollout=rolling.last, by="bo")
+    rolling.turn()
+    assert rolling.last.at_gate is None
+    rolling.platform("rules: [{name: eyes, require: {approve: {not: [], count: 2}}}]")
+    rolling.turn()
+    assert rolling.active() == (1, 1)
+
+
+def test_a_build_that_keeps_no_versions_is_held_as_any_other(rolling: Rolling) -> None:
+    rolling.platform(CHECK)
+    head = rolling.push(a=File(body=1, unversioned=True))
+    assert rolling.active() == (1, 1)
+    rolling.say("ci", "passed", version=head)
+    rolling.turn()
+    assert rolling.active() == (2, 2)
+
+
+def test_a_dag_that_follows_by_its_policy_stands_where_a_rule_requires_a_gate(rolling: Rolling) -> None:
+    follows = "policies: [{name: f, dags: all, steps: [{approve: {}}, release], follow: true}]"
+    rolling.platform(follows)
+    head = rolling.push(b=File(body=1))
+    assert rolling.airflow_has() == (1, head, False)
+    rolling.platform(f"{follows}\n{EYES}")
+    rolling.push(b=File(body=2))
+    assert rolling.airflow_has() == (1, head, False)
+
+
+def test_a_place_at_its_release_is_looked_at_again_when_a_rule_requires_a_time_since(
+    rolling: Rolling,
+) -> None:
+    rolling.platform(FREEZE)
+    rolling.push(a=File(body=1))
+    until = rolling.now() + timedelta(hours=2)
+    rolling.platform(f"rules: [{{name: w, require: {{wait: {{until: '{until.isoformat()}'}}}}}}]")
+    rolling.turn()
+    assert rolling.active() == (1, 1)
+    rolling.turn(2 * 3600)
+    assert rolling.active() == (2, 2)

@@ -47,6 +47,8 @@ def judged_by(
     choice = choose([each.offered for each in revisions], rules, dag)
     chosen = _revision_of(choice.policy, choice.bundle, revisions)
     of_repository = chosen if choice.source is Source.REPOSITORY else None
+    if former is None and of_repository is not None:
+        return _first_of_repository(choice, of_repository, revisions, rules, dag)
     if former is None or former.offered.bundle != dag.bundle or choice.source is Source.LOCKED:
         return Judged(choice=choice, in_force=chosen, newest=of_repository)
     if of_repository is not None and of_repository.id == former.id:
@@ -67,6 +69,27 @@ def judged_by(
         newest=of_repository,
         loosened=held,
     )
+
+
+def newest_for(revisions: Sequence[Revision], rules: Sequence[Rule], dag: Subject) -> Revision | None:
+    """The revision of its repository's policy that is in force for a Dag from a release on; None: another
+    policy is."""
+    choice = choose([each.offered for each in revisions], rules, dag)
+    if choice.source is not Source.REPOSITORY:
+        return None
+    return _revision_of(choice.policy, choice.bundle, revisions)
+
+
+def _first_of_repository(
+    choice: Choice, own: Revision, revisions: Sequence[Revision], rules: Sequence[Rule], dag: Subject
+) -> Judged:
+    """None of its repository was in force for the Dag: the platform's that was is no commit's to drop."""
+    before = choose([each.offered for each in revisions if each.offered.bundle is None], rules, dag)
+    held = loosens(before.policy.plan, choice.policy.plan) if before.source is not Source.BUILT_IN else ()
+    if not held:
+        return Judged(choice=choice, in_force=own, newest=own)
+    in_force = _revision_of(before.policy, None, revisions)
+    return Judged(choice=before, in_force=in_force, newest=own, loosened=held)
 
 
 def _revision_of(policy: Policy, bundle: str | None, revisions: Sequence[Revision]) -> Revision | None:

@@ -80,8 +80,9 @@ def arrive(facts: Facts, now: datetime) -> Act | Wait:
         held = unwanted(candidate, facts)
     if held is not None:
         return Wait(said=held.said, held=(held,))
-    if facts.gone is not None or facts.active is None:
-        return Act(effects=(_take(candidate.place, facts),), said="there is nothing to hold it back for")
+    if facts.active is None or (facts.gone is not None and facts.waits):
+        taken = (*_gives_way(ahead, now), _take(candidate.place, facts))
+        return Act(effects=taken, said="there is nothing to hold it back for")
     gives_way = _gives_way(ahead, now)
     if not facts.waits:
         return Act(effects=gives_way, said="the newest build is in force")

@@ -73,6 +73,10 @@ WORDS: dict[No, tuple[str, str]] = {
         "the window is closed then",
         "Name an instant at which it is open: pinwheel windows {dag}",
     ),
+    No.OTHER_AHEAD: (
+        "another build is on its way",
+        "Promote that one (pinwheel promote {dag}), or abort it first: pinwheel rollout abort {dag}",
+    ),
     No.RULE_CLOSED: (
         "a rule does not let it be released now",
         "Let it roll out as soon as rules do (pinwheel promote {dag} --at WHEN; see pinwheel windows {dag}), "

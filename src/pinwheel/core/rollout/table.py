@@ -99,6 +99,7 @@ class No(StrEnum):
     NO_BUILD = "no-build"
     GONE = "gone"
     CLOSED_THEN = "closed-then"
+    OTHER_AHEAD = "other-ahead"
     RULE_CLOSED = "rule-closed"
     STALE_GENERATION = "stale-generation"
     MAY_NOT_APPROVE = "may-not-approve"

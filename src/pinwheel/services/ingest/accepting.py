@@ -16,10 +16,10 @@ from pinwheel.core.json import JsonObject
 from pinwheel.core.parse.definers import Holder, definers
 from pinwheel.core.records import DagFile, ManagedDag
 from pinwheel.core.release.carried import Carried
-from pinwheel.core.release.decide import Command, Verb, decide
+from pinwheel.core.release.decide import Command, Verb, decide, released_again
 from pinwheel.core.release.state import DagState
 from pinwheel.core.rollout.decide import arrive
-from pinwheel.core.rollout.effects import AsToday
+from pinwheel.core.rollout.effects import AsToday, Take, Wait
 from pinwheel.services.ingest.builds import Made, ParsedFile
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.going import act_of, around, go, what_is_carried
@@ -93,9 +93,14 @@ def _act(
     if found is None or not found.concerns:
         made = Carried(decision=today)
     else:
-        decided = arrive(found.facts, now)
+        comes_back = state.retired and not state.pinned
+        decided = arrive(evolve(found.facts, gone=None) if comes_back else found.facts, now)
+        if comes_back and today.steps and (decided.effects or isinstance(decided, Wait)):
+            # As it was released last, until what it is in its bundle now may be released.
+            today = evolve(released_again(state), reason="it is in its bundle again")
+        takes = any(isinstance(effect, Take) for effect in decided.effects)
         # Of a build that is active already only its form may be another: nothing waits for that.
-        first = (AsToday(),) if _is_active(state, item.build) else ()
+        first = (AsToday(),) if _is_active(state, item.build) or (comes_back and not takes) else ()
         made = what_is_carried(
             session, (*first, *decided.effects), state, loaded, said=decided.said, as_today=today
         )
@@ -127,7 +132,7 @@ def _contents(session: Session, made: Collection[Made]) -> dict[int, builds.Stor
 
 
 def _is_active(state: DagState, build: Build) -> bool:
-    return state.active_build is not None and state.active_build.id == build.id
+    return state.active_build is not None and state.active_build.id == build.id and not state.retired
 
 
 def _accepted(

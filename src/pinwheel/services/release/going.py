@@ -197,5 +197,5 @@ def _in_force(host: Host, session: Session, known: Known, dag_ids: Collection[st
     """
     rows = dags.rows(session, dag_ids)
     subjects = judging.subjects(host, session, known.standing, rows)
-    newest = {dag_id: judging.of_repository(known.standing.judged(subjects[dag_id], None)) for dag_id in rows}
+    newest = {dag_id: known.standing.newest_for(subjects[dag_id]) for dag_id in rows}
     judging.put_in_force(session, rows, newest)

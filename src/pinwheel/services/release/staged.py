@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 
 from pinwheel.core.errors import Refused, spoken
 from pinwheel.core.release.carried import Carried, Move
-from pinwheel.core.release.decide import Command, Decision
+from pinwheel.core.release.decide import Command, Decision, Lift
 from pinwheel.core.release.decide import Verb as Change
 from pinwheel.core.request import ChangeRequest
 from pinwheel.core.rollout import table
@@ -18,7 +18,7 @@ from pinwheel.core.rollout.acts import act as done
 from pinwheel.core.rollout.decide import holds
 from pinwheel.core.rollout.effects import Begin, Effect, LiftPlace, Save
 from pinwheel.core.rollout.facts import Facts
-from pinwheel.core.rollout.refusals import Deed
+from pinwheel.core.rollout.refusals import Deed, refused
 from pinwheel.core.rollout.state import Place
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.going import act_of, around, what_is_carried
@@ -81,6 +81,8 @@ class Wish:
     dag_id: str
     today: Decision
     """What it would do without rollouts."""
+    forward: bool = False
+    """Of a rollback: it names a build that is newer than the active one."""
 
 
 def act(
@@ -104,7 +106,7 @@ def act(
     deed = None if found is None else _deed(wish, who, found)
     if found is not None and deed is not None:
         overrides = _overridden(known, found, who, asked, now)
-        decided = done(deed, found.facts, now)
+        decided = done(deed, _with_lifted(found.facts, deed, wish.today), now)
         made = what_is_carried(
             session, decided.effects, state, loaded, said=decided.said, as_today=wish.today
         )
@@ -137,6 +139,8 @@ def _deed(wish: Wish, who: Who, found: Found) -> Deed | None:
         elif asked.now:
             verb = table.Verb.PROMOTE_NOW
     ahead = known.ahead
+    if asked.verb is Change.PROMOTE and ahead is not None and build and ahead.place.build_id != build.id:
+        raise refused(table.No.OTHER_AHEAD, Deed(verb=verb, by=who.actor), known)
     if verb is table.Verb.REJECT and (ahead is None or build is None or ahead.place.build_id != build.id):
         return None
     if verb is table.Verb.REJECT and not who.decides:
@@ -158,8 +162,15 @@ def _deed(wish: Wish, who: Who, found: Found) -> Deed | None:
         reason=asked.reason,
         at=asked.at,
         place=lifted,
-        takes=verb is table.Verb.PIN and wish.today.release is not None and not asked.now,
+        takes=wish.today.release is not None and (wish.forward or (verb is table.Verb.PIN and not asked.now)),
     )
+
+
+def _with_lifted(known: Facts, deed: Deed, today: Decision) -> Facts:
+    """The facts with the rejections that are lifted, of a place that they do not name otherwise."""
+    if deed.place is None or not any(isinstance(step, Lift) for step in today.steps):
+        return known
+    return evolve(known, rejected=known.rejected | {deed.place})
 
 
 def _overridden(known: Known, found: Found, who: Who, asked: ChangeRequest, now: datetime) -> tuple[str, ...]:

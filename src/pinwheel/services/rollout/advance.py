@@ -19,6 +19,7 @@ from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.rollout.decide import decide
 from pinwheel.core.rollout.effects import Act, Advance, Decision, RejectPlace, Wait
+from pinwheel.core.rollout.hold import HoldKind
 from pinwheel.core.rollout.state import Rollout, Slot
 from pinwheel.core.rollout.steps import Wait as WaitGate
 from pinwheel.services.ports.host import Host
@@ -42,6 +43,8 @@ ENOUGH = 0.8
 """Seconds after which a turn ends although more is due."""
 LOOK_IDLE = timedelta(seconds=5)
 """After which it is looked again whether a Dag has an active run: nobody tells when one ends."""
+LOOK_REQUIRED = timedelta(seconds=30)
+"""After which it is looked again at a place that waits at its release for what a rule requires since."""
 AFTER_FAULT = timedelta(seconds=30)
 """After which a rollout is looked at again that could not go on."""
 
@@ -173,8 +176,12 @@ def _known(
 
 def _until(wait: Wait, rollout: Rollout, now: datetime) -> datetime | None:
     gate = rollout.at_gate
-    looks = isinstance(gate, WaitGate) and gate.idle and not rollout.paused
-    edges = [edge for edge in (wait.until, now + LOOK_IDLE if looks else None) if edge is not None]
+    edges = [] if wait.until is None else [wait.until]
+    if isinstance(gate, WaitGate) and gate.idle and not rollout.paused:
+        edges.append(now + LOOK_IDLE)
+    if gate is None and any(hold.kind is HoldKind.GATE for hold in wait.held):
+        # A rule requires it since then: that may be a time, or that no run is active.
+        edges.append(now + LOOK_REQUIRED)
     return min(edges, default=None)
 
 

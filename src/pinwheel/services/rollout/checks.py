@@ -13,7 +13,7 @@ from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.request import CheckRequest
 from pinwheel.core.rollout.gate import Answer, OfDigest, OfVersion, Subject, Verdict
-from pinwheel.core.rollout.state import Place
+from pinwheel.core.rollout.state import Place, Slot
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.stands import place_named, stood_another
@@ -162,7 +162,10 @@ def _of_build(session: Session, request: CheckRequest, dag_id: str, number: int)
             dag_id=dag_id,
             build=number,
         )
-    version = request.bundle_version or placed.versions[build.id]
+    ahead = [each for each in rollouts.live_about(session, build_id=build.id) if each.slot is Slot.AHEAD]
+    # What is on its way is meant, though the build stands in a newer version by now.
+    newest = ahead[0].place.version if ahead else placed.versions[build.id]
+    version = request.bundle_version or newest
     if request.bundle_version is not None:
         verb = f"set check {request.name} of"
         _, there = place_named(session, row, version, verb=verb)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,19 +12,20 @@ from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.judged_by import Judged
-from pinwheel.core.release.rule import Subject, named, required, unknown_author_allowed
+from pinwheel.core.release.rule import Subject, required, unknown_author_allowed
 from pinwheel.core.release.stand import Head
 from pinwheel.core.release.state import DagState
 from pinwheel.core.rollout.facts import Facts
-from pinwheel.core.rollout.gate import Answer, GateFacts, Verdict, last_verdict
+from pinwheel.core.rollout.gate import GateFacts, Verdict
 from pinwheel.core.rollout.hold import ORDER, Hold, HoldKind
 from pinwheel.core.rollout.state import Candidate, Contributor, Place, Rollout, Slot, State
-from pinwheel.core.rollout.steps import Approve, Check, Gate, Party, Wait
+from pinwheel.core.rollout.steps import Approve, Gate, Wait
 from pinwheel.core.run.mark import is_marked
 from pinwheel.services.ports.host import Host
 from pinwheel.services.rules import judging
 from pinwheel.services.rules.authors import Between, authors
 from pinwheel.services.rules.judging import Standing
+from pinwheel.services.rules.required import Asker, unmet
 from pinwheel.store import bundles, rollouts, rules, timelines, verdicts
 
 if TYPE_CHECKING:
@@ -107,8 +108,9 @@ class Around:
             return "the Dag is retired"
         if not state.versioned:
             return f"its bundle {state.bundle_name} keeps no versions"
-        newest = state.newest_build
-        if newest is not None and not newest.versioned:
+        # A build that sets this is held as any other, as long as there is one that can stay.
+        present = state.active_build or state.newest_build
+        if present is not None and not present.versioned:
             return "the Dag sets disable_bundle_versioning"
         return None
 
@@ -190,13 +192,16 @@ def find(
             unknown_author_allowed=unknown_author_allowed(judged[dag_id].choice.rules),
             not_approvers=nobody if nobody is not None else _every_actor(said.get(dag_id, ())),
         )
+        as_begun = ahead.authors if ahead is not None and ahead.place == newest else None
+        authors_of = wrote.get(dag_id, as_begun)
+        asker = Asker(by=ask.by) if ask.alone else None
         closed = known.standing.closed(subject, now)
-        unmet = () if place is None else _unmet(gates, own, place, gate_facts, now, ask)
+        missing = () if place is None else unmet(gates, own, place, gate_facts, now, asker)
         facts = Facts(
             dag_id=dag_id,
             ahead=ahead,
             watched=known.live(dag_id, Slot.WATCHED),
-            newest=_candidate(newest, judged[dag_id], gates, around.rows[dag_id], wrote.get(dag_id)),
+            newest=_candidate(newest, judged[dag_id], gates, around.rows[dag_id], authors_of),
             active=around.active(dag_id),
             active_release=around.states[dag_id].active_release,
             proven=_proven(around.rows[dag_id]),
@@ -205,7 +210,7 @@ def find(
             rejected=frozenset(
                 each for each in places[dag_id] if _is_rejected(around, seqs, dag_id, each, subject.bundle)
             ),
-            closed=tuple(sorted((*closed, *unmet), key=lambda hold: ORDER[hold.kind])),
+            closed=tuple(sorted((*closed, *missing), key=lambda hold: ORDER[hold.kind])),
             closed_then=known.standing.closed(subject, ask.at) if ask.at is not None else (),
             era=eras.get(dag_id),
             gates=gate_facts,
@@ -412,57 +417,3 @@ def _waits_idle(rollout: Rollout | None) -> bool:
 
 def _is_idle(gate: Gate | None) -> bool:
     return isinstance(gate, Wait) and gate.idle
-
-
-def _unmet(
-    gates: Sequence[Gate], own: Rollout | None, place: Place, facts: GateFacts, now: datetime, ask: Asked
-) -> tuple[Hold, ...]:
-    """The required gates that a place has not passed, neither in its rollout nor by a verdict that counts.
-
-    What is to pass them yet in its rollout is no hindrance to that; who lets the place take effect without it
-    needs what has passed.
-    """
-    passed = _passed(own, facts, ask) if own is not None else set()
-    return tuple(
-        Hold(kind=HoldKind.GATE, reason=f"a rule requires {_spoken(gate)}")
-        for gate in gates
-        if named(gate) not in passed and not _is_met(gate, place, facts, now)
-    )
-
-
-def _passed(own: Rollout, facts: GateFacts, ask: Asked) -> set[object]:
-    if not ask.alone:
-        return {named(gate) for gate in own.plan.gates}
-    approved = {each.actor for each in facts.verdicts if each.rollout == own.id}
-    return {
-        named(gate)
-        for gate in own.plan.gates[: own.step]
-        # Who approved it is its promoter now too.
-        if not (isinstance(gate, Approve) and Party.PROMOTER in gate.excludes and ask.by in approved)
-    }
-
-
-def _is_met(gate: Gate, place: Place, facts: GateFacts, now: datetime) -> bool:
-    match gate:
-        case Check():
-            last = last_verdict(gate, place, facts, now)
-            return last is not None and last.answer is Answer.PASSED
-        case Approve():
-            # Persons approve what rolls out: whom that excludes is known of a rollout only.
-            return False
-        case Wait(idle=True):
-            return bool(facts.idle)
-        case Wait(until=until):
-            return until is not None and until <= now
-
-
-def _spoken(gate: Gate) -> str:
-    match gate:
-        case Check(name=name):
-            return f"check {name}"
-        case Approve(count=count):
-            return f"{count} approval{'s' if count > 1 else ''}"
-        case Wait(idle=True):
-            return "that no run of the Dag is active"
-        case Wait(until=until):
-            return f"to wait until {until:%Y-%m-%d %H:%M} UTC" if until is not None else "a time to go by"

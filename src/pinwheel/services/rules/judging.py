@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from pinwheel.core.records import ManagedDag
-from pinwheel.core.release.judged_by import Judged, Revision, judged_by
+from pinwheel.core.release.judged_by import Judged, Revision, judged_by, newest_for
 from pinwheel.core.release.policy import Source
 from pinwheel.core.release.rule import Forbidden, Rule, RuleKind, Subject, about, forbidden, limits
 from pinwheel.core.rollout.hold import ORDER, Hold, HoldKind
@@ -61,6 +61,11 @@ class Standing:
             dag,
             _revision(former) if former is not None else None,
         )
+
+    def newest_for(self, dag: Subject) -> int | None:
+        """The revision of its repository's policy that is in force for a Dag from a release on."""
+        found = newest_for([_revision(each) for each in self.policies], self._rules, dag)
+        return found.id if found is not None else None
 
     def about(self, dag: Subject) -> tuple[StoredRule, ...]:
         """The rules that select a Dag, in their order."""

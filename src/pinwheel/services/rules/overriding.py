@@ -7,7 +7,7 @@ from datetime import datetime
 from attrs import frozen
 
 from pinwheel.core.errors import Refused
-from pinwheel.core.release.rule import Require
+from pinwheel.core.release.rule import Require, named
 from pinwheel.core.rollout.hold import HoldKind
 from pinwheel.services.rules.facts import Found, Known
 from pinwheel.store.rules import StoredRule
@@ -33,8 +33,16 @@ def overridden(known: Known, found: Found, who: Who, now: datetime, *, failed: s
     :raises Refused: one of them says that others may; *failed* is what fails then.
     """
     rules = [*known.standing.closing(found.subject, now)]
-    if any(hold.kind is HoldKind.GATE for hold in found.facts.closed):
-        rules += [each for each in known.standing.about(found.subject) if isinstance(each.rule.body, Require)]
+    unmet = any(hold.kind is HoldKind.GATE for hold in found.facts.closed)
+    ahead = found.facts.ahead
+    # What is to pass yet on its way is no hindrance there, but for who goes past it.
+    left = {named(gate) for gate in ahead.plan.gates[ahead.step :]} if ahead is not None else set()
+    rules += [
+        each
+        for each in known.standing.about(found.subject)
+        if isinstance(each.rule.body, Require)
+        and (unmet or not left.isdisjoint(named(gate) for gate in each.rule.body.gates))
+    ]
     for each in rules:
         if not each.rule.lets(who.known_as):
             raise _may_not(each, who, failed, found.facts.dag_id)

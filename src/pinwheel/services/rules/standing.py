@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from pinwheel.core.release.rule import required
 from pinwheel.core.rollout.state import Slot
 from pinwheel.services.ports.host import Host
 from pinwheel.services.rules import facts, judging
@@ -26,9 +27,11 @@ def still(host: Host, session: Session, dag_ids: Collection[str]) -> set[str]:
     known, now = facts.know(session, rows), host.unit.now()
     found = set()
     for dag_id, subject in judging.subjects(host, session, known.standing, rows).items():
-        plan = known.standing.judged(subject, rows[dag_id].policy_id).choice.plan
+        choice = known.standing.judged(subject, rows[dag_id].policy_id).choice
+        # No policy says that a Dag follows past what a rule requires.
+        follows = choice.plan.follow and not required(choice.rules)
         if (
-            not (plan.at_once or plan.follow)
+            not (choice.plan.at_once or follows)
             or any(known.live(dag_id, slot) is not None for slot in Slot)
             or known.standing.closing(subject, now)
         ):
