@@ -2,6 +2,7 @@ import { Box, HStack, Stack, Table, Text } from "@chakra-ui/react";
 import { memo } from "react";
 
 import type { Rollout } from "src/api/rollouts";
+import { author } from "src/components/author";
 import { DagId } from "src/components/DagId";
 import { BuildLabel, Commit, PageLink } from "src/components/labels";
 import { Time } from "src/components/time";
@@ -28,7 +29,7 @@ export const RolloutRow = memo(function RolloutRow({ rollout }: { rollout: Rollo
             <Commit version={rollout.bundle_version} />
           </HStack>
           <Text fontSize="xs" color="fg.muted" overflowWrap="anywhere">
-            {authors === null ? "authors not known" : authors.length === 0 ? "" : `by ${authors.join(", ")}`}
+            {authors === null ? "authors not known" : authors.length === 0 ? "" : `by ${authors.map(author).join(", ")}`}
           </Text>
           <Text fontSize="xs" color="fg.muted" overflowWrap="anywhere">
             {rollout.policy === null ? "no policy" : `policy ${rollout.policy}`}
