@@ -6,7 +6,7 @@ import { button, lineOf, open, outcome, refusal, server } from "src/features/cha
 const MAY = { edit: true, create_runs: true, edit_runs: false, read_code: true, read_runs: true, override: true };
 const GATED = { dag_id: "etl", holds: [{ kind: "gate", reason: "2 approvals", since: null, until: null, by: null }], bundle_version: null };
 const asked = (more = {}) => outcome("etl", { kind: null, build: 2, track: "auto", message: "asked for; it waits: 2 approvals", command: "x", ...more });
-const PAST = "Release now, past gates and rules. It needs a reason.";
+const PAST = "Release now, past gates and rules";
 
 beforeEach(() => localStorage.setItem("timezone", '"Europe/Vienna"'));
 

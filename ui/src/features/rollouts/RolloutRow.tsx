@@ -7,11 +7,12 @@ import { DagId } from "src/components/DagId";
 import { BuildLabel, Commit, PageLink } from "src/components/labels";
 import { Time } from "src/components/time";
 import { Acts } from "src/features/rollouts/Acts";
+import type { Acting } from "src/features/rollouts/Acts";
 import { Steps } from "src/features/rollouts/Steps";
 import { Waits } from "src/features/rollouts/Waits";
 
 /** Drawn anew only when something of its own changed: answers that are alike keep their objects. */
-export const RolloutRow = memo(function RolloutRow({ rollout }: { rollout: Rollout }) {
+export const RolloutRow = memo(function RolloutRow({ rollout, onAct }: { rollout: Rollout; onAct: (acting: Acting) => void }) {
   const { dag_id: dagId, authors } = rollout;
   return (
     <Table.Row verticalAlign="top" data-testid={`rollout-${rollout.id}`}>
@@ -46,7 +47,7 @@ export const RolloutRow = memo(function RolloutRow({ rollout }: { rollout: Rollo
         <Time at={rollout.since} />
       </Table.Cell>
       <Table.Cell minWidth="10rem">
-        <Acts rollout={rollout} />
+        <Acts rollout={rollout} onAct={onAct} />
       </Table.Cell>
     </Table.Row>
   );

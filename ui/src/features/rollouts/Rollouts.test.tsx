@@ -1,9 +1,9 @@
-import { act, fireEvent, screen, within } from "@testing-library/react";
+import { act, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { beforeEach, expect, test } from "vitest";
 
 import type { Rollout } from "src/api/rollouts";
 import { OnItsWay, Rollouts, WaitingCount } from "src/features/rollouts";
-import { at, rollout, server, show } from "src/features/rollouts/testing";
+import { acted, at, rollout, server, show } from "src/features/rollouts/testing";
 import { isFilled } from "src/testing";
 
 const NOTHING = { edit: false, approve: false, override: false };
@@ -153,6 +153,24 @@ test("beside the name of the page stands how many wait for a person, and nothing
   await act(async () => undefined);
   expect(asked).toHaveLength(1);
   expect(none.container.textContent).toBe("");
+});
+
+test("what was acted on may leave the page, and its dialog still tells what became of it", async () => {
+  let there = [rollout(1)];
+  server(
+    () => there,
+    ({ body }) => {
+      if (!body.plan) there = [];
+      return { body: acted(rollout(1), { plan: body.plan }) };
+    },
+  );
+  show(<OnItsWay dagId="dag_1" />);
+  fireEvent.click(await screen.findByRole("button", { name: "Approve" }));
+  const dialog = within(await screen.findByRole("dialog"));
+  await dialog.findByTestId("act-plan");
+  fireEvent.click(dialog.getByRole("button", { name: "Approve" }));
+  await waitFor(() => expect(screen.queryByLabelText("What is on its way")).toBeNull());
+  expect(screen.getByText("Approved")).toBeDefined();
 });
 
 test("on its Dag's page stands what is on its way, with a link to the others", async () => {
