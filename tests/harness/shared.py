@@ -13,7 +13,7 @@ from harness.databases import Database
 from harness.gitrepo import GitRepo
 from harness.manifests import ManifestSlot
 
-GIT_BUNDLES = 13
+GIT_BUNDLES = 14
 """As many as one suite takes."""
 STOCK, PLAIN = "stock", "plain"
 

@@ -54,7 +54,7 @@ export function PromoteChoices({ when, onWhen, timezone, wrong, past }: Props) {
         <Checkbox.Root checked={when.now} onCheckedChange={({ checked }) => onWhen({ ...when, now: checked === true })}>
           <Checkbox.HiddenInput />
           <Checkbox.Control />
-          <Checkbox.Label>Release now, past gates and rules. It needs a reason.</Checkbox.Label>
+          <Checkbox.Label>Release now, past gates and rules</Checkbox.Label>
         </Checkbox.Root>
       ) : undefined}
     </Stack>

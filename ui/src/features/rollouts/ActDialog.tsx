@@ -66,23 +66,31 @@ export function ActDialog({ rollout, verb, onClose }: Props) {
       initialFocus={reasonField}
       footer={
         <HStack width="full" flexDirection="row-reverse" gap={3}>
-          {act.data !== undefined ? undefined : stale ? (
-            <Button colorPalette="brand" loading={again.isPending} onClick={() => again.mutate()}>
-              Look again
+          {act.data !== undefined ? (
+            <Button autoFocus colorPalette="brand" onClick={onClose}>
+              Close
             </Button>
           ) : (
-            <Button
-              colorPalette={words.danger ? "danger" : "brand"}
-              loading={act.isPending}
-              disabled={lacking || plan === undefined || !plan.changed}
-              onClick={() => act.mutate()}
-            >
-              {words.button}
-            </Button>
+            <>
+              {stale ? (
+                <Button colorPalette="brand" loading={again.isPending} onClick={() => again.mutate()}>
+                  Look again
+                </Button>
+              ) : (
+                <Button
+                  colorPalette={words.danger ? "danger" : "brand"}
+                  loading={act.isPending}
+                  disabled={lacking || plan === undefined || !plan.changed}
+                  onClick={() => act.mutate()}
+                >
+                  {words.button}
+                </Button>
+              )}
+              <Button variant="outline" onClick={onClose}>
+                Cancel
+              </Button>
+            </>
           )}
-          <Button variant="outline" onClick={onClose}>
-            {act.data === undefined ? "Cancel" : "Close"}
-          </Button>
           {plan === undefined || act.data !== undefined ? undefined : <CommandLine command={plan.command} />}
         </HStack>
       }

@@ -1,17 +1,29 @@
 /** What of a Dag is on its way: how far, what it waits for, and what to do about it. */
 import { HStack, Spacer, Stack, Text } from "@chakra-ui/react";
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 
 import { dagRolloutsQuery } from "src/api/rollouts";
+import type { Rollout } from "src/api/rollouts";
 import { BuildLabel, Commit, PageLink } from "src/components/labels";
-import { Acts } from "src/features/rollouts/Acts";
+import { ActingDialog, Acts } from "src/features/rollouts/Acts";
+import type { Acting } from "src/features/rollouts/Acts";
 import { Steps } from "src/features/rollouts/Steps";
 import { Waits } from "src/features/rollouts/Waits";
 
 /** Nothing where nothing is. */
 export function OnItsWay({ dagId }: { dagId: string }) {
-  const { data: rollouts } = useQuery(dagRolloutsQuery(dagId));
-  if (rollouts === undefined || rollouts.length === 0) return null;
+  const { data: rollouts = [] } = useQuery(dagRolloutsQuery(dagId));
+  const [acting, setActing] = useState<Acting>();
+  return (
+    <>
+      {rollouts.length === 0 ? undefined : <Listed rollouts={rollouts} onAct={setActing} />}
+      <ActingDialog acting={acting} onClose={() => setActing(undefined)} />
+    </>
+  );
+}
+
+function Listed({ rollouts, onAct }: { rollouts: Rollout[]; onAct: (acting: Acting) => void }) {
   return (
     <Stack gap={2} role="region" aria-label="What is on its way">
       {rollouts.map((rollout) => (
@@ -26,13 +38,13 @@ export function OnItsWay({ dagId }: { dagId: string }) {
             </HStack>
             <Text fontSize="sm" color="fg.muted">
               {rollout.policy === null ? "By no policy" : `By policy ${rollout.policy}`} ·{" "}
-              <PageLink to={`/plugin/releases?view=rollouts&dag=${encodeURIComponent(dagId)}`}>Rollouts</PageLink>
+              <PageLink to={`/plugin/releases?view=rollouts&dag=${encodeURIComponent(rollout.dag_id)}`}>Rollouts</PageLink>
             </Text>
           </Stack>
           <Steps steps={rollout.steps} />
           <Waits rollout={rollout} />
           <Spacer />
-          <Acts rollout={rollout} />
+          <Acts rollout={rollout} onAct={onAct} />
         </HStack>
       ))}
     </Stack>

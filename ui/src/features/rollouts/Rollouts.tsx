@@ -1,12 +1,15 @@
 /** What is on its way: first what waits for a person, then the rest; what has ended on demand. */
 import { Button, Flex, Heading, NativeSelect, Stack, Table } from "@chakra-ui/react";
 import { useInfiniteQuery } from "@tanstack/react-query";
+import { useState } from "react";
 
 import { rolloutsQuery } from "src/api/rollouts";
 import type { Rollout, RolloutWish } from "src/api/rollouts";
 import { useFilters } from "src/components/filters";
 import { ReadOnly } from "src/components/ReadOnly";
 import { Empty, Loaded } from "src/components/states";
+import { ActingDialog } from "src/features/rollouts/Acts";
+import type { Acting } from "src/features/rollouts/Acts";
 import { RolloutRow } from "src/features/rollouts/RolloutRow";
 import { isFiltered, STATES, WAITING_FOR, wishOf } from "src/features/rollouts/wish";
 
@@ -18,6 +21,7 @@ export function Rollouts() {
   const wish = wishOf(params);
   const filtered = isFiltered(params);
   const ended = params.get("state") === "ended";
+  const [acting, setActing] = useState<Acting>();
   return (
     <>
       <Flex gap={2} wrap="wrap" mb={3} role="search" aria-label="Filters">
@@ -30,11 +34,11 @@ export function Rollouts() {
         )}
       </Flex>
       {filtered ? (
-        <Listed key="all" wish={wish} title="Rollouts" empty="No rollout matches these filters" />
+        <Listed key="all" wish={wish} title="Rollouts" empty="No rollout matches these filters" onAct={setActing} />
       ) : (
         <Stack gap={5}>
-          <Listed key="person" wish={{ ...wish, waitingFor: "person" }} title="Waiting for a person" empty="Nothing waits for a person" />
-          <Listed key="others" wish={wish} title="On their way" empty="Nothing else is on its way" but="person" />
+          <Listed key="person" wish={{ ...wish, waitingFor: "person" }} title="Waiting for a person" empty="Nothing waits for a person" onAct={setActing} />
+          <Listed key="others" wish={wish} title="On their way" empty="Nothing else is on its way" but="person" onAct={setActing} />
           <Flex justifyContent="center">
             <Button size="sm" variant="outline" onClick={() => set({ state: "ended" })}>
               Show what has ended
@@ -42,6 +46,7 @@ export function Rollouts() {
           </Flex>
         </Stack>
       )}
+      <ActingDialog acting={acting} onClose={() => setActing(undefined)} />
     </>
   );
 }
@@ -52,9 +57,10 @@ interface ListedProps {
   empty: string;
   /** Those that wait for this are told elsewhere. */
   but?: string;
+  onAct: (acting: Acting) => void;
 }
 
-function Listed({ wish, title, empty, but }: ListedProps) {
+function Listed({ wish, title, empty, but, onAct }: ListedProps) {
   const query = useInfiniteQuery({ ...rolloutsQuery(wish), refetchInterval: REFRESH_MS });
   return (
     <Stack as="section" aria-label={title} gap={2}>
@@ -68,7 +74,7 @@ function Listed({ wish, title, empty, but }: ListedProps) {
                 {query.hasNextPage ? " or more" : ""})
               </Heading>
               {rollouts.length > 0 && rollouts.every(({ may }) => !may.edit) ? <ReadOnly what="a Dag" /> : undefined}
-              {rollouts.length === 0 && !query.hasNextPage ? <Empty title={empty} /> : <RolloutTable rollouts={rollouts} label={title} />}
+              {rollouts.length === 0 && !query.hasNextPage ? <Empty title={empty} /> : <RolloutTable rollouts={rollouts} label={title} onAct={onAct} />}
               {query.hasNextPage ? (
                 <Flex justifyContent="center">
                   <Button size="sm" variant="outline" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
@@ -84,7 +90,7 @@ function Listed({ wish, title, empty, but }: ListedProps) {
   );
 }
 
-function RolloutTable({ rollouts, label }: { rollouts: readonly Rollout[]; label: string }) {
+function RolloutTable({ rollouts, label, onAct }: { rollouts: readonly Rollout[]; label: string; onAct: (acting: Acting) => void }) {
   return (
     <Table.ScrollArea whiteSpace="normal">
       <Table.Root size="sm" striped aria-label={label}>
@@ -97,7 +103,7 @@ function RolloutTable({ rollouts, label }: { rollouts: readonly Rollout[]; label
         </Table.Header>
         <Table.Body>
           {rollouts.map((rollout) => (
-            <RolloutRow key={rollout.id} rollout={rollout} />
+            <RolloutRow key={rollout.id} rollout={rollout} onAct={onAct} />
           ))}
         </Table.Body>
       </Table.Root>
