@@ -15,6 +15,7 @@ from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
 from pinwheel.core.release.decide import Command, Decision, Lift, Reject, Release, SetTrack, Verb, decide
 from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.state import DagState, Kind, Track
+from pinwheel.core.release.why_held import waits
 
 
 class Machine(RuleBasedStateMachine):
@@ -223,7 +224,7 @@ class Machine(RuleBasedStateMachine):
         assert active == self.model["active"]
         assert self.state.retired == self.model["retired"]
         assert (self.state.track is Track.PINNED) == self.model["pinned"]
-        assert self.state.held == (active is not None and self.model["newest"] != active)
+        assert waits(self.state) == (active is not None and self.model["newest"] != active)
 
     @invariant()
     def numbers_rise_and_the_last_is_active(self) -> None:
@@ -235,11 +236,11 @@ class Machine(RuleBasedStateMachine):
             assert self.ledger[-1][:2] == (self.state.active_release, self.model["active"])
 
     @invariant()
-    def only_a_pin_or_a_rejection_holds_a_dag_that_is_there(self) -> None:
+    def only_behind_a_pin_or_a_rejection_a_newest_build_waits(self) -> None:
         if not hasattr(self, "model") or self.model["retired"] or not self.model["newest"]:
             return
         held = self.model["pinned"] or self.model["newest"] in self.rejected
-        assert held or not self.state.held or self.ledger[-1][2] is Kind.PROMOTE
+        assert held or not waits(self.state) or self.ledger[-1][2] is Kind.PROMOTE
 
     @invariant()
     def what_is_rejected_is_what_the_model_says(self) -> None:
