@@ -33,8 +33,7 @@ class Gated:
         self._push("m1")
         self.save(POLICY.format(name=self.prefix, ids=", ".join(self.dag_ids)))
         self._push("m2")
-        for dag_id in self.dag_ids:
-            wait_for(lambda dag_id=dag_id: self.live(dag_id), 60, lambda: f"a rollout: {self.live()}")
+        wait_for(lambda: len(self.live()) == len(self.dag_ids), 60, lambda: f"rollouts, last {self.live()}")
 
     def _push(self, mark: str) -> None:
         files: dict[str, str] = {}
@@ -55,7 +54,7 @@ class Gated:
         assert reply.is_success, reply.text
 
     def live(self, *dag_ids: str) -> list[dict[str, Any]]:
-        asked = {"dag_id": list(dag_ids or self.dag_ids), "state": ["live"]}
+        asked: dict[str, Any] = {"dag_id": list(dag_ids or self.dag_ids), "state": ["live"]}
         return list(self.airflow.get("/pinwheel/api/v1/rollouts", **asked)["rollouts"])
 
 
@@ -94,9 +93,12 @@ def test_a_gated_dag_waits_until_an_approver_approves_on_the_page(window: Any, g
         dialog = visitor.page.get_by_role("dialog")
         expect(dialog.get_by_test_id("act-plan")).to_contain_text("What happens: the approval is counted")
         assert gated.live(gated.first)[0]["approvals"]["given"] == ["admin"]
+        approve = dialog.get_by_role("button", name="Approve", exact=True)
+        # Enabled, it takes on its colour within a moment.
+        expect(approve).to_have_css("opacity", "1")
         visitor.check_accessibility("[role=dialog]")
         dialog.get_by_label("Reason").fill("the numbers are right")
-        dialog.get_by_role("button", name="Approve", exact=True).click()
+        approve.click()
         expect(dialog).to_contain_text("Approved")
         dialog.get_by_role("button", name="Close", exact=True).click()
         # The keeper goes on with it, and the page shows that without a reload.
