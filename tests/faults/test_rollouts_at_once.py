@@ -8,7 +8,6 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from harness.inprocess import bound_airflow
 from harness.operations import DAGS
 from harness.races import ROUNDS, at_once, in_processes
 from harness.rolling_world import CHECKED, FREEZE, RollingWorld
+from harness.statements import transactions
 from pinwheel.core.errors import PinwheelError
 from pinwheel.core.release.decide import Verb
 from pinwheel.services.rollout import advance
@@ -150,26 +150,6 @@ def test_nothing_is_locked_before_the_rows_of_pinwheels_dags(database: Any, worl
 
 
 LOCKS = re.compile("^(INSERT|UPDATE|DELETE)|FOR (UPDATE|NO KEY|SHARE|KEY)")
-
-
-@contextmanager
-def transactions() -> Iterator[list[list[str]]]:
-    """The statements of each transaction inside, in a list of its own."""
-    engine, seen = airflow_engine(), [[]]  # type: ignore[var-annotated]
-
-    def statement(conn: Any, cursor: Any, text: str, *_: Any) -> None:
-        seen[-1].append(" ".join(text.split()))
-
-    def begun(*_: Any) -> None:
-        seen.append([])
-
-    sa.event.listen(engine, "before_cursor_execute", statement)
-    sa.event.listen(engine, "begin", begun)
-    try:
-        yield seen
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", statement)
-        sa.event.remove(engine, "begin", begun)
 
 
 @pytest.mark.acceptance("rollouts", 102)

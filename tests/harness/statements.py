@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,6 +45,26 @@ class Counted:
             for each in (*self.own, *self.airflows)
             if (found := re.match(r"(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)", each))
         )
+
+
+@contextmanager
+def transactions() -> Iterator[list[list[str]]]:
+    """The statements of each transaction inside, in a list of its own."""
+    engine, seen = airflow_engine(), [[]]  # type: ignore[var-annotated]
+
+    def statement(conn: Any, cursor: Any, text: str, *_: Any) -> None:
+        seen[-1].append(" ".join(text.split()))
+
+    def begun(*_: Any) -> None:
+        seen.append([])
+
+    sa.event.listen(engine, "before_cursor_execute", statement)
+    sa.event.listen(engine, "begin", begun)
+    try:
+        yield seen
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", statement)
+        sa.event.remove(engine, "begin", begun)
 
 
 def _in_bulk_write() -> bool:

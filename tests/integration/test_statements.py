@@ -20,7 +20,7 @@ from harness import asked
 from harness.inprocess import bound_airflow
 from harness.operations import World
 from harness.prebuilt import Text
-from harness.statements import Counted
+from harness.statements import Counted, transactions
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
 
@@ -102,6 +102,20 @@ def test_a_rollback_of_a_hundred_dags_needs_no_more_statements_than_one_of_one(w
     ]
     assert len(per_dag[1]) == len(per_dag[0]) * len(dag_ids[1:])
     assert len(many.airflows) - len(per_dag[1]) == len(one.airflows) - len(per_dag[0])
+
+
+def test_whether_anything_rules_dags_is_asked_once_in_a_transaction(world: World) -> None:
+    dags = {dag_id: Text("plain", 1) for dag_id in ("a", "b", "c")}
+    with transactions() as seen:
+        world.pusher.push(dags)
+        world.pusher.push(dags | {"a": Text("plain", 2)})
+        world.pusher.push(dags)
+        world.change(Verb.PIN, ["a", "b"])
+        world.pusher.push(dags)
+        world.change(Verb.UNPIN, ["a", "b"])
+    asked = [sum("FROM pinwheel_rule " in each for each in one) for one in seen]
+    assert max(asked) == 1
+    assert sum(asked) > 6
 
 
 def test_a_plan_asks_no_more_for_a_hundred_dags_that_refuse_than_for_one(world: World) -> None:

@@ -27,7 +27,7 @@ from pinwheel.services.release.loading import Loaded, load
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome
 from pinwheel.services.release.stands import Showing, became_known
 from pinwheel.services.rules import facts, judging
-from pinwheel.services.rules.facts import Found
+from pinwheel.services.rules.facts import Found, Known
 from pinwheel.store import builds, bundles, dags, events, files
 
 if TYPE_CHECKING:
@@ -43,13 +43,15 @@ def release_newest(
     shown: Showing,
     seq: int,
     now: datetime,
+    known: Known | None = None,
 ) -> list[Outcome]:
     """Make builds the newest of their Dags, whose locked rows are given, and release those of unpinned ones.
 
     Nothing happens when the version with this ``seq`` is no longer what the bundle shows.
     A Dag that another file holds too stays with that file until a newer version of the bundle shows that
     it is gone from there (:mod:`settle`, which also tells of such Dags); until then it is only on the shelf.
-    But a file that only imported the Dag's own does not keep it.
+    But a file that only imported the Dag's own does not keep it. *known* is what rules and rollouts there
+    are, from a caller who has asked already.
     """
     if shown.is_late(seq):
         return []
@@ -70,7 +72,7 @@ def release_newest(
         for dag_id, item in sorted(accepted.items())
     }
     dags.write(session, rows.values(), _MOVED)
-    known = facts.know(session, rows, hold=True)
+    known = known if known is not None else facts.know(session, rows, hold=True)
     loaded = load(host, session, rows, others=known.build_ids)
     found = {} if known.nothing else facts.find(host, session, known, around(loaded), now=now)
     acts = [

@@ -23,6 +23,7 @@ from pinwheel.services.ports.host import Host
 from pinwheel.services.release.follow import follow
 from pinwheel.services.release.outcome import Outcome
 from pinwheel.services.release.stands import Showing, disprove, not_good, showing
+from pinwheel.services.rules import facts
 from pinwheel.store import builds, dags, files
 from pinwheel.store.locking import begin_write
 from pinwheel.store.refusals import may_pass
@@ -145,16 +146,24 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Session) -> lis
         held = {file.path: affected[file.path] | lost.get(file.path, set()) for file in taken}
         back = _disprove(session, shown, taken, held, made, rows)
         _no_longer(session, shown, held, made, rows)
-    outcomes = release_newest(host, session, made, rows, shown=shown, seq=seq, now=now)
+    ruling = _ruling(session, shown, seq, rows)
+    outcomes = release_newest(host, session, made, rows, shown=shown, seq=seq, now=now, known=ruling)
     if taken:
         # After the release: a warning needs its Dag's row.
         dag_ids = sorted(content.dag_id for file in taken for content in file.contents)
         host.rows.show_warnings(session, dag_ids, [warning for file in taken for warning in file.warnings])
-        follow(host, session, bundle_name, {*made, *back})
+        follow(host, session, bundle_name, {*made, *back}, ruled=not ruling.nothing)
         for file in taken:
             if file.missed is not None and file.path in known:
                 tell(session, file, known[file.path], made, now=now)
     return outcomes
+
+
+def _ruling(session: Session, shown: Showing, seq: int, rows: Mapping[str, ManagedDag]) -> facts.Known:
+    """What rules and rollouts there are for Dags that are released, or follow: asked once for both."""
+    if shown.is_late(seq) or not rows:
+        return facts.NOTHING
+    return facts.know(session, rows, hold=True)
 
 
 def _disprove(
@@ -445,6 +454,7 @@ def _reuse(host: Host, again: Sequence[_Again], gone: set[str], session: Session
     }
     held = {item.path: affected[item.path] | lost.get(item.path, set()) for item in again}
     _no_longer(session, shown, held, made, rows)
-    outcomes = release_newest(host, session, made, rows, shown=shown, seq=seq, now=now)
-    follow(host, session, bundle_name, made)
+    ruling = _ruling(session, shown, seq, rows)
+    outcomes = release_newest(host, session, made, rows, shown=shown, seq=seq, now=now, known=ruling)
+    follow(host, session, bundle_name, made, ruled=not ruling.nothing)
     return outcomes

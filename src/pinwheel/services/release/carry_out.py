@@ -51,11 +51,13 @@ def carry_out(
     contents: Mapping[int, StoredContent] | None = None,
     versions: Mapping[int, str] | None = None,
     batch: str | None = None,
+    ruled: bool = True,
 ) -> list[Outcome]:
     """Carry out decisions on Dags that the caller has locked. Writes everything, commits nothing.
 
     ``contents``, and the newest ``versions`` in which they stand, are those of builds that the caller has at
-    hand, by id of the build, so that they need not be read back. ``batch`` is that of the events.
+    hand, by id of the build, so that they need not be read back. ``batch`` is that of the events. Not
+    ``ruled``: the caller knows that no rule, policy or rollout is about the Dags.
     """
     rows: dict[str, ManagedDag] = {}
     columns: dict[str, tuple[str, ...]] = {}
@@ -95,7 +97,7 @@ def carry_out(
     for alike in dict.fromkeys(columns.values()):
         dags.write(session, [row for dag_id, row in sorted(rows.items()) if columns[dag_id] == alike], alike)
     _settle_dated(host, session, made, contents or {}, now=now)
-    _catch_up(host, session, acts, released=written.keys())
+    _catch_up(host, session, acts, released=written.keys(), ruled=ruled)
     numbers = {m.act.state.dag_id: m.number for m in made}
     outcomes = [outcome_of(act, numbers.get(act.state.dag_id)) for act in acts]
     record(
@@ -143,7 +145,9 @@ def _settle_dated(
     variants.remove_needless(host, session, dag_ids)
 
 
-def _catch_up(host: Host, session: Session, acts: Sequence[Act], *, released: Collection[str]) -> None:
+def _catch_up(
+    host: Host, session: Session, acts: Sequence[Act], *, released: Collection[str], ruled: bool
+) -> None:
     """Dags that nothing holds any more on the version that they have follow again, at once."""
     free: dict[str, list[str]] = {}
     for act in acts:
@@ -154,7 +158,7 @@ def _catch_up(host: Host, session: Session, acts: Sequence[Act], *, released: Co
         if freed and act.state.stands_still and act.state.dag_id not in released:
             free.setdefault(act.dag.bundle_name, []).append(act.state.dag_id)
     for bundle_name, dag_ids in sorted(free.items()):
-        follow(host, session, bundle_name, dag_ids)
+        follow(host, session, bundle_name, dag_ids, ruled=ruled)
 
 
 def _rejection(act: Act, step: Reject, now: datetime) -> NewRejection:

@@ -39,16 +39,22 @@ class Followed:
 
 
 def follow(
-    host: Host, session: Session, bundle_name: str, dag_ids: Collection[str] | None = None
+    host: Host,
+    session: Session,
+    bundle_name: str,
+    dag_ids: Collection[str] | None = None,
+    *,
+    ruled: bool = True,
 ) -> Followed:
     """Let the Dags of a bundle (these, or all) that follow take the newest version in which their active
     build stands.
 
     Dags whose rows somebody holds are passed over: they follow the next time. It is its own repair: a row
     that names another version than it must is put right. Dags of versions with data do not follow: see
-    :mod:`pinwheel.services.release.same_build`.
+    :mod:`pinwheel.services.release.same_build`. Not *ruled*: the caller knows that no rule, policy or rollout
+    is about them.
     """
-    found = due(host, session, bundle_name, dag_ids)
+    found = due(host, session, bundle_name, dag_ids, ruled=ruled)
     if found.following:
         host.rows.follow(session, found.following)
         lost = {step.dag_id: step.found for step in found.following if step.mark_was_lost}
@@ -67,7 +73,14 @@ def follow(
     return Followed(moved=moved.total(), with_data=bool(found.with_data))
 
 
-def due(host: Host, session: Session, bundle_name: str, dag_ids: Collection[str] | None = None) -> Due:
+def due(
+    host: Host,
+    session: Session,
+    bundle_name: str,
+    dag_ids: Collection[str] | None = None,
+    *,
+    ruled: bool = True,
+) -> Due:
     """Which Dags of the bundle (of these, or of all) are to take another version; their rows are held."""
     shown = showing(session, bundle_name, hold=True)
     found = host.rows.due_to_follow(session, bundle_name, shown.head.version, dag_ids) if shown.head else []
@@ -81,7 +94,7 @@ def due(host: Host, session: Session, bundle_name: str, dag_ids: Collection[str]
         rejections=rejections.of_bundle(session, bundle_name)
         if dag_ids is None
         else rejections.of_dags(session, [dag.dag_id for dag in found]),
-        still=standing.still(host, session, [dag.dag_id for dag in found]),
+        still=standing.still(host, session, [dag.dag_id for dag in found] if ruled else ()),
     )
     left = _with_data(session, bundle_name, found, wanted)
     return Due(

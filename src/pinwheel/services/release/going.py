@@ -54,7 +54,16 @@ def go(
 
     Writes everything, commits nothing. One outcome an act; where another release follows of it, that one's.
     """
-    outcomes = carry_out(host, session, acts, now=now, contents=contents, versions=versions, batch=batch)
+    outcomes = carry_out(
+        host,
+        session,
+        acts,
+        now=now,
+        contents=contents,
+        versions=versions,
+        batch=batch,
+        ruled=not known.nothing,
+    )
     moved = [_moved(act) for act in acts if act.moves]
     if moved:
         writing.write(host, session, moved, builds, now=now, batch=batch)
