@@ -61,8 +61,8 @@ def _resolved(schema: Any, document: Any) -> Any:
 
 
 def send(api: Api, path: str, content: bytes, headers: Any = JSON) -> Any:
-    url = API + path.format(dag_id="d", run_id="one", document="bank")
-    method = "PUT" if path.endswith(("/timeline", "/{document}")) else "POST"
+    url = API + path.format(dag_id="d", run_id="one", document="bank", rollout=1, verb="pause", name="ci")
+    method = "PUT" if path.endswith(("/timeline", "/{document}", "/checks/{name}")) else "POST"
     return api.as_("d").request(method, url, content=content, headers=headers)
 
 
