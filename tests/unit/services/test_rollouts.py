@@ -486,3 +486,13 @@ def test_a_place_at_its_release_is_looked_at_again_when_a_rule_requires_a_time_s
     assert rolling.active() == (1, 1)
     rolling.turn(2 * 3600)
     assert rolling.active() == (2, 2)
+
+
+def test_a_file_that_is_known_late_lets_no_frozen_dag_follow(rolling: Rolling) -> None:
+    rolling.platform(FREEZE)
+    first = rolling.status().bundle_version
+    version, seq = rolling.pusher.advance([])
+    rolling.pusher.files["a"] = File(body=0)
+    rolling.pusher.push({"b": File(body=1)})
+    rolling.pusher.register("a", version=version, seq=seq)
+    assert rolling.airflow_has() == (1, first, False)

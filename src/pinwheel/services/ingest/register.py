@@ -24,6 +24,7 @@ from pinwheel.services.release.follow import follow
 from pinwheel.services.release.outcome import Outcome
 from pinwheel.services.release.stands import Showing, disprove, not_good, showing
 from pinwheel.services.rules import facts
+from pinwheel.services.rules.facts import Known
 from pinwheel.store import builds, dags, files
 from pinwheel.store.locking import begin_write
 from pinwheel.store.refusals import may_pass
@@ -152,18 +153,25 @@ def _register(host: Host, parsed: Sequence[ParsedFile], session: Session) -> lis
         # After the release: a warning needs its Dag's row.
         dag_ids = sorted(content.dag_id for file in taken for content in file.contents)
         host.rows.show_warnings(session, dag_ids, [warning for file in taken for warning in file.warnings])
-        follow(host, session, bundle_name, {*made, *back}, ruled=not ruling.nothing)
+        follow(host, session, bundle_name, {*made, *back}, ruled=_may_be_ruled(ruling))
         for file in taken:
             if file.missed is not None and file.path in known:
                 tell(session, file, known[file.path], made, now=now)
     return outcomes
 
 
-def _ruling(session: Session, shown: Showing, seq: int, rows: Mapping[str, ManagedDag]) -> facts.Known:
-    """What rules and rollouts there are for Dags that are released, or follow: asked once for both."""
+def _ruling(session: Session, shown: Showing, seq: int, rows: Mapping[str, ManagedDag]) -> Known | None:
+    """What rules and rollouts there are for Dags that are released, and follow: asked once for both.
+
+    None: nothing is released, so nobody asked.
+    """
     if shown.is_late(seq) or not rows:
-        return facts.NOTHING
+        return None
     return facts.know(session, rows, hold=True)
+
+
+def _may_be_ruled(ruling: Known | None) -> bool:
+    return ruling is None or not ruling.nothing
 
 
 def _disprove(
@@ -456,5 +464,5 @@ def _reuse(host: Host, again: Sequence[_Again], gone: set[str], session: Session
     _no_longer(session, shown, held, made, rows)
     ruling = _ruling(session, shown, seq, rows)
     outcomes = release_newest(host, session, made, rows, shown=shown, seq=seq, now=now, known=ruling)
-    follow(host, session, bundle_name, made, ruled=not ruling.nothing)
+    follow(host, session, bundle_name, made, ruled=_may_be_ruled(ruling))
     return outcomes
