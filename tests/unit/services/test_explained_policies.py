@@ -75,6 +75,9 @@ def test_without_a_policy_a_dag_is_released_at_once(world: InMemory) -> None:
 def test_the_policy_is_told_with_the_reason_and_the_others_with_theirs(world: InMemory) -> None:
     put(world, ALL)
     push(world, MINE, "v1")
+    first = of(world)
+    assert (first.policy, bool(first.loosened)) == ("all", True), "it drops the platform's for no commit"
+    in_force(world)
     found = of(world)
     assert (found.policy, found.source, found.revision) == ("mine", "repository", 1)
     assert found.why == "it selects the Dag by its id"

@@ -27,10 +27,13 @@ def ruled(world: InMemory) -> Ruled:
 
 
 @pytest.mark.acceptance("rollouts", 10)
-def test_nothing_is_staged_of_a_dag_whose_runs_execute_whatever_is_newest(ruled: Ruled) -> None:
-    ruled.world.push(a=File(body=3, unversioned=True))
+def test_nothing_is_staged_of_a_dag_whose_runs_execute_whatever_is_newest(world: InMemory) -> None:
+    world.push(a=File(body=3, unversioned=True))
+    ruled = Ruled(world)
+    ruled.policy(CHECK)
+    world.push(a=File(body=4, unversioned=True))
     ruled.keep()
-    assert ruled.live() == [], "what was on its way is withdrawn"
+    assert ruled.live() == [], "what it runs can not stay"
     assert ruled.world.active()[1] == 4
     at = ruled.host.unit.now()
     with pytest.raises(PinwheelError):

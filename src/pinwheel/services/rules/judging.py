@@ -157,6 +157,7 @@ def _hold(each: StoredRule, at: datetime) -> Hold:
         kind=HoldKind.FREEZE if each.rule.kind is RuleKind.FREEZE else HoldKind.WINDOW,
         reason=f"{told(own[0].when)} (rule {each.rule.name})",
         since=(body.since or each.at) if isinstance(body, Freeze) else None,
-        until=next_opening(own, at),
+        # A freeze may end later than anybody looks for the next opening of a window.
+        until=body.until if isinstance(body, Freeze) else next_opening(own, at),
         by=each.actor,
     )
