@@ -148,3 +148,7 @@ def test_what_is_wrong_at_no_place_is_told_of_the_first_line(monkeypatch: pytest
 def test_what_is_wrong_is_told_in_sentences() -> None:
     assert str(Wrong(3, "it is empty", "Fill it")) == "line 3: it is empty. Fill it."
     assert str(Wrong(3, "it is empty")) == "line 3: it is empty."
+
+
+def test_a_text_that_no_database_keeps_is_refused() -> None:
+    assert wrong_of(b'a: x\nb: "y\\0z"\n') == Wrong(2, "it holds a NUL", "Remove it")

@@ -496,3 +496,21 @@ def test_a_file_that_is_known_late_lets_no_frozen_dag_follow(rolling: Rolling) -
     rolling.pusher.push({"b": File(body=1)})
     rolling.pusher.register("a", version=version, seq=seq)
     assert rolling.airflow_has() == (1, first, False)
+
+
+@pytest.mark.acceptance("rollouts", 21)
+def test_who_approved_it_does_not_promote_it_afterwards(rolling: Rolling) -> None:
+    rolling.platform(
+        "policies: [{name: p, dags: all, steps: [{approve: {}}, {check: {name: ci}}, {release: by-hand}]}]"
+    )
+    head = rolling.push(a=File(body=1))
+    for who in ("eve", "bo"):
+        rolling.say("approve", "passed", rollout=rolling.last, by=who)
+    rolling.turn()
+    with pytest.raises(Refused) as refused:
+        rolling.do(Verb.PROMOTE, actor="eve")
+    assert refused.value.facts["problem"] == "may-not-promote"
+    rolling.do(Verb.PROMOTE, actor="ada")
+    rolling.say("ci", "passed", version=head)
+    rolling.turn()
+    assert rolling.active() == (2, 2)

@@ -172,6 +172,9 @@ class _Builder:
             raise _not(line, f"the tag {event.tag} is not taken", "Remove it")
 
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
+        if "\0" in event.value:
+            # Quotes can write it, and PostgreSQL keeps no text that has it
+            raise _not(line, "it holds a NUL", "Remove it")
         tag = _RESOLVER.resolve(yaml.ScalarNode, event.value, event.implicit)  # type: ignore[no-untyped-call]
         kind = str(tag).rpartition(":")[2]
         if tag == _TEXT or kind not in _STANDS_FOR:

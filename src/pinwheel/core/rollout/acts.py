@@ -22,6 +22,7 @@ from pinwheel.core.rollout.promote import (
     promote_at,
     release_newest,
     release_now,
+    require_no_approval,
     to_begin,
     unpin,
 )
@@ -207,6 +208,7 @@ def _retry(deed: Deed, rollout: Rollout, facts: Facts, now: datetime) -> tuple[E
 def _skip(deed: Deed, rollout: Rollout, facts: Facts, now: datetime) -> tuple[Effect, ...]:
     if rollout.at_gate is None:
         raise refused(No.NOT_SKIPPED, deed, facts)
+    require_no_approval(deed, rollout, facts)
     promoters = rollout.promoters | {deed.by}
     skipped = at_step(rollout, rollout.step + 1, now, promoters=promoters)
     return (_recorded(deed, rollout, Answer.SKIPPED, now), Save(rollout=skipped))

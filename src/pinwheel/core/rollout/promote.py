@@ -10,9 +10,10 @@ from attrs import evolve
 from pinwheel.core.rollout.decide import released, unwanted
 from pinwheel.core.rollout.effects import AsToday, Begin, Effect, LiftPlace, Next, Save, Take, UnpinDag
 from pinwheel.core.rollout.facts import Facts
+from pinwheel.core.rollout.gate import Answer
 from pinwheel.core.rollout.refusals import Deed, refused, refused_by_rules
 from pinwheel.core.rollout.state import Candidate, Place, Rollout, State, begun, ended, in_force, moved
-from pinwheel.core.rollout.steps import Plan, Release
+from pinwheel.core.rollout.steps import Approve, Party, Plan, Release
 from pinwheel.core.rollout.table import No
 
 
@@ -20,8 +21,19 @@ def ask(deed: Deed, rollout: Rollout, facts: Facts, now: datetime) -> tuple[Effe
     _require_open_then(deed, facts)
     if rollout.asked_by is not None and rollout.not_before == deed.at:
         return ()
+    require_no_approval(deed, rollout, facts)
     promoters = rollout.promoters | {deed.by}
     return (Save(rollout=moved(rollout, **_asked(deed, now), promoters=promoters)),)
+
+
+def require_no_approval(deed: Deed, rollout: Rollout, facts: Facts) -> None:
+    """:raises Refused: who becomes a promoter has approved it, at a gate where no promoter may."""
+    own = (each for each in facts.gates.verdicts if (each.rollout, each.actor) == (rollout.id, deed.by))
+    for verdict in own:
+        gate = rollout.plan.steps[verdict.step] if verdict.step is not None else None
+        excludes = gate.excludes if isinstance(gate, Approve) else ()
+        if verdict.answer is Answer.PASSED and Party.PROMOTER in excludes:
+            raise refused(No.MAY_NOT_PROMOTE, deed, facts)
 
 
 def _asked(deed: Deed, now: datetime) -> dict[str, Any]:

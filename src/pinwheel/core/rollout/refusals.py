@@ -83,13 +83,17 @@ WORDS: dict[No, tuple[str, str]] = {
         "or release it past them: pinwheel promote {dag} --now",
     ),
     No.STALE_GENERATION: ("it has moved since you looked", "Look again: pinwheel rollout show {dag}"),
+    No.MAY_NOT_PROMOTE: (
+        "you approved it, and who approves it does not promote it",
+        "Let somebody else do it",
+    ),
     No.MAY_NOT_APPROVE: ("your approval does not count", "Somebody else has to approve it"),
 }
 
 
 def refused(no: No, deed: Deed, facts: Facts, found: str = "") -> PinwheelError:
     """The error of a refusal; *found* says more exactly what was found."""
-    kind = Refused if no is No.MAY_NOT_APPROVE else Conflict
+    kind = Refused if no in (No.MAY_NOT_APPROVE, No.MAY_NOT_PROMOTE) else Conflict
     said, remedy = WORDS[no]
     return kind(
         f"Cannot {SPOKEN.get(deed.verb, deed.verb.value)} {facts.dag_id}",

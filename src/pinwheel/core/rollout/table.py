@@ -103,6 +103,7 @@ class No(StrEnum):
     RULE_CLOSED = "rule-closed"
     STALE_GENERATION = "stale-generation"
     MAY_NOT_APPROVE = "may-not-approve"
+    MAY_NOT_PROMOTE = "may-not-promote"
 
 
 Cell = Do | No
