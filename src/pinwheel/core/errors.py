@@ -159,8 +159,14 @@ def unknown_document(name: str, *, repository: bool = False) -> NotFound:
     )
 
 
+ON_ROLLOUT = "rollout "
+"""Before the verb of a request that acts on a rollout: the word alone is that of another request."""
+
+
 def spoken(verb: str) -> str:
     """A verb as it stands in a sentence: "Cannot roll back sales_daily"."""
+    if verb.startswith(ON_ROLLOUT):
+        return f"{verb.removeprefix(ON_ROLLOUT)} the rollout of"
     return {
         "rollback": "roll back",
         "timeline": "change the timeline of",

@@ -157,6 +157,8 @@ def test_a_repeat_notes_nothing_and_answers_the_same(rolling: Rolling) -> None:
     assert len(rolling.rows(t.verdict)) == 1
     with pytest.raises(Conflict, match="another request"):
         say(rolling, "failed", **asked)
+    with pytest.raises(Conflict, match=r"Cannot set check ci: "):
+        say(rolling, bundle_version="abc", request_id="run-7")
     assert say(rolling, **{**asked, "request_id": None}).id != first.id
 
 

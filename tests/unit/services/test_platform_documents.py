@@ -124,6 +124,8 @@ def test_what_is_wrong_is_refused_naming_each_line_and_nothing_of_it_is_taken(wo
         put(world, text)
     assert [wrong["line"] for wrong in caught.value.facts["wrong"]] == [3, 4]
     assert "line 3: " in caught.value.message and "'Europe/Berlin', if that is meant" in caught.value.message
+    assert caught.value.message.startswith("Cannot use the document bank: line 3: ")
+    assert ".." not in caught.value.message and len(caught.value.message.splitlines()) == 2
     assert world.everything()[0] == before[0]
 
 

@@ -248,8 +248,10 @@ def test_a_repeated_request_changes_nothing_and_answers_how_the_rollout_is(criti
     assert (first.changed, repeat.changed) == (True, False)
     assert first.rollout and repeat.rollout and repeat.rollout.id == first.rollout.id
     assert repeat.rollout.state == "released"
-    with pytest.raises(Conflict, match="another request"):
+    with pytest.raises(Conflict, match="another request") as refused:
         do(critical, "pause", request_id="ci-7")
+    assert refused.value.failed == "Cannot pause the rollout of a"
+    assert refused.value.found.endswith(": approve the rollout of a")
 
 
 def test_what_was_done_is_announced_after_the_commit(critical: Rolling) -> None:

@@ -97,9 +97,10 @@ def save(
 
 
 def wrong_file(what: str, wrong: Iterable[Wrong]) -> InvalidInput:
-    """The error of a file that is wrong: it names the first line, and all are among its facts."""
+    """The error of a file that is wrong: a line for each thing that is, and all are among its facts."""
     all_wrong = list(wrong)
-    lines = "".join(f"\n{one}" for one in all_wrong)
+    # The error ends the last of them with a stop of its own
+    lines = "\n".join(map(str, all_wrong)).removesuffix(".")
     facts: list[Mapping[str, Json]] = [
         {"line": one.line, "found": one.found, "remedy": one.remedy} for one in all_wrong
     ]

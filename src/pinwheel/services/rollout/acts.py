@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import asdict, evolve, frozen
 
-from pinwheel.core.errors import Conflict, Refused
+from pinwheel.core.errors import ON_ROLLOUT, Conflict, Refused
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.release.decide import Verb as Change
 from pinwheel.core.release.rule import Require, named
@@ -93,7 +93,7 @@ def _noted(request: RolloutRequest, who: Who, sees: once.Sees) -> once.Request:
         id=request.request_id,
         actor=who.actor,
         # The word of another request that is also called so would be a repeat of this one
-        verb=f"rollout {request.verb.value}",
+        verb=f"{ON_ROLLOUT}{request.verb.value}",
         dag_ids=(request.dag_id,),
         values={
             "reason": request.reason,

@@ -69,7 +69,7 @@ def set_check(
     noted = once.Request(
         id=request.request_id,
         actor=actor,
-        verb=f"set check {request.name} of",
+        verb=f"set check {request.name}" + (" of" if request.dag_id is not None else ""),
         dag_ids=(request.dag_id,) if request.dag_id is not None else (),
         values=_values(request),
         sees=sees,
