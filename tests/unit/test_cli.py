@@ -193,6 +193,7 @@ OUTCOME = {
     "rerun_tasks": 3,
     "rerun_mixed": 1,
     "failed_runs": ["run1"],
+    "not_before": None,
 }
 REFUSAL = {
     "dag_id": "e",

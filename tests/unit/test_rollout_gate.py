@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.rollouts import APPROVE, BUNDLE, CHECK, HOUR, LATER, MINUTE, NOW, place, rollout, verdict
+from pinwheel.core.rollout.authors import SOMEBODY
 from pinwheel.core.rollout.gate import (
     Answer,
     Error,
@@ -28,6 +29,7 @@ from pinwheel.core.rollout.gate import (
     judge,
     last_verdict,
     needed_approvals,
+    why_more_approvals,
     why_not_approve,
 )
 from pinwheel.core.rollout.state import Cause, Contributor, Rollout, paused, resumed
@@ -276,6 +278,32 @@ def test_an_author_whom_nobody_knows_costs_one_more_approval_and_only_a_rule_all
     assert isinstance(judged(APPROVE, said_by("dora"), said_by("emil"), of=unknown), Passed)
     known = facts(said_by("dora"), unknown_author_allowed=True)
     assert isinstance(judge(APPROVE, unknown, known, LATER), Passed)
+
+
+@pytest.mark.parametrize(
+    ("authors", "why"),
+    [
+        ((by("author", "alice", "alice"),), None),
+        (None, "nobody knows who wrote it: one more approval"),
+        (
+            (by("author", "Tom", None), by("committer", "tom", None)),
+            "nobody knows who is Tom: one more approval",
+        ),
+        (
+            (by("author", "Tom", None), by("author", "Eve", None)),
+            "nobody knows who is Tom, Eve: one more approval each",
+        ),
+        ((by("author", SOMEBODY, None),), "nobody knows who wrote a part of it: one more approval"),
+        (
+            (by("author", "Tom", None), by("author", SOMEBODY, None)),
+            "nobody knows who is Tom and who wrote a part of it: one more approval each",
+        ),
+    ],
+)
+def test_why_more_approvals_are_needed_is_said(authors: Any, why: str | None) -> None:
+    written = evolve(WRITTEN, authors=authors)
+    assert why_more_approvals(APPROVE, written, facts()) == why
+    assert why_more_approvals(APPROVE, written, facts(unknown_author_allowed=True)) is None
 
 
 @pytest.mark.parametrize(

@@ -268,7 +268,8 @@ def render_tried(console: Console, found: dict[str, Any]) -> None:
             text(dag["dag_id"], "bold")
             + text(f": {said} ({_SOURCES[dag['source']]})")
             + text("" if dag["changed"] else ", as now", "dim")
-            + text(", closed now" if dag["closed"] else "", "yellow"),
+            + text(", closed now" if dag["closed"] else "", "yellow")
+            + text(f"; bound by {names(dag['rules'])}" if dag["rules"] else ""),
             soft_wrap=True,
         )
         _steps(console, dag["steps"])
@@ -276,10 +277,12 @@ def render_tried(console: Console, found: dict[str, Any]) -> None:
             until = ", so it waits for the next release" if dag["waits"] else ""
             console.print(text(f"     holds less: {less}{until}", "yellow"), soft_wrap=True)
     policies = "1 policy" if found["policies"] == 1 else f"{found['policies']} policies"
+    bound = sum(bool(dag["rules"]) for dag in found["dags"])
     console.print(
         text(
             f"It is right: {counted(found['rules'], 'rule')}, {policies}; "
-            f"{sum(dag['changed'] for dag in found['dags'])} of {counted(len(found['dags']), 'Dag')} changed."
+            f"the steps of {sum(dag['changed'] for dag in found['dags'])} of "
+            f"{counted(len(found['dags']), 'Dag')} would change, rules would bind {bound}."
         )
     )
 

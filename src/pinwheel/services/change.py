@@ -16,6 +16,7 @@ from pinwheel.core.release.newer import is_newer
 from pinwheel.core.release.stand import Head
 from pinwheel.core.release.state import DagState
 from pinwheel.core.request import ChangeRequest
+from pinwheel.core.rollout.refusals import not_before_words
 from pinwheel.services import once
 from pinwheel.services.ingest import faults
 from pinwheel.services.ports.host import Host
@@ -234,7 +235,10 @@ def _request(change: Change) -> once.Request:
 
 
 def _repeated(outcome: Outcome) -> Outcome:
-    return evolve(outcome, changed=False, message="this request was carried out before")
+    message = "this request was carried out before"
+    if outcome.not_before is not None:
+        message = f"{message}: {not_before_words(outcome.not_before)}"
+    return evolve(outcome, changed=False, message=message)
 
 
 def _told(change: Change, outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -101,13 +101,21 @@ def test_a_dags_policy_is_explained(cli: Cli) -> None:
 def test_a_file_is_tried_for_dags(cli: Cli) -> None:
     cli.said("set", cli.file(BANK.replace("1h", "2h")))
     said = cli.said("test", cli.file(BANK))
-    assert "a: all (locked by the platform), closed now\n" in said
+    assert "a: all (locked by the platform), closed now; bound by year-end, four-eyes\n" in said
     assert "     holds less: wait for is shorter\n" in said
-    assert "It is right: 2 rules, 1 policy; 1 of 1 Dag changed." in said
-    assert "0 of 0 Dags changed" in cli.said("test", cli.file(BANK), "--dag", "zzz*")
+    assert "It is right: 2 rules, 1 policy; the steps of 1 of 1 Dag would change, rules would bind 1." in said
+    assert "the steps of 0 of 0 Dags would change" in cli.said("test", cli.file(BANK), "--dag", "zzz*")
     said = cli.said("test", cli.file(SECTION, "pinwheel.yaml"), "--bundle", "dags", "--dag", "a*")
-    assert "a: all (locked by the platform), as now, closed now\n" in said
+    assert "a: all (locked by the platform), as now, closed now; bound by year-end, four-eyes\n" in said
     assert json.loads(cli.said("list", "-o", "json"))["documents"][0]["name"] == "bank"
+
+
+def test_a_rule_that_is_open_at_the_moment_is_named_all_the_same(cli: Cli) -> None:
+    said = cli.said(
+        "test", cli.file("rules: [{name: never, deny: {dates: 2001-01-01, zone: UTC}, dags: all}]")
+    )
+    assert "a: at-once (built in), as now; bound by never\n" in said
+    assert "the steps of 0 of 1 Dag would change, rules would bind 1." in said
 
 
 def test_what_is_wrong_with_a_file_is_told_by_line(cli: Cli) -> None:

@@ -9,7 +9,9 @@ import pytest
 from harness.pushing import File
 from harness.rolling import Rolling
 from pinwheel.core.errors import Conflict, InvalidInput, Refused
+from pinwheel.core.json import JsonObject
 from pinwheel.core.release.decide import Verb
+from pinwheel.services.release.outcome import OUTCOMES
 from pinwheel.services.rollout import advance
 
 CHECK = "policies: [{name: checked, dags: all, steps: [{check: {name: ci}}, release]}]"
@@ -198,11 +200,31 @@ def test_promote_at_waits_for_the_instant_and_is_in_effect_at_the_first_turn_aft
     at = rolling.now() + timedelta(hours=2)
     outcome = rolling.do(Verb.PROMOTE, at=at)
     assert outcome.changed and rolling.active() == (1, 1)
+    assert outcome.not_before == at and f"not before {at:%Y-%m-%d %H:%M:%S} UTC" in outcome.message
     rolling.turn(3600)
     assert rolling.active() == (1, 1)
     rolling.turn((at - rolling.now()).total_seconds())
     assert rolling.active() == (2, 2)
     assert rolling.last.not_before is None or rolling.last.not_before == at
+
+
+def test_a_repeated_promote_at_names_the_instant_too(rolling: Rolling) -> None:
+    rolling.platform(CHECK)
+    rolling.push(a=File(body=1))
+    at = rolling.now() + timedelta(hours=2)
+    asked = [rolling.do(Verb.PROMOTE, at=at, request_id="wave") for _ in range(2)]
+    asked.append(rolling.do(Verb.PROMOTE, at=at))
+    assert [each.changed for each in asked] == [True, False, False]
+    assert {each.not_before for each in asked} == {at}
+    assert all(f"asked for, not before {at:%Y-%m-%d %H:%M:%S} UTC" in each.message for each in asked)
+    assert rolling.do(Verb.PROMOTE).not_before is None
+
+
+def test_an_answer_that_was_kept_before_outcomes_had_an_instant_is_read(rolling: Rolling) -> None:
+    outcome = rolling.do(Verb.PIN)
+    (kept,) = JsonObject.all_of(OUTCOMES.write([outcome]))
+    before = {name: value for name, value in kept.fields.items() if name != "not_before"}
+    assert OUTCOMES.readers[3]([before]) == OUTCOMES.readers[4](OUTCOMES.write([outcome])) == [outcome]
 
 
 @pytest.mark.acceptance("rollouts", 35)

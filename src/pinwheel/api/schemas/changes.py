@@ -13,6 +13,7 @@ from pinwheel.api.schemas.parts import (
     BaseRequest,
     DagId,
     Instant,
+    Moment,
     NamedVersion,
     Number,
     Short,
@@ -209,6 +210,9 @@ class Outcome(BaseAnswer):
     failed_runs: list[str] = Field(
         description="In the plan of a rollback of one Dag: the failed runs of what is rolled back, which "
         "can run again."
+    )
+    not_before: Moment | None = Field(
+        description="Of a promote that asked for an instant: it is released then or after it."
     )
 
 

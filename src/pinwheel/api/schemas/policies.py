@@ -158,6 +158,7 @@ class TriedDag(BaseAnswer):
     waits: bool = Field(
         description="Of a repository's: so it would come into force with the Dag's next release only."
     )
+    rules: list[str] = Field(description="Those that would bind it, by name, open or closed at the moment.")
     closed: bool = Field(description="A window or freeze would let nothing be released now.")
 
 

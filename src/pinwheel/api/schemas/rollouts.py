@@ -87,6 +87,9 @@ class Approvals(BaseAnswer):
     needed: int
     missing: int
     given: list[str] = Field(description="Whose approvals count.")
+    why_more: str | None = Field(
+        description="Why more are needed than its plan says, as part of a sentence; null: not more are."
+    )
 
 
 class RolloutAct(BaseAnswer):

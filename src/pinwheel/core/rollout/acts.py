@@ -6,6 +6,7 @@ the one ahead, or on the other where that is said.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from attrs import evolve
@@ -26,7 +27,7 @@ from pinwheel.core.rollout.promote import (
     to_begin,
     unpin,
 )
-from pinwheel.core.rollout.refusals import Deed, refused, refused_by_rules
+from pinwheel.core.rollout.refusals import Deed, not_before_words, refused, refused_by_rules
 from pinwheel.core.rollout.state import Cause, Rollout, State, at_step, ended, paused, resumed
 from pinwheel.core.rollout.steps import Approve
 from pinwheel.core.rollout.table import ON_BOTH, ON_THE_DAG, TABLE, Do, No, Verb, where
@@ -48,7 +49,17 @@ def act(deed: Deed, facts: Facts, now: datetime) -> Act:
     cell = TABLE[deed.verb].at(where(target))
     if isinstance(cell, No):
         raise refused(cell, deed, facts)
-    return Act(effects=_done(cell, deed, target, facts, now), said=cell.value)
+    effects = _done(cell, deed, target, facts, now)
+    return Act(effects=effects, said=_said(cell, deed, effects))
+
+
+def _said(cell: Do, deed: Deed, effects: Sequence[Effect]) -> str:
+    """What is told of it, besides what the effects say."""
+    if cell is Do.COUNT and not effects:
+        return "you approved it already"
+    if cell in (Do.ASK_AT, Do.PROMOTE_AT) and deed.at is not None:
+        return not_before_words(deed.at)
+    return cell.value
 
 
 def _require_seen(deed: Deed, target: Rollout | None, facts: Facts) -> None:

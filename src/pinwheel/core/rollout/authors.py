@@ -50,9 +50,13 @@ def is_user(author: Contributor, user: str) -> bool:
     return user.lower() in goes_by(author.name)
 
 
-def unknown(authors: Iterable[Contributor]) -> int:
-    """So many persons are among the authors whom nobody knows as users; each counts once."""
-    return len({goes_by(each.name)[:1] or each.name for each in authors if each.user is None})
+def unknown(authors: Iterable[Contributor]) -> tuple[str, ...]:
+    """The persons among the authors whom nobody knows as users, as the repository names them; each once."""
+    found: dict[object, str] = {}
+    for each in authors:
+        if each.user is None:
+            found.setdefault(goes_by(each.name)[:1] or each.name, each.name)
+    return tuple(found.values())
 
 
 def authors_of(

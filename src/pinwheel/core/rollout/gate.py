@@ -13,7 +13,7 @@ from typing import assert_never
 
 from attrs import field, frozen
 
-from pinwheel.core.rollout.authors import is_user, unknown
+from pinwheel.core.rollout.authors import SOMEBODY, is_user, unknown
 from pinwheel.core.rollout.state import Cause, Contributor, Place, Rollout
 from pinwheel.core.rollout.steps import Approve, Check, Gate, Of, OnTimeout, Party, Wait
 
@@ -251,11 +251,31 @@ def approvers(gate: Approve, rollout: Rollout, facts: GateFacts, now: datetime) 
 
 def needed_approvals(gate: Approve, rollout: Rollout, facts: GateFacts) -> int:
     """So many: each author whom nobody knows may be the one who approves, and costs one more."""
-    if facts.unknown_author_allowed:
-        return gate.count
+    return gate.count + len(_unknown(gate, rollout, facts))
+
+
+def why_more_approvals(gate: Approve, rollout: Rollout, facts: GateFacts) -> str | None:
+    """Why more approvals are needed than the gate says, as part of a sentence; None: not more are."""
+    of_whom = _unknown(gate, rollout, facts)
+    if not of_whom:
+        return None
     if rollout.authors is None:
-        return gate.count + (not gate.excludes.isdisjoint((Party.AUTHOR, Party.COMMITTER)))
-    return gate.count + unknown(_excluded(gate, rollout.authors))
+        return "nobody knows who wrote it: one more approval"
+    known = [name for name in of_whom if name != SOMEBODY]
+    found = [f"who is {', '.join(known)}"] if known else []
+    if len(known) < len(of_whom):
+        found.append("who wrote a part of it")
+    each = " each" if len(of_whom) > 1 else ""
+    return f"nobody knows {' and '.join(found)}: one more approval{each}"
+
+
+def _unknown(gate: Approve, rollout: Rollout, facts: GateFacts) -> tuple[str, ...]:
+    """Those who cost one more approval each, by name."""
+    if facts.unknown_author_allowed:
+        return ()
+    if rollout.authors is None:
+        return () if gate.excludes.isdisjoint((Party.AUTHOR, Party.COMMITTER)) else (SOMEBODY,)
+    return unknown(_excluded(gate, rollout.authors))
 
 
 def why_not_approve(gate: Approve, rollout: Rollout, user: str, facts: GateFacts) -> str | None:

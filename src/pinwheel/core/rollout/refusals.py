@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from attrs import frozen
 
@@ -35,6 +35,11 @@ class Deed:
     def said(self) -> str:
         """What is told of a rollout that somebody acted on."""
         return f"{self.verb} by {self.by}" + (f": {self.reason}" if self.reason else "")
+
+
+def not_before_words(at: datetime) -> str:
+    """What is told of a release that somebody asked for at an instant."""
+    return f"asked for, not before {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 SPOKEN = {

@@ -45,6 +45,8 @@ class TriedDag:
     """What the file holds less than what is in force now, each as part of a sentence."""
     waits: bool
     """Of a repository's: so it would come into force with the Dag's next release only."""
+    rules: tuple[str, ...]
+    """Those that would bind it, by name, open or closed; in their order."""
     closed: bool
     """A window or freeze would let none of its places be released now."""
 
@@ -109,6 +111,7 @@ def try_out(
                     changed=after.plan != before.plan,
                     loosened=judged.loosened or loosens(before.plan, after.plan),
                     waits=bool(judged.loosened),
+                    rules=tuple(each.rule.name for each in then.about(found[dag_id])),
                     closed=bool(then.closed(found[dag_id], now)),
                 )
             )

@@ -160,6 +160,7 @@ def act_of(
     actor: str,
     reason: str | None,
     overrides: tuple[str, ...] = (),
+    not_before: datetime | None = None,
 ) -> Act:
     return Act(
         dag=row,
@@ -171,6 +172,7 @@ def act_of(
         moves=made.moves,
         then_next=made.then_next,
         overrides=overrides if made.past_rules else (),
+        not_before=not_before,
     )
 
 

@@ -44,6 +44,8 @@ class Act:
     """After that the Dag's newest place is looked at as if it had just arrived."""
     overrides: tuple[str, ...] = ()
     """Rules past which it is released."""
+    not_before: datetime | None = None
+    """It is asked for at this instant."""
 
     @property
     def changes(self) -> bool:
@@ -82,6 +84,8 @@ class Outcome:
     """In so many of these runs tasks stay as they ran on what was rolled back: versions mix."""
     failed_runs: tuple[str, ...] = ()
     """Of a plan: the failed runs of what is rolled back, which can run again."""
+    not_before: datetime | None = None
+    """Of what is released later: the instant that was asked for."""
 
 
 def outcome_of(act: Act, number: int | None = None) -> Outcome:
@@ -119,6 +123,7 @@ def outcome_of(act: Act, number: int | None = None) -> Outcome:
         rejected_until=rejected.until if rejected else None,
         lifted=lifted,
         warnings=runtime_warnings(state.active_build, release.build if release else None),
+        not_before=act.not_before,
     )
 
 
@@ -176,17 +181,11 @@ def _outcomes_2(kept: Json) -> list[Outcome]:
 
 
 def _outcomes_3(kept: Json) -> list[Outcome]:
-    return [
-        evolve(
-            _outcome_2(one),
-            version=one.text_or_none("version"),
-            rejected_after=one.text_or_none("rejected_after"),
-            rejected_until=one.text_or_none("rejected_until"),
-            rerun_tasks=one.number("rerun_tasks"),
-            rerun_mixed=one.number("rerun_mixed"),
-        )
-        for one in JsonObject.all_of(kept)
-    ]
+    return [_outcome_3(one) for one in JsonObject.all_of(kept)]
+
+
+def _outcomes_4(kept: Json) -> list[Outcome]:
+    return [_outcome_4(one) for one in JsonObject.all_of(kept)]
 
 
 def _outcome_1(one: JsonObject) -> Outcome:
@@ -209,8 +208,29 @@ def _outcome_2(one: JsonObject) -> Outcome:
     return evolve(_outcome_1(one), rejected=one.number_or_none("rejected"), lifted=one.flag("lifted"))
 
 
+def _outcome_3(one: JsonObject) -> Outcome:
+    return evolve(
+        _outcome_2(one),
+        version=one.text_or_none("version"),
+        rejected_after=one.text_or_none("rejected_after"),
+        rejected_until=one.text_or_none("rejected_until"),
+        rerun_tasks=one.number("rerun_tasks"),
+        rerun_mixed=one.number("rerun_mixed"),
+    )
+
+
+def _outcome_4(one: JsonObject) -> Outcome:
+    at = one.text_or_none("not_before")
+    return evolve(_outcome_3(one), not_before=None if at is None else datetime.fromisoformat(at))
+
+
+def _kept(outcome: Outcome) -> Json:
+    at = outcome.not_before
+    return {**asdict(outcome), "not_before": None if at is None else at.isoformat()}
+
+
 OUTCOMES: once.Form[list[Outcome]] = once.Form(
-    version=3,
-    write=lambda outcomes: [asdict(outcome) for outcome in outcomes],
-    readers={1: _outcomes_1, 2: _outcomes_2, 3: _outcomes_3},
+    version=4,
+    write=lambda outcomes: [_kept(outcome) for outcome in outcomes],
+    readers={1: _outcomes_1, 2: _outcomes_2, 3: _outcomes_3, 4: _outcomes_4},
 )

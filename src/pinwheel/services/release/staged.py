@@ -121,6 +121,7 @@ def act(
         actor=who.actor,
         reason=asked.reason,
         overrides=overrides,
+        not_before=asked.at,
     )
 
 

@@ -21,6 +21,7 @@ from pinwheel.core.rollout.gate import (
     approvers,
     counts,
     needed_approvals,
+    why_more_approvals,
 )
 from pinwheel.core.rollout.hold import Hold
 from pinwheel.core.rollout.state import Cause, Rollout, Slot, State
@@ -79,6 +80,8 @@ class ApprovalsView:
     needed: int
     missing: int
     given: tuple[str, ...]
+    why_more: str | None
+    """Why more are needed than its plan says; None: not more are."""
 
 
 @frozen(kw_only=True)
@@ -363,7 +366,12 @@ def _approvals(rollout: Rollout, known: GateFacts, now: datetime) -> ApprovalsVi
     if rollout.slot is not Slot.AHEAD or not isinstance(gate, Approve):
         return None
     given, needed = approvers(gate, rollout, known, now), needed_approvals(gate, rollout, known)
-    return ApprovalsView(needed=needed, missing=max(0, needed - len(given)), given=tuple(sorted(given)))
+    return ApprovalsView(
+        needed=needed,
+        missing=max(0, needed - len(given)),
+        given=tuple(sorted(given)),
+        why_more=why_more_approvals(gate, rollout, known),
+    )
 
 
 _OF: Mapping[type[object], str] = {OfVersion: "version", OfDigest: "digest"}

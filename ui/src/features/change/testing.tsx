@@ -28,6 +28,7 @@ export const outcome = (dagId: string, more = {}) => ({
   rerun_tasks: 0,
   rerun_mixed: 0,
   failed_runs: [],
+  not_before: null,
   ...more,
 });
 

@@ -44,7 +44,7 @@ test("what waits for a person stands first, and is not told twice", async () => 
   expect(within(await screen.findByRole("table", { name: "Waiting for a person" })).getAllByRole("row")).toHaveLength(2);
   expect(within(await screen.findByRole("table", { name: "On their way" })).getAllByRole("row")).toHaveLength(2);
   expect(row.textContent).toMatch(/Build 2.*22222222.*by Ada.*policy critical/);
-  expect(row.textContent).toMatch(/waits for a person.*2 approvals, until .*1 of 2 approvals: grace/);
+  expect(row.textContent).toMatch(/waits for a person.*2 approvals, until .*1 of 2 approvals: grace; nobody knows who is Ada/);
 });
 
 test("each step says whether it is passed, skipped, here or ahead", async () => {

@@ -48,6 +48,7 @@ export function Waits({ rollout }: { rollout: Rollout }) {
         <Said>
           {approvals.needed - approvals.missing} of {approvals.needed} {approvals.needed === 1 ? "approval" : "approvals"}
           {approvals.given.length === 0 ? "" : `: ${approvals.given.join(", ")}`}
+          {approvals.why_more === null ? "" : `; ${approvals.why_more}`}
         </Said>
       )}
       {pausedBy === null ? undefined : <Said>Paused by {pausedBy}</Said>}

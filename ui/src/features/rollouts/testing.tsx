@@ -40,7 +40,7 @@ export function rollout(id: number, more: Partial<Rollout> = {}): Rollout {
     asked_at: null,
     not_before: null,
     authors: ["Ada <ada@shop.example>"],
-    approvals: { needed: 2, missing: 1, given: ["grace"] },
+    approvals: { needed: 2, missing: 1, given: ["grace"], why_more: "nobody knows who is Ada <ada@shop.example>: one more approval" },
     verdicts: [],
     acts: [
       act("approve"),
