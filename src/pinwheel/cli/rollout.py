@@ -11,6 +11,7 @@ from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, badges, first_line, short_time, show_table, text, version_of, warn
 from pinwheel.cli.parser import Parser, add_examples
+from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.release.notation import duration
 from pinwheel.core.request import RolloutRequest, Selection
 from pinwheel.core.rollout.waiting import REASONED
@@ -38,7 +39,7 @@ REACHED = {"released": ("released", "watching", "proven"), "proven": ("proven",)
 """For what is waited: the states in which that is so."""
 ALIVE = ("waiting", "watching", "paused")
 NOT_YET = "not yet"
-"""Of a commit that has no rollout, and that new runs do not take."""
+"""Of a Dag or a commit that has no rollout, and that new runs do not take."""
 _STYLES = {
     "paused": "bold yellow",
     "proven": "green",
@@ -254,7 +255,7 @@ def _wait(context: Context) -> int:
         if reached or ended or left <= 0:
             context.emit(found, partial(render_one if "steps" in found else _render_words, row=found))
             return 0 if reached else ENDED if ended else TIMEOUT
-        waits = found.get("words") or f"{args.dag_id} is {found['state']}: waits for {_words(found)}"
+        waits = found.get("words") or f"{args.dag_id} is {found['state']}: {_waits(found)}"
         if waits != told:
             warn(waits)
             told = waits
@@ -265,26 +266,53 @@ def _render_words(console: Console, row: dict[str, Any]) -> None:
     console.print(text(row["words"]), soft_wrap=True)
 
 
-def _words(found: dict[str, Any]) -> str:
-    return str(found["waits_for"]["words"])
+def _waits(found: dict[str, Any]) -> str:
+    """What it waits for; of one that goes on by itself, why it waits for nobody."""
+    waits = found["waits_for"]
+    return f"waits for {'nobody: ' if waits['kind'] == 'nobody' else ''}{waits['words']}"
 
 
 def _looked(context: Context) -> dict[str, Any]:
-    """The Dag's rollout; with a commit that one's, or how the Dag stands where that made none."""
+    """The Dag's rollout; with a commit that one's, or how the Dag stands where that made none.
+
+    What is not found has no exit code of its own here: that of a wait whose time is over is the same.
+    """
     args = context.args
     if args.commit is None:
-        return context.backend.rollout(args.dag_id)
-    if own := context.backend.rollouts([args.dag_id], version=args.commit, limit=1):
+        return _newest(context)
+    commit = f"commit {args.commit[:12]}"
+    try:
+        own = context.backend.rollouts([args.dag_id], version=args.commit, limit=1)
+        status = context.backend.status(Selection.to_show(Selector(ids=(args.dag_id,))))
+    except NotFound:
+        return _stands(args, f"{commit}: there is no Dag {args.dag_id} yet")
+    if own:
         return own[0]
-    (status,) = context.backend.status(Selection.to_show(Selector(ids=(args.dag_id,))))
-    there = status["bundle_version"] == args.commit
-    said = "new runs take it" if there else f"{args.dag_id} has no rollout of it yet, and takes another"
-    return {
-        "dag_id": args.dag_id,
-        "bundle_version": args.commit,
-        "state": "released" if there else NOT_YET,
-        "words": f"commit {args.commit[:12]}: {said}",
-    }
+    if status[0]["bundle_version"] == args.commit:
+        return _stands(args, f"{commit}: new runs take it", "released")
+    return _stands(args, f"{commit}: {args.dag_id} has no rollout of it yet, and takes another")
+
+
+def _newest(context: Context) -> dict[str, Any]:
+    """:raises InvalidInput: there is no such Dag, and no commit is named that may bring it."""
+    args = context.args
+    try:
+        return context.backend.rollout(args.dag_id)
+    except NotFound as error:
+        try:
+            context.backend.status(Selection.to_show(Selector(ids=(args.dag_id,))))
+        except NotFound:
+            raise InvalidInput(
+                f"Cannot wait for {args.dag_id}",
+                found=error.found,
+                remedy="Correct the id; of a Dag that is new, name the commit that brings it with --commit",
+                dag_id=args.dag_id,
+            ) from None
+    return _stands(args, f"{args.dag_id} has no rollout yet")
+
+
+def _stands(args: argparse.Namespace, words: str, state: str = NOT_YET) -> dict[str, Any]:
+    return {"dag_id": args.dag_id, "bundle_version": args.commit, "state": state, "words": words}
 
 
 def render(console: Console, rows: list[dict[str, Any]]) -> None:
@@ -322,7 +350,12 @@ def render_one(console: Console, row: dict[str, Any]) -> None:
         console.print(text(f"  {mark} ", style) + text(step["words"], style), soft_wrap=True)
     if row["state"] in ALIVE:
         until = f", until {short_time(row['waits_for']['until'])}" if row["waits_for"]["until"] else ""
-        console.print(text(f"  waits for {row['waits_for']['words']}{until}"), soft_wrap=True)
+        console.print(text(f"  {_waits(row)}{until}"), soft_wrap=True)
+    if row["approvals"]:
+        if row["authors"]:
+            console.print(text(f"  written by {', '.join(row['authors'])}"), soft_wrap=True)
+        if row["approvals"]["why_more"]:
+            console.print(text(f"  {row['approvals']['why_more']}"), soft_wrap=True)
     if row["asked_by"]:
         when = f", not before {short_time(row['not_before'])}" if row["not_before"] else ""
         console.print(text(f"  asked for by {row['asked_by']}{when}"), soft_wrap=True)

@@ -6,12 +6,14 @@ import json
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from harness.pushing import File
 from harness.rolling import Rolling
 from pinwheel.cli import context, main
 from pinwheel.cli.backend.local import LocalBackend
 from pinwheel.cli.backend.protocol import View
+from pinwheel.store import tables as t
 
 CAREFUL = """
 policies:
@@ -116,6 +118,47 @@ def test_a_wait_for_a_commit_takes_no_other_rollout_for_its(
     assert (code, json.loads(out)["state"]) == (0, "released")
 
 
+def test_a_wait_waits_for_what_is_not_there_yet_and_3_means_nothing_else(
+    world: Rolling, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wait = ("--timeout", "1s", "--poll", "0.3")
+    code, out, err = cli(capsys, "rollout", "wait", "typo", *wait)
+    assert (code, out) == (2, "") and "Cannot wait for typo" in err and "--commit" in err
+    code, out, err = cli(capsys, "rollout", "wait", "new", "--commit", "c0ffee", *wait)
+    assert code == 3 and "there is no Dag new yet" in out
+    world.platform("policies: []")
+    world.push(new=File())
+    code, out, err = cli(capsys, "rollout", "wait", "new", *wait, "-o", "json")
+    assert (code, json.loads(out)["state"]) == (3, "not yet")
+    assert err.splitlines() == ["new has no rollout yet"]
+
+
+def test_it_is_told_why_more_approvals_are_needed_and_a_second_one_by_the_same_person_is_none(
+    world: Rolling, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.platform("policies: [{name: eyes, dags: all, steps: [{approve: {}}, release]}]")
+    world.push(a=File(body=2))
+    code, out, _ = cli(capsys, "rollout", "show", "a")
+    assert code == 0 and "waits for 2 approvals" in out
+    assert "  nobody knows who wrote it: one more approval\n" in out and "written by" not in out
+    authors = [["author", "Ada <ada@x>", "ada"], ["author", "Tom <tom@x>", None]]
+    world.host.unit.run(lambda s: s.execute(update(t.rollout).values(authors=authors)))
+    code, out, _ = cli(capsys, "rollout", "show", "a")
+    assert "  written by Ada <ada@x>, Tom <tom@x>\n" in out
+    assert "  nobody knows who is Tom <tom@x>: one more approval\n" in out
+    assert "the approval is counted" in cli(capsys, "rollout", "approve", "a")[1]
+    code, out, _ = cli(capsys, "rollout", "approve", "a", "-o", "json")
+    assert (code, json.loads(out)["changed"]) == (0, False)
+    assert json.loads(out)["message"] == "you approved it already"
+
+
+def test_what_goes_on_by_itself_waits_for_nobody(world: Rolling, capsys: pytest.CaptureFixture[str]) -> None:
+    cli(capsys, "rollout", "pause", "a")
+    world.say("ci", "passed", version=world.last.place.version)
+    code, out, _ = cli(capsys, "rollout", "resume", "a")
+    assert code == 0 and "  waits for nobody: check ci passed" in out
+
+
 def test_a_wait_says_by_its_exit_code_that_it_ended_otherwise_or_took_too_long(
     world: Rolling, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,6 +207,7 @@ def test_a_promote_at_an_instant_waits_for_it_and_shows_both_instants(
     cli(capsys, "rollout", "approve", "a")
     code, out, _ = cli(capsys, "promote", "a", "--at", at.isoformat())
     assert code == 0 and world.last.not_before == at
+    assert f"asked for, not before {at:%Y-%m-%d %H:%M:%S} UTC" in out
     code, out, _ = cli(capsys, "rollout", "show", "a")
     assert "asked for by ana, not before" in out and world.active() == (1, 1)
     world.turn(3600)
