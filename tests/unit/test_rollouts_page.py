@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.in_memory import InMemory
 from pinwheel.cli.main import make_parser
 from pinwheel.core.parse import pinwheel_yaml
 from pinwheel.core.parse.policy_yaml import read_platform
 from pinwheel.core.release.notation import LATER
+from pinwheel.services.policy.save import save
+from pinwheel.store import rules
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rollouts.md").read_text()
 FILES = re.findall(r"```yaml\n# (\S+)\n(.*?)```", PAGE, re.DOTALL)
@@ -37,6 +40,16 @@ def test_each_file_on_the_page_is_taken(name: str, text: str) -> None:
     found = read(text.encode())
     assert found.wrong == ()
     assert found.policies or found.rules
+
+
+def test_the_platforms_files_on_the_page_are_saved_one_after_another() -> None:
+    world = InMemory()
+    names = [name for name, _ in FILES if name != "pinwheel.yaml"]
+    for name, text in FILES:
+        if name in names:
+            save(world.host, name.removesuffix(".yaml"), text.encode(), actor="ops")
+    stored = world.host.unit.run(rules.live)
+    assert len(names) > 2 and {each.document for each in stored} == {"office", "bank"}
 
 
 def test_what_the_page_says_is_to_come_is_refused_at_save() -> None:
