@@ -172,7 +172,10 @@ def test_what_is_written_is_read(read: Callable[[str], object], text: str, value
         (window_text.zone, "localtime", "no time zone", ""),
         (window_text.instant, "2026-12-20T18:00", "with an offset", "+01:00"),
         (window_text.instant, "tomorrow", "no date and time", "+01:00"),
-        (window_text.instant, "0001-01-01T00:00+14:00", "no date and time", "+01:00"),
+        (window_text.instant, "0001-01-01T00:00+14:00", "the year 1", "1970 to 9990"),
+        (window_text.instant, "9999-12-31T23:59-01:00", "the year 9999", "1970 to 9990"),
+        (window_text.instant, "1970-01-01T00:00+01:00", "the year 1970", "in UTC"),
+        (window_text.instant, "9990-12-31T23:59-01:00", "the year 9990", "in UTC"),
         (days, "mon," * 50 + "mon", "it has 51 parts, and can have 50", "Write fewer"),
     ],
 )

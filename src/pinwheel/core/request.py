@@ -18,6 +18,7 @@ from pinwheel.core.release.decide import Verb
 from pinwheel.core.rollout import table
 from pinwheel.core.rollout.gate import Answer
 from pinwheel.core.rollout.waiting import OF_ROLLOUTS, REASONED
+from pinwheel.core.rollout.window import FIRST_YEAR, LAST_YEAR
 from pinwheel.core.run.timeline import span_words
 from pinwheel.core.selector import Selector
 
@@ -32,8 +33,6 @@ LONGEST_URL = 2000
 LONGEST_DIGEST = 64
 LONGEST_SHOWN_REASON = 250
 """Letters of a reason that is shown wherever it holds something up."""
-FIRST_YEAR, LAST_YEAR = 1970, 9990
-"""Of instants of releases: there is room before and after for what is looked for, and for any zone."""
 LARGEST_NUMBER = 2**31 - 1
 MOST_RUNS = 1000
 """So many runs are cleared at once."""
@@ -253,7 +252,7 @@ class ChangeRequest(_Targeted):
     eras: str | None = None
     """With a rollback of a Dag whose timeline has an era over the present: ``keep`` it, or ``replace`` it by
     what is rolled back to."""
-    at: datetime | None = field(default=None, validator=_aware)
+    at: datetime | None = field(default=None, validator=[_aware, _year])
     """With a promote: not before this instant."""
     now: bool = False
     """With a promote or a pin: at once, past gates and rules. It needs a reason."""

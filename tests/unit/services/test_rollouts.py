@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from harness import asked
 from harness.pushing import File
 from harness.rolling import Rolling
 from pinwheel.core.errors import Conflict, InvalidInput, Refused
 from pinwheel.core.json import JsonObject
 from pinwheel.core.release.decide import Verb
+from pinwheel.services import change
 from pinwheel.services.release.outcome import OUTCOMES
 from pinwheel.services.rollout import advance
 
@@ -225,6 +227,33 @@ def test_an_answer_that_was_kept_before_outcomes_had_an_instant_is_read(rolling:
     (kept,) = JsonObject.all_of(OUTCOMES.write([outcome]))
     before = {name: value for name, value in kept.fields.items() if name != "not_before"}
     assert OUTCOMES.readers[3]([before]) == OUTCOMES.readers[4](OUTCOMES.write([outcome])) == [outcome]
+
+
+@pytest.mark.parametrize("plan", [False, True])
+def test_nothing_is_asked_for_not_before_an_instant_that_has_passed(rolling: Rolling, plan: bool) -> None:
+    rolling.do(Verb.PIN)
+    rolling.push(a=File(body=1))
+    rolling.airflow.tick(60)
+    with pytest.raises(InvalidInput, match=r"has passed\. Leave --at out, or give an instant to come"):
+        change.apply(rolling.host, asked.change(Verb.PROMOTE, ["a"], at=rolling.now(), plan=plan))
+    assert rolling.states() == [] and rolling.active() == (1, 1)
+
+
+def test_a_repeat_after_its_instant_answers_what_it_did(rolling: Rolling) -> None:
+    rolling.do(Verb.PIN)
+    rolling.push(a=File(body=1))
+    at = rolling.now() + timedelta(hours=2)
+    assert rolling.do(Verb.PROMOTE, at=at, request_id="k").changed
+    rolling.turn(3 * 3600)
+    again = rolling.do(Verb.PROMOTE, at=at, request_id="k")
+    assert not again.changed and again.message.startswith("this request was carried out before")
+    assert rolling.active() == (2, 2)
+
+
+@pytest.mark.parametrize("year", [1, 1969, 9991, 9999])
+def test_nobody_can_ask_for_an_instant_of_no_year_of_releases(rolling: Rolling, year: int) -> None:
+    with pytest.raises(InvalidInput, match=f"the year {year} is given"):
+        rolling.do(Verb.PROMOTE, at=datetime(year, 6, 1, tzinfo=UTC))
 
 
 @pytest.mark.acceptance("rollouts", 35)

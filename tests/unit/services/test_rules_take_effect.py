@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from harness.in_memory import InMemory
 from harness.pushing import File
 from harness.ruled import CHECK, Ruled
-from pinwheel.core.errors import PinwheelError
+from pinwheel.core.errors import Refused
 from pinwheel.core.release.behind import BehindKind
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.rollout.gate import Answer
@@ -35,8 +37,8 @@ def test_nothing_is_staged_of_a_dag_whose_runs_execute_whatever_is_newest(world:
     ruled.keep()
     assert ruled.live() == [], "what it runs can not stay"
     assert ruled.world.active()[1] == 4
-    at = ruled.host.unit.now()
-    with pytest.raises(PinwheelError):
+    at = ruled.host.unit.now() + timedelta(hours=1)
+    with pytest.raises(Refused, match="disable_bundle_versioning"):
         ruled.world.do(Verb.PROMOTE, at=at)
 
 

@@ -23,6 +23,8 @@ from pinwheel.core.run.local_time import first_change
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HORIZON = timedelta(days=2 * 366)
 """How far the next opening is looked for: each day of a year comes in it, but for 29 February."""
+FIRST_YEAR, LAST_YEAR = 1970, 9990
+"""Of instants of releases: there is room before and after for what is looked for, and for any zone."""
 MIDNIGHT = 24 * 60
 """The end of a day, in minutes."""
 _DAY = timedelta(days=1)

@@ -13,7 +13,19 @@ from difflib import get_close_matches
 from functools import lru_cache
 from zoneinfo import available_timezones
 
-from pinwheel.core.rollout.window import DAYS, MIDNIGHT, Allow, Dates, Deny, Freeze, Hours, Window, Yearly
+from pinwheel.core.rollout.window import (
+    DAYS,
+    FIRST_YEAR,
+    LAST_YEAR,
+    MIDNIGHT,
+    Allow,
+    Dates,
+    Deny,
+    Freeze,
+    Hours,
+    Window,
+    Yearly,
+)
 
 _TIME = re.compile(r"(\d{2}):(\d{2})")
 _YEARLY = re.compile(r"(\d{2})-(\d{2})")
@@ -133,15 +145,20 @@ def _zones() -> frozenset[str]:
 def instant(text: str) -> datetime:
     """The instant, in UTC.
 
-    :raises Unreadable: it is no date and time with an offset.
+    :raises Unreadable: it is no date and time with an offset, or of a year that nobody can mean.
     """
     try:
-        at = datetime.fromisoformat(text)
-        if at.utcoffset() is not None:
-            return at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise Unreadable("it is no date and time with an offset", "Write it as 2026-12-20T18:00+01:00")
+        at: datetime | None = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.utcoffset() is None:
+        raise Unreadable("it is no date and time with an offset", "Write it as 2026-12-20T18:00+01:00")
+    # In UTC, as it is kept: what is written can be read again. Close to the ends of all time there is none.
+    if FIRST_YEAR <= at.year <= LAST_YEAR and FIRST_YEAR <= at.astimezone(UTC).year <= LAST_YEAR:
+        return at.astimezone(UTC)
+    raise Unreadable(
+        f"it is of the year {at.year}", f"Write an instant of the years {FIRST_YEAR} to {LAST_YEAR}, in UTC"
+    )
 
 
 def _parts(text: str) -> Iterator[str]:

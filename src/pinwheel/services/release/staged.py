@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from pinwheel.core.errors import Refused, spoken
+from pinwheel.core.errors import InvalidInput, Refused, spoken
 from pinwheel.core.release.carried import Carried, Move
 from pinwheel.core.release.decide import Command, Decision, Lift
 from pinwheel.core.release.decide import Verb as Change
@@ -52,11 +52,21 @@ def find(
     by: str,
 ) -> dict[str, Found]:
     """What is known of the Dags of a change of somebody's; nothing where neither a rule nor a policy nor a
-    rollout is, and nothing is asked for later."""
+    rollout is, and nothing is asked for later.
+
+    :raises InvalidInput: it is asked for not before an instant that has passed.
+    """
+    now = host.unit.now()
+    if asked.at is not None and asked.at <= now:
+        raise InvalidInput(
+            asked.failed,
+            found=f"{asked.at.astimezone(UTC):%Y-%m-%d %H:%M UTC} has passed",
+            remedy="Leave --at out, or give an instant to come",
+        )
     if known.nothing and asked.at is None:
         return {}
     places = {dag_id: _asked(asked, command, loaded, by) for dag_id, command in commands.items()}
-    return facts.find(host, session, known, around(loaded), now=host.unit.now(), asked=places)
+    return facts.find(host, session, known, around(loaded), now=now, asked=places)
 
 
 def _asked(asked: ChangeRequest, command: Command, loaded: Loaded, by: str) -> Asked:

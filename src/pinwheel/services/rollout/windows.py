@@ -9,8 +9,7 @@ from attrs import frozen
 
 from pinwheel.core.errors import InvalidInput, unknown_dag
 from pinwheel.core.release.rule import RuleKind, limits
-from pinwheel.core.request import FIRST_YEAR, LAST_YEAR
-from pinwheel.core.rollout.window import next_change, next_opening
+from pinwheel.core.rollout.window import FIRST_YEAR, LAST_YEAR, next_change, next_opening
 from pinwheel.core.rollout.window_text import told
 from pinwheel.services.ports.host import Host
 from pinwheel.services.rules.judging import load, subjects
@@ -72,7 +71,7 @@ def windows(host: Host, dag_id: str, *, at: datetime | None = None) -> WindowsVi
         rows = dags.rows(session, [dag_id])
         if dag_id not in rows:
             raise unknown_dag(dag_id)
-        standing = load(session)
+        standing = load(session, rows)
         dag = subjects(host, session, standing, rows)[dag_id]
         moment = (at or host.unit.now()).astimezone(UTC)
         all_limits = standing.limits(dag)
