@@ -361,6 +361,10 @@ GATES = {
         policy("- wait: {until: 2027-01-01T00:00}\n    - release"),
         *(5, "until: it is no date and time with an offset", "+01:00"),
     ),
+    "an instant that nobody can mean": (
+        policy("- wait: {until: 9999-12-31T23:59Z}\n    - release"),
+        *(5, "until: it is of the year 9999", "1970 to 9990"),
+    ),
 }
 FILES = {
     "an unknown section": (b"policys: []\n", 1, "'policys' is no key of this file", "Write 'policies'"),
@@ -444,6 +448,10 @@ RULES = {
         rule("freeze:\n    from: 2026-12-21T00:00Z\n    until: 2026-12-21T00:00Z"),
         *(6, "freeze.until: ends before it begins", "earlier instant as from"),
     ),
+    "a freeze before anybody released": (
+        rule("freeze:\n    from: 1969-12-31T23:59Z"),
+        *(5, "freeze.from: it is of the year 1969", "1970 to 9990"),
+    ),
     "a gate that no rule can require": (
         rule("require: {release: by-hand}"),
         4,
@@ -497,6 +505,8 @@ BY_THE_PARSER_ALONE = {
     "gate: a wait for two",
     "gate: patience of another wait",
     "gate: an instant without an offset",
+    "gate: an instant that nobody can mean",
+    "rule: a freeze before anybody released",
 }
 """What a JSON schema has no words for."""
 
@@ -582,6 +592,26 @@ def test_a_wrong_policy_takes_its_whole_file_out_and_so_does_a_wrong_input() -> 
     assert read(inputs + LEAST).rules == read(inputs).rules
     assert read(inputs + policy("- go")).rules == ()
     assert read(LEAST + b"inputs:\n- dags: {}\n  files: [b]\n").policies == ()
+
+
+def test_a_file_names_so_many_dags_as_can_be_asked_for_each_dag() -> None:
+    def policies() -> bytes:
+        many = ", ".join(f"d{each}_*" for each in range(498))
+        item = "- {{name: p{at}, dags: {{ids: [x], globs: [{many}], tags: [y]}}, steps: [release]}}\n"
+        four = "".join(item.format(at=at, many=many) for at in range(4))
+        return f"policies:\n{four}- {{name: last, dags: {{globs: [x]}}, steps: [release]}}".encode()
+
+    for parse in (read, read_platform):
+        (wrong,) = parse(policies()).wrong
+        assert (wrong.line, wrong.found) == (
+            6,
+            "up to here it has 2,001 ids, globs and tags of Dags, and can have 2,000",
+        )
+        assert "wider globs" in wrong.remedy and parse(policies()).policies == ()
+    some = policies().replace(b"tags: [y]", b"bundle: y", 1)
+    assert read(some).wrong == read_platform(some).wrong == ()
+    (wrong,) = read_platform(some + b"\nrules: [{name: r, dags: {ids: [z]}, forbid: [trials]}]").wrong
+    assert wrong.line == 7
 
 
 # As rows

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
@@ -45,10 +45,15 @@ class StoredPolicy:
         return Offered(policy=self.policy, bundle=bundle)
 
 
-def live(session: Session) -> tuple[StoredPolicy, ...]:
-    """All that were not retired, each document in its order."""
+def live(session: Session, bundles: Collection[str] | None = None) -> tuple[StoredPolicy, ...]:
+    """All that were not retired, each document in its order; of repositories those of these bundles, None: of
+    all."""
     c = t.policy.c
     query = select(t.policy).where(c.retired_at.is_(None)).order_by(c.source, c.document, c.position, c.id)
+    if bundles is not None:
+        # A deployment names its bundles one by one: so many that they need chunks there are not.
+        own = c.document.in_(sorted(set(bundles)))
+        query = query.where(or_(c.source == PolicySource.PLATFORM.value, own))
     return tuple(_stored(row) for row in session.execute(query))
 
 

@@ -50,8 +50,9 @@ def lifted(world: InMemory, name: str | None, *, actor: str = "ada", **more: Any
 
 def closed(world: InMemory, dag_id: str = "a", at: datetime | None = None) -> tuple[Hold, ...]:
     def work(session: Any) -> tuple[Hold, ...]:
-        standing = judging.load(session)
-        about = judging.subjects(world.host, session, standing, dags.rows(session, [dag_id]))
+        rows = dags.rows(session, [dag_id])
+        standing = judging.load(session, rows)
+        about = judging.subjects(world.host, session, standing, rows)
         return standing.closed(about[dag_id], at or world.host.unit.now())
 
     return world.host.unit.run(work)

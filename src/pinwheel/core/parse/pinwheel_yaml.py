@@ -10,7 +10,13 @@ from pydantic_core import PydanticCustomError
 
 from pinwheel.core.parse.declared import FILE, Rule, why_no_pattern
 from pinwheel.core.parse.lined_yaml import Document, NotReadable, Place, Wrong, load
-from pinwheel.core.parse.policy_yaml import policies_of, schema_of, taken_names, without_others
+from pinwheel.core.parse.policy_yaml import (
+    policies_of,
+    schema_of,
+    taken_names,
+    too_many_names,
+    without_others,
+)
 from pinwheel.core.parse.told import checked, in_order
 from pinwheel.core.release.notation import MOST_ITEMS, Strict
 from pinwheel.core.release.policy import Policy
@@ -113,6 +119,7 @@ def read(data: bytes) -> Read:
             if not (rule.dags.ids or rule.dags.globs or rule.dags.tags)
         ),
         *taken_names(document, policies),
+        *too_many_names(policies),
     ]
     if found:
         return Read(wrong=in_order(found))

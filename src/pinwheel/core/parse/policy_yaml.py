@@ -5,7 +5,7 @@ Each error has its line and what to do about it. Nothing of a file with an error
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 from attrs import frozen
@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 
 from pinwheel.core.parse.lined_yaml import Document, NotReadable, Place, Wrong, load
 from pinwheel.core.parse.told import checked, in_order, words
-from pinwheel.core.release.notation import LATER, MOST_ITEMS, Strict
+from pinwheel.core.release.notation import LATER, MOST_ITEMS, MOST_NAMES_OF_FILE, Strict
 from pinwheel.core.release.policy import AT_ONCE, Policy
 from pinwheel.core.release.rule import Rule
 from pinwheel.core.release.serialized import policy_of, rule_of
@@ -57,8 +57,13 @@ def read_platform(data: bytes) -> ReadPlatform:
         return ReadPlatform(wrong=in_order([*wrong, *later.values()]))
     rules = tuple(rule_of(rule, document.line(("rules", at))) for at, rule in enumerate(parsed.rules))
     policies = policies_of(document, parsed.policies)
-    if twice := [*_twice(document, "rules", rules), *taken_names(document, policies)]:
-        return ReadPlatform(wrong=in_order(twice))
+    found = [
+        *_twice(document, "rules", rules),
+        *taken_names(document, policies),
+        *too_many_names((*rules, *policies)),
+    ]
+    if found:
+        return ReadPlatform(wrong=in_order(found))
     return ReadPlatform(rules=rules, policies=policies)
 
 
@@ -82,6 +87,21 @@ def taken_names(document: Document, policies: Sequence[Policy]) -> Iterator[Wron
         if policy.name == AT_ONCE.name:
             line = document.line(("policies", at, "name"))
             yield Wrong(line, f"{policy.name!r} is the name of the built-in policy", "Write another name")
+
+
+def too_many_names(items: Iterable[Rule | Policy]) -> Iterator[Wrong]:
+    """The first of the rules and policies of a file up to which they name more than is taken."""
+    named = 0
+    for item in sorted(items, key=lambda item: item.line):
+        named += len(item.dags.ids) + len(item.dags.globs) + len(item.dags.tags)
+        if named > MOST_NAMES_OF_FILE:
+            yield Wrong(
+                item.line,
+                f"up to here it has {named:,} ids, globs and tags of Dags, and can have "
+                f"{MOST_NAMES_OF_FILE:,}",
+                "Select Dags by wider globs, by tag or by bundle",
+            )
+            return
 
 
 def _twice(document: Document, section: str, items: Sequence[Rule | Policy]) -> Iterator[Wrong]:

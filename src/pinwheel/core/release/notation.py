@@ -28,6 +28,8 @@ from pinwheel.core.rollout.window_text import Unreadable
 
 MOST_ITEMS = 500
 MOST_NAMES = 500
+MOST_NAMES_OF_FILE = 2_000
+"""Ids, globs and tags of all that is in a file: each is asked for each Dag."""
 LONGEST = timedelta(days=366)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"([1-9]\d{0,7})([smhdw])")

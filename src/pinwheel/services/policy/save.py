@@ -122,7 +122,7 @@ def _save(
     begin_write(session)
     leases.hold(session, _HELD)
     now = host.unit.now()
-    stored_rules, stored_policies = rules.live(session), _platforms(policies.live(session))
+    stored_rules, stored_policies = rules.live(session), policies.live(session, bundles=())
     former_rules = {each.rule.name: each.rule for each in stored_rules if each.document == document}
     former = {each.policy.name: each.policy for each in stored_policies if each.document == document}
     if taken := names_taken(read, document, stored_rules, stored_policies):

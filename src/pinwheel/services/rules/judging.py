@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @frozen(kw_only=True)
 class Standing:
-    """All rules and policies that are in force somewhere."""
+    """The rules and policies that are in force where some Dags are."""
 
     rules: tuple[StoredRule, ...] = ()
     policies: tuple[StoredPolicy, ...] = ()
     former: Mapping[int, StoredPolicy] = field(factory=dict)
-    """By id, retired revisions that are still in force for some Dag."""
+    """By id, revisions that are still in force for some Dag, although its repository has them no more."""
 
     @property
     def nothing(self) -> bool:
@@ -90,11 +90,13 @@ class Standing:
         return tuple(sorted(found, key=lambda hold: ORDER[hold.kind]))
 
 
-def load(session: Session, rows: Mapping[str, ManagedDag] | None = None) -> Standing:
-    """What is in force, and what is still for these Dags: two statements, a third where such a policy is
-    retired."""
-    live = policies.live(session)
-    wanted = {row.policy_id for row in (rows or {}).values() if row.policy_id is not None}
+def load(session: Session, rows: Mapping[str, ManagedDag]) -> Standing:
+    """What is in force or still is for these Dags: two statements, a third where such a policy is no more.
+
+    Of repositories only the policies of these Dags' bundles are read: what one has costs no other's Dags.
+    """
+    live = policies.live(session, {row.bundle_name for row in rows.values()})
+    wanted = {row.policy_id for row in rows.values() if row.policy_id is not None}
     missing = wanted - {each.id for each in live}
     return Standing(
         rules=rules.live(session),
