@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from harness.in_memory import InMemory
 from harness.pushing import File
 from harness.taking import take_in
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.parse.pinwheel_yaml import read
+from pinwheel.core.request import FreezeRequest, Selection
+from pinwheel.core.selector import Selector
 from pinwheel.services.policy.explain import Explained, explain
 from pinwheel.services.policy.save import save
 from pinwheel.services.policy.show import document, documents
 from pinwheel.services.policy.trial import Tried, TriedDag, try_out
+from pinwheel.services.rollout import freeze
+from pinwheel.services.rules import judging
 from pinwheel.services.show.plain import plain
 from pinwheel.store import dags, policies
 from pinwheel.store import tables as t
+from pinwheel.store.policies import PolicySource
 
 ALL = "policies: [{name: all, dags: all, steps: [{approve: {}}, release]}]"
 MINE = "policies: [{name: mine, dags: {ids: [a]}, steps: [{check: {name: ci}}, release]}]"
@@ -225,3 +231,90 @@ def test_a_rule_of_a_tag_is_about_dags_as_their_active_builds_are_tagged(empty: 
     empty.push(a=File(tags=("finance",)), b=File())
     put(empty, "rules: [{name: x, forbid: [trials], dags: {tags: [finance]}}]")
     assert [len(of(empty, dag_id).rules) for dag_id in ("a", "b")] == [1, 0]
+
+
+# To somebody who may see some Dags
+
+
+HIDDEN = """
+rules:
+  - {name: both, forbid: [trials], dags: {ids: [a, b]}}
+  - {name: secret, freeze: {}, dags: {ids: [b], tags: [x]}}
+  - {name: wide, forbid: [trials], dags: {ids: [b], globs: ["*"]}}
+  - {name: nothing seen, forbid: [trials], dags: {ids: [b], globs: [b*]}}
+  - {name: by glob, forbid: [trials], dags: {globs: [b*]}}
+policies:
+  - {name: theirs, dags: {ids: [b]}, steps: [release]}
+  - {name: ours, dags: {ids: [b, a]}, steps: [{approve: {}}, release]}
+"""
+
+
+def only_a(dag_ids: Collection[str]) -> set[str]:
+    return {"a"}.intersection(dag_ids)
+
+
+@pytest.fixture
+def two(empty: InMemory) -> InMemory:
+    empty.push(a=File(), b=File(tags=("x",)))
+    return empty
+
+
+def test_no_dag_is_named_to_who_may_not_see_it(two: InMemory) -> None:
+    put(two, HIDDEN)
+    push(two, "policies: [{name: own, dags: {ids: [b]}, steps: [release]}]", "v1")
+    (bank,) = documents(two.host, sees=only_a).documents
+    assert [(each.name, each.dags) for each in bank.rules] == [
+        ("both", "a"),
+        ("wide", "*"),
+        ("by glob", "b*"),
+    ]
+    assert [(each.name, each.dags) for each in bank.policies] == [("ours", "a")]
+    rules, its_policies = bank.notation["rules"], bank.notation["policies"]
+    assert isinstance(rules, list) and isinstance(its_policies, list)
+    assert [each["dags"] for each in (*rules, *its_policies) if isinstance(each, dict)] == [
+        {"ids": ["a"]},
+        {"globs": ["*"]},
+        {"globs": ["b*"]},
+        {"ids": ["a"]},
+    ]
+    assert [len(each.rules) for each in documents(two.host).documents] == [5, 0]
+
+
+def test_what_is_frozen_by_hand_is_told_to_the_same_people_as_freezes_are(two: InMemory) -> None:
+    for ids in (("b",), ("a", "b")):
+        selection = Selection(selector=Selector(ids=ids))
+        freeze.freeze(two.host, FreezeRequest(selection=selection, reason="outage"), actor="ada")
+    (told,) = documents(two.host, sees=only_a).by_hand
+    assert [told.name] == [each.name for each in freeze.listed(two.host, sees=only_a)]
+    assert told.dags == "a"
+    assert len(documents(two.host).by_hand) == 2
+    assert documents(two.host, sees=lambda _: ()).by_hand == ()
+
+
+def test_an_explained_dag_names_no_other_that_may_not_be_seen(two: InMemory) -> None:
+    put(two, HIDDEN)
+    found = explain(two.host, "a", sees=only_a)
+    assert [(each.name, each.dags) for each in found.rules] == [("both", "a"), ("wide", "*")]
+    assert [each.dags for each in of(two).rules] == ["a, b", "b, *"]
+
+
+# What a repository costs others
+
+
+def test_policies_of_a_repository_are_read_for_its_own_dags_only(two: InMemory) -> None:
+    put(two, ALL)
+    push(two, MINE, "v1")
+    two.side.add_bundle("other")
+    others = read(LOOSE.replace("mine", "theirs").encode()).policies
+
+    def work(session: Any) -> list[list[str]]:
+        now = two.host.unit.now()
+        policies.replace(session, PolicySource.REPOSITORY, "other", others, actor="eve", now=now)
+        rows = dags.rows(session, ["a"])
+        of_a = judging.load(session, rows)
+        moved = {"a": evolve(rows["a"], policy_id=of_a.policies[-1].id, bundle_name="other")}
+        of_other = judging.load(session, moved)
+        assert [each.policy.name for each in of_other.former.values()] == ["mine"]
+        return [[each.policy.name for each in found.policies] for found in (of_a, of_other)]
+
+    assert two.host.unit.run(work) == [["all", "mine"], ["all", "theirs"]]

@@ -17,7 +17,7 @@ from pinwheel.api.access import (
     require_view,
 )
 from pinwheel.api.bodies import JsonRoute
-from pinwheel.api.parameters import NO_CONTROLS, DagIdPath, PlanQuery
+from pinwheel.api.parameters import NO_CONTROLS, DagIdPath, PlanQuery, sees
 from pinwheel.api.redaction import readable_standings
 from pinwheel.api.routes.dags import readable_selection
 from pinwheel.api.schemas.policies import (
@@ -30,6 +30,7 @@ from pinwheel.api.schemas.policies import (
     TriedFile,
 )
 from pinwheel.core.errors import unknown_document
+from pinwheel.services.once import Sees
 from pinwheel.services.policy import explain, save, show, trial
 from pinwheel.services.ports.host import Host
 from pinwheel.services.show.plain import plain
@@ -43,7 +44,8 @@ DocumentPath = Annotated[str, Path(alias="document", min_length=1, max_length=25
     "/policies", operation_id="list_policies", response_model=PolicyDocuments, summary="Rules and policies"
 )
 def list_policies(access: AccessDep, host: HostDep) -> dict[str, Any]:
-    """All that are in force, by the document or the repository that has them."""
+    """All that are in force, by the document or the repository that has them; without the right to change
+    them, no Dag is named that you may not see, nor what is about such Dags alone."""
     require_reading(access)
     return plain(_told(access, host))
 
@@ -118,9 +120,14 @@ def put_policies(
 def explain_policy(access: AccessDep, host: HostDep, dag_id: DagIdPath) -> dict[str, Any]:
     """By which policy and rules it is judged now, and why."""
     require(access, dag_id, Permission.READ)
-    return plain(explain.explain(host, dag_id))
+    return plain(explain.explain(host, dag_id, sees=_sees(access)))
 
 
 def _told(access: Access, host: Host) -> show.Documents:
     bundles = {standing.name for standing in readable_standings(access, host).bundles}
-    return show.documents(host).told(bundles, problem=access.has(View.POLICIES))
+    return show.documents(host, sees=_sees(access)).told(bundles, problem=access.has(View.POLICIES))
+
+
+def _sees(access: Access) -> Sees | None:
+    """Of which Dags may be told; None: of all, for whoever changes rules and policies reads all of them."""
+    return None if access.has(View.POLICIES) else sees(access)

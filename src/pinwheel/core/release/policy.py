@@ -81,7 +81,6 @@ class Considered:
 
     name: str
     source: Source
-    bundle: str | None
     selected_by: SelectedBy | None
     """None: it does not select the Dag."""
     chosen: bool
@@ -136,9 +135,7 @@ def _selected_by(one: Offered, dag: Subject) -> SelectedBy | None:
 
 
 def _considered(one: Offered, by: SelectedBy | None, *, chosen: bool = False, why: str) -> Considered:
-    return Considered(
-        name=one.policy.name, source=one.source, bundle=one.bundle, selected_by=by, chosen=chosen, why=why
-    )
+    return Considered(name=one.policy.name, source=one.source, selected_by=by, chosen=chosen, why=why)
 
 
 def _why_chosen(one: Offered, by: SelectedBy) -> str:

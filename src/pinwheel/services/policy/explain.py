@@ -14,8 +14,10 @@ from pinwheel.core.release.rule import Subject, required
 from pinwheel.core.release.spoken import dags_words, rule_words, step_words
 from pinwheel.core.rollout.hold import Hold
 from pinwheel.core.rollout.steps import Step
+from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.rules.judging import Standing, load, subjects
+from pinwheel.services.rules.telling import only_seen
 from pinwheel.store import dags
 from pinwheel.store.rules import StoredRule
 
@@ -87,8 +89,11 @@ class Explained:
     """All policies that can be the Dag's: of those in force now the one that is chosen, then the others."""
 
 
-def explain(host: Host, dag_id: str) -> Explained:
-    """:raises NotFound: nobody knows the Dag."""
+def explain(host: Host, dag_id: str, *, sees: once.Sees | None = None) -> Explained:
+    """To somebody who *sees* some Dags (None: all) no other is named.
+
+    :raises NotFound: nobody knows the Dag.
+    """
 
     def work(session: Session) -> Explained:
         rows = dags.rows(session, [dag_id])
@@ -97,12 +102,14 @@ def explain(host: Host, dag_id: str) -> Explained:
         standing = load(session, rows)
         dag = subjects(host, session, standing, rows)[dag_id]
         judged = standing.judged(dag, rows[dag_id].policy_id)
-        return _explained(standing, dag, judged, host.unit.now())
+        named = {each for stored in standing.about(dag) for each in stored.rule.dags.ids}
+        seen = named if sees is None else set(sees(sorted(named)))
+        return _explained(standing, dag, judged, host.unit.now(), seen)
 
     return host.unit.run(work)
 
 
-def _explained(standing: Standing, dag: Subject, judged: Judged, now: datetime) -> Explained:
+def _explained(standing: Standing, dag: Subject, judged: Judged, now: datetime, seen: set[str]) -> Explained:
     choice, plan = judged.choice, judged.choice.plan
     gates = required(choice.rules)
     best = choice.chain[0]
@@ -120,12 +127,11 @@ def _explained(standing: Standing, dag: Subject, judged: Judged, now: datetime) 
         ),
         newer=plan.newer.value,
         follow=plan.follow,
-        rules=tuple(map(_rule, standing.about(dag))),
+        rules=tuple(_rule(each, seen) for each in standing.about(dag)),
         closed=standing.closed(dag, now),
         loosened=judged.loosened,
         waits=best.name if judged.loosened else None,
-        # Whoever may read this Dag need not know of other bundles
-        considered=tuple(_considered(each) for each in choice.chain if each.bundle in (None, dag.bundle)),
+        considered=tuple(map(_considered, choice.chain)),
     )
 
 
@@ -135,12 +141,12 @@ def kind_of(step: Step) -> str:
     return {"watch": "soak"}.get(kind, kind)
 
 
-def _rule(stored: StoredRule) -> RuleOfDag:
+def _rule(stored: StoredRule, seen: set[str]) -> RuleOfDag:
     rule = stored.rule
     return RuleOfDag(
         name=rule.name,
         kind=rule.kind.value,
-        dags=dags_words(rule.dags),
+        dags=dags_words(only_seen(rule.dags, seen)),
         says=rule_words(rule),
         document=stored.document,
         override=rule.override,

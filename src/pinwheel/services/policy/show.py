@@ -12,8 +12,10 @@ from pinwheel.core.errors import unknown_document
 from pinwheel.core.json import Json
 from pinwheel.core.release.serialized import file_to_json
 from pinwheel.core.release.spoken import dags_words, plan_words, rule_words
+from pinwheel.services import once
 from pinwheel.services.policy.save import FAULT
 from pinwheel.services.ports.host import Host
+from pinwheel.services.rules.telling import as_seen
 from pinwheel.store import faults, policies, rules
 from pinwheel.store.policies import PolicySource, StoredPolicy
 from pinwheel.store.rules import StoredRule
@@ -93,19 +95,26 @@ class Documents:
         return evolve(self, documents=known, problem=self.problem if problem else hidden)
 
 
-def documents(host: Host) -> Documents:
-    """All that are in force somewhere."""
+def documents(host: Host, *, sees: once.Sees | None = None) -> Documents:
+    """All that are in force somewhere.
+
+    To somebody who *sees* some Dags (None: all) no other is named, and nothing is told of what names Dags
+    and selects none of these.
+    """
 
     def work(session: Session) -> Documents:
         found: dict[tuple[str, str], tuple[list[StoredRule], list[StoredPolicy]]] = {}
         by_hand = []
-        for rule in rules.live(session):
+        its_rules, its_policies = rules.live(session), policies.live(session)
+        if sees is not None:
+            its_rules, its_policies = as_seen(host, session, its_rules, its_policies, sees)
+        for rule in its_rules:
             if rule.document is None:
                 by_hand.append(_rule(rule))
             else:
                 key = PolicySource.PLATFORM.value, rule.document
                 found.setdefault(key, ([], []))[0].append(rule)
-        for policy in policies.live(session):
+        for policy in its_policies:
             found.setdefault((policy.source.value, policy.document), ([], []))[1].append(policy)
         problems = [
             fault.error
