@@ -92,6 +92,14 @@ def test_what_selects_dags_to_come_is_frozen_by_who_may_change_rules_too(
     assert freeze(api, *every, selector=selector).status_code == 200
 
 
+def test_who_may_override_a_freeze_is_said_by_who_may_change_rules(api: Api) -> None:
+    asked = {"selector": {"ids": ["a"]}, "reason": "outage", "override": ["eve"]}
+    reply = api.as_("a", policies=False).post(f"{API}/freezes", json=asked)
+    assert (reply.status_code, api.as_("a").get(f"{API}/freezes").json()) == (403, {"freezes": []})
+    assert reply.json()["found"].startswith("it says who may override it, and user ")
+    assert api.as_("a", policies=True).post(f"{API}/freezes", json=asked).status_code == 200
+
+
 def test_ones_own_freeze_is_lifted_with_edit_and_anothers_with_the_right_to_change_rules(api: Api) -> None:
     name = freeze(api, "a", "b", ids=("a", "b")).json()["freeze"]["name"]
     reply = lift(api, name, "a", "b", "c", name="bob", policies=False)
@@ -108,6 +116,17 @@ def test_a_freeze_is_listed_to_who_may_see_a_dag_of_it_and_names_no_other(api: A
     assert api.as_("c").get(f"{API}/freezes").json() == {"freezes": []}
     (seen,) = api.as_("b").get(f"{API}/freezes").json()["freezes"]
     assert (seen["selector"]["ids"], seen["dag_ids"], seen["dags"]) == (["b"], ["b"], 1)
+
+
+def test_rules_and_policies_tell_no_more_of_a_freeze_than_freezes_do(api: Api) -> None:
+    freeze(api, "a", "b", ids=("a", "b"))
+    assert api.as_("c", policies=False).get(f"{API}/policies").json()["by_hand"] == []
+    (seen,) = api.as_("b", policies=False).get(f"{API}/policies").json()["by_hand"]
+    assert seen["dags"] == "b"
+    (rule,) = api.as_("b", policies=False).get(f"{API}/dags/b/policy").json()["rules"]
+    assert rule["dags"] == "b"
+    (every,) = api.as_("c", policies=True).get(f"{API}/policies").json()["by_hand"]
+    assert every["dags"] == "a, b", "whoever changes rules reads all of them"
 
 
 def test_windows_are_those_of_dags_that_may_be_seen(api: Api) -> None:

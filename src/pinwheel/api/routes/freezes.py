@@ -31,10 +31,12 @@ def freeze_dags(
     access: AccessDep, host: HostDep, body: FreezeBody, plan: PlanQuery = False, key: IdempotencyKey = None
 ) -> dict[str, Any]:
     """No place of them is released until it ends, but for a way back. You must be allowed to edit each; what
-    selects Dags that come later too is a rule, and needs the right to change rules."""
+    selects Dags that come later too, or says who may override it, needs the right to change rules."""
     asked = body.request(plan=plan or body.plan, request_id=key)
     if not asked.selection.selector.names_only:
         require_view(access, View.POLICIES, asked.failed, "it selects Dags that come later too")
+    if asked.override:
+        require_view(access, View.POLICIES, asked.failed, "it says who may override it")
     require_all(access, readable_selection(access, host, asked.selection), Permission.EDIT)
     return plain(freeze.freeze(host, asked, actor=access.user_name, sees=sees(access)))
 
