@@ -31,25 +31,25 @@ from pinwheel.cli.backend.remote import RemoteBackend
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.request import (
-    MOST_RUNS,
-    MOST_SHOWN,
-    MOST_TASKS,
     BackfillRequest,
     ChangeRequest,
-    CheckRequest,
     ClearDatedRequest,
     ClearRequest,
-    DocumentRequest,
     EraWish,
-    FreezeRequest,
     HistoryRequest,
-    LiftRequest,
-    RolloutRequest,
     Selection,
     States,
     TimelineRequest,
-    TrialRequest,
     TriggerRequest,
+)
+from pinwheel.core.request_values import MOST_RUNS, MOST_SHOWN, MOST_TASKS
+from pinwheel.core.rule_request import (
+    CheckRequest,
+    DocumentRequest,
+    FreezeRequest,
+    LiftRequest,
+    RolloutRequest,
+    TrialRequest,
 )
 from pinwheel.core.selector import Selector
 

@@ -25,15 +25,8 @@ from harness.seed import Seeder
 from pinwheel.core.parse import pinwheel_yaml
 from pinwheel.core.parse.policy_yaml import read_platform
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.request import (
-    CheckRequest,
-    EraWish,
-    FreezeRequest,
-    LiftRequest,
-    RolloutRequest,
-    Selection,
-    TimelineRequest,
-)
+from pinwheel.core.request import EraWish, Selection, TimelineRequest
+from pinwheel.core.rule_request import CheckRequest, FreezeRequest, LiftRequest, RolloutRequest
 from pinwheel.core.selector import Selector
 from pinwheel.services import change
 from pinwheel.services.ingest import adopt, duplicates, faults, register

@@ -13,7 +13,8 @@ from harness.inprocess import bound_airflow
 from harness.inprocess_api import API, Api
 from harness.seed import Seeder
 from pinwheel.api.access import Permission
-from pinwheel.core.request import FreezeRequest, Selection
+from pinwheel.core.request import Selection
+from pinwheel.core.rule_request import FreezeRequest
 from pinwheel.core.selector import Selector
 from pinwheel.services.rollout import freeze as freezes
 from pinwheel.store import tables as t

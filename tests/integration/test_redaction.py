@@ -18,9 +18,10 @@ from harness.rollouts import plan, rollout
 from harness.seed import Seeder
 from pinwheel.api.redaction import REDACTED, REDACTED_BUNDLE
 from pinwheel.core.event import EventKind
-from pinwheel.core.request import FreezeRequest, Selection
+from pinwheel.core.request import Selection
 from pinwheel.core.rollout.state import Place as RolledOut
 from pinwheel.core.rollout.steps import Check
+from pinwheel.core.rule_request import FreezeRequest
 from pinwheel.core.selector import Selector
 from pinwheel.services.ingest import faults
 from pinwheel.services.ingest.errors_of_files import told_of

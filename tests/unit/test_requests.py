@@ -11,13 +11,7 @@ import pytest
 from pinwheel.cli.backend.remote import body_of
 from pinwheel.core.digest import digest_of
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.request import (
-    BackfillRequest,
-    ChangeRequest,
-    ClearRequest,
-    Selection,
-    TriggerRequest,
-)
+from pinwheel.core.request import BackfillRequest, ChangeRequest, ClearRequest, Selection, TriggerRequest
 from pinwheel.core.selector import Selector
 from pinwheel.services import change, once
 from pinwheel.services.run import backfill, clear, trigger

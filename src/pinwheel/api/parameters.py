@@ -10,7 +10,7 @@ from pydantic import StringConstraints
 
 from pinwheel.api.access import Access, Permission, unreadable
 from pinwheel.core.errors import InvalidInput
-from pinwheel.core.request import LARGEST_NUMBER, LONGEST_ID
+from pinwheel.core.request_values import LARGEST_NUMBER, LONGEST_ID
 from pinwheel.core.side import PATTERN as SIDE
 from pinwheel.services.once import Sees
 

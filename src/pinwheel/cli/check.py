@@ -9,7 +9,7 @@ from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import counted, short_version, text
 from pinwheel.cli.parser import add_examples
-from pinwheel.core.request import SAYABLE, CheckRequest
+from pinwheel.core.rule_request import SAYABLE, CheckRequest
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -21,7 +21,8 @@ from pinwheel.cli.output import (
     time_and_zone,
 )
 from pinwheel.cli.parser import Parser, add_examples
-from pinwheel.core.request import FreezeRequest, LiftRequest, Selection
+from pinwheel.core.request import Selection
+from pinwheel.core.rule_request import FreezeRequest, LiftRequest
 from pinwheel.core.selector import Selector
 
 if TYPE_CHECKING:

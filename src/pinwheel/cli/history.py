@@ -9,7 +9,8 @@ from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, short_time, show_table, text, version_of
 from pinwheel.cli.parser import add_examples
-from pinwheel.core.request import MOST_SHOWN, HistoryRequest
+from pinwheel.core.request import HistoryRequest
+from pinwheel.core.request_values import MOST_SHOWN
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,7 +10,7 @@ from typing import Any
 
 from pinwheel.cli import completion
 from pinwheel.core.errors import InvalidInput
-from pinwheel.core.request import LONGEST_ID, is_request_id
+from pinwheel.core.request_values import LONGEST_ID, is_request_id
 from pinwheel.core.rollout import window_text
 from pinwheel.core.selector import Selector
 from pinwheel.core.side import side as parsed_side

@@ -22,7 +22,8 @@ from pinwheel.cli.output import (
 from pinwheel.cli.parser import Parser, add_examples
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.parse.lined_yaml import MOST_BYTES
-from pinwheel.core.request import DocumentRequest, Selection, TrialRequest
+from pinwheel.core.request import Selection
+from pinwheel.core.rule_request import DocumentRequest, TrialRequest
 from pinwheel.core.selector import Selector
 
 if TYPE_CHECKING:

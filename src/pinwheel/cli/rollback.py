@@ -8,7 +8,7 @@ from pinwheel.cli import changing, options
 from pinwheel.cli.context import Context
 from pinwheel.cli.parser import add_examples
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.request import ERAS
+from pinwheel.core.request_values import ERAS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

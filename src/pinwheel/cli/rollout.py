@@ -13,9 +13,10 @@ from pinwheel.cli.output import Column, badges, first_line, short_time, show_tab
 from pinwheel.cli.parser import Parser, add_examples
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.release.notation import duration
-from pinwheel.core.request import RolloutRequest, Selection
+from pinwheel.core.request import Selection
 from pinwheel.core.rollout.waiting import REASONED
 from pinwheel.core.rollout.window_text import Unreadable
+from pinwheel.core.rule_request import RolloutRequest
 from pinwheel.core.selector import Selector
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.request import ChangeRequest, ClearRequest, RolloutRequest, TriggerRequest
+from pinwheel.core.request import ChangeRequest, ClearRequest, TriggerRequest
+from pinwheel.core.rule_request import RolloutRequest
 from pinwheel.core.text import shell_word, visible_json
 
 

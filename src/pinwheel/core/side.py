@@ -7,7 +7,7 @@ import re
 from attrs import frozen
 
 from pinwheel.core.errors import InvalidInput
-from pinwheel.core.request import LARGEST_NUMBER
+from pinwheel.core.request_values import LARGEST_NUMBER
 
 PATTERN = r"^[rbt]?[0-9]{1,10}$"
 _SIDE = re.compile(PATTERN)

@@ -42,7 +42,7 @@ def all_of_them(dag_ids: Collection[str]) -> Collection[str]:
 class Request:
     """Who asks for what. A repeat is one that has the same verb, targets and values.
 
-    ``id`` is what the caller chose (:func:`~pinwheel.core.request.is_request_id`); None: nobody will repeat
+    ``id`` is what the caller chose (:func:`~pinwheel.core.request_values.is_request_id`); None: nobody will repeat
     it, but for a transaction whose commit was not confirmed.
     ``selector`` is what the Dags were selected by, where not by their ids: then the same selector is the
     same request, though it finds other Dags by now.

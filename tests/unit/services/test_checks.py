@@ -10,7 +10,7 @@ import pytest
 from harness.pushing import File
 from harness.rolling import Rolling
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
-from pinwheel.core.request import CheckRequest
+from pinwheel.core.rule_request import CheckRequest
 from pinwheel.services.rollout import checks
 from pinwheel.services.rollout.checks import CheckSet
 from pinwheel.services.show import builds

@@ -13,7 +13,8 @@ from harness.pushing import File
 from harness.taking import take_in
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.parse.pinwheel_yaml import read
-from pinwheel.core.request import FreezeRequest, Selection
+from pinwheel.core.request import Selection
+from pinwheel.core.rule_request import FreezeRequest
 from pinwheel.core.selector import Selector
 from pinwheel.services.policy.explain import Explained, explain
 from pinwheel.services.policy.save import save

@@ -15,9 +15,10 @@ from harness.rollouts import rollout
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, PinwheelError, Refused
 from pinwheel.core.event import EventKind
 from pinwheel.core.release.rule import Rule
-from pinwheel.core.request import FreezeRequest, LiftRequest, Selection
+from pinwheel.core.request import Selection
 from pinwheel.core.rollout.hold import Hold, HoldKind
 from pinwheel.core.rollout.window import Deny, Freeze, Hours, Window
+from pinwheel.core.rule_request import FreezeRequest, LiftRequest
 from pinwheel.core.selector import Selector
 from pinwheel.services.rollout import freeze
 from pinwheel.services.rollout.freeze import FreezeChange

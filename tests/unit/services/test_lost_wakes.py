@@ -12,7 +12,7 @@ from sqlalchemy import update
 from harness.pushing import File
 from harness.rolling import Rolling
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.request import RolloutRequest
+from pinwheel.core.rule_request import RolloutRequest
 from pinwheel.services.rollout import acts
 from pinwheel.services.rollout.advance import Sweep
 from pinwheel.services.rules.overriding import Who

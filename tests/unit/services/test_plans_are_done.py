@@ -16,8 +16,8 @@ from harness.pushing import File
 from harness.rolling import Rolling
 from pinwheel.core.errors import PinwheelError
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.request import RolloutRequest
 from pinwheel.core.rollout.waiting import OF_ROLLOUTS
+from pinwheel.core.rule_request import RolloutRequest
 from pinwheel.services import change
 from pinwheel.services.release.outcome import Outcome
 from pinwheel.services.rollout import acts

@@ -9,7 +9,7 @@ import pytest
 from harness.in_memory import InMemory
 from harness.rollouts import rollout
 from pinwheel.core.errors import InvalidInput, Refused
-from pinwheel.core.request import DocumentRequest
+from pinwheel.core.rule_request import DocumentRequest
 from pinwheel.services.policy.save import FILE, Saved, save
 from pinwheel.services.show import events
 from pinwheel.store import policies, rollouts, rules

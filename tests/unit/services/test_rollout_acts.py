@@ -12,7 +12,7 @@ from harness.pushing import File
 from harness.rolling import Rolling
 from pinwheel.core.errors import Conflict, InvalidInput, NotFound, Refused
 from pinwheel.core.release.decide import Verb
-from pinwheel.core.request import RolloutRequest
+from pinwheel.core.rule_request import RolloutRequest
 from pinwheel.services.rollout import acts, show
 from pinwheel.services.rollout.acts import RolloutActed
 from pinwheel.services.rules.overriding import Who

@@ -10,7 +10,7 @@ from pinwheel.api.access import Access, AccessDep, HostDep, Permission, View, re
 from pinwheel.api.bodies import JsonRoute
 from pinwheel.api.parameters import NO_CONTROLS, IdempotencyKey, sees
 from pinwheel.api.schemas.rollouts import CheckBody, CheckSet
-from pinwheel.core.request import CheckRequest
+from pinwheel.core.rule_request import CheckRequest
 from pinwheel.services.rollout import checks
 from pinwheel.services.show.plain import plain
 

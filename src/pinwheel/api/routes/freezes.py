@@ -12,7 +12,8 @@ from pinwheel.api.parameters import NO_CONTROLS, IdempotencyKey, PlanQuery, sees
 from pinwheel.api.routes.dags import readable_selection
 from pinwheel.api.schemas.freezes import FreezeBody, FreezeChange, Freezes, Windows
 from pinwheel.api.schemas.parts import Instant
-from pinwheel.core.request import LONGEST_SHOWN_REASON, LiftRequest
+from pinwheel.core.request_values import LONGEST_SHOWN_REASON
+from pinwheel.core.rule_request import LiftRequest
 from pinwheel.services.rollout import freeze
 from pinwheel.services.rollout.windows import windows
 from pinwheel.services.show.plain import plain, plain_all

@@ -29,7 +29,8 @@ from pinwheel.api.schemas.runs import (
     TriggeredRun,
     TryPage,
 )
-from pinwheel.core.request import MOST_SHOWN, HistoryRequest
+from pinwheel.core.request import HistoryRequest
+from pinwheel.core.request_values import MOST_SHOWN
 from pinwheel.services.history.tries import history
 from pinwheel.services.ports.host import Host
 from pinwheel.services.run import backfill, clear, trigger

@@ -20,7 +20,7 @@ from pinwheel.api.schemas.timeline import (
     TimelineHistory,
 )
 from pinwheel.core.errors import InvalidInput
-from pinwheel.core.request import LARGEST_NUMBER, LONGEST_DATE
+from pinwheel.core.request_values import LARGEST_NUMBER, LONGEST_DATE
 from pinwheel.services.show.plain import plain, plain_all
 from pinwheel.services.timeline import change, check, clear_runs, show
 

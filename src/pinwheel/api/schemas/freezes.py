@@ -9,7 +9,8 @@ from pydantic import Field
 from pinwheel.api.schemas.changes import SelectorBody
 from pinwheel.api.schemas.parts import BaseAnswer, BaseRequest, Instant, Moment, Short
 from pinwheel.core.release.notation import MOST_NAMES
-from pinwheel.core.request import LONGEST_SHOWN_REASON, FreezeRequest
+from pinwheel.core.request_values import LONGEST_SHOWN_REASON
+from pinwheel.core.rule_request import FreezeRequest
 
 Reason = Annotated[str, Field(min_length=1, max_length=LONGEST_SHOWN_REASON)]
 Overriders = Annotated[

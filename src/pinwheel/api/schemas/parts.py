@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from pinwheel.core.request import LARGEST_NUMBER, LONGEST_NAME, LONGEST_REASON, MOST_TASKS
+from pinwheel.core.request_values import LARGEST_NUMBER, LONGEST_NAME, LONGEST_REASON, MOST_TASKS
 
 MAX_SELECTED = 10_000
 MAX_DEPTH = 50

@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from pinwheel.api.schemas.changes import SelectorBody
 from pinwheel.api.schemas.parts import BaseAnswer, BaseRequest, Moment, Short, Text
 from pinwheel.core.parse.lined_yaml import MOST_BYTES
-from pinwheel.core.request import EVERY, DocumentRequest, Selection, TrialRequest
+from pinwheel.core.request import EVERY, Selection
+from pinwheel.core.rule_request import DocumentRequest, TrialRequest
 
 Source = Literal["platform", "repository"]
 RuleKind = Literal["window", "freeze", "require", "forbid"]

@@ -18,7 +18,8 @@ from pinwheel.api.schemas.parts import (
     Short,
     Text,
 )
-from pinwheel.core.request import LONGEST_URL, CheckRequest, RolloutRequest
+from pinwheel.core.request_values import LONGEST_URL
+from pinwheel.core.rule_request import CheckRequest, RolloutRequest
 
 RolloutState = Literal[
     "waiting",

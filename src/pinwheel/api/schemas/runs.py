@@ -19,7 +19,8 @@ from pinwheel.api.schemas.parts import (
     TaskIds,
     Text,
 )
-from pinwheel.core.request import LONGEST_NOTE, MOST_RUNS, BackfillRequest, ClearRequest, TriggerRequest
+from pinwheel.core.request import BackfillRequest, ClearRequest, TriggerRequest
+from pinwheel.core.request_values import LONGEST_NOTE, MOST_RUNS
 
 
 class TriggerBody(BaseRequest):

@@ -7,15 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from pinwheel.api.schemas.parts import BaseAnswer, BaseRequest, Moment, Number, Short, Text
-from pinwheel.core.request import (
-    LARGEST_NUMBER,
-    LONGEST_DATE,
-    MOST_ERAS,
-    MOST_RUNS,
-    ClearDatedRequest,
-    EraWish,
-    TimelineRequest,
-)
+from pinwheel.core.request import ClearDatedRequest, EraWish, TimelineRequest
+from pinwheel.core.request_values import LARGEST_NUMBER, LONGEST_DATE, MOST_ERAS, MOST_RUNS
 
 Date = Annotated[
     str | None,

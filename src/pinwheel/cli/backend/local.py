@@ -12,19 +12,21 @@ from pinwheel.core.request import (
     EVERY,
     BackfillRequest,
     ChangeRequest,
-    CheckRequest,
     ClearDatedRequest,
     ClearRequest,
-    DocumentRequest,
-    FreezeRequest,
     HistoryRequest,
-    LiftRequest,
-    RolloutRequest,
     Selection,
     States,
     TimelineRequest,
-    TrialRequest,
     TriggerRequest,
+)
+from pinwheel.core.rule_request import (
+    CheckRequest,
+    DocumentRequest,
+    FreezeRequest,
+    LiftRequest,
+    RolloutRequest,
+    TrialRequest,
 )
 from pinwheel.core.side import Which
 

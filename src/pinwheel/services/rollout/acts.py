@@ -10,13 +10,13 @@ from pinwheel.core.errors import ON_ROLLOUT, Conflict, Refused
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.core.release.decide import Verb as Change
 from pinwheel.core.release.rule import Require, named
-from pinwheel.core.request import RolloutRequest
 from pinwheel.core.rollout.acts import act as done
 from pinwheel.core.rollout.effects import RejectPlace
 from pinwheel.core.rollout.facts import Facts
 from pinwheel.core.rollout.refusals import Deed, refused
 from pinwheel.core.rollout.state import Rollout
 from pinwheel.core.rollout.table import No, Verb
+from pinwheel.core.rule_request import RolloutRequest
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.going import act_of, around, go, what_is_carried

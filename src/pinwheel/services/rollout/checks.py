@@ -11,9 +11,9 @@ from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput, NotFound, unknown_dag
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json, JsonObject
-from pinwheel.core.request import CheckRequest
 from pinwheel.core.rollout.gate import Answer, OfDigest, OfVersion, Subject, Verdict
 from pinwheel.core.rollout.state import Place, Slot
+from pinwheel.core.rule_request import CheckRequest
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.stands import place_named, stood_another

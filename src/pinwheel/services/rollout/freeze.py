@@ -18,9 +18,9 @@ from pinwheel.core.json import Json
 from pinwheel.core.release.notation import MOST_NAMES
 from pinwheel.core.release.rule import Rule
 from pinwheel.core.release.serialized import rule_from_json, rule_to_json
-from pinwheel.core.request import FreezeRequest, LiftRequest
 from pinwheel.core.rollout.window import Freeze
 from pinwheel.core.rollout.window_text import span_told
+from pinwheel.core.rule_request import FreezeRequest, LiftRequest
 from pinwheel.core.selector import Selector
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host

@@ -12,7 +12,8 @@ from attrs import asdict, evolve, frozen
 
 from pinwheel.core.errors import Conflict, InvalidInput, PinwheelError, Refused
 from pinwheel.core.event import EventKind
-from pinwheel.core.request import MOST_ERAS, EraWish, TimelineRequest, TimelineVerb
+from pinwheel.core.request import EraWish, TimelineRequest, TimelineVerb
+from pinwheel.core.request_values import MOST_ERAS
 from pinwheel.core.run.fit import Fit
 from pinwheel.core.run.timeline import Era, differences, era_at, ordered, set_era, unset_span
 from pinwheel.services import once
