@@ -42,8 +42,8 @@ def all_of_them(dag_ids: Collection[str]) -> Collection[str]:
 class Request:
     """Who asks for what. A repeat is one that has the same verb, targets and values.
 
-    ``id`` is what the caller chose (:func:`~pinwheel.core.request_values.is_request_id`); None: nobody will repeat
-    it, but for a transaction whose commit was not confirmed.
+    ``id`` is what the caller chose (:func:`~pinwheel.core.request_values.is_request_id`); None: nobody will
+    repeat it, but for a transaction whose commit was not confirmed.
     ``selector`` is what the Dags were selected by, where not by their ids: then the same selector is the
     same request, though it finds other Dags by now.
     ``sees`` tells which of some Dags the caller may see: nothing else is told of an earlier request.
