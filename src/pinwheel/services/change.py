@@ -30,7 +30,7 @@ from pinwheel.services.rules.facts import NOTHING, Known
 from pinwheel.services.rules.overriding import Who
 from pinwheel.services.run import rerun
 from pinwheel.services.timeline import rolled_back
-from pinwheel.store import builds, rejections
+from pinwheel.store import builds, rejections, releases
 from pinwheel.store.locking import lock_dags
 
 if TYPE_CHECKING:
@@ -392,13 +392,16 @@ def _command(
 
 
 def _goes_forward(session: Session, state: DagState, command: Command) -> bool:
-    """Whether a rollback names what is newer than what is active: no way back, whatever it is called."""
+    """Whether a rollback names what is newer than what is active, or was never in force: no way back,
+    whatever it is called."""
     active, build, at = state.active_build, command.build, command.at
     if command.verb is not Verb.ROLLBACK or active is None or build is None:
         return False
     if build.id == active.id:
         present = state.in_force
         return at is not None and present is not None and at.seq > present.seq
+    if releases.of_build(session, build.id) is None:
+        return True
     shown = last_shown(session, state.bundle_name, {build.id, active.id})
     return is_newer(build, active, newest=state.newest_build, shown=shown)
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy.orm import Session
 
 from harness import asked
-from harness.pushing import File
+from harness.pushing import File, Pusher
 from harness.rolling import Rolling
 from pinwheel.core.errors import Conflict, InvalidInput, Refused
 from pinwheel.core.json import JsonObject
+from pinwheel.core.parse.pinwheel_yaml import read
 from pinwheel.core.release.decide import Verb
 from pinwheel.services import change
 from pinwheel.services.release.outcome import OUTCOMES
 from pinwheel.services.rollout import advance
+from pinwheel.store import policies
+from pinwheel.store.policies import PolicySource
 
 CHECK = "policies: [{name: checked, dags: all, steps: [{check: {name: ci}}, release]}]"
 APPROVE = "policies: [{name: approved, dags: all, steps: [{approve: {}}, release]}]"
@@ -565,3 +569,86 @@ def test_who_approved_it_does_not_promote_it_afterwards(rolling: Rolling) -> Non
     rolling.say("ci", "passed", version=head)
     rolling.turn()
     assert rolling.active() == (2, 2)
+
+
+def test_a_way_back_leads_only_to_what_was_in_force(rolling: Rolling) -> None:
+    rolling.platform(EYES)
+    rolling.push(a=File(body=1))
+    rolling.push(a=File(body=2))
+    for who in ("bo", "cleo"):
+        rolling.say("approve", "passed", rollout=rolling.last, by=who)
+    rolling.turn()
+    assert rolling.active() == (2, 3)
+    with pytest.raises(Conflict) as refused:
+        rolling.do(Verb.ROLLBACK, build=2)
+    assert refused.value.facts["problem"] == "rule-closed"
+    rolling.do(Verb.ROLLBACK, build=1)
+    assert rolling.active() == (3, 1)
+
+
+def test_a_rollback_forward_is_judged_by_the_gates_of_the_build_that_it_names(rolling: Rolling) -> None:
+    rolling.platform(EYES)
+    rolling.push(a=File(body=1))
+    with pytest.raises(Conflict):
+        rolling.do(Verb.ROLLBACK, build=2, to_blame=False)
+    assert rolling.active() == (1, 1)
+
+
+def test_who_approved_it_goes_past_no_rule_that_names_others(rolling: Rolling) -> None:
+    rolling.platform(
+        "rules: [{name: eyes, require: {approve: {}}, override: [carla]}]\n"
+        "policies: [{name: p, dags: all, steps: [{release: by-hand}]}]"
+    )
+    rolling.push(a=File(body=1))
+    for who in ("eve", "bo"):
+        rolling.say("approve", "passed", rollout=rolling.last, by=who)
+    rolling.turn()
+    with pytest.raises(Refused) as refused:
+        rolling.do(Verb.PROMOTE, now=True, reason="hurry", actor="eve")
+    assert refused.value.facts["problem"] == "may-not-override"
+    rolling.do(Verb.PROMOTE, actor="ada")
+    rolling.turn()
+    assert rolling.active() == (2, 2)
+
+
+def test_what_goes_and_comes_back_brings_no_looser_policy_into_force(rolling: Rolling) -> None:
+    rolling.repository(CHECK)
+    rolling.push(a=File(body=1))
+    rolling.repository("policies: []")
+    rolling.remove("a")
+    rolling.push(a=File(body=1))
+    rolling.push(a=File(body=2))
+    assert rolling.active()[1] == 1
+    assert rolling.last.policy == "checked"
+    rolling.do(Verb.ROLLBACK, build=1)
+    rolling.do(Verb.UNPIN)
+    rolling.push(a=File(body=3))
+    assert rolling.last.policy == "checked"
+    assert rolling.active()[1] == 1
+
+
+def test_a_longer_wait_that_a_rule_requires_since_holds_what_waited_for_less(rolling: Rolling) -> None:
+    rolling.platform("rules: [{name: w, require: {wait: {for: 1h}}}, {name: end, freeze: {}}]")
+    rolling.push(a=File(body=1))
+    rolling.turn(3600)
+    assert rolling.last.at_gate is None
+    rolling.platform("rules: [{name: w, require: {wait: {for: 7d}}}]")
+    rolling.turn()
+    assert rolling.active() == (1, 1)
+
+
+def test_a_dag_that_moves_to_another_bundle_is_judged_by_that_ones_policies(rolling: Rolling) -> None:
+    rolling.side.add_bundle("other", url="https://other/{version}")
+    other = Pusher(rolling.host, "other")
+
+    def gated(session: Session) -> None:
+        found = read(CHECK.encode()).policies
+        policies.replace(session, PolicySource.REPOSITORY, "other", found, actor="dev", now=rolling.now())
+
+    rolling.host.unit.run(gated)
+    rolling.remove("a")
+    rolling.airflow.tick(60)
+    other.push({"a": File(body=9)})
+    assert rolling.active()[1] == 1
+    assert rolling.states() == ["waiting"]
+    assert rolling.last.policy == "checked"

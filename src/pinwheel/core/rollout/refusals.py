@@ -52,7 +52,11 @@ SPOKEN = {
 
 SHOW = "See what it waits for: pinwheel rollout show {dag}"
 WORDS: dict[No, tuple[str, str]] = {
-    No.NOT_ASKED: ("it is at no step that asks for approvals", SHOW),
+    No.NOT_ASKED: (
+        "it is at no step that asks for approvals",
+        "See what it waits for: pinwheel rollout show {dag}. What a rule requires since then is asked of a "
+        "rollout that begins anew: pinwheel rollout restart {dag}",
+    ),
     No.NOT_PAUSED: ("it is not paused", SHOW),
     No.NOT_RETRIED: ("only a gate is tried again", "To begin anew: pinwheel rollout restart {dag}"),
     No.NOT_SKIPPED: (

@@ -167,7 +167,9 @@ def _ruling(session: Session, shown: Showing, seq: int, rows: Mapping[str, Manag
     """
     if shown.is_late(seq) or not rows:
         return None
-    return facts.know(session, rows, hold=True)
+    # Of the bundle to which they move, if they do.
+    there = {dag_id: evolve(row, bundle_name=shown.bundle_name) for dag_id, row in rows.items()}
+    return facts.know(session, there, hold=True)
 
 
 def _may_be_ruled(ruling: Known | None) -> bool:

@@ -12,10 +12,10 @@ from pinwheel.core.build import Build
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.carried import Carried, Surroundings, carried
 from pinwheel.core.release.decide import Decision, Verb
-from pinwheel.core.release.state import DagState
+from pinwheel.core.release.state import DagState, Kind
 from pinwheel.core.rollout.decide import arrive
 from pinwheel.core.rollout.effects import Act as Decided
-from pinwheel.core.rollout.effects import Effect, RejectPlace
+from pinwheel.core.rollout.effects import Begin, Effect, RejectPlace, Save
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.carry_out import carry_out
 from pinwheel.services.release.loading import Loaded, load
@@ -67,7 +67,7 @@ def go(
     moved = [_moved(act) for act in acts if act.moves]
     if moved:
         writing.write(host, session, moved, builds, now=now, batch=batch)
-    released = {act.state.dag_id for act in acts if act.decision.release is not None}
+    released = {act.state.dag_id for act in acts if _was_judged(act)}
     if released and not known.standing.nothing:
         _in_force(host, session, known, released)
     next_ones = [act.state.dag_id for act in acts if act.then_next]
@@ -78,6 +78,18 @@ def go(
         for outcome in look_again(host, session, next_ones, now=now, batch=batch, turns=turns - 1)
     }
     return [_both(outcome, then.get(outcome.dag_id)) for outcome in outcomes]
+
+
+def _was_judged(act: Act) -> bool:
+    """Whether a release passed what its Dag is judged by: what goes back, comes back or changes its form did
+    not, and no policy that holds less comes into force by it."""
+    release, active = act.decision.release, act.state.active_build
+    if release is None or release.kind not in (Kind.AUTO, Kind.PROMOTE):
+        return False
+    rolled_out = any(
+        isinstance(move, Begin | Save) and move.rollout.released_at is not None for move in act.moves
+    )
+    return rolled_out or active is None or release.build.id != active.id
 
 
 def look_again(

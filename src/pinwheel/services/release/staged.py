@@ -70,8 +70,11 @@ def find(
 
 
 def _asked(asked: ChangeRequest, command: Command, loaded: Loaded, by: str) -> Asked:
-    place = _place(command, loaded) if asked.verb in (Change.PROMOTE, Change.PIN) else None
-    return Asked(place=place, at=asked.at, by=by, alone=asked.verb is Change.PIN)
+    named = asked.verb in (Change.PROMOTE, Change.PIN, Change.ROLLBACK)
+    # What takes effect at once takes it past its own rollout.
+    alone = asked.now or asked.verb in (Change.PIN, Change.ROLLBACK)
+    place = _place(command, loaded) if named else None
+    return Asked(place=place, at=asked.at, by=by, alone=alone)
 
 
 def _place(command: Command, loaded: Loaded) -> Place | None:
@@ -92,7 +95,7 @@ class Wish:
     today: Decision
     """What it would do without rollouts."""
     forward: bool = False
-    """Of a rollback: it names a build that is newer than the active one."""
+    """Of a rollback: it names a build that is newer than the active one, or that was never in force."""
 
 
 def act(

@@ -47,7 +47,8 @@ def _is_passed(
 ) -> bool:
     """Whether a rollout has passed a gate that a rule requires, as strictly as the rule is by now.
 
-    What it comes to yet is no hindrance before.
+    What it comes to yet is no hindrance before. When an approval is over is said by the gate at which it is
+    given, and by none that was passed.
     """
     at = next((at for at, step in enumerate(own.plan.gates) if named(step) == named(gate)), None)
     if at is None:
@@ -65,6 +66,8 @@ def _is_passed(
             # Who approved it is its promoter now too.
             promoted = asker is not None and Party.PROMOTER in gate.excludes and asker.by in approved
             return passed.count >= gate.count and passed.excludes >= gate.excludes and not promoted
+        case Wait(span=span), Wait(span=passed_span) if span is not None and passed_span is not None:
+            return passed_span >= span
         case Wait(until=until), _ if until is not None:
             return until <= now
         case _:
