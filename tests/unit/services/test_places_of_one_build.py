@@ -183,3 +183,15 @@ def test_two_releases_of_one_build_are_told_apart_everywhere(steps: list[str]) -
     assert seen.runs == dict(by_release.get(world.active()[0], {}))
     places = [(row.release, row.build_id) for row in world.rows(t.release)]
     assert len({row.dag_version_id for row in world.rows(t.release)}) == len(places)
+
+
+def test_a_run_by_hand_is_on_the_active_release_and_not_on_a_later_one_of_its_build(rolling: Rolling) -> None:
+    later = rolling.push(b=File(body=7))
+    rolling.do(Verb.PROMOTE)
+    rolling.say("ci", "passed", version=later)
+    rolling.turn()
+    assert rolling.active() == (2, 1)
+    rolling.do(Verb.ROLLBACK)
+    assert rolling.active() == (3, 1)
+    rolling.run("after")
+    assert [(row.run_id, row.release) for row in rolling.rows(t.outcome)] == [("after", 3)]

@@ -43,6 +43,11 @@ def version_for(host: Host, session: Session, target: Target) -> tuple[UUID, int
     row = dags.rows(session, [build.dag_id])[build.dag_id]
     if build.id != row.active_build_id:
         keeping.require(host, session, build, verb="bind runs of")
+    if target.version is None and build.id == row.active_build_id and not row.retired:
+        # Not its release in its newest version: what was rolled back within a build is in force.
+        own = row.dag_version_id
+        if own is not None and host.reads.existing_version_ids(session, [own]):
+            return own, row.active_release, row.in_force or row.released_version
     version = target.version or stands.newest_versions(session, [build.id])[build.id]
     released = releases.of_build(session, build.id, bundle_version=version)
     tried = releases.trial_of(session, build.id)
