@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from harness.in_memory import InMemory
 from harness.taking import take_in
 from pinwheel.core.parse.pinwheel_yaml import read
+from pinwheel.services.rules import judging
 from pinwheel.services.show import events
 from pinwheel.store import policies
 from pinwheel.store.policies import PolicySource, StoredPolicy
@@ -73,3 +76,13 @@ def test_a_version_whose_file_is_wrong_leaves_those_of_before(world: InMemory) -
     bring(world, "v1", GATED)
     bring(world, "v2", None)
     assert shown(world) == [("gated", 1, "v1", "ada")]
+
+
+def test_a_version_whose_policies_say_the_same_looks_at_no_dag_for_them(
+    world: InMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(judging, "come_into_force", lambda host, session, name: looked.append(name))
+    bring(world, "v1", GATED)
+    bring(world, "v2", GATED)
+    assert looked == ["dags"]

@@ -97,3 +97,19 @@ def test_a_version_with_data_is_no_release_for_a_dag_that_stands(world: InMemory
     if stands != "a rollout":
         (again,) = release_again(ruled.host, "dags")
         assert (again.dag_id, again.build, again.changed) == ("a", 2, True)
+
+
+def test_a_keeper_lets_dags_follow_when_a_rule_has_ended_and_looks_at_none_where_there_is_no_rule(
+    world: InMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ruled, duty = Ruled(world), repair.FollowRuled(world.host)
+    duty.look()
+    ruled.freeze()
+    head = world.push(b=File(body=1))
+    duty.look()
+    assert world.airflow_has()[1] != head
+    ruled.lift()
+    duty.look()
+    assert world.airflow_has()[1] == head
+    monkeypatch.setattr(repair, "follow_again", lambda host: pytest.fail("there is nothing to look at"))
+    duty.look()

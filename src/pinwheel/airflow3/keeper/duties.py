@@ -53,7 +53,7 @@ def duties_of(host: Host, own: Beat) -> list[Duty]:
         Duty(name="advance rollouts", interval=1.0, work=partial(_advance, host), lease=ROLLOUTS),
         Duty(name="sweep rollouts", interval=30.0, work=partial(_sweep, sweep), lease=ROLLOUTS),
         # What a rule held follows when that ends, whatever holds the Dag processor
-        Duty(name="follow again", interval=5.0, work=partial(repair.follow_again, host), lease=ROLLOUTS),
+        Duty(name="follow again", interval=5.0, work=repair.FollowRuled(host).look, lease=ROLLOUTS),
         Duty(name="make rows of eras", interval=5.0, work=partial(whole.make_missing, host), lease=RUNS),
         Duty(
             name="read the policy file",

@@ -82,7 +82,7 @@ def _take_in(host: Host, incoming: Incoming, expected_seq: int, session: Session
         bundles.declare(session, name, incoming.declared)
     if incoming.policies is not None:
         author = incoming.about.get("author")
-        take_section(
+        changed = take_section(
             host,
             session,
             name,
@@ -90,7 +90,8 @@ def _take_in(host: Host, incoming: Incoming, expected_seq: int, session: Session
             bundle_version=incoming.version,
             author=author if isinstance(author, str) else None,
         )
-        judging.come_into_force(host, session, name)
+        if changed:
+            judging.come_into_force(host, session, name)
     known = files.known(session, name)
     fresh = {path for path, parse_id in incoming.unchanged.items() if _last_parse(known, path) == parse_id}
     if before.head is None or before.head.seq != seq:

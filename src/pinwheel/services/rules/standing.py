@@ -24,7 +24,7 @@ def still(host: Host, session: Session, dag_ids: Collection[str]) -> set[str]:
     if not dag_ids or not rules.anything(session, dag_ids):
         return set()
     rows = dags.rows(session, dag_ids)
-    known, now = facts.know(session, rows), host.unit.now()
+    known, now = facts.read(session, rows), host.unit.now()
     found = set()
     for dag_id, subject in judging.subjects(host, session, known.standing, rows).items():
         choice = known.standing.judged(subject, rows[dag_id].policy_id).choice

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from attrs import evolve
+from attrs import define, evolve, field
 
 from pinwheel.core.event import EventKind
 from pinwheel.core.records import ManagedDag
@@ -22,7 +22,7 @@ from pinwheel.services.release.loading import load, managed
 from pinwheel.services.release.outcome import ACTOR, Act
 from pinwheel.services.release.projecting import projections_for, released_location
 from pinwheel.services.release.same_build import release_again
-from pinwheel.store import builds, bundles, dags
+from pinwheel.store import builds, bundles, dags, rules
 from pinwheel.store.locking import begin_write, lock_dags
 
 if TYPE_CHECKING:
@@ -43,6 +43,21 @@ def follow_again(host: Host) -> int:
         followed = host.unit.run(partial(one, name))
         taken += followed.moved + (len(release_again(host, name)) if followed.with_data else 0)
     return taken
+
+
+@define
+class FollowRuled:
+    """Lets Dags follow that a rule, a policy or a rollout held; where there is none, nothing is looked at."""
+
+    host: Host
+    _ruled: bool = field(default=True, init=False)
+    """There was one at the last look: what it held may follow now. A new keeper does not know."""
+
+    def look(self) -> None:
+        ruled = self.host.unit.run(lambda session: rules.anything(session, None))
+        if ruled or self._ruled:
+            follow_again(self.host)
+        self._ruled = ruled
 
 
 def repair_drift(host: Host) -> list[Drift]:
