@@ -28,7 +28,6 @@ from pinwheel.core.rollout.gate import Answer, OfDigest, OfVersion, Verdict
 from pinwheel.core.rollout.refusals import Deed
 from pinwheel.core.rollout.state import Place, Slot
 from pinwheel.core.rollout.table import Verb as Asked
-from pinwheel.services.release.going import around
 from pinwheel.services.release.loading import load
 from pinwheel.services.rollout import advance
 from pinwheel.services.rules import facts
@@ -219,7 +218,7 @@ class Walk:
             rows, now = dags.rows(session, [dag_id]), host.unit.now()
             known = facts.know(session, rows)
             loaded = load(host, session, rows, others=known.build_ids)
-            return facts.find(host, session, known, around(loaded), now=now)[dag_id].facts
+            return facts.find(host, session, known, loaded, now=now)[dag_id].facts
 
         return host.unit.run(work)
 

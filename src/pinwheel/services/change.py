@@ -97,16 +97,7 @@ def apply(host: Host, change: Change) -> list[Outcome]:
 
     def work(session: Session) -> list[Outcome]:
         acts, loaded, dated, known = _decide_all(host, session, change, lock_dags(session, wanted))
-        outcomes = go(
-            host,
-            session,
-            acts,
-            known,
-            loaded.builds,
-            now=host.unit.now(),
-            contents=loaded.contents,
-            versions=loaded.versions,
-        )
+        outcomes = go(host, session, acts, known, loaded, now=host.unit.now())
         if change.request.verb is Verb.ROLLBACK:
             outcomes = rolled_back.carry_out(host, session, change.request, dated, acts, outcomes)
         if change.request.reruns:
@@ -177,16 +168,7 @@ def _rehearsed(host: Host, session: Session, change: Change) -> Plan:
     refused: list[Refusal] = []
     locked = lock_dags(session, _wanted(change))
     acts, loaded, _, known = _decide_all(host, session, change, locked, refused=refused)
-    outcomes = go(
-        host,
-        session,
-        acts,
-        known,
-        loaded.builds,
-        now=host.unit.now(),
-        contents=loaded.contents,
-        versions=loaded.versions,
-    )
+    outcomes = go(host, session, acts, known, loaded, now=host.unit.now())
     # Another release may have the number by then.
     unnumbered = [evolve(each, release=None) if each.kind is not None else each for each in outcomes]
     return Plan(outcomes=tuple(_with_bundles(session, acts, unnumbered)), refused=tuple(refused))
@@ -313,7 +295,7 @@ def _decide_all(
     for dag_id, error in unknown.items():
         no(dag_id, error)
     if not rows:
-        return [], Loaded(dags={}, states={}), rolled_back.NONE, NOTHING
+        return [], Loaded(rows={}, states={}), rolled_back.NONE, NOTHING
     dag_ids = list(rows)
     ledger = keeping.ledger(session, dag_ids[0]) if asked.to_release is not None else None
     rejected = rejections.of_dags(session, dag_ids)

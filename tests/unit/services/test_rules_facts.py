@@ -18,7 +18,6 @@ from pinwheel.core.release.rejection import NewRejection
 from pinwheel.core.rollout.gate import Answer, OfVersion, Verdict
 from pinwheel.core.rollout.hold import Hold, HoldKind
 from pinwheel.core.rollout.state import Place
-from pinwheel.services.release.going import around
 from pinwheel.services.release.loading import load
 from pinwheel.services.rules import facts
 from pinwheel.services.rules.facts import Asked, Found
@@ -48,9 +47,7 @@ class Facts(Rolling):
             known = facts.know(session, rows)
             loaded = load(self.host, session, rows, others=known.build_ids)
             wanted = {dag_id: asked for dag_id in ids} if asked is not None else None
-            return facts.find(
-                self.host, session, known, around(loaded), now=self.host.unit.now(), asked=wanted
-            )
+            return facts.find(self.host, session, known, loaded, now=self.host.unit.now(), asked=wanted)
 
         return self.host.unit.run(work)
 

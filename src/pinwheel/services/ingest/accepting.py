@@ -22,7 +22,7 @@ from pinwheel.core.rollout.decide import arrive
 from pinwheel.core.rollout.effects import AsToday, Take, Wait
 from pinwheel.services.ingest.builds import Made, ParsedFile
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release.going import act_of, around, go, what_is_carried
+from pinwheel.services.release.going import act_of, go, what_is_carried
 from pinwheel.services.release.loading import Loaded, load
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome
 from pinwheel.services.release.stands import Showing, became_known
@@ -74,7 +74,7 @@ def release_newest(
     dags.write(session, rows.values(), _MOVED)
     known = known if known is not None else facts.know(session, rows, hold=True)
     loaded = load(host, session, rows, others=known.build_ids)
-    found = {} if known.nothing else facts.find(host, session, known, around(loaded), now=now)
+    found = {} if known.nothing else facts.find(host, session, known, loaded, now=now)
     acts = [
         _act(session, rows[dag_id], item, loaded, found.get(dag_id), now)
         for dag_id, item in sorted(accepted.items())
@@ -82,8 +82,8 @@ def release_newest(
     in_force = {dag_id: judging.of_repository(each.judged) for dag_id, each in found.items()}
     judging.put_in_force(session, rows, in_force)
     batch = brought_by(bundle_name, shown.head.version, seq=seq) if shown.head is not None else None
-    contents = _contents(session, accepted.values())
-    return go(host, session, acts, known, loaded.builds, now=now, contents=contents, batch=batch)
+    loaded = evolve(loaded, contents=_contents(session, accepted.values()))
+    return go(host, session, acts, known, loaded, now=now, batch=batch)
 
 
 def _act(

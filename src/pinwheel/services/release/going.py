@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from pinwheel.core.build import Build
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.carried import Carried, Surroundings, carried
 from pinwheel.core.release.decide import Decision, Verb
@@ -21,10 +20,9 @@ from pinwheel.services.release.carry_out import carry_out
 from pinwheel.services.release.loading import Loaded, load
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome
 from pinwheel.services.rules import facts, judging, writing
-from pinwheel.services.rules.facts import Around, Known
+from pinwheel.services.rules.facts import Known
 from pinwheel.services.rules.writing import Moved
 from pinwheel.store import bundles, dags
-from pinwheel.store.builds import StoredContent
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -33,20 +31,14 @@ TURNS = 3
 """So often what follows of something may make something follow: a rollout that ends lets another set out."""
 
 
-def around(loaded: Loaded) -> Around:
-    return Around(rows=loaded.dags, states=loaded.states, builds=loaded.builds, versions=loaded.versions)
-
-
 def go(
     host: Host,
     session: Session,
     acts: Sequence[Act],
     known: Known,
-    builds: Mapping[int, Build],
+    loaded: Loaded,
     *,
     now: datetime,
-    contents: Mapping[int, StoredContent] | None = None,
-    versions: Mapping[int, str] | None = None,
     batch: str | None = None,
     turns: int = TURNS,
 ) -> list[Outcome]:
@@ -59,14 +51,14 @@ def go(
         session,
         acts,
         now=now,
-        contents=contents,
-        versions=versions,
+        contents=loaded.contents,
+        versions=loaded.versions,
         batch=batch,
         ruled=not known.nothing,
     )
     moved = [_moved(act) for act in acts if act.moves]
     if moved:
-        writing.write(host, session, moved, builds, now=now, batch=batch)
+        writing.write(host, session, moved, loaded.builds, now=now, batch=batch)
     released = {act.state.dag_id for act in acts if _was_judged(act)}
     if released and not known.standing.nothing:
         _in_force(host, session, known, released)
@@ -106,7 +98,7 @@ def look_again(
     known = facts.know(session, rows, hold=True)
     newest = [row.newest_build_id for row in rows.values() if row.newest_build_id is not None]
     loaded = load(host, session, rows, others=known.build_ids, contents_of=newest)
-    found = facts.find(host, session, known, around(loaded), now=now)
+    found = facts.find(host, session, known, loaded, now=now)
     acts = []
     for dag_id, state in sorted(loaded.states.items()):
         decided = arrive(found[dag_id].facts, now)
@@ -115,18 +107,7 @@ def look_again(
             acts.append(act_of(rows[dag_id], state, made, verb=Verb.ARRIVE.value, actor=ACTOR, reason=None))
     if not acts:
         return []
-    return go(
-        host,
-        session,
-        acts,
-        known,
-        loaded.builds,
-        now=now,
-        contents=loaded.contents,
-        versions=loaded.versions,
-        batch=batch,
-        turns=turns,
-    )
+    return go(host, session, acts, known, loaded, now=now, batch=batch, turns=turns)
 
 
 def what_is_carried(

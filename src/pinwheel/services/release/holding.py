@@ -12,7 +12,6 @@ from pinwheel.core.release.why_held import ruled_by, waits
 from pinwheel.core.rollout.hold import Hold, HoldKind
 from pinwheel.core.rollout.state import Slot
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release.going import around
 from pinwheel.services.release.loading import load
 from pinwheel.services.rules import facts
 from pinwheel.services.rules.facts import Known
@@ -55,7 +54,7 @@ def of_rows(
         return {}
     now = host.unit.now()
     loaded = load(host, session, some, others=known.build_ids)
-    found = facts.find(host, session, known, around(loaded), now=now)
+    found = facts.find(host, session, known, loaded, now=now)
     held = {
         dag_id: ruled_by(
             each.facts,

@@ -17,6 +17,7 @@ from pinwheel.core.release.rejection import Rejection
 from pinwheel.core.release.stand import Head
 from pinwheel.core.release.state import DagState, Kind
 from pinwheel.services.ports.host import Host
+from pinwheel.services.rules.facts import Around
 from pinwheel.store import builds, bundles, dags, rejections, releases, segments
 from pinwheel.store.builds import StoredContent
 
@@ -25,17 +26,11 @@ if TYPE_CHECKING:
 
 
 @frozen(kw_only=True)
-class Loaded:
+class Loaded(Around):
     """What is known of some managed Dags. As good as the locks that its reader holds on them."""
 
-    dags: Mapping[str, ManagedDag]
-    states: Mapping[str, DagState]
-    builds: Mapping[int, Build] = field(factory=dict)
-    """By id: the active and the newest builds, and those asked for."""
     contents: Mapping[int, StoredContent] = field(factory=dict)
     """By id of the build, of those that may be released."""
-    versions: Mapping[int, str] = field(factory=dict)
-    """By id of the build, the newest version in which it stands."""
 
     def numbered(self, dag_id: str, number: int) -> Build | None:
         """The build of a Dag that was asked for by number."""
@@ -118,7 +113,7 @@ def load(
         )
         for dag_id, row in rows.items()
     }
-    return Loaded(dags=rows, states=states, builds=found, contents=placed.contents, versions=placed.versions)
+    return Loaded(rows=rows, states=states, builds=found, contents=placed.contents, versions=placed.versions)
 
 
 def _heads_of_followers(

@@ -21,7 +21,7 @@ from pinwheel.core.rollout.facts import Facts
 from pinwheel.core.rollout.refusals import Deed, refused
 from pinwheel.core.rollout.state import Place
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release.going import act_of, around, what_is_carried
+from pinwheel.services.release.going import act_of, what_is_carried
 from pinwheel.services.release.loading import Loaded
 from pinwheel.services.release.outcome import Act
 from pinwheel.services.rules import facts
@@ -66,7 +66,7 @@ def find(
     if known.nothing and asked.at is None:
         return {}
     places = {dag_id: _asked(asked, command, loaded, by) for dag_id, command in commands.items()}
-    return facts.find(host, session, known, around(loaded), now=now, asked=places)
+    return facts.find(host, session, known, loaded, now=now, asked=places)
 
 
 def _asked(asked: ChangeRequest, command: Command, loaded: Loaded, by: str) -> Asked:
@@ -127,7 +127,7 @@ def act(
             reason = f"{made.decision.reason}; it waits: {waits}"
             made = evolve(made, decision=evolve(made.decision, reason=reason))
     return act_of(
-        loaded.dags[wish.dag_id],
+        loaded.rows[wish.dag_id],
         state,
         evolve(made, past_rules=bool(overrides)),
         verb=asked.verb.value,

@@ -19,7 +19,7 @@ from pinwheel.core.rollout.table import No, Verb
 from pinwheel.core.rule_request import RolloutRequest
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release.going import act_of, around, go, what_is_carried
+from pinwheel.services.release.going import act_of, go, what_is_carried
 from pinwheel.services.release.loading import load, managed
 from pinwheel.services.rollout.show import RolloutView, views
 from pinwheel.services.rules import facts
@@ -117,7 +117,7 @@ def _act(host: Host, session: Session, request: RolloutRequest, who: Who) -> _Ke
     known = facts.know(session, rows)
     ids = {*known.build_ids, *([row.newest_build_id] if row.newest_build_id is not None else [])}
     loaded = load(host, session, rows, others=ids, contents_of=ids)
-    found = facts.find(host, session, known, around(loaded), now=now)[dag_id]
+    found = facts.find(host, session, known, loaded, now=now)[dag_id]
     target, deed = _aimed(session, request, who, found.facts)
     if request.verb is Verb.SKIP and target is not None:
         _require_may_skip(known, found, target, who)
@@ -133,16 +133,7 @@ def _act(host: Host, session: Session, request: RolloutRequest, who: Who) -> _Ke
         actor=who.actor,
         reason=request.reason,
     )
-    (outcome,) = go(
-        host,
-        session,
-        [own],
-        known,
-        loaded.builds,
-        now=now,
-        contents=loaded.contents,
-        versions=loaded.versions,
-    )
+    (outcome,) = go(host, session, [own], known, loaded, now=now)
     if target is None or request.verb is Verb.RESTART:
         last = rollouts.of_dags(session, [dag_id]).get(dag_id, ())
         target = next((each for each in last if each.live and each != found.facts.watched), None)

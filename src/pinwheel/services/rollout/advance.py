@@ -23,7 +23,7 @@ from pinwheel.core.rollout.hold import HoldKind
 from pinwheel.core.rollout.state import Rollout, Slot
 from pinwheel.core.rollout.steps import Wait as WaitGate
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release.going import act_of, around, go, what_is_carried
+from pinwheel.services.release.going import act_of, go, what_is_carried
 from pinwheel.services.release.loading import Loaded, load
 from pinwheel.services.release.outcome import ACTOR, Outcome
 from pinwheel.services.rules import facts
@@ -171,7 +171,7 @@ def _known(
     known = facts.know(session, rows, hold=acting)
     ids = known.build_ids
     loaded = load(host, session, rows, others=ids, contents_of=ids if acting else ())
-    return known, loaded, facts.find(host, session, known, around(loaded), now=now)
+    return known, loaded, facts.find(host, session, known, loaded, now=now)
 
 
 def _until(wait: Wait, rollout: Rollout, now: datetime) -> datetime | None:
@@ -234,16 +234,7 @@ def _advance(host: Host, dag_ids: Sequence[str], session: Session) -> list[Outco
         verb = Verb.REJECT if rejects else Verb.ARRIVE
         asked = f"asked for by {rollout.asked_by}: " if rollout.asked_by and made.decision.release else ""
         acts.append(act_of(row, state, made, verb=verb.value, actor=ACTOR, reason=f"{asked}{decision.said}"))
-    return go(
-        host,
-        session,
-        acts,
-        known,
-        loaded.builds,
-        now=now,
-        contents=loaded.contents,
-        versions=loaded.versions,
-    )
+    return go(host, session, acts, known, loaded, now=now)
 
 
 def _first(known: Known, found: Found, now: datetime) -> tuple[Rollout, Decision] | None:

@@ -28,7 +28,6 @@ from pinwheel.core.rollout.state import Cause, Rollout, Slot, State
 from pinwheel.core.rollout.steps import Approve, Of
 from pinwheel.core.rollout.waiting import Answered, Awaited, Awaits, Reached, answers, awaits, reached
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release.going import around
 from pinwheel.services.release.loading import load
 from pinwheel.services.rules import facts
 from pinwheel.store import builds, dags, rollouts, verdicts
@@ -267,7 +266,7 @@ def views(host: Host, session: Session, found: Sequence[Rollout]) -> list[Rollou
     rows = dags.rows(session, {each.dag_id for each in found})
     known = facts.know(session, rows)
     loaded = load(host, session, rows, others=known.build_ids)
-    of_dags = facts.find(host, session, known, around(loaded), now=now)
+    of_dags = facts.find(host, session, known, loaded, now=now)
     built = builds.by_ids(session, {each.place.build_id for each in found})
     said = verdicts.about(
         session,

@@ -81,12 +81,13 @@ class Asked:
 
 @frozen(kw_only=True)
 class Around:
-    """The Dags as their change was loaded (:mod:`pinwheel.services.release.loading`)."""
+    """Some managed Dags, and where their builds stand."""
 
     rows: Mapping[str, ManagedDag]
     states: Mapping[str, DagState]
-    builds: Mapping[int, Build]
-    versions: Mapping[int, str]
+    builds: Mapping[int, Build] = field(factory=dict)
+    """By id: the active and the newest builds, and those asked for."""
+    versions: Mapping[int, str] = field(factory=dict)
     """By id of a build, the newest version in which it stands."""
 
     def newest(self, dag_id: str) -> Place | None:
@@ -170,8 +171,8 @@ def find(
         for dag_id, subject in subjects.items()
     }
     eras = _eras(session, around.rows, now)
-    seqs = _seqs(session, known, around, wanted)
     places = {dag_id: _places(known, around, dag_id, wanted.get(dag_id)) for dag_id in around.rows}
+    seqs = _seqs(session, around, places)
     said = _verdicts(session, known, around, places, judged)
     idle = _idle(host, session, known, judged)
     wrote = _authors(host, session, known, around, wanted, judged)
@@ -192,8 +193,7 @@ def find(
             unknown_author_allowed=unknown_author_allowed(judged[dag_id].choice.rules),
             not_approvers=nobody if nobody is not None else _every_actor(said.get(dag_id, ())),
         )
-        as_begun = ahead.authors if ahead is not None and ahead.place == newest else None
-        authors_of = wrote.get(dag_id, as_begun)
+        authors_of = ahead.authors if ahead is not None and is_ahead else wrote.get(dag_id)
         asker = Asker(by=ask.by) if ask.alone else None
         closed = known.standing.closed(subject, now)
         missing = () if place is None else unmet(gates, own, place, gate_facts, now, asker)
@@ -322,14 +322,14 @@ def _places(known: Known, around: Around, dag_id: str, ask: Asked | None) -> fro
 
 
 def _seqs(
-    session: Session, known: Known, around: Around, wanted: Mapping[str, Asked]
+    session: Session, around: Around, places: Mapping[str, Iterable[Place]]
 ) -> Mapping[tuple[str, str], int]:
     """Where versions stand in their bundles' order, of Dags of which some versions are rejected."""
     pairs = {
         (around.rows[dag_id].bundle_name, place.version)
         for dag_id, state in around.states.items()
         if any(each.of_versions for each in state.rejections)
-        for place in _places(known, around, dag_id, wanted.get(dag_id))
+        for place in places[dag_id]
     }
     rows = bundles.versions(session, pairs) if pairs else {}
     return {pair: row.seq for pair, row in rows.items()}

@@ -13,7 +13,6 @@ from pinwheel.core.rollout.refusals import what_is_closed
 from pinwheel.core.rollout.state import Place
 from pinwheel.core.run.timeline import Era
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release.going import around
 from pinwheel.services.release.loading import load
 from pinwheel.services.rules import facts
 from pinwheel.services.rules.facts import Asked
@@ -52,7 +51,7 @@ def ask(
     past: list[str] = []
     for place in places:
         asked = {dag.dag_id: Asked(place=place, by=who.actor, alone=True)}
-        found = facts.find(host, session, known, around(loaded), now=now, asked=asked)[dag.dag_id]
+        found = facts.find(host, session, known, loaded, now=now, asked=asked)[dag.dag_id]
         if not found.facts.closed:
             continue
         if not request.now:
