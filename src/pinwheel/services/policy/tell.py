@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json
+from pinwheel.services import audit
+from pinwheel.services.audit import Told
 from pinwheel.services.ports.host import Host
-from pinwheel.store import events
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -40,19 +41,12 @@ def tell(
         "rules_lifted": list(rules_lifted),
         "bundle_version": bundle_version,
     }
-    events.add(
-        session,
-        EventKind.POLICY,
-        now=now,
+    told = Told(
+        kind=EventKind.POLICY,
         actor=actor,
         bundle_name=bundle_name,
         reason=reason,
         details=details,
+        line={"reason": reason, "bundle_name": bundle_name, **details},
     )
-    host.rows.audit(
-        session,
-        event=f"pinwheel_{EventKind.POLICY}",
-        dag_id=None,
-        actor=actor,
-        details={"reason": reason, "bundle_name": bundle_name, **details},
-    )
+    audit.tell(host, session, [told], now=now)

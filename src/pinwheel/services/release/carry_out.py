@@ -18,13 +18,14 @@ from pinwheel.core.release.rejection import NewRejection
 from pinwheel.core.release.rows import Location, Projected
 from pinwheel.core.release.state import Kind, Track
 from pinwheel.core.run.mark import is_marked
+from pinwheel.services.audit import Told, tell
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.rows import Observed
 from pinwheel.services.release import dated, revise, variants
 from pinwheel.services.release.follow import follow
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome, outcome_of, record
 from pinwheel.services.release.projecting import projections_for, released_location, settle_locations
-from pinwheel.store import dags, events, rejections, releases, rollouts, stands
+from pinwheel.store import dags, rejections, releases, rollouts, stands
 from pinwheel.store.builds import StoredContent
 
 if TYPE_CHECKING:
@@ -335,10 +336,8 @@ def _mend_superseded(
 
 def record_drift(host: Host, session: Session, drift: Drift, *, bundle_name: str, now: datetime) -> None:
     """Say in the events and in Airflow's audit log what was found and put back."""
-    events.add(
-        session,
-        EventKind.DRIFT,
-        now=now,
+    told = Told(
+        kind=EventKind.DRIFT,
         actor=ACTOR,
         dag_id=drift.dag_id,
         bundle_name=bundle_name,
@@ -348,7 +347,6 @@ def record_drift(host: Host, session: Session, drift: Drift, *, bundle_name: str
             "foreign_versions": [str(i) for i in drift.foreign_versions],
             "repaired": True,
         },
+        line={"found": drift.summary},
     )
-    host.rows.audit(
-        session, event="pinwheel_drift", dag_id=drift.dag_id, actor=ACTOR, details={"found": drift.summary}
-    )
+    tell(host, session, [told], now=now)

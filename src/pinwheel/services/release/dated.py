@@ -11,9 +11,10 @@ from pinwheel.core.json import Json
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.follow import plain
 from pinwheel.core.run.mark import is_marked, marked
+from pinwheel.services.audit import Told, tell
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import ACTOR
-from pinwheel.store import dags, events, segments, start_rules, timelines
+from pinwheel.store import dags, segments, start_rules, timelines
 from pinwheel.store.start_rules import RuleKind
 
 if TYPE_CHECKING:
@@ -83,18 +84,20 @@ def mark_restored(host: Host, session: Session, found: Mapping[str, str | None],
 
     ``found`` is what stood in its place, by Dag.
     """
+    told = []
     for dag_id, version in sorted(found.items()):
-        told: dict[str, Json] = {"found": {"dag.bundle_version": str(version)}}
-        events.add(
-            session,
-            EventKind.MARK_RESTORED,
-            now=host.unit.now(),
-            actor=ACTOR,
-            dag_id=dag_id,
-            bundle_name=bundle_name,
-            details=told,
+        details: dict[str, Json] = {"found": {"dag.bundle_version": str(version)}}
+        told.append(
+            Told(
+                kind=EventKind.MARK_RESTORED,
+                actor=ACTOR,
+                dag_id=dag_id,
+                bundle_name=bundle_name,
+                details=details,
+                line=details,
+            )
         )
-        host.rows.audit(session, event="pinwheel_mark_restored", dag_id=dag_id, actor=ACTOR, details=told)
+    tell(host, session, told, now=host.unit.now())
     if found:
         host.runs.mark_waiting(session, found.keys(), marked=True)
 

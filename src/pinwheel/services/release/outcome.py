@@ -15,8 +15,8 @@ from pinwheel.core.release.carried import Move
 from pinwheel.core.release.decide import Decision, Lift, Reject, Release, SetTrack
 from pinwheel.core.release.state import DagState, Track
 from pinwheel.services import once
+from pinwheel.services.audit import Told, tell
 from pinwheel.services.ports.host import Host
-from pinwheel.store import events
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -135,7 +135,7 @@ def record(
     now: datetime,
     batch: str | None = None,
 ) -> None:
-    rows = []
+    told = []
     for act, outcome in done:
         kind = outcome.kind or act.verb
         details: dict[str, Json] = {
@@ -151,25 +151,17 @@ def record(
             "replaced": bool(act.decision.release and act.decision.release.replaces_active),
             **({"overrides": list(act.overrides)} if act.overrides else {}),
         }
-        rows.append(
-            {
-                "at": now,
-                "kind": kind,
-                "dag_id": act.state.dag_id,
-                "bundle_name": act.state.bundle_name,
-                "actor": act.actor,
-                "reason": act.reason,
-                "details": details,
-            }
+        told.append(
+            Told(
+                kind=kind,
+                actor=act.actor,
+                dag_id=act.state.dag_id,
+                bundle_name=act.state.bundle_name,
+                reason=act.reason,
+                details=details,
+            )
         )
-        host.rows.audit(
-            session,
-            event=f"pinwheel_{kind}",
-            dag_id=act.state.dag_id,
-            actor=act.actor,
-            details={"reason": act.reason, **details},
-        )
-    events.add_all(session, rows, batch=batch)
+    tell(host, session, told, now=now, batch=batch)
 
 
 def _outcomes_1(kept: Json) -> list[Outcome]:

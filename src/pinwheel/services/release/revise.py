@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json
 from pinwheel.core.run.timeline import Era, differences, span_words
+from pinwheel.services.audit import Told, tell
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release import dated, whole
-from pinwheel.store import builds, events, rollouts, timelines
+from pinwheel.store import builds, rollouts, timelines
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -64,23 +65,10 @@ def revise(
     # An era over the present holds what is on its way, and its end lets that go.
     rollouts.wake(session, now, [dag_id])
     kind = EventKind.TIMELINE_SET if verb == "set" else EventKind.TIMELINE_UNSET
-    events.add(
-        session,
-        kind,
-        now=now,
-        actor=actor,
-        dag_id=dag_id,
-        bundle_name=bundle_name,
-        reason=reason,
-        details=details,
+    told = Told(
+        kind=kind, actor=actor, dag_id=dag_id, bundle_name=bundle_name, reason=reason, details=details
     )
-    host.rows.audit(
-        session,
-        event=f"pinwheel_{kind}",
-        dag_id=dag_id,
-        actor=actor,
-        details={"reason": reason, **details},
-    )
+    tell(host, session, [told], now=now)
     return number
 
 

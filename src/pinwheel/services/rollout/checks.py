@@ -15,9 +15,10 @@ from pinwheel.core.rollout.gate import Answer, OfDigest, OfVersion, Subject, Ver
 from pinwheel.core.rollout.state import Place, Slot
 from pinwheel.core.rule_request import CheckRequest
 from pinwheel.services import once
+from pinwheel.services.audit import Told, tell
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.stands import place_named, stood_another
-from pinwheel.store import builds, dags, events, rollouts, verdicts
+from pinwheel.store import builds, dags, rollouts, verdicts
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -204,23 +205,16 @@ def _tell(host: Host, session: Session, made: CheckSet) -> None:
         "digest": made.digest,
         "url": made.url,
     }
-    host.rows.audit(
-        session,
-        event=f"pinwheel_{EventKind.VERDICT.value}",
-        dag_id=made.dag_id,
+    told = Told(
+        kind=EventKind.VERDICT,
         actor=made.actor,
-        details={"reason": made.reason, **details},
+        dag_id=made.dag_id,
+        bundle_name=made.bundle,
+        reason=made.reason,
+        details={name: value for name, value in details.items() if value is not None},
+        line={"reason": made.reason, **details},
     )
-    row = {
-        "at": made.at,
-        "kind": EventKind.VERDICT,
-        "dag_id": made.dag_id,
-        "bundle_name": made.bundle,
-        "actor": made.actor,
-        "reason": made.reason,
-        "details": {name: value for name, value in details.items() if value is not None},
-    }
-    events.add_all(session, [row])
+    tell(host, session, [told], now=made.at)
 
 
 def _write(made: CheckSet) -> Json:

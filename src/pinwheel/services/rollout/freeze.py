@@ -23,10 +23,11 @@ from pinwheel.core.rollout.window_text import span_told
 from pinwheel.core.rule_request import FreezeRequest, LiftRequest
 from pinwheel.core.selector import Selector
 from pinwheel.services import once
+from pinwheel.services.audit import Told, tell
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.services.rules.judging import Standing, subjects
-from pinwheel.store import dags, events, rollouts, rules
+from pinwheel.store import dags, rollouts, rules
 from pinwheel.store.locking import begin_write
 from pinwheel.store.rules import StoredRule
 
@@ -406,33 +407,21 @@ def _record(
     selector = stored.rule.dags
     rows = dags.rows(session, selector.ids) if selector.names_only else {}
     # Of each Dag that is named one of its own: whoever may see that is told of no other.
-    told: list[tuple[str | None, str | None, dict[str, Json]]] = [
-        (row.dag_id, row.bundle_name, {"rule": stored.rule.name, "message": f"{row.dag_id} {span}"})
-        for row in rows.values()
-    ] or [(None, None, {"rule": stored.rule.name, "message": f"{selector.words} {span}"})]
-    events.add_all(
-        session,
-        [
-            {
-                "at": now,
-                "kind": kind,
-                "dag_id": dag_id,
-                "bundle_name": bundle_name,
-                "actor": actor,
-                "reason": reason,
-                "details": details,
-            }
-            for dag_id, bundle_name, details in told
-        ],
-    )
-    for dag_id, _, details in told:
-        host.rows.audit(
-            session,
-            event=f"pinwheel_{kind}",
-            dag_id=dag_id,
+    about: list[tuple[str | None, str | None, str]] = [
+        (row.dag_id, row.bundle_name, f"{row.dag_id} {span}") for row in rows.values()
+    ] or [(None, None, f"{selector.words} {span}")]
+    told = [
+        Told(
+            kind=kind,
             actor=actor,
-            details={"reason": reason, **details},
+            dag_id=dag_id,
+            bundle_name=bundle_name,
+            reason=reason,
+            details={"rule": stored.rule.name, "message": message},
         )
+        for dag_id, bundle_name, message in about
+    ]
+    tell(host, session, told, now=now)
 
 
 def _number(kept: Json) -> int:

@@ -15,8 +15,9 @@ from pinwheel.core.release.carried import Move
 from pinwheel.core.rollout.effects import Begin, Prove, Record, Save
 from pinwheel.core.rollout.gate import Verdict
 from pinwheel.core.rollout.state import Rollout
+from pinwheel.services.audit import Told, tell
 from pinwheel.services.ports.host import Host
-from pinwheel.store import dags, events, rollouts, verdicts
+from pinwheel.store import dags, rollouts, verdicts
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -43,7 +44,7 @@ def write(
     batch: str | None = None,
 ) -> None:
     """Write what has moved. What lives is looked at by the next turn of the keeper."""
-    told: list[_Told] = []
+    told: list[Told] = []
     for each in moved:
         for move in _ends_first(each.moves):
             match move:
@@ -66,37 +67,7 @@ def write(
                     )
                 case _:
                     assert_never(move)
-    for row in told:
-        host.rows.audit(
-            session,
-            event=f"pinwheel_{row.kind.value}",
-            dag_id=row.moved.dag_id,
-            actor=row.actor,
-            details={"reason": row.reason, **row.details},
-        )
-    events.add_all(session, [row.as_event(now) for row in told], batch=batch)
-
-
-@frozen(kw_only=True)
-class _Told:
-    """What is told of one move."""
-
-    kind: EventKind
-    moved: Moved
-    actor: str
-    reason: str | None
-    details: Mapping[str, Json]
-
-    def as_event(self, now: datetime) -> dict[str, object]:
-        return {
-            "at": now,
-            "kind": self.kind,
-            "dag_id": self.moved.dag_id,
-            "bundle_name": self.moved.bundle_name,
-            "actor": self.actor,
-            "reason": self.reason,
-            "details": dict(self.details),
-        }
+    tell(host, session, told, now=now, batch=batch)
 
 
 def _ends_first(moves: Iterable[Move]) -> list[Move]:
@@ -104,7 +75,7 @@ def _ends_first(moves: Iterable[Move]) -> list[Move]:
     return sorted(moves, key=lambda move: not (isinstance(move, Save) and not move.rollout.live))
 
 
-def _event(moved: Moved, rollout: Rollout, builds: Mapping[int, Build]) -> _Told:
+def _event(moved: Moved, rollout: Rollout, builds: Mapping[int, Build]) -> Told:
     step, name = rollouts.kind_of(rollout.at)
     build = builds.get(rollout.place.build_id)
     details: dict[str, Json] = {
@@ -119,10 +90,17 @@ def _event(moved: Moved, rollout: Rollout, builds: Mapping[int, Build]) -> _Told
         "said": rollout.why,
         "not_before": rollout.not_before.isoformat() if rollout.not_before is not None else None,
     }
-    return _Told(kind=EventKind.ROLLOUT, moved=moved, actor=moved.actor, reason=moved.reason, details=details)
+    return Told(
+        kind=EventKind.ROLLOUT,
+        actor=moved.actor,
+        dag_id=moved.dag_id,
+        bundle_name=moved.bundle_name,
+        reason=moved.reason,
+        details=details,
+    )
 
 
-def _said(moved: Moved, verdict: Verdict) -> _Told:
+def _said(moved: Moved, verdict: Verdict) -> Told:
     details: dict[str, Json] = {
         "rollout": verdict.rollout,
         "name": verdict.name,
@@ -130,6 +108,11 @@ def _said(moved: Moved, verdict: Verdict) -> _Told:
         "step": verdict.step,
         "attempt": verdict.attempt,
     }
-    return _Told(
-        kind=EventKind.VERDICT, moved=moved, actor=verdict.actor, reason=verdict.reason, details=details
+    return Told(
+        kind=EventKind.VERDICT,
+        actor=verdict.actor,
+        dag_id=moved.dag_id,
+        bundle_name=moved.bundle_name,
+        reason=verdict.reason,
+        details=details,
     )

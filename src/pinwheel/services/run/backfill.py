@@ -18,6 +18,7 @@ from pinwheel.core.request import BackfillRequest
 from pinwheel.core.run.binding import BoundBy, Tries
 from pinwheel.core.run.mark import is_marked
 from pinwheel.services import once
+from pinwheel.services.audit import Told, tell
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.runs import BackfillRun, BackfillWish
 from pinwheel.services.release.own_row import version_for
@@ -25,7 +26,7 @@ from pinwheel.services.run.by_date import is_dated, variant_of
 from pinwheel.services.run.known import known_dag
 from pinwheel.services.run.target import target_of
 from pinwheel.services.show.words import instant
-from pinwheel.store import bindings, events, releases
+from pinwheel.store import bindings, releases
 from pinwheel.store.bindings import NewBinding
 from pinwheel.store.locking import lock_dags
 
@@ -370,22 +371,10 @@ def _record(
         "reprocess_behavior": asked.reprocess_behavior,
         **_counts(made.runs),
     }
-    events.add(
-        session,
-        EventKind.BACKFILL,
-        now=host.unit.now(),
-        actor=actor,
-        dag_id=made.dag_id,
-        reason=asked.reason,
-        details=details,
+    told = Told(
+        kind=EventKind.BACKFILL, actor=actor, dag_id=made.dag_id, reason=asked.reason, details=details
     )
-    host.rows.audit(
-        session,
-        event="pinwheel_backfill",
-        dag_id=made.dag_id,
-        actor=actor,
-        details={"reason": asked.reason, **details},
-    )
+    tell(host, session, [told], now=host.unit.now())
 
 
 _RUN = ("new", "cleared")

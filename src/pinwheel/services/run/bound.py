@@ -9,8 +9,8 @@ from attrs import asdict, evolve, frozen
 from pinwheel.core.event import EventKind
 from pinwheel.core.json import Json, JsonObject
 from pinwheel.services import once
+from pinwheel.services.audit import Told, tell
 from pinwheel.services.ports.host import Host
-from pinwheel.store import events
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -87,19 +87,5 @@ def record(
         "bundle_version": bound.bundle_version,
         **more,
     }
-    events.add(
-        session,
-        kind,
-        now=host.unit.now(),
-        actor=actor,
-        dag_id=bound.dag_id,
-        reason=reason,
-        details=details,
-    )
-    host.rows.audit(
-        session,
-        event=f"pinwheel_{kind}",
-        dag_id=bound.dag_id,
-        actor=actor,
-        details={"reason": reason, **details},
-    )
+    told = Told(kind=kind, actor=actor, dag_id=bound.dag_id, reason=reason, details=details)
+    tell(host, session, [told], now=host.unit.now())

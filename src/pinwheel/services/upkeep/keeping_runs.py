@@ -21,6 +21,7 @@ from pinwheel.core.json import Json
 from pinwheel.core.run.binding import BoundBy
 from pinwheel.core.run.mark import is_marked
 from pinwheel.core.run.resolve import Bind, Wait
+from pinwheel.services.audit import Told, tell
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import JudgedRun
 from pinwheel.services.release.dated import settle_mark
@@ -286,22 +287,8 @@ class Keeping:
         self, session: Session, kind: EventKind, run: JudgedRun, why: str, details: dict[str, Json]
     ) -> None:
         about: dict[str, Json] = {"run_id": run.run_id, "clear_number": run.clear_number, **details}
-        events.add(
-            session,
-            kind,
-            now=self.host.unit.now(),
-            actor=ACTOR,
-            dag_id=run.dag_id,
-            reason=why,
-            details=about,
-        )
-        self.host.rows.audit(
-            session,
-            event=f"pinwheel_{kind}",
-            dag_id=run.dag_id,
-            actor=ACTOR,
-            details={"reason": why, **about},
-        )
+        told = Told(kind=kind, actor=ACTOR, dag_id=run.dag_id, reason=why, details=about)
+        tell(self.host, session, [told], now=self.host.unit.now())
 
 
 _UNBOUND = str(EventKind.RUN_STARTED_UNBOUND)
