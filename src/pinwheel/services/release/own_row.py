@@ -43,7 +43,7 @@ def version_for(host: Host, session: Session, target: Target) -> tuple[UUID, int
     row = dags.rows(session, [build.dag_id])[build.dag_id]
     if build.id != row.active_build_id:
         keeping.require(host, session, build, verb="bind runs of")
-    if target.version is None and build.id == row.active_build_id and not row.retired:
+    if target.version is None and build.id == row.active_build_id:
         # Not its release in its newest version: what was rolled back within a build is in force.
         own = row.dag_version_id
         if own is not None and host.reads.existing_version_ids(session, [own]):
@@ -54,8 +54,6 @@ def version_for(host: Host, session: Session, target: Target) -> tuple[UUID, int
     version = _with_its_data(session, target, version, released or tried)
     placed = evolve(build, bundle_version=version)
     if released is not None and host.reads.existing_version_ids(session, [released.dag_version_id]):
-        if released.dag_version_id == row.dag_version_id and target.version is None:
-            return released.dag_version_id, released.release, row.in_force or released.bundle_version
         location = location_for_runs(host, session, row, placed)
         if released.dag_version_id != row.dag_version_id:
             _move_unused(host, session, released.dag_version_id, location)
