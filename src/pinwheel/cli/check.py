@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import counted, short_version, text
-from pinwheel.cli.parser import add_examples
+from pinwheel.cli.parser import add_command
 from pinwheel.core.rule_request import SAYABLE, CheckRequest
 
 if TYPE_CHECKING:
@@ -20,10 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="check_verb", metavar="COMMAND", required=True, parser_class=type(parser)
     )
     summary = "note what a check found; it may come before the commit was parsed"
-    made = verbs.add_parser("set", help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    add_examples(
-        made,
-        "pinwheel check set ci/regression --commit $GITHUB_SHA --verdict passed --url $RUN_URL",
+    made = add_command(
+        verbs,
+        "set",
+        summary,
+        "pinwheel check set ci/regression --commit $GITHUB_SHA --verdict passed --check-url $RUN_URL",
         "pinwheel check set ci/regression --dag orders_daily --build 3 --verdict failed --reason 'totals'",
     )
     made.add_argument("name", metavar="NAME", help="as policies name the check")

@@ -20,7 +20,7 @@ from pinwheel.cli.output import (
     text,
     time_and_zone,
 )
-from pinwheel.cli.parser import Parser, add_examples
+from pinwheel.cli.parser import Parser, add_command
 from pinwheel.core.request import Selection
 from pinwheel.core.rule_request import FreezeRequest, LiftRequest
 from pinwheel.core.selector import Selector
@@ -91,8 +91,7 @@ _WHEN = "an instant with its offset, such as 2026-12-20T18:00+01:00"
 
 
 def _verb(verbs: Any, name: str, summary: str, *examples: str) -> Parser:
-    parser: Parser = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    add_examples(parser, *examples)
+    parser = add_command(verbs, name, summary, *examples)
     options.add_common(parser)
     return parser
 

@@ -17,7 +17,7 @@ from pinwheel import __version__
 from pinwheel.cli import completion
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import as_json
-from pinwheel.cli.parser import Parser, UsageError
+from pinwheel.cli.parser import Parser, UsageError, add_command
 from pinwheel.core.errors import PinwheelError
 from pinwheel.core.problem import problem_of
 from pinwheel.core.text import visible
@@ -67,7 +67,7 @@ def make_parser(verb: str | None = None) -> Parser:
     parser.add_argument("--version", action="version", version=f"pinwheel {__version__}")
     commands = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True, parser_class=Parser)
     for name, (module, summary) in VERBS.items():
-        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        command = add_command(commands, name, summary)
         if verb in (None, name):
             import_module(f"pinwheel.cli.{module}").add_arguments(command)
     return parser

@@ -66,6 +66,16 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return next(iter(difflib.get_close_matches(word, list(words), n=1)), "")
 
 
+def add_command(commands: Any, name: str, summary: str, *examples: str) -> Parser:
+    """A command below another one: what it does stands in the list of these, and on top of its own help."""
+    parser: Parser = commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+    )
+    if examples:
+        add_examples(parser, *examples)
+    return parser
+
+
 def add_examples(parser: argparse.ArgumentParser, *lines: str, more: str = "") -> None:
     """Show whole command lines at the end of a command's help, and *more* below them."""
     shown = "\n".join(["Examples:", *(f"  {line}" for line in lines)])

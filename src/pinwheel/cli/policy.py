@@ -19,7 +19,7 @@ from pinwheel.cli.output import (
     text,
     time_and_zone,
 )
-from pinwheel.cli.parser import Parser, add_examples
+from pinwheel.cli.parser import Parser, add_command, add_examples
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.parse.lined_yaml import MOST_BYTES
 from pinwheel.core.request import Selection
@@ -92,13 +92,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_examples(schema, "pinwheel policy schema", "pinwheel policy schema --repository")
     options.add_output(schema)
     says = "make rights known to the auth manager: who may approve, override, check and change policies"
-    rights = verbs.add_parser("rights", help=says, description=f"{says[0].upper()}{says[1:]}.")
-    policy_rights.add_arguments(rights)
+    policy_rights.add_arguments(add_command(verbs, "rights", says))
 
 
 def _verb(verbs: Any, name: str, summary: str, *examples: str) -> Parser:
-    parser: Parser = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    add_examples(parser, *examples)
+    parser = add_command(verbs, name, summary, *examples)
     options.add_common(parser)
     return parser
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import Column, badges, first_line, short_time, show_table, text, version_of, warn
-from pinwheel.cli.parser import Parser, add_examples
+from pinwheel.cli.parser import add_command, add_examples
 from pinwheel.core.errors import InvalidInput, NotFound
 from pinwheel.core.release.notation import duration
 from pinwheel.core.request import Selection
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="rollout_verb", metavar="COMMAND", parser_class=type(parser))
     # Without a command: the status of all. Its options are those of the command too.
     _add_status(parser)
-    status = _verb(
+    status = add_command(
         verbs,
         "status",
         "what is on its way, and what it waits for",
@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pinwheel rollout status --waiting-for check:ci/regression --output json",
     )
     _add_status(status)
-    shown = _verb(
+    shown = add_command(
         verbs,
         "show",
         "one rollout: its steps, what was said of it, and what it waits for",
@@ -92,10 +92,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, summary in ACTS.items():
         line = f"pinwheel rollout {name} orders_daily"
         _add_act(
-            _verb(verbs, name, summary, f"{line}{_REASON}" if name in REASONED else line),
+            add_command(verbs, name, summary, f"{line}{_REASON}" if name in REASONED else line),
             reasoned=name in REASONED,
         )
-    waits = _verb(
+    waits = add_command(
         verbs,
         "wait",
         f"wait until it is released or proven; exit code {ENDED} if it ended otherwise, {TIMEOUT} if that "
@@ -133,12 +133,6 @@ def _keep_what_is_given_before(parser: argparse.ArgumentParser, command: argpars
     for action in command._actions:
         if action.dest in known:
             action.default = argparse.SUPPRESS
-
-
-def _verb(verbs: Any, name: str, summary: str, *examples: str) -> Parser:
-    parser: Parser = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    add_examples(parser, *examples)
-    return parser
 
 
 def _add_status(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.output import counted, first_line, some, text
-from pinwheel.cli.parser import Parser, add_examples
+from pinwheel.cli.parser import Parser, add_command
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.request import ClearDatedRequest, EraWish, TimelineRequest, TimelineVerb
 from pinwheel.core.run.timeline import span_words
@@ -95,8 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _verb(verbs: Any, name: str, summary: str, *examples: str) -> Parser:
-    parser: Parser = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    add_examples(parser, *examples)
+    parser = add_command(verbs, name, summary, *examples)
     options.add_dag_id(parser)
     options.add_common(parser)
     return parser

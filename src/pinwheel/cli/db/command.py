@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pinwheel.cli import options
 from pinwheel.cli.context import Context
 from pinwheel.cli.db import capsule, reconcile, restore, status
-from pinwheel.cli.parser import add_examples
+from pinwheel.cli.parser import add_command, add_examples
 
 if TYPE_CHECKING:
     from pinwheel.reconcile.installed import Deployment
@@ -73,8 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _verb(verbs: Any, name: str, summary: str, *examples: str) -> Any:
-    made = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    add_examples(made, *examples)
+    made = add_command(verbs, name, summary, *examples)
     options.add_output(made)
     return made
 
