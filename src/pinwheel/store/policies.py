@@ -37,7 +37,7 @@ class StoredPolicy:
     """Of a repository's: the version that brought it."""
     actor: str
     created_at: datetime
-    retired_at: datetime | None
+    retired_at: datetime | None = None
 
     @property
     def offered(self) -> Offered:
@@ -71,13 +71,6 @@ def by_ids(session: Session, ids: Collection[int]) -> dict[int, StoredPolicy]:
         for row in session.execute(select(t.policy).where(t.policy.c.id.in_(chunk))):
             found[row.id] = _stored(row)
     return found
-
-
-def revisions(session: Session, source: PolicySource, document: str, name: str) -> list[StoredPolicy]:
-    """All revisions of one policy, the newest first."""
-    c = t.policy.c
-    query = select(t.policy).where(c.source == source.value, c.document == document, c.name == name)
-    return [_stored(row) for row in session.execute(query.order_by(c.revision.desc()))]
 
 
 def replace(

@@ -14,7 +14,7 @@ from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import Conflict
 from pinwheel.core.release.serialized import plan_from_json, plan_to_json
 from pinwheel.core.rollout.state import Contributor, Place, Rollout, State
-from pinwheel.core.rollout.steps import Approve, Check, Party, Release, Step, Wait, Watch
+from pinwheel.core.rollout.steps import Party, kind_of
 from pinwheel.store import tables as t
 from pinwheel.store.locking import begin_write
 
@@ -301,21 +301,6 @@ def _moving(rollout: Rollout) -> dict[str, Any]:
         "at_name": name,
         "promoters": sorted(rollout.promoters),
     }
-
-
-def kind_of(step: Step) -> tuple[str, str | None]:
-    """What a step is called in a policy, and the name that it has there."""
-    match step:
-        case Approve():
-            return "approve", None
-        case Check(name=name):
-            return "check", name
-        case Wait():
-            return "wait", None
-        case Release():
-            return "release", None
-        case Watch():
-            return "soak", None
 
 
 def _rollout(row: Any) -> Rollout:

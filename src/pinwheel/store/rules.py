@@ -27,9 +27,9 @@ class StoredRule:
     actor: str
     reason: str | None
     at: datetime
-    lifted_at: datetime | None
-    lifted_by: str | None
-    lifted_reason: str | None
+    lifted_at: datetime | None = None
+    lifted_by: str | None = None
+    lifted_reason: str | None = None
 
 
 def live(session: Session) -> tuple[StoredRule, ...]:
@@ -106,9 +106,6 @@ def add_by_hand(session: Session, rule: Rule, *, actor: str, reason: str, now: d
         actor=actor,
         reason=reason,
         at=now,
-        lifted_at=None,
-        lifted_by=None,
-        lifted_reason=None,
     )
 
 

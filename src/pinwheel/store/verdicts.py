@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import Collection
 from typing import Any
 
 from attrs import frozen
@@ -75,24 +74,6 @@ def about(
             for row in session.execute(select(t.verdict).where(column.in_(chunk))):
                 found[row.id] = _stored(row)
     return [found[key] for key in sorted(found)]
-
-
-def of_subject(
-    session: Session, name: str, subject: Place | OfVersion | OfDigest, *, since: datetime | None = None
-) -> Sequence[StoredVerdict]:
-    """What a check said of one subject, oldest first."""
-    c = t.verdict.c
-    query = select(t.verdict).where(c.name == name, c.rollout_id.is_(None))
-    match subject:
-        case Place(build_id=build_id, version=version):
-            query = query.where(c.build_id == build_id, c.bundle_version == version)
-        case OfVersion(bundle=bundle, version=version):
-            query = query.where(c.bundle_name == bundle, c.bundle_version == version)
-        case OfDigest(digest=digest):
-            query = query.where(c.digest == digest)
-    if since is not None:
-        query = query.where(c.at >= since)
-    return [_stored(row) for row in session.execute(query.order_by(c.id))]
 
 
 def _stored(row: Any) -> StoredVerdict:

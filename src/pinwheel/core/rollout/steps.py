@@ -169,3 +169,18 @@ def _rank(step: Step) -> int:
             return 2
         case _:
             assert_never(step)
+
+
+def kind_of(step: Step) -> tuple[str, str | None]:
+    """What a step is called in a policy, and the name that it has there."""
+    match step:
+        case Approve():
+            return "approve", None
+        case Check(name=name):
+            return "check", name
+        case Wait():
+            return "wait", None
+        case Release():
+            return "release", None
+        case Watch():
+            return "soak", None

@@ -13,7 +13,7 @@ from pinwheel.core.release.policy import Considered
 from pinwheel.core.release.rule import Subject, required
 from pinwheel.core.release.spoken import dags_words, rule_words, step_words
 from pinwheel.core.rollout.hold import Hold
-from pinwheel.core.rollout.steps import Step
+from pinwheel.core.rollout.steps import kind_of
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
 from pinwheel.services.rules.judging import Standing, load, subjects
@@ -122,7 +122,7 @@ def _explained(standing: Standing, dag: Subject, judged: Judged, now: datetime, 
         why="it was in force before, and the newer one holds less" if judged.loosened else best.why,
         at_once=plan.at_once,
         steps=tuple(
-            StepOfDag(kind=kind_of(step), says=step_words(step), required=at < len(gates))
+            StepOfDag(kind=kind_of(step)[0], says=step_words(step), required=at < len(gates))
             for at, step in enumerate(plan.steps)
         ),
         newer=plan.newer.value,
@@ -133,12 +133,6 @@ def _explained(standing: Standing, dag: Subject, judged: Judged, now: datetime, 
         waits=best.name if judged.loosened else None,
         considered=tuple(map(_considered, choice.chain)),
     )
-
-
-def kind_of(step: Step) -> str:
-    """The word of a step in a file."""
-    kind = type(step).__name__.lower()
-    return {"watch": "soak"}.get(kind, kind)
 
 
 def _rule(stored: StoredRule, seen: set[str]) -> RuleOfDag:

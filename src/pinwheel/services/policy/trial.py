@@ -144,9 +144,6 @@ def _with_document(standing: Standing, document: str, read: ReadPlatform, now: d
             actor=NOBODY,
             reason=None,
             at=now,
-            lifted_at=None,
-            lifted_by=None,
-            lifted_reason=None,
         )
         for at, rule in enumerate(read.rules)
     ]
@@ -187,7 +184,6 @@ def _replaced(
             bundle_version=None,
             actor=NOBODY,
             created_at=now,
-            retired_at=None,
         )
         for at, policy in enumerate(wanted)
     ]

@@ -110,6 +110,12 @@ def look_again(
     return go(host, session, acts, known, loaded, now=now, batch=batch, turns=turns)
 
 
+def verb_of(effects: Sequence[Effect]) -> Verb:
+    """By which verb it is known what effects do to a Dag, where they release nothing."""
+    rejects = any(isinstance(effect, RejectPlace) for effect in effects)
+    return Verb.REJECT if rejects else Verb.ARRIVE
+
+
 def what_is_carried(
     session: Session,
     effects: Sequence[Effect],

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 from attrs import asdict, evolve, frozen
 
-from pinwheel.core.errors import ON_ROLLOUT, Conflict, Refused
+from pinwheel.core.errors import ON_ROLLOUT, Conflict
 from pinwheel.core.json import Json, JsonObject
-from pinwheel.core.release.decide import Verb as Change
 from pinwheel.core.release.rule import Require, named
 from pinwheel.core.rollout.acts import act as done
-from pinwheel.core.rollout.effects import RejectPlace
 from pinwheel.core.rollout.facts import Facts
 from pinwheel.core.rollout.refusals import Deed, refused
 from pinwheel.core.rollout.state import Rollout
@@ -19,12 +17,12 @@ from pinwheel.core.rollout.table import No, Verb
 from pinwheel.core.rule_request import RolloutRequest
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release.going import act_of, go, what_is_carried
+from pinwheel.services.release.going import act_of, go, verb_of, what_is_carried
 from pinwheel.services.release.loading import load, managed
 from pinwheel.services.rollout.show import RolloutView, views
 from pinwheel.services.rules import facts
 from pinwheel.services.rules.facts import Found, Known
-from pinwheel.services.rules.overriding import Who
+from pinwheel.services.rules.overriding import Who, require_leave
 from pinwheel.store import rollouts
 from pinwheel.store.locking import lock_dags
 
@@ -124,12 +122,11 @@ def _act(host: Host, session: Session, request: RolloutRequest, who: Who) -> _Ke
     decided = done(deed, found.facts, now)
     state = loaded.states[dag_id]
     made = what_is_carried(session, decided.effects, state, loaded, said=decided.said)
-    rejects = any(isinstance(effect, RejectPlace) for effect in decided.effects)
     own = act_of(
         row,
         state,
         made,
-        verb=(Change.REJECT if rejects else Change.ARRIVE).value,
+        verb=verb_of(decided.effects).value,
         actor=who.actor,
         reason=request.reason,
     )
@@ -185,19 +182,13 @@ def _require_may_skip(known: Known, found: Found, rollout: Rollout, who: Who) ->
     gate = rollout.at_gate
     if gate is None:
         return
-    for each in known.standing.about(found.subject):
-        body = each.rule.body
-        if not isinstance(body, Require) or named(gate) not in map(named, body.gates):
-            continue
-        if not each.rule.lets(who.known_as):
-            raise Refused(
-                f"Cannot skip a gate of {rollout.dag_id}",
-                found=f"only {', '.join(each.rule.override)} may override rule {each.rule.name}, and you are "
-                f"{who.actor}",
-                remedy="Ask one of them",
-                dag_id=rollout.dag_id,
-                problem="may-not-override",
-            )
+    requiring = [
+        each
+        for each in known.standing.about(found.subject)
+        if isinstance(each.rule.body, Require) and named(gate) in map(named, each.rule.body.gates)
+    ]
+    failed = f"Cannot skip a gate of {rollout.dag_id}"
+    require_leave(requiring, who, rollout.dag_id, failed=failed, remedy="Ask one of them")
 
 
 def _kept_1(kept: Json) -> _Kept:

@@ -16,14 +16,13 @@ from attrs import define, field, frozen
 
 from pinwheel.core.chunks import chunks
 from pinwheel.core.records import ManagedDag
-from pinwheel.core.release.decide import Verb
 from pinwheel.core.rollout.decide import decide
-from pinwheel.core.rollout.effects import Act, Advance, Decision, RejectPlace, Wait
+from pinwheel.core.rollout.effects import Act, Advance, Decision, Wait
 from pinwheel.core.rollout.hold import HoldKind
 from pinwheel.core.rollout.state import Rollout, Slot
 from pinwheel.core.rollout.steps import Wait as WaitGate
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release.going import act_of, go, what_is_carried
+from pinwheel.services.release.going import act_of, go, verb_of, what_is_carried
 from pinwheel.services.release.loading import Loaded, load
 from pinwheel.services.release.outcome import ACTOR, Outcome
 from pinwheel.services.rules import facts
@@ -230,8 +229,7 @@ def _advance(host: Host, dag_ids: Sequence[str], session: Session) -> list[Outco
         rollout, decision = decided
         state = loaded.states[dag_id]
         made = what_is_carried(session, decision.effects, state, loaded, said=decision.said)
-        rejects = any(isinstance(effect, RejectPlace) for effect in decision.effects)
-        verb = Verb.REJECT if rejects else Verb.ARRIVE
+        verb = verb_of(decision.effects)
         asked = f"asked for by {rollout.asked_by}: " if rollout.asked_by and made.decision.release else ""
         acts.append(act_of(row, state, made, verb=verb.value, actor=ACTOR, reason=f"{asked}{decision.said}"))
     return go(host, session, acts, known, loaded, now=now)

@@ -27,6 +27,7 @@ from pinwheel.services.audit import Told, tell
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.outcome import ACTOR
 from pinwheel.services.rules.judging import Standing, subjects
+from pinwheel.services.rules.telling import only_seen
 from pinwheel.store import dags, rollouts, rules
 from pinwheel.store.locking import begin_write
 from pinwheel.store.rules import StoredRule
@@ -198,9 +199,6 @@ def _wanted(host: Host, request: FreezeRequest, actor: str) -> StoredRule:
         actor=actor,
         reason=request.reason,
         at=host.unit.now(),
-        lifted_at=None,
-        lifted_by=None,
-        lifted_reason=None,
     )
 
 
@@ -354,7 +352,7 @@ def _view(stored: StoredRule, dag_ids: Sequence[str], sees: once.Sees) -> Freeze
     shown = sorted(seen.intersection(dag_ids))
     return FreezeView(
         name=stored.rule.name,
-        selector=evolve(selector, ids=tuple(dag_id for dag_id in selector.ids if dag_id in seen)),
+        selector=only_seen(selector, seen),
         dags=len(shown),
         dag_ids=tuple(shown[:NAMED]),
         since=body.since or stored.at,

@@ -25,7 +25,7 @@ from pinwheel.core.rollout.gate import (
 )
 from pinwheel.core.rollout.hold import Hold
 from pinwheel.core.rollout.state import Cause, Rollout, Slot, State
-from pinwheel.core.rollout.steps import Approve, Of
+from pinwheel.core.rollout.steps import Approve, Of, kind_of
 from pinwheel.core.rollout.waiting import Answered, Awaited, Awaits, Reached, answers, awaits, reached
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.loading import load
@@ -355,7 +355,7 @@ def _view(
 def _steps(rollout: Rollout, skipped: Collection[int]) -> tuple[StepView, ...]:
     made = []
     for step, where in zip(rollout.plan.steps, reached(rollout, skipped), strict=True):
-        kind, name = rollouts.kind_of(step)
+        kind, name = kind_of(step)
         made.append(StepView(kind=kind, name=name, words=step_words(step), where=where))
     return tuple(made)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from attrs import frozen
@@ -43,18 +44,21 @@ def overridden(known: Known, found: Found, who: Who, now: datetime, *, failed: s
         if isinstance(each.rule.body, Require)
         and (unmet or not left.isdisjoint(named(gate) for gate in each.rule.body.gates))
     ]
-    for each in rules:
-        if not each.rule.lets(who.known_as):
-            raise _may_not(each, who, failed, found.facts.dag_id)
+    dag_id = found.facts.dag_id
+    remedy = f"Ask one of them, or wait until it is open: pinwheel windows {dag_id}"
+    require_leave(rules, who, dag_id, failed=failed, remedy=remedy)
     return tuple(dict.fromkeys(f"rule {each.rule.name}" for each in rules))
 
 
-def _may_not(each: StoredRule, who: Who, failed: str, dag_id: str) -> Refused:
-    return Refused(
-        failed,
-        found=f"only {', '.join(each.rule.override)} may override rule {each.rule.name}, and you are "
-        f"{who.actor}",
-        remedy=f"Ask one of them, or wait until it is open: pinwheel windows {dag_id}",
-        dag_id=dag_id,
-        problem="may-not-override",
-    )
+def require_leave(rules: Iterable[StoredRule], who: Who, dag_id: str, *, failed: str, remedy: str) -> None:
+    """:raises Refused: one of the rules says that others may override it."""
+    for each in rules:
+        if not each.rule.lets(who.known_as):
+            raise Refused(
+                failed,
+                found=f"only {', '.join(each.rule.override)} may override rule {each.rule.name}, and you are "
+                f"{who.actor}",
+                remedy=remedy,
+                dag_id=dag_id,
+                problem="may-not-override",
+            )

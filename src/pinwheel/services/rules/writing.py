@@ -15,6 +15,7 @@ from pinwheel.core.release.carried import Move
 from pinwheel.core.rollout.effects import Begin, Prove, Record, Save
 from pinwheel.core.rollout.gate import Verdict
 from pinwheel.core.rollout.state import Rollout
+from pinwheel.core.rollout.steps import kind_of
 from pinwheel.services.audit import Told, tell
 from pinwheel.services.ports.host import Host
 from pinwheel.store import dags, rollouts, verdicts
@@ -76,7 +77,7 @@ def _ends_first(moves: Iterable[Move]) -> list[Move]:
 
 
 def _event(moved: Moved, rollout: Rollout, builds: Mapping[int, Build]) -> Told:
-    step, name = rollouts.kind_of(rollout.at)
+    step, name = kind_of(rollout.at)
     build = builds.get(rollout.place.build_id)
     details: dict[str, Json] = {
         "rollout": rollout.id,
