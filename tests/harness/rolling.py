@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from harness.in_memory import InMemory
-from pinwheel.core.parse.policy_yaml import read_platform
+from harness.platform_file import put_in_force
 from pinwheel.core.rollout.gate import Answer, OfDigest, OfVersion, Verdict
 from pinwheel.core.rollout.state import Place, Rollout
 from pinwheel.services.rollout import advance
-from pinwheel.store import policies, rollouts, rules, verdicts
+from pinwheel.store import policies, rollouts, verdicts
 from pinwheel.store.policies import PolicySource
 from pinwheel.store.rollouts import Wanted
 
@@ -21,17 +21,7 @@ class Rolling(InMemory):
 
     def platform(self, text: str) -> None:
         """Let a platform's file be in force, from now on."""
-        read = read_platform(text.encode())
-        assert not read.wrong, read.wrong
-
-        def work(session: Any) -> None:
-            now = self.host.unit.now()
-            rules.lift(session, [each.id for each in rules.live(session)], actor="ops", reason=None, now=now)
-            rules.add(session, read.rules, document="test", actor="ops", reason=None, now=now)
-            policies.replace(session, PolicySource.PLATFORM, "test", read.policies, actor="ops", now=now)
-            rollouts.wake(session, now)
-
-        self.host.unit.run(work)
+        put_in_force(self.host, text)
 
     def repository(self, text: str) -> None:
         """Let these be the policies of the repository of ``dags``."""

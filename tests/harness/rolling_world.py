@@ -12,13 +12,12 @@ from attrs import evolve, frozen
 
 from harness.faults import airflow_engine
 from harness.operations import DAGS, World
-from pinwheel.core.parse.policy_yaml import read_platform
+from harness.platform_file import put_in_force
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.rollout.gate import Answer, OfVersion, Verdict
 from pinwheel.services.rollout import advance
-from pinwheel.store import policies, rollouts, rules, verdicts
+from pinwheel.store import rollouts, verdicts
 from pinwheel.store import tables as t
-from pinwheel.store.policies import PolicySource
 
 NOTHING = "rules: []"
 CHECKED = "policies: [{name: checked, dags: all, steps: [{check: {name: ci}}, release]}]"
@@ -41,17 +40,7 @@ class RollingWorld(World):
 
     def platform(self, text: str) -> None:
         """Let a platform's file be in force, from now on."""
-        read = read_platform(text.encode())
-        assert not read.wrong, read.wrong
-
-        def work(session: Any) -> None:
-            now = self.host.unit.now()
-            rules.lift(session, [each.id for each in rules.live(session)], actor="ops", reason=None, now=now)
-            rules.add(session, read.rules, document="test", actor="ops", reason=None, now=now)
-            policies.replace(session, PolicySource.PLATFORM, "test", read.policies, actor="ops", now=now)
-            rollouts.wake(session, now)
-
-        self.host.unit.run(work)
+        put_in_force(self.host, text)
 
     def say(self, answer: str, *, name: str = "ci", version: str | None = None, wake: bool = True) -> None:
         """A verdict on a bundle version, the newest unless told. Without *wake* the signal is lost."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ import yaml
 
 from harness.docs import ROOT
 from harness.inprocess import bound_airflow
+from harness.races import at_once
 from pinwheel.core.errors import InvalidInput
 from pinwheel.core.parse.policy_yaml import read_platform
 from pinwheel.services.policy.save import Saved, save
@@ -28,24 +27,6 @@ def host(request: pytest.FixtureRequest) -> Iterator[Any]:
     with bound_airflow(made):
         yield make_host(quiet=True)
     made.drop()
-
-
-def at_once(*works: Callable[[], Any]) -> list[Any]:
-    barrier = threading.Barrier(len(works))
-
-    def one(work: Callable[[], Any]) -> Any:
-        from airflow import settings
-
-        barrier.wait()
-        try:
-            return work()
-        except Exception as error:
-            return error
-        finally:
-            settings.Session.remove()
-
-    with ThreadPoolExecutor(len(works)) as pool:
-        return [future.result() for future in [pool.submit(one, work) for work in works]]
 
 
 @pytest.mark.parametrize("text", [FROZEN, POLICY])
