@@ -1,0 +1,37 @@
+"""How runs of one build compare with those before: by numbers that fit in a head, and by Fisher's test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import comb
+
+from pinwheel.core.rollout.watched import A_FEW
+
+FEW_BEFORE = 10
+"""With fewer runs than these to compare with, one failure says nothing."""
+LIKELY = 0.05
+"""What is this likely by chance is no difference."""
+
+
+def most_failures(failed: Sequence[bool]) -> int:
+    """The most failures in any five of these in a row."""
+    return max((sum(failed[at : at + A_FEW]) for at in range(max(1, len(failed) - A_FEW + 1))), default=0)
+
+
+def tolerated(before: Sequence[bool]) -> int:
+    """So many failures in five runs are no more than those before had: of few, that one is chance."""
+    return most_failures(before) if len(before) >= FEW_BEFORE else 1
+
+
+def fisher(failed: int, of: int, others_failed: int, others_of: int) -> float:
+    """How likely it is by chance that so many of these fail, or more, if they fail as often as the others.
+
+    Fisher's exact test, one-sided.
+    """
+    both = failed + others_failed
+    first = max(failed, both - others_of)
+    ways = term = comb(of, first) * comb(others_of, both - first)
+    for more in range(first, min(of, both)):
+        term = term * (of - more) * (both - more) // ((more + 1) * (others_of - both + more + 1))
+        ways += term
+    return ways / comb(of + others_of, both)
