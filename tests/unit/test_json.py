@@ -10,9 +10,11 @@ KEPT: Json = {
     "text": "a",
     "number": 3,
     "flag": True,
+    "flags": [True],
     "none": None,
     "texts": ["a", "b"],
     "numbers": [1, 2],
+    "floats": [1.5, None, 2],
     "objects": [{"number": 1}, {"number": 2}],
 }
 
@@ -24,6 +26,7 @@ def test_each_field_is_read_as_what_it_is() -> None:
     assert (kept.number_or_none("number"), kept.number_or_none("none")) == (3, None)
     assert kept.texts("texts") == ("a", "b")
     assert kept.numbers("numbers") == (1, 2)
+    assert kept.floats_or_none("floats") == (1.5, None, 2.0)
     assert [one.number("number") for one in kept.objects("objects")] == [1, 2]
 
 
@@ -42,6 +45,9 @@ def test_each_field_is_read_as_what_it_is() -> None:
         ("texts", "objects"),
         ("numbers", "texts"),
         ("numbers", "number"),
+        ("floats_or_none", "texts"),
+        ("floats_or_none", "flags"),
+        ("floats_or_none", "number"),
         ("objects", "texts"),
         ("objects", "none"),
     ],
@@ -52,10 +58,21 @@ def test_a_field_of_another_type_is_not_read(reader: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "reader", ["text", "text_or_none", "number", "number_or_none", "flag", "texts", "numbers", "objects"]
+    "reader",
+    [
+        "text",
+        "text_or_none",
+        "number",
+        "number_or_none",
+        "flag",
+        "texts",
+        "numbers",
+        "floats_or_none",
+        "objects",
+    ],
 )
 def test_a_field_that_is_missing_is_not_read_as_none(reader: str) -> None:
-    with pytest.raises(ValueError, match=r"^No field nope, only flag, none"):
+    with pytest.raises(ValueError, match=r"^No field nope, only flag, flags, floats, none"):
         getattr(JsonObject.of(KEPT), reader)("nope")
 
 

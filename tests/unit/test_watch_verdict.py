@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from harness.rollouts import HOUR, NOW, place, verdict
 from harness.watched import WELL_BEFORE, at, before, ran, seen, took, watching
 from pinwheel.core.rollout.comparison import fisher, most_failures, tolerated
 from pinwheel.core.rollout.facts import Enough, Fired, GoesOn, Unclear, WatchSays
+from pinwheel.core.rollout.frozen import before_from_json, before_to_json
 from pinwheel.core.rollout.gate import Answer, GateFacts, OfDigest, OfVersion, Verdict
 from pinwheel.core.rollout.state import Cause, Rollout, paused, resumed
 from pinwheel.core.rollout.steps import Watch
@@ -589,6 +591,23 @@ def test_what_a_release_is_compared_with_is_the_last_fifty_runs_that_say_somethi
 def test_of_missed_deadlines_the_last_twenty_count() -> None:
     runs = [evolve(run, missed_deadline=n in (1, 2, 3)) for n, run in enumerate(ran("." * 22), start=1)]
     assert frozen_before(runs, 7).missed_deadlines == 1
+
+
+def test_what_is_frozen_is_stored_in_few_characters_and_read_back() -> None:
+    frozen = before("..F", seconds=(1.5, None, 60.0), missed_deadlines=2)
+    stored = before_to_json(frozen)
+    assert stored == {"build": 7, "failed": "001", "seconds": [1.5, None, 60.0], "missed": 2}
+    assert before_from_json(json.loads(json.dumps(stored))) == frozen
+    assert before_from_json(before_to_json(Before())) == Before()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"build": "7"}, {"failed": "01F"}, {"failed": None}, {"seconds": ["1"]}, {"missed": None}],
+)
+def test_what_is_stored_otherwise_is_not_read(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"^(Field \w+ (is|has) |Neither failed nor not: 'F')"):
+        before_from_json(before_to_json(WELL_BEFORE) | wrong)
 
 
 # --- comparison

@@ -63,6 +63,13 @@ class JsonObject:
             raise ValueError(f"Field {name} has what is no number: {wrong[0]!r}")
         return tuple(one for one in found if isinstance(one, int))
 
+    def floats_or_none(self, name: str) -> tuple[float | None, ...]:
+        """Each a number, whole or not, or None where nobody knows it."""
+        found = _list(self[name])
+        if wrong := [one for one in found if one is not None and not _is_number(one)]:
+            raise ValueError(f"Field {name} has what is no number: {wrong[0]!r}")
+        return tuple(float(one) if isinstance(one, int | float) else None for one in found)
+
     def objects(self, name: str) -> tuple[JsonObject, ...]:
         return JsonObject.all_of(self[name])
 
@@ -71,6 +78,10 @@ class JsonObject:
         if isinstance(value, kind):
             return value
         raise ValueError(f"Field {name} is no {kind.__name__}: {value!r}")
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _list(value: Json) -> Sequence[Json]:
