@@ -29,6 +29,7 @@ from bench.items import (
     sizes,
     tracing,
     verification,
+    wrong_rollbacks,
 )
 
 ITEMS: dict[str, ModuleType] = {
@@ -51,6 +52,7 @@ ITEMS: dict[str, ModuleType] = {
     "q": few_dated,
     "r": promote_at,
     "s": live_rollouts,
+    "t": wrong_rollbacks,
 }
 FLEET_ORDER = "edacm"
 """Items that share a side's deployment, in the order in which they are measured on it."""

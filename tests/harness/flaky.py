@@ -72,12 +72,12 @@ def corpus(old: float, new: float) -> tuple[tuple[Runs, Runs], ...]:
     return tuple((_runs(chance, old, MOST_BEFORE), _runs(chance, new, WATCHED)) for _ in range(RELEASES))
 
 
-def fleet(releases: int) -> Iterator[tuple[Runs, Runs]]:
-    """Harmless releases of a mixed fleet: always the same."""
-    chance = Random("fleet")
+def fleet(releases: int, new: float | None = None) -> Iterator[tuple[Runs, Runs]]:
+    """Releases of a mixed fleet, harmless unless a new rate is told: always the same."""
+    chance = Random(f"fleet {new}")
     shares, rates = zip(*FLEET, strict=True)
     for rate in chance.choices(rates, shares, k=releases):
-        yield _runs(chance, rate, MOST_BEFORE), _runs(chance, rate, WATCHED)
+        yield _runs(chance, rate, MOST_BEFORE), _runs(chance, rate if new is None else new, WATCHED)
 
 
 def _runs(chance: Random, rate: float, count: int) -> Runs:
