@@ -15,10 +15,12 @@ from harness.projections import projection, release, seen, trigger
 from harness.pushing import File, Pusher
 from harness.sides import Side
 from pinwheel.core.release.decide import Verb
+from pinwheel.core.rollout.blame import FailedTry, Traces, Word
 from pinwheel.core.run.dates import date_of
 from pinwheel.core.run.mark import marked
 from pinwheel.core.selector import Selector
 from pinwheel.services import change
+from pinwheel.services.ports.reads import RunEnd
 from pinwheel.services.run import bindings
 from pinwheel.store import bindings as binding_store
 from pinwheel.store import start_rules
@@ -335,6 +337,80 @@ def test_an_end_without_an_outcome_is_unrecorded_until_it_has_one(history: Histo
     assert len(read(side, "unrecorded_outcomes", 9, [running], 0)) == 1, "but watched"
     assert bindings.record_outcomes(side.host) == 1
     assert read(side, "unrecorded_outcomes", 9, (), 9) == []
+
+
+# How runs ended
+
+
+def of_run(run_id: str, seq: int = 0) -> RunEnd:
+    return RunEnd(dag_id="a", run_id=run_id, seq=seq)
+
+
+def test_the_traces_of_an_end_are_whether_it_began_and_what_the_log_says_of_what_failed(
+    history: History,
+) -> None:
+    side = history.side
+    side.say("a", "bad", "failed", "x", on_host=True)
+    side.say("a", "bad", "state mismatch", "y")
+    side.make_run("a", "stock")
+    ends = [of_run("good"), of_run("bad"), of_run("stock"), of_run("unknown")]
+    found = read(side, "traces", ends, [of_run("bad")])
+    assert found[of_run("good")] == Traces(started=True)
+    assert found[of_run("stock")] == found[of_run("unknown")] == Traces()
+    assert found[of_run("bad")] == Traces(
+        started=True,
+        failed=(
+            FailedTry(task_id="x", words=frozenset({Word.FAILED}), on_host=True),
+            FailedTry(task_id="y", words=frozenset({Word.MISMATCH})),
+        ),
+    )
+
+
+def test_the_traces_say_what_persons_marked(history: History) -> None:
+    side = history.side
+    side.say("a", "bad", "patch_task_instance", "x")
+    assert read(side, "traces", [of_run("bad")], [of_run("bad")])[of_run("bad")] == Traces(
+        started=True, failed=(FailedTry(task_id="x", by_hand=True), FailedTry(task_id="y"))
+    )
+    side.say("a", "bad", "patch_dag_run")
+    assert read(side, "traces", [of_run("bad")], [of_run("bad")])[of_run("bad")].by_hand
+
+
+def test_the_traces_of_each_end_of_a_run_that_was_cleared_are_its_own(history: History) -> None:
+    side = history.side
+    side.say("a", "bad", "failed", "x", on_host=True)
+    clear(side.host, "a", ["bad"], actor="ada")
+    first, second = of_run("bad"), of_run("bad", 1)
+    assert [each.task_id for each in read(side, "traces", [first], [first])[first].failed] == ["x", "y"]
+    side.start_run("a", "bad")
+    bindings.record_bindings(side.host, set())
+    side.execute("a", "bad", "x", 2)
+    side.execute("a", "bad", "y", 2, "failed")
+    side.say("a", "bad", "heartbeat timeout", "y")
+    side.end_run("a", "bad", "failed")
+    found = read(side, "traces", [first, second], [first, second])
+    assert [(each.task_id, set(each.words)) for each in found[first].failed] == [
+        ("x", {Word.FAILED}),
+        ("y", set()),
+    ]
+    assert [(each.task_id, set(each.words)) for each in found[second].failed] == [("y", {Word.HEARTBEAT})]
+
+
+def test_a_run_is_failing_while_it_goes_on_and_a_task_has_failed(history: History) -> None:
+    side = history.side
+    history.run("now", state=None)
+    assert read(side, "failing", ["a"]) == {}
+    side.execute("a", "now", "x", 1, "failed")
+    assert list(read(side, "failing", ["a"])) == [of_run("now")]
+    assert read(side, "failing", ["b"]) == {}
+    side.end_run("a", "now", "failed")
+    assert read(side, "failing", ["a"]) == {}
+
+
+def test_runs_that_missed_a_deadline_are_known(history: History) -> None:
+    side = history.side
+    side.miss_deadline("a", "bad")
+    assert read(side, "missed_deadlines", [("a", "good"), ("a", "bad"), ("b", "bad")]) == {("a", "bad")}
 
 
 # Runs and tries

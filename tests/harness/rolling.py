@@ -10,7 +10,12 @@ from harness.in_memory import InMemory
 from harness.platform_file import put_in_force
 from pinwheel.core.rollout.gate import Answer, OfDigest, OfVersion, Verdict
 from pinwheel.core.rollout.state import Place, Rollout
-from pinwheel.services.rollout import advance
+from pinwheel.core.rule_request import RolloutRequest
+from pinwheel.services.rollout import acts, advance
+from pinwheel.services.rollout.acts import RolloutActed
+from pinwheel.services.rollout.advance import Sweep
+from pinwheel.services.rules.overriding import Who
+from pinwheel.services.run import bindings
 from pinwheel.store import policies, rollouts, verdicts
 from pinwheel.store.policies import PolicySource
 from pinwheel.store.rollouts import Wanted
@@ -42,6 +47,18 @@ class Rolling(InMemory):
         done = advance.turn(self.host, lambda: 0.0)
         assert not done.faults, done.faults
         return done.moved
+
+    def sweep(self, seconds: float = 1) -> int:
+        """A look at what nobody woke, so much later; how many rollouts went on."""
+        self.airflow.tick(seconds)
+        done = Sweep(self.host).look()
+        assert not done.faults, done.faults
+        return done.moved
+
+    def act(self, verb: str, *, actor: str = "grace", **more: Any) -> RolloutActed:
+        self.airflow.tick(60)
+        wanted = RolloutRequest(**{"dag_id": "a", "verb": verb, "reason": "a reason", **more})
+        return acts.act(self.host, wanted, Who(actor=actor))
 
     def say(
         self,
@@ -76,6 +93,31 @@ class Rolling(InMemory):
                 rollouts.wake(session, now)
 
         self.host.unit.run(work)
+
+    def ran(self, *run_ids: str, failed: str | None = None, dag_id: str = "a") -> None:
+        """Runs that ended one after the other, a second each: well, or with the first task failed, of which
+        Airflow's log says this (``failed``: it says so itself)."""
+        for run_id in run_ids:
+            self.trigger(run_id, dag_id=dag_id)
+            self.end(run_id, failed=failed, dag_id=dag_id)
+
+    def end(self, run_id: str, *, failed: str | None = None, number: int = 1, dag_id: str = "a") -> None:
+        """A run that is queued, or runs, ends."""
+        self.airflow.tick()
+        self.airflow.start_run(dag_id, run_id)
+        waiting = [
+            key[2]
+            for key, row in sorted(self.airflow.tables.tasks.items())
+            if key[:2] == (dag_id, run_id) and row.state is None
+        ]
+        for place, task_id in enumerate(waiting):
+            fails = failed is not None and not place
+            self.airflow.execute(dag_id, run_id, task_id, number, "failed" if fails else "success")
+            if failed is not None and fails:
+                self.airflow.say(dag_id, run_id, failed, task_id, on_host=failed == "failed")
+        self.airflow.tick()
+        self.airflow.end_run(dag_id, run_id, "success" if failed is None else "failed")
+        bindings.record_outcomes(self.host)
 
     def rollouts(self, dag_id: str = "a") -> list[Rollout]:
         """Those of a Dag, the oldest first."""

@@ -34,6 +34,12 @@ class Side(Protocol):
         self, dag_id: str, run_id: str, task_id: str, try_number: int, state: str = "success"
     ) -> None: ...
     def end_run(self, dag_id: str, run_id: str, state: str = "success") -> None: ...
+    def say(
+        self, dag_id: str, run_id: str, event: str, task_id: str | None = None, *, on_host: bool = False
+    ) -> None:
+        """A line of Airflow's log about a run, or the present try of a task of it."""
+
+    def miss_deadline(self, dag_id: str, run_id: str) -> None: ...
     def complete_backfills(self, dag_id: str) -> None: ...
     def change_dag(self, dag_id: str, bundle_version: str | None) -> None: ...
     def delete_dag(self, dag_id: str) -> None: ...
@@ -57,6 +63,8 @@ class MemorySide:
         self.start_run = self.airflow.start_run
         self.execute = self.airflow.execute
         self.end_run = self.airflow.end_run
+        self.say = self.airflow.say
+        self.miss_deadline = self.airflow.miss_deadline
         self.complete_backfills = self.airflow.complete_backfills
         self.change_dag = self.airflow.change_dag
         self.delete_dag = self.airflow.delete_dag
@@ -148,6 +156,48 @@ class RealSide:
         values = {"try_number": try_number, "state": state, "start_date": now, "end_date": ended}
         done: Any = self.host.unit.run(lambda s: s.execute(update(table).where(*row).values(**values)))
         assert done.rowcount == 1
+
+    def say(
+        self, dag_id: str, run_id: str, event: str, task_id: str | None = None, *, on_host: bool = False
+    ) -> None:
+        from airflow.models.log import Log
+        from airflow.models.taskinstance import TaskInstance
+        from sqlalchemy import select
+
+        from pinwheel.airflow3.reads.tries import of_present
+
+        table = TaskInstance.__table__
+
+        def work(session: Any) -> None:
+            c = table.c
+            own = select(c.try_number).where(
+                c.dag_id == dag_id, c.run_id == run_id, c.task_id == task_id, *of_present(table)
+            )
+            line = {"dag_id": dag_id, "run_id": run_id, "extra": '{"host_name": "w1"}' if on_host else None}
+            if task_id is not None:
+                line |= {"task_id": task_id, "map_index": -1, "try_number": session.scalar(own)}
+            session.add(Log(event, **line))
+
+        self.host.unit.run(work)
+
+    def miss_deadline(self, dag_id: str, run_id: str) -> None:
+        from airflow.models.dagrun import DagRun
+        from airflow.models.deadline import Deadline
+        from airflow.sdk.definitions.callback import AsyncCallback
+        from sqlalchemy import select
+
+        def work(session: Any) -> None:
+            own = select(DagRun.id).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+            deadline = Deadline(
+                deadline_time=self.host.unit.now(),
+                callback=AsyncCallback("harness.nowhere.nothing"),
+                dagrun_id=session.scalar(own),
+                deadline_alert_id=None,
+            )
+            deadline.missed = True
+            session.add(deadline)
+
+        self.host.unit.run(work)
 
     def complete_backfills(self, dag_id: str) -> None:
         from airflow.models.backfill import Backfill

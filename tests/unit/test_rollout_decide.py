@@ -371,11 +371,14 @@ def test_an_era_that_was_set_aside_lets_the_watch_go_on_but_nothing_goes_back_un
 @pytest.mark.acceptance("rollouts", 50, 53)
 def test_the_way_back_is_a_proven_place_that_is_another_and_not_rejected() -> None:
     each = watching(3, proven=place(1))
-    assert way_back(each, facts_of(watched=each, proven=place(2))) == place(2)
+    assert way_back(each, facts_of(watched=each, proven=place(2))) == place(1), (
+        "as it was when it was released"
+    )
     assert way_back(each, facts_of(watched=each)) == place(1)
-    assert way_back(each, facts_of(watched=each, proven=place(3))) == place(1)
-    rejected = frozenset({place(2)})
-    assert way_back(each, facts_of(watched=each, proven=place(2), rejected=rejected)) == place(1)
+    assert way_back(evolve(each, proven=None), facts_of(watched=each, proven=place(2))) == place(2)
+    assert way_back(evolve(each, proven=None), facts_of(watched=each, proven=place(3))) is None
+    rejected = frozenset({place(1)})
+    assert way_back(each, facts_of(watched=each, proven=place(2), rejected=rejected)) == place(2)
     both = frozenset({place(1), place(2)})
     assert way_back(each, facts_of(watched=each, proven=place(2), rejected=both)) is None
 

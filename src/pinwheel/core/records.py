@@ -8,12 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from attrs import field, frozen
+from attrs.converters import optional
 
 from pinwheel.core.event import EventKind, event_kind
 from pinwheel.core.json import Json
 from pinwheel.core.record import Record
 from pinwheel.core.release.follow import as_released, taken
 from pinwheel.core.release.state import Kind, Track
+from pinwheel.core.run.how import How
 from pinwheel.core.run.mark import is_marked
 
 
@@ -137,6 +139,10 @@ class RunOutcome(Record):
     """None for a trial's."""
     build_id: int | None = None
     """None for a version from before Pinwheel."""
+    started_at: datetime | None = None
+    """None: it never did, or nobody noted it."""
+    how: How | None = field(default=None, converter=optional(How))
+    """None: nobody noted it."""
 
 
 @frozen(kw_only=True)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from attrs import asdict, evolve
-from sqlalchemy import and_, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from pinwheel.core.chunks import chunks
 from pinwheel.core.records import RunOutcome
-from pinwheel.store import bindings, releases
+from pinwheel.core.release.state import Kind
+from pinwheel.core.run.how import How
+from pinwheel.store import bindings, releases, signals
 from pinwheel.store import tables as t
 from pinwheel.store.bindings import ROWS
 from pinwheel.store.locking import insert_missing
@@ -27,12 +29,21 @@ def add_all(session: Session, ended: Sequence[RunOutcome]) -> int:
     """Record what runs came to; those that are recorded for their clear number already stay as they are.
 
     The version of each is that of its run's binding, else the one that is given, and its release and build
-    are what that stands for. At most three statements a batch. Returns how many were recorded.
+    are what that stands for. Dags with a release under watch are signalled to the keeper with it. At most
+    four statements a batch. Returns how many were recorded.
     """
-    return sum(
-        insert_missing(session, t.outcome, [asdict(one) for one in _placed(session, chunk)], _KEY)
-        for chunk in chunks(ended, ROWS)
-    )
+    return sum(_added(session, _placed(session, chunk)) for chunk in chunks(ended, ROWS))
+
+
+def _added(session: Session, placed: Sequence[RunOutcome]) -> int:
+    rows = [asdict(one) | {"how": one.how.value if one.how is not None else None} for one in placed]
+    recorded = insert_missing(session, t.outcome, rows, _KEY)
+    if recorded:
+        signals.send(session, {one.dag_id for one in placed})
+    return recorded
+
+
+_PAIRS = 250
 
 
 def newest(session: Session) -> tuple[datetime | None, int]:
@@ -42,6 +53,72 @@ def newest(session: Session) -> tuple[datetime | None, int]:
         return None, 0
     late = select(func.count()).select_from(t.outcome).where(t.outcome.c.ended_at >= last - _LATE)
     return last, session.scalar(late) or 0
+
+
+def of_releases(session: Session, releases: Mapping[str, int], *, most: int) -> list[RunOutcome]:
+    """The newest ends on one release of each of these Dags, so many of each."""
+    return _newest_of(session, t.outcome.c.release, releases, most)
+
+
+def of_builds(session: Session, builds: Mapping[str, int], *, most: int) -> list[RunOutcome]:
+    """The newest ends on one build (by its id) of each of these Dags, so many of each."""
+    return _newest_of(session, t.outcome.c.build_id, builds, most)
+
+
+def _newest_of(
+    session: Session, column: ColumnElement[int], of: Mapping[str, int], most: int
+) -> list[RunOutcome]:
+    o = t.outcome.c
+    found = []
+    for pairs in chunks(sorted(of.items()), _PAIRS):
+        latest = func.row_number().over(
+            partition_by=o.dag_id, order_by=[o.ended_at.desc(), o.run_id.desc(), o.seq.desc()]
+        )
+        own = (
+            select(t.outcome, latest.label("place"))
+            .where(tuple_(o.dag_id, column).in_(pairs), o.build_id.is_not(None), o.release.is_not(None))
+            .subquery()
+        )
+        rows = session.execute(select(own).where(own.c.place <= most).order_by(own.c.dag_id, own.c.ended_at))
+        found += [RunOutcome.from_row(row) for row in rows.mappings()]
+    return found
+
+
+def bound_to(session: Session, ends: Collection[tuple[str, str, int]]) -> dict[tuple[str, str, int], int]:
+    """The release of each of these runs, by Dag, run and clear number; without those that have none."""
+    b = t.binding.c
+    found: dict[tuple[str, str, int], int] = {}
+    for chunk in chunks(sorted(ends), ROWS):
+        query = select(b.dag_id, b.run_id, b.seq, b.release).where(
+            tuple_(b.dag_id, b.run_id, b.seq).in_(chunk), bindings.LAST, b.release.is_not(None)
+        )
+        found |= {(row.dag_id, row.run_id, row.seq): row.release for row in session.execute(query)}
+    return found
+
+
+def around(
+    session: Session, *, since: datetime, until: datetime, released_since: datetime
+) -> dict[bool, tuple[int, int]]:
+    """Of all runs that ended in this time how many failed, and how many there were: by whether their Dag was
+    released since *released_since*. Those that somebody marked are left out."""
+    o, r = t.outcome.c, t.release.c
+    late = exists(
+        select(r.release)
+        .where(
+            r.dag_id == o.dag_id,
+            r.kind != Kind.ADOPT.value,
+            r.created_at >= released_since,
+            r.created_at <= until,
+        )
+        .correlate(t.outcome)
+    )
+    of_dags = (
+        select(late.label("released"), case((o.state == "failed", 1), else_=0).label("failed"))
+        .where(o.ended_at >= since, o.ended_at <= until, or_(o.how.is_(None), o.how != How.BY_HAND.value))
+        .subquery()
+    )
+    query = select(of_dags.c.released, func.sum(of_dags.c.failed), func.count()).group_by(of_dags.c.released)
+    return {bool(released): (int(failed or 0), int(of)) for released, failed, of in session.execute(query)}
 
 
 def _placed(session: Session, ended: Sequence[RunOutcome]) -> list[RunOutcome]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import Conflict
 from pinwheel.core.release.serialized import plan_from_json, plan_to_json
+from pinwheel.core.rollout.frozen import before_from_json, before_to_json
 from pinwheel.core.rollout.state import Contributor, Place, Rollout, State
 from pinwheel.core.rollout.steps import Party, kind_of
 from pinwheel.store import tables as t
@@ -21,12 +22,12 @@ from pinwheel.store.locking import begin_write
 _PLAIN = tuple(
     column.name
     for column in fields(Rollout)
-    if column.name not in ("id", "place", "plan", "authors", "proven", "promoters")
+    if column.name not in ("id", "place", "plan", "authors", "proven", "promoters", "before")
 )
 """Attributes of a rollout that are columns as they are."""
 _MOVES = (
     *(name for name in _PLAIN if name not in ("dag_id", "policy", "revision", "began_at")),
-    *("slot", "at_step", "at_name", "promoters", "next_at"),
+    *("slot", "at_step", "at_name", "promoters", "next_at", "before", "proven_build_id", "proven_version"),
 )
 """Columns that change after it has begun."""
 
@@ -143,8 +144,6 @@ def add(session: Session, rollout: Rollout, *, next_at: datetime | None) -> Roll
         "authors": None
         if rollout.authors is None
         else [[each.party.value, each.name, each.user] for each in rollout.authors],
-        "proven_build_id": rollout.proven.build_id if rollout.proven else None,
-        "proven_version": rollout.proven.version if rollout.proven else None,
         "began_at": rollout.began_at,
         "next_at": next_at,
     }
@@ -300,6 +299,9 @@ def _moving(rollout: Rollout) -> dict[str, Any]:
         "at_step": kind,
         "at_name": name,
         "promoters": sorted(rollout.promoters),
+        "before": before_to_json(rollout.before) if rollout.before is not None else None,
+        "proven_build_id": rollout.proven.build_id if rollout.proven else None,
+        "proven_version": rollout.proven.version if rollout.proven else None,
     }
 
 
@@ -315,6 +317,7 @@ def _rollout(row: Any) -> Rollout:
         authors=_authors(row.authors),
         proven=proven,
         promoters=frozenset(row.promoters),
+        before=before_from_json(row.before) if row.before is not None else None,
         **values,
     )
 

@@ -422,7 +422,11 @@ outcome = Table(
     Column("release", Integer),
     Column("build_id", SERIAL),
     Column("ended_at", UtcInstant, nullable=False),
+    # Null: nobody noted it.
+    Column("started_at", UtcInstant),
+    Column("how", String(16)),
     Index(None, "dag_id", "ended_at"),
+    Index(None, "dag_id", "release"),
     Index(None, "dag_version_id"),
     Index(None, "ended_at"),
     comment="What each run came to, and on which release. seq is the run's clear_number. Append-only.",
@@ -561,10 +565,22 @@ rollout = Table(
     Column("ended_at", UtcInstant),
     # When it is to be looked at; null: when something happens.
     Column("next_at", UtcInstant),
+    # Of one that was released: the number of that, and the runs before it that its own are compared with
+    Column("release", Integer),
+    Column("before", PackedJson),
     UniqueConstraint("dag_id", "slot"),
     Index(None, "next_at"),
     Index(None, "build_id"),
     comment="Each place of a Dag on its way; slot is null once it has ended.",
+)
+
+signal = Table(
+    "pinwheel_signal",
+    metadata,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("dag_id", DAG_ID, nullable=False),
+    comment="Dags with a release under watch of which a run has ended: the keeper looks at them, and "
+    "deletes these.",
 )
 
 verdict = Table(

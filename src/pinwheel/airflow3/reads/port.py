@@ -19,6 +19,7 @@ from pinwheel.airflow3.reads.fleet import (
 from pinwheel.airflow3.reads.grid import instance_groups, instance_rows, run_page, versions_of_instances
 from pinwheel.airflow3.reads.line import earlier_ends, placed_runs, run_counts
 from pinwheel.airflow3.reads.runs import all_row_ids, failed_runs
+from pinwheel.airflow3.reads.traces import failing, missed_deadlines, traces
 from pinwheel.airflow3.reads.tries import count_runs, present, runs, some_runs, tries
 from pinwheel.airflow3.reads.unbound import astray_runs, ended_unbound, jobs_of, row_ids, unbound_runs
 from pinwheel.airflow3.reads.unrecorded import running_runs, unrecorded_outcomes, unrecorded_runs
@@ -49,6 +50,7 @@ __all__ = [
     "ended_unbound",
     "existing_version_ids",
     "failed_runs",
+    "failing",
     "in_files",
     "instance_groups",
     "instance_rows",
@@ -56,6 +58,7 @@ __all__ = [
     "lone_assets",
     "matching",
     "may_wait_for",
+    "missed_deadlines",
     "owners_and_tags",
     "placed_runs",
     "present",
@@ -69,6 +72,7 @@ __all__ = [
     "serialized_hashes",
     "some_runs",
     "tags_of",
+    "traces",
     "tries",
     "unbound_runs",
     "unrecorded_outcomes",

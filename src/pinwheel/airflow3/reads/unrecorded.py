@@ -64,6 +64,7 @@ def unrecorded_outcomes(
             DagRun.run_id,
             DagRun.clear_number,
             DagRun.state,
+            DagRun.start_date,
             DagRun.end_date,
             DagRun.updated_at,
             DagRun.created_dag_version_id,
@@ -85,6 +86,7 @@ def unrecorded_outcomes(
             state=word_of(row.state),
             ended_at=row.end_date or row.updated_at or timezone.utcnow(),
             dag_version_id=row.created_dag_version_id,
+            started_at=row.start_date,
         )
         for row in rows
     ]

@@ -25,6 +25,7 @@ from pinwheel.airflow3.reads import tries
 from pinwheel.airflow3.run import binder
 from pinwheel.core.records import RunOutcome
 from pinwheel.core.run.binding import BoundBy
+from pinwheel.core.run.how import How
 from pinwheel.services.run.bound_again import unchosen
 from pinwheel.services.run.right_place import put_right
 from pinwheel.store import bindings, outcomes
@@ -93,16 +94,35 @@ def note_start(dag_run: DagRun) -> None:
 @hookimpl
 def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
     """Called after a run became SUCCESS: by the scheduler, and by the API server where somebody marks it."""
-    _note_end(dag_run, "success")
+    _note_end(dag_run, "success", msg)
 
 
 @hookimpl
 def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
     """Called after a run became FAILED: by the scheduler, and by the API server where somebody marks it."""
-    _note_end(dag_run, "failed")
+    _note_end(dag_run, "failed", msg)
 
 
-def _note_end(dag_run: DagRun, state: str) -> None:
+_HOW = {
+    "success": How.BY_TASKS,
+    "task_failure": How.BY_TASKS,
+    "timed_out": How.TIMED_OUT,
+    "all_tasks_deadlocked": How.DEADLOCKED,
+}
+_BY_HAND = "Dag Run's state was manually set to"
+
+
+def how_of(msg: str) -> How | None:
+    """What Airflow's word to listeners says of an end; None: nothing that is known.
+
+    ``models/dagrun.py`` (``update_state``), ``jobs/scheduler_job_runner.py`` (timeouts), and
+    ``api_fastapi/core_api/services/public/dag_run.py`` (by hand). They are in no contract: a test lets each
+    supported Airflow say them.
+    """
+    return How.BY_HAND if msg.startswith(_BY_HAND) else _HOW.get(msg)
+
+
+def _note_end(dag_run: DagRun, state: str, msg: str) -> None:
     noted = _noted(dag_run)
     if noted is None:
         return
@@ -114,6 +134,8 @@ def _note_end(dag_run: DagRun, state: str) -> None:
             state=state,
             dag_version_id=dag_run.created_dag_version_id,
             ended_at=dag_run.end_date or timezone.utcnow(),
+            started_at=dag_run.start_date,
+            how=how_of(msg),
         )
     )
 

@@ -35,8 +35,6 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"([1-9]\d{0,7})([smhdw])")
 
 LATER: Mapping[str, str] = {
-    "soak": "the watch of releases",
-    "rollback": "the watch of releases",
     "canary": "canaries",
     "trial": "trials",
     "verify": "Dags that verify",

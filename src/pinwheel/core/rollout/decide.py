@@ -109,7 +109,7 @@ def begin(
     return (
         *_watch_gives_way(facts, now),
         _take(candidate.place, facts),
-        Begin(rollout=in_force(rollout, now)),
+        Begin(rollout=in_force(rollout, now, before=facts.before, proven=facts.proven)),
     )
 
 
@@ -253,7 +253,7 @@ def ending(rollout: Rollout, state: State, why: str, now: datetime, facts: Facts
 
 def released(rollout: Rollout, facts: Facts, now: datetime) -> tuple[Effect, ...]:
     """The place of a rollout ahead takes effect; whatever was watched is watched no more."""
-    done = in_force(rollout, now)
+    done = in_force(rollout, now, before=facts.before, proven=facts.proven)
     return (
         *_watch_gives_way(facts, now),
         _take(rollout.place, facts),
@@ -353,7 +353,7 @@ def _fired(fired: Fired, rollout: Rollout, facts: Facts, now: datetime) -> Decis
 
 def way_back(rollout: Rollout, facts: Facts) -> Place | None:
     """The proven place to which a rollback by itself goes; None: there is none."""
-    for place in (facts.proven, rollout.proven):
+    for place in (rollout.proven, facts.proven):
         if place is not None and place != rollout.place and place not in facts.rejected:
             return place
     return None

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from attrs import field, frozen
 
+from pinwheel.core.rollout.before import Before
 from pinwheel.core.rollout.gate import GateFacts
 from pinwheel.core.rollout.hold import Hold
 from pinwheel.core.rollout.state import Candidate, Cause, Place, Rollout
@@ -64,7 +65,9 @@ class Facts:
     """What new runs take."""
     active_release: int | None = None
     proven: Place | None = None
-    """The last place that was proven."""
+    """The last place that was proven: the active one too, if its own runs prove it and nothing is watched."""
+    before: Before | None = None
+    """The last runs of the active build, if what may be released is watched then."""
     pinned: bool = False
     gone: str | None = None
     """Why none of its places can be held: it is retired, or its bundle keeps no versions."""

@@ -97,7 +97,8 @@ def _watched_from_now(candidate: Candidate, facts: Facts, now: datetime) -> tupl
     """The watch of what a person releases, where there is something that can be gone back to by itself."""
     if candidate.plan.watch is None or facts.pinned or facts.active is None:
         return ()
-    return (Begin(rollout=in_force(begun(facts.dag_id, candidate, now), now)),)
+    begins = begun(facts.dag_id, candidate, now)
+    return (Begin(rollout=in_force(begins, now, before=facts.before, proven=facts.proven)),)
 
 
 def promote_at(deed: Deed, facts: Facts, now: datetime) -> tuple[Effect, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 from attrs.converters import optional
 
+from pinwheel.core.rollout.before import Before
 from pinwheel.core.rollout.steps import Gate, Party, Plan, Release, Step, Watch
 
 
@@ -132,6 +133,10 @@ class Rollout:
     """Who asked for it or skipped a step; unlike the ask this stays."""
 
     released_at: datetime | None = None
+    release: int | None = None
+    """The number of that; None: it has not been released, or is of before releases were watched."""
+    before: Before | None = None
+    """The runs of the build before, as they were when it was released; only where its plan has a watch."""
     ended_at: datetime | None = None
 
     @property
@@ -218,8 +223,13 @@ def at_step(
     )
 
 
-def in_force(rollout: Rollout, now: datetime) -> Rollout:
-    """The rollout whose place is released: watched if its plan has a watch, else at its end."""
+def in_force(
+    rollout: Rollout, now: datetime, *, before: Before | None = None, proven: Place | None = None
+) -> Rollout:
+    """The rollout whose place is released: watched if its plan has a watch, else at its end.
+
+    *before* are the runs of the build before it, and *proven* is the way back from now on.
+    """
     watches = rollout.plan.watch is not None
     return moved(
         rollout,
@@ -230,6 +240,8 @@ def in_force(rollout: Rollout, now: datetime) -> Rollout:
         set_aside=None,
         **_UNPAUSED,
         released_at=now,
+        before=before if watches else None,
+        proven=proven or rollout.proven,
         ended_at=None if watches else now,
     )
 

@@ -10,10 +10,11 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
+from pinwheel.core.rollout.before import MOST_BEFORE, Before
 from pinwheel.core.rollout.gate import GateFacts
 
-MOST_BEFORE = 50
-"""So many runs before a release are what its runs are compared with."""
+__all__ = ["A_FEW", "MOST_BEFORE", "Before", "Control", "End", "Evidence", "Run"]
+
 A_FEW = 5
 """So many runs in a row are compared."""
 
@@ -55,20 +56,6 @@ class Run:
     @property
     def failed(self) -> bool:
         return self.end is End.FAILED
-
-
-@frozen(kw_only=True)
-class Before:
-    """The runs before a release, of the build before it: frozen when it was released. Oldest first."""
-
-    build: int | None = None
-    """The number of the build, as people read it; None: nobody knows."""
-    failed: tuple[bool, ...] = ()
-    """At most :data:`MOST_BEFORE`; of each whether it failed, whatever of if nobody knows."""
-    seconds: tuple[float | None, ...] = ()
-    """How long each took."""
-    missed_deadlines: int = 0
-    """So many of the last 20 missed one."""
 
 
 @frozen(kw_only=True)

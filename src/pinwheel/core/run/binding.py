@@ -119,6 +119,10 @@ class Tries:
         last_one = try_number == count and (task_id, map_index) in self.open
         return _Side.OPEN if last_one or not self.sure else _Side.BEFORE
 
+    def began_before(self, task_id: str, map_index: int, try_number: int) -> bool:
+        """Whether a try began before, or may have."""
+        return self.side(task_id, map_index, try_number) is not _Side.AFTER
+
     def side_of_mark(self, task_id: str, map_index: int) -> _Side:
         """Whether a task instance that stands as only marked was so before or after."""
         if (task_id, map_index) not in self.marked:

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from pinwheel.core.json import Json
 from pinwheel.core.records import RunOutcome
+from pinwheel.core.rollout.blame import Traces
 from pinwheel.core.run.binding import WITHOUT_EXECUTION, Present, Try
 from pinwheel.core.run.dates import RunDates
 from pinwheel.core.run.executed import TryRow, executed
@@ -222,6 +223,15 @@ class JudgedRun:
     backfill_id: int | None
 
 
+@frozen(kw_only=True, order=True)
+class RunEnd:
+    """One end of a run: one that is cleared ends again, with the next clear number."""
+
+    dag_id: str
+    run_id: str
+    seq: int
+
+
 class Reads(Protocol):
     """What there is to see in Airflow's rows. Nothing here locks or writes."""
 
@@ -283,6 +293,20 @@ class Reads(Protocol):
 
         With the version of the run's row; release and build are left out.
         """
+        ...
+
+    def traces(
+        self, session: Session, ended: Collection[RunEnd], failed: Collection[RunEnd]
+    ) -> Mapping[RunEnd, Traces]:
+        """What rows say of each of these ends; of those that failed with the last tries of their tasks."""
+        ...
+
+    def failing(self, session: Session, dag_ids: Collection[str]) -> Mapping[RunEnd, datetime]:
+        """Running runs of these Dags of which a task has failed for good, with when the first one did."""
+        ...
+
+    def missed_deadlines(self, session: Session, runs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of the runs, each a Dag and a run id, that missed a deadline."""
         ...
 
     def airflow_dags(self, session: Session, dag_ids: Collection[str] | None = None) -> list[AirflowDag]:

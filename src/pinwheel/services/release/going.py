@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from pinwheel.core.records import ManagedDag
-from pinwheel.core.release.carried import Carried, Surroundings, carried
+from pinwheel.core.release.carried import Carried, Move, Surroundings, carried
 from pinwheel.core.release.decide import Decision, Verb
 from pinwheel.core.release.state import DagState, Kind
 from pinwheel.core.rollout.decide import arrive
@@ -17,6 +17,7 @@ from pinwheel.core.rollout.effects import Act as Decided
 from pinwheel.core.rollout.effects import Begin, Effect, RejectPlace, Save
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.carry_out import carry_out
+from pinwheel.services.release.follow import follow
 from pinwheel.services.release.loading import Loaded, load
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome
 from pinwheel.services.rules import facts, judging, writing
@@ -56,20 +57,31 @@ def go(
         batch=batch,
         ruled=not known.nothing,
     )
-    moved = [_moved(act) for act in acts if act.moves]
+    moved = [_moved(act, outcome) for act, outcome in zip(acts, outcomes, strict=True) if act.moves]
     if moved:
         writing.write(host, session, moved, loaded.builds, now=now, batch=batch)
     released = {act.state.dag_id for act in acts if _was_judged(act)}
     if released and not known.standing.nothing:
         _in_force(host, session, known, released)
     next_ones = [act.state.dag_id for act in acts if act.then_next]
-    if not next_ones or not turns:
-        return outcomes
-    then = {
-        outcome.dag_id: outcome
-        for outcome in look_again(host, session, next_ones, now=now, batch=batch, turns=turns - 1)
-    }
+    looked = look_again(host, session, next_ones, now=now, batch=batch, turns=turns - 1) if turns else []
+    then = {outcome.dag_id: outcome for outcome in looked}
+    _follow_again(host, session, acts, then.keys())
     return [_both(outcome, then.get(outcome.dag_id)) for outcome in outcomes]
+
+
+def _follow_again(host: Host, session: Session, acts: Sequence[Act], gone_on: Collection[str]) -> None:
+    """Dags that stood still for a rollout follow again in the transaction that ends it.
+
+    Not those of which it released something, nor those that have *gone on* by now.
+    """
+    free: dict[str, list[str]] = {}
+    for act in acts:
+        ends = any(isinstance(move, Save) and not move.rollout.live for move in act.moves)
+        if ends and act.decision.release is None and act.state.dag_id not in gone_on:
+            free.setdefault(act.state.bundle_name, []).append(act.state.dag_id)
+    for bundle_name, dag_ids in sorted(free.items()):
+        follow(host, session, bundle_name, dag_ids)
 
 
 def _was_judged(act: Act) -> bool:
@@ -94,6 +106,8 @@ def look_again(
     turns: int = TURNS,
 ) -> list[Outcome]:
     """Let the newest places of these locked Dags do what they do when they arrive."""
+    if not dag_ids:
+        return []
     rows = dags.rows(session, dag_ids)
     known = facts.know(session, rows, hold=True)
     newest = [row.newest_build_id for row in rows.values() if row.newest_build_id is not None]
@@ -175,14 +189,24 @@ def act_of(
     )
 
 
-def _moved(act: Act) -> Moved:
+def _moved(act: Act, outcome: Outcome) -> Moved:
+    released = outcome.release if act.decision.release is not None else None
     return Moved(
         dag_id=act.state.dag_id,
         bundle_name=act.state.bundle_name,
-        moves=act.moves,
+        moves=tuple(_numbered(move, released) for move in act.moves),
         actor=act.actor,
         reason=act.reason,
     )
+
+
+def _numbered(move: Move, release: int | None) -> Move:
+    """Of a rollout whose place takes effect with this act the number of that release is noted."""
+    if isinstance(move, Begin | Save) and release is not None:
+        rollout = move.rollout
+        if rollout.released_at is not None and rollout.release is None:
+            return evolve(move, rollout=evolve(rollout, release=release))
+    return move
 
 
 def _both(first: Outcome, then: Outcome | None) -> Outcome:

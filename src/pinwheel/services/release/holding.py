@@ -54,7 +54,7 @@ def of_rows(
         return {}
     now = host.unit.now()
     loaded = load(host, session, some, others=known.build_ids)
-    found = facts.find(host, session, known, loaded, now=now)
+    found = facts.find(host, session, known, loaded, now=now, history=False)
     held = {
         dag_id: ruled_by(
             each.facts,

@@ -17,17 +17,20 @@ from attrs import define, field, frozen
 from pinwheel.core.chunks import chunks
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.rollout.decide import decide
-from pinwheel.core.rollout.effects import Act, Advance, Decision, Wait
+from pinwheel.core.rollout.effects import Act as Acts
+from pinwheel.core.rollout.effects import Advance, Decision, Save, Wait
 from pinwheel.core.rollout.hold import HoldKind
-from pinwheel.core.rollout.state import Rollout, Slot
+from pinwheel.core.rollout.state import Rollout, Slot, State
 from pinwheel.core.rollout.steps import Wait as WaitGate
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.going import act_of, go, verb_of, what_is_carried
 from pinwheel.services.release.loading import Loaded, load
-from pinwheel.services.release.outcome import ACTOR, Outcome
+from pinwheel.services.release.outcome import ACTOR, Act, Outcome
 from pinwheel.services.rules import facts
 from pinwheel.services.rules.facts import Found, Known
-from pinwheel.store import dags, rollouts
+from pinwheel.services.run import rerun
+from pinwheel.services.run.rerun import Eras
+from pinwheel.store import dags, rollouts, signals, timelines
 from pinwheel.store.locking import begin_write, lock_dags
 from pinwheel.store.rollouts import Due
 
@@ -64,6 +67,7 @@ def turn(host: Host, clock: Callable[[], float]) -> Turn:
     """Look at what is due, and go on with what can, until nothing is due or time is up."""
     began, moved = clock(), 0
     faults: Faults = []
+    host.unit.run(lambda session: signals.take(session, host.unit.now()))
     while True:
         due = host.unit.run(lambda session: rollouts.due(session, host.unit.now(), limit=A_LOOK))
         done, acting = _look_and_go_on(host, due, faults)
@@ -170,7 +174,7 @@ def _known(
     known = facts.know(session, rows, hold=acting)
     ids = known.build_ids
     loaded = load(host, session, rows, others=ids, contents_of=ids if acting else ())
-    return known, loaded, facts.find(host, session, known, loaded, now=now)
+    return known, loaded, facts.find(host, session, known, loaded, now=now, history=acting)
 
 
 def _until(wait: Wait, rollout: Rollout, now: datetime) -> datetime | None:
@@ -232,7 +236,38 @@ def _advance(host: Host, dag_ids: Sequence[str], session: Session) -> list[Outco
         verb = verb_of(decision.effects)
         asked = f"asked for by {rollout.asked_by}: " if rollout.asked_by and made.decision.release else ""
         acts.append(act_of(row, state, made, verb=verb.value, actor=ACTOR, reason=f"{asked}{decision.said}"))
-    return go(host, session, acts, known, loaded, now=now)
+    outcomes = go(host, session, acts, known, loaded, now=now)
+    return _rerun(host, session, acts, outcomes)
+
+
+def _rerun(host: Host, session: Session, acts: Sequence[Act], outcomes: list[Outcome]) -> list[Outcome]:
+    """Let what failed on a release that was just rolled back run again, where its policy asks for that."""
+    again = [act for act in acts if _reruns(act)]
+    if not again:
+        return outcomes
+    own = {act.state.dag_id for act in again}
+    eras = {dag_id: Eras(every=found.eras) for dag_id, found in timelines.newest(session, own).items()}
+    done = {
+        outcome.dag_id: outcome
+        for outcome in rerun.carried_out(
+            host,
+            session,
+            again,
+            [outcome for outcome in outcomes if outcome.dag_id in own],
+            eras,
+            whole=False,
+        )
+    }
+    return [done.get(outcome.dag_id, outcome) for outcome in outcomes]
+
+
+def _reruns(act: Act) -> bool:
+    return any(
+        isinstance(move, Save)
+        and move.rollout.state is State.ROLLED_BACK
+        and move.rollout.plan.rollback.rerun_failed
+        for move in act.moves
+    )
 
 
 def _first(known: Known, found: Found, now: datetime) -> tuple[Rollout, Decision] | None:
@@ -242,6 +277,6 @@ def _first(known: Known, found: Found, now: datetime) -> tuple[Rollout, Decision
         if rollout is None:
             continue
         decided = decide(rollout, found.facts, now)
-        if isinstance(decided, Act | Advance):
+        if isinstance(decided, Acts | Advance):
             return rollout, decided
     return None

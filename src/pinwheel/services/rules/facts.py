@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,14 +15,16 @@ from pinwheel.core.release.judged_by import Judged
 from pinwheel.core.release.rule import Subject, required, unknown_author_allowed
 from pinwheel.core.release.stand import Head
 from pinwheel.core.release.state import DagState
-from pinwheel.core.rollout.facts import Facts
+from pinwheel.core.rollout.facts import Facts, WatchSays
 from pinwheel.core.rollout.gate import GateFacts, Verdict
 from pinwheel.core.rollout.hold import ORDER, Hold, HoldKind
 from pinwheel.core.rollout.state import Candidate, Contributor, Place, Rollout, Slot, State
-from pinwheel.core.rollout.steps import Approve, Gate, Wait
+from pinwheel.core.rollout.steps import Approve, Gate, Plan, Wait
+from pinwheel.core.rollout.verdict import frozen_before, proves
+from pinwheel.core.rollout.watched import Run
 from pinwheel.core.run.mark import is_marked
 from pinwheel.services.ports.host import Host
-from pinwheel.services.rules import judging
+from pinwheel.services.rules import judging, watching
 from pinwheel.services.rules.authors import Between, authors
 from pinwheel.services.rules.judging import Standing
 from pinwheel.services.rules.required import Asker, unmet
@@ -162,8 +164,12 @@ def find(
     *,
     now: datetime,
     asked: Mapping[str, Asked] | None = None,
+    history: bool = True,
 ) -> dict[str, Found]:
-    """The facts of each Dag of *around*, by its id."""
+    """The facts of each Dag of *around*, by its id.
+
+    Not *history*: nothing is released or begun by them, so nobody asks what runs before came to.
+    """
     wanted = asked or {}
     subjects = judging.subjects(host, session, known.standing, around.rows)
     judged = {
@@ -175,6 +181,8 @@ def find(
     seqs = _seqs(session, around, places)
     said = _verdicts(session, known, around, places, judged)
     idle = _idle(host, session, known, judged)
+    watches = _watches(host, session, known, around, said, now)
+    ran = _ran_before(host, session, known, around, judged) if history else {}
     wrote = _authors(host, session, known, around, wanted, judged)
     nobody = _not_approvers(host, session, known)
     found = {}
@@ -196,15 +204,18 @@ def find(
         authors_of = ahead.authors if ahead is not None and is_ahead else wrote.get(dag_id)
         asker = Asker(by=ask.by) if ask.alone else None
         closed = known.standing.closed(subject, now)
+        active = around.active(dag_id)
+        proven = active if proves(ran.get(dag_id, ())) else _proven(around.rows[dag_id])
         missing = () if place is None else unmet(gates, own, place, gate_facts, now, asker)
         facts = Facts(
             dag_id=dag_id,
             ahead=ahead,
             watched=known.live(dag_id, Slot.WATCHED),
-            newest=_candidate(newest, judged[dag_id], gates, around.rows[dag_id], authors_of),
-            active=around.active(dag_id),
+            newest=_candidate(newest, judged[dag_id], gates, proven, authors_of),
+            active=active,
             active_release=around.states[dag_id].active_release,
-            proven=_proven(around.rows[dag_id]),
+            proven=proven,
+            before=frozen_before(ran[dag_id], _number(around, active)) if dag_id in ran else None,
             pinned=around.states[dag_id].pinned,
             gone=around.gone(dag_id),
             rejected=frozenset(
@@ -214,6 +225,7 @@ def find(
             closed_then=known.standing.closed(subject, ask.at) if ask.at is not None else (),
             era=eras.get(dag_id),
             gates=gate_facts,
+            watch=watches.get(dag_id),
             stopped=known.stopped(dag_id),
         )
         found[dag_id] = Found(facts=facts, judged=judged[dag_id], subject=subject)
@@ -284,7 +296,7 @@ def _candidate(
     newest: Place | None,
     judged: Judged,
     gates: tuple[Gate, ...],
-    row: ManagedDag,
+    proven: Place | None,
     wrote: tuple[Contributor, ...] | None,
 ) -> Candidate | None:
     if newest is None:
@@ -297,8 +309,62 @@ def _candidate(
         policy=judged.choice.policy.name if policy is not None else None,
         revision=policy.revision if policy is not None else None,
         authors=wrote,
-        proven=_proven(row),
+        proven=proven if judged.choice.plan.watch is not None else None,
     )
+
+
+def _watches(
+    host: Host,
+    session: Session,
+    known: Known,
+    around: Around,
+    said: Mapping[str, Sequence[Verdict]],
+    now: datetime,
+) -> Mapping[str, WatchSays]:
+    """What the watches of released places say. Nothing is read of what a person has to go on with."""
+    live = {dag_id: known.live(dag_id, Slot.WATCHED) for dag_id in around.rows}
+    watched = {dag_id: each for dag_id, each in live.items() if each is not None and not each.paused}
+    if not watched:
+        return {}
+    checks = {
+        dag_id: GateFacts(
+            verdicts=tuple(said.get(dag_id, ())),
+            bundle=around.rows[dag_id].bundle_name,
+            digests=frozenset(_digests(around, each.place)),
+        )
+        for dag_id, each in watched.items()
+        if each.plan.rollback.also
+    }
+    builds = {dag_id: _number(around, each.place) for dag_id, each in watched.items()}
+    return watching.judged(host, session, watched, builds=builds, checks=checks, now=now)
+
+
+def _number(around: Around, place: Place | None) -> int | None:
+    """The number of a place's build, as people know it."""
+    build = around.builds.get(place.build_id) if place is not None else None
+    return build.build if build is not None else None
+
+
+def _ran_before(
+    host: Host, session: Session, known: Known, around: Around, judged: Mapping[str, Judged]
+) -> Mapping[str, tuple[Run, ...]]:
+    """Of Dags of which what is released next is watched, and nothing is yet: the last runs of the active
+    build. While something is watched, that says whether the active place is a way back."""
+    plans: dict[str, list[Plan]] = {}
+    for dag_id in around.rows:
+        if known.live(dag_id, Slot.WATCHED) is None:
+            ahead = known.live(dag_id, Slot.AHEAD)
+            plans[dag_id] = [judged[dag_id].choice.plan, *([ahead.plan] if ahead is not None else [])]
+    active = {
+        dag_id: state.active_build.id
+        for dag_id, state in around.states.items()
+        if state.active_build is not None and any(plan.watch for plan in plans.get(dag_id, ()))
+    }
+    if not active:
+        return {}
+    deadlines = [dag_id for dag_id in active if any(plan.rollback.deadline for plan in plans[dag_id])]
+    found = watching.before(host, session, active, deadlines=deadlines)
+    return {dag_id: found.get(dag_id, ()) for dag_id in active}
 
 
 def _proven(row: ManagedDag) -> Place | None:
@@ -379,7 +445,9 @@ def _verdicts(
     gated = {
         dag_id
         for dag_id in around.rows
-        if known.live(dag_id, Slot.AHEAD) is not None or judged[dag_id].choice.plan.gates
+        if known.live(dag_id, Slot.AHEAD) is not None
+        or judged[dag_id].choice.plan.gates
+        or ((watched := known.live(dag_id, Slot.WATCHED)) is not None and watched.plan.rollback.also)
     }
     if not gated:
         return {}

@@ -46,6 +46,7 @@ def write(
 ) -> None:
     """Write what has moved. What lives is looked at by the next turn of the keeper."""
     told: list[Told] = []
+    free: set[str] = set()
     for each in moved:
         for move in _ends_first(each.moves):
             match move:
@@ -55,6 +56,8 @@ def write(
                 case Save(rollout=rollout):
                     rollouts.save(session, rollout, next_at=now if rollout.live else None)
                     told.append(_event(each, rollout, builds))
+                    if not rollout.live:
+                        free.add(each.dag_id)
                 case Record(verdict=verdict):
                     verdicts.add(session, verdict, dag_id=each.dag_id)
                     told.append(_said(each, verdict))
@@ -68,6 +71,9 @@ def write(
                     )
                 case _:
                     assert_never(move)
+    if free:
+        # What waited for one that has ended.
+        rollouts.wake(session, now, free)
     tell(host, session, told, now=now, batch=batch)
 
 

@@ -51,7 +51,7 @@ def ask(
     past: list[str] = []
     for place in places:
         asked = {dag.dag_id: Asked(place=place, by=who.actor, alone=True)}
-        found = facts.find(host, session, known, loaded, now=now, asked=asked)[dag.dag_id]
+        found = facts.find(host, session, known, loaded, now=now, asked=asked, history=False)[dag.dag_id]
         if not found.facts.closed:
             continue
         if not request.now:

@@ -169,6 +169,18 @@ class AuditLine:
     details: Mapping[str, Json]
 
 
+@frozen(kw_only=True)
+class LogLine:
+    """A line of Airflow's log about a run, or a try of a task of it."""
+
+    dag_id: str
+    run_id: str
+    event: str
+    task_id: str | None = None
+    try_number: int | None = None
+    on_host: bool = False
+
+
 TaskKey = tuple[str, str, str, int]
 """Dag, run, task and map index."""
 
@@ -190,6 +202,9 @@ class Tables:
     warnings: dict[tuple[str, str], str] = field(factory=dict)
     """The message by Dag and type."""
     audit: list[AuditLine] = field(factory=list)
+    log: list[LogLine] = field(factory=list)
+    missed: set[tuple[str, str]] = field(factory=set)
+    """Runs that missed a deadline, by Dag and run id."""
     keeps_assets: bool = False
     """Assets are kept active for runs on other builds than the active ones."""
     last_id: int = 0
@@ -206,6 +221,8 @@ class Tables:
             errors=dict(self.errors),
             warnings=dict(self.warnings),
             audit=list(self.audit),
+            log=list(self.log),
+            missed=set(self.missed),
             keeps_assets=self.keeps_assets,
             last_id=self.last_id,
         )
@@ -264,6 +281,24 @@ class Airflow:
     def end_run(self, dag_id: str, run_id: str, state: str = "success") -> None:
         """No task of a run is left."""
         self._put(evolve(self.tables.runs[dag_id, run_id], state=state, end_date=self.now))
+
+    def say(
+        self, dag_id: str, run_id: str, event: str, task_id: str | None = None, *, on_host: bool = False
+    ) -> None:
+        """A line of Airflow's log, of the present try where it is of a task."""
+        row = self.tables.tasks[dag_id, run_id, task_id, -1] if task_id is not None else None
+        line = LogLine(
+            dag_id=dag_id,
+            run_id=run_id,
+            event=event,
+            task_id=task_id,
+            try_number=row.try_number if row is not None else None,
+            on_host=on_host,
+        )
+        self.tables.log.append(line)
+
+    def miss_deadline(self, dag_id: str, run_id: str) -> None:
+        self.tables.missed.add((dag_id, run_id))
 
     def complete_backfills(self, dag_id: str) -> None:
         for row in self.tables.backfills.values():

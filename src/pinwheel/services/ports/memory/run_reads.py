@@ -15,7 +15,7 @@ from pinwheel.core.run.binding import Present
 from pinwheel.core.run.dates import RunDates, dates_of_events, noted
 from pinwheel.services.ports.memory.airflow import FINISHED, RunRow, TaskRow
 from pinwheel.services.ports.memory.bound import Bound
-from pinwheel.services.ports.memory.unbound import UnboundReads
+from pinwheel.services.ports.memory.traced import TracedReads
 from pinwheel.services.ports.reads import (
     AirflowRun,
     AirflowTry,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @frozen
-class RunReads(UnboundReads):
+class RunReads(TracedReads):
     """The part of :class:`pinwheel.services.ports.reads.Reads` that looks at runs."""
 
     # Runs by what they are bound to and came to
@@ -167,6 +167,7 @@ class RunReads(UnboundReads):
                 state=run.state,
                 ended_at=run.end_date or run.updated_at,
                 dag_version_id=run.dag_version_id,
+                started_at=run.start_date,
             )
             for run in self._all_runs()
             if run.dag_id in managed
