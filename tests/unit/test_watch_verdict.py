@@ -87,6 +87,7 @@ def test_it_says_how_many_runs_failed_which_and_how_it_was_before() -> None:
     few = fired(".FF", before("...."))
     assert few.said == "2 of 3 runs of build 8 failed (r2, r3); build 7 had 4 runs"
     assert fired("FF", before(".")).said.endswith("build 7 had 1 run")
+    assert fired("FF", before("F" + "." * 9)).said.endswith("build 7: never more than 1 of 5 in 10")
     assert fired("FF", before()).said.endswith("build 7 had 0 runs")
     nameless = fired(seen("FF", build=None), before("....", build=None))
     assert nameless.said == "2 of 2 runs of this build failed (r1, r2); the build before had 4 runs"
@@ -337,8 +338,18 @@ def test_another_check_or_place_an_older_verdict_or_a_good_one_does_nothing(
     each = watching(**ALSO, set_aside=at(3))
     given = verdict(**{"answer": answer, "at": at(5)} | values)
     assert isinstance(said(seen("..", checks=checks(given)), each=each), GoesOn)
-    at_release = verdict(answer, at=NOW)
-    assert not isinstance(said(seen("..", checks=checks(at_release)), each=watching(**ALSO)), GoesOn)
+
+
+@pytest.mark.parametrize("answer", [Answer.FAILED, Answer.ERROR])
+def test_what_a_check_said_counts_from_the_release_on(answer: Answer) -> None:
+    """Before that it may have been a gate, which somebody skipped."""
+    each = watching(**ALSO)
+    too_early = verdict(answer, at=NOW - timedelta(seconds=1))
+    assert isinstance(said(seen("..", checks=checks(too_early)), each=each), GoesOn)
+    other = verdict(answer, name="data/quality", at=NOW)
+    for first in (too_early, verdict(Answer.PASSED, at=at(5))):
+        found = said(seen("..", checks=checks(first, other)), each=each)
+        assert isinstance(found, Fired if answer is Answer.FAILED else Unclear)
 
 
 @pytest.mark.parametrize(
@@ -452,6 +463,7 @@ DAY = timedelta(days=1)
         ("......", Watch(), at(6), Enough(said="6 runs ended well")),
         ("F....", Watch(), at(5), Enough(said="5 of 5 runs ended, 1 of them failed")),
         ("F...", Watch(), at(5), GoesOn(said="4 of 5 runs ended, 1 of them failed")),
+        (".", Watch(runs=2), at(5), GoesOn(said="1 of 2 runs ended well")),
         ("", Watch(runs=1), at(5), GoesOn(said="0 runs ended well")),
         (".", Watch(runs=1), at(5), Enough(said="1 run ended well")),
         # Both runs and time.
@@ -650,3 +662,5 @@ def test_each_end_of_a_run_counts_or_does_not() -> None:
     ends = {end: Run(run_id="r", end=end, ended_at=NOW) for end in End}
     assert {end for end, run in ends.items() if run.counts} == {End.WELL, End.FAILED}
     assert {end for end, run in ends.items() if run.failed} == {End.FAILED}
+    words = {"well", "failed", "unknown", "infrastructure", "by-hand", "cancelled"}
+    assert {end.value for end in End} == words, "as they are stored"

@@ -15,7 +15,7 @@ LIKELY = 0.05
 
 def most_failures(failed: Sequence[bool]) -> int:
     """The most failures in any five of these in a row."""
-    return max((sum(failed[at : at + A_FEW]) for at in range(max(1, len(failed) - A_FEW + 1))), default=0)
+    return max((sum(failed[at : at + A_FEW]) for at in range(len(failed))), default=0)
 
 
 def tolerated(before: Sequence[bool]) -> int:
@@ -31,7 +31,7 @@ def fisher(failed: int, of: int, others_failed: int, others_of: int) -> float:
     both = failed + others_failed
     first = max(failed, both - others_of)
     ways = term = comb(of, first) * comb(others_of, both - first)
-    for more in range(first, min(of, both)):
+    for more in range(first, of):
         term = term * (of - more) * (both - more) // ((more + 1) * (others_of - both + more + 1))
         ways += term
     return ways / comb(of + others_of, both)

@@ -124,13 +124,13 @@ def _failures(when: When | Failures, runs: list[Run], build: int | None, before:
             compared = f"; {_than(before)}"
         case _:
             assert_never(when)
-    for end in range(1, len(runs) + 1):
+    for end, run in enumerate(runs, start=1):
         last = runs[max(0, end - of) : end]
-        failed = [run for run in last if run.failed]
+        failed = [each for each in last if each.failed]
         if len(failed) >= least:
             share = f"{len(failed)} of {len(last)} runs" if len(last) > 1 else "a run"
             said = f"{share} of {_build(build)} failed ({_named(failed)}){compared}"
-            return Fired(said=said, at=last[-1].ended_at)
+            return Fired(said=said, at=run.ended_at)
     return None
 
 
