@@ -88,7 +88,7 @@ class Walk:
         if now == self.before:
             # When it is looked at next may have changed.
             differing = invariants.differing(dump, invariants.dump(self.engine))
-            assert set(differing) <= {"pinwheel_rollout"}, what
+            assert set(differing) <= {"pinwheel_rollout", "pinwheel_signal"}, what
         invariants.check(self.engine)
         ledger = invariants.ledger(self.engine)
         self.transition.again(self.world)

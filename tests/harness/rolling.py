@@ -94,14 +94,22 @@ class Rolling(InMemory):
 
         self.host.unit.run(work)
 
-    def ran(self, *run_ids: str, failed: str | None = None, dag_id: str = "a") -> None:
+    def ran(self, *run_ids: str, failed: str | None = None, dag_id: str = "a", recorded: bool = True) -> None:
         """Runs that ended one after the other, a second each: well, or with the first task failed, of which
         Airflow's log says this (``failed``: it says so itself)."""
         for run_id in run_ids:
             self.trigger(run_id, dag_id=dag_id)
-            self.end(run_id, failed=failed, dag_id=dag_id)
+            self.end(run_id, failed=failed, dag_id=dag_id, recorded=recorded)
 
-    def end(self, run_id: str, *, failed: str | None = None, number: int = 1, dag_id: str = "a") -> None:
+    def end(
+        self,
+        run_id: str,
+        *,
+        failed: str | None = None,
+        number: int = 1,
+        dag_id: str = "a",
+        recorded: bool = True,
+    ) -> None:
         """A run that is queued, or runs, ends."""
         self.airflow.tick()
         self.airflow.start_run(dag_id, run_id)
@@ -117,7 +125,8 @@ class Rolling(InMemory):
                 self.airflow.say(dag_id, run_id, failed, task_id, on_host=failed == "failed")
         self.airflow.tick()
         self.airflow.end_run(dag_id, run_id, "success" if failed is None else "failed")
-        bindings.record_outcomes(self.host)
+        if recorded:
+            bindings.record_outcomes(self.host)
 
     def rollouts(self, dag_id: str = "a") -> list[Rollout]:
         """Those of a Dag, the oldest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -13,9 +14,13 @@ from attrs import evolve, frozen
 from harness.faults import airflow_engine
 from harness.operations import DAGS, World
 from harness.platform_file import put_in_force
+from harness.sides import RealSide
 from pinwheel.core.release.decide import Verb
 from pinwheel.core.rollout.gate import Answer, OfVersion, Verdict
-from pinwheel.services.rollout import advance
+from pinwheel.core.rule_request import RolloutRequest
+from pinwheel.services.rollout import acts, advance
+from pinwheel.services.rules.overriding import Who
+from pinwheel.services.run import bindings
 from pinwheel.store import rollouts, verdicts
 from pinwheel.store import tables as t
 
@@ -31,6 +36,7 @@ class RollingWorld(World):
     def __init__(self) -> None:
         super().__init__()
         self.ahead = timedelta()
+        self.serials = itertools.count()
         self.since = Since(ids={})
         self.host = evolve(self.host, unit=_unit(self))
         self.pusher.host = self.host
@@ -54,6 +60,27 @@ class RollingWorld(World):
                 rollouts.wake_about(session, now, version=about.version)
 
         self.host.unit.run(work)
+
+    def ran(self, dag_id: str, *run_ids: str, failed: bool = False) -> None:
+        """Runs that ended, well or with a task that says that it failed; recorded without a listener."""
+        side = RealSide()
+        for run_id in run_ids:
+            side.make_run(dag_id, run_id)
+            side.start_run(dag_id, run_id)
+            bindings.record_bindings(self.host, set())
+            rows = self.host.unit.run(lambda s, one=run_id: self.host.reads.instance_rows(s, dag_id, one))
+            for task_id in sorted({row.task_id for row in rows}):
+                side.execute(dag_id, run_id, task_id, 1, "failed" if failed else "success")
+                if failed:
+                    side.say(dag_id, run_id, "failed", task_id, on_host=True)
+            side.end_run(dag_id, run_id, "failed" if failed else "success")
+        bindings.record_outcomes(self.host)
+
+    def abort(self, *dag_ids: str) -> None:
+        """End what is on its way, or watched, of these Dags."""
+        for dag_id in dag_ids:
+            wanted = RolloutRequest(dag_id=dag_id, verb="abort", reason="enough", watched=True)
+            acts.act(self.host, wanted, Who(actor="ada"))
 
     def wake(self) -> None:
         self.host.unit.run(lambda session: rollouts.wake(session, self.host.unit.now()))
@@ -209,6 +236,19 @@ def _goes(world: RollingWorld) -> None:
     )
 
 
+def _is_watched(world: RollingWorld, *, failed: bool, section: str = "") -> None:
+    """A release under watch, whose Dag ran well before, and of which the deciding run has ended."""
+    world.clear()
+    serial = next(world.serials)
+    world.ran("a", *(f"before-{serial}-{number}" for number in range(5)))
+    world.platform(
+        f"policies: [{{name: watched, dags: all, steps: [release, {{soak: {{runs: 2}}}}]{section}}}]"
+    )
+    world.pusher.push({"a": world.next_text()})
+    world.turn()
+    world.ran("a", f"one-{serial}", f"two-{serial}", failed=failed)
+
+
 TRANSITIONS = [
     Transition(
         name="the next step",
@@ -227,4 +267,15 @@ TRANSITIONS = [
         again=_registers_again,
     ),
     Transition(name="withdrawn", ready=_goes, ends=["a: withdrawn at 0"]),
+    Transition(name="proven", ready=lambda world: _is_watched(world, failed=False), ends=["a: proven at 1"]),
+    Transition(
+        name="rolled back by itself",
+        ready=lambda world: _is_watched(world, failed=True),
+        ends=["a: rolled_back at 1"],
+    ),
+    Transition(
+        name="rolled back and run again",
+        ready=lambda world: _is_watched(world, failed=True, section=", rollback: {rerun_failed: true}"),
+        ends=["a: rolled_back at 1"],
+    ),
 ]

@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import frozen
 
-from harness import invariants
+from harness import asked, invariants
 from harness.faults import TRIED, Injected, Points
 from harness.invariants import Broken
 from harness.pushing import File
@@ -30,6 +30,7 @@ from pinwheel.core.rollout.state import Place, Slot
 from pinwheel.core.rollout.table import Verb as Asked
 from pinwheel.services.release.loading import load
 from pinwheel.services.rollout import advance
+from pinwheel.services.rollout.advance import Sweep
 from pinwheel.services.rules import facts
 from pinwheel.store import dags, rollouts, verdicts
 from pinwheel.store import tables as t
@@ -41,8 +42,13 @@ STEPS = {
     "a check": f"{CHECK}, release",
     "two checks": f"{CHECK}, {{check: {{name: data, timeout: 4h, on_timeout: abort}}}}, release",
     "a wait": "{wait: {for: 1h}}, release",
+    "a watch": "release, {soak: {runs: 2}}",
+    "a check and a watch": f"{CHECK}, release, {{soak: {{runs: 3, at_most: 3d}}}}",
     "by hand": f"{CHECK}, {{release: by-hand}}",
 }
+BACK = ("{}", "{when: first-failure}", "{when: never, early: true}", "{rerun_failed: true}", "{slower: true}")
+ENDS = (None, None, None, None, "failed", "failed", "failed", "heartbeat timeout", "unheard of")
+"""How runs end; None: well."""
 RULES = {
     "open": "rules: []",
     "a freeze": "rules: [{name: month end, freeze: {reason: month end}}]",
@@ -62,6 +68,9 @@ class Moment:
     knows_pin: frozenset[str]
     """Dags of which what is ahead may be released under a pin."""
     gated: bool
+    ways_back: frozenset[tuple[str, int]]
+    """Dag and build, of places to which a watch may go back: proven, or active when something sets out."""
+    watched: frozenset[str]
 
 
 class Walk:
@@ -73,8 +82,13 @@ class Walk:
         self.engine = self.world.host.unit.connection.engine  # type: ignore[attr-defined]
         self.steps, self.rules = "at once", "open"
         self.versions: list[str] = []
-        self.faults = 0
+        self.faults = self.number = 0
+        self.of_watches = seed % 2 == 1
+        """Every other one is about releases under watch: what ran before proves its builds."""
         self.push()
+        if self.of_watches:
+            for dag_id in DAGS:
+                self.world.ran(*(f"before-{number}" for number in range(6)), dag_id=dag_id)
         self.rule()
 
     # What happens
@@ -114,7 +128,11 @@ class Walk:
 
     def rule(self) -> None:
         steps, rules = self.choice.choice([*STEPS]), self.choice.choice(["open", "open", *RULES])
-        policy = f"policies: [{{name: all, dags: all, steps: [{STEPS[steps]}]}}]"
+        if self.of_watches:
+            steps, rules = self.choice.choice(["a watch", "a watch", "a check and a watch"]), "open"
+        back = f", rollback: {self.choice.choice(BACK)}" if "soak" in STEPS[steps] else ""
+        newer = self.choice.choice(["supersede", "replace", "queue"])
+        policy = f"policies: [{{name: all, dags: all, newer: {newer}, steps: [{STEPS[steps]}]{back}}}]"
         self.world.platform(f"{RULES[rules]}\n{policy}")
         self.steps, self.rules = steps, rules
 
@@ -140,10 +158,41 @@ class Walk:
         with suppress(PinwheelError):
             self.world.do(verb, dag_id, **more)
 
+    def runs(self) -> None:
+        """One or two runs end, perhaps unrecorded; perhaps one is cleared before anybody looks."""
+        for _ in range(self.choice.randint(1, 2)):
+            dag_id, self.number = self.choice.choice(DAGS), self.number + 1
+            run_id, failed = f"r{self.number}", self.choice.choice(ENDS)
+            self.world.ran(run_id, failed=failed, dag_id=dag_id, recorded=self.choice.random() < 0.8)
+            if failed and self.choice.random() < 0.3:
+                with suppress(PinwheelError):
+                    asked.clear(self.world.host, dag_id, [run_id], actor="ada")
+
+    def on_the_watch(self) -> None:
+        """Somebody acts on what is on its way."""
+        verb = self.choice.choice(["pause", "resume", "abort", "skip", "resume"])
+        more = {"watched": True} if self.choice.random() < 0.6 else {}
+        with suppress(PinwheelError):
+            self.world.act(verb, dag_id=self.choice.choice(DAGS), **more)
+
+    def sweep(self) -> None:
+        for _, error in Sweep(self.world.host).look().faults:
+            if not isinstance(error, Injected):
+                raise error
+
     # A step, with or without a fault
 
     def step(self) -> None:
-        acts = {self.turn: 6, self.verdict: 6, self.push: 3, self.person: 3, self.rule: 2}
+        acts = {
+            self.turn: 6,
+            self.verdict: 5,
+            self.runs: 12 if self.of_watches else 3,
+            self.push: 3,
+            self.person: 3,
+            self.rule: 1 if self.of_watches else 2,
+            self.on_the_watch: 1,
+            self.sweep: 1,
+        }
         (work,) = self.choice.choices([*acts], [*acts.values()])
         before = self.moment()
         if self.choice.random() < 0.5:
@@ -177,12 +226,21 @@ class Walk:
             rejected=frozenset((row.dag_id, row.build_id) for row in rejected),
             closed=self.rules == "a freeze" or morning,
             knows_pin=frozenset(row.dag_id for row in ahead if row.knows_pin and row.asked_by),
-            gated=self.steps != "at once",
+            gated=self.steps not in ("at once", "a watch"),
+            ways_back=frozenset(
+                (dag_id, build_id)
+                for dag_id, build_id in [
+                    *((dag_id, row.proven_build_id) for dag_id, row in rows.items()),
+                    *((row.dag_id, row.proven_build_id) for row in world.rows(t.rollout) if row.slot),
+                ]
+                if build_id is not None
+            ),
+            watched=frozenset(row.dag_id for row in world.rows(t.rollout) if row.slot == Slot.WATCHED.value),
         )
 
     def _require(self, work: Callable[[], None], before: Moment) -> None:
         self.world.host.unit.run(lambda session: invariants.check_rollouts(session.connection()))
-        after, by_itself = self.moment(), work in (self.push, self.turn)
+        after, by_itself = self.moment(), work in (self.push, self.turn, self.sweep)
         live = [row for row in self.world.rows(t.rollout) if row.slot is not None]
         slots = [(row.dag_id, row.slot) for row in live]
         _require(len(slots) == len(set(slots)), f"two rollouts of a Dag at one place: {slots}")
@@ -191,6 +249,9 @@ class Walk:
                 continue
             name = f"release {row.release} of {row.dag_id} by {work.__name__}"
             _require((row.dag_id, row.build_id) not in before.rejected, f"{name}: its build is rejected")
+            if row.kind == "rollback":
+                self._require_right_way_back(row, name, before, after)
+                continue
             # Time goes on within a step: what opens meanwhile is open.
             _require(not (before.closed and after.closed), f"{name}: the window is closed")
             pin_known = row.dag_id in before.knows_pin
@@ -205,6 +266,20 @@ class Walk:
                 _require(rolled, f"{name}: no rollout released it, and there are gates")
         for row in live:
             self._require_a_way_out(row.dag_id, row.slot)
+
+    def _require_right_way_back(self, row: Any, name: str, before: Moment, after: Moment) -> None:
+        _require(row.actor == "pinwheel", f"{name}: not by itself")
+        _require(row.dag_id not in before.pinned, f"{name}: the Dag was pinned, so it was rolled back before")
+        _require(row.dag_id in after.pinned, f"{name}: the Dag is not pinned")
+        _require(row.dag_id not in after.watched, f"{name}: something is watched after it")
+        # What a step proved and then left is a way back too: the rollout says which it was.
+        own = [
+            each.proven_build_id
+            for each in self.world.rows(t.rollout)
+            if each.dag_id == row.dag_id and each.state == "rolled_back"
+        ]
+        known = (row.dag_id, row.build_id) in before.ways_back or row.build_id in own
+        _require(known, f"{name}: its place was never proven")
 
     def _require_a_way_out(self, dag_id: str, slot: str) -> None:
         deed = Deed(verb=Asked.ABORT, by="ada", reason="so", watched=slot == Slot.WATCHED.value)
@@ -229,9 +304,13 @@ class Walk:
         for dag_id in DAGS:
             with suppress(PinwheelError):
                 self.world.do(Verb.UNPIN, dag_id)
-        for _ in range(4):
+        for turn in range(4):
             self.world.airflow.tick(24 * 3600)
             assert not advance.turn(self.world.host, _clock()).faults
+            for dag_id in DAGS:
+                self.world.ran(*(f"last-{turn}-{number}" for number in range(3)), dag_id=dag_id)
+        self.world.airflow.tick()
+        assert not advance.turn(self.world.host, _clock()).faults
         self.world.host.unit.run(lambda session: invariants.check_rollouts(session.connection()))
         for row in self.world.rows(t.rollout):
             asked = row.at_step == "release" and self.facts(row.dag_id).ahead is not None

@@ -21,6 +21,7 @@ from pinwheel.store import tables as t
 
 pytestmark = pytest.mark.postgres
 
+WATCHED = "policies: [{name: watched, dags: all, steps: [release, {soak: {}}]}]"
 TIMED = "policies: [{name: timed, dags: all, steps: [{check: {name: ci, timeout: 4h}}, release]}]"
 MANY = tuple(f"d{number:02}" for number in range(50))
 
@@ -47,7 +48,7 @@ def next_at() -> list[Any]:
 
 
 @pytest.mark.acceptance("rollouts", 74)
-def test_an_idle_turn_is_one_statement_however_many_rollouts_live(world: RollingWorld) -> None:
+def test_an_idle_turn_is_two_statements_however_many_rollouts_live(world: RollingWorld) -> None:
     nothing_lives = turn(world)[1].own
     world.platform(CHECKED)
     world.pusher.push({"a": world.next_text()})
@@ -55,9 +56,10 @@ def test_an_idle_turn_is_one_statement_however_many_rollouts_live(world: Rolling
     assert next_at() == [None]
     copy_rollout(airflow_engine(), 5_000, dag_id="a")
     moved, counted = turn(world)
-    assert (moved, len(counted.own)) == (0, 1)
+    assert (moved, len(counted.own)) == (0, 2)
     assert counted.own == nothing_lives
-    (due,) = counted.own
+    signals, due = counted.own
+    assert re.search("FROM pinwheel_signal", signals) and "LIMIT" in signals
     assert re.search("FROM pinwheel_rollout", due) and "LIMIT" in due
 
 
@@ -107,6 +109,27 @@ def test_a_sweep_over_fifty_that_wait_is_as_many_statements_as_one_over_five(wor
     five, fifty = swept
     assert len(fifty) == len(five), "\n".join(fifty)
     assert all(each.startswith("SELECT") for each in fifty), "nothing changes when they are to be looked at"
+
+
+@pytest.mark.acceptance("rollouts", 74)
+def test_a_look_at_twenty_watches_is_as_many_statements_as_one_at_five(world: RollingWorld) -> None:
+    looks = []
+    for dag_ids in (MANY[:5], MANY[:20]):
+        world.platform("rules: []")
+        world.pusher.push({dag_id: world.next_text() for dag_id in dag_ids})
+        world.platform(WATCHED)
+        world.pusher.push({dag_id: world.next_text() for dag_id in dag_ids})
+        world.all_turns()
+        for dag_id in dag_ids:
+            world.ran(dag_id, f"{world.pusher.pushes}")
+        world.tick()
+        moved, counted = turn(world)
+        assert moved == 0
+        looks.append([each for each in counted.own if each.startswith("SELECT")])
+        assert any("FROM pinwheel_outcome" in each or "pinwheel_outcome" in each for each in looks[-1])
+        world.abort(*dag_ids)
+    five, twenty = looks
+    assert len(twenty) == len(five), "\n".join(twenty)
 
 
 @pytest.mark.acceptance("rollouts", 74)

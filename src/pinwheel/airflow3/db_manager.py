@@ -23,7 +23,7 @@ class PinwheelDBManager(BaseDBManager):
     alembic_file = str(_STORE / "alembic.ini")
     version_table_name = VERSION_TABLE
     supports_table_dropping = True
-    revision_heads_map: ClassVar[dict[str, str]] = {"0.1.0": "0011"}
+    revision_heads_map: ClassVar[dict[str, str]] = {"0.1.0": "0012"}
 
     def initdb(self, use_migration_files: bool = False) -> None:
         """Create or upgrade the tables, then store a capsule of the Airflow that migrated its own."""

@@ -14,7 +14,7 @@ from pinwheel.core.chunks import chunks
 from pinwheel.core.errors import Conflict
 from pinwheel.core.release.serialized import plan_from_json, plan_to_json
 from pinwheel.core.rollout.frozen import before_from_json, before_to_json
-from pinwheel.core.rollout.state import Contributor, Place, Rollout, State
+from pinwheel.core.rollout.state import Contributor, Place, Rollout, Slot, State
 from pinwheel.core.rollout.steps import Party, kind_of
 from pinwheel.store import tables as t
 from pinwheel.store.locking import begin_write
@@ -107,6 +107,12 @@ def listed(session: Session, wanted: Wanted, *, limit: int, before_id: int | Non
 def live(session: Session) -> int:
     """How many have not ended."""
     return session.scalar(select(func.count()).where(t.rollout.c.slot.is_not(None))) or 0
+
+
+def watching(session: Session) -> bool:
+    """Whether a release of any Dag is under watch."""
+    query = select(t.rollout.c.id).where(t.rollout.c.slot == Slot.WATCHED.value).limit(1)
+    return session.scalar(query) is not None
 
 
 def _all_of(wanted: Wanted) -> list[ColumnElement[bool]]:

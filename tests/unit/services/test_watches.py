@@ -251,6 +251,18 @@ def test_with_every_signal_dropped_the_watch_comes_to_the_same_end_later() -> No
     assert world.states() == ["rolled_back"]
 
 
+@pytest.mark.acceptance("rollouts", 98)
+def test_a_run_of_which_nobody_recorded_the_end_is_found_by_the_sweep() -> None:
+    world = watched()
+    world.turn()
+    world.ran("nightly", failed="failed", recorded=False)
+    world.turn()
+    assert world.states() == ["watching"]
+    world.sweep()
+    world.turn()
+    assert world.states() == ["rolled_back"]
+
+
 def test_a_watch_that_no_run_came_to_in_its_time_pauses() -> None:
     text = "policies: [{name: watched, dags: all, steps: [release, {soak: {at_most: 7d}}]}]"
     world = watched(text)

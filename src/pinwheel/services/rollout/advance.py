@@ -28,7 +28,7 @@ from pinwheel.services.release.loading import Loaded, load
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome
 from pinwheel.services.rules import facts
 from pinwheel.services.rules.facts import Found, Known
-from pinwheel.services.run import rerun
+from pinwheel.services.run import bindings, rerun
 from pinwheel.services.run.rerun import Eras
 from pinwheel.store import dags, rollouts, signals, timelines
 from pinwheel.store.locking import begin_write, lock_dags
@@ -92,7 +92,8 @@ class Sweep:
     """Looks at live rollouts that nobody woke, some at a time, and round again.
 
     So a wake that is lost costs time, no decision: 30 s for each 200 rollouts that live. One look costs the
-    same, however many these are.
+    same, however many these are. Ends of runs that nobody recorded are, where a release is watched: the Dag
+    processor may hang meanwhile.
     """
 
     host: Host
@@ -101,6 +102,8 @@ class Sweep:
     def look(self) -> Turn:
         """Look at the next ones, and go on with what can."""
         faults: Faults = []
+        if self.host.unit.run(rollouts.watching):
+            bindings.record_outcomes(self.host)
         some = self.host.unit.run(lambda session: rollouts.next_ones(session, self._last, limit=A_LOOK))
         self._last = (some[-1].dag_id, some[-1].slot) if len(some) == A_LOOK else ("", "")
         moved, _ = _look_and_go_on(self.host, some, faults)
