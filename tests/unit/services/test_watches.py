@@ -222,10 +222,13 @@ def test_a_task_that_failed_for_good_counts_at_once_where_the_policy_asks() -> N
     world = watched(with_rollback("{early: true}"))
     world.trigger("nightly")
     world.airflow.start_run("a", "nightly")
+    world.turn()
     (task_id, *_) = [key[2] for key in world.airflow.tables.tasks if key[:2] == ("a", "nightly")]
     world.airflow.execute("a", "nightly", task_id, 1, "failed")
     world.airflow.say("a", "nightly", "failed", task_id, on_host=True)
-    world.turn(10)
+    world.turn(4)
+    assert world.states() == ["watching"]
+    world.turn(2)
     assert world.states() == ["rolled_back"]
 
 
@@ -271,6 +274,8 @@ def test_a_watch_that_no_run_came_to_in_its_time_pauses() -> None:
     assert world.last.cause == "no runs"
 
 
+@pytest.mark.acceptance("pushes", 18)
+@pytest.mark.acceptance("pushes", 40)
 def test_an_at_once_dag_follows_again_once_its_release_is_proven() -> None:
     world = watched()
     head = world.push(b=File(body=0))

@@ -45,6 +45,8 @@ ENOUGH = 0.8
 """Seconds after which a turn ends although more is due."""
 LOOK_IDLE = timedelta(seconds=5)
 """After which it is looked again whether a Dag has an active run: nobody tells when one ends."""
+LOOK_EARLY = timedelta(seconds=5)
+"""The same for a task that failed for good: nobody tells of it before its run ends."""
 LOOK_REQUIRED = timedelta(seconds=30)
 """After which it is looked again at a place that waits at its release for what a rule requires since."""
 AFTER_FAULT = timedelta(seconds=30)
@@ -185,6 +187,8 @@ def _until(wait: Wait, rollout: Rollout, now: datetime) -> datetime | None:
     edges = [] if wait.until is None else [wait.until]
     if isinstance(gate, WaitGate) and gate.idle and not rollout.paused:
         edges.append(now + LOOK_IDLE)
+    if rollout.state is State.WATCHING and rollout.plan.rollback.early:
+        edges.append(now + LOOK_EARLY)
     if gate is None and any(hold.kind is HoldKind.GATE for hold in wait.held):
         # A rule requires it since then: that may be a time, or that no run is active.
         edges.append(now + LOOK_REQUIRED)
