@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from harness.airflow_env import API_SERVER, BIN, environment_name
-from harness.browser import Visitor, visit
+from harness.browser import Visitor, inaccessible, visit
 from harness.fleet import Fleet
 from harness.processes import free_port, wait_for
 
@@ -119,3 +119,26 @@ def test_hostile_names_are_shown_as_they_are_and_do_nothing(visitor: Visitor, fl
     page = visitor.open_releases(f"view=events&dag={fleet.broken}")
     expect(page).to_contain_text(hostile)
     fleet.releases.unpin(fleet.broken)
+
+
+def _page(chromium: Browser, colour: str) -> list[str]:
+    """What is said of a button that fades in, beside something that turns for ever."""
+    page = chromium.new_page()
+    try:
+        page.set_content(
+            "<html lang=en><title>Fading</title><main><style>"
+            "@keyframes turn { to { transform: rotate(360deg); } } i { animation: turn 1s infinite; }"
+            "button { opacity: 0.3; transition: opacity 1s 0.1s; background: #fff; }"
+            f"button.ready {{ opacity: 1; color: {colour}; }}"
+            "</style><h1>Fading</h1><i></i><button>Promote</button></main>"
+        )
+        page.evaluate("() => document.querySelector('button').classList.add('ready')")
+        return inaccessible(page, "body")
+    finally:
+        page.close()
+
+
+def test_what_fades_in_is_judged_by_its_looks_at_rest(chromium: Browser) -> None:
+    assert _page(chromium, "#000") == []
+    [found] = _page(chromium, "#aaa")
+    assert found.startswith("color-contrast")
