@@ -52,8 +52,9 @@ AT_ONCE = 3
 class Results:
     """Exit codes of suites; each thread in :meth:`run` takes the next one until there is none."""
 
-    def __init__(self, arguments: list[str], outputs: dict[Suite, IO[bytes] | None]) -> None:
+    def __init__(self, arguments: list[str], outputs: dict[Suite, IO[bytes] | None], *, full: bool) -> None:
         self.arguments = arguments
+        self.full = full
         self.codes: list[int] = []
         self.interrupted = False
         self._waiting = deque(outputs.items())
@@ -64,10 +65,12 @@ class Results:
                 suite, output = self._waiting.popleft()
             except IndexError:
                 return
-            self.codes.append(abs(start(suite, self.arguments, output).wait()))
+            self.codes.append(abs(start(suite, self.arguments, output, full=self.full).wait()))
 
 
-def start(suite: Suite, arguments: list[str], output: IO[bytes] | None) -> subprocess.Popen[bytes]:
+def start(
+    suite: Suite, arguments: list[str], output: IO[bytes] | None, *, full: bool
+) -> subprocess.Popen[bytes]:
     home = ROOT / suite.environment
     activated = {"VIRTUAL_ENV": str(home), "PATH": os.pathsep.join([str(home / "bin"), os.environ["PATH"]])}
     # As for a user: an installed Airflow has its bytecode, and Dags' modules get theirs. Without, each of
@@ -82,6 +85,8 @@ def start(suite: Suite, arguments: list[str], output: IO[bytes] | None) -> subpr
             **inherited,
             **activated,
             "PINWHEEL_TEST_PART": suite.part,
+            # Sizes and numbers of examples, see tests/harness/soak.py.
+            "PINWHEEL_GATE": "" if full else "1",
         },
         stdin=subprocess.DEVNULL,
         stdout=output,
@@ -140,7 +145,7 @@ def run(arguments: list[str]) -> int:
             suite: stack.enter_context(tempfile.TemporaryFile()) for suite in chosen
         }
         outputs[chosen[0]] = None
-        results = Results(arguments, outputs)
+        results = Results(arguments, outputs, full=full)
         threads = [threading.Thread(target=results.run) for _ in range(AT_ONCE)]
         for thread in threads:
             thread.start()
