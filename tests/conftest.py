@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from harness.budget import Meter
 from harness.processes import SESSION_ID, SESSION_VARIABLE, Reaper, kill_all, processes_with
+from harness.soak import size
 from harness.sqlite import memory
 
 # A folder with short path that another user (PostgreSQL's, when we are root) can enter; pytest's own is
@@ -105,12 +106,14 @@ _GATE_ON_SECOND = {
 """Files that `make test` runs on the second version: that each seam holds there, and a walk of each side of
 Airflow. Of the others, which ask more of what stands on these, it tells least: `make test-all` runs them.
 """
-_ONE_OF_FAULTS = {
+_ONE_OF_LONG = {
     "test_an_error_between_any_two_statements_changes_nothing": "sqlite",
     "test_a_lost_connection_is_retried_and_the_act_done_exactly_once": "postgres",
     "test_a_process_killed_between_any_two_statements_leaves_all_or_nothing": "postgres",
+    "test_after_a_year_the_tables_are_flat_and_every_release_rolls_back": "sqlite",
 }
-"""The longest tests of faults, and the database on which `make test` runs them; `make test-all` on both."""
+"""The longest tests of faults and rows, and the database on which `make test` runs them; `make test-all` on
+both."""
 _ORDER = (
     "unit",
     "property",
@@ -137,7 +140,12 @@ _DIALECTS = {
 that take each database on SQLite only; `make test-all` runs all on both.
 """
 # How long an example takes says how busy the machine is.
-settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "tests",
+    max_examples=size(100, gate=25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("tests")
 _counter = itertools.count(1)
 _meter = Meter()
@@ -208,7 +216,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.full)
         if _PART == "second" and item.path.name not in _GATE_ON_SECOND:
             item.add_marker(pytest.mark.full)
-        quick = _ONE_OF_FAULTS.get(getattr(item, "originalname", ""))
+        quick = _ONE_OF_LONG.get(getattr(item, "originalname", ""))
         if quick is not None and quick not in parameters.values():
             item.add_marker(pytest.mark.full)
     if _PART == "second":
