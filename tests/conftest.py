@@ -48,6 +48,22 @@ _APART = {
     "test_truth.py",
 }
 """Files with long tests on deployments of their own, so that a part without them loses nothing."""
+_DEPLOYED = {
+    "test_boundaries.py",
+    "test_broken_commit.py",
+    "test_dates_in_deployment.py",
+    "test_declared_inputs.py",
+    "test_drift.py",
+    "test_files_that_move.py",
+    "test_hostile_text.py",
+    "test_invariants.py",
+    "test_keeper_process.py",
+    "test_life_of_places.py",
+    "test_reached.py",
+    "test_replayed_repositories.py",
+    "test_rollouts_in_deployment.py",
+}
+"""Files with processes of Airflow's, or its loop, so that no part is much longer than the others."""
 _PARTS = {
     "migration": "schema",
     "chart": "schema",
@@ -182,7 +198,8 @@ def _in_part(path: Path) -> bool:
         return True
     if _PART == "second":
         return _folder(path) not in _ALIKE or path.name.startswith(_OF_PORTS)
-    return ("apart" if path.name in _APART else _PARTS.get(_folder(path), "main")) == _PART
+    of_files = "apart" if path.name in _APART else "deployed" if path.name in _DEPLOYED else None
+    return (of_files or _PARTS.get(_folder(path), "main")) == _PART
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -17,10 +17,19 @@ from harness.processes import free_port, wait_for
 
 pytestmark = pytest.mark.smoke
 
-THEMES = pytest.mark.parametrize("theme", ["light", "dark"])
+THEMES = ("light", "dark")
 
 
-@THEMES
+def each_once(*shown: str) -> list[Any]:
+    """Each theme with each of two; `make test` has each theme, and each of the two, once."""
+    return [
+        pytest.param(theme, each, marks=() if n == m else pytest.mark.full)
+        for n, theme in enumerate(THEMES)
+        for m, each in enumerate(shown)
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.full)])
 def test_releases_is_in_airflows_navigation(window: Any, fleet: Fleet, theme: str) -> None:
     with window(theme=theme) as visitor:
         visitor.page.goto(f"{visitor.airflow.url}/")
@@ -29,8 +38,7 @@ def test_releases_is_in_airflows_navigation(window: Any, fleet: Fleet, theme: st
         visitor.check_accessibility()
 
 
-@THEMES
-@pytest.mark.parametrize("tab", ["Releases", "Dag History"])
+@pytest.mark.parametrize(("theme", "tab"), each_once("Releases", "Dag History"))
 def test_a_dag_has_the_tabs(window: Any, fleet: Fleet, theme: str, tab: str) -> None:
     with window(theme=theme) as visitor:
         visitor.page.goto(f"{visitor.airflow.url}/dags/{fleet.quiet}")
@@ -39,8 +47,7 @@ def test_a_dag_has_the_tabs(window: Any, fleet: Fleet, theme: str, tab: str) -> 
         visitor.check_accessibility()
 
 
-@THEMES
-@pytest.mark.parametrize("level", ["run", "task instance"])
+@pytest.mark.parametrize(("theme", "level"), each_once("run", "task instance"))
 def test_a_run_and_a_task_instance_have_the_tab_version(
     window: Any, fleet: Fleet, theme: str, level: str
 ) -> None:

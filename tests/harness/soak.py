@@ -1,7 +1,8 @@
 """How far tests of many seeds and sizes go.
 
-``make test`` sets ``PINWHEEL_GATE=1``: as far as they have to, to prove the same. ``make soak`` sets
-``PINWHEEL_SOAK=1`` for a long search. ``make test-all``, and pytest by itself, are between them.
+``make test`` sets ``PINWHEEL_GATE=1``: as far as they have to, to prove the same. ``make test-all`` does so
+on the second version of Airflow. ``make soak`` sets ``PINWHEEL_SOAK=1`` for a long search. ``make test-all``
+on the first version, and pytest by itself, are between them.
 """
 
 from __future__ import annotations
