@@ -1,6 +1,7 @@
-"""All tests on Airflow 3.3, and those that can differ there but for the slow ones on the 3.4 beta.
+"""All tests on Airflow 3.3 without the full matrices, and on the 3.4 beta what stands on its seams.
 
-With ``--all`` as the first argument the full matrices too. Three suites at a time.
+With ``--all`` as the first argument the full matrices too, their whole sizes and numbers of examples, and on
+the 3.4 beta all that can differ there but for the slow ones. Three suites at a time.
 
 Most of the time tests wait for Airflow's processes: two suites at once would leave a third of two cores idle.
 The longest come first, so that none is left alone at the end. Arguments go to all. The first suite's output
@@ -36,9 +37,11 @@ class Suite(NamedTuple):
     arguments: tuple[str, ...] = ()
 
 
+SECOND = "second"
 SUITES = (
     Suite("Airflow 3.3", ".venv", "main"),
-    Suite("Airflow 3.4 beta", ".venv-34", "second", "not slow", ("-o", "cache_dir=.pytest_cache/34")),
+    Suite("Airflow 3.4 beta", ".venv-34", SECOND, "not slow", ("-o", "cache_dir=.pytest_cache/34")),
+    Suite("Airflow 3.3: deployed", ".venv", "deployed", "", ("-o", "cache_dir=.pytest_cache/deployed")),
     Suite("Airflow 3.3: pages", ".venv", "pages", "", ("-o", "cache_dir=.pytest_cache/pages")),
     Suite("Airflow 3.3: apart", ".venv", "apart", "", ("-o", "cache_dir=.pytest_cache/apart")),
     Suite("Airflow 3.3: schema, chart", ".venv", "schema", "", ("-o", "cache_dir=.pytest_cache/schema")),
@@ -52,8 +55,9 @@ AT_ONCE = 3
 class Results:
     """Exit codes of suites; each thread in :meth:`run` takes the next one until there is none."""
 
-    def __init__(self, arguments: list[str], outputs: dict[Suite, IO[bytes] | None]) -> None:
+    def __init__(self, arguments: list[str], outputs: dict[Suite, IO[bytes] | None], *, full: bool) -> None:
         self.arguments = arguments
+        self.full = full
         self.codes: list[int] = []
         self.interrupted = False
         self._waiting = deque(outputs.items())
@@ -64,10 +68,12 @@ class Results:
                 suite, output = self._waiting.popleft()
             except IndexError:
                 return
-            self.codes.append(abs(start(suite, self.arguments, output).wait()))
+            self.codes.append(abs(start(suite, self.arguments, output, full=self.full).wait()))
 
 
-def start(suite: Suite, arguments: list[str], output: IO[bytes] | None) -> subprocess.Popen[bytes]:
+def start(
+    suite: Suite, arguments: list[str], output: IO[bytes] | None, *, full: bool
+) -> subprocess.Popen[bytes]:
     home = ROOT / suite.environment
     activated = {"VIRTUAL_ENV": str(home), "PATH": os.pathsep.join([str(home / "bin"), os.environ["PATH"]])}
     # As for a user: an installed Airflow has its bytecode, and Dags' modules get theirs. Without, each of
@@ -82,6 +88,8 @@ def start(suite: Suite, arguments: list[str], output: IO[bytes] | None) -> subpr
             **inherited,
             **activated,
             "PINWHEEL_TEST_PART": suite.part,
+            # Sizes and numbers of examples, see tests/harness/soak.py: the whole ones on the first version.
+            "PINWHEEL_GATE": "" if full and suite.part != SECOND else "1",
         },
         stdin=subprocess.DEVNULL,
         stdout=output,
@@ -140,7 +148,7 @@ def run(arguments: list[str]) -> int:
             suite: stack.enter_context(tempfile.TemporaryFile()) for suite in chosen
         }
         outputs[chosen[0]] = None
-        results = Results(arguments, outputs)
+        results = Results(arguments, outputs, full=full)
         threads = [threading.Thread(target=results.run) for _ in range(AT_ONCE)]
         for thread in threads:
             thread.start()

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from harness.budget import Meter
 from harness.processes import SESSION_ID, SESSION_VARIABLE, Reaper, kill_all, processes_with
+from harness.soak import size
 from harness.sqlite import memory
 
 # A folder with short path that another user (PostgreSQL's, when we are root) can enter; pytest's own is
@@ -47,6 +48,22 @@ _APART = {
     "test_truth.py",
 }
 """Files with long tests on deployments of their own, so that a part without them loses nothing."""
+_DEPLOYED = {
+    "test_boundaries.py",
+    "test_broken_commit.py",
+    "test_dates_in_deployment.py",
+    "test_declared_inputs.py",
+    "test_drift.py",
+    "test_files_that_move.py",
+    "test_hostile_text.py",
+    "test_invariants.py",
+    "test_keeper_process.py",
+    "test_life_of_places.py",
+    "test_reached.py",
+    "test_replayed_repositories.py",
+    "test_rollouts_in_deployment.py",
+}
+"""Files with processes of Airflow's, or its loop, so that no part is much longer than the others."""
 _PARTS = {
     "migration": "schema",
     "chart": "schema",
@@ -59,43 +76,70 @@ _PARTS = {
 _ALIKE = {"unit", "property", "contract", "chart", "bundles"}
 """Folders whose tests can not differ between versions of Airflow, but for :data:`_OF_PORTS`. Part ``second``
 are all others."""
+_OURS = {
+    "test_leases.py",
+    "test_policy_documents.py",
+    "test_policy_file.py",
+    "test_restarts.py",
+    "test_rollouts_at_once.py",
+}
+"""Files about our own tables, locks and documents, which no version of Airflow has a part in: not of part
+``second`` either.
+"""
 _OF_PORTS = "test_ports_"
 """Files of sentences that Airflow's side of the ports is held to, on each version."""
 _ONE_DATABASE = {"integration": "sqlite", "faults": "postgres", "migration": "postgres"}
 """On the second version tests in these folders that take each database take this one: the two do not differ
 otherwise there than on the first, where both are tested."""
-_FULL_ON_SECOND = {"faults", "reconcile"}
-"""Folders that inject faults, or walk the schema, statement by statement: `make test` runs them on the first
-version only, `make test-all` on both."""
-_OURS_ON_SECOND = {
-    "test_boundaries.py",
-    "test_broken_commit.py",
-    "test_dates_in_deployment.py",
-    "test_declared_inputs.py",
-    "test_factories.py",
-    "test_files_that_move.py",
-    "test_fleet.py",
-    "test_holds.py",
-    "test_life_of_places.py",
-    "test_line.py",
-    "test_named_places.py",
-    "test_parse_facts.py",
-    "test_reached.py",
-    "test_repeats.py",
-    "test_sameness.py",
-    "test_tracing_cases.py",
-    "test_unmade_bundles.py",
-    "test_ways_of_reading.py",
+_GATE_ON_SECOND = {
+    # What is Airflow's behind the ports, and its private names
+    "test_ports_reads.py",
+    "test_ports_rows.py",
+    "test_ports_runs.py",
+    "test_ports_unit.py",
+    "test_plugin.py",
+    "test_private_names.py",
+    # Its tables
+    "test_adoption.py",
+    "test_tables.py",
+    "test_rows_after_rollback.py",
+    "test_refused_rows.py",
+    # What its processor reads
+    "test_bundles.py",
+    "test_registration.py",
+    "test_trial_parses.py",
+    # What its scheduler does with runs
+    "test_all_tasks_at_a_date.py",
+    "test_backfill.py",
+    "test_bindings.py",
+    "test_bound_by_date.py",
+    "test_callbacks_of_followers.py",
+    "test_clear.py",
+    "test_keeping_runs.py",
+    "test_late_binding.py",
+    "test_runs_by_date.py",
+    "test_task_windows.py",
+    "test_windows_in_runs.py",
+    # What it shows
+    "test_api.py",
+    "test_cli.py",
+    "test_grid.py",
+    "test_pages.py",
+    # Its processes
+    "test_invariants.py",
+    "test_standalone.py",
 }
-"""Files of which a second version tells least (what a parse asks, what a request is answered, what becomes
-of a commit): the same of them.
+"""Files that `make test` runs on the second version: that each seam holds there, and a walk of each side of
+Airflow. Of the others, which ask more of what stands on these, it tells least: `make test-all` runs them.
 """
-_ONE_OF_FAULTS = {
+_ONE_OF_LONG = {
     "test_an_error_between_any_two_statements_changes_nothing": "sqlite",
     "test_a_lost_connection_is_retried_and_the_act_done_exactly_once": "postgres",
     "test_a_process_killed_between_any_two_statements_leaves_all_or_nothing": "postgres",
+    "test_after_a_year_the_tables_are_flat_and_every_release_rolls_back": "sqlite",
 }
-"""The longest tests of faults, and the database on which `make test` runs them; `make test-all` on both."""
+"""The longest tests of faults and rows, and the database on which `make test` runs them; `make test-all` on
+both."""
 _ORDER = (
     "unit",
     "property",
@@ -122,7 +166,12 @@ _DIALECTS = {
 that take each database on SQLite only; `make test-all` runs all on both.
 """
 # How long an example takes says how busy the machine is.
-settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "tests",
+    max_examples=size(100, gate=25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("tests")
 _counter = itertools.count(1)
 _meter = Meter()
@@ -158,8 +207,10 @@ def _in_part(path: Path) -> bool:
     if not _PART:
         return True
     if _PART == "second":
-        return _folder(path) not in _ALIKE or path.name.startswith(_OF_PORTS)
-    return ("apart" if path.name in _APART else _PARTS.get(_folder(path), "main")) == _PART
+        alike = _folder(path) in _ALIKE or path.name in _OURS
+        return not alike or path.name.startswith(_OF_PORTS)
+    of_files = "apart" if path.name in _APART else "deployed" if path.name in _DEPLOYED else None
+    return (of_files or _PARTS.get(_folder(path), "main")) == _PART
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -172,10 +223,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Quick tests first, last those on the shared deployment, which has no quiet second from its start on."""
 
     def of_second(item: pytest.Item) -> bool:
-        parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
-        databases = {"sqlite", "postgres"}.intersection(each for each in parameters if isinstance(each, str))
+        values = getattr(getattr(item, "callspec", None), "params", {}).values()
+        parameters = {each for each in values if isinstance(each, str)}
+        databases = {"sqlite", "postgres"} & parameters
         only = _ONE_DATABASE.get(_folder(item.path))
-        return only is None or databases <= {only}
+        # The ports in memory are of no version of Airflow.
+        return (only is None or databases <= {only}) and "memory" not in parameters
 
     # Whole files, so that what a file's tests share is made once.
     deployed = {item.path for item in items if "shared_airflow" in getattr(item, "fixturenames", ())}
@@ -189,9 +242,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if parameters.get("database_source") == "postgres" and item.path.name not in _DIALECTS:
             item.add_marker(pytest.mark.full)
-        if _PART == "second" and (_folder(item.path) in _FULL_ON_SECOND or item.path.name in _OURS_ON_SECOND):
+        if _PART == "second" and item.path.name not in _GATE_ON_SECOND:
             item.add_marker(pytest.mark.full)
-        quick = _ONE_OF_FAULTS.get(getattr(item, "originalname", ""))
+        quick = _ONE_OF_LONG.get(getattr(item, "originalname", ""))
         if quick is not None and quick not in parameters.values():
             item.add_marker(pytest.mark.full)
     if _PART == "second":

@@ -84,5 +84,6 @@ export default defineConfig({
     setupFiles: "src/testSetup.ts",
     include: ["src/**/*.test.{ts,tsx}"],
     testTimeout: 60_000, // A busy machine is no fault.
+    isolate: false, // Each file by itself would evaluate Chakra again: two thirds of all the time.
   },
 });

@@ -8,19 +8,28 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from harness.airflow_env import API_SERVER, BIN, environment_name
-from harness.browser import Visitor, visit
+from harness.browser import Visitor, inaccessible, visit
 from harness.fleet import Fleet
 from harness.processes import free_port, wait_for
 
 pytestmark = pytest.mark.smoke
 
-THEMES = pytest.mark.parametrize("theme", ["light", "dark"])
+THEMES = ("light", "dark")
 
 
-@THEMES
+def each_once(*shown: str) -> list[Any]:
+    """Each theme with each of two; `make test` has each theme, and each of the two, once."""
+    return [
+        pytest.param(theme, each, marks=() if n == m else pytest.mark.full)
+        for n, theme in enumerate(THEMES)
+        for m, each in enumerate(shown)
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.full)])
 def test_releases_is_in_airflows_navigation(window: Any, fleet: Fleet, theme: str) -> None:
     with window(theme=theme) as visitor:
         visitor.page.goto(f"{visitor.airflow.url}/")
@@ -29,8 +38,7 @@ def test_releases_is_in_airflows_navigation(window: Any, fleet: Fleet, theme: st
         visitor.check_accessibility()
 
 
-@THEMES
-@pytest.mark.parametrize("tab", ["Releases", "Dag History"])
+@pytest.mark.parametrize(("theme", "tab"), each_once("Releases", "Dag History"))
 def test_a_dag_has_the_tabs(window: Any, fleet: Fleet, theme: str, tab: str) -> None:
     with window(theme=theme) as visitor:
         visitor.page.goto(f"{visitor.airflow.url}/dags/{fleet.quiet}")
@@ -39,8 +47,7 @@ def test_a_dag_has_the_tabs(window: Any, fleet: Fleet, theme: str, tab: str) -> 
         visitor.check_accessibility()
 
 
-@THEMES
-@pytest.mark.parametrize("level", ["run", "task instance"])
+@pytest.mark.parametrize(("theme", "level"), each_once("run", "task instance"))
 def test_a_run_and_a_task_instance_have_the_tab_version(
     window: Any, fleet: Fleet, theme: str, level: str
 ) -> None:
@@ -119,3 +126,26 @@ def test_hostile_names_are_shown_as_they_are_and_do_nothing(visitor: Visitor, fl
     page = visitor.open_releases(f"view=events&dag={fleet.broken}")
     expect(page).to_contain_text(hostile)
     fleet.releases.unpin(fleet.broken)
+
+
+def _page(chromium: Browser, colour: str) -> list[str]:
+    """What is said of a button that fades in, beside something that turns for ever."""
+    page = chromium.new_page()
+    try:
+        page.set_content(
+            "<html lang=en><title>Fading</title><main><style>"
+            "@keyframes turn { to { transform: rotate(360deg); } } i { animation: turn 1s infinite; }"
+            "button { opacity: 0.3; transition: opacity 1s 0.1s; background: #fff; }"
+            f"button.ready {{ opacity: 1; color: {colour}; }}"
+            "</style><h1>Fading</h1><i></i><button>Promote</button></main>"
+        )
+        page.evaluate("() => document.querySelector('button').classList.add('ready')")
+        return inaccessible(page, "body")
+    finally:
+        page.close()
+
+
+def test_what_fades_in_is_judged_by_its_looks_at_rest(chromium: Browser) -> None:
+    assert _page(chromium, "#000") == []
+    [found] = _page(chromium, "#aaa")
+    assert found.startswith("color-contrast")

@@ -259,7 +259,8 @@ def test_odd_commits_are_taken_or_refused_and_the_next_good_one_is_taken(
     made = bundle(repo)
     good = repo.commit()
     outcome = {"taken": 0, "refused": 0}
-    for seed in many(40, 1000):
+    seeds = many(40, 1000, gate=20)
+    for seed in seeds:
         sha = odd_commit(repo, random.Random(seed))
         started = time.monotonic()
         try:
@@ -275,4 +276,4 @@ def test_odd_commits_are_taken_or_refused_and_the_next_good_one_is_taken(
     repo.git("update-ref", "refs/heads/main", good)
     taken(made)
     assert made.get_current_version().version == good
-    assert outcome["taken"] > 15 and outcome["refused"] > 0
+    assert outcome["taken"] > len(seeds) * 3 // 8 and outcome["refused"] > 0

@@ -20,7 +20,7 @@ from harness import faults, invariants
 from harness.faults import AFTER_COMMIT, TRIED, Points, airflow_engine
 from harness.inprocess import bound_airflow
 from harness.operations import OPERATIONS, Operation, World
-from harness.soak import SOAK
+from harness.soak import SOAK, size
 
 SEED = int(os.environ.get("PINWHEEL_FAULTS_SEED", "109"))
 ALL = SOAK or os.environ.get("PINWHEEL_FAULTS") == "all"
@@ -97,7 +97,7 @@ def test_an_error_between_any_two_statements_changes_nothing(
     database: Any, operation: Operation, impatient: None
 ) -> None:
     bench = Bench(database, operation)
-    for at in bench.chosen(12 if database.backend == "sqlite" else 4):
+    for at in bench.chosen(size(12, gate=6) if database.backend == "sqlite" else 4):
         bench.ready()
         before = invariants.dump(bench.engine)
         ledger = invariants.ledger(bench.engine)
@@ -130,7 +130,7 @@ def test_a_lost_connection_is_retried_and_the_act_done_exactly_once(
     start = bench.counts()
     bench.act()
     once = {table: count - start[table] for table, count in bench.counts().items()}
-    for at in bench.chosen(12 if database.backend == "sqlite" else 7):
+    for at in bench.chosen(12 if database.backend == "sqlite" else size(7, gate=4)):
         bench.ready()
         start = bench.counts()
         if database.backend == "postgres" and bench.points[at - 1] == AFTER_COMMIT:
@@ -152,7 +152,7 @@ def test_a_process_killed_between_any_two_statements_leaves_all_or_nothing(
     database: Any, operation: Operation, impatient: None
 ) -> None:
     bench = Bench(database, operation)
-    for at in bench.chosen(5 if database.backend == "sqlite" else 4):
+    for at in bench.chosen(5 if database.backend == "sqlite" else size(4, gate=3)):
         bench.ready()
         before = invariants.dump(bench.engine)
         ledger = invariants.ledger(bench.engine)

@@ -19,7 +19,7 @@ from harness import faults, invariants
 from harness.faults import AFTER_COMMIT, TRIED, Points, airflow_engine
 from harness.inprocess import bound_airflow
 from harness.rolling_world import TRANSITIONS, RollingWorld, Transition
-from harness.soak import SOAK
+from harness.soak import SOAK, size
 
 SEED = int(os.environ.get("PINWHEEL_FAULTS_SEED", "24"))
 ALL = SOAK or os.environ.get("PINWHEEL_FAULTS") == "all"
@@ -104,7 +104,7 @@ def test_an_error_between_any_two_statements_of_a_transition_is_all_or_nothing(
     database: Any, transition: Transition, impatient: None
 ) -> None:
     walk = Walk(database, transition)
-    for at in walk.chosen(4):
+    for at in walk.chosen(size(4, gate=2)):
         dump = walk.ready()
         with contextlib.suppress(faults.Injected), Points(airflow_engine(), at, faults.raises):
             transition.act(walk.world)

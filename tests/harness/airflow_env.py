@@ -161,6 +161,9 @@ class AirflowEnv(Queries):
             # One that is still starting gives none, to tasks that a scheduler goes on with meanwhile.
             "workers.execution_api_retries": 12,
             "workers.execution_api_retry_wait_max": 5,
+            # Airflow's supervisor sees at its next beat only that a task ended whose pipes were closed before
+            # its process was gone: every second one. Until then it keeps one of the places of the executor.
+            "workers.min_heartbeat_interval": 1,
             "triggerer.job_heartbeat_sec": 1,
             "scheduler.use_job_schedule": True,
             "usage_data_collection.enabled": False,

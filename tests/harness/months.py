@@ -1,4 +1,5 @@
-"""A Dag that runs once a month from 2018-11 to 2026-10, over three eras, and what each of its runs should be.
+"""A Dag that runs once a month, over three eras, and what each of its runs should be. In all from 2018-11 to
+2026-10, 96 months.
 
 Its builds differ in structure: each has a task of its own, and one that prints what really ran, whose window
 is three months of the era that the build is for. All others are empty operators, which the scheduler ends by
@@ -14,23 +15,27 @@ from typing import Any
 from attrs import frozen
 
 from harness.processes import wait_for
+from harness.soak import size
 
-MONTHS = [datetime(2018 + n // 12, n % 12 + 1, 1, tzinfo=UTC) for n in range(10, 106)]
-ERAS = {1: (None, "2021-07"), 2: ("2021-07", "2024-03"), 3: ("2024-03", None)}
+OF_AN_ERA = size(32, gate=6)
+MONTHS = [datetime(2018 + n // 12, n % 12 + 1, 1, tzinfo=UTC) for n in range(10, 10 + 3 * OF_AN_ERA)]
+_SECOND, _THIRD = (f"{MONTHS[n * OF_AN_ERA]:%Y-%m}" for n in (1, 2))
+ERAS = {1: (None, _SECOND), 2: (_SECOND, _THIRD), 3: (_THIRD, None)}
 """By build: the first day of its era and the first one after it."""
-SHOWN = {1: "2019-05", 2: "2022-01", 3: "2025-06"}
+SHOWN = {build: f"{MONTHS[(build - 1) * OF_AN_ERA + OF_AN_ERA // 5]:%Y-%m}" for build in ERAS}
 """By build: the month before the first of the three that print."""
 ACTIVE = 4
 BACKFILL = {
-    "from_date": "2018-11-01T00:00:00Z",
-    "to_date": "2026-10-01T00:00:00Z",
+    "from_date": f"{MONTHS[0]:%Y-%m}-01T00:00:00Z",
+    "to_date": f"{MONTHS[-1]:%Y-%m}-01T00:00:00Z",
     "max_active_runs": 48,
 }
 """All of them, for Airflow's backfills and ours."""
 
 
 def source(dag_id: str, build: int, *, catchup: bool = False) -> dict[str, str]:
-    year, month = map(int, SHOWN.get(build, "2030-01").split("-"))
+    before = _day(SHOWN.get(build, "2030-01"))
+    last = _day(f"{before.year + (before.month + 2) // 12}-{(before.month + 2) % 12 + 1:02}")
     return {
         f"{dag_id}.py": f"""
 from datetime import datetime, timedelta
@@ -42,13 +47,13 @@ with DAG(
     "{dag_id}",
     schedule="@monthly",
     start_date=datetime(2018, 11, 1),
-    end_date=datetime(2026, 10, 1),
+    end_date=datetime({MONTHS[-1]:%Y, %-m}, 1),
     catchup={catchup},
     is_paused_upon_creation={catchup},
     max_active_runs=48,
 ):
 
-    @task(start_date=datetime({year}, {month}, 2), end_date=datetime({year}, {month + 3}, 2), **AGAIN)
+    @task(start_date=datetime({before:%Y, %-m}, 2), end_date=datetime({last:%Y, %-m}, 2), **AGAIN)
     def show():
         print("EXEC_MARK=m{build}")
         print(f"EXEC_FILE={{__file__}}")

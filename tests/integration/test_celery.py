@@ -49,7 +49,7 @@ def far(make_airflow: Callable[..., Any], redis_server: Any, tmp_path_factory: p
 
 
 @pytest.mark.acceptance("dates", 40)
-def test_each_of_96_months_runs_on_the_build_of_its_era_on_workers_too(far: Far) -> None:
+def test_each_month_runs_on_the_build_of_its_era_on_workers_too(far: Far) -> None:
     each = Months(far.env, Releases(far.env), "months", far.months, catchup={"months_far": False})
     each.post("/api/v2/backfills", dag_id="months_far", **BACKFILL)
     each.all_came_right(tries=1)

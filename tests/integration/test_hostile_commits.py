@@ -226,7 +226,7 @@ def odd_commit(repo: GitRepo, random: Random) -> str:
     return sha
 
 
-@pytest.mark.parametrize("seed", many(5, 60))
+@pytest.mark.parametrize("seed", many(5, 60, gate=2))
 def test_whatever_a_commit_holds_it_is_taken_or_refused_and_the_other_bundle_is_released(
     repositories: Repositories, seed: int
 ) -> None:

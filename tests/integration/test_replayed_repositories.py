@@ -19,13 +19,14 @@ from harness.gitrepo import GitRepo
 from harness.loop import Loop, processor_loop
 from harness.monorepo import UNSEEN, Monorepo
 from harness.plain_dags import BROKEN, Oracle
-from harness.soak import SOAK
+from harness.soak import SOAK, size
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
-REPOSITORIES = 4
-ROUNDS = 60 if SOAK else 16
+REPOSITORIES = size(4, gate=2)
+ROUNDS = 60 if SOAK else size(16, gate=12)
 """Commits of each repository after the first."""
+COMMITS = REPOSITORIES * ROUNDS
 
 
 @define
@@ -156,7 +157,7 @@ def _settled(loop: Loop, name: str, sha: str) -> bool:
 
 
 def test_no_push_of_a_replayed_repository_is_ignored_and_no_dag_steps_back(tally: Tally) -> None:
-    assert tally.pushes >= 60 and tally.compared > 500
+    assert tally.pushes >= COMMITS - 4 and tally.compared > 8 * COMMITS - 12
     assert tally.ignored == [], tally.report()
     assert tally.back == [], tally.report()
 
@@ -165,7 +166,7 @@ def test_what_a_parse_can_see_or_a_repository_declares_is_a_new_build_when_tasks
     tally: Tally,
 ) -> None:
     """Missed builds of what nobody can see are told; their runs were on the newest commit all the same."""
-    assert tally.builds > 30
+    assert tally.builds > COMMITS // 2 - 2
     seen = {place: n for place, n in tally.missed.items() if place[1] not in UNSEEN}
     assert seen == {}, tally.report()
 

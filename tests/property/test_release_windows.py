@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.soak import size
 from pinwheel.core.rollout.window import (
     MIDNIGHT,
     Allow,
@@ -144,7 +145,7 @@ def cases(draw: st.DrawFn, lists: int = 1) -> tuple[datetime, *tuple[list[Limit]
 
 
 @pytest.mark.acceptance("rollouts", 31)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=size(80, gate=20), deadline=None)
 @given(case=cases())
 def test_the_next_opening_and_the_next_change_are_those_that_a_look_at_each_minute_finds(
     case: tuple[datetime, list[Limit]],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.soak import size
 from pinwheel.core.release.stand import Head, Standing, known, take
 
 VERSIONS = tuple(f"v{number}" for number in range(8))
@@ -19,7 +20,7 @@ file with the old content is judged unchanged, whether it is parsed before the n
 NOTHING, UNKNOWN = "nothing", "unknown"
 
 
-@settings(max_examples=600)
+@settings(max_examples=size(600, gate=150))
 @given(st.fixed_dictionaries({version: CONTENT for version in VERSIONS}), STEPS)
 def test_a_build_stands_where_a_plain_list_of_the_heads_says_so(
     content: dict[str, int | None], steps: list[tuple[str, bool, bool, bool]]
