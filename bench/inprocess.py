@@ -16,6 +16,15 @@ from harness.databases import Database
 _VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 
+_Filtering: Any = structlog.make_filtering_bound_logger(logging.WARNING)
+
+
+class _Quiet(_Filtering):  # type: ignore[misc]
+    def isEnabledFor(self, level: int) -> bool:
+        """As Airflow's scheduler asks."""
+        return level >= logging.WARNING
+
+
 @contextlib.contextmanager
 def bound(database: Database) -> Iterator[None]:
     """While inside, Airflow's sessions in this process use *database*; no connection is left at the end."""
@@ -26,7 +35,7 @@ def bound(database: Database) -> Iterator[None]:
     settings.dispose_orm(do_log=False)
     settings.configure_vars()
     settings.configure_orm()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    structlog.configure(wrapper_class=_Quiet)
     try:
         yield
     finally:
@@ -63,3 +72,16 @@ def add_run(session: Any, dag: Any, run_id: str, *, state: str = "queued") -> No
         state=DagRunState(state),
         session=session,
     )
+
+
+def telling(host: Any, told: dict[str, datetime]) -> Any:
+    """The host, which notes when each Dag's release is committed."""
+    from attrs import evolve
+
+    from pinwheel.airflow3.unit import AirflowUnit
+
+    class Telling(AirflowUnit):
+        def announce(self, events: Any) -> None:
+            told.update({event["dag_id"]: self.now() for event in events if event["kind"] != "rollout"})
+
+    return evolve(host, unit=Telling())

@@ -62,6 +62,7 @@ _DEPLOYED = {
     "test_reached.py",
     "test_replayed_repositories.py",
     "test_rollouts_in_deployment.py",
+    "test_watches_in_deployment.py",
 }
 """Files with processes of Airflow's, or its loop, so that no part is much longer than the others."""
 _PARTS = {
@@ -120,6 +121,7 @@ _GATE_ON_SECOND = {
     "test_runs_by_date.py",
     "test_task_windows.py",
     "test_windows_in_runs.py",
+    "test_words_of_airflow.py",
     # What it shows
     "test_api.py",
     "test_cli.py",

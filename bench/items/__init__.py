@@ -29,6 +29,7 @@ from bench.items import (
     sizes,
     tracing,
     verification,
+    watched,
     wrong_rollbacks,
 )
 
@@ -53,6 +54,7 @@ ITEMS: dict[str, ModuleType] = {
     "r": promote_at,
     "s": live_rollouts,
     "t": wrong_rollbacks,
+    "u": watched,
 }
 FLEET_ORDER = "edacm"
 """Items that share a side's deployment, in the order in which they are measured on it."""

@@ -11,7 +11,7 @@ import threading
 from datetime import datetime, timedelta
 from typing import Any
 
-from bench.inprocess import bound
+from bench.inprocess import bound, telling
 from bench.meter import median, summary
 from bench.report import Row
 from bench.seed import EMPTY, seed
@@ -41,7 +41,7 @@ def measure(setting: Setting) -> dict[str, Any]:
         for dag_id, at in instants.items():
             _change(host, Verb.PROMOTE, dag_id, at=at)
         told: dict[str, datetime] = {}
-        host = _telling(host, told)
+        host = telling(host, told)
         duties = [duty for duty in duties_of(host, Beat(host)) if duty.name == "advance rollouts"]
         turns = int((len(dag_ids) * EACH + FIRST).total_seconds()) + 3
         Loop(host, duties).run(threading.Event(), turns=turns)
@@ -54,19 +54,6 @@ def _change(host: Any, verb: Any, dag_id: str, **more: Any) -> None:
     from pinwheel.services import change
 
     change.apply(host, asked.change(verb=verb, dag_ids=[dag_id], **more))
-
-
-def _telling(host: Any, told: dict[str, datetime]) -> Any:
-    """The host, which notes when each Dag's release is committed."""
-    from attrs import evolve
-
-    from pinwheel.airflow3.unit import AirflowUnit
-
-    class Telling(AirflowUnit):
-        def announce(self, events: Any) -> None:
-            told.update({event["dag_id"]: self.now() for event in events if event["kind"] != "rollout"})
-
-    return evolve(host, unit=Telling())
 
 
 def rows(found: dict[str, Any]) -> list[Row]:

@@ -33,7 +33,7 @@ def _run(temporary: Path, *args: str) -> subprocess.CompletedProcess[str]:
 def test_the_benchmark_prints_its_table_and_writes_json(session_root: Path, tmp_path: Path) -> None:
     path, temporary = tmp_path / "run.json", session_root / "bench"
     temporary.mkdir()
-    done = _run(temporary, "bench", "--quick", "--only", "b,g,k,l,n,q,r,s", "--json", str(path))
+    done = _run(temporary, "bench", "--quick", "--only", "b,g,k,l,n,q,r,s,u", "--json", str(path))
     assert done.returncode == 0, done.stdout
     document = json.loads(path.read_text())
     # Each row begins with a whole cell: its first column, folded where it is long.
@@ -42,7 +42,7 @@ def test_the_benchmark_prints_its_table_and_writes_json(session_root: Path, tmp_
     assert all(f"({row['item']}) {row['what']}" in table for row in document["rows"]), table
     assert "(b) rollback on the server, 60 Dags in the database" in table
     assert "one line of a helper changed" in table
-    assert [row["item"] for row in document["rows"]] == [*"bbggkkkllllnqqqrs"]
+    assert [row["item"] for row in document["rows"]] == [*"bbggkkkllllnqqqrsu"]
     assert not any(row["error"] for row in document["rows"])
     single = document["measured"]["b"]["single"]
     assert 0 < single["p50"] <= single["p99"] <= single["max"] and single["n"] == 20

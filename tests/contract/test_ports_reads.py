@@ -396,6 +396,28 @@ def test_the_traces_of_each_end_of_a_run_that_was_cleared_are_its_own(history: H
     assert [(each.task_id, set(each.words)) for each in found[second].failed] == [("y", {Word.HEARTBEAT})]
 
 
+def test_what_failed_before_and_is_not_run_again_is_left_of_the_end_before(history: History) -> None:
+    side = history.side
+    clear(side.host, "a", ["bad"], actor="ada")
+    first, second = of_run("bad"), of_run("bad", 1)
+    side.start_run("a", "bad")
+    bindings.record_bindings(side.host, set())
+    side.execute("a", "bad", "x", 2)
+    side.execute("a", "bad", "y", 2, "failed")
+    side.end_run("a", "bad", "failed")
+    assert not read(side, "traces", [first], [first])[first].left
+    clear(side.host, "a", ["bad"], task_ids=["x"], actor="ada")
+    third = of_run("bad", 2)
+    side.start_run("a", "bad")
+    bindings.record_bindings(side.host, set())
+    side.execute("a", "bad", "x", 3)
+    side.end_run("a", "bad", "failed")
+    found = read(side, "traces", [second, third], [second, third])
+    assert [each.task_id for each in found[second].failed] == ["y"]
+    assert not found[second].left
+    assert found[third] == Traces(started=True, left=True)
+
+
 def test_a_run_is_failing_while_it_goes_on_and_a_task_has_failed(history: History) -> None:
     side = history.side
     history.run("now", state=None)

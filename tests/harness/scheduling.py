@@ -52,6 +52,8 @@ class RememberingExecutor(BaseExecutor):
     def terminate(self) -> None: ...
     def sync(self) -> None: ...
     def heartbeat(self) -> None: ...
+    def revoke_task(self, *, ti: Any) -> None: ...
+    def send_callback(self, request: Any) -> None: ...
 
     def queue_workload(self, workload: Any, session: Any = None) -> None:
         self.given.append(
@@ -111,6 +113,19 @@ class Scheduler:
         for _ in range(times):
             self.schedule()
             self.executor.work()
+
+    def executor_said(self) -> None:
+        """It looks at what its executor told it of tasks that ended."""
+        with create_session() as session:
+            self._runner._process_executor_events(executor=self.executor, session=session)
+
+    def look_for_lost_workers(self) -> None:
+        self._runner._find_and_purge_task_instances_without_heartbeats()
+
+    def look_for_stuck_tasks(self) -> None:
+        """None has waited in a queue for long enough to be more than stuck."""
+        self._runner._task_queued_timeout = self._runner._num_stuck_queued_retries = 0
+        self._runner._handle_tasks_stuck_in_queued()
 
     def complete_backfills(self) -> None:
         """As it does from time to time: only then may a Dag have another one."""

@@ -91,5 +91,12 @@ def test_a_run_that_went_well_did_so_by_its_tasks() -> None:
     assert end(state="success", how=None) is End.WELL
 
 
+def test_a_run_of_which_only_old_failures_are_left_is_not_counted_again() -> None:
+    assert end_of(Came(), Traces(started=True, left=True)) is End.BY_HAND
+    assert end_of(Came(), Traces(started=True, left=True, failed=(ITSELF,))) is End.FAILED
+    assert end_of(Came(), Traces(started=True, left=True, failed=(UNHEARD,))) is End.UNKNOWN
+    assert end_of(Came(state="success"), Traces(started=True, left=True)) is End.WELL
+
+
 def test_of_a_failed_run_that_airflow_has_no_more_nothing_is_known() -> None:
     assert end_of(Came(), NOTHING) is End.UNKNOWN

@@ -100,7 +100,8 @@ def around(
     session: Session, *, since: datetime, until: datetime, released_since: datetime
 ) -> dict[bool, tuple[int, int]]:
     """Of all runs that ended in this time how many failed, and how many there were: by whether their Dag was
-    released since *released_since*. Those that somebody marked are left out."""
+    released since *released_since*. Those that somebody marked are left out, and those that never started:
+    who cancels a backfill ends many at once."""
     o, r = t.outcome.c, t.release.c
     late = exists(
         select(r.release)
@@ -114,7 +115,12 @@ def around(
     )
     of_dags = (
         select(late.label("released"), case((o.state == "failed", 1), else_=0).label("failed"))
-        .where(o.ended_at >= since, o.ended_at <= until, or_(o.how.is_(None), o.how != How.BY_HAND.value))
+        .where(
+            o.ended_at >= since,
+            o.ended_at <= until,
+            o.started_at.is_not(None),
+            or_(o.how.is_(None), o.how != How.BY_HAND.value),
+        )
         .subquery()
     )
     query = select(of_dags.c.released, func.sum(of_dags.c.failed), func.count()).group_by(of_dags.c.released)

@@ -10,6 +10,7 @@ from harness import asked
 from harness.pushing import File
 from harness.rolling import Rolling
 from pinwheel.core.release.decide import Verb
+from pinwheel.services.run import bindings
 from pinwheel.store import tables as t
 
 WATCH = "policies: [{name: watched, dags: all, steps: [release, {soak: {}}]}]"
@@ -196,6 +197,22 @@ def test_an_outage_of_all_dags_pauses() -> None:
     assert world.states() == ["paused"]
     assert world.last.cause == "not alone"
     assert world.active() == (2, 2)
+
+
+def test_a_cancelled_backfill_of_another_dag_is_no_outage() -> None:
+    world = Rolling()
+    world.push(a=File(body=0), other=File(body=0))
+    world.ran(*(f"before-{n}" for n in range(10)))
+    world.airflow.tick(3 * 86_400)
+    world.platform(WATCH)
+    world.push(a=File(body=1))
+    for n in range(8):
+        world.airflow.make_run("other", f"day-{n}")
+        world.airflow.end_run("other", f"day-{n}", "failed")
+    bindings.record_outcomes(world.host)
+    world.ran("nightly", failed="failed")
+    world.turn()
+    assert world.states() == ["rolled_back"]
 
 
 def test_what_failed_runs_again_on_the_proven_build_where_the_policy_asks() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from airflow.models.dagrun import DagRun
 from airflow.models.deadline import Deadline
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import DagRunState
-from sqlalchemy import Row, Table, and_, func, select, tuple_
+from sqlalchemy import Row, Table, and_, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from pinwheel.airflow3.compat import airflow_34_plus
@@ -25,8 +26,10 @@ from pinwheel.store import tables as t
 _AT_ONCE = 200
 _OF_RUNS = frozenset(("patch_dag_run", "bulk_dag_runs"))
 _OF_GROUPS = "patch_task_group_instances"
-_Instance = tuple[str, str, str, int]
-"""Dag, run, task and map index."""
+_WITH_OTHERS = ('"include_upstream": true', '"include_downstream": true')
+"""In what is noted of a person who marks a task, and with it others, which no line names."""
+_Try = tuple[str, str, str, int, int]
+"""Dag, run, task, map index and number."""
 
 
 def traces(session: Session, ended: Collection[RunEnd], failed: Collection[RunEnd]) -> dict[RunEnd, Traces]:
@@ -34,13 +37,15 @@ def traces(session: Session, ended: Collection[RunEnd], failed: Collection[RunEn
     each so many, whatever Dags they are of."""
     began: set[tuple[str, str]] = set()
     tries: dict[RunEnd, list[Row[Any]]] = {}
-    said: dict[tuple[_Instance, int], set[tuple[str, bool]]] = {}
+    left: set[RunEnd] = set()
+    said: dict[UUID | _Try, set[tuple[str, bool]]] = {}
     marked: dict[tuple[str, str], set[tuple[str, str | None]]] = {}
     for chunk in chunks(sorted({(end.dag_id, end.run_id) for end in ended}), _AT_ONCE):
         began |= _began(session, chunk)
     for some in chunks(sorted(failed), _AT_ONCE):
-        own = _last_failed(session, some)
+        own, stand = _last_failed(session, some)
         tries |= own
+        left |= stand
         said |= _said(session, {(end.dag_id, row.task_id, end.run_id) for end in own for row in own[end]})
         marked |= _marked(session, {(end.dag_id, end.run_id) for end in some})
     return {
@@ -50,6 +55,7 @@ def traces(session: Session, ended: Collection[RunEnd], failed: Collection[RunEn
             failed=tuple(
                 _failed_try(row, said, marked.get((end.dag_id, end.run_id), ())) for row in tries.get(end, ())
             ),
+            left=end in left,
         )
         for end in ended
     }
@@ -114,24 +120,47 @@ def _began(session: Session, runs: Collection[tuple[str, str]]) -> set[tuple[str
     return found
 
 
-def _last_failed(session: Session, ends: Collection[RunEnd]) -> dict[RunEnd, list[Row[Any]]]:
-    """Of each end the tries of its tasks that failed, and that none came after before it."""
+def _last_failed(
+    session: Session, ends: Collection[RunEnd]
+) -> tuple[dict[RunEnd, list[Row[Any]]], set[RunEnd]]:
+    """Of each end the tries of its tasks that failed, and that none came after before it; and those ends
+    before which some task had failed already, and was not run again."""
     runs = sorted({(end.dag_id, end.run_id) for end in ends})
     noted = _noted(session, runs)
     of_run: dict[tuple[str, str], list[Any]] = {}
     for table in _tables():
         c = table.c
         query = select(
-            c.dag_id, c.run_id, c.task_id, map_index_of(table).label("map_index"), c.try_number, c.state
+            c.dag_id,
+            c.run_id,
+            c.task_id,
+            map_index_of(table).label("map_index"),
+            c.try_number,
+            c.state,
+            *_identity(table),
         ).where(tuple_(c.dag_id, c.run_id).in_(runs), c.state.is_not(None))
         for row in session.execute(query):
             of_run.setdefault((row.dag_id, row.run_id), []).append(row)
-    return {
-        end: _last_of(
-            of_run.get((end.dag_id, end.run_id), ()), end.seq, noted.get((end.dag_id, end.run_id), {})
-        )
-        for end in ends
-    }
+    failed: dict[RunEnd, list[Row[Any]]] = {}
+    left = set()
+    for end in ends:
+        run = end.dag_id, end.run_id
+        last = _last_of(of_run.get(run, ()), end.seq, noted.get(run, {}))
+        before = noted.get(run, {}).get(end.seq)
+        failed[end] = []
+        for row in last:
+            if before is not None and before.began_before(row.task_id, row.map_index, row.try_number):
+                left.add(end)
+            else:
+                failed[end].append(row)
+    return failed, left
+
+
+def _identity(table: Table) -> tuple[Any, ...]:
+    """What tells a try, and an instance in one of several regions, apart: from 3.4 on."""
+    if "region_id" not in table.c:
+        return literal(None).label("id"), literal(None).label("region_id")
+    return table.c.id, table.c.region_id
 
 
 def _noted(session: Session, runs: Collection[tuple[str, str]]) -> dict[tuple[str, str], dict[int, Tries]]:
@@ -149,61 +178,79 @@ def _noted(session: Session, runs: Collection[tuple[str, str]]) -> dict[tuple[st
 
 
 def _last_of(rows: Iterable[Row[Any]], seq: int, noted: Mapping[int, Tries]) -> list[Row[Any]]:
-    """The tries that failed of those between two bindings, each the last of its task."""
-    before = noted.get(seq)
+    """The tries that failed of those that began before the next binding, each the last of its task."""
     after = next((noted[later] for later in sorted(noted) if later > seq), None)
-    last: dict[tuple[str, int], Row[Any]] = {}
+    last: dict[tuple[str, str, int], Row[Any]] = {}
     for row in rows:
-        at = row.task_id, row.map_index, row.try_number
-        if before is not None and before.began_before(*at):
+        if after is not None and not after.began_before(row.task_id, row.map_index, row.try_number):
             continue
-        if after is not None and not after.began_before(*at):
-            continue
-        known = last.get(at[:2])
+        at = row.task_id, str(row.region_id), row.map_index
+        known = last.get(at)
         if known is None or known.try_number <= row.try_number:
-            last[at[:2]] = row
+            last[at] = row
     return [row for _, row in sorted(last.items()) if row.state == "failed"]
 
 
 def _said(
     session: Session, tasks: Collection[tuple[str, str, str]]
-) -> dict[tuple[_Instance, int], set[tuple[str, bool]]]:
-    """By try: each word of the log of it, and whether a host stands with it."""
-    found: dict[tuple[_Instance, int], set[tuple[str, bool]]] = {}
+) -> dict[UUID | _Try, set[tuple[str, bool]]]:
+    """By try: each word of the log of it, and whether a host stands with it.
+
+    From 3.4 on a line names its try. The map index beside it is that which people see, and not of the row.
+    Remove the other key when what was written by 3.3 is old.
+    """
+    found: dict[UUID | _Try, set[tuple[str, bool]]] = {}
     words = [word.value for word in Word]
+    named = Log.__table__.c.get("task_instance_id", literal(None)).label("named")
     for chunk in chunks(sorted(tasks), _AT_ONCE):
         query = (
-            select(Log.dag_id, Log.run_id, Log.task_id, Log.map_index, Log.try_number, Log.event, Log.extra)
+            select(
+                Log.dag_id,
+                Log.run_id,
+                Log.task_id,
+                Log.map_index,
+                Log.try_number,
+                Log.event,
+                Log.extra,
+                named,
+            )
             # As the index has them
             .where(tuple_(Log.dag_id, Log.task_id, Log.run_id).in_(chunk), Log.event.in_(words))
         )
         for row in session.execute(query):
-            key = (row.dag_id, row.run_id, row.task_id, -1 if row.map_index is None else row.map_index)
+            index = -1 if row.map_index is None else row.map_index
+            key = row.named or (row.dag_id, row.run_id, row.task_id, index, row.try_number or 0)
             on_host = row.event == Word.FAILED and "host_name" in (row.extra or "")
-            found.setdefault((key, row.try_number or 0), set()).add((row.event, on_host))
+            found.setdefault(key, set()).add((row.event, on_host))
     return found
 
 
 def _marked(
     session: Session, runs: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], set[tuple[str, str | None]]]:
-    """By run: by which functions of the API persons marked it or a task of it, and which task, if noted."""
+    """By run: by which functions of the API persons marked it or a task of it, and which task, if only one.
+
+    Those of other runs that somebody marked with a task of this one are noted nowhere.
+    """
     found: dict[tuple[str, str], set[tuple[str, str | None]]] = {}
     for chunk in chunks(sorted(runs), _AT_ONCE):
-        query = select(Log.dag_id, Log.run_id, Log.task_id, Log.event).where(
+        query = select(Log.dag_id, Log.run_id, Log.task_id, Log.event, Log.extra).where(
             tuple_(Log.dag_id, Log.run_id).in_(chunk), Log.event.in_(sorted(BY_PERSONS))
         )
         for row in session.execute(query):
-            found.setdefault((row.dag_id, row.run_id), set()).add((row.event, row.task_id))
+            more = any(each in (row.extra or "") for each in _WITH_OTHERS)
+            event = _OF_GROUPS if more else row.event
+            found.setdefault((row.dag_id, row.run_id), set()).add((event, row.task_id))
     return found
 
 
 def _failed_try(
     row: Row[Any],
-    said: Mapping[tuple[_Instance, int], Collection[tuple[str, bool]]],
+    said: Mapping[UUID | _Try, Collection[tuple[str, bool]]],
     marked: Collection[tuple[str, str | None]],
 ) -> FailedTry:
-    words = said.get(((row.dag_id, row.run_id, row.task_id, row.map_index), row.try_number), ())
+    at = row.dag_id, row.run_id, row.task_id, row.map_index, row.try_number
+    words = {*said.get(at, ()), *(said.get(row.id, ()) if row.id is not None else ())}
     return FailedTry(
         task_id=row.task_id,
         words=frozenset(Word(word) for word, _ in words),

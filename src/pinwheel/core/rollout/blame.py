@@ -66,6 +66,8 @@ class Traces:
     by_hand: bool = False
     """Somebody marked the run."""
     failed: tuple[FailedTry, ...] = ()
+    left: bool = False
+    """A task of it had failed before it was run again, and was not run again with it."""
 
 
 class Ended(Protocol):
@@ -93,6 +95,9 @@ def end_of(outcome: Ended, traces: Traces) -> End:
         return End.CANCELLED
     if outcome.how in (How.TIMED_OUT, How.DEADLOCKED):
         return End.FAILED
+    if traces.left and not traces.failed:
+        # Of what ran again nothing failed: that failure was counted when it came.
+        return End.BY_HAND
     return _of_tries(traces.failed)
 
 

@@ -30,7 +30,7 @@ class End(StrEnum):
     INFRASTRUCTURE = "infrastructure"
     """A worker was lost, or a task never came out of the queue: not counted."""
     BY_HAND = "by-hand"
-    """Somebody marked it, or a task of it: not counted."""
+    """Somebody marked it, or a task of it, or let only a part of what had failed run again: not counted."""
     CANCELLED = "cancelled"
     """It ended before a task of it started: not counted."""
 

@@ -57,13 +57,18 @@ class TracedReads(UnboundReads):
             return Traces(started=started)
         log = [line for line in tables.log if (line.dag_id, line.run_id) == (end.dag_id, end.run_id)]
         by_persons = [line for line in log if line.event in BY_PERSONS]
+        last, left = self._last_failed(session, end, own)
         return Traces(
             started=started,
             by_hand=any(line.event in ("patch_dag_run", "bulk_dag_runs") for line in by_persons),
-            failed=tuple(_failed_try(row, log, by_persons) for row in self._last_failed(session, end, own)),
+            failed=tuple(_failed_try(row, log, by_persons) for row in last),
+            left=left,
         )
 
-    def _last_failed(self, session: Session, end: RunEnd, own: Collection[TaskRow]) -> list[TaskRow]:
+    def _last_failed(
+        self, session: Session, end: RunEnd, own: Collection[TaskRow]
+    ) -> tuple[list[TaskRow], bool]:
+        """Those of this end, and whether there is one from before that was not run again."""
         c = t.binding.c
         query = select(c.seq, c.tries).where(
             c.dag_id == end.dag_id, c.run_id == end.run_id, c.seq > 0, c.part == 0, c.tries.is_not(None)
@@ -78,11 +83,13 @@ class TracedReads(UnboundReads):
         last: dict[tuple[str, int], TaskRow] = {}
         for row in sorted(own, key=lambda row: row.try_number):
             at = row.task_id, row.map_index, row.try_number
-            if row.state is None or (before is not None and before.began_before(*at)):
-                continue
-            if after is None or after.began_before(*at):
+            if row.state is not None and (after is None or after.began_before(*at)):
                 last[at[:2]] = row
-        return [row for _, row in sorted(last.items()) if row.state == "failed"]
+        failed = [row for _, row in sorted(last.items()) if row.state == "failed"]
+        if before is None:
+            return failed, False
+        new = [row for row in failed if not before.began_before(row.task_id, row.map_index, row.try_number)]
+        return new, len(new) < len(failed)
 
 
 def _failed_try(row: TaskRow, log: Collection[LogLine], by_persons: Collection[LogLine]) -> FailedTry:
