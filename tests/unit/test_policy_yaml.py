@@ -45,7 +45,9 @@ BERLIN = "Europe/Berlin"
 
 LEAST = b"""\
 policies:
-  - {name: critical, dags: {tags: [critical]}, steps: [{approve: {}}, release, {soak: {runs: 5, at_most: 7d}}]}
+  - name: critical
+    dags: {tags: [critical]}
+    steps: [{approve: {}}, release, {soak: {runs: 5, at_most: 7d}}]
 """
 BANK = b"""\
 rules:

@@ -102,7 +102,8 @@ class SoakStep(Strict):
     @model_validator(mode="after")
     def _can_end(self) -> SoakStep:
         if "at_most" in self.model_fields_set and self.at_most < self.at_least:
-            raise wrong("has an at_most that is shorter than its at_least", "Raise at_most, or lower at_least")
+            remedy = "Raise at_most, or lower at_least"
+            raise wrong("has an at_most that is shorter than its at_least", remedy)
         if not self.runs and self.at_least == NO_TIME:
             raise wrong("waits for no run and for no time", "Give it runs: 5, or at_least: 1d")
         return self
