@@ -27,7 +27,7 @@ pytestmark = pytest.mark.airflow
 
 D = {
     **{"dag_id": "d", "run_id": "one", "task_id": "g.a", "version": "r2", "bundle_name": "seed", "build": 1},
-    **{"rollout": 2, "verb": "pause", "name": "ci", "document": "bank"},
+    **{"rollout": 3, "verb": "pause", "name": "ci", "document": "bank"},
 }
 
 ERA = {"from": "2018-01-01", "until": "2024-01-01", "build": 2}
@@ -67,7 +67,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     ],
     "GET /policies": [{}],
     "GET /policies/{document}": [{}, {"repository": True, "of": {"document": "seed"}}],
-    "GET /dags/{dag_id}/policy": [{}, {"of": {"dag_id": "watching"}}],
+    "GET /dags/{dag_id}/policy": [{}, {"of": {"dag_id": "watching"}}, {"of": {"dag_id": "soaked"}}],
     "POST /policies/test": [
         {"json": {"policies": [{"name": "x", "dags": "all", "steps": ["release"]}], "document": "other"}},
         {"json": {"text": "", "bundle": "seed", "selector": {"ids": ["watching"]}}},
@@ -80,7 +80,12 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "GET /dags/{dag_id}/builds/{build}": [{}, {"of": {"dag_id": "adopted"}}],
     "GET /dags/{dag_id}/releases": [{}, {"include_before": True, "of": {"dag_id": "adopted"}}],
     "GET /dags/{dag_id}/diff": [{"from": 1, "to": 3}, {"from": 1, "to": 2, "files": False}],
-    "GET /dags/{dag_id}/line": [{}, {"limit": 3}, {"of": {"dag_id": "unsteady"}}],
+    "GET /dags/{dag_id}/line": [
+        {},
+        {"limit": 3},
+        {"of": {"dag_id": "unsteady"}},
+        {"of": {"dag_id": "soaked"}},
+    ],
     "GET /dags/{dag_id}/compare": [{"from": 1, "to": 3}, {}, {"from": "r1", "to_run": "one"}],
     "GET /dags/{dag_id}/compare/file": [{"path": "d.py", "from": 1, "to": 3}],
     "GET /dags/{dag_id}/history": [{}],

@@ -18,13 +18,14 @@ from pinwheel.api.document import document
 from pinwheel.core.release.behind import Behind
 from pinwheel.core.rollout.hold import Hold
 from pinwheel.core.rollout.waiting import Answered, Awaits
+from pinwheel.core.rollout.watch_words import PlaceNamed
 from pinwheel.core.selector import Selector
 from pinwheel.core.structure import diff, graph
 from pinwheel.core.structure.layout import Row
 from pinwheel.services.history import grid, instances, tries, versions
 from pinwheel.services.policy import explain, save, trial
 from pinwheel.services.policy import show as policies
-from pinwheel.services.release import outcome
+from pinwheel.services.release import outcome, watched
 from pinwheel.services.rollout import acts, checks, freeze, show, windows
 from pinwheel.services.run import backfill, bound, clear_preview, waiting
 from pinwheel.services.show import builds, bundles, compare, events, fleet, line, news
@@ -79,6 +80,10 @@ VIEWS: list[tuple[type[Any], type[BaseModel]]] = [
     (dag_status.BrokenView, schemas.dags.Broken),
     (Hold, schemas.dags.Hold),
     (Behind, schemas.dags.Behind),
+    (PlaceNamed, schemas.dags.Place),
+    (watched.WatchView, schemas.dags.Watch),
+    (watched.UnderWatch, schemas.dags.UnderWatch),
+    (line.WatchOfRelease, schemas.line.WatchOfRelease),
     (tries.TryView, schemas.runs.Try),
     (versions.VersionView, schemas.history.Version),
     (grid.GridRunView, schemas.history.GridRun),

@@ -97,13 +97,25 @@ SECTION = "policies: [{name: own, dags: {ids: [watching]}, steps: [{wait: {for: 
 STAGED = """
 policies:
   - {name: staged, dags: {ids: [staged]}, steps: [{check: {name: ci}}, {approve: {}}, release]}
+  - {name: soaked, dags: {ids: [soaked]}, steps: [release, {soak: {}}]}
 """
 
 
 class Everything:
     """Makes it all; ``host`` is that of the database, ``dag_ids`` are all Dags in it."""
 
-    dag_ids = ("d", "unsteady", "gone", "adopted", "foreign", "dated", "windowed", "watching", "staged")
+    dag_ids = (
+        "d",
+        "unsteady",
+        "gone",
+        "adopted",
+        "foreign",
+        "dated",
+        "windowed",
+        "watching",
+        "staged",
+        "soaked",
+    )
 
     def __init__(self, folder: Path) -> None:
         self.seeder = Seeder(folder)
@@ -227,9 +239,14 @@ class Everything:
         )
 
     def _rollouts(self, folder: Path) -> None:
-        """The Dag ``staged``: build 2 was released past its gates, build 3 waits for an approval."""
-        seeder = Seeder(folder / "staged", "staged")
+        """The Dag ``staged``: build 2 was released past its gates, build 3 waits for an approval. The Dag
+        ``soaked``: build 2 is watched, build 1 is proven."""
+        seeder, soaked = (Seeder(folder / name, name) for name in ("staged", "soaked"))
         seeder.push({"staged.py": one_task("staged", "1")})
+        soaked.push({"soaked.py": one_task("soaked", "1")})
+        own = t.dag.c.dag_id == "soaked"
+        proven = {"proven_build_id": t.dag.c.active_build_id, "proven_version": t.dag.c.released_version}
+        self.host.unit.run(lambda session: session.execute(update(t.dag).where(own).values(proven)))
         read = read_platform(STAGED.encode())
 
         def save(session: Any) -> None:
@@ -237,6 +254,7 @@ class Everything:
             policies.replace(session, PolicySource.PLATFORM, "p", read.policies, actor="ops", now=now)
 
         self.host.unit.run(save)
+        soaked.push({"soaked.py": one_task("soaked", "2")})
         seeder.push({"staged.py": one_task("staged", "2")})
         self.do(Verb.PROMOTE, "staged", now=True, reason="outage")
         seeder.push({"staged.py": one_task("staged", "3")})

@@ -45,7 +45,9 @@ BERLIN = "Europe/Berlin"
 
 LEAST = b"""\
 policies:
-  - {name: critical, dags: {tags: [critical]}, steps: [{approve: {}}, release]}
+  - name: critical
+    dags: {tags: [critical]}
+    steps: [{approve: {}}, release, {soak: {runs: 5, at_most: 7d}}]
 """
 BANK = b"""\
 rules:
@@ -61,6 +63,8 @@ policies:
     steps:
       - check: {name: ci/regression, timeout: 4h}
       - release
+      - soak: {runs: 5, at_least: 24h, at_most: 7d}
+    rollback: {when: worse, deadline: missed, also: [check: data/quality], rerun_failed: true}
 """
 ORCHESTRATED = b"""\
 policies:
@@ -70,7 +74,7 @@ policies:
     newer: supersede
   - {name: by-hand, dags: all, steps: [{release: by-hand}]}
 """
-"""The examples of the design, without what comes later."""
+"""The examples of the design, without what its second half brings."""
 
 ALL_OF_IT = b"""\
 rules:
@@ -124,7 +128,13 @@ def test_the_least_policy_is_one_approval_by_another_person() -> None:
         Policy(
             name="critical",
             dags=Selector(tags=("critical",)),
-            plan=Plan(steps=(Approve(count=1, excludes=frozenset(Party)), Release())),
+            plan=Plan(
+                steps=(
+                    Approve(count=1, excludes=frozenset(Party)),
+                    Release(),
+                    Watch(runs=5, at_most=timedelta(days=7)),
+                )
+            ),
         ),
     )
     assert read(LEAST).policies[0].line == 2
@@ -159,10 +169,11 @@ def test_a_platforms_file_gives_its_rules_and_policies() -> None:
     )
     assert [rule.line for rule in found.rules] == [2, 3, 6]
     check = Check(name="ci/regression", timeout=timedelta(hours=4))
+    soak = Watch(runs=5, at_least=timedelta(hours=24), at_most=timedelta(days=7))
+    back = WayBack(deadline=True, also=frozenset({"data/quality"}), rerun_failed=True)
+    plan = Plan(steps=(check, Release(), soak), rollback=back)
     assert found.policies == (
-        Policy(
-            name="finance", dags=Selector(tags=("finance",)), plan=Plan(steps=(check, Release())), locked=True
-        ),
+        Policy(name="finance", dags=Selector(tags=("finance",)), plan=plan, locked=True),
     )
 
 
@@ -366,6 +377,47 @@ GATES = {
         *(5, "until: it is of the year 9999", "1970 to 9990"),
     ),
 }
+WATCHES = {
+    "a watch that ends before it may": (
+        policy("- release\n    - soak:\n        at_least: 2d\n        at_most: 1d"),
+        *(6, "soak: has an at_most that is shorter than its at_least", "Raise at_most"),
+    ),
+    "a watch for nothing": (
+        policy("- release\n    - soak: {runs: 0}"),
+        *(6, "soak: waits for no run and for no time", "at_least: 1d"),
+    ),
+    "a watch for no run until a time": (
+        policy("- release\n    - soak: {runs: 0, at_most: 7d}"),
+        *(6, "soak: waits for no run and for no time", "runs: 5"),
+    ),
+    "fewer runs than none": (
+        policy("- release\n    - soak: {runs: -1}"),
+        *(6, "runs is -1, and has to be 0 at least", "Raise"),
+    ),
+    "a watch before the release": (
+        policy("- soak: {}\n    - release"),
+        *(5, "steps[0]: is a soak before the release", "Put it behind"),
+    ),
+    "more failures than runs": (
+        policy(
+            "- release\n    - soak: {}",
+            "  rollback:\n    slower: true\n    when: {failures: 6, of: 5}\n",
+        ),
+        *(9, "has more failures than runs", "it would never fire"),
+    ),
+    "another rule": (
+        policy("- release\n    - soak: {}", "  rollback: {when: wurse}\n"),
+        *(7, "rollback.when", "worse"),
+    ),
+    "an unknown key of rollback": (
+        policy("- release\n    - soak: {}", "  rollback:\n    re_run: true\n"),
+        *(8, "'re_run' is no key of policies[0].rollback", ""),
+    ),
+    "a rollback of what nobody watches": (
+        policy("- release", "  rollback: {when: worse}\n"),
+        *(6, "policies[0].rollback says when a watch rolls back, and the policy has none", "soak: {runs: 5}"),
+    ),
+}
 FILES = {
     "an unknown section": (b"policys: []\n", 1, "'policys' is no key of this file", "Write 'policies'"),
     "an unknown key of a policy": (
@@ -475,7 +527,7 @@ RULES = {
 }
 WRONG = {
     f"{kind}: {name}": case
-    for kind, cases in (("gate", GATES), ("file", FILES), ("rule", RULES))
+    for kind, cases in (("gate", GATES), ("watch", WATCHES), ("file", FILES), ("rule", RULES))
     for name, case in cases.items()
 }
 BY_THE_PARSER_ALONE = {
@@ -507,6 +559,12 @@ BY_THE_PARSER_ALONE = {
     "gate: an instant without an offset",
     "gate: an instant that nobody can mean",
     "rule: a freeze before anybody released",
+    "watch: a watch that ends before it may",
+    "watch: a watch for nothing",
+    "watch: a watch for no run until a time",
+    "watch: a watch before the release",
+    "watch: more failures than runs",
+    "watch: a rollback of what nobody watches",
 }
 """What a JSON schema has no words for."""
 
@@ -518,7 +576,7 @@ def test_what_is_wrong_is_told_with_its_line_and_what_to_do(case: str) -> None:
     told = read_platform(data)
     assert told.rules == told.policies == ()
     assert any(one.line == line and found in one.found and remedy in one.remedy for one in told.wrong), told
-    if case.startswith("gate"):
+    if case.startswith(("gate", "watch")):
         assert read(data).wrong == told.wrong and read(data).policies == ()
 
 

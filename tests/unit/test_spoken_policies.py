@@ -7,6 +7,8 @@ import pytest
 from pinwheel.core.parse.policy_yaml import read_platform
 from pinwheel.core.release.serialized import plan_from_json
 from pinwheel.core.release.spoken import dags_words, plan_words, rule_words
+from pinwheel.core.rollout.steps import Plan, Release, Watch
+from pinwheel.core.rollout.way_back import WayBack, When
 
 
 def said_of(rule: str) -> str:
@@ -50,12 +52,18 @@ def test_each_gate_has_words(step: dict[str, object], words: str) -> None:
             ["release", {"soak": {"runs": 3, "at_least": "1d", "at_most": "1w"}}],
             "it is watched: 3 runs and 1d at least; 1w at most",
         ),
-        (["release", {"soak": {"runs": 0}}], "it is watched: no runs"),
         (["release", {"soak": {"runs": 0, "at_least": "2h"}}], "it is watched: 2h at least"),
     ],
 )
 def test_a_release_and_its_watch_have_words(steps: list[object], words: str) -> None:
-    assert plan_words(plan_from_json({"steps": steps}))[-1] == words
+    never = {} if len(steps) == 1 else {"rollback": {"when": "never"}}
+    only = "; nothing rolls it back" if never else ""
+    assert plan_words(plan_from_json({"steps": steps, **never}))[-1] == words + only
+
+
+def test_a_watch_for_nothing_says_so() -> None:
+    plan = Plan(steps=(Release(), Watch(runs=0)), rollback=WayBack(when=When.NEVER))
+    assert plan_words(plan)[-1] == "it is watched: no runs; nothing rolls it back"
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,8 @@ def render_explained(console: Console, found: dict[str, Any]) -> None:
     for number, step in enumerate(found["steps"], 1):
         rule = text("  (a rule requires it)", "dim") if step["required"] else text("")
         console.print(text(f"  {number}. {step['says']}") + rule, soft_wrap=True)
+    if found["back"]:
+        console.print(text(f"A release that is worse: {found['back']}"), soft_wrap=True)
     for less in found["loosened"]:
         console.print(
             text(f"Waits for the next release: {found['waits']}, which holds less: {less}", "yellow"),

@@ -36,6 +36,14 @@ ACTS = {
     "restart": "begin again at the first step, with the newest place",
     "abort": "take it off its way: held, not rejected; of one that is watched: end the watch",
 }
+OPEN = {
+    "pause": "the pause is yours: no newer build ends it",
+    "resume": "what caused the pause is set aside, and it is watched on",
+    "skip": "it is well, and proven by hand",
+    "abort": "it stays, its watch ends, and it proves nothing",
+    "rollback": "new runs take the build before, and the Dag is pinned",
+}
+"""What each act means where the watch of a release is paused."""
 REACHED = {"released": ("released", "watching", "proven"), "proven": ("proven",)}
 """For what is waited: the states in which that is so."""
 ALIVE = ("waiting", "watching", "paused")
@@ -344,8 +352,11 @@ def render_one(console: Console, row: dict[str, Any]) -> None:
         mark, style = _MARKS[step["where"]]
         console.print(text(f"  {mark} ", style) + text(step["words"], style), soft_wrap=True)
     if row["state"] in ALIVE:
-        until = f", until {short_time(row['waits_for']['until'])}" if row["waits_for"]["until"] else ""
+        # A watch says itself how long it takes at least, and at most.
+        timed = row["waits_for"]["until"] and row["slot"] != "watched"
+        until = f", until {short_time(row['waits_for']['until'])}" if timed else ""
         console.print(text(f"  {_waits(row)}{until}"), soft_wrap=True)
+    _tell_watch(console, row)
     if row["approvals"]:
         if row["authors"]:
             console.print(text(f"  written by {', '.join(row['authors'])}"), soft_wrap=True)
@@ -361,6 +372,25 @@ def render_one(console: Console, row: dict[str, Any]) -> None:
         where = f" {said['url']}" if said["url"] else ""
         words = f"  {short_time(said['at'])} {said['actor']}: {said['name']} {said['verdict']}{why}{where}"
         console.print(text(words, "dim"), soft_wrap=True)
+
+
+def _tell_watch(console: Console, row: dict[str, Any]) -> None:
+    """What a watched release is judged by, where it goes back to, and of one that is paused what is open."""
+    watch = row.get("watch")
+    if not watch:
+        return
+    if watch["compared_with"]:
+        console.print(text(f"  compared with {watch['compared_with']}"), soft_wrap=True)
+    if watch["back"]:
+        style = "" if watch["goes_back_to"] else "bold yellow"
+        console.print(text("  if it is worse: ") + text(watch["back"], style), soft_wrap=True)
+    if row["state"] == "paused" and row["slot"] == "watched":
+        possible = [act["verb"] for act in row["acts"] if act["problem"] is None and act["verb"] in ACTS]
+        for verb in possible:
+            line = f"pinwheel rollout {verb} {row['dag_id']}{' --reason …' if verb in REASONED else ''}"
+            console.print(text(f"  {line}: ", "dim") + text(OPEN.get(verb, ACTS[verb])), soft_wrap=True)
+        line = f"pinwheel rollback {row['dag_id']} --reason …"
+        console.print(text(f"  {line}: ", "dim") + text(OPEN["rollback"]), soft_wrap=True)
 
 
 def render_act(console: Console, done: dict[str, Any]) -> None:

@@ -52,6 +52,7 @@ STATES = {
 }
 
 
+_WATCHED = {"watching": ("watched", "cyan"), "paused": ("watch paused", "bold yellow")}
 _SAID_ELSEWHERE = ("pin", "rejected", "era")
 """Kinds of holds that have a state, and words, of their own."""
 
@@ -125,6 +126,8 @@ def marks(row: dict[str, Any]) -> list[tuple[str, str]]:
         found.append(("era", "bold cyan"))
     if row["track"] == "pinned":
         found.append(("pinned", "bold magenta"))
+    if row.get("watch"):
+        found.append(_WATCHED[row["watch"]["state"]])
     if row.get("unstable"):
         found.append(("unstable", "yellow"))
     return found
@@ -210,6 +213,26 @@ def _tell_holds(console: Console, row: dict[str, Any]) -> None:
         )
 
 
+def _tell_watch(console: Console, row: dict[str, Any]) -> None:
+    """How far the watch of the active release is, and what becomes of it if that is worse."""
+    watch, dag_id = row["watch"], row["dag_id"]
+    if watch["state"] == "paused":
+        console.print(
+            text(f"{dag_id} waits for somebody: the watch of release {watch['release']} is paused", "yellow")
+            + text(f": {first_line(watch['words'], 300)}.")
+            + text(f" What can be done: pinwheel rollout show {dag_id}", "dim"),
+            soft_wrap=True,
+        )
+        return
+    back = f"; if it is worse: {watch['back']}" if watch["back"] else ""
+    compared = f", compared with {watch['compared_with']}" if watch["compared_with"] else ""
+    console.print(
+        text(f"{dag_id} release {watch['release']} is watched: ", "cyan")
+        + text(f"{watch['words']}{compared}{back}."),
+        soft_wrap=True,
+    )
+
+
 def _rejected(row: dict[str, Any]) -> dict[str, Any] | None:
     """The hold of a Dag whose newest build is rejected."""
     return _hold(row, "rejected")
@@ -260,6 +283,8 @@ def _notes(console: Console, rows: list[dict[str, Any]]) -> None:
             )
         if row["held"] and not row["retired"]:
             _tell_holds(console, row)
+        if row.get("watch"):
+            _tell_watch(console, row)
     windowed = [row["dag_id"] for row in rows if row.get("windowed") and not row["retired"]]
     if windowed:
         console.print(

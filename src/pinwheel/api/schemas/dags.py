@@ -56,6 +56,51 @@ class Behind(BaseAnswer):
     )
 
 
+class Place(BaseAnswer):
+    build: int | None = Field(description="Null: its number is not known.")
+    bundle_version: str
+
+
+class Watch(BaseAnswer):
+    """What the runs of a watched release are judged by."""
+
+    release: int | None
+    compared_with: str | None = Field(
+        description="The runs before it, in words, as they were when it was released; null: not kept."
+    )
+    goes_back_to: Place | None = Field(
+        description="The proven place to which it is rolled back by itself; null: there is none, or its "
+        "watch has ended."
+    )
+    back: str | None = Field(
+        description="What becomes of it if it is worse, as part of a sentence; null: its watch has ended."
+    )
+
+
+PauseCause = Literal[
+    "person",
+    "inconclusive",
+    "error",
+    "timeout",
+    "stale",
+    "no way back",
+    "not alone",
+    "no runs",
+    "era",
+]
+
+
+class UnderWatch(Watch):
+    """The release of a Dag that is watched now."""
+
+    rollout: int
+    build: int | None
+    state: Literal["watching", "paused"] = Field(description="`paused`: a person has to go on with it.")
+    cause: PauseCause | None = Field(description="Why it is paused.")
+    words: str = Field(description="How far it is; of one that is paused why.")
+    until: Moment | None = Field(description="When that is over by itself; null: never, or nobody knows.")
+
+
 class DagStatus(BaseAnswer):
     dag_id: str
     bundle: str | None
@@ -67,6 +112,9 @@ class DagStatus(BaseAnswer):
     holds: list[Hold] = Field(
         description="Why new runs do not take the newest build where that stands, the first to be shown; "
         "empty: nothing holds the Dag."
+    )
+    watch: UnderWatch | None = Field(
+        description="The active release, where that is under watch; null: it is not."
     )
     behind: Behind | None = Field(
         description="How far new runs are behind what the bundle shows; null: they take that."

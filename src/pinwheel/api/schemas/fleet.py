@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pinwheel.api.schemas.dags import Behind, Broken, Hold, TroubledBundle
+from pinwheel.api.schemas.dags import Behind, Broken, Hold, TroubledBundle, UnderWatch
 from pinwheel.api.schemas.parts import BaseAnswer, Moment
 
 
@@ -51,6 +51,9 @@ class FleetDag(BaseAnswer):
     holds: list[Hold] = Field(
         description="Why new runs do not take the newest build where that stands, the first to be shown; "
         "empty: nothing holds the Dag."
+    )
+    watch: UnderWatch | None = Field(
+        description="The active release, where that is under watch; null: it is not."
     )
     retired: bool
     pin: Pin | None

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pinwheel.api.schemas.dags import Build, Release
 from pinwheel.api.schemas.parts import BaseAnswer, CommitUrl, Moment
+from pinwheel.api.schemas.rollouts import RolloutState
 
 Counts = dict[str, int]
 """Number of runs by Airflow's state of a run; states without runs are left out."""
@@ -22,6 +23,14 @@ Newer = Annotated[
 ]
 
 
+class WatchOfRelease(BaseAnswer):
+    """How the watch of a release stands, or how it ended."""
+
+    rollout: int
+    state: RolloutState
+    words: str = Field(description="How far it is; else why it is paused, or ended as it did.")
+
+
 class LineRelease(Release):
     url: CommitUrl
     message: str | None
@@ -32,6 +41,7 @@ class LineRelease(Release):
         description="How many of those that failed were run again on which other release."
     )
     newer: Newer
+    watch: WatchOfRelease | None = Field(description="Of one that is, or was, watched.")
 
 
 class LineBuild(Build):

@@ -216,6 +216,10 @@ class PolicyOfDag(BaseAnswer):
         description="Each new build is released when it arrives, where no window or freeze is closed."
     )
     steps: list[StepOfDag]
+    back: str | None = Field(
+        description="What would become of the next release if it were worse, as part of a sentence; null: "
+        "nobody watches it."
+    )
     newer: Literal["supersede", "replace", "queue"]
     follow: bool
     rules: list[RuleOfDag]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pinwheel.api.schemas.dags import Hold
+from pinwheel.api.schemas.dags import Hold, PauseCause, Watch
 from pinwheel.api.schemas.parts import (
     BaseAnswer,
     BaseRequest,
@@ -140,20 +140,8 @@ class Rollout(BaseAnswer):
         "has ended."
     )
     waits_for: WaitsFor
-    cause: (
-        Literal[
-            "person",
-            "inconclusive",
-            "error",
-            "timeout",
-            "stale",
-            "no way back",
-            "not alone",
-            "no runs",
-            "era",
-        ]
-        | None
-    ) = Field(description="Why it is paused.")
+    watch: Watch | None = Field(description="Of one that is, or was, watched.")
+    cause: PauseCause | None = Field(description="Why it is paused.")
     why: str | None = Field(description="In words: why it is paused, or ended as it did.")
     paused_by: str | None
     asked_by: str | None = Field(description="Who asked for the release.")

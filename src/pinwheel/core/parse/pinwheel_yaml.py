@@ -15,6 +15,7 @@ from pinwheel.core.parse.policy_yaml import (
     schema_of,
     taken_names,
     too_many_names,
+    without_a_watch,
     without_others,
 )
 from pinwheel.core.parse.told import checked, in_order
@@ -119,6 +120,7 @@ def read(data: bytes) -> Read:
             if not (rule.dags.ids or rule.dags.globs or rule.dags.tags)
         ),
         *taken_names(document, policies),
+        *without_a_watch(document, parsed.policies),
         *too_many_names(policies),
     ]
     if found:

@@ -60,6 +60,7 @@ def read_platform(data: bytes) -> ReadPlatform:
     found = [
         *_twice(document, "rules", rules),
         *taken_names(document, policies),
+        *without_a_watch(document, parsed.policies),
         *too_many_names((*rules, *policies)),
     ]
     if found:
@@ -87,6 +88,18 @@ def taken_names(document: Document, policies: Sequence[Policy]) -> Iterator[Wron
         if policy.name == AT_ONCE.name:
             line = document.line(("policies", at, "name"))
             yield Wrong(line, f"{policy.name!r} is the name of the built-in policy", "Write another name")
+
+
+def without_a_watch(document: Document, sections: Sequence[RepositoryPolicy]) -> Iterator[Wrong]:
+    """Policies that say when a watch rolls back, and have none. Rows may say it: it is what is built in."""
+    for at, section in enumerate(sections):
+        if section.given("rollback") and all(step.kind != "soak" for step in section.steps):
+            place = ("policies", at, "rollback")
+            yield Wrong(
+                document.line(place),
+                f"{words(place)} says when a watch rolls back, and the policy has none",
+                "Add a step behind the release, as - soak: {runs: 5}; or remove rollback",
+            )
 
 
 def too_many_names(items: Iterable[Rule | Policy]) -> Iterator[Wrong]:

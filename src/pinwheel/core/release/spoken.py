@@ -20,6 +20,8 @@ from pinwheel.core.rollout.steps import (
     Wait,
     Watch,
 )
+from pinwheel.core.rollout.watch_words import fires_when
+from pinwheel.core.rollout.way_back import WayBack
 from pinwheel.core.rollout.window import Allow, Deny, Freeze
 from pinwheel.core.rollout.window_text import told
 from pinwheel.core.selector import Selector
@@ -43,8 +45,11 @@ def step_words(step: Step) -> str:
 
 
 def plan_words(plan: Plan) -> tuple[str, ...]:
-    """The steps in their order."""
-    return tuple(map(step_words, plan.steps))
+    """The steps in their order; of its watch, what rolls it back too."""
+    return tuple(
+        f"{step_words(step)}; {_rolls_back(plan.rollback)}" if isinstance(step, Watch) else step_words(step)
+        for step in plan.steps
+    )
 
 
 def rule_words(rule: Rule) -> str:
@@ -101,6 +106,14 @@ def _watch(step: Watch) -> str:
         parts.append(f"{duration_text(step.at_least)} at least")
     watched = f"it is watched: {' and '.join(parts) or 'no runs'}"
     return watched if step.at_most is None else f"{watched}; {duration_text(step.at_most)} at most"
+
+
+def _rolls_back(rules: WayBack) -> str:
+    fires = fires_when(rules)
+    if not fires:
+        return "nothing rolls it back"
+    again = ", and what failed runs again" if rules.rerun_failed else ""
+    return f"rolled back when {', or when '.join(fires)}{again}"
 
 
 def _instant(at: datetime) -> str:

@@ -90,9 +90,23 @@ class SoakStep(Strict):
 
     model_config = ConfigDict(title="soak")
 
-    runs: int = Field(default=5, ge=0, le=MOST_RUNS)
-    at_least: Duration = Field(default=NO_TIME, json_schema_extra={"default": "0s"})
-    at_most: Duration = Field(default_factory=unset)
+    runs: int = Field(default=5, ge=0, le=MOST_RUNS, description="So many runs have to end.")
+    at_least: Duration = Field(
+        default=NO_TIME, description="It is watched for so long.", json_schema_extra={"default": "0s"}
+    )
+    at_most: Duration = Field(
+        default_factory=unset,
+        description="Then fewer runs are enough, and none at all pauses; without it: until the runs came.",
+    )
+
+    @model_validator(mode="after")
+    def _can_end(self) -> SoakStep:
+        if "at_most" in self.model_fields_set and self.at_most < self.at_least:
+            remedy = "Raise at_most, or lower at_least"
+            raise wrong("has an at_most that is shorter than its at_least", remedy)
+        if not self.runs and self.at_least == NO_TIME:
+            raise wrong("waits for no run and for no time", "Give it runs: 5, or at_least: 1d")
+        return self
 
 
 GATES = ("approve", "check", "wait")
@@ -170,12 +184,20 @@ def _same(one: Step, other: Step) -> bool:
 
 
 class Failures(Strict):
+    """So many failures in so many runs."""
+
     failures: int = Field(ge=1, le=MOST_RUNS)
     of: int = Field(ge=1, le=MOST_RUNS)
 
+    @model_validator(mode="after")
+    def _can_be(self) -> Failures:
+        if self.failures > self.of:
+            raise wrong("has more failures than runs", "Lower failures, or raise of: it would never fire")
+        return self
+
 
 class AlsoCheck(Strict):
-    check: Name
+    check: Name = Field(description="Of this name.")
 
 
 class RollbackSection(Strict):
@@ -183,12 +205,23 @@ class RollbackSection(Strict):
 
     model_config = ConfigDict(title="rollback")
 
-    when: Literal["worse", "first-failure", "never"] | Failures = "worse"
-    slower: bool = False
-    deadline: Literal["missed"] = Field(default_factory=unset)
-    early: bool = False
-    also: list[AlsoCheck] = Field(default_factory=list, max_length=MOST_STEPS)
-    rerun_failed: bool = False
+    when: Literal["worse", "first-failure", "never"] | Failures = Field(
+        default="worse",
+        description="worse: more failures in 5 runs than the build before had in any 5 of its last 50.",
+    )
+    slower: bool = Field(
+        default=False, description="Three runs in a row, each slower than the slowest of the 20 before."
+    )
+    deadline: Literal["missed"] = Field(
+        default_factory=unset, description="A run missed a deadline, and none of the 20 before did."
+    )
+    early: bool = Field(default=False, description="A task that failed for good counts before its run ends.")
+    also: list[AlsoCheck] = Field(
+        default_factory=list, max_length=MOST_STEPS, description="Checks of which the verdict failed does it."
+    )
+    rerun_failed: bool = Field(
+        default=False, description="What failed is run again on the place to which it went back."
+    )
 
 
 class PlanSection(Strict):
@@ -206,7 +239,9 @@ class PlanSection(Strict):
         default=False,
         description="Also with gates, the Dags follow to newer commits of the build that is active.",
     )
-    rollback: RollbackSection = Field(default_factory=RollbackSection)
+    rollback: RollbackSection = Field(
+        default_factory=RollbackSection, description="When the watch of a release rolls back."
+    )
 
 
 class Named(Strict):

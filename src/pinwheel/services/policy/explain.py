@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from pinwheel.core.errors import unknown_dag
+from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.judged_by import Judged
 from pinwheel.core.release.policy import Considered
 from pinwheel.core.release.rule import Subject, required
-from pinwheel.core.release.spoken import dags_words, rule_words, step_words
+from pinwheel.core.release.spoken import dags_words, plan_words, rule_words
+from pinwheel.core.rollout.before import Before
 from pinwheel.core.rollout.hold import Hold
 from pinwheel.core.rollout.steps import kind_of
+from pinwheel.core.rollout.watch_words import PlaceNamed, way_back_words
 from pinwheel.services import once
 from pinwheel.services.ports.host import Host
-from pinwheel.services.rules.judging import Standing, load, subjects
+from pinwheel.services.release import watched
+from pinwheel.services.release.loading import load
+from pinwheel.services.rules import facts, judging
+from pinwheel.services.rules.judging import Standing, subjects
 from pinwheel.services.rules.telling import only_seen
-from pinwheel.store import dags
+from pinwheel.store import builds, dags
 from pinwheel.store.rules import StoredRule
 
 if TYPE_CHECKING:
@@ -76,6 +83,8 @@ class Explained:
     at_once: bool
     """Each new build is released when it arrives, where no window or freeze is closed."""
     steps: tuple[StepOfDag, ...]
+    back: str | None
+    """What would become of the next release if it were worse, as part of a sentence; None: nobody watches."""
     newer: str
     follow: bool
     rules: tuple[RuleOfDag, ...]
@@ -99,17 +108,37 @@ def explain(host: Host, dag_id: str, *, sees: once.Sees | None = None) -> Explai
         rows = dags.rows(session, [dag_id])
         if dag_id not in rows:
             raise unknown_dag(dag_id)
-        standing = load(session, rows)
+        standing = judging.load(session, rows)
         dag = subjects(host, session, standing, rows)[dag_id]
         judged = standing.judged(dag, rows[dag_id].policy_id)
         named = {each for stored in standing.about(dag) for each in stored.rule.dags.ids}
         seen = named if sees is None else set(sees(sorted(named)))
-        return _explained(standing, dag, judged, host.unit.now(), seen)
+        back = None if judged.choice.plan.watch is None else _back(host, session, rows, judged)
+        return _explained(standing, dag, judged, host.unit.now(), seen, back)
 
     return host.unit.run(work)
 
 
-def _explained(standing: Standing, dag: Subject, judged: Judged, now: datetime, seen: set[str]) -> Explained:
+def _back(host: Host, session: Session, rows: Mapping[str, ManagedDag], judged: Judged) -> str | None:
+    """As it would be if the next release were made now; while one is watched, what is said of that."""
+    known = facts.read(session, rows)
+    under = watched.of_rows(host, session, known, rows)
+    for watch in under.values():
+        return watch.back
+    loaded = load(host, session, rows, others=known.build_ids)
+    (found,) = facts.find(host, session, known, loaded, now=host.unit.now()).values()
+    of, place = found.facts, found.facts.proven
+    rules, before = judged.choice.plan.rollback, of.before or Before()
+    back = None
+    if place is not None and place not in of.rejected:
+        build = builds.by_ids(session, [place.build_id]).get(place.build_id)
+        back = PlaceNamed(build=build.build if build is not None else None, bundle_version=place.version)
+    return way_back_words(rules, before, back)
+
+
+def _explained(
+    standing: Standing, dag: Subject, judged: Judged, now: datetime, seen: set[str], back: str | None
+) -> Explained:
     choice, plan = judged.choice, judged.choice.plan
     gates = required(choice.rules)
     best = choice.chain[0]
@@ -122,9 +151,10 @@ def _explained(standing: Standing, dag: Subject, judged: Judged, now: datetime, 
         why="it was in force before, and the newer one holds less" if judged.loosened else best.why,
         at_once=plan.at_once,
         steps=tuple(
-            StepOfDag(kind=kind_of(step)[0], says=step_words(step), required=at < len(gates))
-            for at, step in enumerate(plan.steps)
+            StepOfDag(kind=kind_of(step)[0], says=says, required=at < len(gates))
+            for at, (step, says) in enumerate(zip(plan.steps, plan_words(plan), strict=True))
         ),
+        back=back,
         newer=plan.newer.value,
         follow=plan.follow,
         rules=tuple(_rule(each, seen) for each in standing.about(dag)),

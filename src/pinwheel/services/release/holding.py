@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 from pinwheel.core.records import ManagedDag
 from pinwheel.core.release.behind import Lag
 from pinwheel.core.release.judged_by import Judged
@@ -14,7 +16,7 @@ from pinwheel.core.rollout.state import Slot
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.loading import load
 from pinwheel.services.rules import facts
-from pinwheel.services.rules.facts import Known
+from pinwheel.services.rules.facts import NOTHING, Known
 from pinwheel.services.rules.judging import Standing
 from pinwheel.store import dags, rules, stands
 
@@ -22,16 +24,32 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-def ruled(host: Host, session: Session) -> dict[str, tuple[Hold, ...]]:
-    """By Dag, what its rollout, the rules and its policy hold; Dags without it, and retired ones, left out.
+@frozen(kw_only=True)
+class Ruled:
+    """All Dags that there are, as rules, policies and rollouts have them."""
 
-    One statement where there is no rule, policy or rollout. Else a number of them that grows with the Dags
+    known: Known = NOTHING
+    rows: Mapping[str, ManagedDag]
+    """Empty where there is no rule, policy or rollout."""
+    holds: Mapping[str, tuple[Hold, ...]]
+    """By Dag, what these hold; Dags without it, and retired ones, are left out."""
+
+
+def of_all(host: Host, session: Session) -> Ruled:
+    """One statement where there is no rule, policy or rollout. Else a number of them that grows with the Dags
     only as an ``IN`` list of ids does; and facts are found of those alone of which something may wait.
     """
     if not rules.anything(session, None):
-        return {}
+        return Ruled(rows={}, holds={})
     rows = dags.rows(session)
-    return of_rows(host, session, facts.read(session, rows, every=True), rows, stands.lags(session, rows))
+    known = facts.read(session, rows, every=True)
+    holds = of_rows(host, session, known, rows, stands.lags(session, rows))
+    return Ruled(known=known, rows=rows, holds=holds)
+
+
+def ruled(host: Host, session: Session) -> Mapping[str, tuple[Hold, ...]]:
+    """The holds of :func:`of_all`."""
+    return of_all(host, session).holds
 
 
 def of_rows(
@@ -41,7 +59,7 @@ def of_rows(
     rows: Mapping[str, ManagedDag],
     lags: Mapping[str, Lag],
 ) -> dict[str, tuple[Hold, ...]]:
-    """As :func:`ruled`, of Dags of which rows and lags are known."""
+    """By Dag, what its rollout, the rules and its policy hold, of Dags of which rows and lags are known."""
     if known.nothing:
         return {}
     later = {dag_id for dag_id, row in rows.items() if dag_id in lags and lags[dag_id].later}

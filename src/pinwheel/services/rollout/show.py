@@ -10,7 +10,7 @@ from attrs import frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.errors import InvalidInput, NotFound, unknown_dag
-from pinwheel.core.release.spoken import step_words
+from pinwheel.core.release.spoken import plan_words
 from pinwheel.core.rollout.decide import holds
 from pinwheel.core.rollout.facts import Facts
 from pinwheel.core.rollout.gate import (
@@ -28,7 +28,9 @@ from pinwheel.core.rollout.state import Cause, Rollout, Slot, State
 from pinwheel.core.rollout.steps import Approve, Of, kind_of
 from pinwheel.core.rollout.waiting import Answered, Awaited, Awaits, Reached, answers, awaits, reached
 from pinwheel.services.ports.host import Host
+from pinwheel.services.release import watched
 from pinwheel.services.release.loading import load
+from pinwheel.services.release.watched import WatchView
 from pinwheel.services.rules import facts
 from pinwheel.store import builds, dags, rollouts, verdicts
 from pinwheel.store.rollouts import Wanted
@@ -104,6 +106,8 @@ class RolloutView:
     holds: tuple[Hold, ...]
     """Why its place is not in force; none of one that is watched or has ended."""
     waits_for: Awaits
+    watch: WatchView | None
+    """Of one that is, or was, watched."""
     cause: Cause | None
     why: str | None
     paused_by: str | None
@@ -267,21 +271,23 @@ def views(host: Host, session: Session, found: Sequence[Rollout]) -> list[Rollou
     known = facts.know(session, rows)
     loaded = load(host, session, rows, others=known.build_ids)
     of_dags = facts.find(host, session, known, loaded, now=now)
-    built = builds.by_ids(session, {each.place.build_id for each in found})
+    known_facts = {dag_id: each.facts for dag_id, each in of_dags.items()}
+    built = watched.names(
+        session, known_facts, builds.by_ids(session, {each.place.build_id for each in found})
+    )
     said = verdicts.about(
         session,
         rollouts=[each.id for each in found],
         build_ids=[each.place.build_id for each in found],
         versions=[each.place.version for each in found],
-        digests=[build.digest for build in built.values()],
+        digests=[built[each.place.build_id].digest for each in found if each.place.build_id in built],
     )
     made = []
     for each in found:
         row, build = rows.get(each.dag_id), built.get(each.place.build_id)
         bundle = row.bundle_name if row is not None else None
-        told = of_dags.get(each.dag_id)
-        own = facts_of(each, told.facts if told is not None else None)
-        made.append(_view(each, own, bundle, build, _counting(each, said, bundle, build), now))
+        own = facts_of(each, known_facts.get(each.dag_id))
+        made.append(_view(each, own, bundle, built, _counting(each, said, bundle, build), now))
     return made
 
 
@@ -309,11 +315,12 @@ def _view(
     rollout: Rollout,
     known: Facts | None,
     bundle: str | None,
-    build: Build | None,
+    built: Mapping[int, Build],
     said: Sequence[StoredVerdict],
     now: datetime,
 ) -> RolloutView:
-    seen = known or Facts(dag_id=rollout.dag_id)
+    seen, build = known or Facts(dag_id=rollout.dag_id), built.get(rollout.place.build_id)
+    was_watched = rollout.plan.watch is not None and rollout.released_at is not None
     skipped = {
         each.verdict.step
         for each in said
@@ -335,6 +342,7 @@ def _view(
         attempt=rollout.attempt,
         holds=holds(rollout, seen, now) if rollout.slot is Slot.AHEAD else (),
         waits_for=awaits(rollout, seen, now),
+        watch=watched.view_of(rollout, seen, built) if was_watched else None,
         cause=rollout.cause,
         why=rollout.why,
         paused_by=rollout.paused_by,
@@ -354,9 +362,10 @@ def _view(
 
 def _steps(rollout: Rollout, skipped: Collection[int]) -> tuple[StepView, ...]:
     made = []
-    for step, where in zip(rollout.plan.steps, reached(rollout, skipped), strict=True):
+    plan = rollout.plan
+    for step, words, where in zip(plan.steps, plan_words(plan), reached(rollout, skipped), strict=True):
         kind, name = kind_of(step)
-        made.append(StepView(kind=kind, name=name, words=step_words(step), where=where))
+        made.append(StepView(kind=kind, name=name, words=words, where=where))
     return tuple(made)
 
 

@@ -15,9 +15,12 @@ from pinwheel.core.release.behind import Behind, Lag, behind
 from pinwheel.core.release.why_held import waits, why_held
 from pinwheel.core.request import States
 from pinwheel.core.rollout.hold import Hold
+from pinwheel.core.rollout.state import Rollout, Slot
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import DagCard
-from pinwheel.services.release import holding
+from pinwheel.services.release import holding, watched
+from pinwheel.services.release.holding import Ruled
+from pinwheel.services.release.watched import UnderWatch
 from pinwheel.services.show import for_dates
 from pinwheel.services.show.links import Links
 from pinwheel.services.show.status import BrokenView, everybodys, present_eras
@@ -123,6 +126,8 @@ class FleetDagView:
     held: bool
     holds: tuple[Hold, ...]
     """What holds it, the first to be shown."""
+    watch: UnderWatch | None
+    """Its active release, where that is under watch."""
     retired: bool
     pin: PinView | None
     broken: BrokenView | None
@@ -177,6 +182,7 @@ class _Line:
     waits_since: datetime | None
     broken_since: datetime | None
     failing_since: datetime | None
+    watched: Rollout | None
 
     @property
     def place(self) -> tuple[str, str]:
@@ -186,14 +192,17 @@ class _Line:
     def rank(self) -> int:
         """How much it needs attention: the lower, the more."""
         if self.row.retired:
-            return 4
-        urgent = (self.states.failing, self.states.broken, self.states.held)
-        return next((rank for rank, is_so in enumerate(urgent) if is_so), 3)
+            return 5
+        asks = self.watched is not None and self.watched.paused
+        urgent = (self.states.failing, asks, self.states.broken, self.states.held)
+        return next((rank for rank, is_so in enumerate(urgent) if is_so), 4)
 
     @property
     def since(self) -> datetime | None:
         """Since when it needs attention, for the first reason that it has."""
-        return (self.failing_since, self.broken_since, self.waits_since, None, None)[self.rank]
+        asks_since = self.watched.paused_at if self.watched is not None else None
+        found = (self.failing_since, asks_since, self.broken_since, self.waits_since, None, None)
+        return found[self.rank]
 
 
 def _oldest(at: datetime | None) -> tuple[bool, float]:
@@ -228,7 +237,8 @@ def fleet(
     """
 
     def work(session: Session) -> FleetPage:
-        lines = _lines(host, session, wish, set(readable()), sees_runs)
+        ruled = holding.of_all(host, session)
+        lines = _lines(host, session, wish, set(readable()), sees_runs, ruled)
         since = host.unit.now() - timedelta(days=wish.pinned_days) if wish.pinned_days is not None else None
         found = [
             line
@@ -240,7 +250,7 @@ def fleet(
         counts = {state: sum(getattr(line.states, state) for line in lines) for state in COUNTED}
         files = {line.place for line in lines if line.states.broken}
         return FleetPage(
-            dags=_page(host, session, page),
+            dags=_page(host, session, page, ruled),
             total_entries=len(found),
             counts=FleetCounts(all=len(lines), **counts, broken_files=len(files)),
         )
@@ -271,6 +281,7 @@ def _lines(
     wish: Wish,
     readable: set[str],
     sees_runs: Callable[[Collection[str]], set[str]],
+    ruled: Ruled,
 ) -> list[_Line]:
     matching = host.reads.matching(
         session, tags=wish.tags, all_tags=wish.all_tags, owner=wish.owner, text=wish.text
@@ -279,7 +290,6 @@ def _lines(
     failures = host.reads.active_with_failures(session)
     rejected = rejections.of_newest(session)
     eras = present_eras(host, session, None)
-    ruled = holding.ruled(host, session)
     rows = [
         row
         for row in store.rows(session, bundle=wish.bundle, retired=wish.retired)
@@ -303,7 +313,7 @@ def _lines(
             rejected.get(row.dag_id),
             later=later,
             era=eras.get(row.dag_id),
-            ruled=ruled.get(row.dag_id, ()),
+            ruled=ruled.holds.get(row.dag_id, ()),
         )
         fails = row.dag_id in told
         broken_since = broken.get((row.bundle_name, row.relative_fileloc))
@@ -321,6 +331,7 @@ def _lines(
                 waits_since=_waits_since(row, holds),
                 broken_since=broken_since,
                 failing_since=failing.get(row.dag_version_id) if fails and row.dag_version_id else None,
+                watched=ruled.known.live(row.dag_id, Slot.WATCHED),
             )
         )
     return lines
@@ -334,7 +345,7 @@ def _waits_since(row: FleetDag, holds: Sequence[Hold]) -> datetime | None:
     return max((at for at in came if at is not None), default=None)
 
 
-def _page(host: Host, session: Session, page: list[_Line]) -> tuple[FleetDagView, ...]:
+def _page(host: Host, session: Session, page: list[_Line], ruled: Ruled) -> tuple[FleetDagView, ...]:
     rows = [line.row for line in page]
     ids = {row.active_build_id for row in rows} | {row.newest_build_id for row in rows}
     found = builds.by_ids(session, ids)
@@ -345,9 +356,12 @@ def _page(host: Host, session: Session, page: list[_Line]) -> tuple[FleetDagView
     stand_for = for_dates.stand_ins(session, rows)
     wanted = [*(row.dag_version_id for row in rows if row.dag_version_id), *stand_for]
     counts = for_dates.counted(host.reads.counts_by_version(session, wanted), stand_for)
+    own = {row.dag_id: ruled.rows[row.dag_id] for row in rows if row.dag_id in ruled.rows}
+    watches = watched.of_rows(host, session, ruled.known, own)
     return tuple(
         _view(
             line,
+            watch=watches.get(line.row.dag_id),
             active=_build(named(found, line.row.active_build_id), links),
             newest=_build(named(found, line.row.newest_build_id), links),
             broken=errors.get((line.row.bundle_name, line.row.relative_fileloc)),
@@ -362,6 +376,7 @@ def _page(host: Host, session: Session, page: list[_Line]) -> tuple[FleetDagView
 def _view(
     line: _Line,
     *,
+    watch: UnderWatch | None,
     active: FleetBuild | None,
     newest: FleetBuild | None,
     broken: DagFile | None,
@@ -385,6 +400,7 @@ def _view(
         behind=None if row.retired else behind(lag, waits=waits(row)),
         held=bool(line.holds),
         holds=line.holds,
+        watch=watch,
         retired=row.retired,
         pin=PinView(actor=row.track_actor, reason=row.track_reason, since=row.track_since)
         if row.pinned

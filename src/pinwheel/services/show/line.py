@@ -15,14 +15,17 @@ from pinwheel.core.lookup import named
 from pinwheel.core.records import BrokenBuild, KnownVersion, ManagedDag, NumberedRelease
 from pinwheel.core.release.newer import is_newer
 from pinwheel.core.release.rejection import Rejection
+from pinwheel.core.rollout.state import Rollout, Slot, State
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import PlacedRun
-from pinwheel.services.release import keeping
+from pinwheel.services.release import keeping, watched
 from pinwheel.services.release.stands import last_shown
+from pinwheel.services.rules import facts
 from pinwheel.services.show.builds import BuildView, ReleaseView, by_time
 from pinwheel.services.show.links import Links
 from pinwheel.services.show.status import managed
-from pinwheel.store import builds, outcomes, rejections, releases
+from pinwheel.store import builds, outcomes, rejections, releases, rollouts
+from pinwheel.store.rollouts import Wanted
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -32,6 +35,16 @@ RUNS = 1000
 
 ERROR_TAIL = 2000
 """So many of the last characters of a broken build's error are shown on the line."""
+
+
+@frozen(kw_only=True)
+class WatchOfRelease:
+    """How the watch of a release stands, or how it ended."""
+
+    rollout: int
+    state: State
+    words: str
+    """How far it is; else why it is paused, or ended as it did."""
 
 
 @frozen(kw_only=True)
@@ -49,6 +62,8 @@ class LineRelease(ReleaseView):
     """How many of those that failed were run again on which other release."""
     newer: bool = False
     """Its build is newer than the active one: promote leads there, else rollback."""
+    watch: WatchOfRelease | None = None
+    """Of one that is, or was, watched."""
 
 
 @frozen(kw_only=True)
@@ -165,6 +180,7 @@ def line(
         top = shown[0] if shown else earlier
         end = releases.released_after(session, dag_id, top.release) if top is not None and before else None
 
+        watches = _watches(host, session, row, limit)
         fetchable = keeping.fetchable(host, session, {dag_id: row}).get(dag_id, ())
 
         def release(item: NumberedRelease, until: datetime | None) -> LineRelease:
@@ -183,6 +199,7 @@ def line(
                 runs=by_release.get(item.release, {}),
                 run_again_on={str(on): number for on, number in again.get(item.release, {}).items()},
                 newer=build.id in newer,
+                watch=watches.get(item.release),
             )
 
         def made(build: Build) -> LineBuild:
@@ -215,6 +232,23 @@ def line(
         )
 
     return host.unit.run(work)
+
+
+def _watches(host: Host, session: Session, row: ManagedDag, limit: int) -> dict[int, WatchOfRelease]:
+    """By number of the release, of the last so many rollouts of the Dag those that were watched."""
+    found = rollouts.listed(session, Wanted(dag_ids=frozenset((row.dag_id,))), limit=limit)
+    own = {each.release: each for each in found if each.release is not None and each.plan.watch is not None}
+    live: dict[str, str] = {}
+    if any(each.slot is Slot.WATCHED for each in own.values()):
+        rows = {row.dag_id: row}
+        under = watched.of_rows(host, session, facts.know(session, rows), rows)
+        live = {dag_id: each.words for dag_id, each in under.items()}
+    return {release: _watch(each, live.get(row.dag_id)) for release, each in own.items()}
+
+
+def _watch(rollout: Rollout, now: str | None) -> WatchOfRelease:
+    words = rollout.why if rollout.slot is None or rollout.paused else now
+    return WatchOfRelease(rollout=rollout.id, state=rollout.state, words=words or rollout.state.value)
 
 
 def _way_back(

@@ -20,7 +20,8 @@ from pinwheel.core.release.why_held import PresentEra, waits, why_held
 from pinwheel.core.request import ANY_STATE, States
 from pinwheel.core.rollout.hold import Hold
 from pinwheel.services.ports.host import Host
-from pinwheel.services.release import holding
+from pinwheel.services.release import holding, watched
+from pinwheel.services.release.watched import UnderWatch
 from pinwheel.services.rules import facts
 from pinwheel.services.show import for_dates
 from pinwheel.services.show.plain import ABSENT, Sometimes
@@ -69,6 +70,8 @@ class StatusView:
     held: bool
     holds: tuple[Hold, ...]
     """What holds it, the first to be shown."""
+    watch: UnderWatch | None
+    """Its active release, where that is under watch."""
     behind: Behind | None
     """How far its new runs are behind what its bundle shows; None: they take that."""
     label: str | None
@@ -127,7 +130,9 @@ def status(
         rejected = rejections.of_newest(session, rows)
         lags = stands.lags(session, rows)
         eras = present_eras(host, session, rows)
-        ruled = holding.of_rows(host, session, facts.know(session, rows, every=dag_ids is None), rows, lags)
+        known = facts.know(session, rows, every=dag_ids is None)
+        ruled = holding.of_rows(host, session, known, rows, lags)
+        watches = watched.of_rows(host, session, known, rows)
         failing = host.reads.active_with_failures(session) if states.failing is not None else {}
         if failing:
             failing = for_dates.earliest(failing, for_dates.stand_ins(session, rows.values()))
@@ -142,6 +147,7 @@ def status(
                 lags.get(dag_id),
                 eras.get(dag_id),
                 ruled.get(dag_id, ()),
+                watches.get(dag_id),
             )
             for dag_id, row in sorted(rows.items())
         ]
@@ -193,6 +199,7 @@ def _status(
     lag: Lag | None,
     era: PresentEra | None,
     ruled: Sequence[Hold],
+    watch: UnderWatch | None,
 ) -> StatusView:
     pinned = row.pinned
     later = lag is not None and lag.later and not row.retired
@@ -206,6 +213,7 @@ def _status(
         track=row.track,
         held=bool(holds),
         holds=holds,
+        watch=watch,
         behind=None if row.retired else behind(lag, waits=waits(row)),
         label=active.label if active else None,
         broken=BrokenView.of(broken) if broken is not None else None,

@@ -36,6 +36,7 @@ function backfilled({ build, from_date: from, to_date: to, new: made, cleared, s
 const STATES: Record<string, string> = {
   waiting: "waits",
   watching: "is watched",
+  proven: "is proven",
   rolled_back: "was rolled back",
   rejected: "was rejected",
   aborted: "was aborted",

@@ -15,6 +15,7 @@ import { ByWhom, RejectedBadge, rejectionIn } from "src/components/Rejected";
 import { byItself } from "src/components/released";
 import { Time } from "src/components/time";
 import { Tooltip } from "src/components/Tooltip";
+import { WatchBadge, watchWords } from "src/components/WatchBadge";
 import { Waiting } from "src/features/fleet/Waiting";
 
 const GOING_ON = ["running", "queued"];
@@ -57,6 +58,7 @@ export const FleetRow = memo(function FleetRow({ dag, selectable, chosen, onChoo
           <HStack gap={1}>
             <BuildLabel dagId={dag.dag_id} build={dag.active?.build} label={dag.active?.label} />
             {dag.retired ? <Badge colorPalette="gray">retired</Badge> : undefined}
+            <WatchBadge watch={dag.watch} />
           </HStack>
           {dag.active === null ? undefined : (
             <Small lines={2}>
@@ -64,6 +66,11 @@ export const FleetRow = memo(function FleetRow({ dag, selectable, chosen, onChoo
               <Commit version={dag.active.bundle_version} url={dag.active.url} /> {author(dag.active.author)}
             </Small>
           )}
+          {dag.watch ? (
+            <Box fontSize="xs" lineClamp={3} overflowWrap="anywhere" title={watchWords(dag.watch)}>
+              {watchWords(dag.watch)}
+            </Box>
+          ) : undefined}
         </Table.Cell>
         <Table.Cell>
           <Newest dag={dag} open={open} onOpen={waits ? setOpen : undefined} />

@@ -13,6 +13,17 @@ import { Time } from "src/components/time";
 import { verbTo } from "src/features/releases/line";
 import type { Action, Entry } from "src/features/releases/line";
 
+/** How the watch of a release stands, or ended. */
+const WATCHES: Record<string, string> = {
+  watching: "watched",
+  paused: "watch paused",
+  proven: "proven",
+  rolled_back: "rolled back",
+  aborted: "watch ended by somebody",
+  superseded: "watch superseded",
+  withdrawn: "watch withdrawn",
+};
+
 /** So many rows are drawn at first and added at a time. */
 const ROWS = 25;
 
@@ -169,6 +180,11 @@ function Row({ dagId, entry, activeBuild, may, canAct, selected, picked, onChoos
                 {reason}
               </Text>
             )}
+            {release?.watch ? (
+              <Text fontSize="xs" lineClamp={3} title={release.watch.words}>
+                {WATCHES[release.watch.state] ?? release.watch.state}: {release.watch.words}
+              </Text>
+            ) : undefined}
             {build === undefined || build.rejected === null ? undefined : (
               <Text fontSize="xs" lineClamp={2} title={build.rejected.reason ?? undefined}>
                 rejected <ByWhom rejection={build.rejected} />

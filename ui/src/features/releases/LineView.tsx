@@ -7,6 +7,7 @@ import { statusQuery } from "src/api/dags";
 import { lineQuery } from "src/api/line";
 import { useAddress, useAnchor, writeAddress } from "src/components/address";
 import { ReadOnly } from "src/components/ReadOnly";
+import { lately, RolledBack } from "src/components/RolledBack";
 import { Empty, Loaded } from "src/components/states";
 import { useShortcut } from "src/components/useShortcut";
 import { ChangeDialog } from "src/features/change";
@@ -63,6 +64,8 @@ function Shown({ dagId, dag, pages, older }: Props) {
   useShortcut("r", back && action === undefined ? () => setAction({ verb: "rollback" }) : undefined);
   if (newest === undefined || entries.length === 0) return <Empty title="No build of this Dag yet" />;
   const { may } = newest;
+  const active = all.releases.find((one) => one.active);
+  const left = all.releases.find(({ release }) => release === (active?.release ?? 0) - 1);
 
   const choose = (build: number) =>
     writeAddress(
@@ -79,6 +82,7 @@ function Shown({ dagId, dag, pages, older }: Props) {
 
   return (
     <Stack gap={3}>
+      {lately(active) ? <RolledBack dagId={dagId} release={active} before={left?.build ?? null} /> : undefined}
       <Standing dag={dag} builds={all.builds} releases={all.releases} wayBack={newest.way_back} may={may} onAct={setAction} />
       <OnItsWay dagId={dagId} />
       {may.edit ? undefined : <ReadOnly />}

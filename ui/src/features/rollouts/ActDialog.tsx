@@ -29,7 +29,7 @@ export function ActDialog({ rollout, verb, onClose }: Props) {
   const [reason, setReason] = useState("");
   const [key, setKey] = useState(requestKey);
   const reasonField = useRef<HTMLTextAreaElement>(null);
-  const words = wordsOf(verb);
+  const words = wordsOf(verb, rollout.slot);
   const given = reason.trim();
   const calm = useCalm(given);
   const act = useMutation({

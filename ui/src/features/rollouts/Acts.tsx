@@ -4,11 +4,11 @@ import { Button, HStack } from "@chakra-ui/react";
 import type { Rollout, RolloutVerb } from "src/api/rollouts";
 import { ChangeDialog } from "src/features/change";
 import { ActDialog } from "src/features/rollouts/ActDialog";
-import { asksFor, offered, offersPromote, wordsOf } from "src/features/rollouts/acts";
+import { asksFor, offered, offersPromote, offersRollback, wordsOf } from "src/features/rollouts/acts";
 
 /** What somebody is about to do, with the rollout as it was when the button was pressed: that is what is decided on. */
 export interface Acting {
-  verb: RolloutVerb | "promote";
+  verb: RolloutVerb | "promote" | "rollback";
   rollout: Rollout;
 }
 
@@ -21,15 +21,20 @@ export function Acts({ rollout, onAct }: { rollout: Rollout; onAct: (acting: Act
           key={verb}
           size="xs"
           variant={verb === wanted ? "solid" : "outline"}
-          colorPalette={wordsOf(verb).danger ? "danger" : verb === wanted ? "brand" : undefined}
+          colorPalette={wordsOf(verb, rollout.slot).danger ? "danger" : verb === wanted ? "brand" : undefined}
           onClick={() => onAct({ verb, rollout })}
         >
-          {wordsOf(verb).button}
+          {wordsOf(verb, rollout.slot).button}
         </Button>
       ))}
       {offersPromote(rollout) ? (
         <Button size="xs" variant="outline" onClick={() => onAct({ verb: "promote", rollout })}>
           Promote
+        </Button>
+      ) : undefined}
+      {offersRollback(rollout) ? (
+        <Button size="xs" variant="outline" colorPalette="danger" onClick={() => onAct({ verb: "rollback", rollout })}>
+          Roll back…
         </Button>
       ) : undefined}
     </HStack>
@@ -40,8 +45,8 @@ export function Acts({ rollout, onAct }: { rollout: Rollout; onAct: (acting: Act
 export function ActingDialog({ acting, onClose }: { acting: Acting | undefined; onClose: () => void }) {
   if (acting === undefined) return null;
   const { verb, rollout } = acting;
-  return verb === "promote" ? (
-    <ChangeDialog verb="promote" dagIds={[rollout.dag_id]} onClose={onClose} />
+  return verb === "promote" || verb === "rollback" ? (
+    <ChangeDialog verb={verb} dagIds={[rollout.dag_id]} onClose={onClose} />
   ) : (
     <ActDialog rollout={rollout} verb={verb} onClose={onClose} />
   );

@@ -181,3 +181,42 @@ test("on its Dag's page stands what is on its way, with a link to the others", a
   expect(within(ahead).getByRole("link", { name: "Rollouts" }).getAttribute("href")).toBe("/plugin/releases?view=rollouts&dag=dag_1");
   expect(buttons(ahead)).toContain("Approve");
 });
+
+const WATCHED = {
+  state: "watching",
+  slot: "watched",
+  approvals: null,
+  holds: [],
+  waits_for: { kind: "runs", words: "3 of 5 runs ended well; at most until 2026-03-08 12:00 UTC", until: at(50) },
+  watch: { release: 2, compared_with: "build 1: none of 10 failed", goes_back_to: { build: 1, bundle_version: "c1" }, back: "goes back to build 1 at c1" },
+  acts: [
+    { verb: "pause", problem: null, words: "paused" },
+    { verb: "skip", problem: null, words: "proven by hand" },
+    { verb: "abort", problem: null, words: "aborted" },
+  ],
+} as const;
+
+test("a watched release says how far it is, what it is compared with, and where it goes back", async () => {
+  server(() => [rollout(1, WATCHED as unknown as Partial<Rollout>)]);
+  show(<Rollouts />);
+  const row = await screen.findByTestId("rollout-1");
+  expect(row.textContent).toContain("3 of 5 runs ended well; at most until 2026-03-08 12:00 UTC");
+  expect(row.textContent).not.toContain("UTC, until");
+  expect(row.textContent).toContain("Compared with build 1: none of 10 failed");
+  expect(row.textContent).toContain("If it is worse: goes back to build 1 at c1");
+  const buttons = [...row.querySelectorAll("button")].map(({ textContent }) => textContent);
+  expect(buttons).toEqual(["Pause", "Take as proven", "Abort", "Roll back…"]);
+});
+
+test("a paused watch offers to go on or to go back, and presses nobody", async () => {
+  const why = "no other place is proven: 2 of 2 runs of build 2 failed (one, two)";
+  const paused = { ...WATCHED, state: "paused", cause: "no way back", why, waits_for: { kind: "person", words: `somebody to go on: ${why}`, until: null } };
+  const acts = [{ verb: "resume", problem: null, words: "judged anew" }, ...WATCHED.acts];
+  server(() => [rollout(1, { ...paused, acts } as unknown as Partial<Rollout>)]);
+  show(<Rollouts />);
+  const row = await screen.findByTestId("rollout-1");
+  expect(row.textContent).toContain(why);
+  const buttons = [...row.querySelectorAll("button")];
+  expect(buttons.map(({ textContent }) => textContent)).toEqual(["Resume", "Pause", "Take as proven", "Abort", "Roll back…"]);
+  expect(buttons.filter(isFilled)).toEqual([]);
+});

@@ -25,6 +25,7 @@ export function Waits({ rollout }: { rollout: Rollout }) {
           <Badge>{stateWords(state)}</Badge> <Time at={rollout.ended_at} />
         </Box>
         {why === null ? undefined : <Said>{why}</Said>}
+        <Watched rollout={rollout} />
       </Stack>
     );
   }
@@ -38,12 +39,14 @@ export function Waits({ rollout }: { rollout: Rollout }) {
       </HStack>
       <Said>
         {waits.words}
-        {waits.until === null ? undefined : (
+        {/* A watch says itself how long it takes. */}
+        {waits.until === null || slot === "watched" ? undefined : (
           <>
             , until <Time at={waits.until} as="absolute" />
           </>
         )}
       </Said>
+      <Watched rollout={rollout} />
       {approvals === null ? undefined : (
         <Said>
           {approvals.needed - approvals.missing} of {approvals.needed} {approvals.needed === 1 ? "approval" : "approvals"}
@@ -65,6 +68,17 @@ export function Waits({ rollout }: { rollout: Rollout }) {
       <Holds holds={others} />
       <Verdicts verdicts={rollout.verdicts} />
     </Stack>
+  );
+}
+
+/** What the runs of a watched release are compared with, and what becomes of it if it is worse. */
+function Watched({ rollout: { watch } }: { rollout: Rollout }) {
+  if (!watch) return null;
+  return (
+    <>
+      {watch.compared_with === null ? undefined : <Said>Compared with {watch.compared_with}</Said>}
+      {watch.back === null ? undefined : <Said>If it is worse: {watch.back}</Said>}
+    </>
   );
 }
 

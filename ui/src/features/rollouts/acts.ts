@@ -92,8 +92,24 @@ const WORDS: Record<RolloutVerb, Words> = {
 
 export const VERBS = Object.keys(WORDS) as RolloutVerb[];
 
-export function wordsOf(verb: RolloutVerb): Words {
-  return WORDS[verb];
+/** Of a release that is watched some mean something else. */
+const WATCHED: Partial<Record<RolloutVerb, Partial<Words>>> = {
+  resume: { title: "Resume the watch of", means: "What caused the pause is set aside; the runs that follow are judged." },
+  pause: { title: "Pause the watch of", means: "The release stays active. Nothing is rolled back by itself until somebody resumes the watch." },
+  skip: { button: "Take as proven", title: "Take as proven the release of", done: "Proven", means: "Its watch ends. It counts as proven, by you: a later release goes back to it." },
+  abort: {
+    title: "End the watch of",
+    means: "The release stays active and its watch ends; it does not become proven. To undo the release, roll back instead.",
+  },
+};
+
+export function wordsOf(verb: RolloutVerb, slot?: Rollout["slot"]): Words {
+  return slot === "watched" ? { ...WORDS[verb], ...WATCHED[verb] } : WORDS[verb];
+}
+
+/** Whether somebody may undo the release that is watched, which is a change of its Dag. */
+export function offersRollback({ may, slot }: Rollout): boolean {
+  return may.edit && slot === "watched";
 }
 
 /** What the rollout takes now, and the user may do. */
@@ -107,9 +123,10 @@ export function offersPromote({ acts, may, slot }: Rollout): boolean {
 }
 
 /** What a person has to do for it to go on: drawn as the one to press. */
-export function asksFor({ state, waits_for: waits, approvals }: Rollout): RolloutVerb | undefined {
+export function asksFor({ state, slot, waits_for: waits, approvals }: Rollout): RolloutVerb | undefined {
   if (waits.kind !== "person") return undefined;
-  if (state === "paused") return "resume";
+  // Whether a watch that is paused goes on, or its release is undone, nobody says for a person.
+  if (state === "paused") return slot === "watched" ? undefined : "resume";
   return approvals === null ? undefined : "approve";
 }
 

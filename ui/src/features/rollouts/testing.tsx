@@ -33,6 +33,7 @@ export function rollout(id: number, more: Partial<Rollout> = {}): Rollout {
     attempt: 1,
     holds: [{ kind: "gate", reason: "2 approvals", since: at(10), until: at(50), by: null }],
     waits_for: { kind: "person", words: "2 approvals", until: at(50) },
+    watch: null,
     cause: null,
     why: null,
     paused_by: null,

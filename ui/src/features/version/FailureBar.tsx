@@ -10,6 +10,8 @@ import type { Version } from "src/api/versions";
 import { dagPath } from "src/components/dag";
 import { PageLink } from "src/components/labels";
 import { ReadOnly } from "src/components/ReadOnly";
+import { lately } from "src/components/RolledBack";
+import { Time } from "src/components/time";
 import { useShortcut } from "src/components/useShortcut";
 import { nameOf } from "src/components/version/names";
 import { ChangeDialog } from "src/features/change";
@@ -56,6 +58,11 @@ function Bar({ dagId, runId, version, failed = true }: Omit<Props, "onlyFailed">
       <Alert.Root status={wrong ? "error" : "info"} variant="outline" size="sm" role="group" aria-label="What to do about it" data-testid="failure-bar">
         <Alert.Indicator />
         <Alert.Content>
+          {lately(active) ? (
+            <Alert.Title overflowWrap="anywhere">
+              Rolled back by itself <Time at={active.created_at} />, because {active.reason}.
+            </Alert.Title>
+          ) : undefined}
           <Alert.Title>{ours ? told(active, found?.may.read_runs ?? false) : `This ran on ${nameOf(version)}. Release ${active.release} is active now.`}</Alert.Title>
           <Alert.Description>
             {found?.may.edit === false ? <ReadOnly /> : undefined}
