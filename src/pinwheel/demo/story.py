@@ -29,7 +29,6 @@ def tell(stage: Stage, repository: SampleRepository) -> Story:
     story.roll_back()
     story.look_back()
     story.let_somebody_else_look()
-    story.let_it_roll_back_by_itself()
     return story
 
 
@@ -219,46 +218,6 @@ class Story:
             f"expected the one approval, found {approved}",
         )
 
-    def let_it_roll_back_by_itself(self) -> None:
-        s = self.stage
-        s.chapter("Nobody is awake: a bad build is rolled back by itself")
-        s.say(f"{SEARCH} runs well: five runs prove what it runs on. Then a policy watches its releases.")
-        good = [f"well-{number}" for number in range(1, 6)]
-        for run_id in good:
-            s.json("trigger", SEARCH, "--run-id", run_id)
-        for run_id in good:
-            s.wait_run(SEARCH, run_id)
-        self._push(
-            {POLICIES: lambda text: text + _WATCH}, "Watch what is released of the search", counts=False
-        )
-        s.show(_WATCH)
-        self._push(
-            {
-                "dags/search_index.py": lambda text: text.replace(
-                    'print("indexed")', 'raise LookupError("no shelf named shopp")'
-                )
-            },
-            "A shorter way to index",
-            counts=False,
-        )
-        s.wait("the new build and its release", lambda: self._is(SEARCH, active_build=2))
-        s.pinwheel("rollout", "show", SEARCH)
-        s.check(s.json("rollout", "show", SEARCH), build=2, state="watching", policy="search")
-        s.say("Two runs come, and fail.")
-        for run_id in ("night-1", "night-2"):
-            s.json("trigger", SEARCH, "--run-id", run_id)
-        s.wait("the rollback", lambda: self._is(SEARCH, active_build=1, track="pinned"))
-        s.pinwheel("status", SEARCH)
-        s.check(s.status(SEARCH), active_build=1, track="pinned", held=True)
-        s.pinwheel("rollout", "show", SEARCH)
-        why = s.json("rollout", "show", SEARCH)
-        s.check(why, build=2, state="rolled_back")
-        s.require("night-" in str(why), f"the reason should name the runs: {why}")
-        s.say("Who is on call finds it pinned, with the runs that decided. New runs are well again:")
-        s.pinwheel("trigger", SEARCH, "--run-id", "in-the-morning")
-        s.wait_run(SEARCH, "in-the-morning")
-        s.pinwheel("events", SEARCH, "--kind", "rollback")
-
     def _push(self, changes: dict[str, Any], message: str, *, counts: bool = True) -> None:
         commit = self.repository.push(changes, message)
         if counts:
@@ -281,11 +240,6 @@ policies:
   - name: orders to suppliers
     dags: {tags: [inventory]}
     steps: [{approve: {}}, release]
-"""
-_WATCH = """\
-  - name: search
-    dags: {ids: [search_index]}
-    steps: [release, {soak: {runs: 5, at_most: 7d}}]
 """
 _STORE = "    store(add_vat(sum_up.output))\n"
 _STORE_AND_REPORT = """
