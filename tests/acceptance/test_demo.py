@@ -44,6 +44,9 @@ def test_the_demo_tells_its_story_and_leaves_nothing(tmp_path: Path) -> None:
         "after-the-rollback: 4 orders, 173.03 EUR with VAT 21 %",
         "orders to suppliers revision 1",
         "inventory_hourly: the approval is counted.",
+        "export_acme release 2 is watched: 0 of 3 runs ended well",
+        "export_acme was rolled back by itself at ",
+        "rolled_back: a run of build 2 failed (export-of-the-night)",
         "Every step showed what it should",
     ):
         assert line in done.stdout, f"{line!r} is not in\n{done.stdout}"

@@ -52,6 +52,8 @@ STATES = {
 }
 
 
+ITSELF = "pinwheel"
+"""The actor that stands for nobody."""
 _WATCHED = {"watching": ("watched", "cyan"), "paused": ("watch paused", "bold yellow")}
 _SAID_ELSEWHERE = ("pin", "rejected", "era")
 """Kinds of holds that have a state, and words, of their own."""
@@ -233,6 +235,11 @@ def _tell_watch(console: Console, row: dict[str, Any]) -> None:
     )
 
 
+def _went_back_by_itself(row: dict[str, Any]) -> bool:
+    """Its watch rolled it back: nobody has pinned it or released anything of it since."""
+    return (row["track"], row.get("kind"), row["actor"]) == ("pinned", "rollback", ITSELF)
+
+
 def _rejected(row: dict[str, Any]) -> dict[str, Any] | None:
     """The hold of a Dag whose newest build is rejected."""
     return _hold(row, "rejected")
@@ -271,6 +278,13 @@ def _notes(console: Console, rows: list[dict[str, Any]]) -> None:
             soft_wrap=True,
         )
     for row in rows:
+        if _went_back_by_itself(row):
+            console.print(
+                text(f"{row['dag_id']} was rolled back by itself at {time_and_zone(row['since'])}", "bold red")
+                + text(f": {first_line(row['reason'], 300)}.")
+                + text(f" See its watch: pinwheel rollout show {row['dag_id']}", "dim"),
+                soft_wrap=True,
+            )
         hold = _rejected(row)
         if hold is not None and not row["retired"]:
             since = f" at {time_and_zone(hold['since'])}" if hold["since"] else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from pinwheel.demo.story import CATALOG, ORDERS
+from pinwheel.demo.story import ACME, CATALOG, ORDERS
 
 
 def links(url: str, runs: Mapping[int, str]) -> list[tuple[str, str]]:
@@ -20,5 +20,6 @@ def links(url: str, runs: Mapping[int, str]) -> list[tuple[str, str]]:
         ("what really ran", f"{dag}/plugin/dag-history?run={quote(runs[2], safe='')}"),
         ("the code of the trial run", f"{trial}/plugin/run-version"),
         ("one task of it", f"{trial}/tasks/add_vat/plugin/task-version"),
+        ("what was rolled back by itself", f"{url}/dags/{ACME}/plugin/dag-releases"),
         ("who changed what, and why", f"{url}/plugin/releases?view=events"),
     ]

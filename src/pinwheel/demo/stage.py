@@ -115,6 +115,11 @@ class Stage:
         """One Dag's line of ``pinwheel status``."""
         return dict(self.json("status", dag_id)[0])
 
+    def start_run(self, dag_id: str, run_id: str) -> None:
+        """Start a run on what is active, as a click on Airflow's own button does."""
+        wish = {"dag_run_id": run_id, "logical_date": None}
+        self.airflow.post(f"/api/v2/dags/{dag_id}/dagRuns", json=wish).raise_for_status()
+
     def wait_run(self, dag_id: str, run_id: str) -> None:
         """Wait until a run has ended well."""
 

@@ -1,4 +1,4 @@
-"""The story: a shop's releases from the first to a rollback. Each step shows, and checks what it showed."""
+"""The story: a shop's releases, up to one that is rolled back by itself. Each step shows, and checks that."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pinwheel.demo.repository import SampleRepository
 from pinwheel.demo.stage import Stage
 
 ORDERS, CATALOG, SEARCH, INVENTORY = "orders_daily", "catalog_publish", "search_index", "inventory_hourly"
-DAGS = {ORDERS, CATALOG, SEARCH, INVENTORY, "export_acme", "export_globex", "export_initech"}
+ACME = "export_acme"
+DAGS = {ORDERS, CATALOG, SEARCH, INVENTORY, ACME, "export_globex", "export_initech"}
 PRICES = "dags/shop/prices.py"
 POLICIES = "pinwheel.yaml"
 
@@ -29,6 +30,7 @@ def tell(stage: Stage, repository: SampleRepository) -> Story:
     story.roll_back()
     story.look_back()
     story.let_somebody_else_look()
+    story.roll_back_by_itself()
     return story
 
 
@@ -218,6 +220,46 @@ class Story:
             f"expected the one approval, found {approved}",
         )
 
+    def roll_back_by_itself(self) -> None:
+        s = self.stage
+        s.chapter("A bad build that is rolled back by itself")
+        s.say(f"Five runs of {ACME} end well: that proves what they ran on.")
+        before = [f"export-{number}" for number in range(1, 6)]
+        for run_id in before:
+            s.start_run(ACME, run_id)
+        for run_id in before:
+            s.wait_run(ACME, run_id)
+        self._push(
+            {
+                POLICIES: lambda text: text + _WATCH,
+                "dags/customer_exports.yaml": lambda text: text.replace("pieces]", "quantity]", 1),
+            },
+            "Export quantities, and watch the first runs",
+            counts=False,
+        )
+        s.show(_WATCH)
+        s.wait("the release that is watched", lambda: self._is(ACME, active_build=2))
+        s.pinwheel("status", ACME)
+        watch = s.status(ACME)["watch"]
+        s.require(
+            watch is not None and watch["goes_back_to"] and watch["goes_back_to"]["build"] == 1,
+            f"release 2 should be watched, with build 1 as its way back, found {watch}",
+        )
+        s.say("The column is called pieces: the next run fails. Nobody is awake.")
+        run_id = "export-of-the-night"
+        s.start_run(ACME, run_id)
+        s.wait("the rollback", lambda: self._is(ACME, active_build=1))
+        s.pinwheel("status", ACME)
+        shown = s.status(ACME)
+        s.check(shown, active_release=3, active_build=1, track="pinned", actor="pinwheel", held=True)
+        s.require(run_id in shown["reason"], f"the reason should name the run, found {shown['reason']}")
+        s.wait_run(ACME, run_id)
+        s.say("What failed ran again on build 1, and ended well.")
+        s.pinwheel("rollout", "show", ACME)
+        s.check(s.json("rollout", "show", ACME), build=2, state="rolled_back")
+        on = {row["build"] for row in s.json("history", ACME) if row["run_id"] == run_id}
+        s.require(on >= {1, 2}, f"the run should have tries on build 2 and build 1, found {on}")
+
     def _push(self, changes: dict[str, Any], message: str, *, counts: bool = True) -> None:
         commit = self.repository.push(changes, message)
         if counts:
@@ -240,6 +282,12 @@ policies:
   - name: orders to suppliers
     dags: {tags: [inventory]}
     steps: [{approve: {}}, release]
+"""
+_WATCH = """\
+  - name: exports
+    dags: {tags: [exports]}
+    steps: [release, {soak: {runs: 3}}]
+    rollback: {when: first-failure, rerun_failed: true}
 """
 _STORE = "    store(add_vat(sum_up.output))\n"
 _STORE_AND_REPORT = """

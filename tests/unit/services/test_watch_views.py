@@ -208,6 +208,8 @@ def test_after_a_rollback_by_itself_the_command_line_names_the_runs(
     world.ran("nightly", failed="failed")
     world.turn()
     told = cli(world, monkeypatch, capsys, "status", "a")
+    assert "a was rolled back by itself at " in told
+    assert "a run of build 2 failed (nightly); build 1: none of 10." in told
     assert "build 2 is not released by itself: pinwheel rejected it" in told
     assert "nightly" in told
     told = cli(world, monkeypatch, capsys, "rollout", "show", "a")
