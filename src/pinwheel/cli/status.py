@@ -279,8 +279,9 @@ def _notes(console: Console, rows: list[dict[str, Any]]) -> None:
         )
     for row in rows:
         if _went_back_by_itself(row):
+            when = time_and_zone(row["since"])
             console.print(
-                text(f"{row['dag_id']} was rolled back by itself at {time_and_zone(row['since'])}", "bold red")
+                text(f"{row['dag_id']} was rolled back by itself at {when}", "bold red")
                 + text(f": {first_line(row['reason'], 300)}.")
                 + text(f" See its watch: pinwheel rollout show {row['dag_id']}", "dim"),
                 soft_wrap=True,
