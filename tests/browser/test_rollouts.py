@@ -175,3 +175,72 @@ def test_a_gated_dag_is_promoted_past_its_gate_by_who_may(window: Any, gated: Ga
         release.click()
         expect(dialog).to_contain_text("Done")
     assert gated.releases.status(gated.third)["active_build"] == 2
+
+
+WATCHED = """
+policies:
+  - name: {name}
+    dags: {{ids: [{name}]}}
+    steps: [release, {{soak: {{runs: 3, at_most: 7d}}}}]
+    rollback: {{when: first-failure}}
+"""
+
+
+@pytest.fixture(scope="module")
+def watched(shared_airflow: SharedAirflow) -> Iterator[str]:
+    """A Dag of which five runs on build 1 were well; build 2, whose runs fail, is watched."""
+    dag_id, bundle, releases = unique("watched"), shared_airflow.take_git(), Releases(shared_airflow)
+
+    def save(text: str) -> None:
+        reply = shared_airflow.api().put(f"/pinwheel/api/v1/policies/{dag_id}", json={"text": text})
+        assert reply.is_success, reply.text
+
+    def push(mark: str, **more: str) -> None:
+        bundle.repo.commit(dag(dag_id, mark, **more), message=f"State {mark}")
+        releases.wait_settled(bundle.name, bundle.repo.head(), timeout=120)
+
+    push("m1")
+    for run_id in [shared_airflow.trigger(dag_id) for _ in range(5)]:
+        shared_airflow.wait_run(dag_id, run_id, "success", timeout=240)
+    save(WATCHED.format(name=dag_id))
+    push("m2", body='raise ValueError("wrong totals")')
+    yield dag_id
+    save("")
+
+
+def test_a_watched_release_is_seen_until_it_is_rolled_back_by_itself_and_that_is_told_first(
+    window: Any, shared_airflow: SharedAirflow, watched: str
+) -> None:
+    releases = Releases(shared_airflow)
+    with window("op") as visitor:
+        page = visitor.open_releases(f"text={watched}")
+        row = page.get_by_test_id(f"dag-{watched}")
+        expect(row.get_by_text("watched", exact=True)).to_be_visible()
+        expect(row).to_contain_text("0 of 3 runs ended well")
+        expect(row).to_contain_text("if it is worse: goes back to build 1 at ")
+        visitor.check_accessibility()
+        page = visitor.open_dag(watched, "dag-releases")
+        ahead = page.get_by_role("region", name="What is on its way")
+        expect(ahead).to_contain_text("is watched")
+        expect(ahead).to_contain_text("Compared with build 1: 0 of 5 failed, too few to tell")
+        acts = ahead.get_by_role("group", name="Acts on the rollout")
+        expect(acts.get_by_role("button")).to_have_text(["Pause", "Take as proven", "Abort", "Roll back…"])
+        expect(page.get_by_role("region", name="Rolled back by itself")).to_have_count(0)
+        visitor.check_accessibility()
+
+        run_id = shared_airflow.trigger(watched)
+        shared_airflow.wait_run(watched, run_id, "failed", timeout=240)
+        releases.wait_active(watched, 1)
+        told = page.get_by_role("region", name="Rolled back by itself")
+        expect(told).to_contain_text(f"because a run of build 2 failed ({run_id})", timeout=60_000)
+        expect(told).to_contain_text("New runs take build 1, and the Dag is pinned.")
+        expect(told.get_by_role("link", name="Compare with build 2")).to_be_visible()
+        expect(page.get_by_role("table", name="Builds and releases")).to_contain_text("rolled back: a run")
+        expect(ahead).to_be_hidden()
+        visitor.check_accessibility()
+        bar = visitor.open(f"dags/{watched}/runs/{run_id}/plugin/run-version").get_by_test_id("failure-bar")
+        expect(bar).to_contain_text("Rolled back by itself")
+        expect(bar).to_contain_text(run_id)
+        visitor.check_accessibility()
+    (event, *_) = releases.events(watched, "rollback")
+    assert (event["actor"], event["build"], event["from_build"]) == ("pinwheel", 1, 2)
