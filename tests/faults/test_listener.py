@@ -207,9 +207,10 @@ def test_each_run_that_ends_has_its_outcome_in_the_schedulers_own_transaction(
     statements: list[str] = []
     sa.event.listen(settings.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     scheduler_ends(runs)
-    # However many runs end: their bindings are read, their outcomes are written.
+    # However many runs end: their bindings are read, their outcomes are written, and the keeper is signalled.
     ours = [text for text in statements if "pinwheel_" in text]
-    assert [text.split()[0] for text in ours] == ["SELECT", "INSERT"]
+    assert [text.split()[0] for text in ours] == ["SELECT", "INSERT", "INSERT"]
+    assert "INTO pinwheel_outcome" in ours[1] and "INTO pinwheel_signal" in ours[2]
     assert states(database) == dict.fromkeys(runs, "failed")
     assert ended(database) == dict.fromkeys(runs, ("failed", 2))
 
