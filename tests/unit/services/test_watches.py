@@ -324,3 +324,44 @@ def test_promote_of_a_person_is_watched_too() -> None:
     world.push(a=File(body=1))
     world.do(Verb.UNPIN)
     assert world.states() == ["watching"]
+
+
+def proves_by_runs_alone() -> Rolling:
+    """Build 4 of ``a`` is watched: it goes back to build 3, which its runs prove, else to build 2, the last
+    that a watch proved."""
+    world = Rolling()
+    world.push(a=File(body=0))
+    world.platform(WATCH)
+    world.push(a=File(body=1))
+    world.ran(*(f"proves-{n}" for n in range(5)))
+    world.turn()
+    world.platform("policies: []")
+    world.push(a=File(body=2))
+    world.ran(*(f"runs-{n}" for n in range(10)))
+    world.platform(WATCH)
+    world.push(a=File(body=3))
+    assert world.active()[1] == 4
+    return world
+
+
+@pytest.mark.acceptance("rollouts", 53)
+def test_the_way_back_skips_a_rejected_place_for_the_one_that_was_proven_before() -> None:
+    world = proves_by_runs_alone()
+    world.do(Verb.REJECT, build=3, reason="it loses orders")
+    world.ran("one", "two", failed="failed")
+    world.turn()
+    assert world.states()[-1] == "rolled_back"
+    assert world.active()[1] == 2
+
+
+@pytest.mark.acceptance("rollouts", 53)
+def test_where_both_ways_back_are_rejected_the_watch_pauses() -> None:
+    world = proves_by_runs_alone()
+    for build in (2, 3):
+        world.do(Verb.REJECT, build=build, reason="it loses orders")
+    under = world.status().watch
+    assert under is not None and under.goes_back_to is None
+    world.ran("one", "two", failed="failed")
+    world.turn()
+    assert (world.states()[-1], world.last.cause) == ("paused", "no way back")
+    assert world.active()[1] == 4

@@ -41,6 +41,8 @@ class Known:
     standing: Standing
     rollouts: Mapping[str, tuple[Rollout, ...]] = field(factory=dict)
     """By Dag, those that have not ended, and the newest."""
+    ways_back: frozenset[int] = frozenset()
+    """Of Dags with a release under watch: the builds that were proven last, which it may go back to."""
 
     @property
     def nothing(self) -> bool:
@@ -49,10 +51,10 @@ class Known:
 
     @property
     def build_ids(self) -> set[int]:
-        """Of the builds of rollouts that have not ended."""
+        """Of the builds of rollouts that have not ended, and of those that these go back to."""
         live = [each for some in self.rollouts.values() for each in some if each.live]
         places = [place for each in live for place in (each.place, each.proven) if place is not None]
-        return {place.build_id for place in places}
+        return {place.build_id for place in places} | self.ways_back
 
     def live(self, dag_id: str, slot: Slot) -> Rollout | None:
         return next((each for each in self.rollouts.get(dag_id, ()) if each.slot is slot), None)
@@ -153,7 +155,13 @@ def read(
 ) -> Known:
     """As :func:`know`, where there is something."""
     found = rollouts.of_dags(session, None if every else rows, hold=hold)
-    return Known(standing=judging.load(session, rows), rollouts=found)
+    watched = [dag_id for dag_id, some in found.items() if any(each.slot is Slot.WATCHED for each in some)]
+    proven = (rows[dag_id].proven_build_id for dag_id in watched if dag_id in rows)
+    return Known(
+        standing=judging.load(session, rows),
+        rollouts=found,
+        ways_back=frozenset(build_id for build_id in proven if build_id is not None),
+    )
 
 
 def find(
