@@ -52,10 +52,19 @@ WAITS = (
 )
 GATES: st.SearchStrategy[list[Gate]] = st.lists(APPROVALS | CHECKS | WAITS, max_size=4, unique_by=named)
 RELEASES = st.builds(Release, by_hand=st.booleans())
-WATCHES = st.builds(Watch, runs=st.integers(0, 2), at_least=SPANS, at_most=st.none() | SPANS)
+WATCHES = st.sampled_from(
+    [
+        Watch(runs=runs, at_least=least, at_most=most)
+        for runs in range(3)
+        for least in (timedelta(hours=1), timedelta(hours=2))
+        for most in (None, timedelta(hours=1), timedelta(hours=2))
+        if most is None or most >= least
+    ]
+)
 WAYS_BACK = st.builds(
     WayBack,
-    when=st.sampled_from(list(When)) | st.builds(Failures, failures=st.integers(1, 2), of=st.integers(1, 2)),
+    when=st.sampled_from(list(When))
+    | st.sampled_from([Failures(failures=1, of=1), Failures(failures=1, of=2), Failures(failures=2, of=2)]),
     slower=st.booleans(),
     also=st.frozensets(st.sampled_from(["a", "b"])),
     rerun_failed=st.booleans(),

@@ -23,6 +23,10 @@ class Failures:
     failures: int = field(validator=ge(1))
     of: int = field(validator=ge(1))
 
+    def __attrs_post_init__(self) -> None:
+        if self.failures > self.of:
+            raise ValueError("there can not be more failures than runs")
+
 
 @frozen(kw_only=True)
 class WayBack:
