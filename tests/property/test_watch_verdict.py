@@ -22,7 +22,10 @@ ENDS = st.text(".F?ihc", max_size=20)
 COUNTED = st.text(".F", max_size=20)
 EARLIER = st.text(".F", max_size=50)
 RULES = st.one_of(
-    st.sampled_from(When), st.builds(Failures, failures=st.integers(1, 4), of=st.integers(1, 8))
+    st.sampled_from(When),
+    st.sampled_from(
+        [Failures(failures=least, of=of) for of in range(1, 9) for least in range(1, min(of, 4) + 1)]
+    ),
 )
 
 

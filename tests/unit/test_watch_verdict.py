@@ -122,7 +122,6 @@ def test_the_first_failure_fires_where_that_is_asked_for(runs: str, minute: int)
         (2, 3, "F..F.F", 6),
         (1, 1, "..F", 3),
         (3, 3, "FF.FF.FFF", 9),
-        (2, 1, "FFFF", None),
         (5, 20, "F" + "..." * 4 + "FFFF", 17),
     ],
 )
@@ -664,3 +663,8 @@ def test_each_end_of_a_run_counts_or_does_not() -> None:
     assert {end for end, run in ends.items() if run.failed} == {End.FAILED}
     words = {"well", "failed", "unknown", "infrastructure", "by-hand", "cancelled"}
     assert {end.value for end in End} == words, "as they are stored"
+
+
+def test_a_rule_of_more_failures_than_runs_is_none() -> None:
+    with pytest.raises(ValueError, match="more failures than runs"):
+        Failures(failures=2, of=1)
