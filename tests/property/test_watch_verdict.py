@@ -114,13 +114,14 @@ def test_what_was_set_aside_is_as_if_it_had_not_been_but_for_runs_that_were_well
 def test_a_place_that_is_proven_would_not_have_been_rolled_back_for_its_last_runs(
     runs: str, build: int | None
 ) -> None:
-    """Proven and worse are said by the same numbers."""
+    """Proven and worse are said by the same numbers; and most of the last five were well."""
     known = [run for run in ran(runs) if run.counts or run.end is End.UNKNOWN]
     compared = frozen_before(known[:-5], build)
     last = [evolve(run, end=End.FAILED if run.end is End.UNKNOWN else run.end) for run in known[-5:]]
     counted = sum(run.counts for run in known) >= 5
     fired = fires_by_runs(watching(), Evidence(runs=tuple(last)), compared)
-    assert proves(ran(runs)) is (counted and fired is None)
+    mostly_well = sum(run.failed for run in last) <= 2
+    assert proves(ran(runs)) is (counted and fired is None and mostly_well)
     assert before_from_json(before_to_json(compared)) == compared
 
 

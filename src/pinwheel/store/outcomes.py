@@ -113,8 +113,11 @@ def around(
         )
         .correlate(t.outcome)
     )
+    w = t.rollout.c
+    # Days after its release one under watch is still none that was left as it was.
+    watched = exists(select(w.id).where(w.dag_id == o.dag_id, w.slot == "watched").correlate(t.outcome))
     of_dags = (
-        select(late.label("released"), case((o.state == "failed", 1), else_=0).label("failed"))
+        select(or_(late, watched).label("released"), case((o.state == "failed", 1), else_=0).label("failed"))
         .where(
             o.ended_at >= since,
             o.ended_at <= until,

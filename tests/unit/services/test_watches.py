@@ -365,3 +365,24 @@ def test_where_both_ways_back_are_rejected_the_watch_pauses() -> None:
     world.turn()
     assert (world.states()[-1], world.last.cause) == ("paused", "no way back")
     assert world.active()[1] == 4
+
+
+def test_a_release_that_is_watched_for_days_is_no_control_of_its_own() -> None:
+    steps = "[release, {soak: {at_least: 2d}}]"
+    text = f"policies: [{{name: w, dags: all, steps: {steps}, rollback: {{when: {{failures: 3, of: 5}}}}}}]"
+    world = watched(text)
+    world.turn(25 * 3600)
+    world.ran("one", "two", "three", failed="failed")
+    world.turn()
+    assert world.states() == ["rolled_back"]
+
+
+def test_a_build_that_fails_each_time_is_no_way_back() -> None:
+    world = Rolling()
+    world.push(a=File(body=0))
+    world.ran(*(f"before-{n}" for n in range(20)), failed="failed")
+    world.platform(with_rollback("{when: first-failure}"))
+    world.push(a=File(body=1))
+    world.ran("nightly", failed="failed")
+    world.turn()
+    assert (world.states(), world.last.cause) == (["paused"], "no way back")

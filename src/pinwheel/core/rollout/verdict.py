@@ -66,7 +66,8 @@ def proves(runs: Sequence[Run]) -> bool:
     if sum(run.counts for run in runs) < A_FEW:
         return False
     failed = [run.end is not End.WELL for run in _judged(runs)]
-    return sum(failed[-A_FEW:]) <= tolerated(failed[:-A_FEW][-MOST_BEFORE:])
+    most = min(tolerated(failed[:-A_FEW][-MOST_BEFORE:]), A_FEW // 2)
+    return sum(failed[-A_FEW:]) <= most
 
 
 def frozen_before(runs: Sequence[Run], build: int | None) -> Before:
