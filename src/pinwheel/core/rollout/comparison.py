@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import comb
+from typing import assert_never
 
 from pinwheel.core.rollout.watched import A_FEW
+from pinwheel.core.rollout.way_back import Failures, When
 
 FEW_BEFORE = 10
 """With fewer runs than these to compare with, one failure says nothing."""
@@ -21,6 +23,21 @@ def most_failures(failed: Sequence[bool]) -> int:
 def tolerated(before: Sequence[bool]) -> int:
     """So many failures in five runs are no more than those before had: of few, that one is chance."""
     return most_failures(before) if len(before) >= FEW_BEFORE else 1
+
+
+def enough(when: When | Failures, before: Sequence[bool]) -> tuple[int, int] | None:
+    """So many failures in so many runs fire; None: none do. More of them than runs: none ever will."""
+    match when:
+        case When.NEVER:
+            return None
+        case When.FIRST_FAILURE:
+            return 1, 1
+        case When.WORSE:
+            return tolerated(before) + 1, A_FEW
+        case Failures(failures=least, of=of):
+            return least, of
+        case _:
+            assert_never(when)
 
 
 def fisher(failed: int, of: int, others_failed: int, others_of: int) -> float:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import assert_never
 
 from attrs import evolve
 
-from pinwheel.core.rollout.comparison import FEW_BEFORE, LIKELY, fisher, most_failures, tolerated
+from pinwheel.core.rollout.comparison import FEW_BEFORE, LIKELY, enough, fisher, most_failures, tolerated
 from pinwheel.core.rollout.facts import Enough, Fired, GoesOn, Unclear, WatchSays
 from pinwheel.core.rollout.gate import Answer, GateFacts, Verdict, last_verdict
 from pinwheel.core.rollout.state import Cause, Rollout
@@ -113,18 +112,11 @@ def _first(*fired: Fired | None) -> Fired | None:
 
 
 def _failures(when: When | Failures, runs: list[Run], build: int | None, before: Before) -> Fired | None:
-    match when:
-        case When.NEVER:
-            return None
-        case When.FIRST_FAILURE:
-            least, of, compared = 1, 1, ""
-        case Failures(failures=least, of=of):
-            compared = ""
-        case When.WORSE:
-            least, of = tolerated(before.failed) + 1, A_FEW
-            compared = f"; {_than(before)}"
-        case _:
-            assert_never(when)
+    fires = enough(when, before.failed)
+    if fires is None:
+        return None
+    least, of = fires
+    compared = f"; {_than(before)}" if when is When.WORSE else ""
     for end, run in enumerate(runs, start=1):
         last = runs[max(0, end - of) : end]
         failed = [each for each in last if each.failed]

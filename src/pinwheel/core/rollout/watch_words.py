@@ -7,7 +7,7 @@ from typing import assert_never
 from attrs import frozen
 
 from pinwheel.core.rollout.before import Before
-from pinwheel.core.rollout.comparison import FEW_BEFORE, most_failures, tolerated
+from pinwheel.core.rollout.comparison import FEW_BEFORE, enough, most_failures
 from pinwheel.core.rollout.watched import A_FEW
 from pinwheel.core.rollout.way_back import Failures, WayBack, When
 
@@ -63,19 +63,10 @@ def way_back_words(rules: WayBack, before: Before, back: PlaceNamed | None) -> s
 
 def _first(when: When | Failures, before: Before) -> str:
     """What would be enough by how runs end."""
-    match when:
-        case When.NEVER:
-            return "what would roll it back"
-        case When.FIRST_FAILURE:
-            least, of = 1, 1
-        case When.WORSE:
-            least, of = tolerated(before.failed) + 1, A_FEW
-        case Failures(failures=least, of=of):
-            pass
-        case _:
-            assert_never(when)
-    if least > of:
+    fires = enough(when, before.failed)
+    if fires is None or fires[0] > fires[1]:
         return "what would roll it back"
+    least, of = fires
     return "the first failure" if least == 1 else f"{least} failures in {of} runs"
 
 

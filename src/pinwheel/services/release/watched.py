@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import asdict, evolve, frozen
 
 from pinwheel.core.build import Build
 from pinwheel.core.records import ManagedDag
@@ -77,10 +77,7 @@ def of_rows(
         waits, view = awaits(rollout, of, now), view_of(rollout, of, named)
         build = named.get(rollout.place.build_id)
         views[dag_id] = UnderWatch(
-            release=view.release,
-            compared_with=view.compared_with,
-            goes_back_to=view.goes_back_to,
-            back=view.back,
+            **asdict(view, recurse=False),
             rollout=rollout.id,
             build=build.build if build is not None else None,
             state=rollout.state,
