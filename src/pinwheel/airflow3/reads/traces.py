@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,14 +18,19 @@ from sqlalchemy.orm import Session
 from pinwheel.airflow3.compat import airflow_34_plus
 from pinwheel.airflow3.reads.tries import map_index_of, of_present
 from pinwheel.core.chunks import chunks
-from pinwheel.core.rollout.blame import BY_PERSONS, FailedTry, Traces, Word
-from pinwheel.core.run.binding import Tries, tries_noted
+from pinwheel.core.rollout.blame import (
+    BY_PERSONS,
+    MARKS_RUNS,
+    MARKS_SEVERAL,
+    FailedTry,
+    Traces,
+    Word,
+    last_failed,
+)
 from pinwheel.services.ports.reads import RunEnd
-from pinwheel.store import tables as t
+from pinwheel.store import bindings
 
 _AT_ONCE = 200
-_OF_RUNS = frozenset(("patch_dag_run", "bulk_dag_runs"))
-_OF_GROUPS = "patch_task_group_instances"
 _WITH_OTHERS = ('"include_upstream": true', '"include_downstream": true')
 """In what is noted of a person who marks a task, and with it others, which no line names."""
 _Try = tuple[str, str, str, int, int]
@@ -51,7 +56,7 @@ def traces(session: Session, ended: Collection[RunEnd], failed: Collection[RunEn
     return {
         end: Traces(
             started=(end.dag_id, end.run_id) in began,
-            by_hand=any(event in _OF_RUNS for event, _ in marked.get((end.dag_id, end.run_id), ())),
+            by_hand=any(event in MARKS_RUNS for event, _ in marked.get((end.dag_id, end.run_id), ())),
             failed=tuple(
                 _failed_try(row, said, marked.get((end.dag_id, end.run_id), ())) for row in tries.get(end, ())
             ),
@@ -126,7 +131,7 @@ def _last_failed(
     """Of each end the tries of its tasks that failed, and that none came after before it; and those ends
     before which some task had failed already, and was not run again."""
     runs = sorted({(end.dag_id, end.run_id) for end in ends})
-    noted = _noted(session, runs)
+    bound = bindings.of_each(session, runs)
     of_run: dict[tuple[str, str], list[Any]] = {}
     for table in _tables():
         c = table.c
@@ -145,15 +150,14 @@ def _last_failed(
     left = set()
     for end in ends:
         run = end.dag_id, end.run_id
-        last = _last_of(of_run.get(run, ()), end.seq, noted.get(run, {}))
-        before = noted.get(run, {}).get(end.seq)
-        failed[end] = []
-        for row in last:
-            if before is not None and before.began_before(row.task_id, row.map_index, row.try_number):
-                left.add(end)
-            else:
-                failed[end].append(row)
+        failed[end], stands = last_failed(of_run.get(run, ()), bound.get(run, ()), end.seq, _instance)
+        if stands:
+            left.add(end)
     return failed, left
+
+
+def _instance(row: Row[Any]) -> tuple[str, str, int]:
+    return row.task_id, str(row.region_id), row.map_index
 
 
 def _identity(table: Table) -> tuple[Any, ...]:
@@ -161,34 +165,6 @@ def _identity(table: Table) -> tuple[Any, ...]:
     if "region_id" not in table.c:
         return literal(None).label("id"), literal(None).label("region_id")
     return table.c.id, table.c.region_id
-
-
-def _noted(session: Session, runs: Collection[tuple[str, str]]) -> dict[tuple[str, str], dict[int, Tries]]:
-    """By run and clear number: how far its tasks had come when it was bound anew."""
-    c = t.binding.c
-    query = select(c.dag_id, c.run_id, c.seq, c.tries).where(
-        tuple_(c.dag_id, c.run_id).in_(list(runs)), c.seq > 0, c.part == 0, c.tries.is_not(None)
-    )
-    found: dict[tuple[str, str], dict[int, Tries]] = {}
-    for row in session.execute(query):
-        noted = tries_noted(row.tries)
-        if noted is not None:
-            found.setdefault((row.dag_id, row.run_id), {})[row.seq] = noted
-    return found
-
-
-def _last_of(rows: Iterable[Row[Any]], seq: int, noted: Mapping[int, Tries]) -> list[Row[Any]]:
-    """The tries that failed of those that began before the next binding, each the last of its task."""
-    after = next((noted[later] for later in sorted(noted) if later > seq), None)
-    last: dict[tuple[str, str, int], Row[Any]] = {}
-    for row in rows:
-        if after is not None and not after.began_before(row.task_id, row.map_index, row.try_number):
-            continue
-        at = row.task_id, str(row.region_id), row.map_index
-        known = last.get(at)
-        if known is None or known.try_number <= row.try_number:
-            last[at] = row
-    return [row for _, row in sorted(last.items()) if row.state == "failed"]
 
 
 def _said(
@@ -239,7 +215,7 @@ def _marked(
         )
         for row in session.execute(query):
             more = any(each in (row.extra or "") for each in _WITH_OTHERS)
-            event = _OF_GROUPS if more else row.event
+            event = MARKS_SEVERAL if more else row.event
             found.setdefault((row.dag_id, row.run_id), set()).add((event, row.task_id))
     return found
 
@@ -255,5 +231,5 @@ def _failed_try(
         task_id=row.task_id,
         words=frozenset(Word(word) for word, _ in words),
         on_host=any(on_host for _, on_host in words),
-        by_hand=any(task == row.task_id or event == _OF_GROUPS for event, task in marked),
+        by_hand=any(task == row.task_id or event == MARKS_SEVERAL for event, task in marked),
     )

@@ -6,14 +6,15 @@ contract; so what is not known is never taken for a failure of the release.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from attrs import frozen
 
 from pinwheel.core.rollout.watched import End
+from pinwheel.core.run.binding import Binding, Tries
 from pinwheel.core.run.how import How
 
 
@@ -42,6 +43,48 @@ BY_PERSONS = frozenset(
     )
 )
 """Events of Airflow's log of persons who mark runs and tasks: names of functions of its API."""
+
+
+MARKS_RUNS = frozenset(("patch_dag_run", "bulk_dag_runs"))
+"""Those that are about runs."""
+MARKS_SEVERAL = "patch_task_group_instances"
+"""That which names none of the tasks that it marks."""
+
+
+class TryOfTask(Protocol):
+    """A try of a task instance, as Airflow's rows have it."""
+
+    @property
+    def task_id(self) -> str: ...
+    @property
+    def map_index(self) -> int: ...
+    @property
+    def try_number(self) -> int: ...
+    @property
+    def state(self) -> str | None: ...
+
+
+T = TypeVar("T", bound=TryOfTask)
+
+
+def last_failed(
+    tries: Iterable[T], bound: Sequence[Binding], seq: int, instance: Callable[[T], tuple[Any, ...]]
+) -> tuple[list[T], bool]:
+    """Of a run's tries those that failed before the end *seq*, each the last of its *instance* by then; and
+    whether a task had failed before the run was bound for that end, and was not run again with it."""
+    noted = {each.seq: each.tries for each in bound if each.seq and not each.part and each.tries is not None}
+    before, after = noted.get(seq), next((noted[later] for later in sorted(noted) if later > seq), None)
+    last: dict[tuple[Any, ...], T] = {}
+    for each in sorted(tries, key=lambda each: each.try_number):
+        if each.state is not None and (after is None or _began_before(after, each)):
+            last[instance(each)] = each
+    failed = [each for _, each in sorted(last.items()) if each.state == "failed"]
+    own = [each for each in failed if before is None or not _began_before(before, each)]
+    return own, len(own) < len(failed)
+
+
+def _began_before(noted: Tries, each: TryOfTask) -> bool:
+    return noted.began_before(each.task_id, each.map_index, each.try_number)
 
 
 @frozen(kw_only=True)

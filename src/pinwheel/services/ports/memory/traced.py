@@ -7,14 +7,20 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from attrs import frozen
-from sqlalchemy import select
 
-from pinwheel.core.rollout.blame import BY_PERSONS, FailedTry, Traces, Word
-from pinwheel.core.run.binding import Tries, tries_noted
+from pinwheel.core.rollout.blame import (
+    BY_PERSONS,
+    MARKS_RUNS,
+    MARKS_SEVERAL,
+    FailedTry,
+    Traces,
+    Word,
+    last_failed,
+)
 from pinwheel.services.ports.memory.airflow import LogLine, TaskRow
 from pinwheel.services.ports.memory.unbound import UnboundReads
 from pinwheel.services.ports.reads import RunEnd
-from pinwheel.store import tables as t
+from pinwheel.store import bindings
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -57,39 +63,18 @@ class TracedReads(UnboundReads):
             return Traces(started=started)
         log = [line for line in tables.log if (line.dag_id, line.run_id) == (end.dag_id, end.run_id)]
         by_persons = [line for line in log if line.event in BY_PERSONS]
-        last, left = self._last_failed(session, end, own)
+        bound = bindings.of_runs(session, end.dag_id, [end.run_id]).get(end.run_id, ())
+        last, left = last_failed(own, bound, end.seq, _instance)
         return Traces(
             started=started,
-            by_hand=any(line.event in ("patch_dag_run", "bulk_dag_runs") for line in by_persons),
+            by_hand=any(line.event in MARKS_RUNS for line in by_persons),
             failed=tuple(_failed_try(row, log, by_persons) for row in last),
             left=left,
         )
 
-    def _last_failed(
-        self, session: Session, end: RunEnd, own: Collection[TaskRow]
-    ) -> tuple[list[TaskRow], bool]:
-        """Those of this end, and whether there is one from before that was not run again."""
-        c = t.binding.c
-        query = select(c.seq, c.tries).where(
-            c.dag_id == end.dag_id, c.run_id == end.run_id, c.seq > 0, c.part == 0, c.tries.is_not(None)
-        )
-        noted: dict[int, Tries] = {}
-        for seq, stored in session.execute(query):
-            tries = tries_noted(stored)
-            if tries is not None:
-                noted[seq] = tries
-        before = noted.get(end.seq)
-        after = next((noted[seq] for seq in sorted(noted) if seq > end.seq), None)
-        last: dict[tuple[str, int], TaskRow] = {}
-        for row in sorted(own, key=lambda row: row.try_number):
-            at = row.task_id, row.map_index, row.try_number
-            if row.state is not None and (after is None or after.began_before(*at)):
-                last[at[:2]] = row
-        failed = [row for _, row in sorted(last.items()) if row.state == "failed"]
-        if before is None:
-            return failed, False
-        new = [row for row in failed if not before.began_before(row.task_id, row.map_index, row.try_number)]
-        return new, len(new) < len(failed)
+
+def _instance(row: TaskRow) -> tuple[str, int]:
+    return row.task_id, row.map_index
 
 
 def _failed_try(row: TaskRow, log: Collection[LogLine], by_persons: Collection[LogLine]) -> FailedTry:
@@ -102,7 +87,5 @@ def _failed_try(row: TaskRow, log: Collection[LogLine], by_persons: Collection[L
         task_id=row.task_id,
         words=frozenset(Word(line.event) for line in own),
         on_host=any(line.on_host for line in own),
-        by_hand=any(
-            line.task_id == row.task_id or line.event == "patch_task_group_instances" for line in by_persons
-        ),
+        by_hand=any(line.task_id == row.task_id or line.event == MARKS_SEVERAL for line in by_persons),
     )
