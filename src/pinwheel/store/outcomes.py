@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -81,18 +81,6 @@ def _newest_of(
         )
         rows = session.execute(select(own).where(own.c.place <= most).order_by(own.c.dag_id, own.c.ended_at))
         found += [RunOutcome.from_row(row) for row in rows.mappings()]
-    return found
-
-
-def bound_to(session: Session, ends: Collection[tuple[str, str, int]]) -> dict[tuple[str, str, int], int]:
-    """The release of each of these runs, by Dag, run and clear number; without those that have none."""
-    b = t.binding.c
-    found: dict[tuple[str, str, int], int] = {}
-    for chunk in chunks(sorted(ends), ROWS):
-        query = select(b.dag_id, b.run_id, b.seq, b.release).where(
-            tuple_(b.dag_id, b.run_id, b.seq).in_(chunk), bindings.LAST, b.release.is_not(None)
-        )
-        found |= {(row.dag_id, row.run_id, row.seq): row.release for row in session.execute(query)}
     return found
 
 

@@ -16,7 +16,7 @@ from pinwheel.core.rollout.state import Slot
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.loading import load
 from pinwheel.services.rules import facts
-from pinwheel.services.rules.facts import NOTHING, Known
+from pinwheel.services.rules.facts import NOTHING, Known, OfRuns
 from pinwheel.services.rules.judging import Standing
 from pinwheel.store import dags, rules, stands
 
@@ -72,7 +72,7 @@ def of_rows(
         return {}
     now = host.unit.now()
     loaded = load(host, session, some, others=known.build_ids)
-    found = facts.find(host, session, known, loaded, now=now, history=False)
+    found = facts.find(host, session, known, loaded, now=now, runs=OfRuns.NONE)
     held = {
         dag_id: ruled_by(
             each.facts,

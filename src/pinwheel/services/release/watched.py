@@ -19,7 +19,7 @@ from pinwheel.core.rollout.watch_words import PlaceNamed, compared_with, way_bac
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.loading import load
 from pinwheel.services.rules import facts
-from pinwheel.services.rules.facts import Known
+from pinwheel.services.rules.facts import Known, OfRuns
 from pinwheel.store import builds
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def of_rows(
         return {}
     now = host.unit.now()
     loaded = load(host, session, some, others=known.build_ids)
-    found = facts.find(host, session, known, loaded, now=now, history=False)
+    found = facts.find(host, session, known, loaded, now=now, runs=OfRuns.WATCHED)
     told = {dag_id: (each.facts.watched, each.facts) for dag_id, each in found.items()}
     named = names(session, {dag_id: of for dag_id, (_, of) in told.items()}, loaded.builds)
     views = {}

@@ -27,7 +27,7 @@ from pinwheel.services.release.going import act_of, go, verb_of, what_is_carried
 from pinwheel.services.release.loading import Loaded, load
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome
 from pinwheel.services.rules import facts
-from pinwheel.services.rules.facts import Found, Known
+from pinwheel.services.rules.facts import Found, Known, OfRuns
 from pinwheel.services.run import bindings, rerun
 from pinwheel.services.run.rerun import Eras
 from pinwheel.store import dags, rollouts, signals, timelines
@@ -179,7 +179,11 @@ def _known(
     known = facts.know(session, rows, hold=acting)
     ids = known.build_ids
     loaded = load(host, session, rows, others=ids, contents_of=ids if acting else ())
-    return known, loaded, facts.find(host, session, known, loaded, now=now, history=acting)
+    return (
+        known,
+        loaded,
+        facts.find(host, session, known, loaded, now=now, runs=OfRuns.ALL if acting else OfRuns.WATCHED),
+    )
 
 
 def _until(wait: Wait, rollout: Rollout, now: datetime) -> datetime | None:

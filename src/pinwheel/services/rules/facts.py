@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
@@ -81,6 +82,15 @@ class Asked:
     """Who lets it take effect at once, without a rollout."""
     alone: bool = False
     """It is this place that rules are asked of, whatever rollout is ahead."""
+
+
+class OfRuns(Enum):
+    """What facts have of runs."""
+
+    NONE = "nothing"
+    WATCHED = "what watches say"
+    """Nothing is released or begun by them: nobody asks what runs before came to."""
+    ALL = "what runs before came to, too"
 
 
 @frozen(kw_only=True)
@@ -172,11 +182,11 @@ def find(
     *,
     now: datetime,
     asked: Mapping[str, Asked] | None = None,
-    history: bool = True,
+    runs: OfRuns = OfRuns.ALL,
 ) -> dict[str, Found]:
     """The facts of each Dag of *around*, by its id.
 
-    Not *history*: nothing is released or begun by them, so nobody asks what runs before came to.
+    *runs* is what is read of runs: whoever only tells why places are held asks for none of them.
     """
     wanted = asked or {}
     subjects = judging.subjects(host, session, known.standing, around.rows)
@@ -189,8 +199,8 @@ def find(
     seqs = _seqs(session, around, places)
     said = _verdicts(session, known, around, places, judged)
     idle = _idle(host, session, known, judged)
-    watches = _watches(host, session, known, around, said, now)
-    ran = _ran_before(host, session, known, around, judged) if history else {}
+    watches = _watches(host, session, known, around, said, now) if runs is not OfRuns.NONE else {}
+    ran = _ran_before(host, session, known, around, judged) if runs is OfRuns.ALL else {}
     wrote = _authors(host, session, known, around, wanted, judged)
     nobody = _not_approvers(host, session, known)
     found = {}

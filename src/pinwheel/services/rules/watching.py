@@ -20,10 +20,11 @@ from pinwheel.core.rollout.gate import GateFacts
 from pinwheel.core.rollout.state import Rollout
 from pinwheel.core.rollout.verdict import fires_by_runs, says
 from pinwheel.core.rollout.watched import A_FEW, Control, Evidence, Run
+from pinwheel.core.run.binding import in_force
 from pinwheel.core.run.how import How
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.reads import RunEnd
-from pinwheel.store import outcomes
+from pinwheel.store import bindings, outcomes
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -140,11 +141,12 @@ def _early(host: Host, session: Session, releases: Mapping[str, int]) -> dict[st
     if not releases:
         return {}
     failing = host.reads.failing(session, releases)
-    on = outcomes.bound_to(session, [(end.dag_id, end.run_id, end.seq) for end in failing])
+    bound = bindings.of_each(session, {(end.dag_id, end.run_id) for end in failing})
+    on = {end: in_force(bound.get((end.dag_id, end.run_id), ()), end.seq) for end in failing}
     ends = {
         end: at
         for end, at in failing.items()
-        if on.get((end.dag_id, end.run_id, end.seq)) == releases[end.dag_id]
+        if (binding := on[end]) is not None and binding.release == releases[end.dag_id]
     }
     traces = host.reads.traces(session, set(ends), set(ends)) if ends else {}
     found: dict[str, list[Run]] = {}

@@ -15,7 +15,7 @@ from pinwheel.core.run.timeline import Era
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.loading import load
 from pinwheel.services.rules import facts
-from pinwheel.services.rules.facts import Asked
+from pinwheel.services.rules.facts import Asked, OfRuns
 from pinwheel.services.rules.overriding import Who, overridden
 from pinwheel.services.timeline.known import Known
 
@@ -51,7 +51,7 @@ def ask(
     past: list[str] = []
     for place in places:
         asked = {dag.dag_id: Asked(place=place, by=who.actor, alone=True)}
-        found = facts.find(host, session, known, loaded, now=now, asked=asked, history=False)[dag.dag_id]
+        found = facts.find(host, session, known, loaded, now=now, asked=asked, runs=OfRuns.NONE)[dag.dag_id]
         if not found.facts.closed:
             continue
         if not request.now:
