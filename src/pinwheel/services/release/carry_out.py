@@ -22,7 +22,7 @@ from pinwheel.services.audit import Told, tell
 from pinwheel.services.ports.host import Host
 from pinwheel.services.ports.rows import Observed
 from pinwheel.services.release import dated, revise, variants
-from pinwheel.services.release.follow import follow
+from pinwheel.services.release.follow import follow_each
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome, outcome_of, record
 from pinwheel.services.release.projecting import projections_for, released_location, settle_locations
 from pinwheel.store import dags, rejections, releases, rollouts, stands
@@ -150,16 +150,15 @@ def _catch_up(
     host: Host, session: Session, acts: Sequence[Act], *, released: Collection[str], ruled: bool
 ) -> None:
     """Dags that nothing holds any more on the version that they have follow again, at once."""
-    free: dict[str, list[str]] = {}
+    free = []
     for act in acts:
         freed = any(
             isinstance(step, Lift) or (isinstance(step, SetTrack) and step.track is Track.AUTO)
             for step in act.decision.steps
         )
         if freed and act.state.stands_still and act.state.dag_id not in released:
-            free.setdefault(act.dag.bundle_name, []).append(act.state.dag_id)
-    for bundle_name, dag_ids in sorted(free.items()):
-        follow(host, session, bundle_name, dag_ids, ruled=ruled)
+            free.append((act.dag.bundle_name, act.state.dag_id))
+    follow_each(host, session, free, ruled=ruled)
 
 
 def _rejection(act: Act, step: Reject, now: datetime) -> NewRejection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -71,6 +71,17 @@ def follow(
             dags=count,
         )
     return Followed(moved=moved.total(), with_data=bool(found.with_data))
+
+
+def follow_each(
+    host: Host, session: Session, free: Iterable[tuple[str, str]], *, ruled: bool = True
+) -> None:
+    """Let Dags that nothing holds any more follow, each with its bundle before it: bundle by bundle."""
+    by_bundle: dict[str, list[str]] = {}
+    for bundle_name, dag_id in free:
+        by_bundle.setdefault(bundle_name, []).append(dag_id)
+    for bundle_name, dag_ids in sorted(by_bundle.items()):
+        follow(host, session, bundle_name, dag_ids, ruled=ruled)
 
 
 def due(

@@ -17,7 +17,7 @@ from pinwheel.core.rollout.effects import Act as Decided
 from pinwheel.core.rollout.effects import Begin, Effect, RejectPlace, Save
 from pinwheel.services.ports.host import Host
 from pinwheel.services.release.carry_out import carry_out
-from pinwheel.services.release.follow import follow
+from pinwheel.services.release.follow import follow_each
 from pinwheel.services.release.loading import Loaded, load
 from pinwheel.services.release.outcome import ACTOR, Act, Outcome
 from pinwheel.services.rules import facts, judging, writing
@@ -75,13 +75,12 @@ def _follow_again(host: Host, session: Session, acts: Sequence[Act], gone_on: Co
 
     Not those of which it released something, nor those that have *gone on* by now.
     """
-    free: dict[str, list[str]] = {}
+    free = []
     for act in acts:
         ends = any(isinstance(move, Save) and not move.rollout.live for move in act.moves)
         if ends and act.decision.release is None and act.state.dag_id not in gone_on:
-            free.setdefault(act.state.bundle_name, []).append(act.state.dag_id)
-    for bundle_name, dag_ids in sorted(free.items()):
-        follow(host, session, bundle_name, dag_ids)
+            free.append((act.state.bundle_name, act.state.dag_id))
+    follow_each(host, session, free)
 
 
 def _was_judged(act: Act) -> bool:
