@@ -73,9 +73,7 @@ def follow(
     return Followed(moved=moved.total(), with_data=bool(found.with_data))
 
 
-def follow_each(
-    host: Host, session: Session, free: Iterable[tuple[str, str]], *, ruled: bool = True
-) -> None:
+def follow_each(host: Host, session: Session, free: Iterable[tuple[str, str]], *, ruled: bool = True) -> None:
     """Let Dags that nothing holds any more follow, each with its bundle before it: bundle by bundle."""
     by_bundle: dict[str, list[str]] = {}
     for bundle_name, dag_id in free:
